@@ -1,0 +1,107 @@
+//! The settings of a training run: checked once, then trusted.
+//!
+//! Not here are the data, which have their own checks, and the number of threads, which is an argument of
+//! the workers and changes no bit of the result.
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::Scale;
+use crate::error::{Error, Refusal, Result};
+use crate::nn::{Activation, Init};
+
+/// Everything that decides what a run computes, beside the data. The default is the network of the classic
+/// tutorial: one hidden layer of 100 sigmoid units.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainConfig {
+    /// Widths of the hidden layers; empty for softmax regression.
+    pub hidden: Vec<usize>,
+    /// The activation of every hidden layer.
+    pub activation: Activation,
+    /// How weights start.
+    pub init: Init,
+    /// What every bias starts at.
+    pub bias_init: f32,
+    /// How elements become inputs.
+    pub scale: Scale,
+    /// Passes over the training set.
+    pub epochs: usize,
+    /// Samples a step; a larger one than the training set is the whole set.
+    pub batch_size: usize,
+    /// The learning rate η, on the mean gradient of a batch.
+    pub learning_rate: f32,
+    /// The momentum μ, 0 to below 1.
+    pub momentum: f32,
+    /// Where all randomness comes from.
+    pub seed: u64,
+}
+
+impl Default for TrainConfig {
+    fn default() -> TrainConfig {
+        TrainConfig {
+            hidden: vec![100],
+            activation: Activation::default(),
+            init: Init::default(),
+            bias_init: 0.0,
+            scale: Scale::default(),
+            epochs: 10,
+            batch_size: 32,
+            learning_rate: 0.1,
+            momentum: 0.9,
+            seed: 1,
+        }
+    }
+}
+
+impl TrainConfig {
+    /// Holds every setting against its range.
+    ///
+    /// # Errors
+    /// [`Error::Config`], naming the flag of the first setting that is out of range.
+    pub fn check(&self) -> Result<()> {
+        let rate = self.learning_rate;
+        let demands = [
+            (
+                !self.hidden.contains(&0),
+                "--hidden",
+                format!("{:?}", self.hidden),
+                "widths of at least 1",
+            ),
+            (
+                self.bias_init.is_finite(),
+                "--bias-init",
+                self.bias_init.to_string(),
+                "a finite number",
+            ),
+            (
+                (1..=u32::MAX as usize).contains(&self.epochs),
+                "--epochs",
+                self.epochs.to_string(),
+                "1 to 4294967295",
+            ),
+            (
+                self.batch_size >= 1,
+                "--batch-size",
+                self.batch_size.to_string(),
+                "at least 1",
+            ),
+            (
+                rate.is_finite() && rate > 0.0,
+                "--lr",
+                rate.to_string(),
+                "a finite number above 0",
+            ),
+            (
+                (0.0..1.0).contains(&self.momentum),
+                "--momentum",
+                self.momentum.to_string(),
+                "0 to below 1",
+            ),
+        ];
+        match demands.into_iter().find(|(met, ..)| !met) {
+            None => Ok(()),
+            Some((_, flag, found, expected)) => {
+                Err(Error::Config(Refusal::new(flag, found, expected)))
+            }
+        }
+    }
+}

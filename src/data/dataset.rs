@@ -1,0 +1,222 @@
+//! Images with their labels, checked as a pair, and the training and test halves that belong together.
+//!
+//! Images stay in the mapped file. Labels are checked and copied, four bytes an item, so that a file
+//! that changes underneath can never turn into an index out of range.
+
+use std::path::{Path, PathBuf};
+
+use super::idx::{ElementType, IdxFile};
+use super::scaling::Scaling;
+use crate::error::{Error, Refusal, Result};
+
+/// More classes than this are a mistake in the labels, not a problem for a softmax.
+const MAX_CLASSES: usize = 1 << 20;
+
+/// Images and the class of each.
+#[derive(Debug)]
+pub struct Dataset {
+    images: IdxFile,
+    labels: Vec<u32>,
+    classes: usize,
+}
+
+impl Dataset {
+    /// Opens and checks a pair of files. Without `classes` they are counted from the labels: the largest
+    /// one plus one, and at least two.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Data`] when a file is missing or damaged, when the two do not have the
+    /// same number of items, or when a label is not in `0..classes`.
+    pub fn open(images: &Path, labels: &Path, classes: Option<usize>) -> Result<Dataset> {
+        let images = IdxFile::open(images)?;
+        let label_file = IdxFile::open(labels)?;
+        let labels = read_labels(&label_file)?;
+        if labels.len() != images.header().items() {
+            return Err(Error::Data(Refusal::new(
+                label_file.path().display(),
+                format!("{} labels", labels.len()),
+                format!(
+                    "{}, one for each item of {}",
+                    images.header().items(),
+                    images.path().display()
+                ),
+            )));
+        }
+        let largest = labels.iter().copied().max().unwrap_or(0) as usize;
+        let classes = classes.unwrap_or((largest + 1).max(2));
+        check_labels(&label_file, &labels, classes)?;
+        Ok(Dataset {
+            images,
+            labels,
+            classes,
+        })
+    }
+
+    /// The images.
+    pub fn images(&self) -> &IdxFile {
+        &self.images
+    }
+
+    /// The class of each item, all below [`Dataset::classes`].
+    pub fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Number of items.
+    pub fn items(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Elements in an item.
+    pub fn features(&self) -> usize {
+        self.images.header().features()
+    }
+
+    /// Gathers the items `rows` as scaled inputs and their labels.
+    ///
+    /// Shapes: `inputs [rows, features]`, `labels [rows]`. Overwrites both.
+    ///
+    /// # Panics
+    /// When a row is out of range or a buffer has another length.
+    pub fn gather(&self, rows: &[u32], scaling: Scaling, inputs: &mut [f32], labels: &mut [u32]) {
+        assert_eq!(labels.len(), rows.len(), "labels against rows");
+        assert_eq!(
+            inputs.len(),
+            rows.len() * self.features(),
+            "inputs against rows · features"
+        );
+        let inputs = inputs.chunks_exact_mut(self.features());
+        for ((&row, input), label) in rows.iter().zip(inputs).zip(labels) {
+            let item = row as usize;
+            self.images.read_scaled(item, scaling, input);
+            *label = self.labels[item];
+        }
+    }
+}
+
+/// The labels of `file` as they are, before they are held against a class count.
+///
+/// # Errors
+/// [`Error::Data`] when the file is not one small non-negative integer an item.
+pub fn read_labels(file: &IdxFile) -> Result<Vec<u32>> {
+    let header = file.header();
+    let refuse = |found: String, expected: &str| {
+        Error::Data(
+            Refusal::new(file.path().display(), found, expected)
+                .hint("are the image and label files swapped?"),
+        )
+    };
+    if matches!(header.element(), ElementType::F32 | ElementType::F64) {
+        return Err(refuse(
+            format!("labels of type {}", header.element().name()),
+            "an integer type",
+        ));
+    }
+    if header.features() != 1 {
+        return Err(refuse(
+            format!("labels of dimensions {:?}", header.dimensions()),
+            "one number an item",
+        ));
+    }
+    let mut element = [0.0];
+    let mut label_of = |item| {
+        file.read(item, &mut element);
+        let label = element[0];
+        if label < 0.0 || label >= MAX_CLASSES as f32 {
+            return Err(refuse(
+                format!("item {item} has label {label}"),
+                "0..1048576",
+            ));
+        }
+        Ok(label as u32)
+    };
+    (0..header.items()).map(&mut label_of).collect()
+}
+
+fn check_labels(file: &IdxFile, labels: &[u32], classes: usize) -> Result<()> {
+    match labels.iter().position(|&label| label as usize >= classes) {
+        None => Ok(()),
+        Some(item) => {
+            let largest = labels.iter().copied().max().unwrap_or(0);
+            Err(Error::Data(
+                Refusal::new(
+                    file.path().display(),
+                    format!("item {item} has label {}", labels[item]),
+                    format!("0..{classes}"),
+                )
+                .hint(format!(
+                    "pass --classes {} if the data set has more classes",
+                    largest + 1
+                )),
+            ))
+        }
+    }
+}
+
+/// The four files of a data set, or two where there is no test half.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    /// Training images and labels.
+    pub train: Pair,
+    /// Test images and labels.
+    pub test: Option<Pair>,
+}
+
+/// A file of images and the file of their labels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    /// The images.
+    pub images: PathBuf,
+    /// The labels.
+    pub labels: PathBuf,
+}
+
+/// The training half and, where there is one, the test half: same features, same classes.
+#[derive(Debug)]
+pub struct Splits {
+    /// What the network learns from.
+    pub train: Dataset,
+    /// What it is measured on.
+    pub test: Option<Dataset>,
+}
+
+impl Splits {
+    /// Opens and checks all files. Without `classes` they are counted from the training labels.
+    ///
+    /// # Errors
+    /// Those of [`Dataset::open`], and [`Error::Data`] when the halves differ in their features.
+    pub fn open(files: &Files, classes: Option<usize>) -> Result<Splits> {
+        if let Some(classes) = classes.filter(|classes| !(2..=MAX_CLASSES).contains(classes)) {
+            return Err(Error::Config(Refusal::new(
+                "--classes",
+                classes.to_string(),
+                format!("2 to {MAX_CLASSES}"),
+            )));
+        }
+        let train = Dataset::open(&files.train.images, &files.train.labels, classes)?;
+        let Some(pair) = &files.test else {
+            return Ok(Splits { train, test: None });
+        };
+        let test = Dataset::open(&pair.images, &pair.labels, Some(train.classes()))?;
+        if test.features() != train.features() {
+            return Err(Error::Data(Refusal::new(
+                test.images().path().display(),
+                format!("{} features an item", test.features()),
+                format!(
+                    "{}, as in {}",
+                    train.features(),
+                    train.images().path().display()
+                ),
+            )));
+        }
+        Ok(Splits {
+            train,
+            test: Some(test),
+        })
+    }
+}

@@ -1,0 +1,150 @@
+//! Finding the files of a data set in a folder by the names they usually have.
+//!
+//! `train-images-idx3-ubyte` as the original, `train-images.idx3-ubyte` as some mirrors have it; the test
+//! half as `t10k-…` or `test-…`; other types and dimension counts by the format's own naming
+//! (`-idx2-float`); each also with `.gz` behind it, which is taken where the raw file is missing.
+
+use std::path::{Path, PathBuf};
+
+use super::dataset::{Files, Pair};
+use crate::error::{Error, Refusal, Result};
+
+const TRAIN: &[&str] = &["train"];
+const TEST: &[&str] = &["t10k", "test"];
+const TYPES: &[&str] = &["ubyte", "byte", "short", "int", "float", "double"];
+
+/// Finds training and test files in `folder`. The test half may be missing as a whole.
+///
+/// # Errors
+/// [`Error::Data`] when `folder` is no folder, when it holds no training images or labels, or when one of
+/// the two test files is there and the other is not.
+pub fn find(folder: &Path) -> Result<Files> {
+    if !folder.is_dir() {
+        let found = if folder.exists() {
+            "not a folder"
+        } else {
+            "no such folder"
+        };
+        return Err(Error::Data(
+            Refusal::new(folder.display(), found, "a folder with IDX files").hint(
+                "name the files one by one with --train-images and so on, \
+                 or leave --data out to train on generated digits",
+            ),
+        ));
+    }
+    let train = Pair {
+        images: require(folder, TRAIN, "images")?,
+        labels: require(folder, TRAIN, "labels")?,
+    };
+    let test = match (
+        look_up(folder, TEST, "images"),
+        look_up(folder, TEST, "labels"),
+    ) {
+        (None, None) => None,
+        (Some(images), Some(labels)) => Some(Pair { images, labels }),
+        (None, Some(_)) => return Err(missing(folder, TEST, "images")),
+        (Some(_), None) => return Err(missing(folder, TEST, "labels")),
+    };
+    Ok(Files { train, test })
+}
+
+/// Whether `folder` looks like a data set: whether [`find`] would get as far as the training images.
+pub fn has_train_images(folder: &Path) -> bool {
+    look_up(folder, TRAIN, "images").is_some()
+}
+
+fn require(folder: &Path, halves: &[&str], kind: &str) -> Result<PathBuf> {
+    look_up(folder, halves, kind).ok_or_else(|| missing(folder, halves, kind))
+}
+
+fn look_up(folder: &Path, halves: &[&str], kind: &str) -> Option<PathBuf> {
+    candidates(halves, kind)
+        .map(|name| folder.join(name))
+        .find(|path| path.exists())
+}
+
+/// All names a file may have, in the order in which they are tried: raw ones first.
+fn candidates(halves: &[&str], kind: &str) -> impl Iterator<Item = String> {
+    ["", ".gz"].iter().flat_map(move |ending| {
+        halves.iter().flat_map(move |half| {
+            ["-", "."].iter().flat_map(move |joint| {
+                TYPES.iter().flat_map(move |element| {
+                    (1..=4).map(move |dimensions| {
+                        format!("{half}-{kind}{joint}idx{dimensions}-{element}{ending}")
+                    })
+                })
+            })
+        })
+    })
+}
+
+fn missing(folder: &Path, halves: &[&str], kind: &str) -> Error {
+    let dimensions = if kind == "images" { 3 } else { 1 };
+    let names: Vec<String> = halves
+        .iter()
+        .map(|half| format!("{half}-{kind}-idx{dimensions}-ubyte"))
+        .collect();
+    Error::Data(
+        Refusal::new(
+            folder.display(),
+            format!(
+                "no {} {kind}",
+                if halves == TRAIN { "training" } else { "test" }
+            ),
+            format!("{} (or with .gz)", names.join(" or ")),
+        )
+        .hint("name the files one by one with --train-images and so on"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder_with(names: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for name in names {
+            std::fs::write(folder.path().join(name), []).expect("writing");
+        }
+        folder
+    }
+
+    #[test]
+    fn finds_every_usual_spelling() {
+        let folder = folder_with(&[
+            "train-images-idx3-ubyte.gz",
+            "train-labels.idx1-ubyte",
+            "test-images-idx2-float",
+            "test-labels-idx1-int",
+        ]);
+        let files = find(folder.path()).expect("a data set");
+        assert!(files.train.images.ends_with("train-images-idx3-ubyte.gz"));
+        assert!(files.train.labels.ends_with("train-labels.idx1-ubyte"));
+        let test = files.test.expect("a test half");
+        assert!(test.images.ends_with("test-images-idx2-float"));
+        assert!(test.labels.ends_with("test-labels-idx1-int"));
+    }
+
+    #[test]
+    fn prefers_the_raw_file() {
+        let folder = folder_with(&[
+            "train-images-idx3-ubyte.gz",
+            "train-images-idx3-ubyte",
+            "train-labels-idx1-ubyte",
+        ]);
+        let files = find(folder.path()).expect("a data set");
+        assert!(files.train.images.ends_with("train-images-idx3-ubyte"));
+        assert_eq!(files.test, None);
+    }
+
+    #[test]
+    fn half_a_test_set_is_refused() {
+        let folder = folder_with(&[
+            "train-images-idx3-ubyte",
+            "train-labels-idx1-ubyte",
+            "t10k-images-idx3-ubyte",
+        ]);
+        let message = find(folder.path()).expect_err("a refusal").to_string();
+        assert!(message.contains("no test labels"), "{message}");
+    }
+}

@@ -1,0 +1,445 @@
+//! The IDX format: bytes in, typed items out.
+//!
+//! A file is `00 00 TT NN`, NN big-endian `u32` dimensions, then the elements in row-major order,
+//! multi-byte ones big-endian (format: <https://yann.lecun.org/exdb/mnist/>). The first dimension counts
+//! items; the others are flattened into one row of features. Reading a header allocates nothing that
+//! the header sizes, and a file whose length is not exactly what its header says is refused.
+
+use std::path::{Path, PathBuf};
+
+use multiversion::multiversion;
+
+use super::mmap::Bytes;
+use super::scaling::Scaling;
+use super::{gzip, scaling};
+use crate::error::{Error, Refusal, Result};
+
+/// The longest header: magic and four dimensions.
+pub(super) const MAX_HEADER_BYTES: usize = 4 + 4 * MAX_DIMENSIONS;
+const MAX_DIMENSIONS: usize = 4;
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+/// What an element of an IDX file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ElementType {
+    /// Unsigned byte, code `08`.
+    U8,
+    /// Signed byte, code `09`.
+    I8,
+    /// 16-bit signed integer, code `0b`.
+    I16,
+    /// 32-bit signed integer, code `0c`.
+    I32,
+    /// 32-bit float, code `0d`.
+    F32,
+    /// 64-bit float, code `0e`.
+    F64,
+}
+
+impl ElementType {
+    /// The type with this code in the third byte of the magic number.
+    pub fn from_code(code: u8) -> Option<ElementType> {
+        Some(match code {
+            0x08 => ElementType::U8,
+            0x09 => ElementType::I8,
+            0x0b => ElementType::I16,
+            0x0c => ElementType::I32,
+            0x0d => ElementType::F32,
+            0x0e => ElementType::F64,
+            _ => return None,
+        })
+    }
+
+    /// The third byte of the magic number.
+    pub fn code(self) -> u8 {
+        match self {
+            ElementType::U8 => 0x08,
+            ElementType::I8 => 0x09,
+            ElementType::I16 => 0x0b,
+            ElementType::I32 => 0x0c,
+            ElementType::F32 => 0x0d,
+            ElementType::F64 => 0x0e,
+        }
+    }
+
+    /// Bytes an element takes in the file.
+    pub fn size(self) -> usize {
+        match self {
+            ElementType::U8 | ElementType::I8 => 1,
+            ElementType::I16 => 2,
+            ElementType::I32 | ElementType::F32 => 4,
+            ElementType::F64 => 8,
+        }
+    }
+
+    /// The name used in messages, as Rust spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            ElementType::U8 => "u8",
+            ElementType::I8 => "i8",
+            ElementType::I16 => "i16",
+            ElementType::I32 => "i32",
+            ElementType::F32 => "f32",
+            ElementType::F64 => "f64",
+        }
+    }
+}
+
+/// What the first bytes of an IDX file say. Dimensions are at least 1 and their product fits memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    element: ElementType,
+    dimensions: Vec<usize>,
+    payload_bytes: usize,
+}
+
+impl Header {
+    /// A header for `dimensions`, the first of which counts the items.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when there is no dimension, more than four, a zero one, or their product
+    /// overflows.
+    pub fn new(place: &Path, element: ElementType, dimensions: &[usize]) -> Result<Header> {
+        let refuse = |found: String, expected: &str| {
+            Err(Error::Data(Refusal::new(place.display(), found, expected)))
+        };
+        if !(1..=MAX_DIMENSIONS).contains(&dimensions.len()) {
+            return refuse(format!("{} dimensions", dimensions.len()), "1 to 4");
+        }
+        if let Some(at) = dimensions.iter().position(|&dimension| dimension == 0) {
+            return refuse(format!("dimension {} is 0", at + 1), "at least 1");
+        }
+        let bytes = dimensions
+            .iter()
+            .try_fold(element.size(), |product, &size| product.checked_mul(size))
+            .filter(|bytes| isize::try_from(*bytes).is_ok());
+        match bytes {
+            Some(payload_bytes) => Ok(Header {
+                element,
+                dimensions: dimensions.to_vec(),
+                payload_bytes,
+            }),
+            None => refuse(
+                format!(
+                    "dimensions {dimensions:?} multiply to more bytes than a machine addresses"
+                ),
+                "a product that fits",
+            ),
+        }
+    }
+
+    /// Reads the header at the start of `bytes`; what follows it is not looked at.
+    ///
+    /// # Errors
+    /// [`Error::Data`], naming `place`, when `bytes` do not start with a well-formed header.
+    pub fn parse(place: &Path, bytes: &[u8]) -> Result<Header> {
+        let refuse = |found: String, expected: &str| Refusal::new(place.display(), found, expected);
+        if bytes.is_empty() {
+            return Err(Error::Data(refuse("an empty file".into(), "an IDX file")));
+        }
+        if bytes.starts_with(&GZIP_MAGIC) {
+            return Err(Error::Data(
+                refuse("gzip data (1f 8b)".into(), "raw IDX data (00 00)")
+                    .hint("give the file a name that ends in .gz, or gunzip it first"),
+            ));
+        }
+        let Some((&[zero_a, zero_b, code, count], rest)) = bytes.split_first_chunk::<4>() else {
+            return Err(Error::Data(refuse(
+                format!("{} bytes", bytes.len()),
+                "at least the 4 of the magic number",
+            )));
+        };
+        if [zero_a, zero_b] != [0, 0] {
+            return Err(Error::Data(refuse(
+                format!("magic number {zero_a:02x} {zero_b:02x} {code:02x} {count:02x}"),
+                "00 00, a type and a dimension count",
+            )));
+        }
+        let Some(element) = ElementType::from_code(code) else {
+            return Err(Error::Data(refuse(
+                format!("element type {code:02x}"),
+                "08 (u8), 09 (i8), 0b (i16), 0c (i32), 0d (f32) or 0e (f64)",
+            )));
+        };
+        let count = usize::from(count);
+        if count > MAX_DIMENSIONS {
+            return Err(Error::Data(refuse(format!("{count} dimensions"), "1 to 4")));
+        }
+        if rest.len() < 4 * count {
+            return Err(Error::Data(refuse(
+                format!("{} bytes", bytes.len()),
+                "the whole header",
+            )));
+        }
+        let dimensions: Vec<usize> = rest[..4 * count]
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|&bytes| u32::from_be_bytes(bytes) as usize)
+            .collect();
+        Header::new(place, element, &dimensions)
+    }
+
+    /// The header as it stands in a file.
+    ///
+    /// # Panics
+    /// When a dimension does not fit the format's 32 bits.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![0, 0, self.element.code(), self.dimensions.len() as u8];
+        for &dimension in &self.dimensions {
+            let dimension = u32::try_from(dimension).expect("an IDX dimension has 32 bits");
+            bytes.extend(dimension.to_be_bytes());
+        }
+        bytes
+    }
+
+    /// The type of the elements.
+    pub fn element(&self) -> ElementType {
+        self.element
+    }
+
+    /// All dimensions, items first.
+    pub fn dimensions(&self) -> &[usize] {
+        &self.dimensions
+    }
+
+    /// The first dimension.
+    pub fn items(&self) -> usize {
+        self.dimensions[0]
+    }
+
+    /// Elements in an item: the product of the dimensions after the first.
+    pub fn features(&self) -> usize {
+        self.dimensions[1..].iter().product()
+    }
+
+    /// Length of a file with this header, in bytes.
+    pub fn file_bytes(&self) -> usize {
+        self.header_bytes().saturating_add(self.payload_bytes)
+    }
+
+    fn header_bytes(&self) -> usize {
+        4 + 4 * self.dimensions.len()
+    }
+}
+
+/// An IDX file, checked and mapped.
+#[derive(Debug)]
+pub struct IdxFile {
+    path: PathBuf,
+    header: Header,
+    bytes: Bytes,
+}
+
+impl IdxFile {
+    /// Opens and checks `path`. A name that ends in `.gz` is decoded first: into a raw file beside it,
+    /// which is used from then on, or into memory where the folder cannot be written.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the file cannot be read, [`Error::Data`] when it is not exactly one IDX array.
+    pub fn open(path: &Path) -> Result<IdxFile> {
+        if path.extension().is_some_and(|extension| extension == "gz") {
+            return gzip::open(path);
+        }
+        IdxFile::from_bytes(path, Bytes::map(path, "an IDX file")?)
+    }
+
+    /// Checks `bytes` as the content of the file `path`.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when they are not exactly one IDX array.
+    pub fn from_bytes(path: &Path, bytes: Bytes) -> Result<IdxFile> {
+        let header = Header::parse(path, &bytes)?;
+        if bytes.len() != header.file_bytes() {
+            let hint = if bytes.len() < header.file_bytes() {
+                "the file was cut short; fetch or copy it again"
+            } else {
+                "something stands behind the data; fetch or copy the file again"
+            };
+            return Err(Error::Data(
+                Refusal::new(
+                    path.display(),
+                    format!("{} bytes", bytes.len()),
+                    format!(
+                        "{} for dimensions {:?}",
+                        header.file_bytes(),
+                        header.dimensions
+                    ),
+                )
+                .hint(hint),
+            ));
+        }
+        Ok(IdxFile {
+            path: path.to_owned(),
+            header,
+            bytes,
+        })
+    }
+
+    /// Where the file was found.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What its header says.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The elements of all items, as they stand in the file.
+    pub fn payload(&self) -> &[u8] {
+        &self.bytes[self.header.header_bytes()..]
+    }
+
+    /// The elements of one item, as they stand in the file.
+    ///
+    /// # Panics
+    /// When `item` is not below `header().items()`.
+    pub fn item(&self, item: usize) -> &[u8] {
+        let size = self.header.features() * self.header.element.size();
+        &self.payload()[item * size..][..size]
+    }
+
+    /// Writes item `item` to `row`, scaled: `row[j] = (element_j − offset) · factor`.
+    ///
+    /// Shapes: `row [features]`. Overwrites `row`.
+    ///
+    /// # Panics
+    /// When `item` is out of range or `row` has another length.
+    pub fn read_scaled(&self, item: usize, scaling: Scaling, row: &mut [f32]) {
+        assert_eq!(row.len(), self.header.features(), "row against features");
+        decode(self.header.element, self.item(item), scaling, row);
+    }
+}
+
+/// Elements to scaled `f32`s, at the width of the processor's registers.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+fn decode(element: ElementType, bytes: &[u8], scaling: Scaling, row: &mut [f32]) {
+    let Scaling { offset, factor } = scaling;
+    let scale = |value: f32| (value - offset) * factor;
+    let (pairs, quads, octets) = (
+        bytes.as_chunks::<2>().0,
+        bytes.as_chunks::<4>().0,
+        bytes.as_chunks::<8>().0,
+    );
+    match element {
+        ElementType::U8 => fill(row, bytes, |&byte| scale(f32::from(byte))),
+        ElementType::I8 => fill(row, bytes, |&byte| scale(f32::from(byte as i8))),
+        ElementType::I16 => fill(row, pairs, |&pair| {
+            scale(f32::from(i16::from_be_bytes(pair)))
+        }),
+        ElementType::I32 => fill(row, quads, |&quad| scale(i32::from_be_bytes(quad) as f32)),
+        ElementType::F32 => fill(row, quads, |&quad| scale(f32::from_be_bytes(quad))),
+        ElementType::F64 => fill(
+            row,
+            octets,
+            |&octet| scale(f64::from_be_bytes(octet) as f32),
+        ),
+    }
+}
+
+#[inline(always)]
+fn fill<T>(row: &mut [f32], elements: &[T], value: impl Fn(&T) -> f32) {
+    for (out, element) in row.iter_mut().zip(elements) {
+        *out = value(element);
+    }
+}
+
+impl IdxFile {
+    /// The elements of one item as they are, without scaling.
+    ///
+    /// # Panics
+    /// As [`IdxFile::read_scaled`].
+    pub fn read(&self, item: usize, row: &mut [f32]) {
+        self.read_scaled(item, scaling::AS_IT_IS, row);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn file(bytes: Vec<u8>) -> Result<IdxFile> {
+        IdxFile::from_bytes(Path::new("some-file"), Bytes::Owned(bytes))
+    }
+
+    fn encode(element: ElementType, dimensions: &[usize], payload: &[u8]) -> Vec<u8> {
+        let header = Header::new(Path::new("some-file"), element, dimensions).expect("a header");
+        [header.to_bytes(), payload.to_vec()].concat()
+    }
+
+    #[test]
+    fn reads_every_element_type_big_endian() {
+        let cases: [(ElementType, Vec<u8>); 6] = [
+            (ElementType::U8, vec![7, 250]),
+            (ElementType::I8, vec![7, (-6i8) as u8]),
+            (ElementType::I16, [7i16, -6].map(i16::to_be_bytes).concat()),
+            (ElementType::I32, [7i32, -6].map(i32::to_be_bytes).concat()),
+            (
+                ElementType::F32,
+                [7f32, -6.0].map(f32::to_be_bytes).concat(),
+            ),
+            (
+                ElementType::F64,
+                [7f64, -6.0].map(f64::to_be_bytes).concat(),
+            ),
+        ];
+        for (element, payload) in cases {
+            let file = file(encode(element, &[1, 2], &payload)).expect("a good file");
+            let mut row = [0.0; 2];
+            file.read(0, &mut row);
+            let second = if element == ElementType::U8 {
+                250.0
+            } else {
+                -6.0
+            };
+            assert_eq!(row, [7.0, second], "{element:?}");
+        }
+    }
+
+    #[test]
+    fn flattens_one_to_four_dimensions_into_rows() {
+        for (dimensions, features) in [
+            (&[6][..], 1),
+            (&[3, 2][..], 2),
+            (&[1, 3, 2][..], 6),
+            (&[1, 1, 3, 2][..], 6),
+        ] {
+            let file = file(encode(ElementType::U8, dimensions, &[0; 6])).expect("a good file");
+            assert_eq!(file.header().features(), features);
+            assert_eq!(file.header().items() * features, 6);
+        }
+    }
+
+    #[test]
+    fn scales_after_subtracting_the_offset() {
+        let file = file(encode(ElementType::U8, &[1, 3], &[0, 10, 20])).expect("a good file");
+        let mut row = [0.0; 3];
+        let scaling = Scaling {
+            offset: 10.0,
+            factor: 0.5,
+        };
+        file.read_scaled(0, scaling, &mut row);
+        assert_eq!(row, [-5.0, 0.0, 5.0]);
+    }
+
+    proptest! {
+        /// Whatever the bytes, opening answers without a panic, and what is accepted is whole.
+        #[test]
+        fn hostile_bytes_are_refused_or_whole(
+            magic in prop_oneof![Just(vec![0, 0]), proptest::collection::vec(any::<u8>(), 2)],
+            tail in proptest::collection::vec(prop_oneof![Just(0), Just(1), Just(8), any::<u8>()], 0..64),
+        ) {
+            let bytes = [magic, tail].concat();
+            let length = bytes.len();
+            if let Ok(file) = file(bytes) {
+                prop_assert_eq!(file.header().file_bytes(), length);
+                let mut row = vec![0.0; file.header().features()];
+                for item in 0..file.header().items() {
+                    file.read(item, &mut row);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! From files to mini-batches: bytes are mapped, checked once, and then only read.
+//!
+//! `folder` finds the files, `gzip` decodes what is compressed, `mmap` and `idx` turn bytes into typed
+//! items, `dataset` pairs images with labels, `scaling` fixes how inputs become `f32`, `loader` shuffles
+//! and gathers, `digits` draws a set for those who have none.
+
+pub mod dataset;
+pub mod digits;
+pub mod folder;
+mod gzip;
+pub mod idx;
+pub mod loader;
+pub mod mmap;
+pub mod scaling;
+
+pub use dataset::{Dataset, Splits};
+pub use idx::IdxFile;
+pub use scaling::{Scale, Scaling};

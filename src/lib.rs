@@ -1,0 +1,24 @@
+#![doc = include_str!("../README.md")]
+#![warn(missing_docs)]
+
+pub mod compute;
+pub mod config;
+pub mod data;
+pub mod durable;
+pub mod error;
+pub mod model;
+pub mod nn;
+pub mod optim;
+pub mod random;
+pub mod reference;
+pub mod report;
+pub mod train;
+
+pub use config::TrainConfig;
+pub use error::{Error, Refusal, Result};
+pub use model::Model;
+
+/// The version of this library.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The git revision it was built from, `unknown` outside a checkout.
+pub const REVISION: &str = env!("PERCEPTOR_REVISION");

@@ -1,0 +1,355 @@
+//! Model files: safetensors that any tool can read.
+//!
+//! Layer l has two `f32` tensors, `layers.l.weight [in, out]` and `layers.l.bias [out]`, l from 0 at the
+//! inputs. The file's metadata has one key, `perceptor`, whose value is a JSON object: `format`, `layers`
+//! (the widths from inputs to classes), `activation`, `scaling` (`offset`, `factor`) and `provenance`. One key
+//! and not several, so that the same model always is the same bytes.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+
+use crate::compute::blas::Blas;
+use crate::config::TrainConfig;
+use crate::data::mmap::Bytes;
+use crate::data::{Scaling, Splits};
+use crate::durable;
+use crate::error::{Error, Refusal, Result};
+use crate::nn::{Activation, Spec};
+use crate::train::EpochMetrics;
+
+/// The version of the metadata this program writes, and the newest it reads.
+const FORMAT: u32 = 1;
+const METADATA_KEY: &str = "perceptor";
+
+/// A trained network with all it takes to use it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    /// Layer sizes and activation.
+    pub spec: Spec,
+    /// How elements become inputs.
+    pub scaling: Scaling,
+    /// The flat buffer, `[parameters]`.
+    pub parameters: Vec<f32>,
+    /// Where it comes from.
+    pub provenance: Provenance,
+}
+
+/// How a model came to be. Nothing in it depends on the number of threads, on time or on paths, so that
+/// the same run gives the same file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The version of the program.
+    pub version: String,
+    /// The revision of its source.
+    pub revision: String,
+    /// The linear algebra library, its version and kernels.
+    pub blas: String,
+    /// The settings of the run.
+    pub config: TrainConfig,
+    /// Items trained on.
+    pub train_items: usize,
+    /// Mean loss over the last epoch, in nats.
+    pub train_loss: f64,
+    /// Mean loss on the test set after it, in nats.
+    pub test_loss: Option<f64>,
+    /// Accuracy on the test set after it, 0 to 1.
+    pub test_accuracy: Option<f64>,
+}
+
+impl Provenance {
+    /// What is known at the end of a run of at least one epoch.
+    pub(crate) fn new(
+        config: &TrainConfig,
+        data: &Splits,
+        blas: &Blas,
+        epochs: &[EpochMetrics],
+    ) -> Provenance {
+        let last = &epochs[epochs.len() - 1];
+        Provenance {
+            version: crate::VERSION.to_owned(),
+            revision: crate::REVISION.to_owned(),
+            blas: format!("{} {} {}", blas.library, blas.version, blas.kernel),
+            config: config.clone(),
+            train_items: data.train.items(),
+            train_loss: last.train_loss,
+            test_loss: last.test_loss,
+            test_accuracy: last.test_accuracy,
+        }
+    }
+}
+
+/// The value of the metadata key.
+#[derive(Debug, Serialize, Deserialize)]
+struct Metadata {
+    format: u32,
+    layers: Vec<usize>,
+    activation: Activation,
+    scaling: Scaling,
+    provenance: Provenance,
+}
+
+/// The format alone, readable whatever else a later version puts beside it.
+#[derive(Debug, Deserialize)]
+struct Format {
+    format: u32,
+}
+
+impl Model {
+    /// Writes the model to `path`, whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the file cannot be written; what stood at `path` is then still there.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let bytes = self.to_bytes();
+        durable::write_whole(path, |out| out.write_all(&bytes))
+    }
+
+    /// The file as it would be written.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let metadata = Metadata {
+            format: FORMAT,
+            layers: self.spec.sizes(),
+            activation: self.spec.activation(),
+            scaling: self.scaling,
+            provenance: self.provenance.clone(),
+        };
+        let metadata = serde_json::to_string(&metadata).expect("plain data is always JSON");
+        let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = self
+            .spec
+            .layers()
+            .iter()
+            .enumerate()
+            .flat_map(|(index, layer)| {
+                let weight = layer.weight(&self.parameters);
+                let bias = layer.bias(&self.parameters);
+                [
+                    (
+                        weight_name(index),
+                        weight.shape().to_vec(),
+                        to_le(weight.iter()),
+                    ),
+                    (bias_name(index), vec![bias.len()], to_le(bias.iter())),
+                ]
+            })
+            .collect();
+        let views = tensors.iter().map(|(name, shape, bytes)| {
+            let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
+            (name, view.expect("shape and bytes come from one view"))
+        });
+        let metadata = HashMap::from([(METADATA_KEY.to_owned(), metadata)]);
+        safetensors::serialize(views, Some(metadata)).expect("names are distinct and sizes agree")
+    }
+
+    /// Reads the model at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the file cannot be read, [`Error::Model`] when it is no model, is damaged, or comes
+    /// from a later version.
+    pub fn load(path: &Path) -> Result<Model> {
+        let bytes = Bytes::map(path, "a model file")?;
+        Model::from_bytes(path, &bytes)
+    }
+
+    /// Reads a model from the content of the file `path`.
+    ///
+    /// # Errors
+    /// [`Error::Model`], as [`Model::load`].
+    pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Model> {
+        let refuse = |found: String, expected: &str| {
+            Error::Model(Refusal::new(path.display(), found, expected))
+        };
+        let damaged = |error: SafeTensorError| refuse(error.to_string(), "a safetensors file");
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
+        let text = header
+            .metadata()
+            .as_ref()
+            .and_then(|map| map.get(METADATA_KEY));
+        let Some(text) = text else {
+            return Err(refuse(
+                "no metadata under the key perceptor".to_owned(),
+                "a model that perceptor wrote",
+            ));
+        };
+        let bad_json = |error: serde_json::Error| {
+            refuse(format!("metadata: {error}"), "what perceptor writes there")
+        };
+        let Format { format } = serde_json::from_str(text).map_err(bad_json)?;
+        if format != FORMAT {
+            return Err(refuse(
+                format!("model format {format}"),
+                "1, the newest this version reads",
+            ));
+        }
+        let metadata: Metadata = serde_json::from_str(text).map_err(bad_json)?;
+        let spec = spec_of(path, &metadata)?;
+        let parameters = read_parameters(path, &spec, &tensors)?;
+        Ok(Model {
+            spec,
+            scaling: metadata.scaling,
+            parameters,
+            provenance: metadata.provenance,
+        })
+    }
+}
+
+fn spec_of(path: &Path, metadata: &Metadata) -> Result<Spec> {
+    let refuse = |found: String, expected: &str| {
+        Err(Error::Model(Refusal::new(path.display(), found, expected)))
+    };
+    let Scaling { offset, factor } = metadata.scaling;
+    if !(offset.is_finite() && factor.is_finite()) {
+        return refuse(format!("scaling {offset}, {factor}"), "finite numbers");
+    }
+    let [inputs, hidden @ .., classes] = &metadata.layers[..] else {
+        return refuse(
+            format!("layers {:?}", metadata.layers),
+            "at least two widths",
+        );
+    };
+    Spec::new(*inputs, hidden, *classes, metadata.activation).or_else(|error| {
+        refuse(
+            format!("layers {:?} ({error})", metadata.layers),
+            "a network",
+        )
+    })
+}
+
+/// Fills the flat buffer. It is sized only after every tensor's shape, which safetensors has held against
+/// the length of the file, is known to add up to it.
+fn read_parameters(path: &Path, spec: &Spec, tensors: &SafeTensors) -> Result<Vec<f32>> {
+    let refuse = |name: &str, found: String, expected: String| {
+        let place = format!("{}: {name}", path.display());
+        Error::Model(Refusal::new(place, found, expected))
+    };
+    if tensors.len() != 2 * spec.layers().len() {
+        return Err(refuse(
+            "tensors",
+            tensors.len().to_string(),
+            format!("{}, two a layer", 2 * spec.layers().len()),
+        ));
+    }
+    let find = |name: String, shape: &[usize]| {
+        let tensor = tensors
+            .tensor(&name)
+            .map_err(|_| refuse(&name, "no such tensor".to_owned(), format!("{shape:?}")))?;
+        if tensor.dtype() != Dtype::F32 || tensor.shape() != shape {
+            let found = format!("{} {:?}", tensor.dtype(), tensor.shape());
+            return Err(refuse(&name, found, format!("F32 {shape:?}")));
+        }
+        Ok((name, tensor))
+    };
+    let mut found = Vec::new();
+    for (index, layer) in spec.layers().iter().enumerate() {
+        found.push(find(weight_name(index), &[layer.fan_in, layer.fan_out])?);
+        found.push(find(bias_name(index), &[layer.fan_out])?);
+    }
+    let mut parameters = Vec::with_capacity(spec.parameters());
+    for (name, tensor) in found {
+        let start = parameters.len();
+        let numbers = tensor.data().as_chunks::<4>().0.iter();
+        parameters.extend(numbers.map(|&bytes| f32::from_le_bytes(bytes)));
+        if let Some(at) = parameters[start..].iter().position(|w| !w.is_finite()) {
+            let found = format!("element {at} is {}", parameters[start + at]);
+            return Err(refuse(&name, found, "finite numbers".to_owned()));
+        }
+    }
+    Ok(parameters)
+}
+
+fn weight_name(layer: usize) -> String {
+    format!("layers.{layer}.weight")
+}
+
+fn bias_name(layer: usize) -> String {
+    format!("layers.{layer}.bias")
+}
+
+fn to_le<'a>(values: impl Iterator<Item = &'a f32>) -> Vec<u8> {
+    values.flat_map(|value| value.to_le_bytes()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn model() -> Model {
+        let spec = Spec::new(3, &[2], 2, Activation::Tanh).expect("a spec");
+        Model {
+            parameters: (0..spec.parameters()).map(|i| i as f32 / 7.0).collect(),
+            spec,
+            scaling: Scaling {
+                offset: 0.1,
+                factor: 1.0 / 255.0,
+            },
+            provenance: Provenance {
+                version: "0".to_owned(),
+                revision: "0".to_owned(),
+                blas: "none".to_owned(),
+                config: TrainConfig::default(),
+                train_items: 1,
+                train_loss: 0.1 + 0.2,
+                test_loss: None,
+                test_accuracy: Some(1.0 / 3.0),
+            },
+        }
+    }
+
+    fn refusal(bytes: &[u8]) -> String {
+        let refused = Model::from_bytes(Path::new("m"), bytes);
+        refused.expect_err("a refusal").to_string()
+    }
+
+    #[test]
+    fn comes_back_bit_for_bit_and_always_as_the_same_bytes() {
+        let model = model();
+        let bytes = model.to_bytes();
+        assert_eq!(
+            Model::from_bytes(Path::new("m"), &bytes).expect("a model"),
+            model
+        );
+        for _ in 0..20 {
+            assert_eq!(model.to_bytes(), bytes);
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_a_whole_model() {
+        let bytes = model().to_bytes();
+        assert!(refusal(&[]).contains("safetensors"));
+        assert!(refusal(&bytes[..bytes.len() - 1]).contains("safetensors"));
+        let mut nan = model();
+        nan.parameters[4] = f32::NAN;
+        assert!(refusal(&nan.to_bytes()).contains("layers.0.weight: element 4 is NaN"));
+        let replace = |from: &str, to: &str| {
+            let at = bytes
+                .windows(from.len())
+                .position(|window| window == from.as_bytes())
+                .expect("the text stands in the header");
+            let mut bytes = bytes.clone();
+            bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+            refusal(&bytes)
+        };
+        assert!(replace("format\\\":1", "format\\\":7").contains("model format 7"));
+        assert!(replace("[3,2,2]", "[2,3,2]").contains("layers.0.weight: F32 [3, 2]"));
+        assert!(replace("[3,2,2]", "[3,0,2]").contains("widths of at least 1"));
+        assert!(replace("layers.1.bias", "layers.9.bias").contains("layers.1.bias: no such"));
+        assert!(replace("\"perceptor\"", "\"something\"").contains("a model that perceptor wrote"));
+    }
+
+    proptest! {
+        /// A flipped byte is refused or changes a number, and never panics.
+        #[test]
+        fn a_damaged_file_never_panics(at in 0usize..1000, with in any::<u8>(), cut in 0usize..2000) {
+            let mut bytes = model().to_bytes();
+            let length = bytes.len();
+            bytes[at % length] = with;
+            bytes.truncate(cut);
+            let _ = Model::from_bytes(Path::new("m"), &bytes);
+        }
+    }
+}

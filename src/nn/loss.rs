@@ -1,0 +1,144 @@
+//! Softmax and cross-entropy, fused: from logits to a loss, and in place to its gradient.
+//!
+//! `ŷ = softmax(z)` and `loss = −ln ŷ[label] = ln Σ eᶻ − z[label]`, with the row's largest logit taken off
+//! first, so that logits of any size stay finite. The gradient at the logits is `ŷ − y`.
+
+use multiversion::multiversion;
+
+use crate::compute::kernels;
+
+/// Loss of a batch, and the gradient at the logits in their place.
+///
+/// Shapes: `logits [rows, classes]`, `labels [rows]`. Overwrites `logits` with
+/// `(softmax(logits) − onehot(labels)) · scale` and gives the sum of the rows' losses, in nats.
+/// `scale` is 1 over the batch size where the loss is a mean over the batch.
+///
+/// # Panics
+/// When a label is not below the number of classes.
+pub fn cross_entropy_backward(logits: &mut [f32], labels: &[u32], scale: f32) -> f64 {
+    if labels.is_empty() {
+        return 0.0;
+    }
+    let classes = logits.len() / labels.len();
+    let mut loss = 0.0;
+    for (row, &label) in logits.chunks_exact_mut(classes).zip(labels) {
+        let label = label as usize;
+        let logit = row[label];
+        let (largest, sum) = exponentials(row);
+        loss += f64::from(sum).ln() + f64::from(largest) - f64::from(logit);
+        scale_row(row, scale / sum);
+        row[label] -= scale;
+    }
+    loss
+}
+
+/// The loss of one row of logits, in nats. Leaves `logits` as they are.
+///
+/// Shapes: `logits [classes]`.
+///
+/// # Panics
+/// When `label` is not below the number of classes.
+pub fn cross_entropy(logits: &[f32], label: usize) -> f64 {
+    let largest = maximum(logits);
+    let sum = logits
+        .iter()
+        .map(|&z| kernels::exp(z - largest))
+        .sum::<f32>();
+    f64::from(sum).ln() + f64::from(largest) - f64::from(logits[label])
+}
+
+/// Probabilities, in place: `ŷ = softmax(z)` for each row.
+///
+/// Shapes: `logits [rows, classes]`. Overwrites them.
+pub fn softmax(logits: &mut [f32], classes: usize) {
+    for row in logits.chunks_exact_mut(classes) {
+        let (_, sum) = exponentials(row);
+        scale_row(row, 1.0 / sum);
+    }
+}
+
+/// The class with the largest value, the first of equals.
+///
+/// Shapes: `values [classes]`, at least one.
+pub fn arg_max(values: &[f32]) -> usize {
+    let mut best = 0;
+    for (class, value) in values.iter().enumerate() {
+        if *value > values[best] {
+            best = class;
+        }
+    }
+    best
+}
+
+/// `z = e^(z − max z)` in place; gives `max z` and the sum of the exponentials.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+fn exponentials(row: &mut [f32]) -> (f32, f32) {
+    let largest = maximum(row);
+    for z in row.iter_mut() {
+        *z = kernels::exp(*z - largest);
+    }
+    (largest, row.iter().sum())
+}
+
+/// NaN is passed over here and comes back through the exponentials.
+#[inline(always)]
+fn maximum(row: &[f32]) -> f32 {
+    row.iter().fold(f32::NEG_INFINITY, |most, z| most.max(*z))
+}
+
+#[inline(always)]
+fn scale_row(row: &mut [f32], factor: f32) {
+    for z in row {
+        *z *= factor;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn huge_logits_stay_finite() {
+        for row in [[1e4, -1e4, 0.0], [-1e4; 3], [1e4; 3]] {
+            for label in 0..3u32 {
+                let mut logits = row;
+                let alone = cross_entropy(&row, label as usize);
+                let loss = cross_entropy_backward(&mut logits, &[label], 1.0);
+                assert!(loss.is_finite() && logits.iter().all(|d| d.is_finite()));
+                assert!((loss - alone).abs() < 1e-6, "{loss} against {alone}");
+            }
+        }
+        // A certain and wrong answer costs the distance of its logits.
+        assert_eq!(cross_entropy(&[1e4, -1e4], 1), 2e4);
+    }
+
+    #[test]
+    fn the_gradient_is_probability_minus_truth() {
+        let mut logits = [0.0, (2.0f32).ln(), (5.0f32).ln(), 0.0, 0.0, 0.0];
+        let loss = cross_entropy_backward(&mut logits, &[1, 0], 0.5);
+        let expected = [
+            1.0 / 8.0,
+            2.0 / 8.0 - 1.0,
+            5.0 / 8.0,
+            -2.0 / 3.0,
+            1.0 / 3.0,
+            1.0 / 3.0,
+        ];
+        for (found, expected) in logits.iter().zip(expected) {
+            assert!((found - 0.5 * expected).abs() < 1e-6, "{logits:?}");
+        }
+        assert!((loss - (4.0f64.ln() + 3.0f64.ln())).abs() < 1e-6);
+    }
+
+    #[test]
+    fn nan_logits_give_a_nan_loss() {
+        let mut logits = [0.0, f32::NAN];
+        assert!(cross_entropy(&logits, 0).is_nan());
+        assert!(cross_entropy_backward(&mut logits, &[0], 1.0).is_nan());
+    }
+
+    #[test]
+    fn arg_max_takes_the_first_of_equals() {
+        assert_eq!(arg_max(&[0.0, 3.0, 3.0, 1.0]), 1);
+    }
+}

@@ -1,0 +1,55 @@
+//! Units that are copies of one another.
+//!
+//! Hidden units that start equal get equal gradients and stay equal: the layer computes one feature, however
+//! wide it is. This is what zero initialisation does, and what a summary should say instead of leaving the
+//! user to guess.
+
+use super::spec::Spec;
+
+/// Differences below this share of the layer's largest weight are rounding, not learning.
+const ROUNDING: f32 = 1e-4;
+
+/// The hidden layers, counted from 1, whose units all have the same incoming weights and bias.
+///
+/// Shapes: `parameters [parameters]`.
+pub fn identical_units(spec: &Spec, parameters: &[f32]) -> Vec<usize> {
+    let hidden = &spec.layers()[..spec.layers().len() - 1];
+    let symmetric = hidden.iter().enumerate().filter(|(_, layer)| {
+        let weight = layer.weight(parameters);
+        let rows = weight.outer_iter();
+        let largest = weight.iter().fold(0f32, |most, w| most.max(w.abs()));
+        let equal = |first: f32, other: &f32| (first - other).abs() <= ROUNDING * largest;
+        let bias = layer.bias(parameters);
+        layer.fan_out > 1
+            && bias
+                .iter()
+                .all(|b| (bias[0] - b).abs() <= ROUNDING * bias[0].abs())
+            && rows
+                .into_iter()
+                .all(|row| row.iter().all(|w| equal(row[0], w)))
+    });
+    symmetric.map(|(index, _)| index + 1).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::Activation;
+    use crate::nn::init::{Init, initial_parameters};
+
+    #[test]
+    fn finds_the_layers_whose_units_are_equal() {
+        let spec = Spec::new(6, &[5, 4, 1], 3, Activation::Sigmoid).expect("a spec");
+        let zero = initial_parameters(&spec, Init::Zero, 0.5, 1);
+        // A layer of one unit has no other to be equal to.
+        assert_eq!(identical_units(&spec, &zero), [1, 2]);
+        let mut mixed = initial_parameters(&spec, Init::Xavier, 0.0, 1);
+        assert!(identical_units(&spec, &mixed).is_empty());
+        let (mut weight, _) = spec.layers()[1].split_mut(&mut mixed);
+        for mut row in weight.outer_iter_mut() {
+            let first = row[0];
+            row.fill(first);
+        }
+        assert_eq!(identical_units(&spec, &mixed), [2]);
+    }
+}

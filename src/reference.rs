@@ -1,0 +1,156 @@
+//! The same mathematics, slowly: one sample at a time, in `f64`, by the textbook's sums.
+//!
+//! This is the oracle of the tests. It shares no code with the fast path beyond the names of the
+//! activations: no BLAS, no vector kernels, no layout helpers. Central differences prove its gradient;
+//! it in turn proves the fast path's.
+
+use crate::nn::Activation;
+
+/// A network with parameters in the layout of the fast path: for each layer weights `[in, out]`, row by
+/// row, then biases `[out]`.
+#[derive(Debug, Clone)]
+pub struct Reference {
+    /// The widths from inputs to classes.
+    pub sizes: Vec<usize>,
+    /// The activation of every layer but the last.
+    pub activation: Activation,
+    /// The flat buffer, `[parameters]`.
+    pub parameters: Vec<f64>,
+}
+
+impl Reference {
+    /// The activation at `z`.
+    fn activate(&self, z: f64) -> f64 {
+        match self.activation {
+            Activation::Sigmoid => 1.0 / (1.0 + (-z).exp()),
+            Activation::Tanh => z.tanh(),
+            Activation::Relu => z.max(0.0),
+            Activation::LeakyRelu => {
+                if z > 0.0 {
+                    z
+                } else {
+                    0.01 * z
+                }
+            }
+            Activation::Identity => z,
+        }
+    }
+
+    /// The activation's derivative at `z`.
+    fn activate_derivative(&self, z: f64) -> f64 {
+        match self.activation {
+            Activation::Sigmoid => self.activate(z) * (1.0 - self.activate(z)),
+            Activation::Tanh => 1.0 - z.tanh().powi(2),
+            Activation::Relu => f64::from(u8::from(z > 0.0)),
+            Activation::LeakyRelu => {
+                if z > 0.0 {
+                    1.0
+                } else {
+                    0.01
+                }
+            }
+            Activation::Identity => 1.0,
+        }
+    }
+
+    /// Where layer `layer` starts in the flat buffer.
+    fn start(&self, layer: usize) -> usize {
+        (0..layer)
+            .map(|l| self.sizes[l] * self.sizes[l + 1] + self.sizes[l + 1])
+            .sum()
+    }
+
+    /// The affine outputs `z` of every layer for one sample; the last are the logits.
+    ///
+    /// Shapes: `x [inputs]`; gives `[out_l]` for each layer l.
+    pub fn affine_outputs(&self, x: &[f64]) -> Vec<Vec<f64>> {
+        let mut outputs: Vec<Vec<f64>> = Vec::new();
+        for layer in 0..self.sizes.len() - 1 {
+            let (fan_in, fan_out) = (self.sizes[layer], self.sizes[layer + 1]);
+            let start = self.start(layer);
+            let input = match outputs.last() {
+                None => x.to_vec(),
+                Some(z) => z.iter().map(|&z| self.activate(z)).collect(),
+            };
+            let z = (0..fan_out)
+                .map(|j| {
+                    let products =
+                        (0..fan_in).map(|i| input[i] * self.parameters[start + i * fan_out + j]);
+                    products.sum::<f64>() + self.parameters[start + fan_in * fan_out + j]
+                })
+                .collect();
+            outputs.push(z);
+        }
+        outputs
+    }
+
+    /// Cross-entropy of one sample, in nats.
+    ///
+    /// Shapes: `x [inputs]`.
+    pub fn loss(&self, x: &[f64], label: usize) -> f64 {
+        let outputs = self.affine_outputs(x);
+        let logits = &outputs[outputs.len() - 1];
+        let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = logits.iter().map(|z| (z - largest).exp()).sum();
+        sum.ln() + largest - logits[label]
+    }
+
+    /// The gradient of the loss of one sample by backpropagation
+    /// (D. Rumelhart, G. Hinton and R. Williams, *Learning representations by back-propagating errors*, 1986).
+    ///
+    /// Shapes: `x [inputs]`; gives `[parameters]`.
+    pub fn gradient(&self, x: &[f64], label: usize) -> Vec<f64> {
+        let outputs = self.affine_outputs(x);
+        let mut gradient = vec![0.0; self.parameters.len()];
+        let logits = &outputs[outputs.len() - 1];
+        let sum: f64 = logits.iter().map(|z| (z - logits[label]).exp()).sum();
+        let mut dz: Vec<f64> = logits
+            .iter()
+            .enumerate()
+            .map(|(class, z)| (z - logits[label]).exp() / sum - f64::from(u8::from(class == label)))
+            .collect();
+        for layer in (0..self.sizes.len() - 1).rev() {
+            let (fan_in, fan_out) = (self.sizes[layer], self.sizes[layer + 1]);
+            let start = self.start(layer);
+            let input: Vec<f64> = match layer {
+                0 => x.to_vec(),
+                _ => outputs[layer - 1]
+                    .iter()
+                    .map(|&z| self.activate(z))
+                    .collect(),
+            };
+            let mut dx = vec![0.0; fan_in];
+            for j in 0..fan_out {
+                gradient[start + fan_in * fan_out + j] += dz[j];
+                for i in 0..fan_in {
+                    gradient[start + i * fan_out + j] += input[i] * dz[j];
+                    dx[i] += dz[j] * self.parameters[start + i * fan_out + j];
+                }
+            }
+            if layer > 0 {
+                let before = outputs[layer - 1].iter().zip(&dx);
+                dz = before
+                    .map(|(&z, d)| d * self.activate_derivative(z))
+                    .collect();
+            }
+        }
+        gradient
+    }
+
+    /// The gradient of the loss of one sample by central differences, `(f(w + h) − f(w − h)) / 2h`.
+    ///
+    /// Shapes: `x [inputs]`; gives `[parameters]`.
+    pub fn gradient_by_differences(&self, x: &[f64], label: usize, h: f64) -> Vec<f64> {
+        let mut moved = self.clone();
+        (0..self.parameters.len())
+            .map(|at| {
+                moved.parameters[at] = self.parameters[at] + h;
+                let above = moved.loss(x, label);
+                moved.parameters[at] = self.parameters[at] - h;
+                let below = moved.loss(x, label);
+                moved.parameters[at] = self.parameters[at];
+                (above - below) / (2.0 * h)
+            })
+            .collect()
+    }
+}

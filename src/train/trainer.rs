@@ -1,0 +1,256 @@
+//! Epochs: shuffle, step through the batches, measure, tell.
+//!
+//! The trainer prints nothing. It hands [`Event`]s to a closure and gives an [`Outcome`].
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::eval::Evaluator;
+use super::step::Stepper;
+use crate::compute::parallel::Workers;
+use crate::config::TrainConfig;
+use crate::data::loader::Order;
+use crate::data::{Scaling, Splits};
+use crate::error::{Error, Result};
+use crate::model::{Model, Provenance};
+use crate::nn::Spec;
+use crate::nn::init::initial_parameters;
+use crate::nn::symmetry::identical_units;
+use crate::optim::Sgd;
+
+/// Progress is told this often within an epoch.
+const TELLS_AN_EPOCH: usize = 100;
+
+/// What an epoch came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EpochMetrics {
+    /// The epoch, counted from 1.
+    pub epoch: usize,
+    /// Mean cross-entropy over the epoch's samples, each taken before its own step, in nats.
+    pub train_loss: f64,
+    /// Mean cross-entropy on the test set after the epoch, in nats; none without a test set.
+    pub test_loss: Option<f64>,
+    /// Share of the test set predicted right after the epoch, 0 to 1; none without a test set.
+    pub test_accuracy: Option<f64>,
+    /// The learning rate in force.
+    pub learning_rate: f32,
+    /// Time in training, evaluation not counted, in seconds.
+    pub train_seconds: f64,
+    /// Samples trained on in a second of that.
+    pub samples_per_second: f64,
+    /// 10⁹ floating point operations of the matrix products in a second of that.
+    pub gflops: f64,
+}
+
+/// What happens during a run.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// Some batches of an epoch are done.
+    Progress {
+        /// The epoch, counted from 1.
+        epoch: usize,
+        /// Samples of this epoch done.
+        samples: usize,
+        /// Samples in an epoch.
+        of: usize,
+        /// Mean loss over the epoch so far, in nats.
+        loss: f64,
+        /// Time in training since the epoch began.
+        elapsed: Duration,
+    },
+    /// An epoch is done and measured.
+    Epoch(&'a EpochMetrics),
+}
+
+/// What a run ends with.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The network after the last epoch.
+    pub model: Model,
+    /// Every epoch in turn; at least one.
+    pub epochs: Vec<EpochMetrics>,
+    /// Hidden layers, counted from 1, whose units are copies of one another: see
+    /// [`crate::nn::symmetry`].
+    pub identical_layers: Vec<usize>,
+}
+
+impl Outcome {
+    /// Time in training over all epochs, evaluation not counted, in seconds.
+    pub fn train_seconds(&self) -> f64 {
+        self.epochs.iter().map(|epoch| epoch.train_seconds).sum()
+    }
+
+    /// Samples trained on in a second of [`Outcome::train_seconds`].
+    pub fn samples_per_second(&self) -> f64 {
+        let samples: f64 = self
+            .epochs
+            .iter()
+            .map(|epoch| epoch.samples_per_second * epoch.train_seconds)
+            .sum();
+        samples / self.train_seconds()
+    }
+
+    /// The last epoch.
+    pub fn last(&self) -> &EpochMetrics {
+        &self.epochs[self.epochs.len() - 1]
+    }
+
+    /// The epoch with the best test accuracy, the first of equals; none without a test set.
+    pub fn best(&self) -> Option<&EpochMetrics> {
+        let measured = self
+            .epochs
+            .iter()
+            .filter(|epoch| epoch.test_accuracy.is_some());
+        measured.reduce(|best, epoch| {
+            if epoch.test_accuracy > best.test_accuracy {
+                epoch
+            } else {
+                best
+            }
+        })
+    }
+}
+
+/// Trains a network on `data` with `workers`, telling `on_event` as it goes.
+///
+/// The outcome depends on `config` and `data` alone: any number of workers gives the same bits.
+///
+/// # Errors
+/// [`Error::Config`] for a setting out of range, [`Error::Data`] for inputs that cannot be scaled, and
+/// [`Error::Diverged`] when a loss is no longer finite.
+pub fn train(
+    config: &TrainConfig,
+    data: &Splits,
+    workers: &Workers,
+    on_event: &mut (dyn FnMut(Event) + Send),
+) -> Result<Outcome> {
+    let spec = spec_for(config, data)?;
+    let scaling = Scaling::fit(config.scale, data.train.images())?;
+    let parameters = initial_parameters(&spec, config.init, config.bias_init, config.seed);
+    let sgd = Sgd {
+        learning_rate: config.learning_rate,
+        momentum: config.momentum,
+    };
+    let batch_size = config.batch_size.min(data.train.items());
+    let mut run = Run {
+        config,
+        data,
+        scaling,
+        stepper: Stepper::new(spec.clone(), parameters, sgd, batch_size),
+        evaluator: Evaluator::new(&spec, scaling, workers),
+        order: Order::new(data.train.items()),
+        batch_size,
+    };
+    let epochs = workers.run(|| {
+        (1..=config.epochs)
+            .map(|epoch| run.epoch(epoch, on_event))
+            .collect::<Result<Vec<EpochMetrics>>>()
+    })?;
+    let parameters = run.stepper.into_parameters();
+    Ok(Outcome {
+        identical_layers: identical_units(&spec, &parameters),
+        model: Model {
+            spec,
+            scaling,
+            parameters,
+            provenance: Provenance::new(config, data, workers.blas(), &epochs),
+        },
+        epochs,
+    })
+}
+
+/// The network that `config` describes for `data`.
+///
+/// # Errors
+/// [`Error::Config`] for a setting out of range.
+pub fn spec_for(config: &TrainConfig, data: &Splits) -> Result<Spec> {
+    config.check()?;
+    let (features, classes) = (data.train.features(), data.train.classes());
+    Spec::new(features, &config.hidden, classes, config.activation)
+}
+
+/// What an epoch needs, and what it leaves to the next.
+struct Run<'a> {
+    config: &'a TrainConfig,
+    data: &'a Splits,
+    scaling: Scaling,
+    stepper: Stepper,
+    evaluator: Evaluator,
+    order: Order,
+    batch_size: usize,
+}
+
+impl Run<'_> {
+    fn epoch(
+        &mut self,
+        epoch: usize,
+        on_event: &mut (dyn FnMut(Event) + Send),
+    ) -> Result<EpochMetrics> {
+        let (train_loss, elapsed) = self.pass(epoch, on_event)?;
+        let test = self.data.test.as_ref();
+        let test = test.map(|test| self.evaluator.evaluate(self.stepper.parameters(), test));
+        let test_loss = test.as_ref().map(|test| test.loss);
+        let finite = test_loss.unwrap_or(0.0).is_finite()
+            && self.stepper.parameters().iter().all(|w| w.is_finite());
+        if !finite {
+            let steps = self.data.train.items().div_ceil(self.batch_size);
+            return Err(self.diverged(epoch, steps, test_loss.unwrap_or(f64::NAN)));
+        }
+        let train_seconds = elapsed.as_secs_f64();
+        let samples_per_second = self.data.train.items() as f64 / train_seconds;
+        let metrics = EpochMetrics {
+            epoch,
+            train_loss,
+            test_loss,
+            test_accuracy: test.map(|test| test.accuracy),
+            learning_rate: self.config.learning_rate,
+            train_seconds,
+            samples_per_second,
+            gflops: samples_per_second * self.stepper.spec().training_flops() / 1e9,
+        };
+        on_event(Event::Epoch(&metrics));
+        Ok(metrics)
+    }
+
+    /// One pass over the training set; gives its mean loss and the time it took.
+    fn pass(
+        &mut self,
+        epoch: usize,
+        on_event: &mut (dyn FnMut(Event) + Send),
+    ) -> Result<(f64, Duration)> {
+        let start = Instant::now();
+        let items = self.data.train.items();
+        let tell_every = items.div_ceil(TELLS_AN_EPOCH);
+        let (mut samples, mut told, mut loss_sum) = (0, 0, 0.0);
+        self.order.shuffle(self.config.seed, epoch);
+        for (step, batch) in self.order.batches(self.batch_size).enumerate() {
+            let loss = self.stepper.step(&self.data.train, self.scaling, batch);
+            if !loss.is_finite() {
+                return Err(self.diverged(epoch, step + 1, loss));
+            }
+            loss_sum += loss;
+            samples += batch.len();
+            if samples >= told + tell_every {
+                told = samples;
+                on_event(Event::Progress {
+                    epoch,
+                    samples,
+                    of: items,
+                    loss: loss_sum / samples as f64,
+                    elapsed: start.elapsed(),
+                });
+            }
+        }
+        Ok((loss_sum / items as f64, start.elapsed()))
+    }
+
+    fn diverged(&self, epoch: usize, step: usize, loss: f64) -> Error {
+        Error::Diverged {
+            epoch,
+            step,
+            loss,
+            learning_rate: self.config.learning_rate,
+        }
+    }
+}

@@ -49,6 +49,17 @@ pub fn create_folder(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(Error::io(folder, "create the folder"))
 }
 
+/// Tries whether files can be made in `folder`, and leaves none behind.
+///
+/// # Errors
+/// [`Error::Io`] when they cannot.
+pub fn check_writable(folder: &Path) -> Result<()> {
+    let trial = tempfile::NamedTempFile::new_in(folder);
+    trial
+        .map(drop)
+        .map_err(Error::io(folder, "create a file in this folder"))
+}
+
 /// Temporary files are private; results are for the group and the world to read.
 #[cfg(unix)]
 fn readable_as_usual(file: &File) -> io::Result<()> {

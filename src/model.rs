@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::compute::blas::Blas;
 use crate::config::TrainConfig;
 use crate::data::mmap::Bytes;
-use crate::data::{Scaling, Splits};
+use crate::data::{IdxFile, Scaling, Splits};
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
 use crate::nn::{Activation, Spec};
@@ -105,6 +105,22 @@ impl Model {
     pub fn save(&self, path: &Path) -> Result<()> {
         let bytes = self.to_bytes();
         durable::write_whole(path, |out| out.write_all(&bytes))
+    }
+
+    /// Holds `images` against what this network takes.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when their items have another number of features.
+    pub fn check_inputs(&self, images: &IdxFile) -> Result<()> {
+        let (found, inputs) = (images.header().features(), self.spec.inputs());
+        if found == inputs {
+            return Ok(());
+        }
+        Err(Error::Model(Refusal::new(
+            images.path().display(),
+            format!("{found} features an item"),
+            format!("{inputs}, the inputs of the model"),
+        )))
     }
 
     /// The file as it would be written.

@@ -150,7 +150,7 @@ fn check_labels(file: &IdxFile, labels: &[u32], classes: usize) -> Result<()> {
                     format!("0..{classes}"),
                 )
                 .hint(format!(
-                    "pass --classes {} if the data set has more classes",
+                    "train with --classes {} if the data set has more classes",
                     largest + 1
                 )),
             ))

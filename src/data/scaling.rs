@@ -8,6 +8,8 @@
 //! of their own: up to a magnitude of 16 (unit or standardised inputs) they are taken as they are, and
 //! beyond that they are divided by the largest one.
 
+use std::ops::ControlFlow;
+
 use serde::{Deserialize, Serialize};
 
 use super::idx::{ElementType, IdxFile};
@@ -33,6 +35,20 @@ pub enum Scale {
     Standard,
     /// Take the elements as they are.
     None,
+}
+
+impl Scale {
+    /// Every rule.
+    pub const ALL: [Scale; 3] = [Scale::Unit, Scale::Standard, Scale::None];
+
+    /// The name used by flags, files and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scale::Unit => "unit",
+            Scale::Standard => "standard",
+            Scale::None => "none",
+        }
+    }
 }
 
 /// An affine map from elements to inputs: `x = (element − offset) · factor`.
@@ -71,21 +87,26 @@ impl Scaling {
 
 /// The magnitude that `unit` divides by; 1 for a set of nothing but zeros.
 fn unit_magnitude(train: &IdxFile) -> f32 {
-    let (full, enough) = match train.header().element() {
-        ElementType::U8 => (255.0, 128.0),
-        ElementType::I8 => (128.0, 64.0),
-        ElementType::I16 => (32_768.0, 16_384.0),
-        ElementType::I32 => (2_147_483_648.0, 1_073_741_824.0),
-        ElementType::F32 | ElementType::F64 => (f32::INFINITY, f32::INFINITY),
+    let full = match train.header().element() {
+        ElementType::U8 => 255.0,
+        ElementType::I8 => 128.0,
+        ElementType::I16 => 32_768.0,
+        ElementType::I32 => 2_147_483_648.0,
+        ElementType::F32 | ElementType::F64 => f32::INFINITY,
     };
     let mut largest = 0f32;
-    for row in rows(train) {
+    let _ = for_each_row(train, |_, row| {
         largest = row.iter().fold(largest, |most, x| most.max(x.abs()));
-        if largest >= enough {
-            return full;
+        // Most sets show what they use in their first items; the others are read through.
+        if largest >= full / 2.0 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
         }
-    }
-    if largest == 0.0 || (full.is_infinite() && largest <= SCALED_FLOATS) {
+    });
+    if largest >= full / 2.0 {
+        full
+    } else if largest == 0.0 || (full.is_infinite() && largest <= SCALED_FLOATS) {
         1.0
     } else {
         largest
@@ -94,10 +115,13 @@ fn unit_magnitude(train: &IdxFile) -> f32 {
 
 fn standard(train: &IdxFile) -> Result<Scaling> {
     let count = (train.header().items() * train.header().features()) as f64;
-    let sum_by = |term: &dyn Fn(f64) -> f64| -> f64 {
-        rows(train)
-            .map(|row| row.iter().map(|&x| term(f64::from(x))).sum::<f64>())
-            .sum()
+    let sum_by = |term: &dyn Fn(f64) -> f64| {
+        let mut sum = 0.0;
+        let _ = for_each_row(train, |_, row| {
+            sum += row.iter().map(|&x| term(f64::from(x))).sum::<f64>();
+            ControlFlow::<()>::Continue(())
+        });
+        sum
     };
     let mean = sum_by(&|x| x) / count;
     let deviation = (sum_by(&|x| (x - mean) * (x - mean)) / count).sqrt();
@@ -119,24 +143,31 @@ fn standard(train: &IdxFile) -> Result<Scaling> {
 }
 
 fn check_finite(file: &IdxFile) -> Result<()> {
-    for (item, row) in rows(file).enumerate() {
-        if let Some(at) = row.iter().position(|x| !x.is_finite()) {
-            return Err(Error::Data(Refusal::new(
-                file.path().display(),
-                format!("item {item}, feature {at} is {}", row[at]),
-                "finite numbers",
-            )));
+    let found = for_each_row(file, |item, row| {
+        match row.iter().position(|x| !x.is_finite()) {
+            Some(at) => ControlFlow::Break(format!("item {item}, feature {at} is {}", row[at])),
+            None => ControlFlow::Continue(()),
         }
+    });
+    match found {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(found) => Err(Error::Data(Refusal::new(
+            file.path().display(),
+            found,
+            "finite numbers",
+        ))),
     }
-    Ok(())
 }
 
-/// The items of `file`, unscaled, one after the other.
-fn rows(file: &IdxFile) -> impl Iterator<Item = Vec<f32>> {
-    (0..file.header().items()).map(|item| {
-        let mut row = vec![0.0; file.header().features()];
+/// Shows `look` the items of `file` one after the other, unscaled, until it breaks off.
+fn for_each_row<B>(
+    file: &IdxFile,
+    mut look: impl FnMut(usize, &[f32]) -> ControlFlow<B>,
+) -> ControlFlow<B> {
+    let mut row = vec![0.0; file.header().features()];
+    (0..file.header().items()).try_for_each(|item| {
         file.read(item, &mut row);
-        row
+        look(item, &row)
     })
 }
 

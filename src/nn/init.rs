@@ -31,6 +31,17 @@ pub enum Init {
 }
 
 impl Init {
+    /// Every way to start.
+    pub const ALL: [Init; 7] = [
+        Init::Auto,
+        Init::Zero,
+        Init::Normal,
+        Init::Xavier,
+        Init::XavierUniform,
+        Init::He,
+        Init::HeUniform,
+    ];
+
     /// The name used by flags, files and messages.
     pub fn name(self) -> &'static str {
         match self {

@@ -91,6 +91,11 @@ impl Outcome {
         samples / self.train_seconds()
     }
 
+    /// 10⁹ floating point operations of the matrix products in a second of training.
+    pub fn gflops(&self) -> f64 {
+        self.samples_per_second() * self.model.spec.training_flops() / 1e9
+    }
+
     /// The last epoch.
     pub fn last(&self) -> &EpochMetrics {
         &self.epochs[self.epochs.len() - 1]

@@ -1,0 +1,67 @@
+//! `perceptor data digits`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+use perceptor::data::generated::GeneratedDigits;
+use perceptor::report::number::{grouped, seconds};
+
+use super::source::shell_word;
+use super::{Failure, ThreadsArg};
+
+const EXAMPLES: &str = "\
+Examples:
+  perceptor data digits --out digits
+  perceptor data digits --out more --train 600000 --test 10000 --seed 2";
+
+/// Write a data set of generated handwritten digits, 28×28, in the four files that MNIST has
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES)]
+pub struct DigitsArgs {
+    /// Folder for the four files; files of the same name are replaced
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Training items
+    #[arg(long, value_name = "N", default_value_t = GeneratedDigits::default().train)]
+    train: usize,
+    /// Test items
+    #[arg(long, value_name = "N", default_value_t = GeneratedDigits::default().test)]
+    test: usize,
+    /// Seed: the same seed gives the same bytes
+    #[arg(long, value_name = "N", default_value_t = GeneratedDigits::default().seed)]
+    seed: u64,
+    #[command(flatten)]
+    threads: ThreadsArg,
+}
+
+impl DigitsArgs {
+    pub fn run(&self) -> Result<(), Failure> {
+        let start = Instant::now();
+        let digits = GeneratedDigits {
+            train: self.train,
+            test: self.test,
+            seed: self.seed,
+        };
+        digits.write(&self.out, &self.threads.workers()?)?;
+        let mut out = io::stdout().lock();
+        writeln!(
+            out,
+            "{} training and {} test digits in {} after {}",
+            grouped(self.train),
+            grouped(self.test),
+            self.out.display(),
+            seconds(start.elapsed().as_secs_f64()),
+        )?;
+        let program = std::env::args()
+            .next()
+            .unwrap_or_else(|| "perceptor".to_owned());
+        writeln!(
+            out,
+            "next  {program} train --data {}",
+            shell_word(&self.out)
+        )?;
+        Ok(())
+    }
+}

@@ -1,0 +1,59 @@
+//! `perceptor eval`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use perceptor::Model;
+use perceptor::data::Dataset;
+use perceptor::report::evaluation::EvalReport;
+use perceptor::train::Evaluator;
+
+use super::source::DataArgs;
+use super::{Failure, Format, ThreadsArg};
+
+const EXAMPLES: &str = "\
+Examples:
+  perceptor eval runs/train-1/model.safetensors
+  perceptor eval model.safetensors --data DIR --format json";
+
+/// Measure a model on a test set: loss, accuracy, precision, recall, F1, confusion matrix
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES)]
+pub struct EvalArgs {
+    /// A model that train wrote
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Text, or one JSON object
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    #[command(flatten)]
+    threads: ThreadsArg,
+}
+
+impl EvalArgs {
+    pub fn run(&self) -> Result<(), Failure> {
+        let workers = self.threads.workers()?;
+        let model = Model::load(&self.model)?;
+        let files = self.data.test(&workers)?;
+        let spec = &model.spec;
+        let data = Dataset::open(&files.images, &files.labels, Some(spec.classes()))?;
+        model.check_inputs(data.images())?;
+        let evaluator = Evaluator::new(spec, model.scaling, &workers);
+        let evaluation = workers.run(|| evaluator.evaluate(&model.parameters, &data));
+        let name = self.model.display().to_string();
+        let report = EvalReport::new(name, spec.to_string(), &data, &evaluation);
+        let mut out = io::stdout().lock();
+        match self.format {
+            Format::Text => report.write_text(&mut out)?,
+            Format::Json => {
+                serde_json::to_writer_pretty(&mut out, &report)?;
+                writeln!(out)?;
+            }
+        }
+        out.flush()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! `perceptor data inspect`.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use perceptor::data::dataset::read_labels;
+use perceptor::data::{Dataset, IdxFile, Splits, folder};
+use perceptor::report::inspection::{write_class_counts, write_header, write_items};
+
+use super::Failure;
+
+const EXAMPLES: &str = "\
+Examples:
+  perceptor data inspect data/mnist
+  perceptor data inspect t10k-images-idx3-ubyte.gz --items 8 --offset 100";
+
+/// Columns to draw in where stdout is no terminal.
+const USUAL_COLUMNS: usize = 80;
+
+/// Show what is in an IDX file or a folder of them: sizes, class counts, a few items drawn
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES)]
+pub struct InspectArgs {
+    /// An IDX file, raw or .gz, or a folder with a data set
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+    /// Items to draw
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    items: usize,
+    /// The first item to draw
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    offset: usize,
+}
+
+impl InspectArgs {
+    pub fn run(&self) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        if self.path.is_dir() {
+            let splits = Splits::open(&folder::find(&self.path)?, None)?;
+            self.dataset(&mut out, "training", &splits.train)?;
+            if let Some(test) = &splits.test {
+                writeln!(out)?;
+                self.dataset(&mut out, "test", test)?;
+            }
+        } else {
+            self.file(&mut out, &self.path)?;
+        }
+        out.flush()?;
+        Ok(())
+    }
+
+    fn dataset(&self, out: &mut dyn Write, half: &str, data: &Dataset) -> io::Result<()> {
+        writeln!(out, "{half}: {} classes", data.classes())?;
+        write_header(out, data.images())?;
+        write_class_counts(out, data.labels())?;
+        self.draw(out, data.images(), Some(data.labels()))
+    }
+
+    /// A file alone: one number an item is a list of labels, anything more is items.
+    fn file(&self, out: &mut dyn Write, path: &Path) -> Result<(), Failure> {
+        let file = IdxFile::open(path)?;
+        write_header(out, &file)?;
+        match read_labels(&file) {
+            Ok(labels) => write_class_counts(out, &labels)?,
+            Err(_) => self.draw(out, &file, None)?,
+        }
+        Ok(())
+    }
+
+    fn draw(&self, out: &mut dyn Write, file: &IdxFile, labels: Option<&[u32]>) -> io::Result<()> {
+        let end = file
+            .header()
+            .items()
+            .min(self.offset.saturating_add(self.items));
+        let items: Vec<usize> = (self.offset..end).collect();
+        let columns = terminal_columns().unwrap_or(USUAL_COLUMNS);
+        write_items(out, file, labels, &items, columns)
+    }
+}
+
+fn terminal_columns() -> Option<usize> {
+    let (terminal_size::Width(columns), _) = terminal_size::terminal_size()?;
+    Some(usize::from(columns).max(1))
+}

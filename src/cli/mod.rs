@@ -1,0 +1,164 @@
+//! The command line: what is typed becomes settings of the library here and nowhere else.
+//!
+//! One file a subcommand; `source` finds the data that several of them take, `progress` owns the bar on stderr.
+//! Results go to stdout, everything else to stderr.
+
+mod digits;
+mod eval;
+mod inspect;
+mod predict;
+mod progress;
+mod source;
+mod train;
+
+use std::io;
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use perceptor::Error;
+
+const EXAMPLES: &str = "\
+Examples:
+  perceptor train                                     train on data/mnist, or on generated digits
+  perceptor train --data DIR --hidden 512,256 --activation relu --batch-size 128 --lr 0.05
+  perceptor eval runs/train-1/model.safetensors       measure a model, class by class
+  perceptor predict runs/train-1/model.safetensors IMAGES --format csv
+  perceptor data inspect DIR                          look at what is in a data set";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  a file, a data set, a model or the machine is not as it should be
+  2  a flag or setting is wrong
+  3  training diverged: the loss is no longer finite; no model is written
+  70 a mistake in perceptor itself";
+
+const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (",
+    env!("PERCEPTOR_REVISION"),
+    ", ",
+    env!("PERCEPTOR_TARGET"),
+    ", ",
+    env!("PERCEPTOR_FEATURES"),
+    ")"
+);
+
+/// Train dense neural networks on CPUs, fast: IDX files in; model, accuracy and throughput out.
+#[derive(Debug, Parser)]
+#[command(version = VERSION, before_help = EXAMPLES, after_help = EXIT_CODES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Train(train::TrainArgs),
+    Eval(eval::EvalArgs),
+    Predict(predict::PredictArgs),
+    /// Make and look at data sets
+    #[command(subcommand)]
+    Data(DataCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum DataCommand {
+    Digits(digits::DigitsArgs),
+    Inspect(inspect::InspectArgs),
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+struct ThreadsArg {
+    /// Worker threads [default: all cores this process may use]. The result does not depend on it
+    #[arg(long, value_name = "N")]
+    threads: Option<std::num::NonZeroUsize>,
+}
+
+impl ThreadsArg {
+    fn workers(&self) -> perceptor::Result<perceptor::compute::parallel::Workers> {
+        use perceptor::compute::parallel::Workers;
+        Workers::new(self.threads.unwrap_or_else(Workers::available))
+    }
+}
+
+/// What ends a command early.
+#[derive(Debug)]
+enum Failure {
+    /// The library refused.
+    Refused(Error),
+    /// Results could not be written to stdout.
+    Output(io::Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure::Refused(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        Failure::Output(error)
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Failure {
+        Failure::Output(error.into())
+    }
+}
+
+/// Parses the command line, runs the command, and says how it ended.
+pub fn run() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Train(args) => args.run(),
+        Command::Eval(args) => args.run(),
+        Command::Predict(args) => args.run(),
+        Command::Data(DataCommand::Digits(args)) => args.run(),
+        Command::Data(DataCommand::Inspect(args)) => args.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever read our output has seen enough: `perceptor predict … | head`.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(Failure::Output(error)) => {
+            complain(
+                &format!("stdout: {error}, expected to write the results there"),
+                None,
+            );
+            ExitCode::from(1)
+        }
+        Err(Failure::Refused(error)) => {
+            complain(&error.to_string(), error.hint().as_deref());
+            ExitCode::from(match error {
+                Error::Config(_) => 2,
+                Error::Diverged { .. } => 3,
+                _ => 1,
+            })
+        }
+    }
+}
+
+/// Prints an error and its hint to stderr, in colour where that is a terminal that wants it.
+fn complain(message: &str, hint: Option<&str>) {
+    let (error, cure) = (bold(AnsiColor::Red), bold(AnsiColor::Cyan));
+    anstream::eprintln!("{error}error{error:#}: {message}");
+    if let Some(hint) = hint {
+        anstream::eprintln!("{cure}hint{cure:#}: {hint}");
+    }
+}
+
+fn bold(color: AnsiColor) -> Style {
+    Style::new().bold().fg_color(Some(color.into()))
+}

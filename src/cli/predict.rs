@@ -1,0 +1,103 @@
+//! `perceptor predict`.
+
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use perceptor::data::IdxFile;
+use perceptor::report::prediction::{Detail, Format, write_header, write_item};
+use perceptor::train::Evaluator;
+use perceptor::{Error, Model, Refusal};
+
+use super::{Failure, ThreadsArg};
+
+/// Items predicted before they are written.
+const BLOCK: usize = 8192;
+
+const EXAMPLES: &str = "\
+Examples:
+  perceptor predict runs/train-1/model.safetensors t10k-images-idx3-ubyte --limit 10
+  perceptor predict model.safetensors images.gz --top 3
+  perceptor predict model.safetensors images --proba --format csv > predictions.csv";
+
+/// Predict the class of each item of an IDX file
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES)]
+pub struct PredictArgs {
+    /// A model that train wrote
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// Items, an IDX file, raw or .gz
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Tell the probability of every class
+    #[arg(long, conflicts_with = "top")]
+    proba: bool,
+    /// Tell the K likeliest classes
+    #[arg(long, value_name = "K")]
+    top: Option<std::num::NonZeroUsize>,
+    /// Leave out the first N items
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    offset: usize,
+    /// Stop after N items [default: all]
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Aligned text, CSV with a header, or a JSON object a line
+    #[arg(long, value_enum, default_value_t = PredictFormat::Text)]
+    format: PredictFormat,
+    #[command(flatten)]
+    threads: ThreadsArg,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum PredictFormat {
+    Text,
+    Csv,
+    /// A JSON object a line
+    #[value(alias = "jsonl")]
+    Json,
+}
+
+impl PredictArgs {
+    pub fn run(&self) -> Result<(), Failure> {
+        let workers = self.threads.workers()?;
+        let model = Model::load(&self.model)?;
+        let images = IdxFile::open(&self.file)?;
+        model.check_inputs(&images)?;
+        let items = images.header().items();
+        if self.offset >= items {
+            return Err(Failure::Refused(Error::Config(Refusal::new(
+                "--offset",
+                self.offset.to_string(),
+                format!("below the {items} items of {}", self.file.display()),
+            ))));
+        }
+        let end = self
+            .limit
+            .map_or(items, |limit| items.min(self.offset.saturating_add(limit)));
+        let classes = model.spec.classes();
+        let format = match self.format {
+            PredictFormat::Text => Format::Text,
+            PredictFormat::Csv => Format::Csv,
+            PredictFormat::Json => Format::JsonLines,
+        };
+        let detail = match (self.proba, self.top) {
+            (true, _) => Detail::All,
+            (_, Some(count)) => Detail::Top(count.get()),
+            _ => Detail::Best,
+        };
+        let evaluator = Evaluator::new(&model.spec, model.scaling, &workers);
+        let mut out = BufWriter::new(io::stdout().lock());
+        write_header(&mut out, format, detail, classes)?;
+        for start in (self.offset..end).step_by(BLOCK) {
+            let count = BLOCK.min(end - start);
+            let probabilities =
+                workers.run(|| evaluator.probabilities(&model.parameters, &images, start, count));
+            for (item, row) in (start..).zip(probabilities.chunks_exact(classes)) {
+                write_item(&mut out, format, detail, item, row)?;
+            }
+        }
+        out.flush()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,103 @@
+//! Progress on stderr: a bar over lines where that is a terminal, the lines alone where it is not.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use perceptor::report::number::{grouped, seconds};
+use perceptor::report::training::{EPOCH_HEADER, epoch_line};
+use perceptor::train::Event;
+
+/// Shows the events of a run.
+pub struct Progress {
+    bar: ProgressBar,
+    epochs: usize,
+    /// None where nothing is to be shown.
+    lines: Option<Lines>,
+}
+
+enum Lines {
+    AboveBar,
+    Plain,
+}
+
+impl Progress {
+    /// For a run of `epochs`.
+    pub fn new(epochs: usize, quiet: bool) -> Progress {
+        let terminal = io::stderr().is_terminal();
+        let lines = match (quiet, terminal) {
+            (true, _) => None,
+            (false, true) => Some(Lines::AboveBar),
+            (false, false) => Some(Lines::Plain),
+        };
+        let target = match lines {
+            Some(Lines::AboveBar) => ProgressDrawTarget::stderr_with_hz(10),
+            _ => ProgressDrawTarget::hidden(),
+        };
+        let style = ProgressStyle::with_template("{prefix} {bar:24} {percent:>3} %  {wide_msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .progress_chars("━╸─");
+        let progress = Progress {
+            bar: ProgressBar::with_draw_target(None, target).with_style(style),
+            epochs,
+            lines,
+        };
+        progress.line(EPOCH_HEADER);
+        progress
+    }
+
+    /// Takes one event in.
+    pub fn show(&self, event: &Event) {
+        match event {
+            Event::Epoch(metrics) => self.line(&epoch_line(metrics)),
+            &Event::Progress {
+                epoch,
+                samples,
+                of,
+                loss,
+                elapsed,
+            } => {
+                if samples == of || !matches!(self.lines, Some(Lines::AboveBar)) {
+                    return;
+                }
+                self.bar
+                    .set_prefix(format!("epoch {epoch}/{}", self.epochs));
+                self.bar.set_length(of as u64);
+                self.bar
+                    .set_message(self.state(epoch, samples, of, loss, elapsed));
+                self.bar.set_position(samples as u64);
+            }
+        }
+    }
+
+    fn state(
+        &self,
+        epoch: usize,
+        samples: usize,
+        of: usize,
+        loss: f64,
+        elapsed: Duration,
+    ) -> String {
+        let rate = samples as f64 / elapsed.as_secs_f64();
+        let left = (of - samples + (self.epochs - epoch) * of) as f64 / rate;
+        format!(
+            "loss {loss:.4}  {} samples/s  {} left",
+            grouped(rate as usize),
+            seconds(left)
+        )
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn line(&self, text: &str) {
+        match self.lines {
+            None => {}
+            Some(Lines::AboveBar) => self.bar.println(text),
+            // A closed stderr is no reason to stop training.
+            Some(Lines::Plain) => drop(writeln!(io::stderr(), "{text}")),
+        }
+    }
+}

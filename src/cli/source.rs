@@ -1,0 +1,166 @@
+//! Where the data come from: a folder, files named one by one, `data/mnist`, or generated digits.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use etcetera::BaseStrategy;
+use perceptor::compute::parallel::Workers;
+use perceptor::data::dataset::{Files, Pair};
+use perceptor::data::folder;
+use perceptor::data::generated::{EDITION, GeneratedDigits};
+use perceptor::{Error, Refusal, Result};
+
+const DEFAULT_FOLDER: &str = "data/mnist";
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Data")]
+pub struct DataArgs {
+    /// Folder with IDX files under their usual names, raw or .gz
+    /// [default: data/mnist, else generated digits]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["train_images", "train_labels", "test_images", "test_labels"])]
+    data: Option<PathBuf>,
+    /// Training images, an IDX file
+    #[arg(long, value_name = "FILE", requires = "train_labels")]
+    train_images: Option<PathBuf>,
+    /// Training labels, an IDX file
+    #[arg(long, value_name = "FILE", requires = "train_images")]
+    train_labels: Option<PathBuf>,
+    /// Test images, an IDX file
+    #[arg(long, value_name = "FILE", requires = "test_labels")]
+    test_images: Option<PathBuf>,
+    /// Test labels, an IDX file
+    #[arg(long, value_name = "FILE", requires = "test_images")]
+    test_labels: Option<PathBuf>,
+}
+
+/// Data files, and what to call them.
+pub struct Source {
+    pub name: String,
+    pub files: Files,
+}
+
+impl DataArgs {
+    /// Training files, and test files where there are some.
+    pub fn training(&self, workers: &Workers, quiet: bool) -> Result<Source> {
+        if let (Some(images), Some(labels)) = (&self.train_images, &self.train_labels) {
+            return Ok(Source {
+                name: images.display().to_string(),
+                files: Files {
+                    train: pair(images, labels),
+                    test: self.named_test(),
+                },
+            });
+        }
+        if let (Some(images), Some(_)) = (&self.test_images, &self.test_labels) {
+            return Err(Error::Config(Refusal::new(
+                "--test-images",
+                format!("{} without training files", images.display()),
+                "--train-images and --train-labels beside it",
+            )));
+        }
+        self.folder(workers, quiet)
+    }
+
+    /// Test files alone.
+    pub fn test(&self, workers: &Workers) -> Result<Pair> {
+        if let Some(pair) = self.named_test() {
+            return Ok(pair);
+        }
+        if let Some(images) = &self.train_images {
+            return Err(Error::Config(Refusal::new(
+                "--train-images",
+                images.display().to_string(),
+                "--test-images and --test-labels, which a model is measured on",
+            )));
+        }
+        let source = self.folder(workers, true)?;
+        source.files.test.ok_or_else(|| {
+            Error::Data(
+                Refusal::new(source.name, "no test files", "t10k-… or test-…")
+                    .hint("name the files with --test-images and --test-labels"),
+            )
+        })
+    }
+
+    /// The flags that name the same test files to another command, each with a space before it.
+    pub fn test_flags(&self) -> String {
+        let flags = [
+            ("data", &self.data),
+            ("test-images", &self.test_images),
+            ("test-labels", &self.test_labels),
+        ];
+        let given = flags.iter().filter_map(|(name, path)| {
+            let path = path.as_ref()?;
+            Some(format!(" --{name} {}", shell_word(path)))
+        });
+        given.collect()
+    }
+
+    fn named_test(&self) -> Option<Pair> {
+        let (images, labels) = (self.test_images.as_ref()?, self.test_labels.as_ref()?);
+        Some(pair(images, labels))
+    }
+
+    fn folder(&self, workers: &Workers, quiet: bool) -> Result<Source> {
+        let folder = match &self.data {
+            Some(folder) => folder.clone(),
+            None if folder::has_train_images(Path::new(DEFAULT_FOLDER)) => DEFAULT_FOLDER.into(),
+            None => return generated(workers, quiet),
+        };
+        Ok(Source {
+            name: folder.display().to_string(),
+            files: folder::find(&folder)?,
+        })
+    }
+}
+
+/// `path` as a word that a shell takes for one.
+pub fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    if text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+fn pair(images: &Path, labels: &Path) -> Pair {
+    Pair {
+        images: images.to_owned(),
+        labels: labels.to_owned(),
+    }
+}
+
+/// The default set of generated digits, drawn the first time it is asked for.
+fn generated(workers: &Workers, quiet: bool) -> Result<Source> {
+    let digits = GeneratedDigits::default();
+    let folder = cache_folder().join(format!(
+        "digits-{EDITION}-{}-{}-seed{}",
+        digits.train, digits.test, digits.seed
+    ));
+    let complete = GeneratedDigits::is_complete(&folder);
+    if !quiet {
+        let made = if complete { "using" } else { "drawing" };
+        eprintln!(
+            "no --data and no {DEFAULT_FOLDER}: {made} generated digits in {}; \
+             for real MNIST put its four files into {DEFAULT_FOLDER} or name their folder with --data",
+            folder.display()
+        );
+    }
+    if !complete {
+        digits.write(&folder, workers)?;
+    }
+    Ok(Source {
+        name: "generated digits".to_owned(),
+        files: folder::find(&folder)?,
+    })
+}
+
+/// The user's cache, or the system's folder for temporary files where there is no home.
+fn cache_folder() -> PathBuf {
+    let cache = etcetera::choose_base_strategy().map(|strategy| strategy.cache_dir());
+    cache
+        .unwrap_or_else(|_| std::env::temp_dir())
+        .join("perceptor")
+}

@@ -1,0 +1,209 @@
+//! What is in an IDX file: its header, the classes of its labels, and items drawn in characters.
+//!
+//! An item of two dimensions is drawn with half blocks, two pixels above each other in a character, so that
+//! pixels are about square; four shades of grey.
+
+use std::io::{self, Write};
+
+use super::number::{bytes, grouped, percent};
+use crate::data::IdxFile;
+
+/// Says what the header says.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_header(out: &mut dyn Write, file: &IdxFile) -> io::Result<()> {
+    let header = file.header();
+    let sizes: Vec<String> = header
+        .dimensions()
+        .iter()
+        .map(|&size| grouped(size))
+        .collect();
+    writeln!(
+        out,
+        "{}: {} {}, {} items of {} features, {}",
+        file.path().display(),
+        sizes.join(" × "),
+        header.element().name(),
+        grouped(header.items()),
+        grouped(header.features()),
+        bytes(header.file_bytes()),
+    )
+}
+
+/// How many items each class has, as a bar each.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_class_counts(out: &mut dyn Write, labels: &[u32]) -> io::Result<()> {
+    /// A list of more classes than this is cut.
+    const MOST: usize = 50;
+    /// Characters of the longest bar.
+    const BAR: usize = 32;
+    let classes = labels.iter().max().map_or(0, |&label| label as usize + 1);
+    let mut counts = vec![0usize; classes];
+    for &label in labels {
+        counts[label as usize] += 1;
+    }
+    let largest = counts.iter().copied().max().unwrap_or(1).max(1);
+    for (class, &count) in counts.iter().enumerate().take(MOST) {
+        writeln!(
+            out,
+            "  class {class:>3}  {:>10}  {:>7}  {}",
+            grouped(count),
+            percent(count as f64 / labels.len() as f64),
+            "▇".repeat((count * BAR).div_ceil(largest)),
+        )?;
+    }
+    if classes > MOST {
+        writeln!(out, "  and {} classes more", grouped(classes - MOST))?;
+    }
+    Ok(())
+}
+
+/// Draws the items `items` of `file` side by side, as many a row as fit `columns` characters, each under its
+/// number and label. Items that are no pictures (not two dimensions each) are written as their first numbers.
+///
+/// # Errors
+/// Those of `out`.
+///
+/// # Panics
+/// When an item is out of range.
+pub fn write_items(
+    out: &mut dyn Write,
+    file: &IdxFile,
+    labels: Option<&[u32]>,
+    items: &[usize],
+    columns: usize,
+) -> io::Result<()> {
+    let title = |item: usize| match labels.and_then(|labels| labels.get(item)) {
+        Some(label) => format!("item {item}: class {label}"),
+        None => format!("item {item}"),
+    };
+    let values_of = |item: usize| {
+        let mut row = vec![0.0; file.header().features()];
+        file.read(item, &mut row);
+        row
+    };
+    let &[_, height, width] = file.header().dimensions() else {
+        for &item in items {
+            let values = values_of(item);
+            let shown: Vec<String> = values.iter().take(12).map(f32::to_string).collect();
+            let more = if values.len() > shown.len() {
+                " …"
+            } else {
+                ""
+            };
+            writeln!(out, "{}: {}{more}", title(item), shown.join(" "))?;
+        }
+        return Ok(());
+    };
+    let picture = Picture::fitting(height, width, columns);
+    let a_row = ((columns + 2) / (picture.columns() + 2)).max(1);
+    for items in items.chunks(a_row) {
+        writeln!(out)?;
+        let drawn: Vec<(String, Vec<String>)> = items
+            .iter()
+            .map(|&item| (title(item), picture.lines(&values_of(item))))
+            .collect();
+        let width = picture.columns();
+        let join = |cells: Vec<String>| cells.join("  ").trim_end().to_owned();
+        let cell = |text: &str| format!("{:width$}", text.chars().take(width).collect::<String>());
+        writeln!(
+            out,
+            "{}",
+            join(drawn.iter().map(|(title, _)| cell(title)).collect())
+        )?;
+        for line in 0..picture.rows() {
+            writeln!(
+                out,
+                "{}",
+                join(drawn.iter().map(|(_, lines)| cell(&lines[line])).collect())
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// How pictures of one size are drawn: every `step`-th pixel, so that they fit.
+struct Picture {
+    height: usize,
+    width: usize,
+    step: usize,
+}
+
+impl Picture {
+    /// Pictures taller than this, in characters, are made smaller.
+    const MAX_ROWS: usize = 32;
+
+    fn fitting(height: usize, width: usize, columns: usize) -> Picture {
+        let step = width
+            .div_ceil(columns.max(1))
+            .max(height.div_ceil(2 * Self::MAX_ROWS));
+        Picture {
+            height,
+            width,
+            step: step.max(1),
+        }
+    }
+
+    fn columns(&self) -> usize {
+        self.width.div_ceil(self.step)
+    }
+
+    fn rows(&self) -> usize {
+        self.height.div_ceil(2 * self.step)
+    }
+
+    /// Two pixel rows a line: `▀` where only the upper one is dark, `▄` the lower, `█` both, and a shade
+    /// where both are grey.
+    fn lines(&self, values: &[f32]) -> Vec<String> {
+        let least = values.iter().copied().fold(f32::INFINITY, f32::min);
+        let most = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let ink = |row: usize, column: usize| {
+            if row >= self.height || most <= least {
+                return 0.0;
+            }
+            (values[row * self.width + column] - least) / (most - least)
+        };
+        let character = |row: usize, column: usize| {
+            let (upper, lower) = (ink(row, column), ink(row + self.step, column));
+            match (upper >= 0.5, lower >= 0.5) {
+                (true, true) => '█',
+                (true, false) => '▀',
+                (false, true) => '▄',
+                (false, false) if upper + lower >= 0.6 => '▒',
+                (false, false) if upper + lower >= 0.25 => '░',
+                (false, false) => ' ',
+            }
+        };
+        (0..self.height)
+            .step_by(2 * self.step)
+            .map(|row| {
+                let columns = (0..self.width).step_by(self.step);
+                columns.map(|column| character(row, column)).collect()
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_pixels_share_a_character() {
+        let picture = Picture::fitting(4, 3, 80);
+        let values = [9.0, 9.0, 0.0, 9.0, 0.0, 9.0, 0.0, 1.0, 3.0, 0.0, 2.0, 3.0];
+        assert_eq!(picture.lines(&values), ["█▀▄", " ░▒"]);
+    }
+
+    #[test]
+    fn a_wide_picture_is_made_to_fit() {
+        let picture = Picture::fitting(200, 300, 80);
+        assert!(picture.columns() <= 80 && picture.rows() <= Picture::MAX_ROWS);
+        let lines = picture.lines(&vec![0.5; 60_000]);
+        assert_eq!(lines.len(), picture.rows());
+        assert_eq!(lines[0].chars().count(), picture.columns());
+    }
+}

@@ -1,0 +1,10 @@
+//! Results as text or JSON, into any [`std::io::Write`]. Nothing here decides what goes to which stream.
+//!
+//! `training` tells a run from banner to summary, `evaluation` a network on a test set, `prediction` a class for
+//! each item, `inspection` what is in a file; `number` is how figures are written.
+
+pub mod evaluation;
+pub mod inspection;
+pub mod number;
+pub mod prediction;
+pub mod training;

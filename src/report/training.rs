@@ -1,0 +1,266 @@
+//! A training run, told: the banner before it, a line an epoch, the summary after it, or all of it as JSON.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::number::{bytes, grouped, percent, seconds};
+use crate::compute::blas::Blas;
+use crate::compute::parallel::Workers;
+use crate::config::TrainConfig;
+use crate::data::{Dataset, Splits};
+use crate::nn::Spec;
+use crate::train::{EpochMetrics, Outcome};
+
+/// The name and version of the JSON object's layout.
+pub const SCHEMA: &str = "perceptor.train/1";
+
+/// The columns that [`epoch_line`] fills.
+pub const EPOCH_HEADER: &str =
+    "epoch  train loss  test loss  test accuracy  learning rate   samples/s  GFLOP/s";
+
+/// Says what will run on what.
+///
+/// # Errors
+/// Those of `out`.
+pub fn banner(
+    out: &mut dyn Write,
+    data_name: &str,
+    data: &Splits,
+    spec: &Spec,
+    config: &TrainConfig,
+    workers: &Workers,
+) -> io::Result<()> {
+    let blas = workers.blas();
+    let threads = match workers.threads() {
+        1 => "1 thread".to_owned(),
+        threads => format!("{threads} threads"),
+    };
+    let test = match &data.test {
+        Some(test) => format!("{} test", grouped(test.items())),
+        None => "no test".to_owned(),
+    };
+    writeln!(
+        out,
+        "perceptor {} ({}, {} build)",
+        crate::VERSION,
+        crate::REVISION,
+        build_mode()
+    )?;
+    writeln!(
+        out,
+        "  data      {data_name}: {} training and {test} items, {}, {} classes",
+        grouped(data.train.items()),
+        item_shape(&data.train),
+        data.train.classes(),
+    )?;
+    writeln!(
+        out,
+        "  network   {spec}, {} and softmax, {} parameters ({}), {} init",
+        spec.activation().name(),
+        grouped(spec.parameters()),
+        bytes(4 * spec.parameters()),
+        config.init.name(),
+    )?;
+    writeln!(
+        out,
+        "  training  {} epochs, batch size {}, learning rate {}, momentum {}, seed {}",
+        config.epochs, config.batch_size, config.learning_rate, config.momentum, config.seed
+    )?;
+    writeln!(
+        out,
+        "  compute   {threads}, {} {} ({} kernels, {}, {} BLAS thread a call)",
+        blas.library, blas.version, blas.kernel, blas.threading, blas.threads
+    )?;
+    if cfg!(debug_assertions) {
+        writeln!(
+            out,
+            "  warning: this is a debug build and slow; cargo run --release is many times faster"
+        )?;
+    }
+    Ok(())
+}
+
+fn build_mode() -> &'static str {
+    if cfg!(debug_assertions) {
+        "debug"
+    } else {
+        "release"
+    }
+}
+
+/// `28×28 u8`.
+fn item_shape(data: &Dataset) -> String {
+    let header = data.images().header();
+    let sizes: Vec<String> = header.dimensions()[1..]
+        .iter()
+        .map(usize::to_string)
+        .collect();
+    let sizes = if sizes.is_empty() {
+        "1".to_owned()
+    } else {
+        sizes.join("×")
+    };
+    format!("{sizes} {}", header.element().name())
+}
+
+/// One epoch under [`EPOCH_HEADER`].
+pub fn epoch_line(epoch: &EpochMetrics) -> String {
+    let or_dash = |figure: Option<String>| figure.unwrap_or_else(|| "–".to_owned());
+    format!(
+        "{:>5}  {:>10.4}  {:>9}  {:>13}  {:>13}  {:>10}  {:>7.1}",
+        epoch.epoch,
+        epoch.train_loss,
+        or_dash(epoch.test_loss.map(|loss| format!("{loss:.4}"))),
+        or_dash(epoch.test_accuracy.map(percent)),
+        epoch.learning_rate,
+        grouped(epoch.samples_per_second.round() as usize),
+        epoch.gflops,
+    )
+}
+
+/// Says how the run ended and what to type next.
+///
+/// # Errors
+/// Those of `out`.
+pub fn summary(
+    out: &mut dyn Write,
+    outcome: &Outcome,
+    wall_seconds: f64,
+    model: &Path,
+    next: &str,
+) -> io::Result<()> {
+    let (last, train_seconds) = (outcome.last(), outcome.train_seconds());
+    match (last.test_accuracy, outcome.best()) {
+        (Some(accuracy), Some(best)) => writeln!(
+            out,
+            "test accuracy  {} after the last epoch; best {} after epoch {}",
+            percent(accuracy),
+            percent(best.test_accuracy.unwrap_or(0.0)),
+            best.epoch
+        )?,
+        _ => writeln!(out, "training loss  {:.4} (no test set)", last.train_loss)?,
+    }
+    writeln!(
+        out,
+        "time           {} in all, {} of it training: {} samples/s, {:.1} GFLOP/s",
+        seconds(wall_seconds),
+        seconds(train_seconds),
+        grouped(outcome.samples_per_second().round() as usize),
+        outcome.gflops(),
+    )?;
+    writeln!(out, "model          {}", model.display())?;
+    for warning in warnings(outcome) {
+        writeln!(out, "warning: {}", warning.what)?;
+        writeln!(out, "hint: {}", warning.cure)?;
+    }
+    writeln!(out, "next           {next}")
+}
+
+/// Something the user should know about a run that did end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// What was found.
+    pub what: String,
+    /// What to do about it.
+    pub cure: String,
+}
+
+/// What is wrong with the network that a run ended with.
+pub fn warnings(outcome: &Outcome) -> Vec<Warning> {
+    let layers = outcome.model.spec.layers();
+    let identical = outcome.identical_layers.iter().map(|&layer| Warning {
+        what: format!(
+            "all {} units of hidden layer {layer} are the same: with equal initial weights they get \
+             equal gradients and learn one feature between them",
+            layers[layer - 1].fan_out
+        ),
+        cure: "start from different weights, with --init auto (or xavier, he, normal)".to_owned(),
+    });
+    identical.collect()
+}
+
+/// A run as one JSON object.
+#[derive(Debug, Serialize)]
+pub struct TrainReport<'a> {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// The version of the program.
+    pub version: &'static str,
+    /// The revision of its source.
+    pub revision: &'static str,
+    /// Where the data came from.
+    pub data: &'a str,
+    /// Training items.
+    pub train_items: usize,
+    /// Test items; none without a test set.
+    pub test_items: Option<usize>,
+    /// The widths, as `784-100-10`.
+    pub network: String,
+    /// The number of parameters.
+    pub parameters: usize,
+    /// Every setting of the run.
+    pub config: &'a TrainConfig,
+    /// Worker threads.
+    pub threads: usize,
+    /// The linear algebra library.
+    pub blas: &'a Blas,
+    /// `release` or `debug`.
+    pub build: &'static str,
+    /// Every epoch in turn.
+    pub epochs: &'a [EpochMetrics],
+    /// Accuracy on the test set after the last epoch, 0 to 1; none without a test set.
+    pub test_accuracy: Option<f64>,
+    /// The best accuracy after any epoch, 0 to 1; none without a test set.
+    pub best_test_accuracy: Option<f64>,
+    /// Time in training, evaluation not counted, in seconds.
+    pub train_seconds: f64,
+    /// Time from the start of the command to the end of the run, in seconds.
+    pub wall_seconds: f64,
+    /// Samples trained on in a second of training.
+    pub samples_per_second: f64,
+    /// 10⁹ floating point operations of the matrix products in a second of training.
+    pub gflops: f64,
+    /// What the user should know.
+    pub warnings: Vec<Warning>,
+    /// Where the model is.
+    pub model: &'a Path,
+}
+
+impl<'a> TrainReport<'a> {
+    /// Puts together what a run came to.
+    pub fn new(
+        data_name: &'a str,
+        data: &Splits,
+        config: &'a TrainConfig,
+        workers: &'a Workers,
+        outcome: &'a Outcome,
+        wall_seconds: f64,
+        model: &'a Path,
+    ) -> TrainReport<'a> {
+        TrainReport {
+            schema: SCHEMA,
+            version: crate::VERSION,
+            revision: crate::REVISION,
+            data: data_name,
+            train_items: data.train.items(),
+            test_items: data.test.as_ref().map(Dataset::items),
+            network: outcome.model.spec.to_string(),
+            parameters: outcome.model.spec.parameters(),
+            config,
+            threads: workers.threads(),
+            blas: workers.blas(),
+            build: build_mode(),
+            epochs: &outcome.epochs,
+            test_accuracy: outcome.last().test_accuracy,
+            best_test_accuracy: outcome.best().and_then(|best| best.test_accuracy),
+            train_seconds: outcome.train_seconds(),
+            wall_seconds,
+            samples_per_second: outcome.samples_per_second(),
+            gflops: outcome.gflops(),
+            warnings: warnings(outcome),
+            model,
+        }
+    }
+}

@@ -79,7 +79,7 @@ enum Format {
 #[derive(Debug, Args)]
 struct ThreadsArg {
     /// Worker threads [default: all cores this process may use]. The result does not depend on it
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Compute")]
     threads: Option<std::num::NonZeroUsize>,
 }
 

@@ -28,9 +28,15 @@ impl Dataset {
     /// [`Error::Io`] or [`Error::Data`] when a file is missing or damaged, when the two do not have the
     /// same number of items, or when a label is not in `0..classes`.
     pub fn open(images: &Path, labels: &Path, classes: Option<usize>) -> Result<Dataset> {
-        let images = IdxFile::open(images)?;
-        let label_file = IdxFile::open(labels)?;
-        let labels = read_labels(&label_file)?;
+        Dataset::new(IdxFile::open(images)?, &IdxFile::open(labels)?, classes)
+    }
+
+    /// Checks a pair of files that are open already, as [`Dataset::open`] does.
+    ///
+    /// # Errors
+    /// As [`Dataset::open`].
+    pub fn new(images: IdxFile, label_file: &IdxFile, classes: Option<usize>) -> Result<Dataset> {
+        let labels = read_labels(label_file)?;
         if labels.len() != images.header().items() {
             return Err(Error::Data(Refusal::new(
                 label_file.path().display(),
@@ -44,7 +50,7 @@ impl Dataset {
         }
         let largest = labels.iter().copied().max().unwrap_or(0) as usize;
         let classes = classes.unwrap_or((largest + 1).max(2));
-        check_labels(&label_file, &labels, classes)?;
+        check_labels(label_file, &labels, classes)?;
         Ok(Dataset {
             images,
             labels,

@@ -1,0 +1,304 @@
+//! The laws of the design, held against the slow path in `f64`.
+//!
+//! Central differences prove the reference's gradient; the reference proves the fast path's, over shapes that
+//! are awkward on purpose; and any number of threads gives the same model. Random cases print their seed.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use perceptor::TrainConfig;
+use perceptor::compute::parallel::Workers;
+use perceptor::data::idx::{ElementType, Header};
+use perceptor::data::mmap::Bytes;
+use perceptor::data::{Dataset, IdxFile, Scale, Scaling, Splits};
+use perceptor::nn::init::initial_parameters;
+use perceptor::nn::{Activation, Init, Spec};
+use perceptor::optim::Sgd;
+use perceptor::random::{ChaCha8Rng, Purpose, stream};
+use perceptor::reference::Reference;
+use perceptor::train::{Evaluator, Stepper, train};
+use rand::RngExt;
+
+const AS_IT_IS: Scaling = Scaling {
+    offset: 0.0,
+    factor: 1.0,
+};
+
+fn rng(seed: u64) -> ChaCha8Rng {
+    stream(seed, Purpose::Init, 99)
+}
+
+fn idx(element: ElementType, dimensions: &[usize], payload: Vec<u8>) -> IdxFile {
+    let path = Path::new("in-memory");
+    let header = Header::new(path, element, dimensions).expect("a header");
+    let bytes = [header.to_bytes(), payload].concat();
+    IdxFile::from_bytes(path, Bytes::Owned(bytes)).expect("a whole file")
+}
+
+/// Float items between −1 and 1, and labels of all classes.
+fn dataset(items: usize, features: usize, classes: usize, seed: u64) -> Dataset {
+    let mut rng = rng(seed);
+    let floats: Vec<u8> = (0..items * features)
+        .flat_map(|_| rng.random_range(-1.0f32..1.0).to_be_bytes())
+        .collect();
+    let labels: Vec<u8> = (0..items)
+        .map(|_| rng.random_range(0..classes) as u8)
+        .collect();
+    let images = idx(ElementType::F32, &[items, features], floats);
+    let labels = idx(ElementType::U8, &[items], labels);
+    Dataset::new(images, &labels, Some(classes)).expect("a data set")
+}
+
+fn item(data: &Dataset, item: usize) -> Vec<f64> {
+    let mut row = vec![0.0; data.features()];
+    data.images().read(item, &mut row);
+    row.into_iter().map(f64::from).collect()
+}
+
+fn reference(spec: &Spec, parameters: &[f32]) -> Reference {
+    Reference {
+        sizes: spec.sizes(),
+        activation: spec.activation(),
+        parameters: parameters.iter().copied().map(f64::from).collect(),
+    }
+}
+
+/// Parameters that are no special case: random weights, and biases that are not zero.
+fn parameters(spec: &Spec, seed: u64) -> Vec<f32> {
+    let mut parameters = initial_parameters(spec, Init::Xavier, 0.1, seed);
+    let mut rng = rng(seed + 1);
+    for parameter in &mut parameters {
+        *parameter += rng.random_range(-0.1f32..0.1);
+    }
+    parameters
+}
+
+fn workers(threads: usize) -> Workers {
+    Workers::new(NonZeroUsize::new(threads).expect("not zero")).expect("workers")
+}
+
+/// The largest difference, as a share of the largest element.
+fn distance(found: &[f64], expected: &[f64]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let largest = expected.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+    let differences = found.iter().zip(expected).map(|(a, b)| (a - b).abs());
+    differences.fold(0.0, f64::max) / largest.max(1e-12)
+}
+
+const DEPTHS: [&[usize]; 4] = [&[], &[9], &[7, 5], &[6, 5, 4]];
+
+#[test]
+fn central_differences_prove_the_reference_for_every_activation_and_depth() {
+    for activation in Activation::ALL {
+        for hidden in DEPTHS {
+            let spec = Spec::new(8, hidden, 3, activation).expect("a spec");
+            let data = dataset(1, 8, 3, 5);
+            let net = reference(&spec, &parameters(&spec, 6));
+            let (x, label) = (item(&data, 0), data.labels()[0] as usize);
+            // A step across the kink of a ReLU would show a slope that is neither side's.
+            let outputs = net.affine_outputs(&x);
+            assert!(outputs.iter().flatten().all(|z| z.abs() > 1e-4));
+            let gradient = net.gradient(&x, label);
+            let differences = net.gradient_by_differences(&x, label, 1e-5);
+            let off = distance(&gradient, &differences);
+            assert!(off < 1e-8, "{activation:?} {hidden:?}: {off}");
+        }
+    }
+}
+
+#[test]
+fn the_gradient_check_fails_on_a_flipped_sign() {
+    let spec = Spec::new(8, &[9, 5], 3, Activation::Tanh).expect("a spec");
+    let data = dataset(1, 8, 3, 5);
+    let net = reference(&spec, &parameters(&spec, 6));
+    let (x, label) = (item(&data, 0), data.labels()[0] as usize);
+    let differences = net.gradient_by_differences(&x, label, 1e-5);
+    let gradient = net.gradient(&x, label);
+    // The smallest element too: a single wrong weight must show.
+    for at in 0..gradient.len() {
+        let mut flipped = gradient.clone();
+        flipped[at] = -flipped[at];
+        let off = distance(&flipped, &differences);
+        assert!(
+            off > 1e-6,
+            "element {at} of {} flipped unseen",
+            gradient[at]
+        );
+    }
+}
+
+/// The mean gradient over a batch and its summed loss, by the reference.
+fn slow_gradient(net: &Reference, data: &Dataset, batch: &[u32]) -> (Vec<f64>, f64) {
+    let mut mean = vec![0.0; net.parameters.len()];
+    let mut loss = 0.0;
+    for &row in batch {
+        let x = item(data, row as usize);
+        let label = data.labels()[row as usize] as usize;
+        loss += net.loss(&x, label);
+        for (mean, g) in mean.iter_mut().zip(net.gradient(&x, label)) {
+            *mean += g / batch.len() as f64;
+        }
+    }
+    (mean, loss)
+}
+
+#[test]
+fn the_fast_gradient_equals_the_slow_one_over_awkward_shapes() {
+    let workers = workers(2);
+    let shapes: [(usize, &[usize], usize); 5] = [
+        (9, &[], 3),
+        (13, &[11], 10),
+        (8, &[17, 9], 2),
+        (31, &[5, 19, 6], 11),
+        (3, &[2], 12),
+    ];
+    // Up to a batch of several shards, the last of them ragged.
+    for rows in [1, 2, 7, 8, 9, 33, 64, 131] {
+        for (inputs, hidden, classes) in shapes {
+            for activation in Activation::ALL {
+                let spec = Spec::new(inputs, hidden, classes, activation).expect("a spec");
+                let data = dataset(rows, inputs, classes, 7);
+                let parameters = parameters(&spec, 8);
+                let batch: Vec<u32> = (0..rows as u32).rev().collect();
+                let sgd = Sgd {
+                    learning_rate: 0.1,
+                    momentum: 0.0,
+                };
+                let net = reference(&spec, &parameters);
+                let mut stepper = Stepper::new(spec.clone(), parameters, sgd, rows);
+                let loss = workers.run(|| stepper.step(&data, AS_IT_IS, &batch));
+                let found: Vec<f64> = stepper.gradient().iter().copied().map(f64::from).collect();
+                let (expected, expected_loss) = slow_gradient(&net, &data, &batch);
+                let off = distance(&found, &expected);
+                assert!(
+                    off < 1e-5,
+                    "{rows} rows, {spec}, {activation:?}: gradient off by {off}"
+                );
+                let off = (loss - expected_loss).abs() / expected_loss;
+                assert!(
+                    off < 1e-6,
+                    "{rows} rows, {spec}, {activation:?}: loss off by {off}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn steps_with_momentum_and_a_ragged_batch_follow_the_slow_path() {
+    let (rows, batch_size) = (83, 40);
+    let spec = Spec::new(13, &[11, 9], 4, Activation::Tanh).expect("a spec");
+    let data = dataset(rows, 13, 4, 3);
+    let start = parameters(&spec, 4);
+    let sgd = Sgd {
+        learning_rate: 0.2,
+        momentum: 0.9,
+    };
+    let mut net = reference(&spec, &start);
+    let mut velocity = vec![0.0; start.len()];
+    let mut stepper = Stepper::new(spec, start, sgd, batch_size);
+    let workers = workers(2);
+    let order: Vec<u32> = (0..rows as u32).collect();
+    for _ in 0..3 {
+        for batch in order.chunks(batch_size) {
+            workers.run(|| stepper.step(&data, AS_IT_IS, batch));
+            let (gradient, _) = slow_gradient(&net, &data, batch);
+            for ((w, v), g) in net.parameters.iter_mut().zip(&mut velocity).zip(gradient) {
+                *v = f64::from(sgd.momentum) * *v + g;
+                *w -= f64::from(sgd.learning_rate) * *v;
+            }
+        }
+    }
+    let found: Vec<f64> = stepper
+        .parameters()
+        .iter()
+        .copied()
+        .map(f64::from)
+        .collect();
+    let off = distance(&found, &net.parameters);
+    assert!(off < 1e-5, "off by {off}");
+}
+
+#[test]
+fn evaluation_equals_the_slow_path() {
+    // More than one block of items, the last one ragged.
+    let data = dataset(600, 13, 5, 3);
+    let spec = Spec::new(13, &[11], 5, Activation::Sigmoid).expect("a spec");
+    let parameters = parameters(&spec, 4);
+    let net = reference(&spec, &parameters);
+    let workers = workers(2);
+    let evaluator = Evaluator::new(&spec, AS_IT_IS, &workers);
+    let found = workers.run(|| evaluator.evaluate(&parameters, &data));
+    let (mut loss, mut right) = (0.0, 0);
+    for row in 0..data.items() {
+        let (x, label) = (item(&data, row), data.labels()[row] as usize);
+        loss += net.loss(&x, label);
+        let outputs = net.affine_outputs(&x);
+        let logits = &outputs[outputs.len() - 1];
+        let best = (0..5).max_by(|&a, &b| logits[a].total_cmp(&logits[b]));
+        right += usize::from(best == Some(label));
+    }
+    assert!((found.loss - loss / 600.0).abs() < 1e-6);
+    assert_eq!(found.accuracy, right as f64 / 600.0);
+    let probabilities =
+        workers.run(|| evaluator.probabilities(&parameters, data.images(), 10, 500));
+    for row in probabilities.chunks_exact(5) {
+        assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn any_thread_count_gives_the_same_model() {
+    let cases: [(usize, usize, &[usize]); 6] = [
+        (1, 40, &[9]),
+        (7, 100, &[]),
+        (33, 301, &[20]),
+        (128, 301, &[64, 33]),
+        (200, 1000, &[128]),
+        (5000, 1000, &[50, 20]),
+    ];
+    for (batch_size, items, hidden) in cases {
+        let config = TrainConfig {
+            hidden: hidden.to_vec(),
+            batch_size,
+            epochs: 2,
+            activation: Activation::Relu,
+            scale: Scale::Standard,
+            ..TrainConfig::default()
+        };
+        let model = |threads| {
+            let splits = Splits {
+                train: dataset(items, 41, 6, 11),
+                test: Some(dataset(300, 41, 6, 12)),
+            };
+            let outcome = train(&config, &splits, &workers(threads), &mut |_| {});
+            outcome.expect("a finite loss").model.to_bytes()
+        };
+        let one = model(1);
+        for threads in [2, 3, 7] {
+            let same = one == model(threads);
+            assert!(
+                same,
+                "batch size {batch_size}: {threads} threads differ from 1"
+            );
+        }
+    }
+}
+
+#[test]
+fn zero_init_keeps_units_equal_and_any_other_does_not() {
+    let splits = Splits {
+        train: dataset(500, 41, 6, 11),
+        test: None,
+    };
+    for (init, expected) in [(Init::Zero, vec![1, 2]), (Init::Auto, vec![])] {
+        let config = TrainConfig {
+            hidden: vec![100, 37],
+            epochs: 20,
+            init,
+            ..TrainConfig::default()
+        };
+        let outcome = train(&config, &splits, &workers(2), &mut |_| {}).expect("a finite loss");
+        assert_eq!(outcome.identical_layers, expected, "{init:?}");
+    }
+}

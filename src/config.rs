@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::compute::Engine;
 use crate::data::Scale;
 use crate::error::{Error, Refusal, Result};
 use crate::nn::{Activation, Init};
@@ -33,6 +34,8 @@ pub struct TrainConfig {
     pub momentum: f32,
     /// Where all randomness comes from.
     pub seed: u64,
+    /// Who computes the products. Engines differ in the last bits.
+    pub engine: Engine,
 }
 
 impl Default for TrainConfig {
@@ -48,6 +51,7 @@ impl Default for TrainConfig {
             learning_rate: 0.1,
             momentum: 0.9,
             seed: 1,
+            engine: Engine::default(),
         }
     }
 }

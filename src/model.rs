@@ -11,7 +11,6 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::compute::blas::Blas;
 use crate::config::TrainConfig;
 use crate::data::mmap::Bytes;
 use crate::data::{IdxFile, Scaling, Splits};
@@ -45,8 +44,8 @@ pub struct Provenance {
     pub version: String,
     /// The revision of its source.
     pub revision: String,
-    /// The linear algebra library, its version and kernels.
-    pub blas: String,
+    /// The engine that computed it: native with its instruction set, or a library with version and kernels.
+    pub engine: String,
     /// The settings of the run.
     pub config: TrainConfig,
     /// Items trained on.
@@ -64,14 +63,14 @@ impl Provenance {
     pub(crate) fn new(
         config: &TrainConfig,
         data: &Splits,
-        blas: &Blas,
+        engine: &str,
         epochs: &[EpochMetrics],
     ) -> Provenance {
         let last = &epochs[epochs.len() - 1];
         Provenance {
             version: crate::VERSION.to_owned(),
             revision: crate::REVISION.to_owned(),
-            blas: format!("{} {} {}", blas.library, blas.version, blas.kernel),
+            engine: engine.to_owned(),
             config: config.clone(),
             train_items: data.train.items(),
             train_loss: last.train_loss,
@@ -305,7 +304,7 @@ mod tests {
             provenance: Provenance {
                 version: "0".to_owned(),
                 revision: "0".to_owned(),
-                blas: "none".to_owned(),
+                engine: "none".to_owned(),
                 config: TrainConfig::default(),
                 train_items: 1,
                 train_loss: 0.1 + 0.2,

@@ -14,19 +14,28 @@ pub struct Sgd {
 }
 
 impl Sgd {
-    /// One update of a stretch of parameters.
+    /// `w = w − η v`, once the velocity is up to date.
+    ///
+    /// Shapes: both `[n]`. Overwrites `parameters`.
+    pub fn step(self, parameters: &mut [f32], velocity: &[f32]) {
+        descend(self.learning_rate, parameters, velocity);
+    }
+
+    /// `v = μ v + g` and `w = w − η v`.
     ///
     /// Shapes: all `[n]`. Overwrites `parameters` and `velocity`.
     pub fn update(self, parameters: &mut [f32], velocity: &mut [f32], gradient: &[f32]) {
-        sgd(self, parameters, velocity, gradient);
+        for (v, g) in velocity.iter_mut().zip(gradient) {
+            *v = self.momentum * *v + g;
+        }
+        self.step(parameters, velocity);
     }
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-fn sgd(sgd: Sgd, parameters: &mut [f32], velocity: &mut [f32], gradient: &[f32]) {
-    for ((w, v), g) in parameters.iter_mut().zip(velocity).zip(gradient) {
-        *v = sgd.momentum * *v + g;
-        *w -= sgd.learning_rate * *v;
+fn descend(learning_rate: f32, parameters: &mut [f32], velocity: &[f32]) {
+    for (w, v) in parameters.iter_mut().zip(velocity) {
+        *w -= learning_rate * v;
     }
 }
 

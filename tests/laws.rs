@@ -7,12 +7,13 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use perceptor::TrainConfig;
+use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
 use perceptor::data::idx::{ElementType, Header};
 use perceptor::data::mmap::Bytes;
 use perceptor::data::{Dataset, IdxFile, Scale, Scaling, Splits};
 use perceptor::nn::init::initial_parameters;
-use perceptor::nn::{Activation, Init, Spec};
+use perceptor::nn::{Activation, Init, Network, Spec};
 use perceptor::optim::Sgd;
 use perceptor::random::{ChaCha8Rng, Purpose, stream};
 use perceptor::reference::Reference;
@@ -73,8 +74,27 @@ fn parameters(spec: &Spec, seed: u64) -> Vec<f32> {
     parameters
 }
 
+const SGD: Sgd = Sgd {
+    learning_rate: 0.2,
+    momentum: 0.9,
+};
+
+fn stepper(spec: &Spec, parameters: &[f32], engine: Engine, batch_size: usize) -> Stepper {
+    Stepper::new(spec, parameters, engine, SGD, batch_size).expect("an engine that is here")
+}
+
+fn wide(numbers: &[f32]) -> Vec<f64> {
+    numbers.iter().copied().map(f64::from).collect()
+}
+
 fn workers(threads: usize) -> Workers {
     Workers::new(NonZeroUsize::new(threads).expect("not zero")).expect("workers")
+}
+
+/// The engines that this build and this processor have.
+fn engines() -> impl Iterator<Item = Engine> {
+    let all = [Engine::Openblas, Engine::Native, Engine::Portable];
+    all.into_iter().filter(|engine| engine.resolve().is_ok())
 }
 
 /// The largest difference, as a share of the largest element.
@@ -160,25 +180,18 @@ fn the_fast_gradient_equals_the_slow_one_over_awkward_shapes() {
                 let data = dataset(rows, inputs, classes, 7);
                 let parameters = parameters(&spec, 8);
                 let batch: Vec<u32> = (0..rows as u32).rev().collect();
-                let sgd = Sgd {
-                    learning_rate: 0.1,
-                    momentum: 0.0,
-                };
                 let net = reference(&spec, &parameters);
-                let mut stepper = Stepper::new(spec.clone(), parameters, sgd, rows);
-                let loss = workers.run(|| stepper.step(&data, AS_IT_IS, &batch));
-                let found: Vec<f64> = stepper.gradient().iter().copied().map(f64::from).collect();
                 let (expected, expected_loss) = slow_gradient(&net, &data, &batch);
-                let off = distance(&found, &expected);
-                assert!(
-                    off < 1e-5,
-                    "{rows} rows, {spec}, {activation:?}: gradient off by {off}"
-                );
-                let off = (loss - expected_loss).abs() / expected_loss;
-                assert!(
-                    off < 1e-6,
-                    "{rows} rows, {spec}, {activation:?}: loss off by {off}"
-                );
+                for engine in engines() {
+                    let mut stepper = stepper(&spec, &parameters, engine, rows);
+                    let loss = stepper.step(&workers, &data, AS_IT_IS, &batch);
+                    // The velocity starts at zero, so after one step it is the gradient.
+                    let off = distance(&wide(&stepper.velocity()), &expected);
+                    let case = format!("{engine:?}, {rows} rows, {spec}, {activation:?}");
+                    assert!(off < 1e-5, "{case}: gradient off by {off}");
+                    let off = (loss - expected_loss).abs() / expected_loss;
+                    assert!(off < 1e-6, "{case}: loss off by {off}");
+                }
             }
         }
     }
@@ -190,33 +203,24 @@ fn steps_with_momentum_and_a_ragged_batch_follow_the_slow_path() {
     let spec = Spec::new(13, &[11, 9], 4, Activation::Tanh).expect("a spec");
     let data = dataset(rows, 13, 4, 3);
     let start = parameters(&spec, 4);
-    let sgd = Sgd {
-        learning_rate: 0.2,
-        momentum: 0.9,
-    };
-    let mut net = reference(&spec, &start);
-    let mut velocity = vec![0.0; start.len()];
-    let mut stepper = Stepper::new(spec, start, sgd, batch_size);
-    let workers = workers(2);
     let order: Vec<u32> = (0..rows as u32).collect();
-    for _ in 0..3 {
-        for batch in order.chunks(batch_size) {
-            workers.run(|| stepper.step(&data, AS_IT_IS, batch));
-            let (gradient, _) = slow_gradient(&net, &data, batch);
-            for ((w, v), g) in net.parameters.iter_mut().zip(&mut velocity).zip(gradient) {
-                *v = f64::from(sgd.momentum) * *v + g;
-                *w -= f64::from(sgd.learning_rate) * *v;
+    for engine in engines() {
+        let mut net = reference(&spec, &start);
+        let mut velocity = vec![0.0; start.len()];
+        let mut stepper = stepper(&spec, &start, engine, batch_size);
+        for _ in 0..3 {
+            for batch in order.chunks(batch_size) {
+                stepper.step(&workers(2), &data, AS_IT_IS, batch);
+                let (gradient, _) = slow_gradient(&net, &data, batch);
+                for ((w, v), g) in net.parameters.iter_mut().zip(&mut velocity).zip(gradient) {
+                    *v = f64::from(SGD.momentum) * *v + g;
+                    *w -= f64::from(SGD.learning_rate) * *v;
+                }
             }
         }
+        let off = distance(&wide(&stepper.parameters()), &net.parameters);
+        assert!(off < 1e-5, "{engine:?}: off by {off}");
     }
-    let found: Vec<f64> = stepper
-        .parameters()
-        .iter()
-        .copied()
-        .map(f64::from)
-        .collect();
-    let off = distance(&found, &net.parameters);
-    assert!(off < 1e-5, "off by {off}");
 }
 
 #[test]
@@ -227,8 +231,6 @@ fn evaluation_equals_the_slow_path() {
     let parameters = parameters(&spec, 4);
     let net = reference(&spec, &parameters);
     let workers = workers(2);
-    let evaluator = Evaluator::new(&spec, AS_IT_IS, &workers);
-    let found = workers.run(|| evaluator.evaluate(&parameters, &data));
     let (mut loss, mut right) = (0.0, 0);
     for row in 0..data.items() {
         let (x, label) = (item(&data, row), data.labels()[row] as usize);
@@ -238,67 +240,81 @@ fn evaluation_equals_the_slow_path() {
         let best = (0..5).max_by(|&a, &b| logits[a].total_cmp(&logits[b]));
         right += usize::from(best == Some(label));
     }
-    assert!((found.loss - loss / 600.0).abs() < 1e-6);
-    assert_eq!(found.accuracy, right as f64 / 600.0);
-    let probabilities =
-        workers.run(|| evaluator.probabilities(&parameters, data.images(), 10, 500));
-    for row in probabilities.chunks_exact(5) {
-        assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+    for engine in engines() {
+        let network = Network::new(&spec, &parameters, engine).expect("a network");
+        let mut evaluator = Evaluator::new(&spec, AS_IT_IS, &workers).expect("memory");
+        let found = evaluator
+            .evaluate(&workers, &network, &data)
+            .expect("memory");
+        assert!((found.loss - loss / 600.0).abs() < 1e-6, "{engine:?}");
+        assert_eq!(found.accuracy, right as f64 / 600.0, "{engine:?}");
+        let probabilities = evaluator.probabilities(&workers, &network, data.images(), 10..510);
+        for row in probabilities.expect("memory").chunks_exact(5) {
+            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        }
     }
 }
 
 #[test]
 fn any_thread_count_gives_the_same_model() {
-    let cases: [(usize, usize, &[usize]); 6] = [
+    let cases: [(usize, usize, &[usize]); 7] = [
         (1, 40, &[9]),
         (7, 100, &[]),
         (33, 301, &[20]),
         (128, 301, &[64, 33]),
         (200, 1000, &[128]),
         (5000, 1000, &[50, 20]),
+        // Weights beyond a core's cache, where rows are cut by the number of threads.
+        (100, 300, &[1500, 300]),
     ];
     for (batch_size, items, hidden) in cases {
-        let config = TrainConfig {
-            hidden: hidden.to_vec(),
-            batch_size,
-            epochs: 2,
-            activation: Activation::Relu,
-            scale: Scale::Standard,
-            ..TrainConfig::default()
-        };
-        let model = |threads| {
-            let splits = Splits {
-                train: dataset(items, 41, 6, 11),
-                test: Some(dataset(300, 41, 6, 12)),
+        for engine in engines() {
+            let config = TrainConfig {
+                hidden: hidden.to_vec(),
+                engine,
+                batch_size,
+                epochs: 2,
+                activation: Activation::Relu,
+                scale: Scale::Standard,
+                ..TrainConfig::default()
             };
-            let outcome = train(&config, &splits, &workers(threads), &mut |_| {});
-            outcome.expect("a finite loss").model.to_bytes()
-        };
-        let one = model(1);
-        for threads in [2, 3, 7] {
-            let same = one == model(threads);
-            assert!(
-                same,
-                "batch size {batch_size}: {threads} threads differ from 1"
-            );
+            let model = |threads| {
+                let splits = Splits {
+                    train: dataset(items, 41, 6, 11),
+                    test: Some(dataset(300, 41, 6, 12)),
+                };
+                let outcome = train(&config, &splits, &workers(threads), &mut |_| {});
+                outcome.expect("a finite loss").model.to_bytes()
+            };
+            let one = model(1);
+            for threads in [2, 3, 7] {
+                let same = one == model(threads);
+                assert!(
+                    same,
+                    "{engine:?}, batch size {batch_size}: {threads} threads differ from 1"
+                );
+            }
         }
     }
 }
 
 #[test]
 fn zero_init_keeps_units_equal_and_any_other_does_not() {
-    let splits = Splits {
-        train: dataset(500, 41, 6, 11),
-        test: None,
-    };
-    for (init, expected) in [(Init::Zero, vec![1, 2]), (Init::Auto, vec![])] {
-        let config = TrainConfig {
-            hidden: vec![100, 37],
-            epochs: 20,
-            init,
-            ..TrainConfig::default()
+    for engine in engines() {
+        let splits = Splits {
+            train: dataset(500, 41, 6, 11),
+            test: None,
         };
-        let outcome = train(&config, &splits, &workers(2), &mut |_| {}).expect("a finite loss");
-        assert_eq!(outcome.identical_layers, expected, "{init:?}");
+        for (init, expected) in [(Init::Zero, vec![1, 2]), (Init::Auto, vec![])] {
+            let config = TrainConfig {
+                hidden: vec![100, 37],
+                epochs: 20,
+                init,
+                engine,
+                ..TrainConfig::default()
+            };
+            let outcome = train(&config, &splits, &workers(2), &mut |_| {}).expect("a finite loss");
+            assert_eq!(outcome.identical_layers, expected, "{engine:?} {init:?}");
+        }
     }
 }

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use clap::Args;
 use perceptor::Model;
 use perceptor::data::Dataset;
+use perceptor::nn::Network;
 use perceptor::report::evaluation::EvalReport;
 use perceptor::train::Evaluator;
 
 use super::source::DataArgs;
-use super::{Failure, Format, ThreadsArg};
+use super::{ComputeArgs, Failure, Format};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -30,19 +31,20 @@ pub struct EvalArgs {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     #[command(flatten)]
-    threads: ThreadsArg,
+    compute: ComputeArgs,
 }
 
 impl EvalArgs {
     pub fn run(&self) -> Result<(), Failure> {
-        let workers = self.threads.workers()?;
+        let workers = self.compute.threads.workers()?;
         let model = Model::load(&self.model)?;
         let files = self.data.test(&workers)?;
         let spec = &model.spec;
         let data = Dataset::open(&files.images, &files.labels, Some(spec.classes()))?;
         model.check_inputs(data.images())?;
-        let evaluator = Evaluator::new(spec, model.scaling, &workers);
-        let evaluation = workers.run(|| evaluator.evaluate(&model.parameters, &data));
+        let network = Network::new(spec, &model.parameters, self.compute.engine)?;
+        let mut evaluator = Evaluator::new(spec, model.scaling, &workers)?;
+        let evaluation = evaluator.evaluate(&workers, &network, &data)?;
         let name = self.model.display().to_string();
         let report = EvalReport::new(name, spec.to_string(), &data, &evaluation);
         let mut out = io::stdout().lock();

@@ -12,11 +12,15 @@ mod source;
 mod train;
 
 use std::io;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use perceptor::Error;
+use perceptor::compute::Engine;
+use perceptor::compute::parallel::Workers;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -80,14 +84,34 @@ enum Format {
 struct ThreadsArg {
     /// Worker threads [default: all cores this process may use]. The result does not depend on it
     #[arg(long, value_name = "N", help_heading = "Compute")]
-    threads: Option<std::num::NonZeroUsize>,
+    threads: Option<NonZeroUsize>,
 }
 
 impl ThreadsArg {
-    fn workers(&self) -> perceptor::Result<perceptor::compute::parallel::Workers> {
-        use perceptor::compute::parallel::Workers;
+    fn workers(&self) -> perceptor::Result<Workers> {
         Workers::new(self.threads.unwrap_or_else(Workers::available))
     }
+}
+
+#[derive(Debug, Args)]
+struct ComputeArgs {
+    #[command(flatten)]
+    threads: ThreadsArg,
+    /// Who computes: our own kernels (native), OpenBLAS, or portable Rust; auto takes native where the
+    /// processor has AVX-512 or AVX2, else OpenBLAS where it is built in
+    #[arg(long, help_heading = "Compute", default_value = Engine::default().name(), value_parser = named(Engine::ALL, Engine::name))]
+    engine: Engine,
+}
+
+/// A parser that takes the names of `values`.
+fn named<T: Copy + Send + Sync + 'static, const N: usize>(
+    values: [T; N],
+    name: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(values.map(name)).try_map(move |text| {
+        let found = values.into_iter().find(|&value| name(value) == text);
+        found.ok_or("no such value")
+    })
 }
 
 /// What ends a command early.

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use perceptor::data::IdxFile;
+use perceptor::nn::Network;
 use perceptor::report::prediction::{Detail, Format, write_header, write_item};
 use perceptor::train::Evaluator;
 use perceptor::{Error, Model, Refusal};
 
-use super::{Failure, ThreadsArg};
+use super::{ComputeArgs, Failure};
 
 /// Items predicted before they are written.
 const BLOCK: usize = 8192;
@@ -46,7 +47,7 @@ pub struct PredictArgs {
     #[arg(long, value_enum, default_value_t = PredictFormat::Text)]
     format: PredictFormat,
     #[command(flatten)]
-    threads: ThreadsArg,
+    compute: ComputeArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -60,7 +61,7 @@ enum PredictFormat {
 
 impl PredictArgs {
     pub fn run(&self) -> Result<(), Failure> {
-        let workers = self.threads.workers()?;
+        let workers = self.compute.threads.workers()?;
         let model = Model::load(&self.model)?;
         let images = IdxFile::open(&self.file)?;
         model.check_inputs(&images)?;
@@ -86,13 +87,13 @@ impl PredictArgs {
             (_, Some(count)) => Detail::Top(count.get()),
             _ => Detail::Best,
         };
-        let evaluator = Evaluator::new(&model.spec, model.scaling, &workers);
+        let network = Network::new(&model.spec, &model.parameters, self.compute.engine)?;
+        let mut evaluator = Evaluator::new(&model.spec, model.scaling, &workers)?;
         let mut out = BufWriter::new(io::stdout().lock());
         write_header(&mut out, format, detail, classes)?;
         for start in (self.offset..end).step_by(BLOCK) {
-            let count = BLOCK.min(end - start);
-            let probabilities =
-                workers.run(|| evaluator.probabilities(&model.parameters, &images, start, count));
+            let block = start..end.min(start + BLOCK);
+            let probabilities = evaluator.probabilities(&workers, &network, &images, block)?;
             for (item, row) in (start..).zip(probabilities.chunks_exact(classes)) {
                 write_item(&mut out, format, detail, item, row)?;
             }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use perceptor::compute::parallel::Workers;
 use perceptor::data::{Scale, Splits};
 use perceptor::durable::create_folder;
@@ -18,7 +17,7 @@ use perceptor::{Error, Refusal, TrainConfig};
 
 use super::progress::Progress;
 use super::source::{DataArgs, shell_word};
-use super::{Failure, Format, ThreadsArg};
+use super::{ComputeArgs, Failure, Format, named};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,7 +71,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", help_heading = "Training", default_value_t = TrainConfig::default().seed)]
     seed: u64,
     #[command(flatten)]
-    threads: ThreadsArg,
+    compute: ComputeArgs,
 
     /// Folder for the model [default: runs/train-N, N the next free number]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
@@ -103,17 +102,6 @@ fn parse_hidden(text: &str) -> Result<Hidden, String> {
         .map_err(|_| "expected widths joined by commas, as 512,256, or none".to_owned())
 }
 
-/// A parser that takes the names of `values`.
-fn named<T: Copy + Send + Sync + 'static, const N: usize>(
-    values: [T; N],
-    name: fn(T) -> &'static str,
-) -> impl TypedValueParser<Value = T> {
-    PossibleValuesParser::new(values.map(name)).try_map(move |text| {
-        let found = values.into_iter().find(|&value| name(value) == text);
-        found.ok_or("no such value")
-    })
-}
-
 impl TrainArgs {
     fn config(&self) -> TrainConfig {
         TrainConfig {
@@ -127,6 +115,7 @@ impl TrainArgs {
             learning_rate: self.lr,
             momentum: self.momentum,
             seed: self.seed,
+            engine: self.compute.engine,
         }
     }
 
@@ -134,14 +123,23 @@ impl TrainArgs {
         let start = Instant::now();
         let config = self.config();
         config.check()?;
-        let workers = self.threads.workers()?;
+        let workers = self.compute.threads.workers()?;
         let source = self.data.training(&workers, self.quiet)?;
         let data = Splits::open(&source.files, self.classes)?;
         let spec = spec_for(&config, &data)?;
         let folder = RunFolder::create(self.out.as_deref(), self.exist_ok)?;
         if !self.quiet {
             let mut text = Vec::new();
-            banner(&mut text, &source.name, &data, &spec, &config, &workers)?;
+            let engine = config.engine.resolve()?;
+            banner(
+                &mut text,
+                &source.name,
+                &data,
+                &spec,
+                &config,
+                engine,
+                &workers,
+            )?;
             // A closed stderr is no reason not to train.
             drop(io::stderr().write_all(&text));
         }

@@ -1,45 +1,118 @@
-//! Matrix products: the only place from which BLAS is called.
+//! Matrix products by a library: the only place from which OpenBLAS and matrixmultiply are called.
 //!
-//! ndarray hands a product to `cblas_sgemm` when a dimension exceeds 7 and each operand has unit stride
-//! along one axis; else, and in builds without OpenBLAS, it runs `matrixmultiply`, single-threaded too.
+//! ndarray hands a product to `cblas_sgemm` when a dimension exceeds 7 and each operand has unit stride along one
+//! axis; else it falls back to matrixmultiply. Both run single-threaded here.
+
+use std::ops::Range;
 
 use ndarray::linalg::general_mat_mul;
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder, s};
 
-/// `c = a · b`.
+use super::shared::{Rows, RowsMut};
+
+/// Who multiplies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Library {
+    /// OpenBLAS, through ndarray; in a build without it, matrixmultiply.
+    OpenBlas,
+    /// The matrixmultiply crate.
+    MatrixMultiply,
+}
+
+/// `c = a · b + beta · c`.
 ///
-/// Shapes: `a [m, k]`, `b [k, n]`, `c [m, n]`; `a` and `b` may be transposed views. Overwrites `c`.
+/// Shapes: `a [m, k]`, `b [k, n]`, `c [m, n]`; `a` and `b` may be transposed views. Overwrites `c`, which is not
+/// read where `beta` is 0.
 ///
 /// # Panics
 /// When the shapes do not fit.
-pub fn multiply(a: ArrayView2<f32>, b: ArrayView2<f32>, mut c: ArrayViewMut2<f32>) {
-    debug_assert!(
-        [a.strides(), b.strides(), c.strides()]
-            .iter()
-            .all(|strides| strides.contains(&1)),
-        "a product without unit strides silently leaves BLAS: {:?} · {:?} = {:?}",
-        a.strides(),
-        b.strides(),
-        c.strides()
-    );
-    general_mat_mul(1.0, &a, &b, 0.0, &mut c);
+pub fn multiply(
+    library: Library,
+    a: ArrayView2<f32>,
+    b: ArrayView2<f32>,
+    beta: f32,
+    mut c: ArrayViewMut2<f32>,
+) {
+    match library {
+        Library::OpenBlas => {
+            debug_assert!(
+                [a.strides(), b.strides(), c.strides()]
+                    .iter()
+                    .all(|strides| strides.contains(&1)),
+                "a product without unit strides silently leaves BLAS: {:?} · {:?} = {:?}",
+                a.strides(),
+                b.strides(),
+                c.strides()
+            );
+            general_mat_mul(1.0, &a, &b, beta, &mut c);
+        }
+        Library::MatrixMultiply => {
+            let ((m, k), n) = (a.dim(), b.ncols());
+            assert_eq!((b.nrows(), c.dim()), (k, (m, n)), "shapes of a product");
+            let stride = |strides: &[isize]| (strides[0], strides[1]);
+            let (a_row, a_column) = stride(a.strides());
+            let (b_row, b_column) = stride(b.strides());
+            let (c_row, c_column) = stride(c.strides());
+            // SAFETY: pointers, dimensions and strides come from views that own or borrow all they span, `c`
+            // mutably, and the shapes fit.
+            unsafe {
+                matrixmultiply::sgemm(
+                    m,
+                    k,
+                    n,
+                    1.0,
+                    a.as_ptr(),
+                    a_row,
+                    a_column,
+                    b.as_ptr(),
+                    b_row,
+                    b_column,
+                    beta,
+                    c.as_mut_ptr(),
+                    c_row,
+                    c_column,
+                );
+            }
+        }
+    }
 }
 
-/// A view of the first `rows` rows of a row-major buffer.
+/// A view of a row-major buffer.
 ///
-/// Shapes: `values [at least rows · columns]` gives `[rows, columns]`.
+/// Shapes: `values [rows · columns]` gives `[rows, columns]`.
 ///
 /// # Panics
-/// When `values` is shorter.
+/// When `values` has another length.
 pub fn matrix(values: &[f32], rows: usize, columns: usize) -> ArrayView2<'_, f32> {
-    ArrayView2::from_shape((rows, columns), &values[..rows * columns])
-        .expect("the slice has rows · columns elements")
+    ArrayView2::from_shape((rows, columns), values).expect("rows · columns values")
 }
 
 /// [`matrix`], to write through.
+///
+/// # Panics
+/// As [`matrix`].
 pub fn matrix_mut(values: &mut [f32], rows: usize, columns: usize) -> ArrayViewMut2<'_, f32> {
-    ArrayViewMut2::from_shape((rows, columns), &mut values[..rows * columns])
-        .expect("the slice has rows · columns elements")
+    ArrayViewMut2::from_shape((rows, columns), values).expect("rows · columns values")
+}
+
+/// A view of strided rows, `[rows, width]`.
+pub fn rows(rows: Rows<'_>) -> ArrayView2<'_, f32> {
+    let shape = (rows.rows(), rows.width).strides((rows.stride, 1));
+    ArrayView2::from_shape(shape, rows.values).expect("rows of one stride each")
+}
+
+/// [`rows`], to write through.
+pub fn rows_mut(rows: RowsMut<'_>) -> ArrayViewMut2<'_, f32> {
+    let shape = (rows.rows(), rows.width).strides((rows.stride, 1));
+    ArrayViewMut2::from_shape(shape, rows.values).expect("rows of one stride each")
+}
+
+/// Some columns of strided rows, `[rows, columns]`.
+///
+/// # Panics
+/// When the columns are out of range.
+pub fn columns(all: Rows<'_>, columns: Range<usize>) -> ArrayView2<'_, f32> {
+    rows(all).slice_move(s![.., columns])
 }
 
 #[cfg(test)]
@@ -48,25 +121,30 @@ mod tests {
 
     #[test]
     fn equals_the_textbook_sum_over_awkward_shapes_and_transposes() {
-        for (m, k, n) in [(1, 9, 1), (2, 3, 4), (7, 8, 9), (33, 17, 10), (9, 65, 31)] {
-            let value = |seed: usize| move |i: usize| ((i * 37 + seed) % 11) as f32 - 5.0;
-            let a: Vec<f32> = (0..m * k).map(value(1)).collect();
-            let b: Vec<f32> = (0..k * n).map(value(2)).collect();
-            let expected: Vec<f32> = (0..m * n)
-                .map(|at| (0..k).map(|l| a[at / n * k + l] * b[l * n + at % n]).sum())
-                .collect();
-            let mut c = vec![f32::NAN; m * n];
-            multiply(matrix(&a, m, k), matrix(&b, k, n), matrix_mut(&mut c, m, n));
-            assert_eq!(c, expected, "{m}×{k}×{n}");
-            // (bᵀ · aᵀ) is cᵀ: small integers, so the sums are exact in any order.
-            let mut transposed = vec![f32::NAN; n * m];
-            multiply(
-                matrix(&b, k, n).reversed_axes(),
-                matrix(&a, m, k).reversed_axes(),
-                matrix_mut(&mut transposed, n, m),
-            );
-            for (at, &value) in expected.iter().enumerate() {
-                assert_eq!(transposed[at % n * m + at / n], value, "{m}×{k}×{n}");
+        for library in [Library::OpenBlas, Library::MatrixMultiply] {
+            for (m, k, n) in [(1, 9, 1), (2, 3, 4), (7, 8, 9), (33, 17, 10), (9, 65, 31)] {
+                let value = |seed: usize| move |i: usize| ((i * 37 + seed) % 11) as f32 - 5.0;
+                let a: Vec<f32> = (0..m * k).map(value(1)).collect();
+                let b: Vec<f32> = (0..k * n).map(value(2)).collect();
+                let before: Vec<f32> = (0..m * n).map(value(3)).collect();
+                let expected: Vec<f32> = (0..m * n)
+                    .map(|at| {
+                        let sum = (0..k).map(|l| a[at / n * k + l] * b[l * n + at % n]);
+                        sum.sum::<f32>() + 2.0 * before[at]
+                    })
+                    .collect();
+                let (a, b) = (matrix(&a, m, k), matrix(&b, k, n));
+                let mut c = before.clone();
+                multiply(library, a, b, 2.0, matrix_mut(&mut c, m, n));
+                assert_eq!(c, expected, "{m}×{k}×{n}");
+                // (bᵀ · aᵀ) is cᵀ: small integers, so the sums are exact in any order.
+                let mut transposed = vec![f32::NAN; n * m];
+                let out = matrix_mut(&mut transposed, n, m);
+                multiply(library, b.reversed_axes(), a.reversed_axes(), 0.0, out);
+                for (at, &value) in expected.iter().enumerate() {
+                    let found = transposed[at % n * m + at / n] + 2.0 * before[at];
+                    assert_eq!(found, value, "{m}×{k}×{n}");
+                }
             }
         }
     }

@@ -1,9 +1,19 @@
-//! The arithmetic that takes the time: matrix products, vectorised loops, and the workers they run on.
+//! The arithmetic that takes the time, and the workers it runs on.
 //!
-//! `blas` asks the linear algebra library who it is and keeps it single-threaded, `gemm` is the only
-//! caller of it, `kernels` holds the elementwise functions, `parallel` the pool of workers.
+//! `affine` is the narrow interface: a layer's weights with the three products of training, by one of three engines.
+//! Behind it `gemm` is the only caller of matrix libraries, and `tile` over `simd` holds our own micro-kernels.
+//! `kernels` are elementwise functions, `parallel` the team of workers, `shared` the buffers they share, `blas` asks
+//! OpenBLAS who it is and keeps it single-threaded.
 
+pub mod affine;
 pub mod blas;
 pub mod gemm;
 pub mod kernels;
 pub mod parallel;
+pub mod shared;
+#[cfg(target_arch = "x86_64")]
+mod simd;
+#[cfg(target_arch = "x86_64")]
+mod tile;
+
+pub use affine::Engine;

@@ -83,22 +83,26 @@ impl Dataset {
         self.images.header().features()
     }
 
-    /// Gathers the items `rows` as scaled inputs and their labels.
+    /// Gathers `items` as scaled inputs and their labels.
     ///
-    /// Shapes: `inputs [rows, features]`, `labels [rows]`. Overwrites both.
+    /// Shapes: `inputs` has a row `[features]` for each item, `labels [items]`. Overwrites both.
     ///
     /// # Panics
-    /// When a row is out of range or a buffer has another length.
-    pub fn gather(&self, rows: &[u32], scaling: Scaling, inputs: &mut [f32], labels: &mut [u32]) {
-        assert_eq!(labels.len(), rows.len(), "labels against rows");
+    /// When an item is out of range or a buffer has another length.
+    pub fn gather<'a>(
+        &self,
+        items: &[u32],
+        scaling: Scaling,
+        inputs: impl ExactSizeIterator<Item = &'a mut [f32]>,
+        labels: &mut [u32],
+    ) {
         assert_eq!(
-            inputs.len(),
-            rows.len() * self.features(),
-            "inputs against rows · features"
+            (inputs.len(), labels.len()),
+            (items.len(), items.len()),
+            "a row and a label an item"
         );
-        let inputs = inputs.chunks_exact_mut(self.features());
-        for ((&row, input), label) in rows.iter().zip(inputs).zip(labels) {
-            let item = row as usize;
+        for ((&item, input), label) in items.iter().zip(inputs).zip(labels) {
+            let item = item as usize;
             self.images.read_scaled(item, scaling, input);
             *label = self.labels[item];
         }

@@ -1,9 +1,154 @@
-//! Not landed yet.
-/// side
+//! Handwritten-looking digits, drawn from stroke skeletons: the data set that needs no download.
+//!
+//! [`draw`] gives one 28x28 image framed like MNIST's: ink fitted to a 20x20 box, centre of mass at the centre. All
+//! variety comes from the caller's generator, so one stream is one image; and only `+ - * /` and `sqrt` touch the
+//! numbers, which IEEE 754 rounds exactly, so its bytes are the same on every machine.
+//!
+//! `skeletons` holds the ways of writing each digit, `hand` varies one, `pen` turns its strokes into grey levels.
+
+mod hand;
+mod pen;
+mod skeletons;
+
+use rand::Rng;
+
+/// Width and height of an image in pixels.
 pub const SIDE: usize = 28;
-/// draws
-pub fn draw(digit: u8, _rng: &mut impl rand::Rng) -> [u8; SIDE * SIDE] {
-    let mut a = [0; SIDE * SIDE];
-    a[usize::from(digit) * 40] = 255;
-    a
+
+/// Pixels of one image.
+pub const PIXELS: usize = SIDE * SIDE;
+
+/// Draws one image of `digit`: grey levels `[row, column]` flattened, 0 = paper, 255 = ink.
+///
+/// Of `digit` only the last decimal counts (13 draws a 3), so no digit is an error.
+pub fn draw(digit: u8, rng: &mut impl Rng) -> [u8; PIXELS] {
+    pen::ink(hand::write(skeletons::ways(digit), rng), rng)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{SeedableRng, rngs::ChaCha8Rng};
+
+    fn image(digit: u8, stream: u64) -> [u8; PIXELS] {
+        let mut rng = ChaCha8Rng::seed_from_u64(17);
+        rng.set_stream(stream);
+        draw(digit, &mut rng)
+    }
+
+    /// Runs `check` on 100 images of each digit, with a name for its message.
+    fn for_many(check: impl Fn(&[u8; PIXELS], &str)) {
+        for digit in 0..10 {
+            for stream in 0..100 {
+                check(
+                    &image(digit, stream),
+                    &format!("digit {digit}, seed 17, stream {stream}"),
+                );
+            }
+        }
+    }
+
+    /// First and last column (or row) with ink.
+    fn extent(image: &[u8; PIXELS], place: impl Fn(usize) -> usize) -> (usize, usize) {
+        let inked = (0..PIXELS).filter(|&i| image[i] > 0).map(place);
+        inked.fold((SIDE, 0), |(low, high), at| (low.min(at), high.max(at)))
+    }
+
+    #[test]
+    fn every_digit_has_ink_and_paper() {
+        for_many(|image, name| {
+            let ink = image.iter().filter(|&&level| level > 127).count();
+            // the thinnest stick is 20 pixels long, the fattest blot fills two thirds of the 20x20 box
+            assert!((14..270).contains(&ink), "{name}: {ink} inked pixels");
+        });
+    }
+
+    #[test]
+    fn the_centre_of_mass_lies_within_a_pixel_of_mnists() {
+        for_many(|image, name| {
+            let mass: f32 = image.iter().map(|&level| f32::from(level)).sum();
+            let mean = |place: fn(usize) -> usize| {
+                let sum: f32 = image
+                    .iter()
+                    .enumerate()
+                    .map(|(i, &level)| f32::from(level) * place(i) as f32)
+                    .sum();
+                sum / mass
+            };
+            let [x, y] = [mean(|i| i % SIDE), mean(|i| i / SIDE)];
+            // MNIST's is pixel 14; a hundredth for grey levels rounded to bytes
+            assert!(
+                (x - 14.0).abs() < 1.01 && (y - 14.0).abs() < 1.01,
+                "{name}: centre {x:.2}, {y:.2}"
+            );
+        });
+    }
+
+    #[test]
+    fn the_ink_fits_a_20x20_box_and_nearly_fills_it_one_way() {
+        for_many(|image, name| {
+            let (left, right) = extent(image, |i| i % SIDE);
+            let (top, bottom) = extent(image, |i| i / SIDE);
+            let longer = (right + 1 - left).max(bottom + 1 - top);
+            assert!(
+                (16..=20).contains(&longer),
+                "{name}: {left}..={right} by {top}..={bottom}"
+            );
+        });
+    }
+
+    #[test]
+    fn the_same_stream_gives_the_same_bytes() {
+        for digit in 0..10 {
+            assert_eq!(image(digit, 5), image(digit, 5));
+        }
+    }
+
+    #[test]
+    fn other_streams_give_other_images() {
+        for digit in 0..10 {
+            let mut images: Vec<_> = (0..100).map(|stream| image(digit, stream)).collect();
+            images.sort_unstable();
+            images.dedup();
+            assert_eq!(images.len(), 100, "digit {digit}");
+        }
+    }
+
+    #[test]
+    fn digits_above_9_wrap() {
+        assert_eq!(image(13, 1), image(3, 1));
+        assert_eq!(image(255, 1), image(5, 1));
+    }
+
+    /// A generator stuck at one value: the worst the hand can be dealt.
+    struct Stuck(u64);
+
+    impl rand::TryRng for Stuck {
+        type Error = std::convert::Infallible;
+
+        fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+            Ok(self.0 as u32)
+        }
+
+        fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+            Ok(self.0)
+        }
+
+        fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error> {
+            bytes.fill(self.0 as u8);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn no_generator_makes_it_panic() {
+        for digit in 0..10 {
+            for word in [0, 1, u64::MAX / 2, u64::MAX] {
+                assert!(
+                    draw(digit, &mut Stuck(word)).iter().any(|&level| level > 0),
+                    "digit {digit}, word {word}"
+                );
+            }
+        }
+    }
 }

@@ -7,6 +7,7 @@ use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 
 use crate::compute::kernels;
+use crate::compute::shared::{Rows, RowsMut};
 
 /// The slope of leaky ReLU for negative inputs.
 pub const LEAK: f32 = 0.01;
@@ -54,43 +55,64 @@ impl Activation {
 /// `z = f(z + b)`, in place.
 ///
 /// Shapes: `z [rows, out]`, `bias [out]`. Overwrites `z`.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-pub fn activate(activation: Activation, z: &mut [f32], bias: &[f32]) {
-    match activation {
-        Activation::Sigmoid => with_bias(z, bias, kernels::sigmoid),
-        Activation::Tanh => with_bias(z, bias, kernels::tanh),
-        // Written so that NaN is kept, which `f32::max` would drop.
-        Activation::Relu => with_bias(z, bias, |z| if z < 0.0 { 0.0 } else { z }),
-        Activation::LeakyRelu => with_bias(z, bias, |z| if z < 0.0 { LEAK * z } else { z }),
-        Activation::Identity => with_bias(z, bias, |z| z),
-    }
+///
+/// # Panics
+/// When `bias` is not as wide as `z`.
+pub fn activate(activation: Activation, z: RowsMut, bias: &[f32]) {
+    assert_eq!(z.width, bias.len(), "width of z against biases");
+    activate_rows(activation, z.values, z.stride, bias);
 }
 
 /// `dy = dy ⊙ f'`, with `f'` taken from the output `y`.
 ///
 /// Shapes: `dy`, `y [rows, out]`. Overwrites `dy`, which then is `dz`.
+///
+/// # Panics
+/// When the two differ in shape.
+pub fn activate_backward(activation: Activation, dy: RowsMut, y: Rows) {
+    assert_eq!(
+        (dy.stride, dy.values.len()),
+        (y.stride, y.values.len()),
+        "shapes of dy and y"
+    );
+    by_output(activation, dy.values, y.values);
+}
+
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-pub fn activate_backward(activation: Activation, dy: &mut [f32], y: &[f32]) {
+fn activate_rows(activation: Activation, z: &mut [f32], stride: usize, bias: &[f32]) {
     match activation {
-        Activation::Sigmoid => by_output(dy, y, |y| y * (1.0 - y)),
-        Activation::Tanh => by_output(dy, y, |y| 1.0 - y * y),
-        Activation::Relu => by_output(dy, y, |y| if y > 0.0 { 1.0 } else { 0.0 }),
-        Activation::LeakyRelu => by_output(dy, y, |y| if y > 0.0 { 1.0 } else { LEAK }),
-        Activation::Identity => {}
+        Activation::Sigmoid => with_bias(z, stride, bias, kernels::sigmoid),
+        Activation::Tanh => with_bias(z, stride, bias, kernels::tanh),
+        // Written so that NaN is kept, which `f32::max` would drop.
+        Activation::Relu => with_bias(z, stride, bias, |z| if z < 0.0 { 0.0 } else { z }),
+        Activation::LeakyRelu => with_bias(z, stride, bias, |z| if z < 0.0 { LEAK * z } else { z }),
+        Activation::Identity => with_bias(z, stride, bias, |z| z),
     }
 }
 
 #[inline(always)]
-fn with_bias(z: &mut [f32], bias: &[f32], f: impl Fn(f32) -> f32) {
-    for row in z.chunks_exact_mut(bias.len()) {
+fn with_bias(z: &mut [f32], stride: usize, bias: &[f32], f: impl Fn(f32) -> f32) {
+    for row in z.chunks_exact_mut(stride) {
         for (z, b) in row.iter_mut().zip(bias) {
             *z = f(*z + b);
         }
     }
 }
 
+/// Runs over the padding between rows too, where `dy` is zero and stays so.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+fn by_output(activation: Activation, dy: &mut [f32], y: &[f32]) {
+    match activation {
+        Activation::Sigmoid => times(dy, y, |y| y * (1.0 - y)),
+        Activation::Tanh => times(dy, y, |y| 1.0 - y * y),
+        Activation::Relu => times(dy, y, |y| if y > 0.0 { 1.0 } else { 0.0 }),
+        Activation::LeakyRelu => times(dy, y, |y| if y > 0.0 { 1.0 } else { LEAK }),
+        Activation::Identity => {}
+    }
+}
+
 #[inline(always)]
-fn by_output(dy: &mut [f32], y: &[f32], derivative: impl Fn(f32) -> f32) {
+fn times(dy: &mut [f32], y: &[f32], derivative: impl Fn(f32) -> f32) {
     for (dy, y) in dy.iter_mut().zip(y) {
         *dy *= derivative(*y);
     }

@@ -74,7 +74,7 @@ pub fn initial_parameters(spec: &Spec, init: Init, bias: f32, seed: u64) -> Vec<
     for (index, layer) in spec.layers().iter().enumerate() {
         let activation = (index < last).then(|| spec.activation());
         let mut rng = stream(seed, Purpose::Init, index as u32);
-        let (mut weight, biases) = layer.split_mut(&mut flat);
+        let (weight, biases) = layer.split_mut(&mut flat);
         biases.fill(bias);
         let weights = weight.iter_mut();
         draw(init.before(activation), layer, &mut rng, weights);

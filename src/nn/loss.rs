@@ -7,29 +7,19 @@ use multiversion::multiversion;
 
 use crate::compute::kernels;
 
-/// Loss of a batch, and the gradient at the logits in their place.
+/// Loss of one sample, and the gradient at its logits in their place.
 ///
-/// Shapes: `logits [rows, classes]`, `labels [rows]`. Overwrites `logits` with
-/// `(softmax(logits) − onehot(labels)) · scale` and gives the sum of the rows' losses, in nats.
-/// `scale` is 1 over the batch size where the loss is a mean over the batch.
+/// Shapes: `logits [classes]`. Overwrites `logits` with `(softmax(logits) − onehot(label)) · scale` and gives the
+/// loss in nats. `scale` is 1 over the batch size where the loss is a mean over the batch.
 ///
 /// # Panics
-/// When a label is not below the number of classes.
-pub fn cross_entropy_backward(logits: &mut [f32], labels: &[u32], scale: f32) -> f64 {
-    if labels.is_empty() {
-        return 0.0;
-    }
-    let classes = logits.len() / labels.len();
-    let mut loss = 0.0;
-    for (row, &label) in logits.chunks_exact_mut(classes).zip(labels) {
-        let label = label as usize;
-        let logit = row[label];
-        let (largest, sum) = exponentials(row);
-        loss += f64::from(sum).ln() + f64::from(largest) - f64::from(logit);
-        scale_row(row, scale / sum);
-        row[label] -= scale;
-    }
-    loss
+/// When the label is not below the number of classes.
+pub fn cross_entropy_backward(logits: &mut [f32], label: usize, scale: f32) -> f64 {
+    let logit = logits[label];
+    let (largest, sum) = exponentials(logits);
+    scale_row(logits, scale / sum);
+    logits[label] -= scale;
+    f64::from(sum).ln() + f64::from(largest) - f64::from(logit)
 }
 
 /// The loss of one row of logits, in nats. Leaves `logits` as they are.
@@ -47,14 +37,12 @@ pub fn cross_entropy(logits: &[f32], label: usize) -> f64 {
     f64::from(sum).ln() + f64::from(largest) - f64::from(logits[label])
 }
 
-/// Probabilities, in place: `ŷ = softmax(z)` for each row.
+/// Probabilities, in place: `ŷ = softmax(z)`.
 ///
-/// Shapes: `logits [rows, classes]`. Overwrites them.
-pub fn softmax(logits: &mut [f32], classes: usize) {
-    for row in logits.chunks_exact_mut(classes) {
-        let (_, sum) = exponentials(row);
-        scale_row(row, 1.0 / sum);
-    }
+/// Shapes: `logits [classes]`. Overwrites them.
+pub fn softmax(logits: &mut [f32]) {
+    let (_, sum) = exponentials(logits);
+    scale_row(logits, 1.0 / sum);
 }
 
 /// The class with the largest value, the first of equals.
@@ -100,10 +88,10 @@ mod tests {
     #[test]
     fn huge_logits_stay_finite() {
         for row in [[1e4, -1e4, 0.0], [-1e4; 3], [1e4; 3]] {
-            for label in 0..3u32 {
+            for label in 0..3 {
                 let mut logits = row;
-                let alone = cross_entropy(&row, label as usize);
-                let loss = cross_entropy_backward(&mut logits, &[label], 1.0);
+                let alone = cross_entropy(&row, label);
+                let loss = cross_entropy_backward(&mut logits, label, 1.0);
                 assert!(loss.is_finite() && logits.iter().all(|d| d.is_finite()));
                 assert!((loss - alone).abs() < 1e-6, "{loss} against {alone}");
             }
@@ -114,27 +102,20 @@ mod tests {
 
     #[test]
     fn the_gradient_is_probability_minus_truth() {
-        let mut logits = [0.0, (2.0f32).ln(), (5.0f32).ln(), 0.0, 0.0, 0.0];
-        let loss = cross_entropy_backward(&mut logits, &[1, 0], 0.5);
-        let expected = [
-            1.0 / 8.0,
-            2.0 / 8.0 - 1.0,
-            5.0 / 8.0,
-            -2.0 / 3.0,
-            1.0 / 3.0,
-            1.0 / 3.0,
-        ];
+        let mut logits = [0.0, (2.0f32).ln(), (5.0f32).ln()];
+        let loss = cross_entropy_backward(&mut logits, 1, 0.5);
+        let expected = [1.0 / 8.0, 2.0 / 8.0 - 1.0, 5.0 / 8.0];
         for (found, expected) in logits.iter().zip(expected) {
             assert!((found - 0.5 * expected).abs() < 1e-6, "{logits:?}");
         }
-        assert!((loss - (4.0f64.ln() + 3.0f64.ln())).abs() < 1e-6);
+        assert!((loss - 4.0f64.ln()).abs() < 1e-6);
     }
 
     #[test]
     fn nan_logits_give_a_nan_loss() {
         let mut logits = [0.0, f32::NAN];
         assert!(cross_entropy(&logits, 0).is_nan());
-        assert!(cross_entropy_backward(&mut logits, &[0], 1.0).is_nan());
+        assert!(cross_entropy_backward(&mut logits, 0, 1.0).is_nan());
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The network: `z = x · w + b` and an activation, layer after layer, then softmax and cross-entropy.
 //!
 //! `spec` says what the network is and where each layer lies in the one flat parameter buffer, `init`
-//! fills it, `activation` and `loss` are formulas with their derivatives, `network` runs them forward
-//! and backward over a workspace, `symmetry` looks for units that learned nothing of their own.
+//! fills it, `activation` and `loss` are formulas with their derivatives, `network` runs rows forward and
+//! backward and updates the weights, `symmetry` looks for units that learned nothing of their own.
 
 pub mod activation;
 pub mod init;
@@ -13,5 +13,5 @@ pub mod symmetry;
 
 pub use activation::Activation;
 pub use init::Init;
-pub use network::Workspace;
+pub use network::{Activations, Network};
 pub use spec::{Layer, Spec};

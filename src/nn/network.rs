@@ -1,164 +1,289 @@
-//! Forward and backward through the layers, over a workspace that is lent.
+//! Forward and backward through the layers, over buffers that a team of workers shares.
 //!
-//! Shapes for a batch of `rows`: inputs `[rows, in]`, the output of layer l `[rows, out_l]`, where the last
-//! one holds the logits. Nothing here allocates, knows where rows come from, or where gradients go.
+//! Shapes for a batch of `rows`: inputs `[rows, in]`, the output of layer l `[rows, out_l]`, where the last one
+//! holds the logits. A worker runs rows of its own through all layers and back; the update then takes the weights
+//! apart in pieces and reads all rows. Nothing here allocates or knows where rows come from.
+
+use std::ops::Range;
 
 use multiversion::multiversion;
 
-use super::activation::{activate, activate_backward};
+use super::activation::{Activation, activate, activate_backward};
 use super::loss::cross_entropy_backward;
 use super::spec::Spec;
-use crate::compute::gemm::{matrix, matrix_mut, multiply};
+use crate::compute::affine::{Affine, Engine};
+use crate::compute::shared::{Matrix, Rows, RowsMut, SharedBuffer};
+use crate::error::Result;
+use crate::optim::Sgd;
 
-/// Buffers for one batch of up to `capacity` rows.
+/// The parameters of a network with their velocity, in the layout of an engine.
 #[derive(Debug)]
-pub struct Workspace {
-    /// The scaled inputs, `[capacity, in]`.
-    pub inputs: Vec<f32>,
-    /// The class of each row, `[capacity]`.
-    pub labels: Vec<u32>,
-    outputs: Vec<Vec<f32>>,
-    d_outputs: Vec<Vec<f32>>,
-    capacity: usize,
+pub struct Network {
+    spec: Spec,
+    layers: Vec<Affine>,
+    biases: Vec<SharedBuffer<f32>>,
+    bias_velocities: Vec<SharedBuffer<f32>>,
 }
 
-impl Workspace {
-    /// Buffers to run forward and backward.
-    pub fn for_training(spec: &Spec, capacity: usize) -> Workspace {
-        let layers = spec.layers();
-        let hidden = &layers[..layers.len() - 1];
-        Workspace {
-            d_outputs: hidden
-                .iter()
-                .map(|layer| vec![0.0; capacity * layer.fan_out])
-                .collect(),
-            ..Workspace::for_inference(spec, capacity)
-        }
+/// What a batch of rows leaves behind on its way, for up to a fixed number of rows.
+#[derive(Debug)]
+pub struct Activations {
+    inputs: Matrix,
+    labels: SharedBuffer<u32>,
+    outputs: Vec<Matrix>,
+    d_outputs: Vec<Matrix>,
+}
+
+impl Activations {
+    /// Buffers for `rows` rows of training: forward and backward.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] when memory is not granted.
+    pub fn for_training(spec: &Spec, rows: usize) -> Result<Activations> {
+        let hidden = &spec.layers()[..spec.layers().len() - 1];
+        let d_outputs = hidden
+            .iter()
+            .map(|layer| Matrix::zeroed(rows, layer.fan_out));
+        Ok(Activations {
+            d_outputs: d_outputs.collect::<Result<_>>()?,
+            ..Activations::for_inference(spec, rows)?
+        })
     }
 
-    /// Buffers to run forward only.
-    pub fn for_inference(spec: &Spec, capacity: usize) -> Workspace {
-        Workspace {
-            inputs: vec![0.0; capacity * spec.inputs()],
-            labels: vec![0; capacity],
-            outputs: spec
-                .layers()
-                .iter()
-                .map(|layer| vec![0.0; capacity * layer.fan_out])
-                .collect(),
+    /// Buffers for `rows` rows of inference: forward only.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] when memory is not granted.
+    pub fn for_inference(spec: &Spec, rows: usize) -> Result<Activations> {
+        let layers = spec.layers().iter();
+        let outputs = layers.map(|layer| Matrix::zeroed(rows, layer.fan_out));
+        Ok(Activations {
+            inputs: Matrix::zeroed(rows, spec.inputs())?,
+            labels: SharedBuffer::zeroed(rows)?,
+            outputs: outputs.collect::<Result<_>>()?,
             d_outputs: Vec::new(),
-            capacity,
+        })
+    }
+
+    /// Inputs `[rows, in]` and labels `[rows]` to fill.
+    ///
+    /// # Safety
+    /// Until the next barrier these rows are this worker's alone.
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "rows are the caller's alone; see the promise"
+    )]
+    pub unsafe fn inputs(&self, rows: Range<usize>) -> (RowsMut<'_>, &mut [u32]) {
+        // SAFETY: the caller's promise.
+        unsafe { (self.inputs.rows_mut(rows.clone()), self.labels.write(rows)) }
+    }
+
+    /// Logits `[rows, classes]`.
+    ///
+    /// # Safety
+    /// Until the next barrier these rows are this worker's alone.
+    pub unsafe fn logits(&self, rows: Range<usize>) -> RowsMut<'_> {
+        // SAFETY: the caller's promise.
+        unsafe { self.outputs[self.outputs.len() - 1].rows_mut(rows) }
+    }
+
+    /// What layer `layer` takes.
+    fn before(&self, layer: usize) -> &Matrix {
+        if layer == 0 {
+            &self.inputs
+        } else {
+            &self.outputs[layer - 1]
         }
     }
 
-    /// The most rows that fit.
-    pub fn capacity(&self) -> usize {
-        self.capacity
-    }
-
-    /// The logits of the last forward pass, `[rows, classes]`.
-    pub fn logits(&mut self, spec: &Spec, rows: usize) -> &mut [f32] {
-        let last = self.outputs.len() - 1;
-        &mut self.outputs[last][..rows * spec.classes()]
+    /// The gradient at what layer `layer` gives, before its activation: in the place of the logits for the last.
+    fn d_z(&self, layer: usize) -> &Matrix {
+        self.d_outputs.get(layer).unwrap_or(&self.outputs[layer])
     }
 }
 
-/// From the first `rows` inputs of `workspace` to its logits: `y = f(x · w + b)`, layer after layer, with
-/// no activation behind the last.
-///
-/// Shapes: `parameters [parameters]`, inputs `[rows, in]`. Overwrites the outputs of all layers.
-///
-/// # Panics
-/// When `rows` exceeds the workspace, or `parameters` is not of this `spec`.
-pub fn forward(spec: &Spec, parameters: &[f32], workspace: &mut Workspace, rows: usize) {
-    let last = spec.layers().len() - 1;
-    for (index, layer) in spec.layers().iter().enumerate() {
-        let (before, from_here) = workspace.outputs.split_at_mut(index);
-        let x = before.last().unwrap_or(&workspace.inputs);
-        let y = &mut from_here[0][..rows * layer.fan_out];
-        multiply(
-            matrix(x, rows, layer.fan_in),
-            layer.weight(parameters),
-            matrix_mut(y, rows, layer.fan_out),
-        );
-        let bias = layer.bias(parameters);
-        if index < last {
-            activate(spec.activation(), y, bias);
-        } else {
-            add_bias(y, bias);
+impl Network {
+    /// Takes over `parameters [parameters]`, laid out as `spec` says, with zero velocity.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] for an engine that is not here, or when memory is not granted.
+    ///
+    /// # Panics
+    /// When `parameters` is not of this `spec`.
+    pub fn new(spec: &Spec, parameters: &[f32], engine: Engine) -> Result<Network> {
+        assert_eq!(parameters.len(), spec.parameters(), "parameters of {spec}");
+        let (mut layers, mut biases, mut bias_velocities) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, layer) in spec.layers().iter().enumerate() {
+            let (weight, bias) = layer.split(parameters);
+            let sizes = (layer.fan_in, layer.fan_out);
+            layers.push(Affine::new(engine, weight, sizes, index > 0)?);
+            let mut own = SharedBuffer::zeroed(bias.len())?;
+            own.as_mut_slice().copy_from_slice(bias);
+            biases.push(own);
+            bias_velocities.push(SharedBuffer::zeroed(bias.len())?);
+        }
+        Ok(Network {
+            spec: spec.clone(),
+            layers,
+            biases,
+            bias_velocities,
+        })
+    }
+
+    /// What the network is.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// The parameters, laid out as the spec says: `[parameters]`.
+    pub fn parameters(&mut self) -> Vec<f32> {
+        self.collect(Affine::copy_weight, |network| &network.biases)
+    }
+
+    /// The velocity, laid out as the parameters: `[parameters]`.
+    pub fn velocity(&mut self) -> Vec<f32> {
+        self.collect(Affine::copy_velocity, |network| &network.bias_velocities)
+    }
+
+    fn collect(
+        &mut self,
+        copy_weight: unsafe fn(&Affine, &mut [f32]),
+        biases: fn(&Network) -> &Vec<SharedBuffer<f32>>,
+    ) -> Vec<f32> {
+        let mut flat = vec![0.0; self.spec.parameters()];
+        for ((layer, affine), bias) in self
+            .spec
+            .layers()
+            .iter()
+            .zip(&self.layers)
+            .zip(biases(self))
+        {
+            let (weight, out) = layer.split_mut(&mut flat);
+            // SAFETY: `&mut self` says that no worker is at it.
+            unsafe {
+                copy_weight(affine, weight);
+                out.copy_from_slice(bias.read(0..bias.len()));
+            }
+        }
+        flat
+    }
+
+    /// From inputs to logits: `y = f(x · w + b)`, layer after layer, with no activation behind the last.
+    ///
+    /// Overwrites the outputs of all layers for these rows.
+    ///
+    /// # Safety
+    /// Until the next barrier these rows are this worker's alone, and nobody updates.
+    pub unsafe fn forward(&self, activations: &Activations, rows: Range<usize>) {
+        for (index, layer) in self.layers.iter().enumerate() {
+            let bias = &self.biases[index];
+            let last = index + 1 == self.layers.len();
+            let activation = if last {
+                Activation::Identity
+            } else {
+                self.spec.activation()
+            };
+            // SAFETY: the caller's promise.
+            unsafe {
+                let x = activations.before(index).rows(rows.clone());
+                let mut z = activations.outputs[index].rows_mut(rows.clone());
+                layer.forward(x, z.reborrow());
+                activate(activation, z, bias.read(0..bias.len()));
+            }
         }
     }
-}
 
-/// From the logits of [`forward`] to the gradient: the loss at the top, then for each layer from the last
-/// `dw = xᵀ · dz`, `db = Σ_rows dz`, `dx = dz · wᵀ`, and `dz = dx ⊙ f'` for the layer before.
-///
-/// Shapes: `parameters`, `gradient [parameters]`; logits `[rows, classes]`. Overwrites `gradient` with that
-/// of `scale · Σ_rows loss`, overwrites the logits, and gives `Σ_rows loss` in nats.
-///
-/// # Panics
-/// When `rows` exceeds the workspace, the workspace is for inference only, or a buffer is not of this
-/// `spec`.
-pub fn backward(
-    spec: &Spec,
-    parameters: &[f32],
-    workspace: &mut Workspace,
-    rows: usize,
-    scale: f32,
-    gradient: &mut [f32],
-) -> f64 {
-    let Workspace {
-        inputs,
-        labels,
-        outputs,
-        d_outputs,
-        ..
-    } = workspace;
-    let (logits, hidden) = outputs.split_last_mut().expect("a spec has a layer");
-    let logits = &mut logits[..rows * spec.classes()];
-    let loss = cross_entropy_backward(logits, &labels[..rows], scale);
-    for (index, layer) in spec.layers().iter().enumerate().rev() {
-        let (before, from_here) = d_outputs.split_at_mut(index);
-        let dz = from_here
-            .first()
-            .map_or(&*logits, |dz| &dz[..rows * layer.fan_out]);
-        let d_z = matrix(dz, rows, layer.fan_out);
-        let x = if index == 0 {
-            &*inputs
-        } else {
-            &hidden[index - 1]
+    /// From the logits of [`Network::forward`] back: the loss at the top, then for each layer from the last
+    /// `dx = dz · wᵀ`, and `dz = dx ⊙ f'` for the layer before.
+    ///
+    /// Overwrites the logits and the gradients of these rows, those of `scale · loss`, and `losses [rows]` with the
+    /// loss of each row in nats.
+    ///
+    /// # Safety
+    /// As [`Network::forward`].
+    ///
+    /// # Panics
+    /// When `activations` are for inference only, or a label is not below the number of classes.
+    pub unsafe fn backward(
+        &self,
+        activations: &Activations,
+        rows: Range<usize>,
+        scale: f32,
+        losses: &mut [f64],
+    ) {
+        // SAFETY: the caller's promise.
+        let (mut logits, labels) = unsafe {
+            (
+                activations.logits(rows.clone()),
+                activations.labels.read(rows.clone()),
+            )
         };
-        let (dw, db) = layer.split_mut(gradient);
-        multiply(matrix(x, rows, layer.fan_in).reversed_axes(), d_z, dw);
-        column_sums(dz, db);
-        if let Some(dx) = before.last_mut() {
-            let dx = &mut dx[..rows * layer.fan_in];
-            let weight = layer.weight(parameters);
-            multiply(
-                d_z,
-                weight.reversed_axes(),
-                matrix_mut(dx, rows, layer.fan_in),
-            );
-            activate_backward(spec.activation(), dx, &x[..dx.len()]);
+        for ((row, &label), loss) in logits.iter_mut().zip(labels).zip(losses) {
+            *loss = cross_entropy_backward(row, label as usize, scale);
+        }
+        for (index, layer) in self.layers.iter().enumerate().skip(1).rev() {
+            // SAFETY: the caller's promise; `d_z` and `d_y` are buffers of different layers.
+            unsafe {
+                let d_z = activations.d_z(index).rows(rows.clone());
+                let mut d_y = activations.d_outputs[index - 1].rows_mut(rows.clone());
+                layer.backward(d_z, d_y.reborrow());
+                let y = activations.outputs[index - 1].rows(rows.clone());
+                activate_backward(self.spec.activation(), d_y, y);
+            }
         }
     }
-    loss
+
+    /// In how many pieces the parameters are updated: by the network's shape alone.
+    pub fn pieces(&self) -> usize {
+        self.layers.iter().map(|layer| layer.pieces() + 1).sum()
+    }
+
+    /// `v = μ v + g` and `w = w − η v` for one piece of the parameters, with the gradient `dw = xᵀ · dz` or
+    /// `db = Σ_rows dz` over the first `rows` rows.
+    ///
+    /// # Safety
+    /// Until the next barrier no other worker takes this piece, and none runs rows forward or backward.
+    ///
+    /// # Panics
+    /// When there is no such piece.
+    pub unsafe fn update(&self, piece: usize, activations: &Activations, rows: usize, sgd: Sgd) {
+        let mut piece = piece;
+        for (index, layer) in self.layers.iter().enumerate() {
+            if piece > layer.pieces() {
+                piece -= layer.pieces() + 1;
+                continue;
+            }
+            // SAFETY: the caller's promise.
+            unsafe {
+                let x = activations.before(index).rows(0..rows);
+                let d_z = activations.d_z(index).rows(0..rows);
+                if piece < layer.pieces() {
+                    layer.update(piece, x, d_z, sgd);
+                } else {
+                    let (bias, velocity) = (&self.biases[index], &self.bias_velocities[index]);
+                    let bias = bias.write(0..bias.len());
+                    let velocity = velocity.write(0..velocity.len());
+                    velocity.iter_mut().for_each(|v| *v *= sgd.momentum);
+                    add_column_sums(d_z, velocity);
+                    sgd.step(bias, velocity);
+                }
+            }
+            return;
+        }
+        unreachable!("piece {piece} beyond the last of {}", self.spec);
+    }
 }
 
-/// `z = z + b` for each row.
+/// `sums = sums + Σ_rows z`.
 ///
-/// Shapes: `z [rows, out]`, `bias [out]`. Accumulates into `z`.
-fn add_bias(z: &mut [f32], bias: &[f32]) {
-    activate(super::Activation::Identity, z, bias);
+/// Shapes: `z [rows, out]`, `sums [out]`. Accumulates into `sums`.
+fn add_column_sums(z: Rows, sums: &mut [f32]) {
+    add_rows(z.values, z.stride, sums);
 }
 
-/// `sums = Σ_rows z`.
-///
-/// Shapes: `z [rows, out]`, `sums [out]`. Overwrites `sums`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-fn column_sums(z: &[f32], sums: &mut [f32]) {
-    sums.fill(0.0);
-    for row in z.chunks_exact(sums.len()) {
+fn add_rows(values: &[f32], stride: usize, sums: &mut [f32]) {
+    for row in values.chunks_exact(stride) {
         for (sum, z) in sums.iter_mut().zip(row) {
             *sum += z;
         }

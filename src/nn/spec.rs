@@ -5,10 +5,9 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::ArrayView2;
 
 use super::activation::Activation;
-use crate::compute::gemm::{matrix, matrix_mut};
 use crate::error::{Error, Refusal, Result};
 
 /// BLAS counts in 32 bits, and so do we.
@@ -36,7 +35,8 @@ impl Layer {
 
     /// The weights `[in, out]` in a flat buffer.
     pub fn weight<'a>(&self, flat: &'a [f32]) -> ArrayView2<'a, f32> {
-        matrix(&flat[self.weight_range()], self.fan_in, self.fan_out)
+        ArrayView2::from_shape((self.fan_in, self.fan_out), &flat[self.weight_range()])
+            .expect("in · out weights")
     }
 
     /// The biases `[out]` in a flat buffer.
@@ -44,11 +44,15 @@ impl Layer {
         &flat[self.bias_range()]
     }
 
-    /// Weights `[in, out]` and biases `[out]` in a flat buffer, to write through.
-    pub fn split_mut<'a>(&self, flat: &'a mut [f32]) -> (ArrayViewMut2<'a, f32>, &'a mut [f32]) {
+    /// Weights `[in · out]`, row-major, and biases `[out]` in a flat buffer.
+    pub fn split<'a>(&self, flat: &'a [f32]) -> (&'a [f32], &'a [f32]) {
+        (&flat[self.weight_range()], &flat[self.bias_range()])
+    }
+
+    /// [`Layer::split`], to write through.
+    pub fn split_mut<'a>(&self, flat: &'a mut [f32]) -> (&'a mut [f32], &'a mut [f32]) {
         let layer = &mut flat[self.start..self.bias_range().end];
-        let (weight, bias) = layer.split_at_mut(self.fan_in * self.fan_out);
-        (matrix_mut(weight, self.fan_in, self.fan_out), bias)
+        layer.split_at_mut(self.fan_in * self.fan_out)
     }
 }
 

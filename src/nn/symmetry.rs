@@ -45,8 +45,8 @@ mod tests {
         assert_eq!(identical_units(&spec, &zero), [1, 2]);
         let mut mixed = initial_parameters(&spec, Init::Xavier, 0.0, 1);
         assert!(identical_units(&spec, &mixed).is_empty());
-        let (mut weight, _) = spec.layers()[1].split_mut(&mut mixed);
-        for mut row in weight.outer_iter_mut() {
+        let (weight, _) = spec.layers()[1].split_mut(&mut mixed);
+        for row in weight.chunks_exact_mut(4) {
             let first = row[0];
             row.fill(first);
         }

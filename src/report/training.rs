@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::number::{bytes, grouped, percent, seconds};
+use crate::compute::Engine;
 use crate::compute::blas::Blas;
 use crate::compute::parallel::Workers;
 use crate::config::TrainConfig;
@@ -30,6 +31,7 @@ pub fn banner(
     data: &Splits,
     spec: &Spec,
     config: &TrainConfig,
+    engine: Engine,
     workers: &Workers,
 ) -> io::Result<()> {
     let blas = workers.blas();
@@ -70,8 +72,13 @@ pub fn banner(
     )?;
     writeln!(
         out,
-        "  compute   {threads}, {} {} ({} kernels, {}, {} BLAS thread a call)",
-        blas.library, blas.version, blas.kernel, blas.threading, blas.threads
+        "  compute   {threads}, engine {}; {} {} ({} kernels, {}, {} BLAS thread a call)",
+        engine.describe(blas),
+        blas.library,
+        blas.version,
+        blas.kernel,
+        blas.threading,
+        blas.threads
     )?;
     if cfg!(debug_assertions) {
         writeln!(
@@ -204,7 +211,9 @@ pub struct TrainReport<'a> {
     pub config: &'a TrainConfig,
     /// Worker threads.
     pub threads: usize,
-    /// The linear algebra library.
+    /// The engine that did the work.
+    pub engine: String,
+    /// The linear algebra library that is linked in.
     pub blas: &'a Blas,
     /// `release` or `debug`.
     pub build: &'static str,
@@ -250,6 +259,7 @@ impl<'a> TrainReport<'a> {
             parameters: outcome.model.spec.parameters(),
             config,
             threads: workers.threads(),
+            engine: outcome.engine.describe(workers.blas()),
             blas: workers.blas(),
             build: build_mode(),
             epochs: &outcome.epochs,

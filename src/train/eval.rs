@@ -1,17 +1,16 @@
 //! A network on a data set: logits for blocks of items, in parallel.
 //!
-//! Blocks have a fixed size and their results are put together in order, so the loss has the same bits for
-//! any number of threads. Workspaces are made once, one a worker, and used for every evaluation.
+//! Blocks have a fixed size and their results are put together in order, so the loss has the same bits for any
+//! number of threads. Buffers are made once, some rows a worker, and used for every evaluation.
 
-use std::sync::{Mutex, PoisonError};
+use std::ops::Range;
 
-use rayon::prelude::*;
-
-use crate::compute::parallel::Workers;
+use crate::compute::parallel::{Pieces, Workers};
+use crate::compute::shared::{Number, RowsMut, SharedBuffer};
 use crate::data::{Dataset, IdxFile, Scaling};
+use crate::error::Result;
 use crate::nn::loss::{arg_max, cross_entropy, softmax};
-use crate::nn::network::forward;
-use crate::nn::{Spec, Workspace};
+use crate::nn::{Activations, Network, Spec};
 
 /// Items in a block: enough for full speed of the products, few enough to share out a small test set.
 const BLOCK: usize = 256;
@@ -27,107 +26,141 @@ pub struct Evaluation {
     pub predictions: Vec<u32>,
 }
 
-/// Runs networks of one `spec` forward over whole data sets.
+/// Runs networks of one shape forward over whole data sets.
 #[derive(Debug)]
 pub struct Evaluator {
-    spec: Spec,
     scaling: Scaling,
-    workspaces: Vec<Mutex<Workspace>>,
+    activations: Activations,
+    threads: usize,
 }
 
 impl Evaluator {
-    /// Buffers for `workers`, in which the other methods must then be called.
-    pub fn new(spec: &Spec, scaling: Scaling, workers: &Workers) -> Evaluator {
-        Evaluator {
-            spec: spec.clone(),
+    /// Buffers for as many workers as `workers` has.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] when memory is not granted.
+    pub fn new(spec: &Spec, scaling: Scaling, workers: &Workers) -> Result<Evaluator> {
+        let threads = workers.threads();
+        Ok(Evaluator {
             scaling,
-            workspaces: (0..workers.threads())
-                .map(|_| Mutex::new(Workspace::for_inference(spec, BLOCK)))
-                .collect(),
-        }
+            activations: Activations::for_inference(spec, threads * BLOCK)?,
+            threads,
+        })
     }
 
-    /// Loss, accuracy and predictions of the network with `parameters [parameters]` on `data`.
+    /// Loss, accuracy and predictions of `network` on `data`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] when memory is not granted.
     ///
     /// # Panics
-    /// When `data` or `parameters` are not of this network.
-    pub fn evaluate(&self, parameters: &[f32], data: &Dataset) -> Evaluation {
-        let classes = self.spec.classes();
-        let mut predictions = vec![0; data.items()];
-        let mut losses = vec![0.0; data.items().div_ceil(BLOCK)];
-        predictions
-            .par_chunks_mut(BLOCK)
-            .zip(&mut losses)
-            .enumerate()
-            .for_each(|(block, (predictions, loss))| {
-                let start = block * BLOCK;
-                let labels = &data.labels()[start..][..predictions.len()];
-                self.with_logits(parameters, data.images(), start, labels.len(), |logits| {
-                    let rows = logits.chunks_exact(classes).zip(labels);
-                    for ((row, &label), prediction) in rows.zip(predictions) {
-                        *loss += cross_entropy(row, label as usize);
-                        *prediction = arg_max(row) as u32;
-                    }
-                });
-            });
+    /// When `data` or `network` are not of the shape this was made for, or `workers` are more.
+    pub fn evaluate(
+        &mut self,
+        workers: &Workers,
+        network: &Network,
+        data: &Dataset,
+    ) -> Result<Evaluation> {
+        let items = data.items();
+        let predictions = SharedBuffer::<u32>::zeroed(items)?;
+        let losses = SharedBuffer::<f64>::zeroed(items)?;
+        self.for_each_block(
+            workers,
+            network,
+            data.images(),
+            0..items,
+            |range, mut logits| {
+                // SAFETY: blocks are disjoint and each is given to one worker.
+                let (predictions, losses) = unsafe {
+                    (
+                        predictions.write(range.clone()),
+                        losses.write(range.clone()),
+                    )
+                };
+                let labels = &data.labels()[range];
+                let rows = logits.iter_mut().zip(labels).zip(predictions).zip(losses);
+                for (((row, &label), prediction), loss) in rows {
+                    *loss = cross_entropy(row, label as usize);
+                    *prediction = arg_max(row) as u32;
+                }
+            },
+        );
+        let predictions = to_vec(predictions);
         let right = predictions.iter().zip(data.labels());
         let right = right
             .filter(|(prediction, label)| prediction == label)
             .count();
-        Evaluation {
-            loss: losses.iter().sum::<f64>() / data.items() as f64,
-            accuracy: right as f64 / data.items() as f64,
+        Ok(Evaluation {
+            loss: to_vec(losses).iter().sum::<f64>() / items as f64,
+            accuracy: right as f64 / items as f64,
             predictions,
-        }
+        })
     }
 
-    /// Probabilities of `count` items of `images` from `start` on.
+    /// Probabilities of the `items` of `images`.
     ///
-    /// Shapes: gives `[count, classes]`.
+    /// Shapes: gives `[items, classes]`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] when memory is not granted.
     ///
     /// # Panics
-    /// When the items are out of range, or `images` or `parameters` are not of this network.
+    /// When the items are out of range, and as [`Evaluator::evaluate`].
     pub fn probabilities(
-        &self,
-        parameters: &[f32],
+        &mut self,
+        workers: &Workers,
+        network: &Network,
         images: &IdxFile,
-        start: usize,
-        count: usize,
-    ) -> Vec<f32> {
-        let classes = self.spec.classes();
-        let mut probabilities = vec![0.0; count * classes];
-        probabilities
-            .par_chunks_mut(BLOCK * classes)
-            .enumerate()
-            .for_each(|(block, out)| {
-                let start = start + block * BLOCK;
-                let rows = out.len() / classes;
-                self.with_logits(parameters, images, start, rows, |logits| {
-                    softmax(logits, classes);
-                    out.copy_from_slice(logits);
-                });
-            });
-        probabilities
+        items: Range<usize>,
+    ) -> Result<Vec<f32>> {
+        let (first, classes) = (items.start, network.spec().classes());
+        let probabilities = SharedBuffer::<f32>::zeroed(items.len() * classes)?;
+        self.for_each_block(workers, network, images, items, |range, mut logits| {
+            let out = (range.start - first) * classes..(range.end - first) * classes;
+            // SAFETY: blocks are disjoint and each is given to one worker.
+            let out = unsafe { probabilities.write(out) };
+            for (row, out) in logits.iter_mut().zip(out.chunks_exact_mut(classes)) {
+                softmax(row);
+                out.copy_from_slice(row);
+            }
+        });
+        Ok(to_vec(probabilities))
     }
 
-    /// Runs the items `start..start + rows` forward and lends their logits `[rows, classes]`.
-    fn with_logits(
-        &self,
-        parameters: &[f32],
+    /// Runs `items` of `images` forward in blocks, and lends the logits of each to `use_logits`.
+    fn for_each_block(
+        &mut self,
+        workers: &Workers,
+        network: &Network,
         images: &IdxFile,
-        start: usize,
-        rows: usize,
-        use_logits: impl FnOnce(&mut [f32]),
+        items: Range<usize>,
+        use_logits: impl Fn(Range<usize>, RowsMut) + Sync,
     ) {
-        let worker = rayon::current_thread_index().unwrap_or(0);
-        let mut workspace = self.workspaces[worker]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let inputs = workspace.inputs.chunks_exact_mut(self.spec.inputs());
-        for (item, row) in (start..start + rows).zip(inputs) {
-            images.read_scaled(item, self.scaling, row);
-        }
-        forward(&self.spec, parameters, &mut workspace, rows);
-        use_logits(workspace.logits(&self.spec, rows));
+        assert!(
+            workers.threads() <= self.threads,
+            "more workers than buffers"
+        );
+        let (activations, scaling, taken) = (&self.activations, self.scaling, Pieces::default());
+        workers.team(|member| {
+            taken.take_each(items.len().div_ceil(BLOCK), |block| {
+                let start = items.start + block * BLOCK;
+                let range = start..(start + BLOCK).min(items.end);
+                let first_row = member.index() * BLOCK;
+                let rows = first_row..first_row + range.len();
+                // SAFETY: each member has rows of its own, and nobody updates the network.
+                unsafe {
+                    let (mut inputs, _) = activations.inputs(rows.clone());
+                    for (item, row) in range.clone().zip(inputs.iter_mut()) {
+                        images.read_scaled(item, scaling, row);
+                    }
+                    network.forward(activations, rows.clone());
+                    use_logits(range, activations.logits(rows));
+                }
+            });
+        });
     }
+}
+
+fn to_vec<T: Number>(mut buffer: SharedBuffer<T>) -> Vec<T> {
+    buffer.as_mut_slice().to_vec()
 }

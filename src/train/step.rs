@@ -1,109 +1,196 @@
-//! One training step, the whole way: gather, forward, loss, backward, reduce, update.
+//! One training step, the whole way: gather, forward, loss, backward, update.
 //!
-//! A [`Stepper`] owns what a step changes (parameters, velocity) and what it works in (a workspace and a
-//! gradient for each shard). After the first step it allocates nothing.
+//! A [`Stepper`] owns what a step changes (the network) and what it works in (activations). All workers run the same
+//! steps as one team, two barriers a step: rows first, each block through all layers and back by one worker; then
+//! weights, each piece by one worker from all rows. No sum is shared, so no bit depends on who does what. After the
+//! first step nothing is allocated.
 
-use rayon::prelude::*;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use super::reduce::reduce_and_update;
-use super::shards::{shard_rows, shards};
+use super::blocks::Blocks;
+use crate::compute::Engine;
+use crate::compute::parallel::{Member, Pieces, Workers};
+use crate::compute::shared::SharedBuffer;
 use crate::data::{Dataset, Scaling};
-use crate::nn::network::{backward, forward};
-use crate::nn::{Spec, Workspace};
+use crate::error::Result;
+use crate::nn::{Activations, Network, Spec};
 use crate::optim::Sgd;
 
 /// The state of a training run between two steps.
 #[derive(Debug)]
 pub struct Stepper {
-    spec: Spec,
+    network: Network,
+    activations: Activations,
+    losses: SharedBuffer<f64>,
+    batch_size: usize,
+    engine: Engine,
     sgd: Sgd,
-    parameters: Vec<f32>,
-    velocity: Vec<f32>,
-    shards: Vec<Shard>,
-    gradients: Vec<Vec<f32>>,
-    shard_rows: usize,
 }
 
-#[derive(Debug)]
-struct Shard {
-    workspace: Workspace,
-    loss: f64,
+/// What the workers of a pass share beside the stepper.
+struct Pass<'a> {
+    data: &'a Dataset,
+    scaling: Scaling,
+    threads: usize,
+    blocks_taken: Pieces,
+    pieces_taken: Pieces,
+    stopped: AtomicBool,
 }
 
 impl Stepper {
     /// Starts from `parameters [parameters]` with zero velocity, for batches of up to `batch_size` rows.
     ///
-    /// # Panics
-    /// When `parameters` is not of this `spec`.
-    pub fn new(spec: Spec, parameters: Vec<f32>, sgd: Sgd, batch_size: usize) -> Stepper {
-        assert_eq!(parameters.len(), spec.parameters(), "parameters of {spec}");
-        let shard_rows = shard_rows(batch_size);
-        let shards = shards(batch_size);
-        Stepper {
-            velocity: vec![0.0; parameters.len()],
-            gradients: vec![vec![0.0; parameters.len()]; shards],
-            shards: (0..shards)
-                .map(|_| Shard {
-                    workspace: Workspace::for_training(&spec, shard_rows),
-                    loss: 0.0,
-                })
-                .collect(),
-            spec,
-            sgd,
-            parameters,
-            shard_rows,
-        }
-    }
-
-    /// Trains on the items `batch` of `data` and gives the sum of their losses before the update, in nats.
-    /// Shards run in parallel on the Rayon pool in which this is called.
+    /// # Errors
+    /// [`crate::Error::Config`] for an engine that is not here, or when memory is not granted.
     ///
     /// # Panics
-    /// When `batch` is empty or larger than the batch size, or `data` is not of this network.
-    pub fn step(&mut self, data: &Dataset, scaling: Scaling, batch: &[u32]) -> f64 {
-        let used = batch.len().div_ceil(self.shard_rows);
-        let (spec, parameters) = (&self.spec, &self.parameters);
-        let mean = 1.0 / batch.len() as f32;
-        let shards = &mut self.shards[..used];
-        let gradients = &mut self.gradients[..used];
-        batch
-            .par_chunks(self.shard_rows)
-            .zip(&mut *shards)
-            .zip(&mut *gradients)
-            .for_each(|((items, Shard { workspace, loss }), gradient)| {
-                let rows = items.len();
-                let inputs = &mut workspace.inputs[..rows * spec.inputs()];
-                data.gather(items, scaling, inputs, &mut workspace.labels[..rows]);
-                forward(spec, parameters, workspace, rows);
-                *loss = backward(spec, parameters, workspace, rows, mean, gradient);
-            });
-        let loss = shards.iter().map(|shard| shard.loss).sum();
-        reduce_and_update(
-            self.sgd,
-            &mut self.parameters,
-            &mut self.velocity,
-            gradients,
-        );
-        loss
+    /// When `parameters` is not of this `spec`.
+    pub fn new(
+        spec: &Spec,
+        parameters: &[f32],
+        engine: Engine,
+        sgd: Sgd,
+        batch_size: usize,
+    ) -> Result<Stepper> {
+        let engine = engine.resolve()?;
+        Ok(Stepper {
+            network: Network::new(spec, parameters, engine)?,
+            activations: Activations::for_training(spec, batch_size)?,
+            losses: SharedBuffer::zeroed(batch_size)?,
+            batch_size,
+            engine,
+            sgd,
+        })
     }
 
-    /// The network.
-    pub fn spec(&self) -> &Spec {
-        &self.spec
+    /// Trains on `batches` of items of `data`, one after the other. After each, `on_step` is given its number,
+    /// counted from 0, and the sum of its samples' losses before the update, in nats; it may break the pass off.
+    ///
+    /// # Panics
+    /// When a batch is larger than the batch size, or `data` is not of this network.
+    pub fn pass<'b, B>(
+        &mut self,
+        workers: &Workers,
+        data: &Dataset,
+        scaling: Scaling,
+        batches: B,
+        on_step: &mut (dyn FnMut(usize, f64) -> ControlFlow<()> + Send),
+    ) where
+        B: Iterator<Item = &'b [u32]> + Clone + Sync,
+    {
+        let pass = Pass {
+            data,
+            scaling,
+            threads: workers.threads(),
+            blocks_taken: Pieces::default(),
+            pieces_taken: Pieces::default(),
+            stopped: AtomicBool::new(false),
+        };
+        let on_step = Mutex::new(on_step);
+        let stepper = &*self;
+        workers.team(|member| {
+            let mut on_step = member
+                .leads()
+                .then(|| on_step.lock().unwrap_or_else(PoisonError::into_inner));
+            for (number, batch) in batches.clone().enumerate() {
+                let loss = stepper.step_together(&pass, member, batch);
+                if let Some(on_step) = &mut on_step
+                    && on_step(number, loss).is_break()
+                {
+                    pass.stopped.store(true, Ordering::Relaxed);
+                }
+                member.wait();
+                if pass.stopped.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// One step on the items `batch` of `data`; gives the sum of their losses before it, in nats.
+    ///
+    /// # Panics
+    /// As [`Stepper::pass`].
+    pub fn step(
+        &mut self,
+        workers: &Workers,
+        data: &Dataset,
+        scaling: Scaling,
+        batch: &[u32],
+    ) -> f64 {
+        let mut sum = 0.0;
+        let once = std::iter::once(batch);
+        self.pass(workers, data, scaling, once, &mut |_, loss| {
+            sum = loss;
+            ControlFlow::Continue(())
+        });
+        sum
+    }
+
+    /// One member's part in a step, up to the barrier that ends it. Gives the summed loss to every member.
+    fn step_together(&self, pass: &Pass, member: Member, batch: &[u32]) -> f64 {
+        let rows = batch.len();
+        assert!(
+            rows <= self.batch_size,
+            "a batch of {rows} for {}",
+            self.batch_size
+        );
+        let blocks = Blocks::new(self.network.spec(), self.engine, rows, pass.threads);
+        pass.blocks_taken.take_each(blocks.count(), |block| {
+            let rows = blocks.rows(block);
+            // SAFETY: each block is taken once, rows of blocks are disjoint, and nobody updates before the barrier.
+            unsafe {
+                let (mut inputs, labels) = self.activations.inputs(rows.clone());
+                pass.data.gather(
+                    &batch[rows.clone()],
+                    pass.scaling,
+                    inputs.iter_mut(),
+                    labels,
+                );
+                self.network.forward(&self.activations, rows.clone());
+                let mean = 1.0 / batch.len() as f32;
+                let losses = self.losses.write(rows.clone());
+                self.network.backward(&self.activations, rows, mean, losses);
+            }
+        });
+        if member.leads() {
+            pass.pieces_taken.put_back();
+        }
+        member.wait();
+        pass.pieces_taken.take_each(self.network.pieces(), |piece| {
+            // SAFETY: each piece is taken once, and nobody runs rows before the barrier that ends the step.
+            unsafe {
+                self.network
+                    .update(piece, &self.activations, rows, self.sgd)
+            };
+        });
+        if member.leads() {
+            pass.blocks_taken.put_back();
+        }
+        // SAFETY: losses are written before the barrier above and not again before the next. They are summed row by
+        // row, as blocks may be cut by the number of threads.
+        unsafe { self.losses.read(0..rows) }.iter().sum()
+    }
+
+    /// The network; its parameters are those after the last step.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The engine at work; never [`Engine::Auto`].
+    pub fn engine(&self) -> Engine {
+        self.engine
     }
 
     /// The parameters as they are now, `[parameters]`.
-    pub fn parameters(&self) -> &[f32] {
-        &self.parameters
+    pub fn parameters(&mut self) -> Vec<f32> {
+        self.network.parameters()
     }
 
-    /// Ends training and hands the parameters over, `[parameters]`.
-    pub fn into_parameters(self) -> Vec<f32> {
-        self.parameters
-    }
-
-    /// The gradient of the last step, `[parameters]`: of the mean loss over its batch.
-    pub fn gradient(&self) -> &[f32] {
-        &self.gradients[0]
+    /// The velocity as it is now, `[parameters]`; after a first step that is the gradient of its mean loss.
+    pub fn velocity(&mut self) -> Vec<f32> {
+        self.network.velocity()
     }
 }

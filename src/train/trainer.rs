@@ -2,12 +2,14 @@
 //!
 //! The trainer prints nothing. It hands [`Event`]s to a closure and gives an [`Outcome`].
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use super::eval::Evaluator;
 use super::step::Stepper;
+use crate::compute::Engine;
 use crate::compute::parallel::Workers;
 use crate::config::TrainConfig;
 use crate::data::loader::Order;
@@ -70,6 +72,8 @@ pub struct Outcome {
     pub model: Model,
     /// Every epoch in turn; at least one.
     pub epochs: Vec<EpochMetrics>,
+    /// The engine that did the work; never [`Engine::Auto`].
+    pub engine: Engine,
     /// Hidden layers, counted from 1, whose units are copies of one another: see
     /// [`crate::nn::symmetry`].
     pub identical_layers: Vec<usize>,
@@ -141,25 +145,25 @@ pub fn train(
     let mut run = Run {
         config,
         data,
+        workers,
         scaling,
-        stepper: Stepper::new(spec.clone(), parameters, sgd, batch_size),
-        evaluator: Evaluator::new(&spec, scaling, workers),
+        stepper: Stepper::new(&spec, &parameters, config.engine, sgd, batch_size)?,
+        evaluator: Evaluator::new(&spec, scaling, workers)?,
         order: Order::new(data.train.items()),
         batch_size,
     };
-    let epochs = workers.run(|| {
-        (1..=config.epochs)
-            .map(|epoch| run.epoch(epoch, on_event))
-            .collect::<Result<Vec<EpochMetrics>>>()
-    })?;
-    let parameters = run.stepper.into_parameters();
+    let epochs = (1..=config.epochs).map(|epoch| run.epoch(epoch, on_event));
+    let epochs = epochs.collect::<Result<Vec<EpochMetrics>>>()?;
+    let parameters = run.stepper.parameters();
+    let engine = run.stepper.engine();
     Ok(Outcome {
         identical_layers: identical_units(&spec, &parameters),
+        engine,
         model: Model {
             spec,
             scaling,
             parameters,
-            provenance: Provenance::new(config, data, workers.blas(), &epochs),
+            provenance: Provenance::new(config, data, &engine.describe(workers.blas()), &epochs),
         },
         epochs,
     })
@@ -179,6 +183,7 @@ pub fn spec_for(config: &TrainConfig, data: &Splits) -> Result<Spec> {
 struct Run<'a> {
     config: &'a TrainConfig,
     data: &'a Splits,
+    workers: &'a Workers,
     scaling: Scaling,
     stepper: Stepper,
     evaluator: Evaluator,
@@ -194,10 +199,14 @@ impl Run<'_> {
     ) -> Result<EpochMetrics> {
         let (train_loss, elapsed) = self.pass(epoch, on_event)?;
         let test = self.data.test.as_ref();
-        let test = test.map(|test| self.evaluator.evaluate(self.stepper.parameters(), test));
+        let network = self.stepper.network();
+        let test = test.map(|test| self.evaluator.evaluate(self.workers, network, test));
+        let test = test.transpose()?;
         let test_loss = test.as_ref().map(|test| test.loss);
+        // Without a test set only the last epoch's weights can hold what no loss has shown.
+        let unseen = test.is_none() && epoch == self.config.epochs;
         let finite = test_loss.unwrap_or(0.0).is_finite()
-            && self.stepper.parameters().iter().all(|w| w.is_finite());
+            && (!unseen || self.stepper.parameters().iter().all(|w| w.is_finite()));
         if !finite {
             let steps = self.data.train.items().div_ceil(self.batch_size);
             return Err(self.diverged(epoch, steps, test_loss.unwrap_or(f64::NAN)));
@@ -212,7 +221,7 @@ impl Run<'_> {
             learning_rate: self.config.learning_rate,
             train_seconds,
             samples_per_second,
-            gflops: samples_per_second * self.stepper.spec().training_flops() / 1e9,
+            gflops: samples_per_second * self.stepper.network().spec().training_flops() / 1e9,
         };
         on_event(Event::Epoch(&metrics));
         Ok(metrics)
@@ -228,14 +237,16 @@ impl Run<'_> {
         let items = self.data.train.items();
         let tell_every = items.div_ceil(TELLS_AN_EPOCH);
         let (mut samples, mut told, mut loss_sum) = (0, 0, 0.0);
+        let mut broken = None;
         self.order.shuffle(self.config.seed, epoch);
-        for (step, batch) in self.order.batches(self.batch_size).enumerate() {
-            let loss = self.stepper.step(&self.data.train, self.scaling, batch);
+        let batches = self.order.batches(self.batch_size);
+        let mut on_step = |step: usize, loss: f64| {
             if !loss.is_finite() {
-                return Err(self.diverged(epoch, step + 1, loss));
+                broken = Some((step + 1, loss));
+                return ControlFlow::Break(());
             }
             loss_sum += loss;
-            samples += batch.len();
+            samples = items.min(samples + self.batch_size);
             if samples >= told + tell_every {
                 told = samples;
                 on_event(Event::Progress {
@@ -246,8 +257,19 @@ impl Run<'_> {
                     elapsed: start.elapsed(),
                 });
             }
+            ControlFlow::Continue(())
+        };
+        self.stepper.pass(
+            self.workers,
+            &self.data.train,
+            self.scaling,
+            batches,
+            &mut on_step,
+        );
+        match broken {
+            Some((step, loss)) => Err(self.diverged(epoch, step, loss)),
+            None => Ok((loss_sum / items as f64, start.elapsed())),
         }
-        Ok((loss_sum / items as f64, start.elapsed()))
     }
 
     fn diverged(&self, epoch: usize, step: usize, loss: f64) -> Error {

@@ -1,1 +1,23 @@
-fn main() {}
+//! The program as its users meet it: every test here runs the real binary in a folder of its own and looks at
+//! exit code, stdout, stderr and the files that are left.
+//!
+//! `idx_set` writes data sets by hand, `desk` runs the binary; every other file is a side of the program. Sets
+//! are so small that training takes milliseconds.
+
+mod bad_archives;
+mod bad_files;
+mod bad_models;
+mod bad_settings;
+mod data_sets;
+mod desk;
+mod eval;
+mod help;
+mod idx_set;
+mod inputs;
+mod model_file;
+mod network;
+mod output_folder;
+mod predict;
+mod same_model;
+mod streams;
+mod training;

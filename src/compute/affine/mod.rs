@@ -1,0 +1,221 @@
+//! An affine layer's weights in the layout an engine wants, with the three products of training.
+//!
+//! This is the narrow interface between the network and what computes it. `z = x · w` and `dx = dz · wᵀ` run over
+//! rows, which workers take in blocks; `w` is updated from `xᵀ · dz` over pieces of `w`, so that no gradient has to
+//! be summed over workers: what was a reduction is the product itself. [`Engine`] says who does it.
+
+mod gemm_layer;
+#[cfg(target_arch = "x86_64")]
+mod native_layer;
+
+use serde::{Deserialize, Serialize};
+
+use super::shared::{Rows, RowsMut};
+use crate::error::{Error, Refusal, Result};
+use crate::optim::Sgd;
+use gemm_layer::GemmLayer;
+#[cfg(target_arch = "x86_64")]
+use native_layer::NativeLayer;
+
+/// Who computes the products.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Engine {
+    /// Our own micro-kernels where the processor has AVX-512 or AVX2 with FMA, else OpenBLAS where it is linked
+    /// in, else portable.
+    #[default]
+    Auto,
+    /// `sgemm` of the linked OpenBLAS.
+    Openblas,
+    /// Our own micro-kernels over weights that stay packed.
+    Native,
+    /// The matrixmultiply crate: Rust alone, on any processor.
+    Portable,
+}
+
+impl Engine {
+    /// Every choice.
+    pub const ALL: [Engine; 4] = [
+        Engine::Auto,
+        Engine::Openblas,
+        Engine::Native,
+        Engine::Portable,
+    ];
+
+    /// The name used by flags, files and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Engine::Auto => "auto",
+            Engine::Openblas => "openblas",
+            Engine::Native => "native",
+            Engine::Portable => "portable",
+        }
+    }
+
+    /// The engine that this choice comes to on this machine; never [`Engine::Auto`].
+    ///
+    /// # Errors
+    /// [`Error::Config`] for an engine that this build or this processor does not have.
+    pub fn resolve(self) -> Result<Engine> {
+        let refuse = |found: &str, expected: &str| {
+            Err(Error::Config(
+                Refusal::new("--engine", format!("{} {found}", self.name()), expected)
+                    .hint("leave --engine out, or give --engine portable"),
+            ))
+        };
+        match self {
+            Engine::Auto if native_name().is_some() => Ok(Engine::Native),
+            Engine::Auto if has_openblas() => Ok(Engine::Openblas),
+            Engine::Auto => Ok(Engine::Portable),
+            Engine::Native if native_name().is_none() => {
+                refuse("on a processor without it", "AVX-512, or AVX2 with FMA")
+            }
+            Engine::Openblas if !has_openblas() => refuse(
+                "in a build without it",
+                "a build with --features openblas or openblas-static",
+            ),
+            engine => Ok(engine),
+        }
+    }
+
+    /// The engine with what it runs on, for banners and records: `native AVX-512`.
+    pub fn describe(self, blas: &super::blas::Blas) -> String {
+        match self {
+            Engine::Native => format!("native {}", native_name().unwrap_or("kernels")),
+            Engine::Openblas => format!("{} {} {}", blas.library, blas.version, blas.kernel),
+            Engine::Auto | Engine::Portable => format!("{} matrixmultiply", self.name()),
+        }
+    }
+}
+
+/// The instruction set that the native engine would use here.
+fn native_name() -> Option<&'static str> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        super::tile::InstructionSet::detect().map(super::tile::InstructionSet::name)
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        None
+    }
+}
+
+fn has_openblas() -> bool {
+    cfg!(any(feature = "openblas", feature = "openblas-static"))
+}
+
+/// The weights of one layer with their velocity, `[in, out]` in whatever order the engine keeps them.
+#[derive(Debug)]
+pub enum Affine {
+    /// Row-major, for a matrix library.
+    Gemm(GemmLayer),
+    /// In panels, for the micro-kernels.
+    #[cfg(target_arch = "x86_64")]
+    Native(NativeLayer),
+}
+
+/// Does the same with either kind of layer.
+macro_rules! either {
+    ($self:expr, $layer:ident => $does:expr) => {
+        match $self {
+            Affine::Gemm($layer) => $does,
+            #[cfg(target_arch = "x86_64")]
+            Affine::Native($layer) => $does,
+        }
+    };
+}
+
+impl Affine {
+    /// Takes over row-major `weight [in, out]`, with zero velocity. `inputs_need_gradient` is false for the first
+    /// layer alone; [`Affine::backward`] then must not be called.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for an engine that is not here, or when memory is not granted.
+    pub fn new(
+        engine: Engine,
+        weight: &[f32],
+        (fan_in, fan_out): (usize, usize),
+        inputs_need_gradient: bool,
+    ) -> Result<Affine> {
+        assert_eq!(
+            weight.len(),
+            fan_in * fan_out,
+            "weights of {fan_in}×{fan_out}"
+        );
+        match engine.resolve()? {
+            #[cfg(target_arch = "x86_64")]
+            Engine::Native => {
+                let layer = NativeLayer::new(weight, (fan_in, fan_out), inputs_need_gradient)?;
+                Ok(Affine::Native(layer))
+            }
+            engine => {
+                let library = engine == Engine::Openblas;
+                Ok(Affine::Gemm(GemmLayer::new(
+                    weight,
+                    (fan_in, fan_out),
+                    library,
+                )?))
+            }
+        }
+    }
+
+    /// `z = x · w`.
+    ///
+    /// Shapes: `x [rows, in]`, `z [rows, out]`. Overwrites `z`.
+    ///
+    /// # Safety
+    /// Until the next barrier no worker updates this layer.
+    pub unsafe fn forward(&self, x: Rows, z: RowsMut) {
+        // SAFETY: passed on.
+        either!(self, layer => unsafe { layer.forward(x, z) });
+    }
+
+    /// `dx = dz · wᵀ`.
+    ///
+    /// Shapes: `dz [rows, out]`, `dx [rows, in]`. Overwrites `dx`.
+    ///
+    /// # Safety
+    /// Until the next barrier no worker updates this layer.
+    pub unsafe fn backward(&self, dz: Rows, dx: RowsMut) {
+        // SAFETY: passed on.
+        either!(self, layer => unsafe { layer.backward(dz, dx) });
+    }
+
+    /// In how many pieces the weights are updated: by their shape alone.
+    pub fn pieces(&self) -> usize {
+        either!(self, layer => layer.pieces())
+    }
+
+    /// `v = μ v + xᵀ · dz` and `w = w − η v`, for one piece of the weights.
+    ///
+    /// Shapes: `x [rows, in]`, `dz [rows, out]`. Overwrites the piece.
+    ///
+    /// # Safety
+    /// Until the next barrier no other worker updates this piece, and none runs this layer forward or backward.
+    pub unsafe fn update(&self, piece: usize, x: Rows, dz: Rows, sgd: Sgd) {
+        // SAFETY: passed on.
+        either!(self, layer => unsafe { layer.update(piece, x, dz, sgd) });
+    }
+
+    /// The weights, row-major.
+    ///
+    /// Shapes: `weight [in · out]`. Overwrites it.
+    ///
+    /// # Safety
+    /// Until the next barrier no worker updates this layer.
+    pub unsafe fn copy_weight(&self, weight: &mut [f32]) {
+        // SAFETY: passed on.
+        either!(self, layer => unsafe { layer.copy_weight(weight) });
+    }
+
+    /// The velocity, row-major.
+    ///
+    /// Shapes: `velocity [in · out]`. Overwrites it.
+    ///
+    /// # Safety
+    /// Until the next barrier no worker updates this layer.
+    pub unsafe fn copy_velocity(&self, velocity: &mut [f32]) {
+        // SAFETY: passed on.
+        either!(self, layer => unsafe { layer.copy_velocity(velocity) });
+    }
+}

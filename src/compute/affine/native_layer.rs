@@ -1,0 +1,280 @@
+//! A layer for the micro-kernels: weights that stay packed from the first step to the last.
+//!
+//! The columns of `w` are cut into panels as wide as a tile; a panel lies in memory row after row, so that a tile
+//! streams through it without a jump. The last panel is padded with zero columns, which stay zero. Layers whose
+//! input needs a gradient keep `wᵀ` packed the same way beside it, rewritten with each update. No product here
+//! packs anything, and the optimiser works on the gradient while it is in registers.
+
+use super::super::shared::{Rows, RowsMut, SharedBuffer};
+use super::super::tile::{InstructionSet, Operand, Sink};
+use crate::error::Result;
+use crate::optim::Sgd;
+
+/// A matrix `[rows, columns]` in panels of columns.
+#[derive(Debug)]
+struct Panels {
+    values: SharedBuffer<f32>,
+    rows: usize,
+    columns: usize,
+    set: InstructionSet,
+}
+
+impl Panels {
+    fn zeroed(set: InstructionSet, rows: usize, columns: usize) -> Result<Panels> {
+        let padded = columns.div_ceil(set.lanes()) * set.lanes();
+        Ok(Panels {
+            values: SharedBuffer::zeroed(rows * padded)?,
+            rows,
+            columns,
+            set,
+        })
+    }
+
+    /// Columns of a full panel.
+    fn width(&self) -> usize {
+        self.set.lanes() * self.set.tile_registers()
+    }
+
+    fn count(&self) -> usize {
+        self.columns.div_ceil(self.width())
+    }
+
+    /// Registers across a panel; the last one may be narrower.
+    fn registers(&self, panel: usize) -> usize {
+        let left = self.columns - panel * self.width();
+        left.div_ceil(self.set.lanes())
+            .min(self.set.tile_registers())
+    }
+
+    /// Where row `row` of a panel begins. Panels before it are full ones.
+    fn at(&self, panel: usize, row: usize) -> usize {
+        panel * self.width() * self.rows + row * self.registers(panel) * self.set.lanes()
+    }
+
+    /// Where element `[row, column]` lies.
+    fn index(&self, row: usize, column: usize) -> usize {
+        let panel = column / self.width();
+        self.at(panel, row) + column % self.width()
+    }
+
+    /// Takes over a row-major matrix.
+    fn pack(&mut self, from: &[f32]) {
+        for (row, values) in from.chunks_exact(self.columns).enumerate() {
+            for (column, &value) in values.iter().enumerate() {
+                let at = self.index(row, column);
+                self.values.as_mut_slice()[at] = value;
+            }
+        }
+    }
+
+    /// Writes the matrix row-major to `to [rows · columns]`.
+    ///
+    /// # Safety
+    /// As [`SharedBuffer::read`], for all of it.
+    unsafe fn unpack(&self, to: &mut [f32]) {
+        // SAFETY: the caller's promise.
+        let values = unsafe { self.values.read(0..self.values.len()) };
+        for (row, out) in to.chunks_exact_mut(self.columns).enumerate() {
+            for (column, out) in out.iter_mut().enumerate() {
+                *out = values[self.index(row, column)];
+            }
+        }
+    }
+
+    /// `c = a · self`, for all rows of `a`.
+    ///
+    /// Shapes: `a [rows, self.rows]`, `c [rows, self.columns]`. Overwrites `c`.
+    ///
+    /// # Safety
+    /// As [`SharedBuffer::read`], for all of it.
+    unsafe fn multiply(&self, a: Rows, c: RowsMut) {
+        assert_eq!(
+            (a.width, c.width),
+            (self.rows, self.columns),
+            "widths of a and c"
+        );
+        assert_eq!(a.rows(), c.rows(), "rows of a and c");
+        // SAFETY: the caller's promise.
+        let panels = unsafe { self.values.read(0..self.values.len()) };
+        for panel in 0..self.count() {
+            let registers = self.registers(panel);
+            let width = registers * self.set.lanes();
+            let b = Operand {
+                start: panels[self.at(panel, 0)..][..self.rows * width].as_ptr(),
+                row: 0,
+                k: width,
+            };
+            for row in (0..a.rows()).step_by(self.set.tile_rows()) {
+                let rows = self.set.tile_rows().min(a.rows() - row);
+                assert!((row + rows) * a.stride <= a.values.len(), "rows of a");
+                assert!((row + rows) * c.stride <= c.values.len(), "rows of c");
+                let column = panel * self.width();
+                assert!(column + width <= c.stride, "padding of c");
+                let a = Operand {
+                    start: a.values[row * a.stride..].as_ptr(),
+                    row: a.stride,
+                    k: 1,
+                };
+                let sink = Sink::Store {
+                    c: c.values[row * c.stride + column..].as_mut_ptr(),
+                    row: c.stride,
+                };
+                // SAFETY: the set was detected; the assertions hold every offset of the tile inside the slices:
+                // `rows` rows of `a` and `c`, `self.rows` steps, and `width` columns of the panel and of `c`.
+                unsafe { self.set.tile((rows, registers), self.rows, a, b, sink) };
+            }
+        }
+    }
+}
+
+/// Weights, velocity and, where asked for, transposed weights, all in panels.
+#[derive(Debug)]
+pub struct NativeLayer {
+    set: InstructionSet,
+    weight: Panels,
+    velocity: Panels,
+    transposed: Option<Panels>,
+}
+
+impl NativeLayer {
+    pub(super) fn new(
+        from: &[f32],
+        (fan_in, fan_out): (usize, usize),
+        inputs_need_gradient: bool,
+    ) -> Result<NativeLayer> {
+        let set = InstructionSet::detect().expect("the engine was resolved on this processor");
+        let mut weight = Panels::zeroed(set, fan_in, fan_out)?;
+        weight.pack(from);
+        let mut layer = NativeLayer {
+            set,
+            weight,
+            velocity: Panels::zeroed(set, fan_in, fan_out)?,
+            transposed: None,
+        };
+        if inputs_need_gradient {
+            layer.transposed = Some(Panels::zeroed(set, fan_out, fan_in)?);
+            for piece in 0..layer.pieces() {
+                // SAFETY: this layer is still ours alone.
+                unsafe { layer.transpose(piece) };
+            }
+        }
+        Ok(layer)
+    }
+
+    pub(super) unsafe fn forward(&self, x: Rows, z: RowsMut) {
+        // SAFETY: nobody updates the weights, by the caller's promise.
+        unsafe { self.weight.multiply(x, z) };
+    }
+
+    pub(super) unsafe fn backward(&self, dz: Rows, dx: RowsMut) {
+        let transposed = self
+            .transposed
+            .as_ref()
+            .expect("a layer whose input needs a gradient");
+        // SAFETY: nobody updates the weights, by the caller's promise.
+        unsafe { transposed.multiply(dz, dx) };
+    }
+
+    pub(super) fn pieces(&self) -> usize {
+        self.weight.rows.div_ceil(self.piece_rows())
+    }
+
+    /// Rows of the weights in a piece: some tiles, a cache line or so of `x` for each sample, which is then read
+    /// once for all panels, and a divisor of a panel's width, so that a piece lies in one panel of the transpose.
+    fn piece_rows(&self) -> usize {
+        match self.set {
+            InstructionSet::Avx512 => 16,
+            InstructionSet::Avx2 => 24,
+        }
+    }
+
+    pub(super) unsafe fn update(&self, piece: usize, x: Rows, dz: Rows, sgd: Sgd) {
+        let (weight, samples) = (&self.weight, x.rows());
+        assert_eq!(
+            (x.width, dz.width),
+            (weight.rows, weight.columns),
+            "widths of x and dz"
+        );
+        assert_eq!(samples, dz.rows(), "rows of x and dz");
+        let start = piece * self.piece_rows();
+        let end = (start + self.piece_rows()).min(weight.rows);
+        for panel in 0..weight.count() {
+            let registers = weight.registers(panel);
+            let width = registers * self.set.lanes();
+            let column = panel * weight.width();
+            assert!(column + width <= dz.stride, "padding of dz");
+            let b = Operand {
+                start: dz.values[column..].as_ptr(),
+                row: 0,
+                k: dz.stride,
+            };
+            for row in (start..end).step_by(self.set.tile_rows()) {
+                let rows = self.set.tile_rows().min(end - row);
+                let a = Operand {
+                    start: x.values[row..].as_ptr(),
+                    row: 1,
+                    k: x.stride,
+                };
+                let range = weight.at(panel, row)..weight.at(panel, row) + rows * width;
+                // SAFETY: rows of a piece are this worker's alone, by the caller's promise.
+                let (w, v) = unsafe {
+                    (
+                        weight.values.write(range.clone()),
+                        self.velocity.values.write(range),
+                    )
+                };
+                let sink = Sink::Update {
+                    w: w.as_mut_ptr(),
+                    v: v.as_mut_ptr(),
+                    row: width,
+                    sgd,
+                };
+                // SAFETY: the set was detected. For each of `samples` rows, `x` has `rows` elements from `row` on,
+                // `dz` has `width` from `column` on within its stride, and the sink has `rows · width`.
+                unsafe { self.set.tile((rows, registers), samples, a, b, sink) };
+            }
+        }
+        // SAFETY: the same piece, by the caller's promise.
+        unsafe { self.transpose(piece) };
+    }
+
+    /// Copies a piece of the weights into the transposed panels.
+    ///
+    /// # Safety
+    /// As [`NativeLayer::update`].
+    unsafe fn transpose(&self, piece: usize) {
+        let Some(transposed) = &self.transposed else {
+            return;
+        };
+        let weight = &self.weight;
+        let start = piece * self.piece_rows();
+        let rows = self.piece_rows().min(weight.rows - start);
+        for panel in 0..weight.count() {
+            let width = weight.registers(panel) * self.set.lanes();
+            let column = panel * weight.width();
+            let columns = width.min(weight.columns - column);
+            let from = weight.at(panel, start);
+            // SAFETY: rows of a piece are this worker's alone.
+            let block = unsafe { weight.values.read(from..from + rows * width) };
+            for j in 0..columns {
+                let to = transposed.index(column + j, start);
+                // SAFETY: columns of the transpose are rows of the piece: this worker's alone. They lie side by
+                // side, in one panel, as `piece_rows` says.
+                let out = unsafe { transposed.values.write(to..to + rows) };
+                for (i, out) in out.iter_mut().enumerate() {
+                    *out = block[i * width + j];
+                }
+            }
+        }
+    }
+
+    pub(super) unsafe fn copy_weight(&self, weight: &mut [f32]) {
+        // SAFETY: nobody updates the weights, by the caller's promise.
+        unsafe { self.weight.unpack(weight) };
+    }
+
+    pub(super) unsafe fn copy_velocity(&self, velocity: &mut [f32]) {
+        // SAFETY: as above.
+        unsafe { self.velocity.unpack(velocity) };
+    }
+}

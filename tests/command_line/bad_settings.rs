@@ -1,0 +1,236 @@
+//! Flags and settings that are wrong: exit code 2, in words, before any data are read or any file is written.
+//!
+//! What the parser of the command line refuses has its wording, everything else ours:
+//! `<flag>: <found>, expected <what>`.
+
+use crate::desk::Desk;
+use crate::idx_set::EasySet;
+
+/// Each is refused with its message; the data need not even be there.
+fn refuses_early(cases: &[(&str, &str)]) {
+    let desk = Desk::empty();
+    for (flags, message) in cases {
+        desk.refuses(&format!("train --data nowhere {flags}"), 2, message);
+    }
+}
+
+/// Each is refused with its message where the data are good.
+fn refuses(cases: &[(&str, &str)]) {
+    let desk = Desk::with(&EasySet::default());
+    for (flags, message) in cases {
+        desk.refuses(&format!("train --data set {flags}"), 2, message);
+    }
+    assert!(!desk.has("runs"));
+}
+
+#[test]
+fn rejects_learning_rates_that_are_not_above_zero() {
+    refuses_early(&[
+        ("--lr nan", "--lr: NaN, expected a finite number above 0"),
+        ("--lr inf", "--lr: inf, expected a finite number above 0"),
+        ("--lr 0", "--lr: 0, expected a finite number above 0"),
+        ("--lr -1", "--lr: -1, expected a finite number above 0"),
+    ]);
+}
+
+#[test]
+fn rejects_momentum_outside_its_range() {
+    refuses_early(&[
+        ("--momentum 1.5", "--momentum: 1.5, expected 0 to below 1"),
+        ("--momentum 1", "--momentum: 1, expected 0 to below 1"),
+        ("--momentum -0.1", "--momentum: -0.1, expected 0 to below 1"),
+        ("--momentum nan", "--momentum: NaN, expected 0 to below 1"),
+    ]);
+}
+
+#[test]
+fn rejects_counts_of_zero() {
+    refuses_early(&[
+        ("--batch-size 0", "--batch-size: 0, expected at least 1"),
+        ("--epochs 0", "--epochs: 0, expected 1 to 4294967295"),
+        (
+            "--threads 0",
+            "invalid value '0' for '--threads <N>': number would be zero for non-zero type",
+        ),
+    ]);
+}
+
+#[test]
+fn rejects_more_threads_than_machines_have() {
+    let message = "--threads: 100000, expected 1 to 4096";
+    refuses_early(&[("--threads 100000", message)]);
+    let desk = Desk::with_model(&EasySet::default());
+    let model = "model/model.safetensors";
+    for command in [
+        format!("eval {model} --data set"),
+        format!("predict {model} set/t10k-images-idx3-ubyte"),
+        "data digits --out digits".to_owned(),
+    ] {
+        desk.refuses(&format!("{command} --threads 100000"), 2, message);
+    }
+}
+
+#[test]
+fn rejects_biases_that_are_no_numbers() {
+    refuses_early(&[(
+        "--bias-init nan",
+        "--bias-init: NaN, expected a finite number",
+    )]);
+}
+
+#[test]
+fn rejects_widths_that_make_no_network() {
+    let wording = "expected widths joined by commas, as 512,256, or none";
+    for widths in ["", "100,x", "100,", "-5", "1e3", "100;50"] {
+        let message = format!("invalid value '{widths}' for '--hidden <N,N,...>': {wording}");
+        refuses_early(&[(&format!("--hidden={widths}"), &message)]);
+    }
+    refuses_early(&[
+        ("--hidden 0", "--hidden: [0], expected widths of at least 1"),
+        (
+            "--hidden 5,0,5",
+            "--hidden: [5, 0, 5], expected widths of at least 1",
+        ),
+    ]);
+}
+
+#[test]
+fn rejects_networks_with_too_many_parameters() {
+    let most = "with too many parameters, expected at most 2147483647";
+    refuses(&[
+        (
+            "--hidden 100000,100000",
+            &format!("--hidden: 9-100000-100000-4 {most}"),
+        ),
+        (
+            "--hidden 18446744073709551615",
+            &format!("--hidden: 9-18446744073709551615-4 {most}"),
+        ),
+    ]);
+}
+
+#[test]
+fn rejects_numbers_of_classes_that_are_none() {
+    refuses(&[
+        ("--classes 0", "--classes: 0, expected 2 to 1048576"),
+        ("--classes 1", "--classes: 1, expected 2 to 1048576"),
+        (
+            "--classes 1048577",
+            "--classes: 1048577, expected 2 to 1048576",
+        ),
+    ]);
+}
+
+#[test]
+fn rejects_names_that_stand_for_nothing_and_lists_those_that_do() {
+    let desk = Desk::empty();
+    for (flag, names) in [
+        ("activation", "sigmoid, tanh, relu, leaky-relu, identity"),
+        (
+            "init",
+            "auto, zero, normal, xavier, xavier-uniform, he, he-uniform",
+        ),
+        ("scale", "unit, standard, none"),
+        ("format", "text, json"),
+    ] {
+        let line = format!("train --data nowhere --{flag} softplus");
+        let value = format!("invalid value 'softplus' for '--{flag} <");
+        desk.refuses_in_parts(
+            &line,
+            2,
+            &[&value, &format!("[possible values: {names}]\n")],
+        );
+    }
+}
+
+#[test]
+fn rejects_numbers_that_are_text() {
+    let desk = Desk::empty();
+    for flag in [
+        "lr",
+        "momentum",
+        "batch-size",
+        "epochs",
+        "seed",
+        "threads",
+        "bias-init",
+        "classes",
+    ] {
+        let line = format!("train --data nowhere --{flag} fast");
+        let start = format!("invalid value 'fast' for '--{flag} <");
+        desk.refuses_in_parts(&line, 2, &[&start, "\n"]);
+    }
+}
+
+#[test]
+fn rejects_flags_it_does_not_know() {
+    let desk = Desk::empty();
+    for command in [
+        "train",
+        "eval model",
+        "predict model images",
+        "data digits --out digits",
+        "data inspect digits",
+    ] {
+        let line = format!("{command} --frobnicate");
+        let message = "unexpected argument '--frobnicate' found";
+        desk.refuses(&line, 2, message);
+    }
+    desk.refuses("dance", 2, "unrecognized subcommand 'dance'");
+}
+
+#[test]
+fn rejects_flags_that_contradict_or_miss_each_other() {
+    let desk = Desk::with(&EasySet::default());
+    let (images, labels) = ("set/t10k-images-idx3-ubyte", "set/t10k-labels-idx1-ubyte");
+    for (line, start) in [
+        (
+            "train --data set --train-images a --train-labels b".to_owned(),
+            "the argument '--data <DIR>' cannot be used with",
+        ),
+        (
+            format!("train --train-images {images}"),
+            "the following required arguments were not provided:\n  --train-labels",
+        ),
+        (
+            format!("train --test-labels {labels}"),
+            "the following required arguments were not provided:\n  --test-images",
+        ),
+        (
+            "train --data set --exist-ok".to_owned(),
+            "the following required arguments were not provided:\n  --out",
+        ),
+        (
+            "predict model images --proba --top 2".to_owned(),
+            "the argument '--proba' cannot be used with '--top <K>'",
+        ),
+        (
+            "predict model".to_owned(),
+            "the following required arguments were not provided:\n  <FILE>",
+        ),
+        (
+            "data digits".to_owned(),
+            "the following required arguments were not provided:\n  --out",
+        ),
+        (
+            format!("train --test-images {images} --test-labels {labels}"),
+            "--test-images: set/t10k-images-idx3-ubyte without training files, \
+             expected --train-images and --train-labels beside it\n",
+        ),
+    ] {
+        desk.refuses_in_parts(&line, 2, &[start]);
+    }
+}
+
+#[test]
+fn asks_for_test_files_where_only_training_files_are_named() {
+    let desk = Desk::with_model(&EasySet::default());
+    let (images, labels) = ("set/train-images-idx3-ubyte", "set/train-labels-idx1-ubyte");
+    let files = format!("--train-images {images} --train-labels {labels}");
+    let expected = "--test-images and --test-labels, which a model is measured on";
+    desk.refuses(
+        &format!("eval model/model.safetensors {files}"),
+        2,
+        &format!("--train-images: {images}, expected {expected}"),
+    );
+}

@@ -1,0 +1,223 @@
+//! `data digits`, which writes a set, and `data inspect`, which shows one.
+
+use crate::desk::Desk;
+use crate::idx_set::{EasySet, Element, idx};
+
+const FILES: [&str; 4] = [
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+];
+
+fn digits(desk: &Desk, out: &str, flags: &str) -> [Vec<u8>; 4] {
+    desk.run(&format!("data digits --out {out} {flags}")).done();
+    FILES.map(|name| desk.read(&format!("{out}/{name}")))
+}
+
+#[test]
+fn digits_are_the_same_bytes_for_the_same_seed_on_any_number_of_threads() {
+    let desk = Desk::empty();
+    let sizes = "--train 150 --test 30 --seed 3";
+    let set = digits(&desk, "a", &format!("{sizes} --threads 1"));
+    for threads in [2, 3, 7] {
+        let again = digits(&desk, "b", &format!("{sizes} --threads {threads}"));
+        assert!(again == set, "{threads} threads");
+    }
+}
+
+#[test]
+fn digits_of_another_seed_are_others() {
+    let desk = Desk::empty();
+    let set = digits(&desk, "a", "--train 150 --test 30 --seed 3");
+    let other = digits(&desk, "b", "--train 150 --test 30 --seed 4");
+    for (name, (bytes, others)) in FILES.iter().zip(set.iter().zip(&other)) {
+        assert!(bytes != others, "{name}");
+    }
+    // Seed 1 is the default.
+    assert!(
+        digits(&desk, "c", "--train 9 --test 3")
+            == digits(&desk, "d", "--train 9 --test 3 --seed 1")
+    );
+}
+
+#[test]
+fn digits_are_28_by_28_bytes_of_ten_classes_in_the_files_of_mnist() {
+    let desk = Desk::empty();
+    let [images, labels, test_images, test_labels] = digits(&desk, "set", "--train 300 --test 40");
+    assert_eq!(images[..16], idx(Element::U8, &[300, 28, 28], &[]));
+    assert_eq!(test_images[..16], idx(Element::U8, &[40, 28, 28], &[]));
+    assert_eq!(labels[..8], idx(Element::U8, &[300], &[]));
+    assert_eq!(test_labels[..8], idx(Element::U8, &[40], &[]));
+    assert_eq!((images.len(), labels.len()), (16 + 300 * 784, 8 + 300));
+    assert_eq!(
+        (test_images.len(), test_labels.len()),
+        (16 + 40 * 784, 8 + 40)
+    );
+    let classes: std::collections::BTreeSet<u8> = labels[8..].iter().copied().collect();
+    assert_eq!(classes, (0..10).collect());
+    // The two halves are no copies of each other.
+    assert!(!images[16..].starts_with(&test_images[16..]));
+}
+
+#[test]
+fn a_larger_set_begins_with_the_smaller_one() {
+    let desk = Desk::empty();
+    let [small, ..] = digits(&desk, "small", "--train 20 --test 1");
+    let [large, ..] = digits(&desk, "large", "--train 50 --test 1");
+    assert!(large[16..].starts_with(&small[16..]));
+}
+
+#[test]
+fn digits_can_be_trained_on_and_looked_at() {
+    let desk = Desk::empty();
+    for (train, test) in [(1, 1), (200, 50)] {
+        let run = desk.run(&format!(
+            "data digits --out set --train {train} --test {test}"
+        ));
+        let what = format!("{train} training and {test} test digits in set after ");
+        assert!(run.done().stdout.starts_with(&what), "{run:#?}");
+        assert!(run.value("next").contains("train --data set"), "{run:#?}");
+        // So few items do not show every class.
+        let report = desk.report_of("--data set --classes 10 --epochs 1 --hidden 16");
+        assert_eq!(
+            (&report["train_items"], &report["test_items"]),
+            (&train.into(), &test.into())
+        );
+        let shown = desk.run("data inspect set/train-images-idx3-ubyte");
+        assert!(shown.done().stdout.contains("28 × 28 u8"), "{shown:#?}");
+    }
+    desk.run("data inspect set").done();
+}
+
+#[test]
+fn rejects_a_set_of_no_digits() {
+    let desk = Desk::empty();
+    for flag in ["--train", "--test"] {
+        for items in ["0", "4294967296"] {
+            desk.refuses(
+                &format!("data digits --out set {flag} {items}"),
+                2,
+                &format!("{flag}: {items}, expected 1 to 4294967295"),
+            );
+        }
+    }
+}
+
+#[test]
+fn rejects_a_folder_for_digits_that_cannot_be_made() {
+    let desk = Desk::empty();
+    desk.put("file", b"text");
+    let start = "file/below: could not create the folder: ";
+    desk.refuses_in_parts(
+        "data digits --out file/below --train 1 --test 1",
+        1,
+        &[start, "\n"],
+    );
+}
+
+#[test]
+fn a_folder_is_shown_with_both_halves_their_classes_and_some_items() {
+    let desk = Desk::with(&EasySet::default());
+    let run = desk.run("data inspect set");
+    for words in [
+        "training: 4 classes\nset/train-images-idx3-ubyte: 200 × 3 × 3 u8, 200 items of 9 features, 2 kB\n",
+        "test: 4 classes\nset/t10k-images-idx3-ubyte: 60 × 3 × 3 u8, 60 items of 9 features, 556 bytes\n",
+    ] {
+        assert!(run.done().stdout.contains(words), "{run:#?}");
+    }
+    let shares = run
+        .stdout
+        .lines()
+        .filter(|line| line.contains("25.00 %"))
+        .count();
+    assert_eq!(
+        shares, 8,
+        "each class has a quarter of either half: {run:#?}"
+    );
+    assert!(run.stdout.contains(['█', '▀', '▄']), "{run:#?}");
+    assert_eq!(run.stderr, "");
+}
+
+#[test]
+fn a_file_of_images_is_shown_with_the_items_asked_for() {
+    let set = EasySet {
+        item: &[12, 12],
+        ..EasySet::default()
+    };
+    let desk = Desk::with(&set);
+    let images = "set/t10k-images-idx3-ubyte";
+    for (flags, expected) in [
+        ("", vec![0, 1, 2, 3]),
+        ("--items 2", vec![0, 1]),
+        ("--items 3 --offset 20", vec![20, 21, 22]),
+        ("--offset 58", vec![58, 59]),
+        ("--items 0", vec![]),
+        ("--offset 60", vec![]),
+        (
+            "--offset 18446744073709551615 --items 18446744073709551615",
+            vec![],
+        ),
+    ] {
+        let run = desk.run(&format!("data inspect {images} {flags}"));
+        let header = "60 × 12 × 12 u8, 60 items of 144 features, 9 kB";
+        assert!(run.done().stdout.contains(header), "{run:#?}");
+        let words: Vec<&str> = run.stdout.split_whitespace().collect();
+        let shown = words.windows(2).filter(|pair| pair[0] == "item");
+        let shown: Vec<u32> = shown
+            .map(|pair| pair[1].parse().expect("a number"))
+            .collect();
+        assert_eq!(shown, expected, "{flags}: {run:#?}");
+    }
+}
+
+#[test]
+fn pictures_narrower_than_their_titles_keep_them() {
+    let run = Desk::with(&EasySet::default()).run("data inspect set");
+    for title in [
+        "item 0: class 0",
+        "item 1: class 1",
+        "item 2: class 2",
+        "item 3: class 3",
+    ] {
+        assert!(run.done().stdout.contains(title), "{run:#?}");
+    }
+}
+
+#[test]
+fn a_file_of_labels_is_shown_by_its_classes() {
+    let desk = Desk::with(&EasySet::default());
+    let run = desk.run("data inspect set/train-labels-idx1-ubyte");
+    let lines: Vec<&str> = run.done().stdout.lines().collect();
+    assert_eq!(lines.len(), 5, "{run:#?}");
+    assert!(
+        lines[0].ends_with("200 u8, 200 items of 1 features, 208 bytes"),
+        "{run:#?}"
+    );
+    for (class, line) in lines[1..].iter().enumerate() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(
+            words[..5],
+            ["class", &class.to_string(), "50", "25.00", "%"],
+            "{run:#?}"
+        );
+    }
+}
+
+#[test]
+fn items_that_are_no_pictures_are_shown_as_numbers() {
+    let desk = Desk::empty();
+    let elements: Vec<u8> = [0.5, -2.0, 7.25]
+        .iter()
+        .flat_map(|&x| Element::F64.bytes(x))
+        .collect();
+    desk.put("floats", &idx(Element::F64, &[1, 3], &elements));
+    let run = desk.run("data inspect floats");
+    assert!(
+        run.done().stdout.ends_with("item 0: 0.5 -2 7.25\n"),
+        "{run:#?}"
+    );
+    desk.put("cubes", &idx(Element::I16, &[2, 3, 3, 3], &[1; 108]));
+    let run = desk.run("data inspect cubes");
+    assert!(run.done().stdout.contains("item 1: 257 257 "), "{run:#?}");
+}

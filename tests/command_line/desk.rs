@@ -1,0 +1,213 @@
+//! A folder to work in, and the program run in it.
+//!
+//! Command lines are written as one types them, split at white space: `desk.run("train --data set")`. The
+//! environment is kept from changing what is tested: no colour settings, a cache inside the folder. A command
+//! that does not end within minutes is killed and fails its test.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::idx_set::EasySet;
+
+/// Long enough for a debug build on a busy machine.
+const TIME_LIMIT: Duration = Duration::from_secs(120);
+
+/// Words of a program that crashed.
+const CRASH: [&str; 3] = ["panicked", "internal error", "RUST_BACKTRACE"];
+
+pub struct Desk {
+    folder: TempDir,
+}
+
+/// What a command came to.
+#[derive(Debug)]
+pub struct Run {
+    #[allow(dead_code, reason = "shown where an assertion fails")]
+    line: String,
+    /// None where a signal ended it.
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Desk {
+    pub fn empty() -> Desk {
+        Desk {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+        }
+    }
+
+    /// A desk with `set` in the folder `set`.
+    pub fn with(set: &EasySet) -> Desk {
+        let desk = Desk::empty();
+        set.write(&desk.path("set"));
+        desk
+    }
+
+    /// A desk with `set` in the folder `set` and a model of it in `model/model.safetensors`.
+    pub fn with_model(set: &EasySet) -> Desk {
+        let desk = Desk::with(set);
+        desk.run("train --data set --epochs 3 --hidden 8 --out model --quiet")
+            .done();
+        desk
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn put(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.path(name), bytes).expect("writing a file");
+    }
+
+    pub fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    pub fn remove(&self, name: &str) {
+        fs::remove_file(self.path(name)).expect("removing a file");
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.path(name).exists()
+    }
+
+    /// Everything in the folder, files and folders, without the folder that runs are numbered in.
+    pub fn entries(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        walk(self.folder.path(), Path::new(""), &mut found);
+        found.retain(|name| name != "runs");
+        found.sort();
+        found
+    }
+
+    /// The program with arguments, not yet started.
+    pub fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("perceptor"));
+        command
+            .args(line.split_whitespace())
+            .current_dir(self.folder.path())
+            .env("XDG_CACHE_HOME", self.path("cache"));
+        for setting in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+            command.env_remove(setting);
+        }
+        command
+    }
+
+    /// Runs the program to its end.
+    pub fn run(&self, line: &str) -> Run {
+        Run::of(self.command(line))
+    }
+
+    /// Runs the program, which must refuse with exactly this message, and change no file.
+    pub fn refuses(&self, line: &str, code: i32, message: &str) -> Run {
+        self.refuses_in_parts(line, code, &[&format!("{message}\n")])
+    }
+
+    /// As [`Desk::refuses`]; the message starts with the first part, and the others follow in this order.
+    pub fn refuses_in_parts(&self, line: &str, code: i32, parts: &[&str]) -> Run {
+        let before = self.entries();
+        let run = self.run(line);
+        assert_eq!(run.code, Some(code), "{run:#?}");
+        assert_eq!(run.stdout, "", "{run:#?}");
+        for word in CRASH {
+            assert!(!run.stderr.contains(word), "{run:#?}");
+        }
+        let error = run
+            .stderr
+            .lines()
+            .position(|line| line.starts_with("error: "));
+        let error = error.unwrap_or_else(|| panic!("no error on stderr: {run:#?}"));
+        let mut rest: String = run
+            .stderr
+            .lines()
+            .skip(error)
+            .map(|l| l.to_owned() + "\n")
+            .collect();
+        rest.drain(.."error: ".len());
+        assert!(rest.starts_with(parts[0]), "expected {parts:?}: {run:#?}");
+        let mut rest = rest.as_str();
+        for part in parts {
+            let at = rest.find(part);
+            let at = at.unwrap_or_else(|| panic!("expected {part:?}: {run:#?}"));
+            rest = &rest[at + part.len()..];
+        }
+        assert_eq!(self.entries(), before, "files changed: {run:#?}");
+        run
+    }
+
+    /// Trains with these flags and gives the bytes of the model.
+    pub fn model_of(&self, flags: &str) -> Vec<u8> {
+        self.run(&format!("train {flags} --out fresh --exist-ok --quiet"))
+            .done();
+        self.read("fresh/model.safetensors")
+    }
+
+    /// Trains with these flags and gives the JSON report.
+    pub fn report_of(&self, flags: &str) -> Value {
+        let run = self.run(&format!("train {flags} --quiet --format json"));
+        run.done().json()
+    }
+}
+
+impl Run {
+    pub fn of(command: Command) -> Run {
+        let line = format!("{command:?}");
+        let mut command = assert_cmd::Command::from_std(command);
+        let output = command.timeout(TIME_LIMIT).output();
+        Run::ended(line, output.expect("starting the program"))
+    }
+
+    pub fn ended(line: String, output: Output) -> Run {
+        Run {
+            line,
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Holds the run against a good end.
+    pub fn done(&self) -> &Run {
+        assert_eq!(self.code, Some(0), "{self:#?}");
+        assert!(!self.stderr.contains("error"), "{self:#?}");
+        self
+    }
+
+    /// Stdout as exactly one JSON value.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+
+    /// The hint behind the error.
+    pub fn hint(&self) -> &str {
+        let mut lines = self.stderr.lines();
+        let hint = lines.find_map(|line| line.strip_prefix("hint: "));
+        hint.unwrap_or_else(|| panic!("no hint: {self:#?}"))
+    }
+
+    /// What stands behind `key` on a line of stdout.
+    pub fn value(&self, key: &str) -> &str {
+        let mut lines = self.stdout.lines();
+        let value = lines.find_map(|line| line.strip_prefix(key));
+        value
+            .unwrap_or_else(|| panic!("no {key}: {self:#?}"))
+            .trim()
+    }
+}
+
+fn walk(root: &Path, below: &Path, found: &mut Vec<String>) {
+    for entry in fs::read_dir(root.join(below)).expect("reading a folder") {
+        let entry = entry.expect("an entry");
+        let path = below.join(entry.file_name());
+        found.push(path.display().to_string());
+        if entry.file_type().expect("a type").is_dir() {
+            walk(root, &path, found);
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Data of every kind the format has: element types, dimensions, ranges, labels, file names, compressed files,
+//! and sets as small as they come.
+
+use std::fs;
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::desk::Desk;
+use crate::idx_set::{EasySet, Element, idx, labels};
+use crate::model_file::scaling;
+
+const LEARN: &str = "--hidden 16 --epochs 20 --lr 0.3";
+const NAMES: [&str; 4] = [
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+];
+
+fn accuracy_of(desk: &Desk, flags: &str) -> f64 {
+    let report = desk.report_of(&format!("--data set {flags}"));
+    report["test_accuracy"].as_f64().expect("an accuracy")
+}
+
+/// Replaces every file of the folder `set` by its compressed form.
+fn compress(desk: &Desk) {
+    for name in NAMES.map(|name| format!("set/{name}")) {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder
+            .write_all(&desk.read(&name))
+            .expect("writing to memory");
+        desk.put(
+            &format!("{name}.gz"),
+            &encoder.finish().expect("writing to memory"),
+        );
+        desk.remove(&name);
+    }
+}
+
+#[test]
+fn every_element_type_in_one_to_four_dimensions_trains() {
+    let shapes: [(&[u32], u32); 4] = [(&[], 2), (&[9], 4), (&[3, 3], 4), (&[3, 2, 2], 4)];
+    for element in Element::ALL {
+        for (item, classes) in shapes {
+            let set = EasySet {
+                item,
+                classes,
+                ..EasySet::of(element)
+            };
+            let accuracy = accuracy_of(&Desk::with(&set), LEARN);
+            assert!(accuracy >= 0.95, "{element:?} {item:?}: {accuracy}");
+        }
+    }
+}
+
+#[test]
+fn bytes_that_reach_16_or_100_train_as_well_as_bytes_that_reach_255() {
+    for (top, factor) in [
+        (16.0, 1.0 / 16.0),
+        (100.0, 1.0 / 100.0),
+        (255.0, 1.0 / 255.0),
+    ] {
+        let set = EasySet {
+            top,
+            noise: 0.25,
+            ..EasySet::default()
+        };
+        let desk = Desk::with(&set);
+        let accuracy = accuracy_of(&desk, LEARN);
+        assert!(accuracy >= 0.95, "up to {top}: {accuracy}");
+        let (offset, found) = scaling(&desk.model_of("--data set --epochs 1"));
+        assert_eq!(offset, 0.0);
+        assert!(
+            (found - factor).abs() <= 1e-6 * factor,
+            "up to {top}: {found}"
+        );
+    }
+}
+
+#[test]
+fn inputs_are_scaled_as_asked_for() {
+    let set = EasySet::default();
+    let desk = Desk::with(&set);
+    let scaling_of =
+        |flags: &str| scaling(&desk.model_of(&format!("--data set --epochs 1 {flags}")));
+    assert_eq!(scaling_of("--scale none"), (0.0, 1.0));
+    assert_eq!(scaling_of(""), scaling_of("--scale unit"));
+    let pixels: Vec<f64> = set.images("train")[16..]
+        .iter()
+        .map(|&x| f64::from(x))
+        .collect();
+    let count = pixels.len() as f64;
+    let mean = pixels.iter().sum::<f64>() / count;
+    let variance = pixels.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count;
+    let (offset, factor) = scaling_of("--scale standard");
+    assert!((offset - mean).abs() <= 1e-6 * mean, "{offset} {mean}");
+    let expected = 1.0 / variance.sqrt();
+    assert!(
+        (factor - expected).abs() <= 1e-6 * expected,
+        "{factor} {expected}"
+    );
+    assert!(accuracy_of(&desk, &format!("{LEARN} --scale standard")) >= 0.95);
+}
+
+#[test]
+fn equal_elements_cannot_be_standardised() {
+    let desk = Desk::with(&EasySet::default());
+    let images = "set/train-images-idx3-ubyte";
+    desk.put(images, &idx(Element::U8, &[200, 3, 3], &[7; 1800]));
+    let run = desk.refuses(
+        "train --data set --scale standard",
+        1,
+        &format!(
+            "{images}: a standard deviation of 0, expected elements that differ, as --scale standard \
+             divides by their deviation"
+        ),
+    );
+    assert!(run.hint().contains("--scale unit"), "{run:#?}");
+    desk.run("train --data set --epochs 1").done();
+}
+
+#[test]
+fn labels_may_be_of_any_integer_type() {
+    let desk = Desk::with(&EasySet::default());
+    let expected = desk.model_of("--data set --epochs 1");
+    let classes = EasySet::default().classes_of("train");
+    for element in [Element::I8, Element::I16, Element::I32] {
+        let bytes = |&class: &u8| element.bytes(f64::from(class));
+        let elements: Vec<u8> = classes.iter().flat_map(bytes).collect();
+        for sizes in [&[200][..], &[200, 1]] {
+            desk.put(
+                "set/train-labels-idx1-ubyte",
+                &idx(element, sizes, &elements),
+            );
+            assert!(
+                desk.model_of("--data set --epochs 1") == expected,
+                "{element:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_usual_file_name_is_found() {
+    let desk = Desk::with(&EasySet::default());
+    let expected = desk.model_of("--data set --epochs 1");
+    for joint in ["-", "."] {
+        for test in ["t10k", "test"] {
+            fs::create_dir_all(desk.path("named")).expect("creating a folder");
+            for name in NAMES {
+                let other = name
+                    .replace("-idx", &format!("{joint}idx"))
+                    .replace("t10k", test);
+                desk.put(
+                    &format!("named/{other}"),
+                    &desk.read(&format!("set/{name}")),
+                );
+            }
+            assert!(desk.model_of("--data named --epochs 1") == expected);
+            fs::remove_dir_all(desk.path("named")).expect("removing a folder");
+        }
+    }
+}
+
+#[test]
+fn compressed_files_are_decoded_beside_once() {
+    let desk = Desk::with(&EasySet::default());
+    let raw = NAMES.map(|name| desk.read(&format!("set/{name}")));
+    let expected = desk.model_of("--data set --epochs 1");
+    compress(&desk);
+    assert!(desk.model_of("--data set --epochs 1") == expected);
+    for (name, raw) in NAMES.iter().zip(&raw) {
+        assert!(desk.read(&format!("set/{name}")) == *raw, "{name}");
+        // From here on the raw file is used: the other may be anything.
+        desk.put(&format!("set/{name}.gz"), b"not compressed at all");
+    }
+    assert!(desk.model_of("--data set --epochs 1") == expected);
+    // No temporary file is left: four archives, four raw files.
+    assert_eq!(fs::read_dir(desk.path("set")).expect("a folder").count(), 8);
+}
+
+#[test]
+fn compressed_files_may_be_named_one_by_one() {
+    let desk = Desk::with_model(&EasySet::default());
+    let model = "model/model.safetensors";
+    let expected = desk.run(&format!("predict {model} set/{}", NAMES[2]));
+    compress(&desk);
+    let [images, labels, test_images, test_labels] = NAMES.map(|name| format!("set/{name}.gz"));
+    let test = format!("--test-images {test_images} --test-labels {test_labels}");
+    desk.run(&format!(
+        "train --epochs 1 --train-images {images} --train-labels {labels} {test}"
+    ))
+    .done();
+    desk.run(&format!("eval {model} {test}")).done();
+    let predicted = desk.run(&format!("predict {model} {test_images}"));
+    assert_eq!(predicted.done().stdout, expected.stdout);
+}
+
+#[test]
+fn a_compressed_file_is_used_from_memory_where_it_cannot_be_decoded_beside() {
+    let desk = Desk::with(&EasySet::default());
+    let expected = desk.model_of("--data set --epochs 1");
+    compress(&desk);
+    // A folder stands where the raw file would: the same to every user, whatever they may write.
+    fs::create_dir(desk.path(&format!("set/{}", NAMES[0]))).expect("creating a folder");
+    let [images, labels, test_images, test_labels] = NAMES.map(|name| format!("set/{name}.gz"));
+    let model = desk.model_of(&format!(
+        "--epochs 1 --train-images {images} --train-labels {labels} \
+         --test-images {test_images} --test-labels {test_labels}"
+    ));
+    assert!(model == expected);
+    assert!(!desk.entries().iter().any(|name| name.contains(".part")));
+}
+
+#[test]
+fn one_item_is_a_set() {
+    let set = EasySet {
+        train: 1,
+        test: 1,
+        ..EasySet::default()
+    };
+    let desk = Desk::with(&set);
+    let report = desk.report_of("--data set --epochs 3 --batch-size 32");
+    // Labels of class 0 alone still make a network of two.
+    assert_eq!(report["network"], "9-100-2");
+    assert_eq!(report["test_accuracy"], 1.0);
+    desk.run("eval runs/train-1/model.safetensors --data set")
+        .done();
+    desk.run("data inspect set").done();
+}
+
+#[test]
+fn more_classes_than_labels_show_may_be_asked_for() {
+    let desk = Desk::with(&EasySet::default());
+    let report = desk.report_of("--data set --epochs 1 --hidden 8 --classes 7");
+    assert_eq!(report["network"], "9-8-7");
+    desk.put("set/train-labels-idx1-ubyte", &labels(&[0; 200]));
+    desk.put("set/t10k-labels-idx1-ubyte", &labels(&[0; 60]));
+    let report = desk.report_of("--data set --epochs 1 --hidden 8");
+    assert_eq!(report["network"], "9-8-2");
+}

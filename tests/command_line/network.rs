@@ -1,0 +1,158 @@
+//! Networks by their flags: hidden layers, activations, initial weights and biases, and the warning where units
+//! of a layer never come to differ.
+
+use crate::desk::Desk;
+use crate::idx_set::EasySet;
+use crate::model_file::{metadata, tensor, tensors};
+
+/// So small a learning rate changes no initial parameter that is not zero.
+const FROZEN: &str = "--data set --epochs 1 --lr 1e-30 --momentum 0";
+
+fn accuracy_of(desk: &Desk, flags: &str) -> f64 {
+    let report = desk.report_of(&format!("--data set {flags}"));
+    report["test_accuracy"].as_f64().expect("an accuracy")
+}
+
+#[test]
+fn hidden_layers_are_as_many_and_as_wide_as_asked_for() {
+    let desk = Desk::with(&EasySet::default());
+    for (hidden, layers) in [
+        ("none", vec![9, 4]),
+        ("1", vec![9, 1, 4]),
+        ("30,20,10", vec![9, 30, 20, 10, 4]),
+    ] {
+        let model = desk.model_of(&format!("--data set --epochs 1 --hidden {hidden}"));
+        assert_eq!(metadata(&model)["layers"], serde_json::json!(layers));
+        for (index, pair) in layers.windows(2).enumerate() {
+            let weight = tensor(&model, &format!("layers.{index}.weight"));
+            assert_eq!(weight.len(), pair[0] * pair[1]);
+            assert_eq!(
+                tensor(&model, &format!("layers.{index}.bias")).len(),
+                pair[1]
+            );
+        }
+        assert_eq!(tensors(&model).len(), 2 * (layers.len() - 1));
+    }
+}
+
+#[test]
+fn a_network_without_hidden_layers_learns() {
+    let desk = Desk::with(&EasySet::default());
+    assert_eq!(accuracy_of(&desk, "--hidden none"), 1.0);
+}
+
+#[test]
+fn every_activation_learns() {
+    let desk = Desk::with(&EasySet::default());
+    for activation in ["sigmoid", "tanh", "relu", "leaky-relu", "identity"] {
+        let flags = format!("--hidden 20,20 --epochs 40 --activation {activation}");
+        let accuracy = accuracy_of(&desk, &flags);
+        assert!(accuracy >= 0.95, "{activation}: {accuracy}");
+    }
+}
+
+#[test]
+fn every_init_but_zero_learns_from_a_start_of_its_own() {
+    let desk = Desk::with(&EasySet::default());
+    let mut starts = Vec::new();
+    for init in ["normal", "xavier", "xavier-uniform", "he", "he-uniform"] {
+        let accuracy = accuracy_of(&desk, &format!("--hidden 20 --epochs 30 --init {init}"));
+        assert!(accuracy >= 0.95, "{init}: {accuracy}");
+        let start = desk.model_of(&format!("{FROZEN} --init {init}"));
+        starts.push(tensor(&start, "layers.0.weight"));
+    }
+    for (index, start) in starts.iter().enumerate() {
+        assert!(!starts[..index].contains(start));
+    }
+}
+
+#[test]
+fn auto_is_he_before_relus_and_xavier_elsewhere() {
+    let desk = Desk::with(&EasySet::default());
+    let start = |activation: &str, init: &str| {
+        let flags = format!("{FROZEN} --activation {activation} --init {init}");
+        tensor(&desk.model_of(&flags), "layers.0.weight")
+    };
+    for (activation, init) in [
+        ("sigmoid", "xavier"),
+        ("tanh", "xavier"),
+        ("identity", "xavier"),
+        ("relu", "he"),
+        ("leaky-relu", "he"),
+    ] {
+        assert_eq!(
+            start(activation, "auto"),
+            start(activation, init),
+            "{activation}"
+        );
+    }
+    assert_ne!(start("relu", "he"), start("relu", "xavier"));
+}
+
+#[test]
+fn every_bias_starts_where_it_is_told_to() {
+    let desk = Desk::with(&EasySet::default());
+    for bias in [0.25, -1.5] {
+        let model = desk.model_of(&format!("{FROZEN} --hidden 7,5 --bias-init {bias}"));
+        for (name, numbers) in tensors(&model) {
+            if name.ends_with(".bias") {
+                assert!(
+                    numbers.iter().all(|&number| number == bias),
+                    "{name}: {numbers:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn units_that_never_come_to_differ_are_named_with_the_cure() {
+    let desk = Desk::with(&EasySet::default());
+    let zero = "train --data set --hidden 8 --init zero";
+    let run = desk.run(zero);
+    let warning = run.done().value("warning: ");
+    assert!(
+        warning.starts_with("all 8 units of hidden layer 1 are the same"),
+        "{run:#?}"
+    );
+    assert!(run.value("hint: ").contains("--init auto"), "{run:#?}");
+    let report = desk.run(&format!("{zero} --format json")).done().json();
+    let warnings = report["warnings"].as_array().expect("a list");
+    assert_eq!(warnings.len(), 1);
+    assert!(
+        warnings[0]["what"]
+            .as_str()
+            .expect("text")
+            .contains("hidden layer 1")
+    );
+    assert!(
+        warnings[0]["cure"]
+            .as_str()
+            .expect("text")
+            .contains("--init")
+    );
+    // It really is so: each input has the same weight into every unit.
+    let model = desk.model_of("--data set --hidden 8 --init zero");
+    for weights in tensor(&model, "layers.0.weight").chunks_exact(8) {
+        assert!(
+            weights
+                .iter()
+                .all(|w| (w - weights[0]).abs() <= 1e-4 * w.abs())
+        );
+    }
+}
+
+#[test]
+fn units_that_differ_are_not_warned_of() {
+    let desk = Desk::with(&EasySet::default());
+    for flags in [
+        "--hidden 8 --init xavier",
+        "--hidden 8 --init auto",
+        "--hidden 8 --init normal",
+        // The units of the output layer differ by their classes.
+        "--hidden none --init zero",
+    ] {
+        let run = desk.run(&format!("train --data set {flags}"));
+        assert!(!run.done().stdout.contains("warning"), "{run:#?}");
+    }
+}

@@ -1,0 +1,152 @@
+//! Where the model goes: numbered folders, folders that are named, folders that cannot be written, and what is
+//! there after a run that failed.
+
+use std::fs;
+
+use crate::desk::{Desk, Run};
+use crate::idx_set::EasySet;
+
+const TRAIN: &str = "train --data set --epochs 1 --hidden 4";
+const DIVERGE: &str = "train --data set --epochs 2 --hidden 4 --activation identity --lr 1e30";
+
+#[test]
+fn runs_are_numbered_from_one_in_the_working_directory() {
+    let desk = Desk::with(&EasySet::default());
+    for number in 1..=3 {
+        let model = format!("runs/train-{number}/model.safetensors");
+        assert!(!desk.has(&model));
+        let run = desk.run(&format!("{TRAIN} --quiet"));
+        assert_eq!(run.done().value("model"), model);
+        assert!(desk.has(&model));
+    }
+    // The first free number is taken, whatever else is there.
+    fs::remove_dir_all(desk.path("runs/train-2")).expect("removing a run");
+    let run = desk.run(&format!("{TRAIN} --quiet"));
+    assert_eq!(run.done().value("model"), "runs/train-2/model.safetensors");
+}
+
+#[test]
+fn runs_side_by_side_never_share_a_folder() {
+    let desk = Desk::with(&EasySet::default());
+    let runs: Vec<_> = (0..6)
+        .map(|seed| {
+            let mut command = desk.command(&format!("{TRAIN} --quiet --seed {seed}"));
+            command.stdout(std::process::Stdio::piped()).spawn()
+        })
+        .collect();
+    let mut models: Vec<String> = runs
+        .into_iter()
+        .map(|child| {
+            let output = child.and_then(|child| child.wait_with_output());
+            let run = Run::ended(TRAIN.to_owned(), output.expect("a run"));
+            run.done().value("model").to_owned()
+        })
+        .collect();
+    models.sort();
+    let expected: Vec<String> = (1..=6)
+        .map(|number| format!("runs/train-{number}/model.safetensors"))
+        .collect();
+    assert_eq!(models, expected);
+}
+
+#[test]
+fn a_folder_that_is_named_is_made_with_all_above_it() {
+    let desk = Desk::with(&EasySet::default());
+    let run = desk.run(&format!("{TRAIN} --out a/b/c"));
+    assert_eq!(run.done().value("model"), "a/b/c/model.safetensors");
+    // The model alone: no temporary file is left.
+    assert_eq!(
+        fs::read_dir(desk.path("a/b/c")).expect("a folder").count(),
+        1
+    );
+    assert!(!desk.has("runs"));
+}
+
+#[test]
+fn a_folder_with_other_things_in_it_takes_a_model() {
+    let desk = Desk::with(&EasySet::default());
+    desk.run(&format!("{TRAIN} --out set")).done();
+    assert!(desk.has("set/model.safetensors"));
+}
+
+#[test]
+fn refuses_to_write_below_a_file_before_training() {
+    let desk = Desk::with(&EasySet::default());
+    desk.put("notes", b"text");
+    for out in ["notes", "notes/below"] {
+        let run = desk.refuses_in_parts(
+            &format!("{TRAIN} --out {out}"),
+            1,
+            &[out, ": could not create the folder: ", "\n"],
+        );
+        // No banner, no epoch: the error is all there is.
+        assert_eq!(run.stderr.lines().count(), 1, "{run:#?}");
+    }
+    desk.put("runs", b"text");
+    let run = desk.refuses_in_parts(TRAIN, 1, &["runs: could not create the folder: ", "\n"]);
+    assert_eq!(run.stderr.lines().count(), 1, "{run:#?}");
+}
+
+#[test]
+fn refuses_to_replace_a_folder_by_a_model_before_training() {
+    let desk = Desk::with(&EasySet::default());
+    fs::create_dir_all(desk.path("out/model.safetensors")).expect("creating a folder");
+    let run = desk.refuses_in_parts(
+        &format!("{TRAIN} --out out --exist-ok"),
+        1,
+        &["out/model.safetensors: ", "\n"],
+    );
+    assert!(!run.stderr.contains("epoch"), "{run:#?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn refuses_a_folder_that_may_not_be_written() {
+    use std::os::unix::fs::PermissionsExt;
+    let desk = Desk::with(&EasySet::default());
+    fs::create_dir(desk.path("locked")).expect("creating a folder");
+    let locked = fs::Permissions::from_mode(0o555);
+    fs::set_permissions(desk.path("locked"), locked).expect("locking the folder");
+    if fs::write(desk.path("locked/trial"), b"").is_ok() {
+        eprintln!("skipped: this user may write anywhere");
+        return;
+    }
+    let create = "locked: could not create a file in this folder: ";
+    let run = desk.refuses_in_parts(&format!("{TRAIN} --out locked"), 1, &[create, "\n"]);
+    assert_eq!(run.stderr.lines().count(), 1, "{run:#?}");
+}
+
+#[test]
+fn a_model_is_replaced_only_when_that_is_asked_for() {
+    let desk = Desk::with_model(&EasySet::default());
+    let model = "model/model.safetensors";
+    let old = desk.read(model);
+    let run = desk.refuses(
+        &format!("{TRAIN} --out model"),
+        2,
+        &format!("--out: {model} is there already, expected a folder without a model"),
+    );
+    assert!(run.hint().contains("--exist-ok"), "{run:#?}");
+    assert_eq!(run.stderr.lines().count(), 2, "{run:#?}");
+    assert_eq!(desk.read(model), old);
+    desk.run(&format!("{TRAIN} --out model --exist-ok")).done();
+    assert_ne!(desk.read(model), old);
+}
+
+#[test]
+fn a_run_that_diverges_leaves_nothing_behind() {
+    let desk = Desk::with_model(&EasySet::default());
+    for out in ["", "--out elsewhere", "--out model --exist-ok"] {
+        let old = desk.read("model/model.safetensors");
+        let run = desk.run(&format!("{DIVERGE} {out}"));
+        assert_eq!(run.code, Some(3), "{run:#?}");
+        assert_eq!(run.stdout, "", "{run:#?}");
+        assert!(!desk.has("runs/train-1"), "an empty run folder is left");
+        assert!(!desk.has("elsewhere"), "an empty run folder is left");
+        assert_eq!(desk.read("model/model.safetensors"), old);
+    }
+    // A folder that was there before stays.
+    fs::create_dir(desk.path("before")).expect("creating a folder");
+    assert_eq!(desk.run(&format!("{DIVERGE} --out before")).code, Some(3));
+    assert!(desk.has("before"));
+}

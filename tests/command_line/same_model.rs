@@ -1,0 +1,92 @@
+//! The same command gives the same model file, byte for byte, on any number of threads: the first law of the
+//! design. Another seed, or anything else that decides what is computed, gives another one.
+
+use crate::desk::Desk;
+use crate::idx_set::EasySet;
+
+/// Trains with 1, 2, 3 and 7 threads and holds the files against each other.
+fn assert_threads_change_nothing(set: &EasySet, flags: &str) {
+    let desk = Desk::with(set);
+    let model = |threads: usize| {
+        desk.model_of(&format!(
+            "--data set --epochs 2 {flags} --threads {threads}"
+        ))
+    };
+    let one = model(1);
+    for threads in [2, 3, 7] {
+        assert!(
+            model(threads) == one,
+            "{threads} threads, {flags}: another model"
+        );
+    }
+}
+
+#[test]
+fn any_thread_count_gives_the_same_model_for_any_batch_size() {
+    // Batches of 33 and 64 leave a ragged last one of 200; 1000 is more than there are.
+    for batch in [1, 2, 7, 33, 64, 200, 1000] {
+        assert_threads_change_nothing(
+            &EasySet::noisy(),
+            &format!("--hidden 16 --batch-size {batch}"),
+        );
+    }
+}
+
+#[test]
+fn any_thread_count_gives_the_same_model_for_any_network() {
+    for hidden in ["none", "1", "5", "17,9,4", "40,33"] {
+        assert_threads_change_nothing(
+            &EasySet::noisy(),
+            &format!("--hidden {hidden} --batch-size 96"),
+        );
+    }
+}
+
+#[test]
+fn any_thread_count_gives_the_same_model_for_any_activation() {
+    for activation in ["sigmoid", "tanh", "relu", "leaky-relu", "identity"] {
+        let flags = format!("--hidden 24,12 --activation {activation} --batch-size 70 --lr 0.01");
+        assert_threads_change_nothing(&EasySet::noisy(), &flags);
+    }
+}
+
+#[test]
+fn any_thread_count_gives_the_same_model_for_many_shards() {
+    // 700 rows are 16 shards, the last of them short; more test items than an evaluation takes at once.
+    let set = EasySet {
+        item: &[7, 11],
+        classes: 10,
+        train: 1537,
+        test: 700,
+        ..EasySet::noisy()
+    };
+    assert_threads_change_nothing(&set, "--hidden 50,30 --batch-size 700 --scale standard");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_model_and_another_seed_another_one() {
+    let desk = Desk::with(&EasySet::noisy());
+    let model =
+        |seed: u64| desk.model_of(&format!("--data set --epochs 2 --hidden 16 --seed {seed}"));
+    assert!(model(5) == model(5));
+    assert!(model(5) != model(6));
+    assert!(model(0) != model(u64::MAX));
+    // Seed 1 is the default.
+    assert!(model(1) == desk.model_of("--data set --epochs 2 --hidden 16"));
+}
+
+#[test]
+fn the_name_and_place_of_the_data_change_nothing() {
+    let desk = Desk::with(&EasySet::noisy());
+    let model = desk.model_of("--data set --epochs 1");
+    EasySet::noisy().write(&desk.path("other/place"));
+    assert!(model == desk.model_of("--data other/place --epochs 1"));
+    assert!(
+        model
+            == desk.model_of(
+                "--epochs 1 --train-images set/train-images-idx3-ubyte \
+                 --train-labels set/train-labels-idx1-ubyte \
+                 --test-images set/t10k-images-idx3-ubyte --test-labels set/t10k-labels-idx1-ubyte"
+            )
+    );
+}

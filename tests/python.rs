@@ -56,7 +56,7 @@ fn python() -> Option<String> {
 fn mnist() -> Option<PathBuf> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
     let data = env::var_os("PERCEPTOR_DATA").map_or_else(beside, PathBuf::from);
-    let folder = data.join("mnist");
+    let folder = std::path::absolute(data.join("mnist")).ok()?;
     folder
         .join("t10k-images-idx3-ubyte")
         .exists()

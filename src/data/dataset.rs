@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::idx::{ElementType, IdxFile};
+use super::mmap;
 use super::scaling::Scaling;
 use crate::error::{Error, Refusal, Result};
 
@@ -81,6 +82,16 @@ impl Dataset {
     /// Elements in an item.
     pub fn features(&self) -> usize {
         self.images.header().features()
+    }
+
+    /// Says that `items` will be gathered soon, so that the processor can fetch them meanwhile.
+    ///
+    /// # Panics
+    /// When an item is out of range.
+    pub fn prefetch(&self, items: &[u32]) {
+        for &item in items {
+            mmap::prefetch(self.images.item(item as usize));
+        }
     }
 
     /// Gathers `items` as scaled inputs and their labels.

@@ -5,7 +5,7 @@
 //! weights, each piece by one worker from all rows. No sum is shared, so no bit depends on who does what. After the
 //! first step nothing is allocated.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -94,8 +94,11 @@ impl Stepper {
             let mut on_step = member
                 .leads()
                 .then(|| on_step.lock().unwrap_or_else(PoisonError::into_inner));
+            let mut upcoming = batches.clone();
             for (number, batch) in batches.clone().enumerate() {
-                let loss = stepper.step_together(&pass, member, batch);
+                upcoming.next();
+                let next = upcoming.clone().next().unwrap_or_default();
+                let loss = stepper.step_together(&pass, member, batch, next);
                 if let Some(on_step) = &mut on_step
                     && on_step(number, loss).is_break()
                 {
@@ -130,7 +133,7 @@ impl Stepper {
     }
 
     /// One member's part in a step, up to the barrier that ends it. Gives the summed loss to every member.
-    fn step_together(&self, pass: &Pass, member: Member, batch: &[u32]) -> f64 {
+    fn step_together(&self, pass: &Pass, member: Member, batch: &[u32], next: &[u32]) -> f64 {
         let rows = batch.len();
         assert!(
             rows <= self.batch_size,
@@ -140,6 +143,13 @@ impl Stepper {
         let blocks = Blocks::new(self.network.spec(), self.engine, rows, pass.threads);
         pass.blocks_taken.take_each(blocks.count(), |block| {
             let rows = blocks.rows(block);
+            // While this block is computed, the rows come that this or another worker takes next.
+            pass.data.prefetch(ahead(
+                batch,
+                next,
+                blocks.rows(0).len() * pass.threads,
+                &rows,
+            ));
             // SAFETY: each block is taken once, rows of blocks are disjoint, and nobody updates before the barrier.
             unsafe {
                 let (mut inputs, labels) = self.activations.inputs(rows.clone());
@@ -192,5 +202,32 @@ impl Stepper {
     /// The velocity as it is now, `[parameters]`; after a first step that is the gradient of its mean loss.
     pub fn velocity(&mut self) -> Vec<f32> {
         self.network.velocity()
+    }
+}
+
+/// The items `distance` further than `rows` in `batch` and then in `next`; fewer where these end.
+fn ahead<'b>(batch: &'b [u32], next: &'b [u32], distance: usize, rows: &Range<usize>) -> &'b [u32] {
+    let within = |list: &'b [u32], start: usize| {
+        let end = list.len().min(start + rows.len());
+        list.get(start..end).unwrap_or_default()
+    };
+    match (rows.start + distance).checked_sub(batch.len()) {
+        None => within(batch, rows.start + distance),
+        Some(start) => within(next, start),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_ahead_into_the_next_batch() {
+        let (batch, next) = ([0, 1, 2, 3, 4, 5], [6, 7, 8]);
+        assert_eq!(ahead(&batch, &next, 2, &(0..2)), [2, 3]);
+        assert_eq!(ahead(&batch, &next, 4, &(0..4)), [4, 5]);
+        assert_eq!(ahead(&batch, &next, 4, &(2..4)), [6, 7]);
+        assert_eq!(ahead(&batch, &next, 6, &(2..6)), [8]);
+        assert_eq!(ahead(&batch, &[], 6, &(2..6)), []);
     }
 }

@@ -162,9 +162,10 @@ fn the_next_command_works_for_folders_with_awkward_names() {
 #[cfg(unix)]
 #[test]
 fn the_next_command_works_for_a_program_with_an_awkward_name() {
+    use std::os::unix::fs::symlink;
     let desk = Desk::with(&EasySet::default());
     let program = desk.path("my perceptor");
-    std::fs::copy(desk.command("").get_program(), &program).expect("copying the program");
+    symlink(desk.command("").get_program(), &program).expect("naming the program");
     let mut command = std::process::Command::new(program);
     command.args(["train", "--data", "set", "--epochs", "1", "--quiet"]);
     command.current_dir(desk.path(""));
@@ -177,11 +178,12 @@ fn the_next_command_works_for_a_program_with_an_awkward_name() {
 #[test]
 fn a_program_whose_name_is_no_text_trains() {
     use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::symlink;
     let desk = Desk::with(&EasySet::default());
     let program = desk
         .path("")
         .join(std::ffi::OsStr::from_bytes(b"perceptor\xff"));
-    std::fs::copy(desk.command("").get_program(), &program).expect("copying the program");
+    symlink(desk.command("").get_program(), &program).expect("naming the program");
     let mut command = std::process::Command::new(program);
     command.args(["train", "--data", "set", "--epochs", "1", "--quiet"]);
     command.current_dir(desk.path(""));

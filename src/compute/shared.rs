@@ -118,6 +118,23 @@ impl<T: Number> SharedBuffer<T> {
         unsafe { std::slice::from_raw_parts_mut(self.start.add(range.start).as_ptr(), range.len()) }
     }
 
+    /// Where `range` begins, for writing parts of it that lie apart.
+    ///
+    /// # Safety
+    /// What is touched through it keeps to the promise of [`SharedBuffer::write`], and lies in `range`.
+    ///
+    /// # Panics
+    /// When `range` is out of bounds.
+    pub unsafe fn pointer(&self, range: Range<usize>) -> *mut T {
+        assert!(
+            range.start <= range.end && range.end <= self.length,
+            "{range:?} of {}",
+            self.length
+        );
+        // SAFETY: in bounds by the assertion.
+        unsafe { self.start.add(range.start).as_ptr() }
+    }
+
     /// All numbers, for the only owner.
     pub fn as_mut_slice(&mut self) -> &mut [T] {
         // SAFETY: `&mut self` says that there is no other reference.

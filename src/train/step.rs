@@ -228,6 +228,6 @@ mod tests {
         assert_eq!(ahead(&batch, &next, 4, &(0..4)), [4, 5]);
         assert_eq!(ahead(&batch, &next, 4, &(2..4)), [6, 7]);
         assert_eq!(ahead(&batch, &next, 6, &(2..6)), [8]);
-        assert_eq!(ahead(&batch, &[], 6, &(2..6)), []);
+        assert!(ahead(&batch, &[], 6, &(2..6)).is_empty());
     }
 }

@@ -10,6 +10,7 @@ mod native_layer;
 
 use serde::{Deserialize, Serialize};
 
+use super::blas::{self, Blas};
 use super::shared::{Rows, RowsMut};
 use crate::error::{Error, Refusal, Result};
 use crate::optim::Sgd;
@@ -55,7 +56,8 @@ impl Engine {
     /// The engine that this choice comes to on this machine; never [`Engine::Auto`].
     ///
     /// # Errors
-    /// [`Error::Config`] for an engine that this build or this processor does not have.
+    /// [`Error::Config`] for an engine that this build or this processor does not have, [`Error::Blas`] when
+    /// OpenBLAS does not keep to one thread a call.
     pub fn resolve(self) -> Result<Engine> {
         let refuse = |found: &str, expected: &str| {
             Err(Error::Config(
@@ -65,7 +67,7 @@ impl Engine {
         };
         match self {
             Engine::Auto if native_name().is_some() => Ok(Engine::Native),
-            Engine::Auto if has_openblas() => Ok(Engine::Openblas),
+            Engine::Auto if has_openblas() => Engine::Openblas.resolve(),
             Engine::Auto => Ok(Engine::Portable),
             Engine::Native if native_name().is_none() => {
                 refuse("on a processor without it", "AVX-512, or AVX2 with FMA")
@@ -74,12 +76,17 @@ impl Engine {
                 "in a build without it",
                 "a build with --features openblas or openblas-static",
             ),
+            Engine::Openblas => {
+                // Workers share the batch out; calls that thread by themselves would be in their way.
+                blas::single_threaded()?;
+                Ok(Engine::Openblas)
+            }
             engine => Ok(engine),
         }
     }
 
     /// The engine with what it runs on, for banners and records: `native AVX-512`.
-    pub fn describe(self, blas: &super::blas::Blas) -> String {
+    pub fn describe(self, blas: &Blas) -> String {
         match self {
             Engine::Native => format!("native {}", native_name().unwrap_or("kernels")),
             Engine::Openblas => format!("{} {} {}", blas.library, blas.version, blas.kernel),

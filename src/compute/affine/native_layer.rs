@@ -10,6 +10,9 @@ use super::super::tile::{InstructionSet, Operand, Sink};
 use crate::error::Result;
 use crate::optim::Sgd;
 
+/// Rows of the weights in a piece: a cache line of `x` for each sample, read once for all panels.
+const PIECE_ROWS: usize = 16;
+
 /// A matrix `[rows, columns]` in panels of columns.
 #[derive(Debug)]
 struct Panels {
@@ -30,31 +33,54 @@ impl Panels {
         })
     }
 
-    /// Columns of a full panel.
-    fn width(&self) -> usize {
-        self.set.lanes() * self.set.tile_registers()
+    /// Registers across all panels.
+    fn all_registers(&self) -> usize {
+        self.columns.div_ceil(self.set.lanes())
     }
 
     fn count(&self) -> usize {
-        self.columns.div_ceil(self.width())
+        self.all_registers().div_ceil(self.set.tile_registers())
     }
 
-    /// Registers across a panel; the last one may be narrower.
+    /// Registers across a panel: panels are as even as they can be, the wider ones first. Two and two registers are
+    /// faster than three and one.
     fn registers(&self, panel: usize) -> usize {
-        let left = self.columns - panel * self.width();
-        left.div_ceil(self.set.lanes())
-            .min(self.set.tile_registers())
+        let (all, panels) = (self.all_registers(), self.count());
+        all / panels + usize::from(panel < all % panels)
     }
 
-    /// Where row `row` of a panel begins. Panels before it are full ones.
+    /// Floats in a row of a panel.
+    fn width(&self, panel: usize) -> usize {
+        self.registers(panel) * self.set.lanes()
+    }
+
+    /// The first column of a panel.
+    fn first_column(&self, panel: usize) -> usize {
+        let (all, panels) = (self.all_registers(), self.count());
+        (panel * (all / panels) + panel.min(all % panels)) * self.set.lanes()
+    }
+
+    /// The panel that holds a column.
+    fn panel_of(&self, column: usize) -> usize {
+        let (all, panels) = (self.all_registers(), self.count());
+        let (narrow, wider) = (all / panels, all % panels);
+        let register = column / self.set.lanes();
+        if register < wider * (narrow + 1) {
+            register / (narrow + 1)
+        } else {
+            wider + (register - wider * (narrow + 1)) / narrow
+        }
+    }
+
+    /// Where row `row` of a panel begins.
     fn at(&self, panel: usize, row: usize) -> usize {
-        panel * self.width() * self.rows + row * self.registers(panel) * self.set.lanes()
+        self.first_column(panel) * self.rows + row * self.width(panel)
     }
 
     /// Where element `[row, column]` lies.
     fn index(&self, row: usize, column: usize) -> usize {
-        let panel = column / self.width();
-        self.at(panel, row) + column % self.width()
+        let panel = self.panel_of(column);
+        self.at(panel, row) + column - self.first_column(panel)
     }
 
     /// Takes over a row-major matrix.
@@ -97,8 +123,7 @@ impl Panels {
         // SAFETY: the caller's promise.
         let panels = unsafe { self.values.read(0..self.values.len()) };
         for panel in 0..self.count() {
-            let registers = self.registers(panel);
-            let width = registers * self.set.lanes();
+            let (registers, width) = (self.registers(panel), self.width(panel));
             let b = Operand {
                 start: panels[self.at(panel, 0)..][..self.rows * width].as_ptr(),
                 row: 0,
@@ -108,7 +133,7 @@ impl Panels {
                 let rows = self.set.tile_rows().min(a.rows() - row);
                 assert!((row + rows) * a.stride <= a.values.len(), "rows of a");
                 assert!((row + rows) * c.stride <= c.values.len(), "rows of c");
-                let column = panel * self.width();
+                let column = self.first_column(panel);
                 assert!(column + width <= c.stride, "padding of c");
                 let a = Operand {
                     start: a.values[row * a.stride..].as_ptr(),
@@ -176,16 +201,7 @@ impl NativeLayer {
     }
 
     pub(super) fn pieces(&self) -> usize {
-        self.weight.rows.div_ceil(self.piece_rows())
-    }
-
-    /// Rows of the weights in a piece: some tiles, a cache line or so of `x` for each sample, which is then read
-    /// once for all panels, and a divisor of a panel's width, so that a piece lies in one panel of the transpose.
-    fn piece_rows(&self) -> usize {
-        match self.set {
-            InstructionSet::Avx512 => 16,
-            InstructionSet::Avx2 => 24,
-        }
+        self.weight.rows.div_ceil(PIECE_ROWS)
     }
 
     pub(super) unsafe fn update(&self, piece: usize, x: Rows, dz: Rows, sgd: Sgd) {
@@ -196,12 +212,11 @@ impl NativeLayer {
             "widths of x and dz"
         );
         assert_eq!(samples, dz.rows(), "rows of x and dz");
-        let start = piece * self.piece_rows();
-        let end = (start + self.piece_rows()).min(weight.rows);
+        let start = piece * PIECE_ROWS;
+        let end = (start + PIECE_ROWS).min(weight.rows);
         for panel in 0..weight.count() {
-            let registers = weight.registers(panel);
-            let width = registers * self.set.lanes();
-            let column = panel * weight.width();
+            let (registers, width) = (weight.registers(panel), weight.width(panel));
+            let column = weight.first_column(panel);
             assert!(column + width <= dz.stride, "padding of dz");
             let b = Operand {
                 start: dz.values[column..].as_ptr(),
@@ -246,23 +261,38 @@ impl NativeLayer {
         let Some(transposed) = &self.transposed else {
             return;
         };
-        let weight = &self.weight;
-        let start = piece * self.piece_rows();
-        let rows = self.piece_rows().min(weight.rows - start);
-        for panel in 0..weight.count() {
-            let width = weight.registers(panel) * self.set.lanes();
-            let column = panel * weight.width();
-            let columns = width.min(weight.columns - column);
-            let from = weight.at(panel, start);
-            // SAFETY: rows of a piece are this worker's alone.
-            let block = unsafe { weight.values.read(from..from + rows * width) };
-            for j in 0..columns {
-                let to = transposed.index(column + j, start);
-                // SAFETY: columns of the transpose are rows of the piece: this worker's alone. They lie side by
-                // side, in one panel, as `piece_rows` says.
-                let out = unsafe { transposed.values.write(to..to + rows) };
-                for (i, out) in out.iter_mut().enumerate() {
-                    *out = block[i * width + j];
+        let (weight, lanes) = (&self.weight, self.set.lanes());
+        let end = weight.rows.min((piece + 1) * PIECE_ROWS);
+        // As many rows as a register has lanes lie in one panel of the transpose, side by side.
+        for start in (piece * PIECE_ROWS..end).step_by(lanes) {
+            let rows = lanes.min(end - start);
+            let to_panel = transposed.panel_of(start);
+            let to_column = start - transposed.first_column(to_panel);
+            for panel in 0..weight.count() {
+                let (column, width) = (weight.first_column(panel), weight.width(panel));
+                let from = weight.at(panel, start);
+                // SAFETY: rows of a piece are this worker's alone.
+                let block = unsafe { weight.values.read(from..from + rows * width) };
+                for first in (0..width.min(weight.columns - column)).step_by(lanes) {
+                    let columns = lanes.min(weight.columns - column - first);
+                    let to_row = transposed.width(to_panel);
+                    let to = transposed.at(to_panel, column + first) + to_column;
+                    let to_end = to + (columns - 1) * to_row + rows;
+                    // SAFETY: columns of the transpose are rows of the piece. What lies between them in this range is
+                    // other workers' to write, and only this worker's columns are touched through it.
+                    let out = unsafe { transposed.values.pointer(to..to_end) };
+                    if rows == lanes && columns == lanes {
+                        // SAFETY: the set was detected, and `block` and `out` hold a whole block of such rows.
+                        unsafe {
+                            self.set
+                                .transpose(block[first..].as_ptr(), width, out, to_row)
+                        };
+                    } else {
+                        for (i, j) in (0..rows).flat_map(|i| (0..columns).map(move |j| (i, j))) {
+                            // SAFETY: within the range, by `to_end`.
+                            unsafe { *out.add(j * to_row + i) = block[i * width + first + j] };
+                        }
+                    }
                 }
             }
         }

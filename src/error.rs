@@ -36,15 +36,17 @@ pub enum Error {
         /// The system's own words.
         source: io::Error,
     },
-    /// The loss is no longer a finite number.
-    #[error("epoch {epoch}, step {step}: training loss is {loss}, expected a finite number")]
+    /// The loss, or a weight, is no longer a finite number.
+    #[error("epoch {epoch}, step {step}: {what} is {value}, expected a finite number")]
     Diverged {
         /// The epoch, counted from 1.
         epoch: usize,
         /// The step within the epoch, counted from 1.
         step: usize,
-        /// The loss found, summed over the batch.
-        loss: f64,
+        /// What is not finite: the training loss, the test loss or a weight.
+        what: &'static str,
+        /// Its value.
+        value: f64,
         /// The learning rate in force.
         learning_rate: f32,
     },
@@ -106,7 +108,7 @@ impl Error {
             | Error::Model(refusal)
             | Error::Blas(refusal) => refusal.hint.clone(),
             Error::Diverged { learning_rate, .. } => Some(format!(
-                "the learning rate of {learning_rate} is probably too high; try --lr {}",
+                "the learning rate of {learning_rate:?} is probably too high; try --lr {:?}",
                 learning_rate / 10.0
             )),
             Error::Io { .. } => None,

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::TrainConfig;
 use crate::data::mmap::Bytes;
+use crate::data::scaling::check_finite;
 use crate::data::{IdxFile, Scaling, Splits};
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
@@ -109,11 +110,12 @@ impl Model {
     /// Holds `images` against what this network takes.
     ///
     /// # Errors
-    /// [`Error::Model`] when their items have another number of features.
+    /// [`Error::Model`] when their items have another number of features, [`Error::Data`] when a float is not
+    /// finite.
     pub fn check_inputs(&self, images: &IdxFile) -> Result<()> {
         let (found, inputs) = (images.header().features(), self.spec.inputs());
         if found == inputs {
-            return Ok(());
+            return check_finite(images);
         }
         Err(Error::Model(Refusal::new(
             images.path().display(),

@@ -8,7 +8,7 @@ use clap::Args;
 use perceptor::data::generated::GeneratedDigits;
 use perceptor::report::number::{grouped, seconds};
 
-use super::source::shell_word;
+use super::source::{program, shell_word};
 use super::{Failure, ThreadsArg};
 
 const EXAMPLES: &str = "\
@@ -54,9 +54,7 @@ impl DigitsArgs {
             self.out.display(),
             seconds(start.elapsed().as_secs_f64()),
         )?;
-        let program = std::env::args()
-            .next()
-            .unwrap_or_else(|| "perceptor".to_owned());
+        let program = program();
         writeln!(
             out,
             "next  {program} train --data {}",

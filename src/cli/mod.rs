@@ -30,6 +30,11 @@ Examples:
   perceptor predict runs/train-1/model.safetensors IMAGES --format csv
   perceptor data inspect DIR                          look at what is in a data set";
 
+const DATA_EXAMPLES: &str = "\
+Examples:
+  perceptor data inspect DIR               what is in a folder or a file, with a few items drawn
+  perceptor data digits --out digits       write a data set of generated digits";
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
@@ -63,7 +68,7 @@ enum Command {
     Eval(eval::EvalArgs),
     Predict(predict::PredictArgs),
     /// Make and look at data sets
-    #[command(subcommand)]
+    #[command(subcommand, before_help = DATA_EXAMPLES)]
     Data(DataCommand),
 }
 

@@ -1,6 +1,6 @@
 //! Progress on stderr: a bar over lines where that is a terminal, the lines alone where it is not.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -24,15 +24,15 @@ enum Lines {
 impl Progress {
     /// For a run of `epochs`.
     pub fn new(epochs: usize, quiet: bool) -> Progress {
-        let terminal = io::stderr().is_terminal();
-        let lines = match (quiet, terminal) {
-            (true, _) => None,
-            (false, true) => Some(Lines::AboveBar),
-            (false, false) => Some(Lines::Plain),
+        let target = match quiet {
+            true => ProgressDrawTarget::hidden(),
+            false => ProgressDrawTarget::stderr_with_hz(10),
         };
-        let target = match lines {
-            Some(Lines::AboveBar) => ProgressDrawTarget::stderr_with_hz(10),
-            _ => ProgressDrawTarget::hidden(),
+        // A bar hides itself, and the lines above it, where stderr is no terminal or a dumb one.
+        let lines = match (quiet, target.is_hidden()) {
+            (true, _) => None,
+            (false, false) => Some(Lines::AboveBar),
+            (false, true) => Some(Lines::Plain),
         };
         let style = ProgressStyle::with_template("{prefix} {bar:24} {percent:>3} %  {wide_msg}")
             .unwrap_or_else(|_| ProgressStyle::default_bar())

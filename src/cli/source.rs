@@ -1,5 +1,6 @@
 //! Where the data come from: a folder, files named one by one, `data/mnist`, or generated digits.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -114,6 +115,15 @@ impl DataArgs {
     }
 }
 
+/// The name this program was called by, as a word that a shell takes for one.
+pub fn program() -> String {
+    let name = std::env::args_os().next();
+    name.map_or_else(
+        || "perceptor".to_owned(),
+        |name| shell_word(Path::new(&name)),
+    )
+}
+
 /// `path` as a word that a shell takes for one.
 pub fn shell_word(path: &Path) -> String {
     let text = path.display().to_string();
@@ -142,11 +152,13 @@ fn generated(workers: &Workers, quiet: bool) -> Result<Source> {
     let complete = GeneratedDigits::is_complete(&folder);
     if !quiet {
         let made = if complete { "using" } else { "drawing" };
-        eprintln!(
+        // A closed stderr is no reason not to train.
+        drop(writeln!(
+            io::stderr(),
             "no --data and no {DEFAULT_FOLDER}: {made} generated digits in {}; \
              for real MNIST put its four files into {DEFAULT_FOLDER} or name their folder with --data",
             folder.display()
-        );
+        ));
     }
     if !complete {
         digits.write(&folder, workers)?;

@@ -16,7 +16,7 @@ use perceptor::train::{Outcome, train};
 use perceptor::{Error, Refusal, TrainConfig};
 
 use super::progress::Progress;
-use super::source::{DataArgs, shell_word};
+use super::source::{DataArgs, program, shell_word};
 use super::{ComputeArgs, Failure, Format, named};
 
 const EXAMPLES: &str = "\
@@ -123,6 +123,7 @@ impl TrainArgs {
         let start = Instant::now();
         let config = self.config();
         config.check()?;
+        let engine = config.engine.resolve()?;
         let workers = self.compute.threads.workers()?;
         let source = self.data.training(&workers, self.quiet)?;
         let data = Splits::open(&source.files, self.classes)?;
@@ -130,7 +131,6 @@ impl TrainArgs {
         let folder = RunFolder::create(self.out.as_deref(), self.exist_ok)?;
         if !self.quiet {
             let mut text = Vec::new();
-            let engine = config.engine.resolve()?;
             banner(
                 &mut text,
                 &source.name,
@@ -187,9 +187,7 @@ impl TrainArgs {
     /// What one would type next, by the name this program was called by: a look at the model class by
     /// class, or its use.
     fn next_command(&self, data: &Splits, model: &Path) -> String {
-        let program = std::env::args()
-            .next()
-            .unwrap_or_else(|| "perceptor".to_owned());
+        let program = program();
         let model = shell_word(model);
         match &data.test {
             Some(_) => format!("{program} eval {model}{}", self.data.test_flags()),
@@ -225,6 +223,13 @@ impl RunFolder {
                         )
                         .hint("name another folder, or add --exist-ok to replace the model"),
                     ));
+                }
+                if model.is_dir() {
+                    return Err(Error::Model(Refusal::new(
+                        model.display(),
+                        "a folder",
+                        "a model file, or nothing",
+                    )));
                 }
                 RunFolder {
                     path: path.to_owned(),

@@ -139,8 +139,8 @@ impl Vector for __m256 {
                 }
             }
             // The halves of a column come together.
-            for c in 0..4 {
-                let (upper, lower) = (columns[0][c], columns[1][c]);
+            let [upper, lower] = columns;
+            for (c, (upper, lower)) in upper.into_iter().zip(lower).enumerate() {
                 let store = |column: usize, value| _mm256_storeu_ps(to.add(column * to_row), value);
                 store(c, _mm256_permute2f128_ps::<0x20>(upper, lower));
                 store(4 + c, _mm256_permute2f128_ps::<0x31>(upper, lower));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::idx::{ElementType, IdxFile};
 use super::mmap;
-use super::scaling::Scaling;
+use super::scaling::{Scaling, check_finite};
 use crate::error::{Error, Refusal, Result};
 
 /// More classes than this are a mistake in the labels, not a problem for a softmax.
@@ -235,6 +235,7 @@ impl Splits {
                 ),
             )));
         }
+        check_finite(test.images())?;
         Ok(Splits {
             train,
             test: Some(test),

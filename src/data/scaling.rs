@@ -67,13 +67,7 @@ impl Scaling {
     /// [`Error::Data`] when a float element is not finite, or when `standard` is asked of a set whose
     /// elements are all equal.
     pub fn fit(scale: Scale, train: &IdxFile) -> Result<Scaling> {
-        let float = matches!(
-            train.header().element(),
-            ElementType::F32 | ElementType::F64
-        );
-        if float {
-            check_finite(train)?;
-        }
+        check_finite(train)?;
         match scale {
             Scale::None => Ok(AS_IT_IS),
             Scale::Unit => Ok(Scaling {
@@ -142,7 +136,15 @@ fn standard(train: &IdxFile) -> Result<Scaling> {
     })
 }
 
-fn check_finite(file: &IdxFile) -> Result<()> {
+/// Holds every element of `file` against being a number; integers always are.
+///
+/// # Errors
+/// [`Error::Data`] naming the first float that is not finite.
+pub(crate) fn check_finite(file: &IdxFile) -> Result<()> {
+    let element = file.header().element();
+    if !matches!(element, ElementType::F32 | ElementType::F64) {
+        return Ok(());
+    }
     let found = for_each_row(file, |item, row| {
         match row.iter().position(|x| !x.is_finite()) {
             Some(at) => ControlFlow::Break(format!("item {item}, feature {at} is {}", row[at])),

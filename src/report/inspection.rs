@@ -99,16 +99,17 @@ pub fn write_items(
         return Ok(());
     };
     let picture = Picture::fitting(height, width, columns);
-    let a_row = ((columns + 2) / (picture.columns() + 2)).max(1);
+    let titles = items.iter().map(|&item| title(item).chars().count());
+    let width = titles.max().unwrap_or(0).max(picture.columns());
+    let a_row = ((columns + 2) / (width + 2)).max(1);
     for items in items.chunks(a_row) {
         writeln!(out)?;
         let drawn: Vec<(String, Vec<String>)> = items
             .iter()
             .map(|&item| (title(item), picture.lines(&values_of(item))))
             .collect();
-        let width = picture.columns();
         let join = |cells: Vec<String>| cells.join("  ").trim_end().to_owned();
-        let cell = |text: &str| format!("{:width$}", text.chars().take(width).collect::<String>());
+        let cell = |text: &str| format!("{text:width$}");
         writeln!(
             out,
             "{}",

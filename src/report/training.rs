@@ -234,7 +234,7 @@ pub struct TrainReport<'a> {
     /// What the user should know.
     pub warnings: Vec<Warning>,
     /// Where the model is.
-    pub model: &'a Path,
+    pub model: String,
 }
 
 impl<'a> TrainReport<'a> {
@@ -246,7 +246,7 @@ impl<'a> TrainReport<'a> {
         workers: &'a Workers,
         outcome: &'a Outcome,
         wall_seconds: f64,
-        model: &'a Path,
+        model: &Path,
     ) -> TrainReport<'a> {
         TrainReport {
             schema: SCHEMA,
@@ -270,7 +270,7 @@ impl<'a> TrainReport<'a> {
             samples_per_second: outcome.samples_per_second(),
             gflops: outcome.gflops(),
             warnings: warnings(outcome),
-            model,
+            model: model.display().to_string(),
         }
     }
 }

@@ -203,13 +203,16 @@ impl Run<'_> {
         let test = test.map(|test| self.evaluator.evaluate(self.workers, network, test));
         let test = test.transpose()?;
         let test_loss = test.as_ref().map(|test| test.loss);
-        // Without a test set only the last epoch's weights can hold what no loss has shown.
-        let unseen = test.is_none() && epoch == self.config.epochs;
-        let finite = test_loss.unwrap_or(0.0).is_finite()
-            && (!unseen || self.stepper.parameters().iter().all(|w| w.is_finite()));
-        if !finite {
-            let steps = self.data.train.items().div_ceil(self.batch_size);
-            return Err(self.diverged(epoch, steps, test_loss.unwrap_or(f64::NAN)));
+        let steps = self.data.train.items().div_ceil(self.batch_size);
+        if let Some(loss) = test_loss.filter(|loss| !loss.is_finite()) {
+            return Err(self.diverged(epoch, steps, "test loss", loss));
+        }
+        // Without a test set no loss has shown yet what the last step did to the weights.
+        if test.is_none() && epoch == self.config.epochs {
+            let parameters = self.stepper.parameters();
+            if let Some(&weight) = parameters.iter().find(|w| !w.is_finite()) {
+                return Err(self.diverged(epoch, steps, "a weight", weight.into()));
+            }
         }
         let train_seconds = elapsed.as_secs_f64();
         let samples_per_second = self.data.train.items() as f64 / train_seconds;
@@ -267,16 +270,17 @@ impl Run<'_> {
             &mut on_step,
         );
         match broken {
-            Some((step, loss)) => Err(self.diverged(epoch, step, loss)),
+            Some((step, loss)) => Err(self.diverged(epoch, step, "training loss", loss)),
             None => Ok((loss_sum / items as f64, start.elapsed())),
         }
     }
 
-    fn diverged(&self, epoch: usize, step: usize, loss: f64) -> Error {
+    fn diverged(&self, epoch: usize, step: usize, what: &'static str, value: f64) -> Error {
         Error::Diverged {
             epoch,
             step,
-            loss,
+            what,
+            value,
             learning_rate: self.config.learning_rate,
         }
     }

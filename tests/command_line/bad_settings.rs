@@ -131,6 +131,7 @@ fn rejects_names_that_stand_for_nothing_and_lists_those_that_do() {
             "auto, zero, normal, xavier, xavier-uniform, he, he-uniform",
         ),
         ("scale", "unit, standard, none"),
+        ("engine", "auto, openblas, native, portable"),
         ("format", "text, json"),
     ] {
         let line = format!("train --data nowhere --{flag} softplus");

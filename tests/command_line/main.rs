@@ -10,6 +10,7 @@ mod bad_models;
 mod bad_settings;
 mod data_sets;
 mod desk;
+mod engines;
 mod eval;
 mod help;
 mod idx_set;

@@ -17,8 +17,13 @@ fn open(folder: &std::path::Path) -> Splits {
 
 #[test]
 fn two_epochs_of_mnist_reach_95_percent() {
-    let Some(folder) = mnist::folder() else { return };
-    let config = TrainConfig { epochs: 2, ..TrainConfig::default() };
+    let Some(folder) = mnist::folder() else {
+        return;
+    };
+    let config = TrainConfig {
+        epochs: 2,
+        ..TrainConfig::default()
+    };
     let workers = Workers::new(Workers::available()).expect("workers");
     let outcome = train(&config, &open(&folder), &workers, &mut |_| {}).expect("a finite loss");
     // 96.9 % on the day this was written; one of ten thousand is a hundredth of a per cent.
@@ -31,14 +36,18 @@ fn two_epochs_of_mnist_reach_95_percent() {
 fn generated_digits_are_a_problem_and_teach_real_ones() {
     let cache = tempfile::tempdir().expect("a temporary folder");
     let workers = Workers::new(Workers::available()).expect("workers");
-    GeneratedDigits::default().write(cache.path(), &workers).expect("writing");
+    GeneratedDigits::default()
+        .write(cache.path(), &workers)
+        .expect("writing");
     let data = open(cache.path());
     let outcome = train(&TrainConfig::default(), &data, &workers, &mut |_| {});
     let outcome = outcome.expect("a finite loss");
     let own = outcome.last().test_accuracy.expect("a test set");
     assert!((0.93..=0.995).contains(&own), "{own} on its own test half");
 
-    let Some(folder) = mnist::folder() else { return };
+    let Some(folder) = mnist::folder() else {
+        return;
+    };
     let test = open(&folder).test.expect("MNIST's test set");
     let model = outcome.model;
     let network = Network::new(&model.spec, &model.parameters, Default::default());

@@ -11,8 +11,8 @@ use perceptor::data::{Scale, Splits};
 use perceptor::durable::create_folder;
 use perceptor::nn::{Activation, Init};
 use perceptor::report::training::{TrainReport, banner, summary};
-use perceptor::train::trainer::spec_for;
-use perceptor::train::{Outcome, train};
+use perceptor::train::trainer::{spec_for, train_profiled};
+use perceptor::train::{Event, Outcome};
 use perceptor::{Error, Refusal, TrainConfig};
 
 use super::progress::Progress;
@@ -82,6 +82,9 @@ pub struct TrainArgs {
     /// Text, or one JSON object on stdout
     #[arg(long, help_heading = "Output", value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Tell where the time went, phase by phase; always part of --format json
+    #[arg(long, help_heading = "Output")]
+    profile: bool,
     /// No banner and no progress on stderr
     #[arg(long, short, help_heading = "Output")]
     quiet: bool,
@@ -179,7 +182,9 @@ impl TrainArgs {
         workers: &Workers,
     ) -> perceptor::Result<Outcome> {
         let progress = Progress::new(config.epochs, self.quiet);
-        let outcome = train(config, data, workers, &mut |event| progress.show(&event));
+        let profiled = self.profile || self.format == Format::Json;
+        let show = &mut |event: Event| progress.show(&event);
+        let outcome = train_profiled(config, data, workers, profiled, show);
         progress.finish();
         outcome
     }

@@ -193,18 +193,17 @@ impl Network {
         }
     }
 
-    /// From the logits of [`Network::forward`] back: the loss at the top, then for each layer from the last
-    /// `dx = dz · wᵀ`, and `dz = dx ⊙ f'` for the layer before.
+    /// From the logits of [`Network::forward`] to the loss of each row, and the gradient of `scale · loss` at the logits
+    /// in their place.
     ///
-    /// Overwrites the logits and the gradients of these rows, those of `scale · loss`, and `losses [rows]` with the
-    /// loss of each row in nats.
+    /// Overwrites the logits of these rows, and `losses [rows]` with the loss of each in nats.
     ///
     /// # Safety
     /// As [`Network::forward`].
     ///
     /// # Panics
-    /// When `activations` are for inference only, or a label is not below the number of classes.
-    pub unsafe fn backward(
+    /// When a label is not below the number of classes.
+    pub unsafe fn loss(
         &self,
         activations: &Activations,
         rows: Range<usize>,
@@ -215,12 +214,25 @@ impl Network {
         let (mut logits, labels) = unsafe {
             (
                 activations.logits(rows.clone()),
-                activations.labels.read(rows.clone()),
+                activations.labels.read(rows),
             )
         };
         for ((row, &label), loss) in logits.iter_mut().zip(labels).zip(losses) {
             *loss = cross_entropy_backward(row, label as usize, scale);
         }
+    }
+
+    /// From the gradient at the logits back: for each layer from the last `dx = dz · wᵀ`, and `dz = dx ⊙ f'` for the
+    /// layer before.
+    ///
+    /// Overwrites the gradients at the outputs of the hidden layers for these rows.
+    ///
+    /// # Safety
+    /// As [`Network::forward`].
+    ///
+    /// # Panics
+    /// When `activations` are for inference only.
+    pub unsafe fn backward(&self, activations: &Activations, rows: Range<usize>) {
         for (index, layer) in self.layers.iter().enumerate().skip(1).rev() {
             // SAFETY: the caller's promise; `d_z` and `d_y` are buffers of different layers.
             unsafe {

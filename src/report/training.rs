@@ -12,7 +12,7 @@ use crate::compute::parallel::Workers;
 use crate::config::TrainConfig;
 use crate::data::{Dataset, Splits};
 use crate::nn::Spec;
-use crate::train::{EpochMetrics, Outcome};
+use crate::train::{EpochMetrics, Outcome, Phase, Profile};
 
 /// The name and version of the JSON object's layout.
 pub const SCHEMA: &str = "perceptor.train/1";
@@ -157,12 +157,53 @@ pub fn summary(
         grouped(outcome.samples_per_second().round() as usize),
         outcome.gflops(),
     )?;
+    if let Some(profile) = &outcome.profile {
+        write_profile(out, profile)?;
+    }
     writeln!(out, "model          {}", model.display())?;
     for warning in warnings(outcome) {
         writeln!(out, "warning: {}", warning.what)?;
         writeln!(out, "hint: {}", warning.cure)?;
     }
     writeln!(out, "next           {next}")
+}
+
+/// Each phase's share of the workers' time, as a bar.
+fn write_profile(out: &mut dyn Write, profile: &Profile) -> io::Result<()> {
+    /// Characters of a bar of all the time.
+    const BAR: f64 = 40.0;
+    for (index, phase) in Phase::ALL.into_iter().enumerate() {
+        let share = profile.share(phase);
+        let title = if index == 0 { "profile" } else { "" };
+        let bar = "▇".repeat((share * BAR).round() as usize);
+        writeln!(
+            out,
+            "{title:<14} {:<10} {:>8}  {bar}",
+            phase.name(),
+            percent(share)
+        )?;
+    }
+    Ok(())
+}
+
+/// A phase's part in a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PhaseShare {
+    /// The phase.
+    pub phase: Phase,
+    /// Time in it, summed over workers, in seconds.
+    pub seconds: f64,
+    /// Its share of all workers' time, 0 to 1.
+    pub share: f64,
+}
+
+fn shares(profile: &Profile) -> Vec<PhaseShare> {
+    let share = |phase| PhaseShare {
+        phase,
+        seconds: profile.time(phase).as_secs_f64(),
+        share: profile.share(phase),
+    };
+    Phase::ALL.map(share).to_vec()
 }
 
 /// Something the user should know about a run that did end.
@@ -231,6 +272,8 @@ pub struct TrainReport<'a> {
     pub samples_per_second: f64,
     /// 10⁹ floating point operations of the matrix products in a second of training.
     pub gflops: f64,
+    /// Where the workers' time went.
+    pub profile: Option<Vec<PhaseShare>>,
     /// What the user should know.
     pub warnings: Vec<Warning>,
     /// Where the model is.
@@ -269,6 +312,7 @@ impl<'a> TrainReport<'a> {
             wall_seconds,
             samples_per_second: outcome.samples_per_second(),
             gflops: outcome.gflops(),
+            profile: outcome.profile.as_ref().map(shares),
             warnings: warnings(outcome),
             model: model.display().to_string(),
         }

@@ -7,9 +7,10 @@
 
 use std::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::blocks::Blocks;
+use super::profile::{Clock, Phase, Profile};
 use crate::compute::Engine;
 use crate::compute::parallel::{Member, Pieces, Workers};
 use crate::compute::shared::SharedBuffer;
@@ -39,6 +40,10 @@ struct Pass<'a> {
     stopped: AtomicBool,
 }
 
+/// What is told the number of each step, counted from 0, and the sum of its samples' losses before the update, in nats.
+/// It may break the pass off.
+pub type OnStep<'a> = dyn FnMut(usize, f64) -> ControlFlow<()> + Send + 'a;
+
 impl Stepper {
     /// Starts from `parameters [parameters]` with zero velocity, for batches of up to `batch_size` rows.
     ///
@@ -65,8 +70,7 @@ impl Stepper {
         })
     }
 
-    /// Trains on `batches` of items of `data`, one after the other. After each, `on_step` is given its number,
-    /// counted from 0, and the sum of its samples' losses before the update, in nats; it may break the pass off.
+    /// Trains on `batches` of items of `data`, one after the other, telling `on_step` after each.
     ///
     /// # Panics
     /// When a batch is larger than the batch size, or `data` is not of this network.
@@ -76,8 +80,40 @@ impl Stepper {
         data: &Dataset,
         scaling: Scaling,
         batches: B,
-        on_step: &mut (dyn FnMut(usize, f64) -> ControlFlow<()> + Send),
+        on_step: &mut OnStep,
     ) where
+        B: Iterator<Item = &'b [u32]> + Clone + Sync,
+    {
+        self.clocked_pass::<false, B>(workers, data, scaling, batches, on_step);
+    }
+
+    /// [`Stepper::pass`] with a clock in each worker's hand; gives the time of each phase, summed over workers.
+    ///
+    /// # Panics
+    /// As [`Stepper::pass`].
+    pub fn profiled_pass<'b, B>(
+        &mut self,
+        workers: &Workers,
+        data: &Dataset,
+        scaling: Scaling,
+        batches: B,
+        on_step: &mut OnStep,
+    ) -> Profile
+    where
+        B: Iterator<Item = &'b [u32]> + Clone + Sync,
+    {
+        self.clocked_pass::<true, B>(workers, data, scaling, batches, on_step)
+    }
+
+    fn clocked_pass<'b, const CLOCKED: bool, B>(
+        &mut self,
+        workers: &Workers,
+        data: &Dataset,
+        scaling: Scaling,
+        batches: B,
+        on_step: &mut OnStep,
+    ) -> Profile
+    where
         B: Iterator<Item = &'b [u32]> + Clone + Sync,
     {
         let pass = Pass {
@@ -88,28 +124,30 @@ impl Stepper {
             pieces_taken: Pieces::default(),
             stopped: AtomicBool::new(false),
         };
-        let on_step = Mutex::new(on_step);
+        let (on_step, profile) = (Mutex::new(on_step), Mutex::new(Profile::default()));
         let stepper = &*self;
         workers.team(|member| {
-            let mut on_step = member
-                .leads()
-                .then(|| on_step.lock().unwrap_or_else(PoisonError::into_inner));
+            let mut clock = Clock::<CLOCKED>::start();
+            let mut on_step = member.leads().then(|| lock(&on_step));
             let mut upcoming = batches.clone();
             for (number, batch) in batches.clone().enumerate() {
                 upcoming.next();
                 let next = upcoming.clone().next().unwrap_or_default();
-                let loss = stepper.step_together(&pass, member, batch, next);
+                let loss = stepper.step_together(&pass, member, batch, next, &mut clock);
                 if let Some(on_step) = &mut on_step
                     && on_step(number, loss).is_break()
                 {
                     pass.stopped.store(true, Ordering::Relaxed);
                 }
                 member.wait();
+                clock.end(Phase::Waiting);
                 if pass.stopped.load(Ordering::Relaxed) {
-                    return;
+                    break;
                 }
             }
+            lock(&profile).add_all(&clock.into_profile());
         });
+        profile.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One step on the items `batch` of `data`; gives the sum of their losses before it, in nats.
@@ -133,7 +171,14 @@ impl Stepper {
     }
 
     /// One member's part in a step, up to the barrier that ends it. Gives the summed loss to every member.
-    fn step_together(&self, pass: &Pass, member: Member, batch: &[u32], next: &[u32]) -> f64 {
+    fn step_together<const CLOCKED: bool>(
+        &self,
+        pass: &Pass,
+        member: Member,
+        batch: &[u32],
+        next: &[u32],
+        clock: &mut Clock<CLOCKED>,
+    ) -> f64 {
         let rows = batch.len();
         assert!(
             rows <= self.batch_size,
@@ -159,16 +204,22 @@ impl Stepper {
                     inputs.iter_mut(),
                     labels,
                 );
+                clock.end(Phase::Gather);
                 self.network.forward(&self.activations, rows.clone());
-                let mean = 1.0 / batch.len() as f32;
-                let losses = self.losses.write(rows.clone());
-                self.network.backward(&self.activations, rows, mean, losses);
+                clock.end(Phase::Forward);
+                let (mean, losses) = (1.0 / batch.len() as f32, self.losses.write(rows.clone()));
+                self.network
+                    .loss(&self.activations, rows.clone(), mean, losses);
+                clock.end(Phase::Loss);
+                self.network.backward(&self.activations, rows);
+                clock.end(Phase::Backward);
             }
         });
         if member.leads() {
             pass.pieces_taken.put_back();
         }
         member.wait();
+        clock.end(Phase::Waiting);
         pass.pieces_taken.take_each(self.network.pieces(), |piece| {
             // SAFETY: each piece is taken once, and nobody runs rows before the barrier that ends the step.
             unsafe {
@@ -176,6 +227,7 @@ impl Stepper {
                     .update(piece, &self.activations, rows, self.sgd)
             };
         });
+        clock.end(Phase::Update);
         if member.leads() {
             pass.blocks_taken.put_back();
         }
@@ -203,6 +255,10 @@ impl Stepper {
     pub fn velocity(&mut self) -> Vec<f32> {
         self.network.velocity()
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The items `distance` further than `rows` in `batch` and then in `next`; fewer where these end.

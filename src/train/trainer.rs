@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::eval::Evaluator;
+use super::profile::{Phase, Profile};
 use super::step::Stepper;
 use crate::compute::Engine;
 use crate::compute::parallel::Workers;
@@ -74,6 +75,8 @@ pub struct Outcome {
     pub epochs: Vec<EpochMetrics>,
     /// The engine that did the work; never [`Engine::Auto`].
     pub engine: Engine,
+    /// Where the time went, all workers together; none where it was not asked for.
+    pub profile: Option<Profile>,
     /// Hidden layers, counted from 1, whose units are copies of one another: see
     /// [`crate::nn::symmetry`].
     pub identical_layers: Vec<usize>,
@@ -134,6 +137,20 @@ pub fn train(
     workers: &Workers,
     on_event: &mut (dyn FnMut(Event) + Send),
 ) -> Result<Outcome> {
+    train_profiled(config, data, workers, false, on_event)
+}
+
+/// [`train`], with the time of each phase in the outcome where `profiled` is true. Costs a per cent or so.
+///
+/// # Errors
+/// As [`train`].
+pub fn train_profiled(
+    config: &TrainConfig,
+    data: &Splits,
+    workers: &Workers,
+    profiled: bool,
+    on_event: &mut (dyn FnMut(Event) + Send),
+) -> Result<Outcome> {
     let spec = spec_for(config, data)?;
     let scaling = Scaling::fit(config.scale, data.train.images())?;
     let parameters = initial_parameters(&spec, config.init, config.bias_init, config.seed);
@@ -151,6 +168,7 @@ pub fn train(
         evaluator: Evaluator::new(&spec, scaling, workers)?,
         order: Order::new(data.train.items()),
         batch_size,
+        profile: profiled.then(Profile::default),
     };
     let epochs = (1..=config.epochs).map(|epoch| run.epoch(epoch, on_event));
     let epochs = epochs.collect::<Result<Vec<EpochMetrics>>>()?;
@@ -159,6 +177,7 @@ pub fn train(
     Ok(Outcome {
         identical_layers: identical_units(&spec, &parameters),
         engine,
+        profile: run.profile,
         model: Model {
             spec,
             scaling,
@@ -189,6 +208,7 @@ struct Run<'a> {
     evaluator: Evaluator,
     order: Order,
     batch_size: usize,
+    profile: Option<Profile>,
 }
 
 impl Run<'_> {
@@ -198,10 +218,16 @@ impl Run<'_> {
         on_event: &mut (dyn FnMut(Event) + Send),
     ) -> Result<EpochMetrics> {
         let (train_loss, elapsed) = self.pass(epoch, on_event)?;
-        let test = self.data.test.as_ref();
+        let (start, test) = (Instant::now(), self.data.test.as_ref());
         let network = self.stepper.network();
         let test = test.map(|test| self.evaluator.evaluate(self.workers, network, test));
         let test = test.transpose()?;
+        if let Some(profile) = &mut self.profile {
+            profile.add(
+                Phase::Evaluation,
+                start.elapsed() * self.workers.threads() as u32,
+            );
+        }
         let test_loss = test.as_ref().map(|test| test.loss);
         let steps = self.data.train.items().div_ceil(self.batch_size);
         if let Some(loss) = test_loss.filter(|loss| !loss.is_finite()) {

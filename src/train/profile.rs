@@ -1,0 +1,152 @@
+//! Where the time of training goes, phase by phase.
+//!
+//! Each worker keeps a clock of its own and reads it where one phase ends and the next begins; the sums are put
+//! together after a pass. A clock that is off compiles to nothing.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+/// What a worker can be at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Items from the file to scaled inputs.
+    Gather,
+    /// From inputs to logits.
+    Forward,
+    /// Softmax, cross-entropy and their gradient.
+    Loss,
+    /// The gradient back to the first hidden layer.
+    Backward,
+    /// The weights' gradient, the optimiser's update, and the transpose for the next step.
+    Update,
+    /// The test set.
+    Evaluation,
+    /// At a barrier for the others, and the little that one worker does for all.
+    Waiting,
+}
+
+impl Phase {
+    /// Every phase in the order of a step.
+    pub const ALL: [Phase; 7] = [
+        Phase::Gather,
+        Phase::Forward,
+        Phase::Loss,
+        Phase::Backward,
+        Phase::Update,
+        Phase::Evaluation,
+        Phase::Waiting,
+    ];
+
+    /// The name used in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Gather => "gather",
+            Phase::Forward => "forward",
+            Phase::Loss => "loss",
+            Phase::Backward => "backward",
+            Phase::Update => "update",
+            Phase::Evaluation => "evaluation",
+            Phase::Waiting => "waiting",
+        }
+    }
+}
+
+/// Time in each phase, summed over workers.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Profile {
+    times: [Duration; Phase::ALL.len()],
+}
+
+impl Profile {
+    /// Adds time in a phase.
+    pub fn add(&mut self, phase: Phase, time: Duration) {
+        self.times[phase as usize] += time;
+    }
+
+    /// Adds what another profile holds.
+    pub fn add_all(&mut self, other: &Profile) {
+        for phase in Phase::ALL {
+            self.add(phase, other.time(phase));
+        }
+    }
+
+    /// Time in a phase, summed over workers.
+    pub fn time(&self, phase: Phase) -> Duration {
+        self.times[phase as usize]
+    }
+
+    /// A phase's share of all time, 0 to 1; 0 where no time was measured.
+    pub fn share(&self, phase: Phase) -> f64 {
+        let all: Duration = self.times.iter().sum();
+        if all.is_zero() {
+            0.0
+        } else {
+            self.time(phase).as_secs_f64() / all.as_secs_f64()
+        }
+    }
+}
+
+/// A worker's clock; `ON` is false where nothing is to be measured.
+#[derive(Debug)]
+pub(super) struct Clock<const ON: bool> {
+    profile: Profile,
+    last: Option<Instant>,
+}
+
+impl<const ON: bool> Clock<ON> {
+    /// Starts with no time in any phase.
+    pub(super) fn start() -> Clock<ON> {
+        Clock {
+            profile: Profile::default(),
+            last: ON.then(Instant::now),
+        }
+    }
+
+    /// Says that what was done since the last call belongs to `phase`.
+    #[inline(always)]
+    pub(super) fn end(&mut self, phase: Phase) {
+        if let (true, Some(last)) = (ON, self.last) {
+            let now = Instant::now();
+            self.profile.add(phase, now - last);
+            self.last = Some(now);
+        }
+    }
+
+    /// The times measured.
+    pub(super) fn into_profile(self) -> Profile {
+        self.profile
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread::sleep;
+
+    #[test]
+    fn time_goes_to_the_phase_that_ends() {
+        let mut clock = Clock::<true>::start();
+        sleep(Duration::from_millis(20));
+        clock.end(Phase::Gather);
+        sleep(Duration::from_millis(5));
+        clock.end(Phase::Update);
+        let profile = clock.into_profile();
+        assert!(profile.time(Phase::Gather) >= Duration::from_millis(20));
+        assert!(profile.time(Phase::Update) >= Duration::from_millis(5));
+        assert_eq!(profile.time(Phase::Loss), Duration::ZERO);
+        let shares: f64 = Phase::ALL
+            .into_iter()
+            .map(|phase| profile.share(phase))
+            .sum();
+        assert!((shares - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_clock_that_is_off_measures_nothing() {
+        let mut clock = Clock::<false>::start();
+        clock.end(Phase::Gather);
+        assert_eq!(clock.into_profile(), Profile::default());
+    }
+}

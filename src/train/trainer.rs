@@ -288,13 +288,15 @@ impl Run<'_> {
             }
             ControlFlow::Continue(())
         };
-        self.stepper.pass(
-            self.workers,
-            &self.data.train,
-            self.scaling,
-            batches,
-            &mut on_step,
-        );
+        let (workers, train, scaling) = (self.workers, &self.data.train, self.scaling);
+        let stepper = &mut self.stepper;
+        match &mut self.profile {
+            None => stepper.pass(workers, train, scaling, batches, &mut on_step),
+            Some(profile) => {
+                let times = stepper.profiled_pass(workers, train, scaling, batches, &mut on_step);
+                profile.add_all(&times);
+            }
+        }
         match broken {
             Some((step, loss)) => Err(self.diverged(epoch, step, "training loss", loss)),
             None => Ok((loss_sum / items as f64, start.elapsed())),

@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
+pub mod bench;
 pub mod compute;
 pub mod config;
 pub mod data;
+pub mod doctor;
 pub mod durable;
 pub mod error;
 pub mod model;

@@ -3,7 +3,9 @@
 //! One file a subcommand; `source` finds the data that several of them take, `progress` owns the bar on stderr.
 //! Results go to stdout, everything else to stderr.
 
+mod bench;
 mod digits;
+mod doctor;
 mod eval;
 mod inspect;
 mod predict;
@@ -28,7 +30,8 @@ Examples:
   perceptor train --data DIR --hidden 512,256 --activation relu --batch-size 128 --lr 0.05
   perceptor eval runs/train-1/model.safetensors       measure a model, class by class
   perceptor predict runs/train-1/model.safetensors IMAGES --format csv
-  perceptor data inspect DIR                          look at what is in a data set";
+  perceptor data inspect DIR                          look at what is in a data set
+  perceptor doctor                                    see whether machine and build are as they should be";
 
 const DATA_EXAMPLES: &str = "\
 Examples:
@@ -67,9 +70,11 @@ enum Command {
     Train(train::TrainArgs),
     Eval(eval::EvalArgs),
     Predict(predict::PredictArgs),
+    Bench(bench::BenchArgs),
     /// Make and look at data sets
     #[command(subcommand, before_help = DATA_EXAMPLES)]
     Data(DataCommand),
+    Doctor(doctor::DoctorArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -126,6 +131,8 @@ enum Failure {
     Refused(Error),
     /// Results could not be written to stdout.
     Output(io::Error),
+    /// Something is wrong, and the results say so themselves.
+    Told,
 }
 
 impl From<Error> for Failure {
@@ -152,8 +159,10 @@ pub fn run() -> ExitCode {
         Command::Train(args) => args.run(),
         Command::Eval(args) => args.run(),
         Command::Predict(args) => args.run(),
+        Command::Bench(args) => args.run(),
         Command::Data(DataCommand::Digits(args)) => args.run(),
         Command::Data(DataCommand::Inspect(args)) => args.run(),
+        Command::Doctor(args) => args.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -168,6 +177,7 @@ pub fn run() -> ExitCode {
             );
             ExitCode::from(1)
         }
+        Err(Failure::Told) => ExitCode::from(1),
         Err(Failure::Refused(error)) => {
             complain(&error.to_string(), error.hint().as_deref());
             ExitCode::from(match error {

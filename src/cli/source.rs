@@ -170,7 +170,7 @@ fn generated(workers: &Workers, quiet: bool) -> Result<Source> {
 }
 
 /// The user's cache, or the system's folder for temporary files where there is no home.
-fn cache_folder() -> PathBuf {
+pub fn cache_folder() -> PathBuf {
     let cache = etcetera::choose_base_strategy().map(|strategy| strategy.cache_dir());
     cache
         .unwrap_or_else(|_| std::env::temp_dir())

@@ -8,7 +8,7 @@
 
 use serde::Serialize;
 
-use crate::error::Result;
+use crate::error::{Error, Refusal, Result};
 
 /// The linear algebra library of this process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,12 +25,39 @@ pub struct Blas {
     pub threads: usize,
 }
 
-/// Limits BLAS to one thread a call and says what it is. Cheap; may be called any number of times.
+/// Asks BLAS for one thread a call and says what it is, whether or not it keeps to that. Cheap; may be called any
+/// number of times.
+pub fn linked() -> Blas {
+    imp::linked()
+}
+
+/// [`linked`], for those who will call it from several threads.
 ///
 /// # Errors
-/// [`Error::Blas`](crate::Error::Blas) when the library does not keep to one thread.
+/// [`Error::Blas`] when the library does not keep to one thread.
 pub fn single_threaded() -> Result<Blas> {
-    imp::single_threaded()
+    let blas = linked();
+    if blas.threads != 1 {
+        return Err(Error::Blas(
+            Refusal::new(
+                "openblas",
+                format!("{} threads after asking for one", blas.threads),
+                "1",
+            )
+            .hint("put OPENBLAS_NUM_THREADS=1 before the command, or give --engine native"),
+        ));
+    }
+    if blas.threading == "openmp" && std::env::var("OMP_NUM_THREADS").as_deref() != Ok("1") {
+        return Err(Error::Blas(
+            Refusal::new(
+                "openblas",
+                "a build with OpenMP, which does not stay at one thread by itself",
+                "OMP_NUM_THREADS=1 in the environment",
+            )
+            .hint("put OMP_NUM_THREADS=1 before the command, or link the pthreads build"),
+        ));
+    }
+    Ok(blas)
 }
 
 #[cfg(any(feature = "openblas", feature = "openblas-static"))]
@@ -42,7 +69,6 @@ mod imp {
     use openblas_src as _;
 
     use super::Blas;
-    use crate::error::{Error, Refusal, Result};
 
     unsafe extern "C" {
         fn openblas_set_num_threads(threads: c_int);
@@ -52,7 +78,7 @@ mod imp {
         fn openblas_get_corename() -> *const c_char;
     }
 
-    pub(super) fn single_threaded() -> Result<Blas> {
+    pub(super) fn linked() -> Blas {
         // SAFETY: plain calls into the linked library; OpenBLAS guards this state with its own lock.
         let (threading, threads) = unsafe {
             openblas_set_num_threads(1);
@@ -63,23 +89,6 @@ mod imp {
             1 => "pthreads",
             _ => "openmp",
         };
-        if threads != 1 {
-            return Err(Error::Blas(Refusal::new(
-                "openblas",
-                format!("{threads} threads after asking for one"),
-                "1",
-            )));
-        }
-        if threading == "openmp" && std::env::var("OMP_NUM_THREADS").as_deref() != Ok("1") {
-            return Err(Error::Blas(
-                Refusal::new(
-                    "openblas",
-                    "a build with OpenMP, which does not stay at one thread by itself",
-                    "OMP_NUM_THREADS=1 in the environment",
-                )
-                .hint("put OMP_NUM_THREADS=1 before the command, or link the pthreads build"),
-            ));
-        }
         // SAFETY: both functions return pointers to static, null-terminated strings.
         let (config, kernel) = unsafe {
             (
@@ -92,29 +101,28 @@ mod imp {
             .split_whitespace()
             .find(|word| word.starts_with(|first: char| first.is_ascii_digit()))
             .unwrap_or("unknown");
-        Ok(Blas {
+        Blas {
             library: "OpenBLAS",
             version: version.to_owned(),
             kernel: kernel.to_string_lossy().into_owned(),
             threading,
-            threads: 1,
-        })
+            threads: usize::try_from(threads).unwrap_or(0),
+        }
     }
 }
 
 #[cfg(not(any(feature = "openblas", feature = "openblas-static")))]
 mod imp {
     use super::Blas;
-    use crate::error::Result;
 
-    pub(super) fn single_threaded() -> Result<Blas> {
-        Ok(Blas {
+    pub(super) fn linked() -> Blas {
+        Blas {
             library: "matrixmultiply",
             version: env!("PERCEPTOR_MATRIXMULTIPLY").to_owned(),
             kernel: kernel().to_owned(),
             threading: "serial",
             threads: 1,
-        })
+        }
     }
 
     /// What matrixmultiply picks for this processor, by its own documented order.

@@ -34,8 +34,7 @@ impl Workers {
     /// Starts `threads` workers.
     ///
     /// # Errors
-    /// [`Error::Config`] for more threads than 4096 or than the system grants, [`Error::Blas`] when BLAS
-    /// cannot be held to one thread.
+    /// [`Error::Config`] for more threads than 4096 or than the system grants.
     pub fn new(threads: NonZeroUsize) -> Result<Workers> {
         let refuse = |found: String, expected: String| {
             Error::Config(Refusal::new("--threads", found, expected))
@@ -43,7 +42,6 @@ impl Workers {
         if threads.get() > MAX_THREADS {
             return Err(refuse(threads.to_string(), format!("1 to {MAX_THREADS}")));
         }
-        let blas = blas::single_threaded()?;
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads.get())
             .thread_name(|worker| format!("worker-{worker}"))
@@ -54,7 +52,10 @@ impl Workers {
                     "fewer".to_owned(),
                 )
             })?;
-        Ok(Workers { pool, blas })
+        Ok(Workers {
+            pool,
+            blas: blas::linked(),
+        })
     }
 
     /// Cores this process may use, by affinity and control group.

@@ -1,10 +1,15 @@
 //! Results as text or JSON, into any [`std::io::Write`]. Nothing here decides what goes to which stream.
 //!
 //! `training` tells a run from banner to summary, `evaluation` a network on a test set, `prediction` a class for
-//! each item, `inspection` what is in a file; `number` is how figures are written.
+//! each item, `inspection` what is in a file, `diagnosis` what is wrong with a machine, `benchmark` how fast it
+//! is; `number` is how figures are written, `table` how they are set.
 
+pub mod benchmark;
+mod comparison;
+pub mod diagnosis;
 pub mod evaluation;
 pub mod inspection;
 pub mod number;
 pub mod prediction;
+pub mod table;
 pub mod training;

@@ -42,7 +42,8 @@ fn every_command_has_a_help() {
             "predict",
             "data",
             "data digits",
-            "data inspect"
+            "data inspect",
+            "doctor"
         ]
     );
     for (command, run) in &found {

@@ -1,0 +1,292 @@
+//! Two records of the same work: what got slower or faster by more than the runs of both scatter.
+//!
+//! A change counts when the medians are more than a hundredth apart and their intervals (see
+//! [`super::statistics::Estimate`]) do not touch. With five runs on either side that is all runs of one being slower than all
+//! of the other, which chance alone brings about once in 126 times (the exact rank-sum test, two-sided: 2 of the
+//! `C(10, 5) = 252` orders). A change of the whole machine, such as its clock, shows in the peak.
+
+use serde::{Deserialize, Serialize};
+
+use super::record::Record;
+use super::statistics::{Estimate, median};
+use crate::error::{Error, Refusal, Result};
+
+/// Smaller changes than this share are no news even where runs do not scatter: where pages and code come to lie in
+/// memory makes as much from one start of the program to the next.
+const LEAST_CHANGE: f64 = 0.01;
+/// Two against two are in order once in three times by chance.
+const LEAST_RUNS: usize = 3;
+
+/// What two sets of runs say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Slower than before.
+    Slower,
+    /// Faster than before.
+    Faster,
+    /// No difference beyond the scatter.
+    Same,
+    /// Too few runs on one side or the other to tell.
+    Open,
+}
+
+/// One figure before and now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// What was measured, with its unit.
+    pub what: String,
+    /// The median before.
+    pub before: f64,
+    /// The median now.
+    pub now: f64,
+    /// How many times as fast as before; above 1 is faster.
+    pub speed: f64,
+    /// What that means.
+    pub verdict: Verdict,
+}
+
+/// Everything that two records have in common.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The name of the earlier record.
+    pub with: String,
+    /// Other conditions that changed too, as sentences.
+    pub notes: Vec<String>,
+    /// Every figure that both have.
+    pub changes: Vec<Change>,
+}
+
+impl Comparison {
+    /// The figures with this verdict.
+    pub fn with_verdict(&self, verdict: Verdict) -> impl Iterator<Item = &Change> {
+        let changes = self.changes.iter();
+        changes.filter(move |change| change.verdict == verdict)
+    }
+}
+
+/// Holds rates of `now` against rates of `before`, larger being faster.
+///
+/// # Panics
+/// When either is empty.
+pub fn judge(before: &[f64], now: &[f64]) -> Verdict {
+    let (old, new) = (Estimate::of(before), Estimate::of(now));
+    if before.len().min(now.len()) < LEAST_RUNS {
+        Verdict::Open
+    } else if new.high < old.low && new.median < old.median * (1.0 - LEAST_CHANGE) {
+        Verdict::Slower
+    } else if new.low > old.high && new.median > old.median * (1.0 + LEAST_CHANGE) {
+        Verdict::Faster
+    } else {
+        Verdict::Same
+    }
+}
+
+/// Refuses an earlier record that cannot be held against this one: another network, batch size or accuracy. The
+/// figures of `now` need not be there yet.
+///
+/// # Errors
+/// [`Error::Data`], with `place` for the file that `before` came from.
+pub fn check(place: &str, before: &Record, now: &Record) -> Result<()> {
+    let goal = |record: &Record| match &record.settings.goal {
+        None => "rates".to_owned(),
+        Some(goal) => format!("time to accuracy {}", goal.accuracy),
+    };
+    let network =
+        |record: &Record| format!("network {} {}", record.work.network, record.work.activation);
+    let batch = |record: &Record| format!("batch size {}", record.work.batch_size);
+    let facts: [(String, String); 3] = [
+        (network(before), network(now)),
+        (batch(before), batch(now)),
+        (goal(before), goal(now)),
+    ];
+    match facts.into_iter().find(|(before, now)| before != now) {
+        None => Ok(()),
+        Some((found, expected)) => Err(Error::Data(
+            Refusal::new(place, found, format!("{expected}, as measured now"))
+                .hint("only runs of the same work can be compared"),
+        )),
+    }
+}
+
+/// Compares what both records have; `place` names the earlier one.
+///
+/// # Errors
+/// As [`check`].
+pub fn compare(place: &str, before: &Record, now: &Record) -> Result<Comparison> {
+    check(place, before, now)?;
+    Ok(Comparison {
+        with: place.to_owned(),
+        notes: notes(before, now),
+        changes: [
+            training(before, now),
+            products(before, now),
+            peaks(before, now),
+            times(before, now),
+        ]
+        .concat(),
+    })
+}
+
+/// What else is not as it was.
+fn notes(before: &Record, now: &Record) -> Vec<String> {
+    let build = |record: &Record| format!("{} ({} build)", record.revision, record.build);
+    let data = |record: &Record| format!("{}, {} items", record.work.data, record.work.train_items);
+    let cores = |record: &Record| record.machine.cores.to_string();
+    let facts = [
+        ("revision", build(before), build(now)),
+        (
+            "processor",
+            before.machine.processor.clone(),
+            now.machine.processor.clone(),
+        ),
+        ("cores", cores(before), cores(now)),
+        (
+            "engine",
+            before.work.kernels.clone(),
+            now.work.kernels.clone(),
+        ),
+        ("data", data(before), data(now)),
+    ];
+    let changed = facts.into_iter().filter(|(_, before, now)| before != now);
+    changed
+        .map(|(what, before, now)| format!("{what}: was {before}, is {now}"))
+        .collect()
+}
+
+fn change(what: String, before: &[f64], now: &[f64]) -> Change {
+    let (old, new) = (median(before), median(now));
+    Change {
+        what,
+        before: old,
+        now: new,
+        speed: new / old,
+        verdict: judge(before, now),
+    }
+}
+
+fn training(before: &Record, now: &Record) -> Vec<Change> {
+    let pairs = now.training.iter().filter_map(|new| {
+        let old = before
+            .training
+            .iter()
+            .find(|old| old.threads == new.threads)?;
+        let what = format!("training, {}, samples/s", threads(new.threads));
+        Some(change(
+            what,
+            &old.samples_per_second,
+            &new.samples_per_second,
+        ))
+    });
+    pairs.collect()
+}
+
+fn products(before: &Record, now: &Record) -> Vec<Change> {
+    let pairs = now.products.iter().filter_map(|new| {
+        let old = before.products.iter().find(|old| {
+            (&old.engine, old.layer, old.stage) == (&new.engine, new.layer, new.stage)
+        })?;
+        let what = format!(
+            "layer {} {}, {}, GFLOP/s",
+            new.layer,
+            new.stage.name(),
+            new.engine
+        );
+        let flops = 2e-9 * (new.rows * new.fan_in * new.fan_out) as f64;
+        let rates = |seconds: &[f64]| seconds.iter().map(|s| flops / s).collect::<Vec<f64>>();
+        Some(change(what, &rates(&old.seconds), &rates(&new.seconds)))
+    });
+    pairs.collect()
+}
+
+fn peaks(before: &Record, now: &Record) -> Vec<Change> {
+    let pairs = now.peak.iter().filter_map(|new| {
+        let old = before.peak.iter().find(|old| old.threads == new.threads)?;
+        let what = format!("register peak, {}, GFLOP/s", threads(new.threads));
+        Some(change(what, &old.samples, &new.samples))
+    });
+    pairs.collect()
+}
+
+/// Time to an accuracy: over seeds, and only those that got there.
+fn times(before: &Record, now: &Record) -> Vec<Change> {
+    let seconds = |record: &Record| -> Vec<f64> {
+        let seeds = record.time_to.iter().flat_map(|time_to| &time_to.seeds);
+        seeds.filter_map(|seed| seed.seconds).collect()
+    };
+    let (old, new) = (seconds(before), seconds(now));
+    if old.is_empty() || new.is_empty() {
+        return Vec::new();
+    }
+    let inverse = |seconds: &[f64]| seconds.iter().map(|s| 1.0 / s).collect::<Vec<f64>>();
+    vec![Change {
+        before: median(&old),
+        now: median(&new),
+        ..change(
+            "time to the accuracy, s".to_owned(),
+            &inverse(&old),
+            &inverse(&new),
+        )
+    }]
+}
+
+/// `1 thread`, `2 threads`.
+pub(super) fn threads(count: usize) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} thread{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_that_do_not_overlap_are_a_change() {
+        let before = [100.0, 102.0, 98.0, 101.0, 99.0];
+        assert_eq!(
+            judge(&before, &[90.0, 97.0, 91.0, 92.0, 93.0]),
+            Verdict::Slower
+        );
+        assert_eq!(
+            judge(&before, &[110.0, 103.0, 109.0, 111.0, 108.0]),
+            Verdict::Faster
+        );
+    }
+
+    #[test]
+    fn runs_that_overlap_are_not() {
+        let before = [100.0, 102.0, 98.0, 101.0, 99.0];
+        assert_eq!(judge(&before, &before), Verdict::Same);
+        // One run at 98.5 reaches into the earlier range.
+        assert_eq!(
+            judge(&before, &[90.0, 98.5, 91.0, 92.0, 93.0]),
+            Verdict::Same
+        );
+    }
+
+    #[test]
+    fn less_than_a_hundredth_is_no_news() {
+        let before = [100.0, 100.1, 100.2, 100.1, 100.0];
+        assert_eq!(
+            judge(&before, &[99.4, 99.5, 99.3, 99.4, 99.5]),
+            Verdict::Same
+        );
+        assert_eq!(
+            judge(&before, &[98.4, 98.5, 98.3, 98.4, 98.5]),
+            Verdict::Slower
+        );
+    }
+
+    #[test]
+    fn one_outlier_among_eight_does_not_hide_a_change() {
+        // Of eight runs the intervals are the second to the seventh.
+        let before = [100.0, 101.0, 102.0, 103.0, 104.0, 105.0, 106.0, 40.0];
+        let now = [80.0, 81.0, 82.0, 83.0, 84.0, 85.0, 86.0, 104.0];
+        assert_eq!(judge(&before, &now), Verdict::Slower);
+    }
+
+    #[test]
+    fn two_runs_leave_it_open() {
+        assert_eq!(judge(&[100.0, 101.0], &[50.0, 51.0, 52.0]), Verdict::Open);
+    }
+}

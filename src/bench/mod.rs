@@ -1,0 +1,185 @@
+//! How fast this machine trains a given network, and how near that is to what its cores can do.
+//!
+//! `peak` measures the cores in registers, `products` the matrix products at the network's shapes, `training` whole
+//! passes at each number of threads, `time_to` the way to an accuracy. `statistics` makes medians and intervals of
+//! runs, `record` holds all figures, `compare` two records against each other. Nothing here prints: see
+//! [`crate::report::benchmark`].
+
+pub mod compare;
+pub mod peak;
+pub mod products;
+pub mod record;
+pub mod statistics;
+pub mod time_to;
+pub mod training;
+
+use std::num::NonZeroUsize;
+
+use crate::compute::parallel::Workers;
+use crate::config::TrainConfig;
+use crate::data::Splits;
+use crate::error::Result;
+use crate::nn::Spec;
+pub use compare::{Comparison, Verdict, compare};
+pub use peak::Peak;
+pub use products::Product;
+pub use record::{Record, SCHEMA, Settings};
+pub use time_to::{Goal, TimeTo};
+pub use training::Training;
+
+/// Runs that differ by more than this share of their median get a warning.
+const SCATTER: f64 = 0.05;
+
+/// How far a measurement has come.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// What is being measured, as a few words.
+    pub what: &'static str,
+    /// Parts of it done; 0 when it begins.
+    pub done: usize,
+    /// Parts in all.
+    pub of: usize,
+}
+
+/// Counts the parts of one measurement and tells of each.
+struct Steps<'a> {
+    progress: Progress,
+    tell: &'a mut dyn FnMut(&Progress),
+}
+
+impl<'a> Steps<'a> {
+    fn start(what: &'static str, of: usize, tell: &'a mut dyn FnMut(&Progress)) -> Steps<'a> {
+        let done = 0;
+        let progress = Progress { what, done, of };
+        tell(&progress);
+        Steps { progress, tell }
+    }
+
+    fn step(&mut self) {
+        self.progress.done += 1;
+        (self.tell)(&self.progress);
+    }
+}
+
+/// Measures peak, products and training of `config` on `data` and puts them into `record`, which was made for them.
+///
+/// # Errors
+/// As [`crate::train::train`], and [`crate::Error::Config`] when threads are not granted.
+pub fn measure_rates(
+    record: &mut Record,
+    config: &TrainConfig,
+    data: &Splits,
+    spec: &Spec,
+    on_progress: &mut dyn FnMut(&Progress),
+) -> Result<()> {
+    let (runs, seconds) = (record.settings.runs, record.settings.seconds);
+    let counts = training::thread_counts(record.settings.threads);
+    record.peak = peaks(&counts, seconds, on_progress)?;
+    let peaks: Vec<f64> = record.peak.iter().map(|peak| peak.gflops).collect();
+    let rows = record.work.batch_size;
+    record.products = products(config, spec, rows, (runs, seconds), peaks[0], on_progress)?;
+    let parts = counts.len() * (runs + 1);
+    let mut steps = Steps::start("training", parts, on_progress);
+    record.training = training::measure(
+        config,
+        (spec, &data.train),
+        teams(&counts)?,
+        (runs, seconds),
+        &peaks,
+        &mut || steps.step(),
+    )?;
+    record.warnings = warnings(record);
+    Ok(())
+}
+
+fn teams(counts: &[NonZeroUsize]) -> Result<Vec<Workers>> {
+    counts
+        .iter()
+        .map(|&threads| Workers::new(threads))
+        .collect()
+}
+
+/// The register peak at each number of threads, some hundredths of `seconds` a sample.
+fn peaks(
+    counts: &[NonZeroUsize],
+    seconds: f64,
+    on_progress: &mut dyn FnMut(&Progress),
+) -> Result<Vec<Peak>> {
+    let sample = (seconds / 50.0).clamp(1e-5, 0.02);
+    let mut steps = Steps::start("register peak", counts.len(), on_progress);
+    let instructions = peak::Instructions::detect();
+    let mut peaks = Vec::with_capacity(counts.len());
+    for workers in teams(counts)? {
+        peaks.push(peak::measure(&workers, instructions, sample));
+        steps.step();
+    }
+    Ok(peaks)
+}
+
+/// The products of every layer under every engine, a hundredth of `seconds` a run.
+fn products(
+    config: &TrainConfig,
+    spec: &Spec,
+    rows: usize,
+    (runs, seconds): (usize, f64),
+    peak: f64,
+    on_progress: &mut dyn FnMut(&Progress),
+) -> Result<Vec<Product>> {
+    let sample = (seconds / 100.0).clamp(1e-5, 0.02);
+    let engines = products::engines(config.engine.resolve()?);
+    let parts = engines.len() * spec.layers().len();
+    let mut steps = Steps::start("products", parts, on_progress);
+    let mut found = Vec::new();
+    for engine in engines {
+        for layer in 0..spec.layers().len() {
+            let runs = (runs, sample);
+            found.extend(products::measure(engine, (spec, layer), rows, runs, peak)?);
+            steps.step();
+        }
+    }
+    Ok(found)
+}
+
+/// Measures the time to `goal` and puts it into `record`, which was made for it.
+///
+/// # Errors
+/// As [`time_to::measure`].
+pub fn measure_time_to(
+    record: &mut Record,
+    config: &TrainConfig,
+    files: &crate::data::dataset::Files,
+    goal: Goal,
+    on_progress: &mut dyn FnMut(&Progress),
+) -> Result<()> {
+    let mut steps = Steps::start("time to the accuracy", goal.seeds as usize, on_progress);
+    let threads = record.settings.threads;
+    let found = time_to::measure(config, files, threads, goal, &mut |_| steps.step())?;
+    record.time_to = Some(found);
+    record.warnings = warnings(record);
+    Ok(())
+}
+
+/// What the reader should know before trusting the figures of `record`.
+fn warnings(record: &Record) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if record.build == "debug" {
+        warnings.push("this is a debug build and slow: measure a release build".to_owned());
+    }
+    let (threads, cores) = (record.settings.threads.get(), record.machine.cores);
+    if threads > cores {
+        warnings.push(format!("{threads} threads share {cores} cores"));
+    }
+    let scattered = record
+        .training
+        .iter()
+        .filter(|t| t.summary.spread > SCATTER);
+    warnings.extend(scattered.map(|training| {
+        format!(
+            "the runs with {} scatter by {:.0} %: is the machine busy? More runs (--runs) and longer ones \
+             (--seconds) narrow the figures",
+            compare::threads(training.threads),
+            100.0 * training.summary.spread
+        )
+    }));
+    warnings
+}

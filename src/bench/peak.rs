@@ -1,0 +1,239 @@
+//! The most floating point operations a second that cores give: fused multiply-adds that never leave the registers.
+//!
+//! Independent chains `x = x · a + b`, enough of them to hide the latency, in the widest registers the processor has.
+//! No product over real data gets past this rate, so everything else is put in per cent of it. What the products of
+//! a network reach is measured in `products`.
+
+use std::hint::black_box;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use super::statistics::Summary;
+use crate::compute::parallel::{Member, Workers};
+
+/// How often the rate is measured.
+const SAMPLES: usize = 10;
+/// Floats in a register of the portable loop: what the narrowest vector units of today have.
+const PORTABLE_LANES: usize = 4;
+/// `x = x · a + b` with these tends to 1, far from overflow and from denormal numbers.
+const FACTOR: f32 = 0.75;
+/// See [`FACTOR`].
+const TERM: f32 = 0.25;
+
+/// Registers that the loop runs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Instructions {
+    /// Fused multiply-adds of AVX-512F, 16 lanes.
+    Avx512,
+    /// Fused multiply-adds of AVX2 with FMA, 8 lanes.
+    Avx2,
+    /// Plain arithmetic, as the compiler puts it for any processor of this architecture.
+    Portable,
+}
+
+impl Instructions {
+    /// The widest that this processor has.
+    pub fn detect() -> Instructions {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f") {
+                return Instructions::Avx512;
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                return Instructions::Avx2;
+            }
+        }
+        Instructions::Portable
+    }
+
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Instructions::Avx512 => "AVX-512",
+            Instructions::Avx2 => "AVX2 with FMA",
+            Instructions::Portable => "portable",
+        }
+    }
+
+    /// Floating point operations in one round of the loop; a multiply-add is two.
+    fn flops_a_round(self) -> f64 {
+        let (chains, lanes) = match self {
+            Instructions::Avx512 => (16, 16),
+            Instructions::Avx2 => (12, 8),
+            Instructions::Portable => (12, PORTABLE_LANES),
+        };
+        (2 * chains * lanes) as f64
+    }
+
+    /// Runs `rounds` rounds of the loop. The answer is of no use but to keep the compiler from leaving it out.
+    fn run(self, rounds: usize) -> f32 {
+        match self {
+            // SAFETY: `detect`, which alone makes these values outside tests, has found the instruction set.
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512 => unsafe { x86::avx512(rounds) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2 => unsafe { x86::avx2(rounds) },
+            _ => portable(rounds),
+        }
+    }
+}
+
+/// The rate of some threads together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Peak {
+    /// Threads at work at once.
+    pub threads: usize,
+    /// The best sample, in 10⁹ operations a second. The best and not the median: a peak is what the cores can do,
+    /// and everything that disturbs a sample makes it smaller.
+    pub gflops: f64,
+    /// Every sample, in 10⁹ operations a second of all threads together.
+    pub samples: Vec<f64>,
+}
+
+/// Measures the rate of all `workers` at once, ten times for about `seconds` each.
+pub fn measure(workers: &Workers, instructions: Instructions, seconds: f64) -> Peak {
+    let rounds = rounds_for(instructions, seconds);
+    let elapsed = Mutex::new(Vec::with_capacity(SAMPLES));
+    workers.team(|member: Member| {
+        // Once more than is counted, to wake everybody and let the clocks settle.
+        for sample in 0..=SAMPLES {
+            member.wait();
+            let start = Instant::now();
+            black_box(instructions.run(rounds));
+            member.wait();
+            if member.leads() && sample > 0 {
+                let mut elapsed = elapsed.lock().unwrap_or_else(PoisonError::into_inner);
+                elapsed.push(start.elapsed().as_secs_f64());
+            }
+        }
+    });
+    let operations = (workers.threads() * rounds) as f64 * instructions.flops_a_round();
+    let elapsed = elapsed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let samples: Vec<f64> = elapsed.iter().map(|s| operations / s / 1e9).collect();
+    Peak {
+        threads: workers.threads(),
+        gflops: Summary::of(&samples).max,
+        samples,
+    }
+}
+
+/// How many rounds take about `seconds` on one core.
+fn rounds_for(instructions: Instructions, seconds: f64) -> usize {
+    let mut rounds = 1024;
+    loop {
+        let start = Instant::now();
+        black_box(instructions.run(rounds));
+        let elapsed = start.elapsed().as_secs_f64();
+        if elapsed >= seconds / 2.0 {
+            return ((rounds as f64 * seconds / elapsed) as usize).max(1);
+        }
+        rounds *= 2;
+    }
+}
+
+/// Twelve chains of four lanes. Fused where every processor of the architecture has it, else a product and a sum.
+fn portable(rounds: usize) -> f32 {
+    let (factor, term) = (black_box(FACTOR), black_box(TERM));
+    let mut chains = black_box([[2.0f32; PORTABLE_LANES]; 12]);
+    for _ in 0..rounds {
+        for chain in &mut chains {
+            for x in chain {
+                *x = if cfg!(target_arch = "aarch64") {
+                    x.mul_add(factor, term)
+                } else {
+                    *x * factor + term
+                };
+            }
+        }
+    }
+    // Through memory: else the compiler spreads a chain over registers to suit this sum.
+    let chains = black_box(chains);
+    chains.as_flattened().iter().sum()
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    //! The loop in registers of the processor. The compiler checks all but that the instruction set is there.
+
+    use std::arch::x86_64::{
+        _mm256_add_ps, _mm256_cvtss_f32, _mm256_fmadd_ps, _mm256_set1_ps, _mm512_add_ps,
+        _mm512_cvtss_f32, _mm512_fmadd_ps, _mm512_set1_ps,
+    };
+    use std::hint::black_box;
+
+    use super::{FACTOR, TERM};
+
+    /// Sixteen chains of 16 lanes: with factor and term 18 of 32 registers.
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn avx512(rounds: usize) -> f32 {
+        let (factor, term) = (
+            _mm512_set1_ps(black_box(FACTOR)),
+            _mm512_set1_ps(black_box(TERM)),
+        );
+        // Starts that the compiler cannot know to be equal; else it would keep one chain.
+        let mut chains = black_box([2.0f32; 16]).map(|x| _mm512_set1_ps(x));
+        for _ in 0..rounds {
+            for chain in &mut chains {
+                *chain = _mm512_fmadd_ps(*chain, factor, term);
+            }
+        }
+        let [first, others @ ..] = chains;
+        let sum = others.iter().fold(first, |sum, &x| _mm512_add_ps(sum, x));
+        _mm512_cvtss_f32(sum)
+    }
+
+    /// Twelve chains of 8 lanes: with factor and term 14 of 16 registers.
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn avx2(rounds: usize) -> f32 {
+        let (factor, term) = (
+            _mm256_set1_ps(black_box(FACTOR)),
+            _mm256_set1_ps(black_box(TERM)),
+        );
+        let mut chains = black_box([2.0f32; 12]).map(|x| _mm256_set1_ps(x));
+        for _ in 0..rounds {
+            for chain in &mut chains {
+                *chain = _mm256_fmadd_ps(*chain, factor, term);
+            }
+        }
+        let [first, others @ ..] = chains;
+        let sum = others.iter().fold(first, |sum, &x| _mm256_add_ps(sum, x));
+        _mm256_cvtss_f32(sum)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What this processor can run.
+    fn all() -> Vec<Instructions> {
+        use Instructions::{Avx2, Avx512, Portable};
+        match Instructions::detect() {
+            Avx512 => vec![Avx512, Avx2, Portable],
+            Avx2 => vec![Avx2, Portable],
+            Portable => vec![Portable],
+        }
+    }
+
+    #[test]
+    fn every_loop_does_its_rounds() {
+        for instructions in all() {
+            // All chains start at 2; a round brings each to 2 · 0.75 + 0.25 = 1.75, two to 1.5625.
+            let chains = match instructions {
+                Instructions::Avx512 => 16.0,
+                Instructions::Avx2 => 12.0,
+                Instructions::Portable => 48.0,
+            };
+            for (rounds, each) in [(0, 2.0), (1, 1.75), (2, 1.5625)] {
+                assert_eq!(
+                    instructions.run(rounds),
+                    chains * each,
+                    "{instructions:?} {rounds}"
+                );
+            }
+        }
+    }
+}

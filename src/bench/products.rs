@@ -1,0 +1,238 @@
+//! The matrix products of a network's own shapes, one by one, on one thread: forward, input gradient, weight update.
+//!
+//! Each layer runs through [`Affine`] as in training, a whole batch a call, under every engine that is here. What
+//! training adds (gather, activations, loss, barriers) is measured in `training`; the difference between the two is
+//! what all that costs.
+
+use std::num::NonZeroUsize;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use super::statistics::median;
+use crate::compute::Engine;
+use crate::compute::affine::Affine;
+use crate::compute::parallel::Workers;
+use crate::compute::shared::Matrix;
+use crate::error::Result;
+use crate::nn::Spec;
+use crate::optim::Sgd;
+
+/// One of the three products of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// `z = x · w`.
+    Forward,
+    /// `dx = dz · wᵀ`; the first layer needs none.
+    InputGradient,
+    /// `v = μ v + xᵀ · dz`, `w = w − η v`.
+    WeightUpdate,
+}
+
+impl Stage {
+    const ALL: [Stage; 3] = [Stage::Forward, Stage::InputGradient, Stage::WeightUpdate];
+
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Forward => "forward",
+            Stage::InputGradient => "input gradient",
+            Stage::WeightUpdate => "weight update",
+        }
+    }
+}
+
+/// How fast an engine is at one product of one layer, on one thread.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Product {
+    /// The engine's name.
+    pub engine: String,
+    /// The layer, counted from 1.
+    pub layer: usize,
+    /// Which of its products.
+    pub stage: Stage,
+    /// Rows of the batch.
+    pub rows: usize,
+    /// Width of the layer's input.
+    pub fan_in: usize,
+    /// Width of the layer's output.
+    pub fan_out: usize,
+    /// Seconds a call, a mean over many calls, for each run.
+    pub seconds: Vec<f64>,
+    /// 10⁹ operations a second in the median run; a product is `2 · rows · in · out` of them.
+    pub gflops: f64,
+    /// That rate as a share of one core's peak.
+    pub of_peak: f64,
+}
+
+/// The engines that this build and this processor have, `first` before the others.
+pub fn engines(first: Engine) -> Vec<Engine> {
+    let all = [Engine::Native, Engine::Openblas, Engine::Portable];
+    let mut here: Vec<Engine> = all.into_iter().filter(|e| e.resolve().is_ok()).collect();
+    here.sort_by_key(|&engine| engine != first);
+    here
+}
+
+/// Measures all products of layer number `layer` of `spec`, counted from 0, for batches of `rows` rows: `runs` times
+/// for about `seconds` each. `peak` is that of one core, in 10⁹ operations a second.
+///
+/// # Errors
+/// [`crate::Error::Config`] for an engine that is not here, or when memory is not granted.
+///
+/// # Panics
+/// When there is no such layer.
+pub fn measure(
+    engine: Engine,
+    (spec, layer): (&Spec, usize),
+    rows: usize,
+    (runs, seconds): (usize, f64),
+    peak: f64,
+) -> Result<Vec<Product>> {
+    let (fan_in, fan_out) = (spec.layers()[layer].fan_in, spec.layers()[layer].fan_out);
+    let bench = Layer::new(engine, (fan_in, fan_out), rows, layer > 0)?;
+    let stages = Stage::ALL.into_iter();
+    let stages = stages.filter(|&stage| layer > 0 || stage != Stage::InputGradient);
+    // On a worker, so that whatever workers set for themselves holds here too.
+    let worker = Workers::new(NonZeroUsize::MIN)?;
+    let products = stages.map(|stage| {
+        let seconds = worker.run(|| time(runs, seconds, || bench.run(stage)));
+        let gflops = 2e-9 * (rows * fan_in * fan_out) as f64 / median(&seconds);
+        Product {
+            engine: engine.name().to_owned(),
+            layer: layer + 1,
+            stage,
+            rows,
+            fan_in,
+            fan_out,
+            seconds,
+            gflops,
+            of_peak: gflops / peak,
+        }
+    });
+    Ok(products.collect())
+}
+
+/// A layer with a batch of its own.
+struct Layer {
+    affine: Affine,
+    rows: usize,
+    x: Matrix,
+    z: Matrix,
+    dx: Matrix,
+    dz: Matrix,
+}
+
+impl Layer {
+    fn new(
+        engine: Engine,
+        (fan_in, fan_out): (usize, usize),
+        rows: usize,
+        inputs_need_gradient: bool,
+    ) -> Result<Layer> {
+        let weight: Vec<f32> = (0..fan_in * fan_out).map(varied).collect();
+        Ok(Layer {
+            affine: Affine::new(engine, &weight, (fan_in, fan_out), inputs_need_gradient)?,
+            rows,
+            x: filled(rows, fan_in)?,
+            z: filled(rows, fan_out)?,
+            dx: filled(rows, fan_in)?,
+            dz: filled(rows, fan_out)?,
+        })
+    }
+
+    /// One call of a product.
+    fn run(&self, stage: Stage) {
+        let rows = 0..self.rows;
+        // The velocity stays bounded and the weights stay: any number of calls does the same work.
+        let sgd = Sgd {
+            learning_rate: 0.0,
+            momentum: 0.5,
+        };
+        // SAFETY: layer and matrices belong to this struct, and one thread runs one call at a time.
+        unsafe {
+            match stage {
+                Stage::Forward => {
+                    let (x, z) = (self.x.rows(rows.clone()), self.z.rows_mut(rows));
+                    self.affine.forward(x, z);
+                }
+                Stage::InputGradient => {
+                    let (dz, dx) = (self.dz.rows(rows.clone()), self.dx.rows_mut(rows));
+                    self.affine.backward(dz, dx);
+                }
+                Stage::WeightUpdate => {
+                    let (x, dz) = (self.x.rows(rows.clone()), self.dz.rows(rows));
+                    for piece in 0..self.affine.pieces() {
+                        self.affine.update(piece, x, dz, sgd);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Numbers between −0.5 and 0.5 that are neither equal nor powers of two.
+fn varied(index: usize) -> f32 {
+    (index * 37 % 101) as f32 / 101.0 - 0.5
+}
+
+fn filled(rows: usize, width: usize) -> Result<Matrix> {
+    let matrix = Matrix::zeroed(rows, width)?;
+    // SAFETY: nobody else has the matrix yet.
+    let mut all = unsafe { matrix.rows_mut(0..rows) };
+    for (row, values) in all.iter_mut().enumerate() {
+        for (column, value) in values.iter_mut().enumerate() {
+            *value = varied(row * width + column);
+        }
+    }
+    Ok(matrix)
+}
+
+/// Seconds a call in each of `runs` runs of about `seconds`, after a warm-up of the same length.
+fn time(runs: usize, seconds: f64, call: impl Fn()) -> Vec<f64> {
+    let calls_take = |calls: usize| {
+        let start = Instant::now();
+        (0..calls).for_each(|_| call());
+        start.elapsed().as_secs_f64()
+    };
+    let (mut calls, mut elapsed) = (1, calls_take(1));
+    while elapsed < seconds / 2.0 {
+        calls *= 2;
+        elapsed = calls_take(calls);
+    }
+    let calls = ((calls as f64 * seconds / elapsed) as usize).max(1);
+    (0..runs)
+        .map(|_| calls_take(calls) / calls as f64)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::Activation;
+
+    #[test]
+    fn each_layer_has_its_products_and_the_first_no_input_gradient() {
+        let spec = Spec::new(12, &[9], 3, Activation::Relu).expect("a spec");
+        for engine in engines(Engine::Portable) {
+            let of_layer = |layer| {
+                let found = measure(engine, (&spec, layer), 7, (3, 1e-5), 1.0);
+                found.expect("an engine that is here")
+            };
+            let stages = |found: &[Product]| found.iter().map(|p| p.stage).collect::<Vec<_>>();
+            let first = of_layer(0);
+            assert_eq!(stages(&first), [Stage::Forward, Stage::WeightUpdate]);
+            assert!(
+                first
+                    .iter()
+                    .all(|p| (p.fan_in, p.fan_out, p.seconds.len()) == (12, 9, 3))
+            );
+            assert_eq!(stages(&of_layer(1)), Stage::ALL);
+        }
+    }
+
+    #[test]
+    fn the_engine_in_use_comes_first() {
+        assert_eq!(engines(Engine::Portable)[0], Engine::Portable);
+    }
+}

@@ -1,0 +1,265 @@
+//! All that a bench found on one machine, with what was measured: what JSON holds and [`super::compare()`] reads back.
+//!
+//! Plain data. Raw figures of every run are kept beside what was made of them, so that a later reader need not
+//! trust our statistics.
+
+use std::fs;
+use std::io::Read;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::compare::Comparison;
+use super::peak::{Instructions, Peak};
+use super::products::Product;
+use super::time_to::{Goal, TimeTo};
+use super::training::Training;
+use crate::compute::blas;
+use crate::compute::parallel::Workers;
+use crate::config::TrainConfig;
+use crate::data::{Dataset, Splits};
+use crate::error::{Error, Refusal, Result};
+use crate::nn::Spec;
+
+/// The name and version of the JSON object's layout.
+pub const SCHEMA: &str = "perceptor.bench/1";
+
+/// No record is longer, in bytes.
+const MAX_LENGTH: u64 = 64 << 20;
+/// More runs than anyone waits for.
+const MAX_RUNS: usize = 1000;
+
+/// What a bench found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The version of the program.
+    pub version: String,
+    /// The revision of its source.
+    pub revision: String,
+    /// `release` or `debug`.
+    pub build: String,
+    /// Where it ran.
+    pub machine: Machine,
+    /// What was trained.
+    pub work: Work,
+    /// How it was measured.
+    pub settings: Settings,
+    /// Register peak by number of threads; empty where only [`Record::time_to`] was asked for.
+    pub peak: Vec<Peak>,
+    /// Products of the network's shapes on one thread, the engine in use first; may be empty as above.
+    pub products: Vec<Product>,
+    /// Training by number of threads, one first; may be empty as above.
+    pub training: Vec<Training>,
+    /// Time to an accuracy, where that was asked for.
+    pub time_to: Option<TimeTo>,
+    /// What an earlier record says against this one, where there was one.
+    pub comparison: Option<Comparison>,
+    /// What the reader should know before trusting the figures.
+    pub warnings: Vec<String>,
+}
+
+/// A machine, as far as it decides figures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// The processor's name where the system tells it, else `unknown`.
+    pub processor: String,
+    /// `x86_64`, `aarch64`, …
+    pub architecture: String,
+    /// `linux`, `macos`, …
+    pub system: String,
+    /// Cores this process may use, by affinity and control group.
+    pub cores: usize,
+    /// The widest registers, which the peak was measured in.
+    pub instructions: String,
+    /// The linear algebra library that is linked in, with its version and kernel.
+    pub blas: String,
+}
+
+/// The data, the network, and how it is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Work {
+    /// Where the data came from.
+    pub data: String,
+    /// Training items.
+    pub train_items: usize,
+    /// Test items; none without a test set.
+    pub test_items: Option<usize>,
+    /// The widths, as `784-100-10`.
+    pub network: String,
+    /// The activation of the hidden layers.
+    pub activation: String,
+    /// The number of parameters.
+    pub parameters: usize,
+    /// Operations of the matrix products for one sample.
+    pub flops_per_sample: f64,
+    /// Samples a step.
+    pub batch_size: usize,
+    /// The learning rate.
+    pub learning_rate: f32,
+    /// The momentum.
+    pub momentum: f32,
+    /// The first seed.
+    pub seed: u64,
+    /// The name of the engine in use; never `auto`.
+    pub engine: String,
+    /// The same with what it runs on.
+    pub kernels: String,
+}
+
+/// How to measure.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The most threads.
+    pub threads: NonZeroUsize,
+    /// Timed runs of everything.
+    pub runs: usize,
+    /// About how long a run of training takes; products take a hundredth of it.
+    pub seconds: f64,
+    /// The accuracy to time, where that is asked for instead of rates.
+    pub goal: Option<Goal>,
+}
+
+impl Settings {
+    /// Holds every setting against its range.
+    ///
+    /// # Errors
+    /// [`Error::Config`], naming the flag of the first setting that is out of range.
+    pub fn check(&self) -> Result<()> {
+        let refuse = |flag: &str, found: String, expected: String| {
+            Err(Error::Config(Refusal::new(flag, found, expected)))
+        };
+        let seconds_fit = self.seconds > 0.0 && self.seconds <= 3600.0;
+        if !(1..=MAX_RUNS).contains(&self.runs) {
+            return refuse("--runs", self.runs.to_string(), format!("1 to {MAX_RUNS}"));
+        }
+        if !seconds_fit {
+            let expected = "above 0 and up to 3600".to_owned();
+            return refuse("--seconds", self.seconds.to_string(), expected);
+        }
+        match self.goal {
+            Some(goal) if !(1..=MAX_RUNS as u64).contains(&goal.seeds) => refuse(
+                "--seeds",
+                goal.seeds.to_string(),
+                format!("1 to {MAX_RUNS}"),
+            ),
+            Some(goal) if !(goal.accuracy > 0.0 && goal.accuracy <= 1.0) => refuse(
+                "--time-to",
+                goal.accuracy.to_string(),
+                "above 0 and up to 1".to_owned(),
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Record {
+    /// A record of this machine and this work, without figures as yet.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for an engine that is not here, [`Error::Blas`] when BLAS cannot be held to one thread.
+    pub fn new(
+        data_name: &str,
+        data: &Splits,
+        spec: &Spec,
+        config: &TrainConfig,
+        settings: Settings,
+    ) -> Result<Record> {
+        let blas = blas::single_threaded()?;
+        let engine = config.engine.resolve()?;
+        let work = Work {
+            data: data_name.to_owned(),
+            train_items: data.train.items(),
+            test_items: data.test.as_ref().map(Dataset::items),
+            network: spec.to_string(),
+            activation: spec.activation().name().to_owned(),
+            parameters: spec.parameters(),
+            flops_per_sample: spec.training_flops(),
+            batch_size: config.batch_size.min(data.train.items()),
+            learning_rate: config.learning_rate,
+            momentum: config.momentum,
+            seed: config.seed,
+            engine: engine.name().to_owned(),
+            kernels: engine.describe(&blas),
+        };
+        let debug = cfg!(debug_assertions);
+        Ok(Record {
+            schema: SCHEMA.to_owned(),
+            version: crate::VERSION.to_owned(),
+            revision: crate::REVISION.to_owned(),
+            build: if debug { "debug" } else { "release" }.to_owned(),
+            machine: Machine {
+                processor: processor(),
+                architecture: std::env::consts::ARCH.to_owned(),
+                system: std::env::consts::OS.to_owned(),
+                cores: Workers::available().get(),
+                instructions: Instructions::detect().name().to_owned(),
+                blas: format!("{} {} {}", blas.library, blas.version, blas.kernel),
+            },
+            work,
+            settings,
+            peak: Vec::new(),
+            products: Vec::new(),
+            training: Vec::new(),
+            time_to: None,
+            comparison: None,
+            warnings: Vec::new(),
+        })
+    }
+
+    /// Reads a record that was written as JSON.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the file cannot be read, [`Error::Data`] when it is not a record of this schema.
+    pub fn read(path: &Path) -> Result<Record> {
+        let refuse = |found: String, expected: &str| {
+            Error::Data(
+                Refusal::new(path.display(), found, expected)
+                    .hint("write one with: perceptor bench --format json > FILE"),
+            )
+        };
+        let file = fs::File::open(path).map_err(Error::io(path, "open the file"))?;
+        let mut bytes = Vec::new();
+        file.take(MAX_LENGTH)
+            .read_to_end(&mut bytes)
+            .map_err(Error::io(path, "read the file"))?;
+        let value: Value = serde_json::from_slice(&bytes)
+            .map_err(|error| refuse(format!("not JSON ({error})"), SCHEMA))?;
+        match value.get("schema").and_then(Value::as_str) {
+            Some(SCHEMA) => {}
+            Some(other) => return Err(refuse(format!("schema {other}"), SCHEMA)),
+            None => return Err(refuse("JSON without a schema".to_owned(), SCHEMA)),
+        }
+        let record: Record = serde_json::from_value(value)
+            .map_err(|error| refuse(error.to_string(), "the fields of a record"))?;
+        if let Some(runs) = record.all_runs().find(|runs| !are_timings(runs)) {
+            let found = format!("runs of {runs:?}");
+            return Err(refuse(found, "1 to 1000 numbers above 0"));
+        }
+        Ok(record)
+    }
+
+    /// Every list of raw figures.
+    fn all_runs(&self) -> impl Iterator<Item = &[f64]> {
+        let peak = self.peak.iter().map(|peak| &peak.samples[..]);
+        let products = self.products.iter().map(|product| &product.seconds[..]);
+        let rates = self.training.iter().map(|t| &t.samples_per_second[..]);
+        peak.chain(products).chain(rates)
+    }
+}
+
+/// Whether `runs` are something that statistics can be made of.
+fn are_timings(runs: &[f64]) -> bool {
+    (1..=MAX_RUNS).contains(&runs.len()) && runs.iter().all(|run| run.is_finite() && *run > 0.0)
+}
+
+/// The processor's name, by Linux.
+fn processor() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let mut lines = text.lines().filter_map(|line| line.split_once(':'));
+    let name = lines.find(|(key, _)| key.trim() == "model name");
+    name.map_or("unknown".to_owned(), |(_, name)| name.trim().to_owned())
+}

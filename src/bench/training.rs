@@ -1,0 +1,310 @@
+//! Samples a second in training, at one thread and at each other number, in turns.
+//!
+//! A pass is what [`crate::train::train`] does in an epoch: a full permutation, gather, forward, backward, momentum,
+//! every sample used. Evaluation is not part of it. Each number of threads trains a network of its own, and runs go
+//! round, so that a slow minute of the machine hits all alike.
+
+use std::iter;
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use super::statistics::{Estimate, Summary};
+use crate::compute::parallel::Workers;
+use crate::config::TrainConfig;
+use crate::data::loader::Order;
+use crate::data::{Dataset, Scaling};
+use crate::error::{Error, Result};
+use crate::nn::init::initial_parameters;
+use crate::nn::{Network, Spec};
+use crate::optim::Sgd;
+use crate::train::Stepper;
+
+/// Training at one number of threads.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Training {
+    /// Worker threads.
+    pub threads: usize,
+    /// Samples trained on in each run.
+    pub samples_per_run: usize,
+    /// Each run, in seconds.
+    pub seconds: Vec<f64>,
+    /// Each run, in samples a second.
+    pub samples_per_second: Vec<f64>,
+    /// Those rates in short.
+    pub summary: Summary,
+    /// 10⁹ operations of the matrix products a second, in the median run.
+    pub gflops: f64,
+    /// That rate as a share of the peak of as many threads.
+    pub of_peak: f64,
+    /// How many times as fast as one thread in the same round; none at one thread.
+    pub speed_up: Option<Estimate>,
+}
+
+/// The numbers of threads to measure up to `most`: every one up to 4, then powers of two and `most` itself.
+pub fn thread_counts(most: NonZeroUsize) -> Vec<NonZeroUsize> {
+    let most = most.get();
+    let doubled = iter::successors(Some(1), |n: &usize| n.checked_mul(2));
+    let counts = match most {
+        ..=4 => (1..=most).collect::<Vec<usize>>(),
+        _ => doubled.take_while(|&n| n < most).chain([most]).collect(),
+    };
+    counts.into_iter().filter_map(NonZeroUsize::new).collect()
+}
+
+/// A network in training.
+pub(super) struct Trainee<'a> {
+    config: &'a TrainConfig,
+    data: &'a Dataset,
+    scaling: Scaling,
+    stepper: Stepper,
+    order: Order,
+    batch_size: usize,
+    epoch: usize,
+}
+
+impl<'a> Trainee<'a> {
+    /// Makes the network and its buffers.
+    pub(super) fn new(
+        config: &'a TrainConfig,
+        spec: &Spec,
+        data: &'a Dataset,
+    ) -> Result<Trainee<'a>> {
+        let scaling = Scaling::fit(config.scale, data.images())?;
+        let parameters = initial_parameters(spec, config.init, config.bias_init, config.seed);
+        let sgd = Sgd {
+            learning_rate: config.learning_rate,
+            momentum: config.momentum,
+        };
+        let batch_size = config.batch_size.min(data.items());
+        Ok(Trainee {
+            config,
+            data,
+            scaling,
+            stepper: Stepper::new(spec, &parameters, config.engine, sgd, batch_size)?,
+            order: Order::new(data.items()),
+            batch_size,
+            epoch: 0,
+        })
+    }
+
+    /// Steps in an epoch.
+    pub(super) fn steps(&self) -> usize {
+        self.data.items().div_ceil(self.batch_size)
+    }
+
+    /// The network as it is now.
+    pub(super) fn network(&self) -> &Network {
+        self.stepper.network()
+    }
+
+    /// How elements become inputs.
+    pub(super) fn scaling(&self) -> Scaling {
+        self.scaling
+    }
+
+    /// Shuffles for the next epoch and takes its first `steps` steps. Gives the time in seconds; of the shuffle only
+    /// the share that so many steps have of an epoch.
+    pub(super) fn pass(&mut self, workers: &Workers, steps: usize) -> Result<f64> {
+        let start = Instant::now();
+        self.epoch += 1;
+        self.order.shuffle(self.config.seed, self.epoch);
+        let shuffle = start.elapsed().as_secs_f64();
+        let mut broken = None;
+        let batches = self.order.batches(self.batch_size).take(steps);
+        let mut on_step = |step: usize, loss: f64| {
+            if loss.is_finite() {
+                return ControlFlow::Continue(());
+            }
+            broken = Some((step + 1, loss));
+            ControlFlow::Break(())
+        };
+        self.stepper
+            .pass(workers, self.data, self.scaling, batches, &mut on_step);
+        let rest = start.elapsed().as_secs_f64() - shuffle;
+        match broken {
+            Some((step, loss)) => Err(Error::Diverged {
+                epoch: self.epoch,
+                step,
+                what: "training loss",
+                value: loss,
+                learning_rate: self.config.learning_rate,
+            }),
+            None => Ok(rest + shuffle * steps.min(self.steps()) as f64 / self.steps() as f64),
+        }
+    }
+}
+
+/// What one run does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Size {
+    /// Epochs begun.
+    passes: usize,
+    /// Steps of each.
+    steps: usize,
+}
+
+impl Size {
+    /// The size that takes about `seconds`, when a step takes `step_seconds` and an epoch has `epoch` steps: whole
+    /// epochs, or some steps where one epoch is too long.
+    fn for_seconds(seconds: f64, step_seconds: f64, epoch: usize) -> Size {
+        let wanted = seconds / step_seconds;
+        if wanted < epoch as f64 {
+            Size {
+                passes: 1,
+                steps: (wanted as usize).max(1),
+            }
+        } else {
+            Size {
+                passes: (wanted / epoch as f64).round() as usize,
+                steps: epoch,
+            }
+        }
+    }
+}
+
+/// Workers, the network they train, and what their runs have taken.
+struct Contestant<'a> {
+    workers: Workers,
+    trainee: Trainee<'a>,
+    size: Size,
+    seconds: Vec<f64>,
+}
+
+impl<'a> Contestant<'a> {
+    /// Warms up for up to `seconds` and sizes a run by it.
+    fn new(workers: Workers, mut trainee: Trainee<'a>, seconds: f64) -> Result<Contestant<'a>> {
+        let epoch = trainee.steps();
+        let (mut steps, mut elapsed) = (1, trainee.pass(&workers, 1)?);
+        while elapsed < seconds / 2.0 {
+            if steps == epoch {
+                elapsed = trainee.pass(&workers, epoch)?;
+                break;
+            }
+            steps = (steps * 2).min(epoch);
+            elapsed = trainee.pass(&workers, steps)?;
+        }
+        Ok(Contestant {
+            size: Size::for_seconds(seconds, elapsed / steps as f64, epoch),
+            workers,
+            trainee,
+            seconds: Vec::new(),
+        })
+    }
+
+    /// One timed run, after a step that brings the network back into the caches.
+    fn run(&mut self) -> Result<()> {
+        self.trainee.pass(&self.workers, 1)?;
+        let mut seconds = 0.0;
+        for _ in 0..self.size.passes {
+            seconds += self.trainee.pass(&self.workers, self.size.steps)?;
+        }
+        self.seconds.push(seconds);
+        Ok(())
+    }
+
+    fn samples_per_run(&self) -> usize {
+        let items = self.trainee.data.items();
+        self.size.passes * items.min(self.size.steps * self.trainee.batch_size)
+    }
+
+    fn rates(&self) -> Vec<f64> {
+        let samples = self.samples_per_run() as f64;
+        self.seconds.iter().map(|s| samples / s).collect()
+    }
+}
+
+/// Trains on `data` with each of `teams`, the first of which is the one that others are held against: `runs` runs
+/// of about `seconds` each, in turns. `peaks` are those of the teams, in 10⁹ operations a second.
+///
+/// `on_run` is told after the warm-up of each team and after each run.
+///
+/// # Errors
+/// As [`crate::train::train`].
+///
+/// # Panics
+/// When there are no teams or no runs, or not a peak for each team.
+pub fn measure(
+    config: &TrainConfig,
+    (spec, data): (&Spec, &Dataset),
+    teams: Vec<Workers>,
+    (runs, seconds): (usize, f64),
+    peaks: &[f64],
+    on_run: &mut dyn FnMut(),
+) -> Result<Vec<Training>> {
+    assert_eq!(teams.len(), peaks.len(), "a peak for each team");
+    let mut contestants = Vec::with_capacity(teams.len());
+    for workers in teams {
+        let trainee = Trainee::new(config, spec, data)?;
+        contestants.push(Contestant::new(workers, trainee, seconds)?);
+        on_run();
+    }
+    for run in 0..runs {
+        // There and back again: what changes steadily then favours nobody.
+        let count = contestants.len();
+        for place in 0..count {
+            let place = if run % 2 == 0 {
+                place
+            } else {
+                count - 1 - place
+            };
+            contestants[place].run()?;
+            on_run();
+        }
+    }
+    let alone = contestants[0].rates();
+    let results = contestants.iter().zip(peaks);
+    Ok(results
+        .map(|(contestant, peak)| result(contestant, spec, *peak, &alone))
+        .collect())
+}
+
+fn result(contestant: &Contestant, spec: &Spec, peak: f64, alone: &[f64]) -> Training {
+    let rates = contestant.rates();
+    let (threads, summary) = (contestant.workers.threads(), Summary::of(&rates));
+    let gflops = summary.median * spec.training_flops() / 1e9;
+    Training {
+        threads,
+        samples_per_run: contestant.samples_per_run(),
+        seconds: contestant.seconds.clone(),
+        summary,
+        gflops,
+        of_peak: gflops / peak,
+        speed_up: (threads > 1).then(|| Estimate::of_ratio(&rates, alone)),
+        samples_per_second: rates,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_go_up_to_all_cores() {
+        let counts = |most| {
+            let counts = thread_counts(NonZeroUsize::new(most).expect("not zero"));
+            counts.iter().map(|n| n.get()).collect::<Vec<usize>>()
+        };
+        assert_eq!(counts(1), [1]);
+        assert_eq!(counts(3), [1, 2, 3]);
+        assert_eq!(counts(4), [1, 2, 3, 4]);
+        assert_eq!(counts(8), [1, 2, 4, 8]);
+        assert_eq!(counts(12), [1, 2, 4, 8, 12]);
+    }
+
+    #[test]
+    fn a_run_is_whole_epochs_or_some_steps() {
+        let size = |seconds, step| {
+            let size = Size::for_seconds(seconds, step, 100);
+            (size.passes, size.steps)
+        };
+        // An epoch takes 0.2 s, five of them a second.
+        assert_eq!(size(1.0, 0.002), (5, 100));
+        // An epoch takes 10 s.
+        assert_eq!(size(1.0, 0.1), (1, 10));
+        // A step takes longer than a run should.
+        assert_eq!(size(1.0, 3.0), (1, 1));
+    }
+}

@@ -1,0 +1,333 @@
+//! From facts to findings: what is wrong, what is only worth a warning, and what to do about it.
+//!
+//! *Wrong* is what makes results or measured times unreliable, or keeps the program from running: a BLAS that does
+//! not stay at one thread or races, kernels that the processor cannot run, an engine that is not here or computes
+//! something else, more workers than cores, a debug build. A *warning* is what works, but less well than it could:
+//! forced slow kernels, a part of a core, little memory, a cache folder that cannot be written.
+
+use std::path::Path;
+
+use super::cores::Cores;
+use super::machine::Memory;
+use super::program::{Build, Engines, Library};
+use super::{Diagnosis, Finding, kernels};
+use crate::compute::Engine;
+use crate::durable::check_writable;
+
+/// Less memory than this is soon used up, in bytes.
+const LITTLE_MEMORY: u64 = 512_000_000;
+
+/// Every check that needs facts alone.
+pub fn of_facts(facts: &Diagnosis, threads_given: bool) -> Vec<Finding> {
+    let mut findings = vec![
+        build(&facts.build),
+        blas_threads(&facts.blas),
+        blas_version(&facts.blas),
+    ];
+    findings.extend(kernels::check(
+        &facts.blas,
+        &facts.machine,
+        &facts.environment,
+    ));
+    findings.extend([
+        engine(&facts.engines),
+        workers(facts.workers, threads_given, &facts.machine.cores),
+        cpu_quota(&facts.machine.cores),
+    ]);
+    findings.extend(memory(&facts.machine.memory));
+    findings
+}
+
+fn build(build: &Build) -> Finding {
+    match build.mode {
+        "debug" => Finding::wrong(
+            "build",
+            "a debug build, slower than a release build: times say nothing",
+        )
+        .cure("build with cargo build --release, or run cargo run --release -- doctor"),
+        mode => Finding::ok("build", mode),
+    }
+}
+
+fn blas_threads(blas: &Library) -> Finding {
+    let check = "blas-threads";
+    match (&blas.refusal, blas.threading, blas.threads) {
+        (Some(refusal), ..) => {
+            let cure = "put OPENBLAS_NUM_THREADS=1 and OMP_NUM_THREADS=1 before the command";
+            let cure = blas.cure.as_deref().unwrap_or(cure);
+            Finding::wrong(check, refusal).cure(cure)
+        }
+        (None, Some("openmp"), _) => {
+            Finding::ok(check, "1 a call, an OpenMP build held by OMP_NUM_THREADS=1")
+        }
+        (None, Some(threading), Some(threads)) => {
+            Finding::ok(check, format!("{threads} a call, {threading}"))
+        }
+        (None, ..) => Finding::ok(check, "1 a call"),
+    }
+}
+
+fn blas_version(blas: &Library) -> Finding {
+    let version = blas.version.as_deref().unwrap_or("of unknown version");
+    let found = format!("{} {version}", blas.name);
+    // Its GEMM may start on panels that another thread still packs; 0.3.31 took the change back.
+    let races = blas.name == "OpenBLAS" && version.split('.').take(3).eq(["0", "3", "30"]);
+    if races {
+        let found = format!("{found}, whose GEMM has a race that corrupts results");
+        Finding::wrong("blas-version", found).cure("install OpenBLAS 0.3.31 or newer, or 0.3.29")
+    } else {
+        Finding::ok("blas-version", found)
+    }
+}
+
+fn engine(engines: &Engines) -> Finding {
+    let fact = |name: &str| engines.all.iter().find(|fact| fact.name == name);
+    match engines
+        .takes
+        .and_then(fact)
+        .and_then(|fact| fact.runs_on.as_ref())
+    {
+        Some(runs_on) if engines.asked == Engine::Auto.name() => {
+            Finding::ok("engine", format!("{runs_on}, taken by auto"))
+        }
+        Some(runs_on) => Finding::ok("engine", runs_on),
+        None => {
+            let refusal = fact(engines.asked).and_then(|fact| fact.refusal.clone());
+            let found = refusal.unwrap_or_else(|| format!("{} is not here", engines.asked));
+            Finding::wrong("engine", found).cure("leave --engine out, or give --engine portable")
+        }
+    }
+}
+
+fn workers(workers: usize, given: bool, cores: &Cores) -> Finding {
+    let usable = cores.usable;
+    if workers > usable {
+        let found = format!(
+            "{} on {}: they wait for each other",
+            count(workers, "worker"),
+            count(usable, "core")
+        );
+        return Finding::wrong("workers", found).cure(format!(
+            "leave --threads out, or give at most --threads {usable}"
+        ));
+    }
+    let found = format!("{} on {}", count(workers, "worker"), count(usable, "core"));
+    Finding::ok(
+        "workers",
+        if given {
+            found + ", by --threads"
+        } else {
+            found
+        },
+    )
+}
+
+/// `1 core`, `2 cores`.
+fn count(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
+fn cpu_quota(cores: &Cores) -> Finding {
+    let check = "cpu-quota";
+    let allowed = cores.affinity.or(cores.machine);
+    match cores.quota {
+        None => Finding::ok(check, "none"),
+        // More than can be used is no limit.
+        Some(quota)
+            if quota.fract() == 0.0 || allowed.is_some_and(|cores| quota >= cores as f64) =>
+        {
+            Finding::ok(check, format!("{quota} cores"))
+        }
+        Some(quota) => {
+            let effect = if quota < 1.0 {
+                "a worker is stopped now and then"
+            } else {
+                "the part of a core is not used"
+            };
+            let whole = quota.ceil();
+            Finding::warning(check, format!("{quota:.2} cores, not a whole number: {effect}")).cure(format!(
+                "grant whole cores: docker run --cpus {whole}, a Kubernetes limit of cpu: {whole}, or CPUQuota={}%",
+                100.0 * whole
+            ))
+        }
+    }
+}
+
+fn memory(memory: &Memory) -> Option<Finding> {
+    let available = memory.available?;
+    let found = format!("{} MB available", available / 1_000_000);
+    Some(if available < LITTLE_MEMORY {
+        Finding::warning("memory", found + ", of 512 MB that a usual run may want")
+            .cure("raise the memory limit, end other programs, or make network and batch smaller")
+    } else {
+        Finding::ok("memory", found)
+    })
+}
+
+/// Whether generated data can be kept in `folder`, which need not be there yet.
+pub fn cache_folder(folder: &Path) -> Finding {
+    let there = folder.ancestors().find(|folder| folder.exists());
+    let written = there.map_or(Ok(()), check_writable);
+    match written {
+        Ok(()) => Finding::ok("cache-folder", folder.display().to_string()),
+        Err(error) => Finding::warning("cache-folder", error.to_string())
+            .cure("set XDG_CACHE_HOME to a folder that you may write to, or give --data DIR"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::{Limit, Verdict};
+
+    fn library() -> Library {
+        Library {
+            name: "OpenBLAS",
+            version: Some("0.3.21".to_owned()),
+            kernel: Some("Haswell".to_owned()),
+            threading: Some("pthreads"),
+            threads: Some(1),
+            linkage: "shared",
+            path: None,
+            refusal: None,
+            cure: None,
+        }
+    }
+
+    fn cores(usable: usize, quota: Option<f64>) -> Cores {
+        Cores {
+            usable,
+            machine: Some(8),
+            physical: None,
+            affinity: Some(8),
+            quota,
+            limited_by: quota.map(|_| Limit::Quota),
+        }
+    }
+
+    #[test]
+    fn a_debug_build_is_wrong() {
+        let of = |mode| {
+            build(&Build {
+                mode,
+                ..Build::of_this_program()
+            })
+            .verdict
+        };
+        assert_eq!((of("release"), of("debug")), (Verdict::Ok, Verdict::Wrong));
+    }
+
+    #[test]
+    fn a_refused_blas_is_wrong_in_its_own_words() {
+        let refused = Library {
+            refusal: Some("openblas: 4 threads".to_owned()),
+            cure: Some("do this".to_owned()),
+            threading: None,
+            threads: None,
+            ..library()
+        };
+        let expected = Finding::wrong("blas-threads", "openblas: 4 threads").cure("do this");
+        assert_eq!(blas_threads(&refused), expected);
+        let openmp = Library {
+            threading: Some("openmp"),
+            ..library()
+        };
+        for sound in [library(), openmp] {
+            assert_eq!(blas_threads(&sound).verdict, Verdict::Ok);
+        }
+    }
+
+    #[test]
+    fn the_version_with_the_race_is_wrong() {
+        for (version, expected) in [
+            ("0.3.30", Verdict::Wrong),
+            ("0.3.30.dev", Verdict::Wrong),
+            ("0.3.3", Verdict::Ok),
+            ("0.3.31", Verdict::Ok),
+            ("1.0.3.30", Verdict::Ok),
+        ] {
+            let blas = Library {
+                version: Some(version.to_owned()),
+                ..library()
+            };
+            assert_eq!(blas_version(&blas).verdict, expected, "{version}");
+            let other = Library {
+                name: "matrixmultiply",
+                ..blas
+            };
+            assert_eq!(blas_version(&other).verdict, Verdict::Ok);
+        }
+    }
+
+    #[test]
+    fn more_workers_than_cores_are_wrong() {
+        assert_eq!(workers(8, false, &cores(8, None)).verdict, Verdict::Ok);
+        let found = workers(9, true, &cores(8, None));
+        assert_eq!(found.verdict, Verdict::Wrong);
+        assert_eq!(
+            found.found,
+            "9 workers on 8 cores: they wait for each other"
+        );
+        assert_eq!(
+            workers(1, true, &cores(1, None)).found,
+            "1 worker on 1 core, by --threads"
+        );
+    }
+
+    #[test]
+    fn a_part_of_a_core_is_a_warning() {
+        for (quota, expected) in [
+            (None, Verdict::Ok),
+            (Some(2.0), Verdict::Ok),
+            (Some(2.5), Verdict::Warning),
+            (Some(0.5), Verdict::Warning),
+            // The process may use 8.
+            (Some(9.5), Verdict::Ok),
+        ] {
+            let found = cpu_quota(&cores(2, quota));
+            assert_eq!(found.verdict, expected, "{quota:?}");
+        }
+        let cure = cpu_quota(&cores(2, Some(2.5))).cure.expect("a cure");
+        assert!(
+            cure.contains("--cpus 3") && cure.contains("CPUQuota=300%"),
+            "{cure}"
+        );
+    }
+
+    #[test]
+    fn little_memory_is_a_warning_and_unknown_memory_is_nothing() {
+        let of = |available| {
+            let memory = Memory {
+                available,
+                ..Memory::default()
+            };
+            super::memory(&memory).map(|finding| finding.verdict)
+        };
+        assert_eq!(of(Some(511_999_999)), Some(Verdict::Warning));
+        assert_eq!(of(Some(512_000_000)), Some(Verdict::Ok));
+        assert_eq!(of(None), None);
+    }
+
+    #[test]
+    fn a_cache_folder_is_tried_without_being_made() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let below = folder.path().join("not/there/yet");
+        assert_eq!(cache_folder(&below).verdict, Verdict::Ok);
+        assert!(!folder.path().join("not").exists());
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").expect("a file");
+        assert_eq!(cache_folder(&file.join("below")).verdict, Verdict::Warning);
+    }
+
+    #[test]
+    fn an_engine_that_is_not_here_is_wrong() {
+        let here = Engines::look(Engine::Portable, None);
+        assert_eq!(engine(&here).verdict, Verdict::Ok);
+        let none = Engines {
+            takes: None,
+            ..here
+        };
+        assert_eq!(engine(&none).verdict, Verdict::Wrong);
+    }
+}

@@ -1,0 +1,302 @@
+//! Engines on trial: their gradient against the reference in `f64`, and their bits for several numbers of workers.
+//!
+//! The cases are small and awkward: batches that fill no block, widths that fill no register, every activation.
+//! They are drawn from a fixed seed, so that a second look finds the same.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use rand::RngExt;
+
+use crate::compute::Engine;
+use crate::compute::parallel::Workers;
+use crate::data::idx::{ElementType, Header};
+use crate::data::mmap::Bytes;
+use crate::data::{Dataset, IdxFile, Scaling};
+use crate::error::Result;
+use crate::nn::init::initial_parameters;
+use crate::nn::{Activation, Init, Spec};
+use crate::optim::Sgd;
+use crate::random::{Purpose, stream};
+use crate::reference::Reference;
+use crate::train::Stepper;
+
+/// A gradient may be off by this share of its largest element: some hundred roundings of `f32`.
+pub const TOLERANCE: f64 = 1e-5;
+
+const SEED: u64 = 7;
+/// Rows of the batches: one, fewer than a tile, and several blocks with a ragged last.
+const ROWS: [usize; 4] = [1, 9, 33, 131];
+/// Inputs, hidden widths and classes.
+const SHAPES: [(usize, &[usize], usize); 5] = [
+    (9, &[], 3),
+    (13, &[11], 10),
+    (31, &[5, 19, 6], 11),
+    (3, &[2], 12),
+    (70, &[129], 10),
+];
+/// Rows of a batch and hidden widths; the last network's weights do not fit the cache of a core.
+const STEPS: [(usize, &[usize]); 3] = [(33, &[20]), (128, &[64, 33]), (100, &[1500, 100])];
+const AS_IT_IS: Scaling = Scaling {
+    offset: 0.0,
+    factor: 1.0,
+};
+const SGD: Sgd = Sgd {
+    learning_rate: 0.2,
+    momentum: 0.9,
+};
+
+/// How far an engine was from the reference, at worst.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deviation {
+    /// The largest difference, as a share of the largest element of that gradient. NaN stays NaN.
+    pub worst: f64,
+    /// The case in which it was found.
+    pub case: String,
+    /// Number of cases tried.
+    pub cases: usize,
+}
+
+impl Deviation {
+    /// Whether the engine computes what it should.
+    pub fn is_small(&self) -> bool {
+        self.worst <= TOLERANCE
+    }
+
+    fn take(&mut self, off: f64, case: &Case) {
+        self.cases += 1;
+        // Written so that NaN is the worst of all, and stays.
+        if !(off <= self.worst || self.worst.is_nan()) {
+            self.worst = off;
+            self.case = case.to_string();
+        }
+    }
+}
+
+/// A network, a batch and parameters that are no special case.
+struct Case {
+    spec: Spec,
+    data: Dataset,
+    parameters: Vec<f32>,
+    batch: Vec<u32>,
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let activation = self.spec.activation().name();
+        write!(f, "{} {activation}, {} rows", self.spec, self.batch.len())
+    }
+}
+
+impl Case {
+    fn new(
+        inputs: usize,
+        hidden: &[usize],
+        classes: usize,
+        kind: (Activation, usize),
+    ) -> Result<Case> {
+        let (activation, rows) = kind;
+        let spec = Spec::new(inputs, hidden, classes, activation)?;
+        let mut rng = stream(SEED, Purpose::Init, 99);
+        let mut parameters = initial_parameters(&spec, Init::Xavier, 0.1, SEED);
+        for parameter in &mut parameters {
+            *parameter += rng.random_range(-0.1f32..0.1);
+        }
+        let floats = (0..rows * inputs).flat_map(|_| rng.random_range(-1.0f32..1.0).to_be_bytes());
+        let images = idx(ElementType::F32, &[rows, inputs], floats.collect())?;
+        let labels = (0..rows).map(|_| rng.random_range(0..classes) as u8);
+        let labels = idx(ElementType::U8, &[rows], labels.collect())?;
+        Ok(Case {
+            data: Dataset::new(images, &labels, Some(classes))?,
+            spec,
+            parameters,
+            batch: (0..rows as u32).rev().collect(),
+        })
+    }
+
+    fn stepper(&self, engine: Engine) -> Result<Stepper> {
+        Stepper::new(&self.spec, &self.parameters, engine, SGD, self.batch.len())
+    }
+
+    fn reference(&self) -> Reference {
+        Reference {
+            sizes: self.spec.sizes(),
+            activation: self.spec.activation(),
+            parameters: self.parameters.iter().copied().map(f64::from).collect(),
+        }
+    }
+
+    /// An item as the reference takes it.
+    fn item(&self, row: u32) -> (Vec<f64>, usize) {
+        let mut x = vec![0.0; self.data.features()];
+        self.data.images().read(row as usize, &mut x);
+        let label = self.data.labels()[row as usize] as usize;
+        (x.into_iter().map(f64::from).collect(), label)
+    }
+
+    /// The mean gradient over the batch, by the reference.
+    fn slow_gradient(&self) -> Vec<f64> {
+        let net = self.reference();
+        let mut mean = vec![0.0; net.parameters.len()];
+        for &row in &self.batch {
+            let (x, label) = self.item(row);
+            for (mean, g) in mean.iter_mut().zip(net.gradient(&x, label)) {
+                *mean += g / self.batch.len() as f64;
+            }
+        }
+        mean
+    }
+
+    /// The mean gradient over the batch, by an engine: velocity starts at zero, so after a step it is that.
+    fn fast_gradient(&self, engine: Engine, workers: &Workers) -> Result<Vec<f32>> {
+        let mut stepper = self.stepper(engine)?;
+        stepper.step(workers, &self.data, AS_IT_IS, &self.batch);
+        Ok(stepper.velocity())
+    }
+
+    /// The bits of the parameters after a few steps.
+    fn bits(&self, engine: Engine, workers: &Workers) -> Result<Vec<u32>> {
+        let mut stepper = self.stepper(engine)?;
+        let ragged = &self.batch[self.batch.len() / 3..];
+        for batch in [&self.batch, ragged, &self.batch] {
+            stepper.step(workers, &self.data, AS_IT_IS, batch);
+        }
+        Ok(stepper.parameters().into_iter().map(f32::to_bits).collect())
+    }
+}
+
+fn idx(element: ElementType, dimensions: &[usize], payload: Vec<u8>) -> Result<IdxFile> {
+    let path = Path::new("in memory");
+    let header = Header::new(path, element, dimensions)?;
+    let bytes = [header.to_bytes(), payload].concat();
+    IdxFile::from_bytes(path, Bytes::Owned(bytes))
+}
+
+fn cases() -> impl Iterator<Item = Result<Case>> {
+    let shapes = SHAPES
+        .into_iter()
+        .flat_map(|shape| ROWS.map(|rows| (shape, rows)));
+    let all = shapes.flat_map(|it| Activation::ALL.map(|activation| (it, activation)));
+    all.map(|(((inputs, hidden, classes), rows), activation)| {
+        Case::new(inputs, hidden, classes, (activation, rows))
+    })
+}
+
+/// The largest difference, as a share of the largest element; NaN where there is one.
+fn distance(found: &[f32], expected: &[f64]) -> f64 {
+    let worse = |most: f64, x: f64| if x <= most { most } else { x };
+    let largest = expected.iter().fold(0.0, |most, x| worse(most, x.abs()));
+    let differences = found
+        .iter()
+        .zip(expected)
+        .map(|(&a, b)| (f64::from(a) - b).abs());
+    let mut worst = 0.0;
+    for difference in differences {
+        if difference.is_nan() {
+            return f64::NAN;
+        }
+        worst = worse(worst, difference);
+    }
+    worst / largest.max(1e-12)
+}
+
+/// Holds the gradient of each of `engines` against the reference; the deviations are in their order.
+///
+/// # Errors
+/// Those of a stepper: an engine that is not here, memory that is not granted.
+pub fn gradients(engines: &[Engine], workers: &Workers) -> Result<Vec<Deviation>> {
+    let none = Deviation {
+        worst: 0.0,
+        case: String::new(),
+        cases: 0,
+    };
+    let mut deviations = vec![none; engines.len()];
+    for case in cases() {
+        let case = case?;
+        let expected = case.slow_gradient();
+        for (&engine, deviation) in engines.iter().zip(&mut deviations) {
+            let found = case.fast_gradient(engine, workers)?;
+            deviation.take(distance(&found, &expected), &case);
+        }
+    }
+    Ok(deviations)
+}
+
+/// The first of `threads` whose bits after a few steps differ from those of one worker, with the case.
+///
+/// # Errors
+/// As [`gradients`], or when the system does not grant the workers.
+pub fn other_bits(engine: Engine, threads: &[NonZeroUsize]) -> Result<Option<(usize, String)>> {
+    let one = Workers::new(NonZeroUsize::MIN)?;
+    let teams: Result<Vec<Workers>> = threads
+        .iter()
+        .map(|&threads| Workers::new(threads))
+        .collect();
+    let teams = teams?;
+    for (rows, hidden) in STEPS {
+        let case = Case::new(41, hidden, 6, (Activation::Relu, rows))?;
+        let expected = case.bits(engine, &one)?;
+        for team in &teams {
+            if case.bits(engine, team)? != expected {
+                return Ok(Some((team.threads(), case.to_string())));
+            }
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flipped_sign_and_a_nan_are_found() {
+        let workers = Workers::new(NonZeroUsize::MIN).expect("a worker");
+        for case in cases() {
+            let case = case.expect("a case");
+            let expected = case.slow_gradient();
+            let right = case
+                .fast_gradient(Engine::Portable, &workers)
+                .expect("a step");
+            assert!(distance(&right, &expected) <= TOLERANCE, "{case}");
+            let largest =
+                (0..right.len()).max_by(|&a, &b| right[a].abs().total_cmp(&right[b].abs()));
+            let at = largest.expect("a parameter");
+            for (wrong, what) in [(-right[at], "sign"), (f32::NAN, "NaN"), (0.0, "zero")] {
+                let mut found = right.clone();
+                found[at] = wrong;
+                let mut deviation = Deviation {
+                    worst: 0.0,
+                    case: String::new(),
+                    cases: 0,
+                };
+                deviation.take(distance(&found, &expected), &case);
+                deviation.take(0.0, &case);
+                assert!(!deviation.is_small(), "{case}: {what} unseen");
+            }
+        }
+    }
+
+    #[test]
+    fn no_unit_stands_at_the_kink_of_a_relu() {
+        // There one rounding of f32 would turn a derivative, and a sound engine would look wrong.
+        for case in cases() {
+            let case = case.expect("a case");
+            if matches!(
+                case.spec.activation(),
+                Activation::Relu | Activation::LeakyRelu
+            ) {
+                for &row in &case.batch {
+                    let outputs = case.reference().affine_outputs(&case.item(row).0);
+                    let hidden = &outputs[..outputs.len() - 1];
+                    let least = hidden
+                        .iter()
+                        .flatten()
+                        .fold(1.0f64, |least, z| least.min(z.abs()));
+                    assert!(least > 1e-6, "{case}: {least}");
+                }
+            }
+        }
+    }
+}

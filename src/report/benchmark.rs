@@ -1,0 +1,311 @@
+//! What a bench found, as text, Markdown or JSON: who measured what, then a table for each kind of figure, warnings
+//! last, where they are seen. The figures and their statistics come from [`crate::bench`].
+
+use std::io::{self, Write};
+
+use super::comparison::{changes, verdict};
+use super::number::{grouped, percent};
+use super::table::Table;
+use crate::bench::products::Stage;
+use crate::bench::statistics::Estimate;
+use crate::bench::time_to::Seed;
+use crate::bench::{Record, TimeTo};
+
+/// The record for a terminal.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_text(out: &mut dyn Write, record: &Record) -> io::Result<()> {
+    writeln!(out, "{}", title(record))?;
+    for (what, fact) in facts(record) {
+        writeln!(out, "  {what:<9} {fact}")?;
+    }
+    for table in tables(record) {
+        writeln!(out)?;
+        table.write_text(out)?;
+    }
+    writeln!(out)?;
+    for line in remarks(record) {
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+/// The record as Markdown, for a page that shows figures.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_markdown(out: &mut dyn Write, record: &Record) -> io::Result<()> {
+    writeln!(out, "{}\n", title(record))?;
+    for (what, fact) in facts(record) {
+        writeln!(out, "- {what}: {fact}")?;
+    }
+    for table in tables(record) {
+        writeln!(out)?;
+        table.write_markdown(out)?;
+    }
+    for line in remarks(record) {
+        writeln!(out, "\n{line}")?;
+    }
+    Ok(())
+}
+
+/// The record as one JSON object.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_json(mut out: &mut dyn Write, record: &Record) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut out, record)?;
+    writeln!(out)
+}
+
+fn title(record: &Record) -> String {
+    let Record {
+        version,
+        revision,
+        build,
+        ..
+    } = record;
+    format!("perceptor {version} ({revision}, {build} build)")
+}
+
+/// Who measured what, a line each.
+fn facts(record: &Record) -> Vec<(&'static str, String)> {
+    let (machine, work) = (&record.machine, &record.work);
+    vec![
+        (
+            "machine",
+            format!(
+                "{}, {}, {} {}, {}",
+                machine.processor,
+                count(machine.cores, "core"),
+                machine.architecture,
+                machine.system,
+                machine.instructions
+            ),
+        ),
+        (
+            "data",
+            format!(
+                "{}: {} training items",
+                work.data,
+                grouped(work.train_items)
+            ),
+        ),
+        (
+            "network",
+            format!(
+                "{}, {}, {} parameters, {} kFLOP a sample",
+                work.network,
+                work.activation,
+                grouped(work.parameters),
+                grouped((work.flops_per_sample / 1e3).round() as usize)
+            ),
+        ),
+        (
+            "training",
+            format!(
+                "batch size {}, learning rate {}, momentum {}, seed {}",
+                work.batch_size, work.learning_rate, work.momentum, work.seed
+            ),
+        ),
+        (
+            "engine",
+            format!("{}; {} linked in", work.kernels, machine.blas),
+        ),
+    ]
+}
+
+/// A table for each kind of figure that there is.
+fn tables(record: &Record) -> Vec<Table> {
+    let mut tables = Vec::new();
+    if !record.peak.is_empty() {
+        tables.push(peak(record));
+    }
+    if !record.products.is_empty() {
+        tables.push(products(record));
+    }
+    if !record.training.is_empty() {
+        tables.push(training(record));
+    }
+    tables.extend(record.time_to.as_ref().map(time_to));
+    let changes = record.comparison.as_ref().and_then(changes);
+    tables.extend(changes);
+    tables
+}
+
+fn peak(record: &Record) -> Table {
+    let instructions = &record.machine.instructions;
+    let samples = record.peak[0].samples.len();
+    let title =
+        format!("Peak: multiply-adds in registers, {instructions}, the best of {samples} samples");
+    let mut table = Table::new(title, 0, ["threads", "GFLOP/s", "a thread"]);
+    for peak in &record.peak {
+        table.row(vec![
+            peak.threads.to_string(),
+            format!("{:.1}", peak.gflops),
+            format!("{:.1}", peak.gflops / peak.threads as f64),
+        ]);
+    }
+    table
+}
+
+/// A row for each product of each layer, a column for each engine.
+fn products(record: &Record) -> Table {
+    let title = format!(
+        "Products: batches of {} on one thread, GFLOP/s and share of the peak, medians of {}",
+        record.products[0].rows,
+        count(record.settings.runs, "run")
+    );
+    let mut table = Table::new(title, 2, ["layer", "product"]);
+    let mut engines: Vec<&str> = Vec::new();
+    for product in &record.products {
+        if !engines.contains(&product.engine.as_str()) {
+            engines.push(&product.engine);
+            table.column(&product.engine);
+        }
+    }
+    let of_first = record.products.iter().filter(|p| p.engine == engines[0]);
+    for row in of_first {
+        let mut cells = vec![
+            layer_name(row.layer, row.fan_in, row.fan_out),
+            row.stage.name().to_owned(),
+        ];
+        cells.extend(
+            engines
+                .iter()
+                .map(|engine| rate(record, engine, row.layer, row.stage)),
+        );
+        table.row(cells);
+    }
+    table
+}
+
+fn layer_name(layer: usize, fan_in: usize, fan_out: usize) -> String {
+    format!("{layer}  {fan_in}→{fan_out}")
+}
+
+fn rate(record: &Record, engine: &str, layer: usize, stage: Stage) -> String {
+    let mut products = record.products.iter();
+    let found = products.find(|p| (p.engine.as_str(), p.layer, p.stage) == (engine, layer, stage));
+    found.map_or("–".to_owned(), |product| {
+        let of_peak = format!("({:.0} %)", 100.0 * product.of_peak);
+        format!("{:.1} {of_peak:>7}", product.gflops)
+    })
+}
+
+fn training(record: &Record) -> Table {
+    let title = format!(
+        "Training: {} of about {} s at each number of threads, in turns",
+        count(record.settings.runs, "run"),
+        record.settings.seconds
+    );
+    let columns = [
+        "threads",
+        "samples/s",
+        "min",
+        "max",
+        "spread",
+        "GFLOP/s",
+        "of peak",
+        "speed-up",
+    ];
+    let mut table = Table::new(title, 0, columns);
+    for training in &record.training {
+        let summary = &training.summary;
+        let rate = |rate: f64| grouped(rate.round() as usize);
+        table.row(vec![
+            training.threads.to_string(),
+            rate(summary.median),
+            rate(summary.min),
+            rate(summary.max),
+            format!("{:.1} %", 100.0 * summary.spread),
+            format!("{:.1}", training.gflops),
+            format!("{:.1} %", 100.0 * training.of_peak),
+            training.speed_up.as_ref().map_or("1".to_owned(), speed_up),
+        ]);
+    }
+    table
+}
+
+/// `1.93 (1.90 to 1.95)`, without the range where a single run gives none.
+fn speed_up(estimate: &Estimate) -> String {
+    if estimate.confidence == 0.0 {
+        return format!("{:.2}", estimate.median);
+    }
+    format!(
+        "{:.2} ({:.2} to {:.2})",
+        estimate.median, estimate.low, estimate.high
+    )
+}
+
+fn time_to(found: &TimeTo) -> Table {
+    let title = format!(
+        "Time to {} on the test set, evaluated after every epoch, the opening of the data counted in",
+        percent(found.goal.accuracy)
+    );
+    let mut table = Table::new(title, 0, ["seed", "seconds", "epochs", "accuracy"]);
+    for seed in &found.seeds {
+        table.row(seed_row(seed));
+    }
+    table
+}
+
+fn seed_row(seed: &Seed) -> Vec<String> {
+    let last = seed.evaluations.last();
+    vec![
+        seed.seed.to_string(),
+        seed.seconds
+            .map_or("never".to_owned(), |s| format!("{s:.3}")),
+        seed.evaluations.len().to_string(),
+        last.map_or("–".to_owned(), |last| percent(last.accuracy)),
+    ]
+}
+
+/// Sentences below the tables: how sure figures are, what a comparison says, and warnings.
+fn remarks(record: &Record) -> Vec<String> {
+    let mut lines = Vec::new();
+    // All have as many runs, and so the same confidence.
+    let mut speed_ups = record.training.iter().filter_map(|t| t.speed_up);
+    if let Some(estimate) = speed_ups.next().filter(|one| one.confidence > 0.0) {
+        lines.push(format!(
+            "Speed-up is over one thread in the same round; its range holds the true median in {:.0} of 100 cases.",
+            100.0 * estimate.confidence
+        ));
+    }
+    lines.extend(record.time_to.as_ref().map(time_to_remark));
+    if let Some(comparison) = &record.comparison {
+        lines.push(verdict(comparison));
+        lines.extend(comparison.notes.iter().map(|note| format!("note: {note}")));
+    }
+    lines.extend(
+        record
+            .warnings
+            .iter()
+            .map(|warning| format!("warning: {warning}")),
+    );
+    lines
+}
+
+fn time_to_remark(found: &TimeTo) -> String {
+    let (reached, seeds) = (found.reached, found.seeds.len());
+    let mean = found.mean.map(|mean| match found.deviation {
+        Some(deviation) => format!(": mean {mean:.3} s, standard deviation {deviation:.3} s"),
+        None => format!(": {mean:.3} s"),
+    });
+    let missed = (reached < seeds).then(|| {
+        let epochs = count(found.goal.epochs, "epoch");
+        format!("; {} never did within {epochs}", seeds - reached)
+    });
+    format!(
+        "{reached} of {} reached it{}{}.",
+        count(seeds, "seed"),
+        mean.unwrap_or_default(),
+        missed.unwrap_or_default()
+    )
+}
+
+fn count(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", grouped(number))
+}

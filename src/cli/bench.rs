@@ -16,7 +16,7 @@ use perceptor::train::trainer::spec_for;
 use perceptor::{Error, Refusal, TrainConfig};
 
 use super::source::DataArgs;
-use super::{Failure, named};
+use super::{Failure, Hidden, named, parse_hidden};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -146,21 +146,6 @@ enum BenchFormat {
     Text,
     Json,
     Markdown,
-}
-
-/// The widths of the hidden layers, as one value of one flag.
-#[derive(Debug, Clone)]
-struct Hidden(Vec<usize>);
-
-fn parse_hidden(text: &str) -> Result<Hidden, String> {
-    if text == "none" {
-        return Ok(Hidden(Vec::new()));
-    }
-    let widths = text.split(',').map(|width| width.trim().parse());
-    let widths: Result<Vec<usize>, _> = widths.collect();
-    widths
-        .map(Hidden)
-        .map_err(|_| "expected widths joined by commas, as 512,256, or none".to_owned())
 }
 
 /// `0.975` or `97.5%`.

@@ -124,6 +124,21 @@ fn named<T: Copy + Send + Sync + 'static, const N: usize>(
     })
 }
 
+/// The widths of the hidden layers, as one value of one flag.
+#[derive(Debug, Clone)]
+struct Hidden(Vec<usize>);
+
+fn parse_hidden(text: &str) -> Result<Hidden, String> {
+    if text == "none" {
+        return Ok(Hidden(Vec::new()));
+    }
+    let widths = text.split(',').map(|width| width.trim().parse());
+    let widths: Result<Vec<usize>, _> = widths.collect();
+    widths
+        .map(Hidden)
+        .map_err(|_| "expected widths joined by commas, as 512,256, or none".to_owned())
+}
+
 /// What ends a command early.
 #[derive(Debug)]
 enum Failure {

@@ -17,7 +17,7 @@ use perceptor::{Error, Refusal, TrainConfig};
 
 use super::progress::Progress;
 use super::source::{DataArgs, program, shell_word};
-use super::{ComputeArgs, Failure, Format, named};
+use super::{ComputeArgs, Failure, Format, Hidden, named, parse_hidden};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -88,21 +88,6 @@ pub struct TrainArgs {
     /// No banner and no progress on stderr
     #[arg(long, short, help_heading = "Output")]
     quiet: bool,
-}
-
-/// The widths of the hidden layers, as one value of one flag.
-#[derive(Debug, Clone)]
-struct Hidden(Vec<usize>);
-
-fn parse_hidden(text: &str) -> Result<Hidden, String> {
-    if text == "none" {
-        return Ok(Hidden(Vec::new()));
-    }
-    let widths = text.split(',').map(|width| width.trim().parse());
-    let widths: Result<Vec<usize>, _> = widths.collect();
-    widths
-        .map(Hidden)
-        .map_err(|_| "expected widths joined by commas, as 512,256, or none".to_owned())
 }
 
 impl TrainArgs {

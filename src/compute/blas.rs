@@ -129,8 +129,10 @@ mod imp {
     fn kernel() -> &'static str {
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
         {
-            if is_x86_feature_detected!("fma") {
-                "fma"
+            if is_x86_feature_detected!("avx512f") {
+                "avx512"
+            } else if is_x86_feature_detected!("fma") && is_x86_feature_detected!("avx2") {
+                "avx2"
             } else if is_x86_feature_detected!("avx") {
                 "avx"
             } else {

@@ -8,6 +8,7 @@
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use std::{hint, thread};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -20,8 +21,9 @@ const MAX_THREADS: usize = 4096;
 
 /// Looks at the barrier before giving the core to others: some microseconds, the usual wait.
 const SPINS: usize = 400;
-/// Times the core is given to others before going to sleep: so that a long wait burns nothing.
-const YIELDS: usize = 100;
+/// How long the core is given to others again and again before going to sleep, so that a long wait burns nothing. Far
+/// longer than it takes to wake a sleeper: else one late worker sends the others to sleep, who then are late in turn.
+const PATIENCE: Duration = Duration::from_millis(2);
 
 /// A pool of worker threads, with BLAS held to one thread in each.
 #[derive(Debug)]
@@ -192,7 +194,8 @@ impl Barrier {
             }
             hint::spin_loop();
         }
-        for _ in 0..YIELDS {
+        let patient_until = Instant::now() + PATIENCE;
+        while Instant::now() < patient_until {
             if over() {
                 return;
             }
@@ -234,7 +237,6 @@ impl Drop for BreakOnPanic<'_> {
 mod tests {
     use super::*;
     use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::time::Duration;
 
     fn workers(threads: usize) -> Workers {
         Workers::new(NonZeroUsize::new(threads).expect("not zero")).expect("workers")

@@ -40,6 +40,7 @@ fn every_command_has_a_help() {
             "train",
             "eval",
             "predict",
+            "bench",
             "data",
             "data digits",
             "data inspect",

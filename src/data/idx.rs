@@ -310,6 +310,14 @@ impl IdxFile {
         assert_eq!(row.len(), self.header.features(), "row against features");
         decode(self.header.element, self.item(item), scaling, row);
     }
+
+    /// The elements of one item as they are, without scaling.
+    ///
+    /// # Panics
+    /// As [`IdxFile::read_scaled`].
+    pub fn read(&self, item: usize, row: &mut [f32]) {
+        self.read_scaled(item, scaling::AS_IT_IS, row);
+    }
 }
 
 /// Elements to scaled `f32`s, at the width of the processor's registers.
@@ -342,16 +350,6 @@ fn decode(element: ElementType, bytes: &[u8], scaling: Scaling, row: &mut [f32])
 fn fill<T>(row: &mut [f32], elements: &[T], value: impl Fn(&T) -> f32) {
     for (out, element) in row.iter_mut().zip(elements) {
         *out = value(element);
-    }
-}
-
-impl IdxFile {
-    /// The elements of one item as they are, without scaling.
-    ///
-    /// # Panics
-    /// As [`IdxFile::read_scaled`].
-    pub fn read(&self, item: usize, row: &mut [f32]) {
-        self.read_scaled(item, scaling::AS_IT_IS, row);
     }
 }
 

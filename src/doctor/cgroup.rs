@@ -183,21 +183,21 @@ mod tests {
     #[test]
     fn the_tightest_limit_on_the_way_up_binds() {
         let found = limits(&[
-            ("proc/self/cgroup", "0::/work.slice/run.scope\n"),
+            ("proc/self/cgroup", "0::/user.slice/run.scope\n"),
             ("proc/self/mountinfo", MOUNTS_OF_TWO),
-            ("sys/fs/cgroup/work.slice/cpu.max", "150000 100000\n"),
-            ("sys/fs/cgroup/work.slice/run.scope/cpu.max", "max 100000\n"),
-            ("sys/fs/cgroup/work.slice/memory.max", "max\n"),
+            ("sys/fs/cgroup/user.slice/cpu.max", "150000 100000\n"),
+            ("sys/fs/cgroup/user.slice/run.scope/cpu.max", "max 100000\n"),
+            ("sys/fs/cgroup/user.slice/memory.max", "max\n"),
             (
-                "sys/fs/cgroup/work.slice/run.scope/memory.max",
+                "sys/fs/cgroup/user.slice/run.scope/memory.max",
                 "1000000000\n",
             ),
             (
-                "sys/fs/cgroup/work.slice/run.scope/memory.current",
+                "sys/fs/cgroup/user.slice/run.scope/memory.current",
                 "700000000\n",
             ),
             (
-                "sys/fs/cgroup/work.slice/run.scope/memory.stat",
+                "sys/fs/cgroup/user.slice/run.scope/memory.stat",
                 "anon 5\ninactive_file 300000000\n",
             ),
         ]);

@@ -4,14 +4,14 @@
 //! answer before it times it. `cargo bench --features openblas`, and without the feature for the pure-Rust path.
 
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use std::{iter, ops::ControlFlow};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use perceptor::compute::Engine;
 use perceptor::compute::affine::Affine;
-use perceptor::compute::parallel::Workers;
+use perceptor::compute::parallel::{Pieces, Workers};
 use perceptor::compute::shared::Matrix;
 use perceptor::data::idx::{ElementType, Header};
 use perceptor::data::loader::Order;
@@ -75,29 +75,60 @@ fn engines() -> impl Iterator<Item = Engine> {
     all.into_iter().filter(|engine| engine.resolve().is_ok())
 }
 
+/// Time in which `workers` do `count` pieces of `work` together, `times` over.
+fn together(workers: &Workers, times: u64, count: usize, work: impl Fn(usize) + Sync) -> Duration {
+    let (pieces, start) = (Pieces::default(), Instant::now());
+    workers.team(|member| {
+        for _ in 0..times {
+            pieces.take_each(count, &work);
+            member.wait();
+            if member.leads() {
+                pieces.put_back();
+            }
+            member.wait();
+        }
+    });
+    start.elapsed()
+}
+
+/// Rows that a worker takes at a time.
+const BLOCK: usize = 32;
+
 fn gather(c: &mut Criterion) {
     let data = dataset();
     let scaling = Scaling::fit(Scale::Unit, data.images()).expect("a scaling");
     let mut order = Order::new(ITEMS);
     order.shuffle(1, 1);
     let rows = 128;
-    let batch: Vec<u32> = order.batches(rows).next().expect("a batch").to_vec();
-    let (mut inputs, mut labels) = (vec![0.0; rows * 784], vec![0; rows]);
-    let mut gather = || data.gather(&batch, scaling, inputs.chunks_exact_mut(784), &mut labels);
-    gather();
-    for (row, &item) in batch.iter().enumerate() {
-        let expected = f32::from(data.images().item(item as usize)[300]) / 255.0;
-        assert!((inputs[row * 784 + 300] - expected).abs() < 1e-6);
+    let batch = &order.items()[..rows];
+    let inputs = Matrix::zeroed(rows, 784).expect("memory");
+    let gather = |block: usize| {
+        let range = block * BLOCK..(block + 1) * BLOCK;
+        // SAFETY: each block is one worker's alone.
+        let mut inputs = unsafe { inputs.rows_mut(range.clone()) };
+        data.gather(&batch[range], scaling, inputs.iter_mut(), &mut [0; BLOCK]);
+    };
+    for threads in thread_counts() {
+        let workers = workers(threads);
+        together(&workers, 1, rows / BLOCK, gather);
+        for (row, &item) in batch.iter().enumerate() {
+            let expected = f32::from(data.images().item(item as usize)[300]) / 255.0;
+            // SAFETY: the workers are done.
+            let found = unsafe { inputs.rows(row..row + 1) }.values[300];
+            assert!((found - expected).abs() < 1e-6);
+        }
+        let mut group = c.benchmark_group("gather");
+        group.throughput(Throughput::Elements(rows as u64));
+        group.bench_function(
+            BenchmarkId::new(format!("{threads}-threads"), "128x784"),
+            |b| {
+                b.iter_custom(|times| together(&workers, times, rows / BLOCK, gather));
+            },
+        );
     }
-    let mut gather = || data.gather(&batch, scaling, inputs.chunks_exact_mut(784), &mut labels);
-    let mut group = c.benchmark_group("gather");
-    group.throughput(Throughput::Elements(rows as u64));
-    group.bench_function(BenchmarkId::new("1-thread", "128x784"), |b| {
-        b.iter(&mut gather)
-    });
 }
 
-/// The products of a step on one core: `z = x·w`, `dx = dz·wᵀ`, and the update from `xᵀ·dz`.
+/// The products of a step: `z = x·w`, `dx = dz·wᵀ`, and the update from `xᵀ·dz`.
 fn gemm(c: &mut Criterion) {
     let shapes: [(usize, usize, usize); 5] = [
         (32, 784, 100),
@@ -107,63 +138,74 @@ fn gemm(c: &mut Criterion) {
         (128, 256, 10),
     ];
     for engine in engines() {
-        for (rows, fan_in, fan_out) in shapes {
-            let weight = vec![0.25; fan_in * fan_out];
-            let layer = Affine::new(engine, &weight, (fan_in, fan_out), true).expect("a layer");
-            let filled = |width: usize, value: f32| {
-                let matrix = Matrix::zeroed(rows, width).expect("memory");
-                // SAFETY: the matrix is ours alone.
-                unsafe { matrix.rows_mut(0..rows) }
-                    .iter_mut()
-                    .for_each(|row| row.fill(value));
-                matrix
-            };
-            let (x, dz) = (filled(fan_in, 0.5), filled(fan_out, 2.0));
-            let (z, dx) = (filled(fan_out, f32::NAN), filled(fan_in, f32::NAN));
-            // SAFETY: one thread, and no two of these at once.
-            let forward = || unsafe { layer.forward(x.rows(0..rows), z.rows_mut(0..rows)) };
-            // SAFETY: as above.
-            let input = || unsafe { layer.backward(dz.rows(0..rows), dx.rows_mut(0..rows)) };
-            let still = Sgd {
-                learning_rate: 0.0,
-                momentum: 0.0,
-            };
-            let weight = || {
-                for piece in 0..layer.pieces() {
-                    // SAFETY: as above.
-                    unsafe { layer.update(piece, x.rows(0..rows), dz.rows(0..rows), still) };
-                }
-            };
-            forward();
-            input();
-            weight();
-            let mut velocity = vec![f32::NAN; fan_in * fan_out];
-            // SAFETY: as above.
-            unsafe {
-                layer.copy_velocity(&mut velocity);
-                // Powers of two, summed exactly.
-                let row = rows - 1..rows;
-                assert_eq!(
-                    z.rows(row.clone()).values[..fan_out],
-                    vec![0.125 * fan_in as f32; fan_out]
-                );
-                assert_eq!(
-                    dx.rows(row).values[..fan_in],
-                    vec![0.5 * fan_out as f32; fan_in]
-                );
-                assert_eq!(velocity, vec![rows as f32; fan_in * fan_out]);
+        for threads in thread_counts() {
+            let workers = workers(threads);
+            let path = format!("{}-{threads}-threads", engine.name());
+            for shape in shapes {
+                products(c, &workers, engine, &path, shape);
             }
-            let mut bench = |stage: &str, product: &dyn Fn()| {
-                let mut group = c.benchmark_group(stage);
-                group.throughput(Throughput::Elements((2 * rows * fan_in * fan_out) as u64));
-                let shape = format!("{rows}x{fan_in}x{fan_out}");
-                group.bench_function(BenchmarkId::new(engine.name(), shape), |b| b.iter(product));
-            };
-            bench("gemm-forward", &forward);
-            bench("gemm-input", &input);
-            bench("gemm-weight", &weight);
         }
     }
+}
+
+fn products(
+    c: &mut Criterion,
+    workers: &Workers,
+    engine: Engine,
+    path: &str,
+    (rows, fan_in, fan_out): (usize, usize, usize),
+) {
+    let weight = vec![0.25; fan_in * fan_out];
+    let layer = Affine::new(engine, &weight, (fan_in, fan_out), true).expect("a layer");
+    let filled = |width: usize, value: f32| {
+        let matrix = Matrix::zeroed(rows, width).expect("memory");
+        // SAFETY: the matrix is ours alone.
+        let mut all = unsafe { matrix.rows_mut(0..rows) };
+        all.iter_mut().for_each(|row| row.fill(value));
+        matrix
+    };
+    let (x, dz) = (filled(fan_in, 0.5), filled(fan_out, 2.0));
+    let (z, dx) = (filled(fan_out, f32::NAN), filled(fan_in, f32::NAN));
+    let block = |block: usize| block * BLOCK..(block + 1) * BLOCK;
+    // SAFETY: each block is one worker's alone, and no two of these run at once.
+    let forward = |b: usize| unsafe { layer.forward(x.rows(block(b)), z.rows_mut(block(b))) };
+    // SAFETY: as above.
+    let input = |b: usize| unsafe { layer.backward(dz.rows(block(b)), dx.rows_mut(block(b))) };
+    let still = Sgd {
+        learning_rate: 0.0,
+        momentum: 0.0,
+    };
+    // SAFETY: each piece is one worker's alone, and as above.
+    let update = |piece: usize| unsafe {
+        layer.update(piece, x.rows(0..rows), dz.rows(0..rows), still);
+    };
+    let (blocks, pieces) = (rows / BLOCK, layer.pieces());
+    together(workers, 1, blocks, forward);
+    together(workers, 1, blocks, input);
+    together(workers, 1, pieces, update);
+    let mut velocity = vec![f32::NAN; fan_in * fan_out];
+    // SAFETY: the workers are done.
+    unsafe {
+        layer.copy_velocity(&mut velocity);
+        // Powers of two, summed exactly.
+        let row = rows - 1..rows;
+        let z = &z.rows(row.clone()).values[..fan_out];
+        assert_eq!(z, vec![0.125 * fan_in as f32; fan_out]);
+        let dx = &dx.rows(row).values[..fan_in];
+        assert_eq!(dx, vec![0.5 * fan_out as f32; fan_in]);
+        assert_eq!(velocity, vec![rows as f32; fan_in * fan_out]);
+    }
+    let mut bench = |stage: &str, count: usize, work: &(dyn Fn(usize) + Sync)| {
+        let mut group = c.benchmark_group(stage);
+        group.throughput(Throughput::Elements((2 * rows * fan_in * fan_out) as u64));
+        let shape = format!("{rows}x{fan_in}x{fan_out}");
+        group.bench_function(BenchmarkId::new(path, shape), |b| {
+            b.iter_custom(|times| together(workers, times, count, work));
+        });
+    };
+    bench("gemm-forward", blocks, &forward);
+    bench("gemm-input", blocks, &input);
+    bench("gemm-weight", pieces, &update);
 }
 
 /// A network on its way.
@@ -195,9 +237,9 @@ fn step(c: &mut Criterion) {
         let batch: Vec<u32> = (0..batch_size as u32).collect();
         let mut steps = |times: usize| {
             let (mut first, mut last) = (f64::NAN, f64::NAN);
-            let batches = iter::repeat_n(&batch[..], times);
+            let order = batch.repeat(times);
             let start = Instant::now();
-            stepper.pass(workers, &data, scaling, batches, &mut |step, loss| {
+            stepper.pass(workers, &data, scaling, &order, &mut |step, loss| {
                 first = if step == 0 { loss } else { first };
                 last = loss;
                 ControlFlow::Continue(())
@@ -217,7 +259,7 @@ fn step(c: &mut Criterion) {
 fn epoch(c: &mut Criterion) {
     let data = dataset();
     let scaling = Scaling::fit(Scale::Unit, data.images()).expect("a scaling");
-    for_all_work(|workers, path, shape, mut stepper, batch_size| {
+    for_all_work(|workers, path, shape, mut stepper, _| {
         let mut order = Order::new(ITEMS);
         let mut number = 0;
         let mut pass = || {
@@ -225,8 +267,7 @@ fn epoch(c: &mut Criterion) {
             let start = Instant::now();
             order.shuffle(1, number);
             let mut sum = 0.0;
-            let batches = order.batches(batch_size);
-            stepper.pass(workers, &data, scaling, batches, &mut |_, loss| {
+            stepper.pass(workers, &data, scaling, order.items(), &mut |_, loss| {
                 sum += loss;
                 ControlFlow::Continue(())
             });

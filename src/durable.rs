@@ -21,9 +21,12 @@ pub fn write_whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<
     };
     let mut prefix = std::ffi::OsString::from(".");
     prefix.push(path.file_name().unwrap_or_default());
-    let temporary = tempfile::Builder::new()
-        .prefix(&prefix)
-        .suffix(".part")
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix).suffix(".part");
+    // Temporary files are private by default; results are as readable as the user's umask says.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let temporary = builder
         .tempfile_in(folder)
         .map_err(Error::io(folder, "create a file in this folder"))?;
     let mut writer = BufWriter::with_capacity(1 << 20, temporary.as_file());
@@ -32,7 +35,6 @@ pub fn write_whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<
         .map_err(Error::io(path, "write"))?;
     drop(writer);
     let file = temporary.as_file();
-    readable_as_usual(file).map_err(Error::io(path, "set permissions"))?;
     file.sync_all()
         .map_err(Error::io(path, "sync to the disk"))?;
     temporary
@@ -58,18 +60,6 @@ pub fn check_writable(folder: &Path) -> Result<()> {
     trial
         .map(drop)
         .map_err(Error::io(folder, "create a file in this folder"))
-}
-
-/// Temporary files are private; results are for the group and the world to read.
-#[cfg(unix)]
-fn readable_as_usual(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn readable_as_usual(_: &File) -> io::Result<()> {
-    Ok(())
 }
 
 #[cfg(unix)]

@@ -20,16 +20,6 @@ impl Sgd {
     pub fn step(self, parameters: &mut [f32], velocity: &[f32]) {
         descend(self.learning_rate, parameters, velocity);
     }
-
-    /// `v = μ v + g` and `w = w − η v`.
-    ///
-    /// Shapes: all `[n]`. Overwrites `parameters` and `velocity`.
-    pub fn update(self, parameters: &mut [f32], velocity: &mut [f32], gradient: &[f32]) {
-        for (v, g) in velocity.iter_mut().zip(gradient) {
-            *v = self.momentum * *v + g;
-        }
-        self.step(parameters, velocity);
-    }
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
@@ -44,16 +34,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn velocity_gathers_gradients_and_decays() {
+    fn a_step_goes_against_the_velocity() {
         let sgd = Sgd {
             learning_rate: 0.5,
-            momentum: 0.5,
+            momentum: 0.9,
         };
-        let (mut w, mut v) = ([1.0], [0.0]);
-        // v: 2, then 0.5·2 + 4 = 5; w: 1 − 1 = 0, then 0 − 2.5.
-        sgd.update(&mut w, &mut v, &[2.0]);
-        assert_eq!((w, v), ([0.0], [2.0]));
-        sgd.update(&mut w, &mut v, &[4.0]);
-        assert_eq!((w, v), ([-2.5], [5.0]));
+        let mut parameters = [1.0, 2.0];
+        sgd.step(&mut parameters, &[2.0, -4.0]);
+        assert_eq!(parameters, [0.0, 4.0]);
     }
 }

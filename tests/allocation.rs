@@ -95,8 +95,8 @@ fn a_step_allocates_nothing_after_the_first() {
                 let mut stepper = stepper.expect("an engine that is here");
                 let batch: Vec<u32> = (0..rows as u32).collect();
                 let mut after_first = 0;
-                let batches = std::iter::repeat_n(&batch[..], steps);
-                stepper.pass(&workers, &data, scaling, batches, &mut |step, _| {
+                let order = batch.repeat(steps);
+                stepper.pass(&workers, &data, scaling, &order, &mut |step, _| {
                     if step == 0 {
                         after_first = ALLOCATIONS.load(Relaxed);
                     } else {

@@ -167,14 +167,16 @@ fn slow_gradient(net: &Reference, data: &Dataset, batch: &[u32]) -> (Vec<f64>, f
 #[test]
 fn the_fast_gradient_equals_the_slow_one_over_awkward_shapes() {
     let workers = workers(2);
-    let shapes: [(usize, &[usize], usize); 5] = [
+    let shapes: [(usize, &[usize], usize); 6] = [
         (9, &[], 3),
         (13, &[11], 10),
         (8, &[17, 9], 2),
         (31, &[5, 19, 6], 11),
         (3, &[2], 12),
+        // Several panels and pieces a layer, with ragged ends.
+        (70, &[129, 67], 50),
     ];
-    // Up to a batch of several shards, the last of them ragged.
+    // Up to a batch of several blocks, the last of them ragged.
     for rows in [1, 2, 7, 8, 9, 33, 64, 131] {
         for (inputs, hidden, classes) in shapes {
             for activation in Activation::ALL {

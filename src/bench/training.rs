@@ -113,7 +113,8 @@ impl<'a> Trainee<'a> {
         self.order.shuffle(self.config.seed, self.epoch);
         let shuffle = start.elapsed().as_secs_f64();
         let mut broken = None;
-        let batches = self.order.batches(self.batch_size).take(steps);
+        let items = self.order.items();
+        let items = &items[..items.len().min(steps * self.batch_size)];
         let mut on_step = |step: usize, loss: f64| {
             if loss.is_finite() {
                 return ControlFlow::Continue(());
@@ -122,7 +123,7 @@ impl<'a> Trainee<'a> {
             ControlFlow::Break(())
         };
         self.stepper
-            .pass(workers, self.data, self.scaling, batches, &mut on_step);
+            .pass(workers, self.data, self.scaling, items, &mut on_step);
         let rest = start.elapsed().as_secs_f64() - shuffle;
         match broken {
             Some((step, loss)) => Err(Error::Diverged {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use perceptor::Model;
-use perceptor::data::Dataset;
+use perceptor::data::{Dataset, IdxFile};
 use perceptor::nn::Network;
 use perceptor::report::evaluation::EvalReport;
 use perceptor::train::Evaluator;
@@ -40,8 +40,10 @@ impl EvalArgs {
         let model = Model::load(&self.model)?;
         let files = self.data.test(&workers)?;
         let spec = &model.spec;
-        let data = Dataset::open(&files.images, &files.labels, Some(spec.classes()))?;
-        model.check_inputs(data.images())?;
+        let images = IdxFile::open(&files.images)?;
+        model.check_inputs(&images)?;
+        let labels = IdxFile::open(&files.labels)?;
+        let data = Dataset::new(images, &labels, Some(spec.classes()))?;
         let network = Network::new(spec, &model.parameters, self.compute.engine)?;
         let mut evaluator = Evaluator::new(spec, model.scaling, &workers)?;
         let evaluation = evaluator.evaluate(&workers, &network, &data)?;

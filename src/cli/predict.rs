@@ -12,8 +12,10 @@ use perceptor::{Error, Model, Refusal};
 
 use super::{ComputeArgs, Failure};
 
-/// Items predicted before they are written.
-const BLOCK: usize = 8192;
+/// Items predicted before they are written, at the most.
+const MOST_ITEMS: usize = 8192;
+/// Probabilities held at a time, at the most.
+const MOST_PROBABILITIES: usize = 1 << 24;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -91,8 +93,9 @@ impl PredictArgs {
         let mut evaluator = Evaluator::new(&model.spec, model.scaling, &workers)?;
         let mut out = BufWriter::new(io::stdout().lock());
         write_header(&mut out, format, detail, classes)?;
-        for start in (self.offset..end).step_by(BLOCK) {
-            let block = start..end.min(start + BLOCK);
+        let items = (MOST_PROBABILITIES / classes).clamp(1, MOST_ITEMS);
+        for start in (self.offset..end).step_by(items) {
+            let block = start..end.min(start + items);
             let probabilities = evaluator.probabilities(&workers, &network, &images, block)?;
             for (item, row) in (start..).zip(probabilities.chunks_exact(classes)) {
                 write_item(&mut out, format, detail, item, row)?;

@@ -34,7 +34,7 @@ impl Progress {
             (false, false) => Some(Lines::AboveBar),
             (false, true) => Some(Lines::Plain),
         };
-        let style = ProgressStyle::with_template("{prefix} {bar:24} {percent:>3} %  {wide_msg}")
+        let style = ProgressStyle::with_template("{prefix} {bar:12} {wide_msg}")
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("━╸─");
         let progress = Progress {

@@ -9,6 +9,7 @@ use perceptor::compute::parallel::Workers;
 use perceptor::data::dataset::{Files, Pair};
 use perceptor::data::folder;
 use perceptor::data::generated::{EDITION, GeneratedDigits};
+use perceptor::durable::{check_writable, create_folder};
 use perceptor::{Error, Refusal, Result};
 
 const DEFAULT_FOLDER: &str = "data/mnist";
@@ -74,7 +75,7 @@ impl DataArgs {
                 "--test-images and --test-labels, which a model is measured on",
             )));
         }
-        let source = self.folder(workers, true)?;
+        let source = self.folder(workers, false)?;
         source.files.test.ok_or_else(|| {
             Error::Data(
                 Refusal::new(source.name, "no test files", "t10k-… or test-…")
@@ -145,7 +146,7 @@ fn pair(images: &Path, labels: &Path) -> Pair {
 /// The default set of generated digits, drawn the first time it is asked for.
 fn generated(workers: &Workers, quiet: bool) -> Result<Source> {
     let digits = GeneratedDigits::default();
-    let folder = cache_folder().join(format!(
+    let folder = usable_cache_folder().join(format!(
         "digits-{EDITION}-{}-{}-seed{}",
         digits.train, digits.test, digits.seed
     ));
@@ -167,6 +168,15 @@ fn generated(workers: &Workers, quiet: bool) -> Result<Source> {
         name: "generated digits".to_owned(),
         files: folder::find(&folder)?,
     })
+}
+
+/// The user's cache where it can be written, else a folder for temporary files: training needs no home.
+fn usable_cache_folder() -> PathBuf {
+    let cache = cache_folder();
+    match create_folder(&cache).and_then(|()| check_writable(&cache)) {
+        Ok(()) => cache,
+        Err(_) => std::env::temp_dir().join("perceptor"),
+    }
 }
 
 /// The user's cache, or the system's folder for temporary files where there is no home.

@@ -134,7 +134,8 @@ impl TrainArgs {
         let outcome = self.train(&config, &data, &workers);
         let outcome = outcome.inspect_err(|_| folder.remove_if_empty())?;
         let model = folder.path.join(MODEL_FILE);
-        outcome.model.save(&model)?;
+        let saved = outcome.model.save(&model);
+        saved.inspect_err(|_| folder.remove_if_empty())?;
         let wall_seconds = start.elapsed().as_secs_f64();
         let mut out = io::stdout().lock();
         match self.format {

@@ -1,6 +1,6 @@
 //! Which linear algebra library is linked in, and that it runs one thread a call.
 //!
-//! Parallelism is ours: shards of a batch run side by side, each calling BLAS from its own worker.
+//! Parallelism is ours: blocks of a batch run side by side, each calling BLAS from its own worker.
 //! OpenBLAS threads on top of that would fight over the cores, change the order of sums, and can corrupt
 //! results when calls of different transpose kinds run at once (OpenBLAS issue 5836). An OpenMP build
 //! forgets `openblas_set_num_threads(1)` unless `OMP_NUM_THREADS=1` stood in the environment before the

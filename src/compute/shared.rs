@@ -155,7 +155,7 @@ impl<T: Number> SharedBuffer<T> {
 /// A row-major matrix that a team shares, `[rows, width]`.
 ///
 /// Rows begin an odd number of cache lines apart, so that walking down a column does not fall on the same few
-/// sets of a cache. What lies between `width` and the stride is zero and stays zero.
+/// sets of a cache. What lies between `width` and the stride is zero at first and never read as part of a row.
 #[derive(Debug)]
 pub struct Matrix {
     values: SharedBuffer<f32>,

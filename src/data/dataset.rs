@@ -223,11 +223,12 @@ impl Splits {
         let Some(pair) = &files.test else {
             return Ok(Splits { train, test: None });
         };
-        let test = Dataset::open(&pair.images, &pair.labels, Some(train.classes()))?;
-        if test.features() != train.features() {
+        // Widths first: labels of another data set would only hide what is wrong.
+        let images = IdxFile::open(&pair.images)?;
+        if images.header().features() != train.features() {
             return Err(Error::Data(Refusal::new(
-                test.images().path().display(),
-                format!("{} features an item", test.features()),
+                images.path().display(),
+                format!("{} features an item", images.header().features()),
                 format!(
                     "{}, as in {}",
                     train.features(),
@@ -235,6 +236,8 @@ impl Splits {
                 ),
             )));
         }
+        let labels = IdxFile::open(&pair.labels)?;
+        let test = Dataset::new(images, &labels, Some(train.classes()))?;
         check_finite(test.images())?;
         Ok(Splits {
             train,

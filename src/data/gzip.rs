@@ -11,7 +11,7 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 
 use super::idx::{Header, IdxFile, MAX_HEADER_BYTES};
-use super::mmap::Bytes;
+use super::mmap::{Bytes, open_regular};
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
 
@@ -111,8 +111,7 @@ fn copy_exactly(
 }
 
 fn decoder(path: &Path) -> Result<MultiGzDecoder<File>> {
-    let file = File::open(path).map_err(Error::io(path, "open"))?;
-    Ok(MultiGzDecoder::new(file))
+    open_regular(path, "a gzip file").map(MultiGzDecoder::new)
 }
 
 fn damaged(path: &Path, error: &io::Error) -> Error {

@@ -27,16 +27,8 @@ impl Bytes {
     /// [`Error::Io`] when the file cannot be opened or mapped, [`Error::Data`] when `path` is a folder
     /// or a device.
     pub fn map(path: &Path, expected: &str) -> Result<Bytes> {
-        let file = File::open(path).map_err(Error::io(path, "open"))?;
+        let file = open_regular(path, expected)?;
         let metadata = file.metadata().map_err(Error::io(path, "read the size"))?;
-        if !metadata.is_file() {
-            let found = if metadata.is_dir() {
-                "a folder"
-            } else {
-                "no regular file"
-            };
-            return Err(Error::Data(Refusal::new(path.display(), found, expected)));
-        }
         if metadata.len() == 0 {
             return Ok(Bytes::Owned(Vec::new()));
         }
@@ -47,6 +39,24 @@ impl Bytes {
         let map = unsafe { Mmap::map(&file) }.map_err(Error::io(path, "map into memory"))?;
         Ok(Bytes::Mapped(map))
     }
+}
+
+/// Opens `path`, which should be `expected`, if it is a regular file. What it is is asked first: opening a pipe would
+/// wait for someone to write.
+///
+/// # Errors
+/// As [`Bytes::map`].
+pub(super) fn open_regular(path: &Path, expected: &str) -> Result<File> {
+    let metadata = path.metadata().map_err(Error::io(path, "open"))?;
+    if !metadata.is_file() {
+        let found = if metadata.is_dir() {
+            "a folder"
+        } else {
+            "no regular file"
+        };
+        return Err(Error::Data(Refusal::new(path.display(), found, expected)));
+    }
+    File::open(path).map_err(Error::io(path, "open"))
 }
 
 /// Asks the processor to bring `bytes` closer, ahead of their use. Items of a shuffled batch lie all over the file,
@@ -73,5 +83,21 @@ impl Deref for Bytes {
             Bytes::Mapped(map) => map,
             Bytes::Owned(vec) => vec,
         }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_pipe_is_refused_and_not_waited_for() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let pipe = folder.path().join("pipe");
+        let made = Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.is_ok_and(|status| status.success()), "mkfifo");
+        let refused = Bytes::map(&pipe, "an IDX file").expect_err("a refusal");
+        assert!(refused.to_string().contains("no regular file"), "{refused}");
     }
 }

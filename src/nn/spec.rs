@@ -1,7 +1,7 @@
 //! What a network is: layer sizes, activation, and where each layer lies in the flat buffer.
 //!
-//! Parameters, velocity and gradient are each one flat `[parameters]` buffer of the same layout: for each
-//! layer in turn its weights `[in, out]`, row by row, then its biases `[out]`.
+//! Parameters are one flat `[parameters]` buffer: for each layer in turn its weights `[in, out]`, row by row, then its
+//! biases `[out]`. Engines keep their own layout while they train, and give this one back.
 
 use std::ops::Range;
 

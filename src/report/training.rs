@@ -35,10 +35,6 @@ pub fn banner(
     workers: &Workers,
 ) -> io::Result<()> {
     let blas = workers.blas();
-    let threads = match workers.threads() {
-        1 => "1 thread".to_owned(),
-        threads => format!("{threads} threads"),
-    };
     let test = match &data.test {
         Some(test) => format!("{} test", grouped(test.items())),
         None => "no test".to_owned(),
@@ -57,28 +53,36 @@ pub fn banner(
         item_shape(&data.train),
         data.train.classes(),
     )?;
+    let activation = match spec.layers() {
+        [_] => String::new(),
+        _ => format!("{} and ", spec.activation().name()),
+    };
     writeln!(
         out,
-        "  network   {spec}, {} and softmax, {} parameters ({}), {} init",
-        spec.activation().name(),
+        "  network   {spec}, {activation}softmax, {} parameters ({}), {} init",
         grouped(spec.parameters()),
         bytes(4 * spec.parameters()),
         config.init.name(),
     )?;
     writeln!(
         out,
-        "  training  {} epochs, batch size {}, learning rate {}, momentum {}, seed {}",
-        config.epochs, config.batch_size, config.learning_rate, config.momentum, config.seed
+        "  training  {}, batch size {}, learning rate {}, momentum {}, seed {}",
+        counted(config.epochs, "epoch"),
+        config.batch_size.min(data.train.items()),
+        config.learning_rate,
+        config.momentum,
+        config.seed
     )?;
     writeln!(
         out,
-        "  compute   {threads}, engine {}; {} {} ({} kernels, {}, {} BLAS thread a call)",
+        "  compute   {}, engine {} ({} {} linked in: {} kernels, {}, {} a call)",
+        counted(workers.threads(), "thread"),
         engine.describe(blas),
         blas.library,
         blas.version,
         blas.kernel,
         blas.threading,
-        blas.threads
+        counted(blas.threads, "thread"),
     )?;
     if cfg!(debug_assertions) {
         writeln!(
@@ -87,6 +91,11 @@ pub fn banner(
         )?;
     }
     Ok(())
+}
+
+/// `1 epoch`, `3 epochs`.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn build_mode() -> &'static str {
@@ -142,7 +151,7 @@ pub fn summary(
     match (last.test_accuracy, outcome.best()) {
         (Some(accuracy), Some(best)) => writeln!(
             out,
-            "test accuracy  {} after the last epoch; best {} after epoch {}",
+            "test accuracy  {} after the last epoch (the model); best {} after epoch {}",
             percent(accuracy),
             percent(best.test_accuracy.unwrap_or(0.0)),
             best.epoch
@@ -226,7 +235,23 @@ pub fn warnings(outcome: &Outcome) -> Vec<Warning> {
         ),
         cure: "start from different weights, with --init auto (or xavier, he, normal)".to_owned(),
     });
-    identical.collect()
+    identical.chain(learned_nothing(outcome)).collect()
+}
+
+/// A network that guesses every class alike has a loss of `ln classes`.
+fn learned_nothing(outcome: &Outcome) -> Option<Warning> {
+    let last = outcome.last();
+    let loss = last.test_loss.unwrap_or(last.train_loss);
+    let guessing = (outcome.model.spec.classes() as f64).ln();
+    // Where units are copies of one another, that is the reason.
+    let unexplained = outcome.identical_layers.is_empty();
+    (unexplained && loss >= guessing).then(|| Warning {
+        what: format!("the loss of {loss:.4} is no better than that of guessing, {guessing:.4}"),
+        cure: format!(
+            "a learning rate of {} may be too high; try a tenth of it, or fewer epochs",
+            last.learning_rate
+        ),
+    })
 }
 
 /// A run as one JSON object.

@@ -1,7 +1,7 @@
 //! A network on a data set: logits for blocks of items, in parallel.
 //!
-//! Blocks have a fixed size and their results are put together in order, so the loss has the same bits for any
-//! number of threads. Buffers are made once, some rows a worker, and used for every evaluation.
+//! Blocks have a size that depends on the network alone, and their results are put together in order, so the loss has the same bits for any
+//! number of threads. Activations are made once, some rows a worker, and used for every evaluation.
 
 use std::ops::Range;
 
@@ -13,7 +13,9 @@ use crate::nn::loss::{arg_max, cross_entropy, softmax};
 use crate::nn::{Activations, Network, Spec};
 
 /// Items in a block: enough for full speed of the products, few enough to share out a small test set.
-const BLOCK: usize = 256;
+const MOST_ITEMS: usize = 256;
+/// Inputs of a block, at the most: very wide items come in smaller blocks.
+const MOST_INPUTS: usize = 1 << 22;
 
 /// What a network makes of a labelled data set.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +33,7 @@ pub struct Evaluation {
 pub struct Evaluator {
     scaling: Scaling,
     activations: Activations,
+    block: usize,
     threads: usize,
 }
 
@@ -41,9 +44,11 @@ impl Evaluator {
     /// [`crate::Error::Config`] when memory is not granted.
     pub fn new(spec: &Spec, scaling: Scaling, workers: &Workers) -> Result<Evaluator> {
         let threads = workers.threads();
+        let block = (MOST_INPUTS / spec.inputs()).clamp(1, MOST_ITEMS);
         Ok(Evaluator {
             scaling,
-            activations: Activations::for_inference(spec, threads * BLOCK)?,
+            activations: Activations::for_inference(spec, threads * block)?,
+            block,
             threads,
         })
     }
@@ -140,12 +145,13 @@ impl Evaluator {
             workers.threads() <= self.threads,
             "more workers than buffers"
         );
-        let (activations, scaling, taken) = (&self.activations, self.scaling, Pieces::default());
+        let (activations, scaling, size) = (&self.activations, self.scaling, self.block);
+        let taken = Pieces::default();
         workers.team(|member| {
-            taken.take_each(items.len().div_ceil(BLOCK), |block| {
-                let start = items.start + block * BLOCK;
-                let range = start..(start + BLOCK).min(items.end);
-                let first_row = member.index() * BLOCK;
+            taken.take_each(items.len().div_ceil(size), |block| {
+                let start = items.start + block * size;
+                let range = start..(start + size).min(items.end);
+                let first_row = member.index() * size;
                 let rows = first_row..first_row + range.len();
                 // SAFETY: each member has rows of its own, and nobody updates the network.
                 unsafe {

@@ -3,7 +3,7 @@
 //! A [`Stepper`] owns what a step changes (the network) and what it works in (activations). All workers run the same
 //! steps as one team, two barriers a step: rows first, each block through all layers and back by one worker; then
 //! weights, each piece by one worker from all rows. No sum is shared, so no bit depends on who does what. After the
-//! first step nothing is allocated.
+//! first step nothing is allocated, but for the packing buffers that matrixmultiply makes in each of its products.
 
 use std::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -70,52 +70,45 @@ impl Stepper {
         })
     }
 
-    /// Trains on `batches` of items of `data`, one after the other, telling `on_step` after each.
+    /// Trains on the items `order` of `data`, a batch after the other, telling `on_step` after each. The last batch is
+    /// shorter where the batch size does not divide the items. `on_step` must not use `workers`: they are at work.
     ///
     /// # Panics
-    /// When a batch is larger than the batch size, or `data` is not of this network.
-    pub fn pass<'b, B>(
+    /// When an item is out of range, or `data` is not of this network.
+    pub fn pass(
         &mut self,
         workers: &Workers,
         data: &Dataset,
         scaling: Scaling,
-        batches: B,
+        order: &[u32],
         on_step: &mut OnStep,
-    ) where
-        B: Iterator<Item = &'b [u32]> + Clone + Sync,
-    {
-        self.clocked_pass::<false, B>(workers, data, scaling, batches, on_step);
+    ) {
+        self.clocked_pass::<false>(workers, data, scaling, order, on_step);
     }
 
     /// [`Stepper::pass`] with a clock in each worker's hand; gives the time of each phase, summed over workers.
     ///
     /// # Panics
     /// As [`Stepper::pass`].
-    pub fn profiled_pass<'b, B>(
+    pub fn profiled_pass(
         &mut self,
         workers: &Workers,
         data: &Dataset,
         scaling: Scaling,
-        batches: B,
+        order: &[u32],
         on_step: &mut OnStep,
-    ) -> Profile
-    where
-        B: Iterator<Item = &'b [u32]> + Clone + Sync,
-    {
-        self.clocked_pass::<true, B>(workers, data, scaling, batches, on_step)
+    ) -> Profile {
+        self.clocked_pass::<true>(workers, data, scaling, order, on_step)
     }
 
-    fn clocked_pass<'b, const CLOCKED: bool, B>(
+    fn clocked_pass<const CLOCKED: bool>(
         &mut self,
         workers: &Workers,
         data: &Dataset,
         scaling: Scaling,
-        batches: B,
+        order: &[u32],
         on_step: &mut OnStep,
-    ) -> Profile
-    where
-        B: Iterator<Item = &'b [u32]> + Clone + Sync,
-    {
+    ) -> Profile {
         let pass = Pass {
             data,
             scaling,
@@ -129,10 +122,9 @@ impl Stepper {
         workers.team(|member| {
             let mut clock = Clock::<CLOCKED>::start();
             let mut on_step = member.leads().then(|| lock(&on_step));
-            let mut upcoming = batches.clone();
-            for (number, batch) in batches.clone().enumerate() {
-                upcoming.next();
-                let next = upcoming.clone().next().unwrap_or_default();
+            let mut batches = order.chunks(stepper.batch_size).enumerate().peekable();
+            while let Some((number, batch)) = batches.next() {
+                let next = batches.peek().map_or(&[][..], |(_, next)| next);
                 let loss = stepper.step_together(&pass, member, batch, next, &mut clock);
                 if let Some(on_step) = &mut on_step
                     && on_step(number, loss).is_break()
@@ -153,7 +145,7 @@ impl Stepper {
     /// One step on the items `batch` of `data`; gives the sum of their losses before it, in nats.
     ///
     /// # Panics
-    /// As [`Stepper::pass`].
+    /// When there are more items than the batch size, and as [`Stepper::pass`].
     pub fn step(
         &mut self,
         workers: &Workers,
@@ -161,9 +153,14 @@ impl Stepper {
         scaling: Scaling,
         batch: &[u32],
     ) -> f64 {
+        assert!(
+            batch.len() <= self.batch_size,
+            "a batch of {} for {}",
+            batch.len(),
+            self.batch_size
+        );
         let mut sum = 0.0;
-        let once = std::iter::once(batch);
-        self.pass(workers, data, scaling, once, &mut |_, loss| {
+        self.pass(workers, data, scaling, batch, &mut |_, loss| {
             sum = loss;
             ControlFlow::Continue(())
         });
@@ -180,11 +177,6 @@ impl Stepper {
         clock: &mut Clock<CLOCKED>,
     ) -> f64 {
         let rows = batch.len();
-        assert!(
-            rows <= self.batch_size,
-            "a batch of {rows} for {}",
-            self.batch_size
-        );
         let blocks = Blocks::new(self.network.spec(), self.engine, rows, pass.threads);
         pass.blocks_taken.take_each(blocks.count(), |block| {
             let rows = blocks.rows(block);

@@ -126,7 +126,8 @@ impl Outcome {
 
 /// Trains a network on `data` with `workers`, telling `on_event` as it goes.
 ///
-/// The outcome depends on `config` and `data` alone: any number of workers gives the same bits.
+/// The outcome depends on `config`, `data` and the engine alone: any number of workers gives the same bits. `on_event`
+/// must not use `workers`: they are at work.
 ///
 /// # Errors
 /// [`Error::Config`] for a setting out of range, [`Error::Data`] for inputs that cannot be scaled, and
@@ -233,8 +234,8 @@ impl Run<'_> {
         if let Some(loss) = test_loss.filter(|loss| !loss.is_finite()) {
             return Err(self.diverged(epoch, steps, "test loss", loss));
         }
-        // Without a test set no loss has shown yet what the last step did to the weights.
-        if test.is_none() && epoch == self.config.epochs {
+        // What the last steps did to the weights no loss may have shown: an infinite one can give finite losses.
+        if epoch == self.config.epochs {
             let parameters = self.stepper.parameters();
             if let Some(&weight) = parameters.iter().find(|w| !w.is_finite()) {
                 return Err(self.diverged(epoch, steps, "a weight", weight.into()));
@@ -268,7 +269,6 @@ impl Run<'_> {
         let (mut samples, mut told, mut loss_sum) = (0, 0, 0.0);
         let mut broken = None;
         self.order.shuffle(self.config.seed, epoch);
-        let batches = self.order.batches(self.batch_size);
         let mut on_step = |step: usize, loss: f64| {
             if !loss.is_finite() {
                 broken = Some((step + 1, loss));
@@ -289,11 +289,11 @@ impl Run<'_> {
             ControlFlow::Continue(())
         };
         let (workers, train, scaling) = (self.workers, &self.data.train, self.scaling);
-        let stepper = &mut self.stepper;
+        let (stepper, order) = (&mut self.stepper, self.order.items());
         match &mut self.profile {
-            None => stepper.pass(workers, train, scaling, batches, &mut on_step),
+            None => stepper.pass(workers, train, scaling, order, &mut on_step),
             Some(profile) => {
-                let times = stepper.profiled_pass(workers, train, scaling, batches, &mut on_step);
+                let times = stepper.profiled_pass(workers, train, scaling, order, &mut on_step);
                 profile.add_all(&times);
             }
         }

@@ -52,7 +52,7 @@ fn any_thread_count_gives_the_same_model_for_any_activation() {
 
 #[test]
 fn any_thread_count_gives_the_same_model_for_many_shards() {
-    // 700 rows are 16 shards, the last of them short; more test items than an evaluation takes at once.
+    // 700 rows are many blocks, the last of them short; more test items than an evaluation takes at once.
     let set = EasySet {
         item: &[7, 11],
         classes: 10,

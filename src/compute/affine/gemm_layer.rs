@@ -29,16 +29,12 @@ impl GemmLayer {
     pub(super) fn new(
         from: &[f32],
         (fan_in, fan_out): (usize, usize),
-        openblas: bool,
+        library: Library,
     ) -> Result<GemmLayer> {
         let mut weight = SharedBuffer::zeroed(from.len())?;
         weight.as_mut_slice().copy_from_slice(from);
         Ok(GemmLayer {
-            library: if openblas {
-                Library::OpenBlas
-            } else {
-                Library::MatrixMultiply
-            },
+            library,
             weight,
             velocity: SharedBuffer::zeroed(from.len())?,
             fan_in,

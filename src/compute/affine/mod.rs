@@ -11,7 +11,10 @@ mod native_layer;
 use serde::{Deserialize, Serialize};
 
 use super::blas::{self, Blas};
+use super::gemm::Library;
 use super::shared::{Rows, RowsMut};
+#[cfg(target_arch = "x86_64")]
+use super::tile::InstructionSet;
 use crate::error::{Error, Refusal, Result};
 use crate::optim::Sgd;
 use gemm_layer::GemmLayer;
@@ -90,7 +93,13 @@ impl Engine {
         match self {
             Engine::Native => format!("native {}", native_name().unwrap_or("kernels")),
             Engine::Openblas => format!("{} {} {}", blas.library, blas.version, blas.kernel),
-            Engine::Auto | Engine::Portable => format!("{} matrixmultiply", self.name()),
+            Engine::Auto => self.name().to_owned(),
+            Engine::Portable => {
+                format!(
+                    "portable matrixmultiply {}",
+                    env!("PERCEPTOR_MATRIXMULTIPLY")
+                )
+            }
         }
     }
 }
@@ -99,7 +108,7 @@ impl Engine {
 fn native_name() -> Option<&'static str> {
     #[cfg(target_arch = "x86_64")]
     {
-        super::tile::InstructionSet::detect().map(super::tile::InstructionSet::name)
+        InstructionSet::detect().map(InstructionSet::name)
     }
     #[cfg(not(target_arch = "x86_64"))]
     {
@@ -152,11 +161,20 @@ impl Affine {
         match engine.resolve()? {
             #[cfg(target_arch = "x86_64")]
             Engine::Native => {
-                let layer = NativeLayer::new(weight, (fan_in, fan_out), inputs_need_gradient)?;
-                Ok(Affine::Native(layer))
+                let set = InstructionSet::detect().expect("the engine was resolved here");
+                let sizes = (fan_in, fan_out);
+                Ok(Affine::Native(NativeLayer::new(
+                    weight,
+                    sizes,
+                    inputs_need_gradient,
+                    set,
+                )?))
             }
             engine => {
-                let library = engine == Engine::Openblas;
+                let library = match engine {
+                    Engine::Openblas => Library::OpenBlas,
+                    _ => Library::MatrixMultiply,
+                };
                 Ok(Affine::Gemm(GemmLayer::new(
                     weight,
                     (fan_in, fan_out),

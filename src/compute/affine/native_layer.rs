@@ -1,6 +1,6 @@
 //! A layer for the micro-kernels: weights that stay packed from the first step to the last.
 //!
-//! The columns of `w` are cut into panels as wide as a tile; a panel lies in memory row after row, so that a tile
+//! The columns of `w` are cut into panels at most as wide as a tile; a panel lies in memory row after row, so that a tile
 //! streams through it without a jump. The last panel is padded with zero columns, which stay zero. Layers whose
 //! input needs a gradient keep `wᵀ` packed the same way beside it, rewritten with each update. No product here
 //! packs anything, and the optimiser works on the gradient while it is in registers.
@@ -10,7 +10,7 @@ use super::super::tile::{InstructionSet, Operand, Sink};
 use crate::error::Result;
 use crate::optim::Sgd;
 
-/// Rows of the weights in a piece: a cache line of `x` for each sample, read once for all panels.
+/// Rows of the weights in a piece: a cache line of `x` for each sample, which stays near for all panels.
 const PIECE_ROWS: usize = 16;
 
 /// A matrix `[rows, columns]` in panels of columns.
@@ -120,6 +120,7 @@ impl Panels {
             "widths of a and c"
         );
         assert_eq!(a.rows(), c.rows(), "rows of a and c");
+        assert!(a.width <= a.stride, "width of a within its stride");
         // SAFETY: the caller's promise.
         let panels = unsafe { self.values.read(0..self.values.len()) };
         for panel in 0..self.count() {
@@ -166,8 +167,8 @@ impl NativeLayer {
         from: &[f32],
         (fan_in, fan_out): (usize, usize),
         inputs_need_gradient: bool,
+        set: InstructionSet,
     ) -> Result<NativeLayer> {
-        let set = InstructionSet::detect().expect("the engine was resolved on this processor");
         let mut weight = Panels::zeroed(set, fan_in, fan_out)?;
         weight.pack(from);
         let mut layer = NativeLayer {
@@ -212,6 +213,7 @@ impl NativeLayer {
             "widths of x and dz"
         );
         assert_eq!(samples, dz.rows(), "rows of x and dz");
+        assert!(x.width <= x.stride, "width of x within its stride");
         let start = piece * PIECE_ROWS;
         let end = (start + PIECE_ROWS).min(weight.rows);
         for panel in 0..weight.count() {
@@ -306,5 +308,119 @@ impl NativeLayer {
     pub(super) unsafe fn copy_velocity(&self, velocity: &mut [f32]) {
         // SAFETY: as above.
         unsafe { self.velocity.unpack(velocity) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compute::shared::Matrix;
+
+    /// What this processor can run.
+    fn sets() -> impl Iterator<Item = InstructionSet> {
+        let detected = InstructionSet::detect();
+        let sets = [InstructionSet::Avx512, InstructionSet::Avx2];
+        let narrower = move |set: &InstructionSet| {
+            detected == Some(InstructionSet::Avx512) || detected == Some(*set)
+        };
+        sets.into_iter().filter(narrower)
+    }
+
+    fn numbers(count: usize, seed: u32) -> Vec<f32> {
+        let value =
+            |i: usize| ((i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed) >> 20) as f32;
+        (0..count).map(|i| value(i) / 2048.0 - 1.0).collect()
+    }
+
+    fn matrix(rows: usize, width: usize, seed: u32) -> Matrix {
+        let matrix = Matrix::zeroed(rows, width).expect("memory");
+        let values = numbers(rows * width, seed);
+        // SAFETY: the matrix is ours alone.
+        let mut all = unsafe { matrix.rows_mut(0..rows) };
+        for (row, values) in all.iter_mut().zip(values.chunks_exact(width)) {
+            row.copy_from_slice(values);
+        }
+        matrix
+    }
+
+    #[test]
+    fn every_column_has_a_place_of_its_own() {
+        for set in sets() {
+            for columns in 1..200 {
+                let panels = Panels::zeroed(set, 3, columns).expect("memory");
+                let mut places: Vec<usize> = (0..3)
+                    .flat_map(|row| (0..columns).map(move |column| (row, column)))
+                    .map(|(row, column)| panels.index(row, column))
+                    .collect();
+                places.sort_unstable();
+                places.dedup();
+                assert_eq!(places.len(), 3 * columns, "{set:?}, {columns} columns");
+                assert!(places[places.len() - 1] < panels.values.len());
+            }
+        }
+    }
+
+    /// Two updates, then forward and backward, over shapes of several panels with ragged ends, against scalar chains
+    /// of the same fused multiply-adds: the same bits, whatever the instruction set.
+    #[test]
+    fn all_three_products_have_the_bits_of_scalar_chains() {
+        let sgd = Sgd {
+            learning_rate: 0.3,
+            momentum: 0.7,
+        };
+        for (rows, fan_in, fan_out) in [
+            (1, 1, 1),
+            (9, 16, 16),
+            (13, 70, 129),
+            (33, 129, 67),
+            (8, 50, 7),
+        ] {
+            let (x, dz) = (matrix(rows, fan_in, 1), matrix(rows, fan_out, 2));
+            // SAFETY: nobody writes them.
+            let (x, dz) = unsafe { (x.rows(0..rows), dz.rows(0..rows)) };
+            let start = numbers(fan_in * fan_out, 3);
+            let (mut weight, mut velocity) = (start.clone(), vec![0.0f32; start.len()]);
+            for _ in 0..2 {
+                for at in 0..start.len() {
+                    let (i, j) = (at / fan_out, at % fan_out);
+                    let gradient = (0..rows).fold(0.0f32, |sum, row| {
+                        x.values[row * x.stride + i].mul_add(dz.values[row * dz.stride + j], sum)
+                    });
+                    velocity[at] = sgd.momentum.mul_add(velocity[at], gradient);
+                    weight[at] = (-sgd.learning_rate).mul_add(velocity[at], weight[at]);
+                }
+            }
+            for set in sets() {
+                let layer = NativeLayer::new(&start, (fan_in, fan_out), true, set).expect("memory");
+                let (z, dx) = (matrix(rows, fan_out, 4), matrix(rows, fan_in, 5));
+                let mut found = vec![0.0; start.len()];
+                // SAFETY: one thread does one thing after the other.
+                let (z, dx) = unsafe {
+                    for _ in 0..2 {
+                        (0..layer.pieces()).for_each(|piece| layer.update(piece, x, dz, sgd));
+                    }
+                    layer.copy_weight(&mut found);
+                    layer.forward(x, z.rows_mut(0..rows));
+                    layer.backward(dz, dx.rows_mut(0..rows));
+                    (z.rows(0..rows), dx.rows(0..rows))
+                };
+                let case = format!("{set:?} {rows}×{fan_in}×{fan_out}");
+                assert_eq!(found, weight, "{case}");
+                for row in 0..rows {
+                    for j in 0..fan_out {
+                        let sum = (0..fan_in).fold(0.0f32, |sum, i| {
+                            x.values[row * x.stride + i].mul_add(weight[i * fan_out + j], sum)
+                        });
+                        assert_eq!(z.values[row * z.stride + j], sum, "{case}: z");
+                    }
+                    for i in 0..fan_in {
+                        let sum = (0..fan_out).fold(0.0f32, |sum, j| {
+                            dz.values[row * dz.stride + j].mul_add(weight[i * fan_out + j], sum)
+                        });
+                        assert_eq!(dx.values[row * dx.stride + i], sum, "{case}: dx");
+                    }
+                }
+            }
+        }
     }
 }

@@ -12,6 +12,7 @@ use super::profile::{Phase, Profile};
 use super::step::Stepper;
 use crate::compute::Engine;
 use crate::compute::parallel::Workers;
+use crate::compute::shared::SharedBuffer;
 use crate::config::TrainConfig;
 use crate::data::loader::Order;
 use crate::data::{Scaling, Splits};
@@ -153,6 +154,7 @@ pub fn train_profiled(
     on_event: &mut (dyn FnMut(Event) + Send),
 ) -> Result<Outcome> {
     let spec = spec_for(config, data)?;
+    check_memory(&spec)?;
     let scaling = Scaling::fit(config.scale, data.train.images())?;
     let parameters = initial_parameters(&spec, config.init, config.bias_init, config.seed);
     let sgd = Sgd {
@@ -187,6 +189,14 @@ pub fn train_profiled(
         },
         epochs,
     })
+}
+
+/// Asks for what a run needs at its peak and gives it back: a network that does not fit is refused in words, before the
+/// hours it would have taken. At the end there are weights, velocity and transpose, the flat parameters, and two copies of
+/// them on their way to the file.
+fn check_memory(spec: &Spec) -> Result<()> {
+    const COPIES: usize = 6;
+    SharedBuffer::<f32>::zeroed(spec.parameters().saturating_mul(COPIES)).map(drop)
 }
 
 /// The network that `config` describes for `data`.

@@ -16,7 +16,7 @@ use perceptor::compute::shared::Matrix;
 use perceptor::data::idx::{ElementType, Header};
 use perceptor::data::loader::Order;
 use perceptor::data::mmap::Bytes;
-use perceptor::data::{Dataset, IdxFile, Scale, Scaling};
+use perceptor::data::{Dataset, IdxFile, Preprocessing, Scale};
 use perceptor::nn::init::initial_parameters;
 use perceptor::nn::{Activation, Init, Spec};
 use perceptor::optim::Sgd;
@@ -96,17 +96,18 @@ const BLOCK: usize = 32;
 
 fn gather(c: &mut Criterion) {
     let data = dataset();
-    let scaling = Scaling::fit(Scale::Unit, data.images()).expect("a scaling");
+    let preprocessing = preprocessing(&data);
     let mut order = Order::new(ITEMS);
     order.shuffle(1, 1);
     let rows = 128;
     let batch = &order.items()[..rows];
-    let inputs = Matrix::zeroed(rows, 784).expect("memory");
+    let inputs = Matrix::zeroed(rows, preprocessing.columns.width()).expect("memory");
     let gather = |block: usize| {
         let range = block * BLOCK..(block + 1) * BLOCK;
         // SAFETY: each block is one worker's alone.
         let mut inputs = unsafe { inputs.rows_mut(range.clone()) };
-        data.gather(&batch[range], scaling, inputs.iter_mut(), &mut [0; BLOCK]);
+        let labels = &mut [0; BLOCK];
+        data.gather(&batch[range], &preprocessing, inputs.iter_mut(), labels);
     };
     for threads in thread_counts() {
         let workers = workers(threads);
@@ -208,21 +209,34 @@ fn products(
     bench("gemm-weight", pieces, &update);
 }
 
+/// How the items of [`dataset`] become inputs.
+fn preprocessing(data: &Dataset) -> Preprocessing {
+    Preprocessing::fit(Scale::Unit, data.images(), &workers(NonZeroUsize::MIN)).expect("a scaling")
+}
+
 /// A network on its way.
-fn stepper(engine: Engine, hidden: &[usize], activation: Activation, batch_size: usize) -> Stepper {
+fn stepper(
+    data: &Dataset,
+    engine: Engine,
+    hidden: &[usize],
+    activation: Activation,
+    batch_size: usize,
+) -> Stepper {
     let spec = Spec::new(784, hidden, 10, activation).expect("a spec");
     let start = initial_parameters(&spec, Init::Auto, 0.0, 1);
-    Stepper::new(&spec, &start, engine, SGD, batch_size).expect("an engine that is here")
+    let preprocessing = preprocessing(data);
+    Stepper::new(&spec, &start, preprocessing, engine, SGD, batch_size)
+        .expect("an engine that is here")
 }
 
 /// Runs `bench` for every engine, thread count and work, with the path and shape of its id.
-fn for_all_work(mut bench: impl FnMut(&Workers, &str, &str, Stepper, usize)) {
+fn for_all_work(data: &Dataset, mut bench: impl FnMut(&Workers, &str, &str, Stepper, usize)) {
     for engine in engines() {
         for threads in thread_counts() {
             let workers = workers(threads);
             let path = format!("{}-{threads}-threads", engine.name());
             for (hidden, activation, batch_size) in WORK {
-                let stepper = stepper(engine, hidden, activation, batch_size);
+                let stepper = stepper(data, engine, hidden, activation, batch_size);
                 let shape = format!("{batch_size}x{}", stepper.network().spec());
                 bench(&workers, &path, &shape, stepper, batch_size);
             }
@@ -232,14 +246,13 @@ fn for_all_work(mut bench: impl FnMut(&Workers, &str, &str, Stepper, usize)) {
 
 fn step(c: &mut Criterion) {
     let data = dataset();
-    let scaling = Scaling::fit(Scale::Unit, data.images()).expect("a scaling");
-    for_all_work(|workers, path, shape, mut stepper, batch_size| {
+    for_all_work(&data, |workers, path, shape, mut stepper, batch_size| {
         let batch: Vec<u32> = (0..batch_size as u32).collect();
         let mut steps = |times: usize| {
             let (mut first, mut last) = (f64::NAN, f64::NAN);
             let order = batch.repeat(times);
             let start = Instant::now();
-            stepper.pass(workers, &data, scaling, &order, &mut |step, loss| {
+            stepper.pass(workers, &data, &order, &mut |step, loss| {
                 first = if step == 0 { loss } else { first };
                 last = loss;
                 ControlFlow::Continue(())
@@ -258,8 +271,7 @@ fn step(c: &mut Criterion) {
 
 fn epoch(c: &mut Criterion) {
     let data = dataset();
-    let scaling = Scaling::fit(Scale::Unit, data.images()).expect("a scaling");
-    for_all_work(|workers, path, shape, mut stepper, _| {
+    for_all_work(&data, |workers, path, shape, mut stepper, _| {
         let mut order = Order::new(ITEMS);
         let mut number = 0;
         let mut pass = || {
@@ -267,7 +279,7 @@ fn epoch(c: &mut Criterion) {
             let start = Instant::now();
             order.shuffle(1, number);
             let mut sum = 0.0;
-            stepper.pass(workers, &data, scaling, order.items(), &mut |_, loss| {
+            stepper.pass(workers, &data, order.items(), &mut |_, loss| {
                 sum += loss;
                 ControlFlow::Continue(())
             });

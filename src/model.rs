@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::TrainConfig;
 use crate::data::mmap::Bytes;
 use crate::data::scaling::check_finite;
-use crate::data::{IdxFile, Scaling, Splits};
+use crate::data::{IdxFile, Preprocessing, Scaling, Splits};
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
 use crate::nn::{Activation, Spec};
@@ -122,6 +122,11 @@ impl Model {
             format!("{found} features an item"),
             format!("{inputs}, the inputs of the model"),
         )))
+    }
+
+    /// What is done to items before this network sees them.
+    pub fn preprocessing(&self) -> Preprocessing {
+        Preprocessing::whole(self.scaling, self.spec.inputs())
     }
 
     /// The file as it would be written.

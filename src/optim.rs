@@ -2,6 +2,8 @@
 
 use multiversion::multiversion;
 
+use crate::compute::kernels::flush;
+
 /// Stochastic gradient descent with momentum: `v = μ v + g`, `w = w − η v`
 /// (B. Polyak, *Some methods of speeding up the convergence of iteration methods*, 1964, in the form
 /// PyTorch uses, where the learning rate stands outside the velocity).
@@ -14,18 +16,19 @@ pub struct Sgd {
 }
 
 impl Sgd {
-    /// `w = w − η v`, once the velocity is up to date.
+    /// `w = w − η v`, once the velocity is up to date. Denormal velocities become 0 first.
     ///
-    /// Shapes: both `[n]`. Overwrites `parameters`.
-    pub fn step(self, parameters: &mut [f32], velocity: &[f32]) {
+    /// Shapes: both `[n]`. Overwrites both.
+    pub fn step(self, parameters: &mut [f32], velocity: &mut [f32]) {
         descend(self.learning_rate, parameters, velocity);
     }
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-fn descend(learning_rate: f32, parameters: &mut [f32], velocity: &[f32]) {
+fn descend(learning_rate: f32, parameters: &mut [f32], velocity: &mut [f32]) {
     for (w, v) in parameters.iter_mut().zip(velocity) {
-        *w -= learning_rate * v;
+        *v = flush(*v);
+        *w -= learning_rate * *v;
     }
 }
 
@@ -40,7 +43,8 @@ mod tests {
             momentum: 0.9,
         };
         let mut parameters = [1.0, 2.0];
-        sgd.step(&mut parameters, &[2.0, -4.0]);
-        assert_eq!(parameters, [0.0, 4.0]);
+        let mut velocity = [2.0, -4.0];
+        sgd.step(&mut parameters, &mut velocity);
+        assert_eq!((parameters, velocity), ([0.0, 4.0], [2.0, -4.0]));
     }
 }

@@ -13,7 +13,7 @@ use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
 use perceptor::data::idx::{ElementType, Header};
 use perceptor::data::mmap::Bytes;
-use perceptor::data::{Dataset, IdxFile, Scaling};
+use perceptor::data::{Dataset, IdxFile, Preprocessing, Scaling};
 use perceptor::nn::init::initial_parameters;
 use perceptor::nn::{Activation, Init, Spec};
 use perceptor::optim::Sgd;
@@ -91,12 +91,13 @@ fn a_step_allocates_nothing_after_the_first() {
                 assert!(ALLOCATIONS.load(Relaxed) >= before + threads);
                 let spec = Spec::new(784, hidden, 10, Activation::Sigmoid).expect("a spec");
                 let start = initial_parameters(&spec, Init::Auto, 0.0, 1);
-                let stepper = Stepper::new(&spec, &start, engine, sgd, rows);
+                let preprocessing = Preprocessing::whole(scaling, 784);
+                let stepper = Stepper::new(&spec, &start, preprocessing, engine, sgd, rows);
                 let mut stepper = stepper.expect("an engine that is here");
                 let batch: Vec<u32> = (0..rows as u32).collect();
                 let mut after_first = 0;
                 let order = batch.repeat(steps);
-                stepper.pass(&workers, &data, scaling, &order, &mut |step, _| {
+                stepper.pass(&workers, &data, &order, &mut |step, _| {
                     if step == 0 {
                         after_first = ALLOCATIONS.load(Relaxed);
                     } else {

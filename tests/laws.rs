@@ -11,7 +11,8 @@ use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
 use perceptor::data::idx::{ElementType, Header};
 use perceptor::data::mmap::Bytes;
-use perceptor::data::{Dataset, IdxFile, Scale, Scaling, Splits};
+use perceptor::data::scaling::AS_IT_IS;
+use perceptor::data::{Dataset, IdxFile, Preprocessing, Scale, Splits};
 use perceptor::nn::init::initial_parameters;
 use perceptor::nn::{Activation, Init, Network, Spec};
 use perceptor::optim::Sgd;
@@ -19,11 +20,6 @@ use perceptor::random::{ChaCha8Rng, Purpose, stream};
 use perceptor::reference::Reference;
 use perceptor::train::{Evaluator, Stepper, train};
 use rand::RngExt;
-
-const AS_IT_IS: Scaling = Scaling {
-    offset: 0.0,
-    factor: 1.0,
-};
 
 fn rng(seed: u64) -> ChaCha8Rng {
     stream(seed, Purpose::Init, 99)
@@ -80,7 +76,9 @@ const SGD: Sgd = Sgd {
 };
 
 fn stepper(spec: &Spec, parameters: &[f32], engine: Engine, batch_size: usize) -> Stepper {
-    Stepper::new(spec, parameters, engine, SGD, batch_size).expect("an engine that is here")
+    let as_it_is = Preprocessing::whole(AS_IT_IS, spec.inputs());
+    Stepper::new(spec, parameters, as_it_is, engine, SGD, batch_size)
+        .expect("an engine that is here")
 }
 
 fn wide(numbers: &[f32]) -> Vec<f64> {
@@ -188,7 +186,7 @@ fn the_fast_gradient_equals_the_slow_one_over_awkward_shapes() {
                 let (expected, expected_loss) = slow_gradient(&net, &data, &batch);
                 for engine in engines() {
                     let mut stepper = stepper(&spec, &parameters, engine, rows);
-                    let loss = stepper.step(&workers, &data, AS_IT_IS, &batch);
+                    let loss = stepper.step(&workers, &data, &batch);
                     // The velocity starts at zero, so after one step it is the gradient.
                     let off = distance(&wide(&stepper.velocity()), &expected);
                     let case = format!("{engine:?}, {rows} rows, {spec}, {activation:?}");
@@ -214,7 +212,7 @@ fn steps_with_momentum_and_a_ragged_batch_follow_the_slow_path() {
         let mut stepper = stepper(&spec, &start, engine, batch_size);
         for _ in 0..3 {
             for batch in order.chunks(batch_size) {
-                stepper.step(&workers(2), &data, AS_IT_IS, batch);
+                stepper.step(&workers(2), &data, batch);
                 let (gradient, _) = slow_gradient(&net, &data, batch);
                 for ((w, v), g) in net.parameters.iter_mut().zip(&mut velocity).zip(gradient) {
                     *v = f64::from(SGD.momentum) * *v + g;
@@ -245,8 +243,10 @@ fn evaluation_equals_the_slow_path() {
         right += usize::from(best == Some(label));
     }
     for engine in engines() {
-        let network = Network::new(&spec, &parameters, engine).expect("a network");
-        let mut evaluator = Evaluator::new(&spec, AS_IT_IS, &workers).expect("memory");
+        let as_it_is = Preprocessing::whole(AS_IT_IS, 13);
+        let network = Network::new(&spec, &parameters, &as_it_is.columns, engine);
+        let network = network.expect("a network");
+        let mut evaluator = Evaluator::new(&spec, as_it_is, &workers).expect("memory");
         let found = evaluator
             .evaluate(&workers, &network, &data)
             .expect("memory");
@@ -255,6 +255,63 @@ fn evaluation_equals_the_slow_path() {
         let probabilities = evaluator.probabilities(&workers, &network, data.images(), 10..510);
         for row in probabilities.expect("memory").chunks_exact(5) {
             assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        }
+    }
+}
+
+/// Items of which some features are zero throughout, and more of the same kind in which these are not.
+fn with_idle_columns(items: usize) -> (Dataset, Dataset) {
+    let (features, classes) = (21, 3);
+    let set = |idle: bool, seed| {
+        let mut rng = rng(seed);
+        let pixels = (0..items * features).map(|at| match at % features {
+            0 | 1 | 7 | 20 if idle => 0,
+            _ => rng.random_range(0..=255u8),
+        });
+        let images = idx(ElementType::U8, &[items, features], pixels.collect());
+        let labels = (0..items).map(|_| rng.random_range(0..classes) as u8);
+        let labels = idx(ElementType::U8, &[items], labels.collect());
+        Dataset::new(images, &labels, Some(classes)).expect("a data set")
+    };
+    (set(true, 1), set(false, 2))
+}
+
+#[test]
+fn columns_that_are_always_zero_are_left_out_exactly() {
+    let workers = workers(2);
+    let (train, test) = with_idle_columns(61);
+    let fitted = Preprocessing::fit(Scale::Unit, train.images(), &workers).expect("a scaling");
+    assert_eq!(fitted.columns.idle(), [0, 1, 7, 20]);
+    let whole = Preprocessing::whole(fitted.scaling, train.features());
+    let spec = Spec::new(train.features(), &[19], 3, Activation::Tanh).expect("a spec");
+    let start = parameters(&spec, 4);
+    let batch: Vec<u32> = (0..61).collect();
+    for engine in engines() {
+        let ended = |preprocessing: &Preprocessing| {
+            let preprocessing = preprocessing.clone();
+            let stepper = Stepper::new(&spec, &start, preprocessing.clone(), engine, SGD, 61);
+            let mut stepper = stepper.expect("an engine that is here");
+            for _ in 0..5 {
+                stepper.step(&workers, &train, &batch);
+            }
+            let mut evaluator = Evaluator::new(&spec, preprocessing, &workers).expect("memory");
+            let evaluated = evaluator.evaluate(&workers, stepper.network(), &test);
+            let (weights, velocity) = (stepper.parameters(), stepper.velocity());
+            (weights, velocity, evaluated.expect("memory").loss)
+        };
+        let (with, without) = (ended(&whole), ended(&fitted));
+        assert!(
+            distance(&wide(&without.0), &wide(&with.0)) < 1e-6,
+            "{engine:?}"
+        );
+        assert!(
+            distance(&wide(&without.1), &wide(&with.1)) < 1e-6,
+            "{engine:?}"
+        );
+        // On items that have something in these columns, where the weights are those of the start.
+        assert!((without.2 - with.2).abs() < 1e-6, "{engine:?}");
+        if engine == Engine::Native {
+            assert_eq!((without.0, without.1), (with.0, with.1));
         }
     }
 }

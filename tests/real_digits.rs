@@ -5,6 +5,7 @@
 mod mnist;
 
 use perceptor::TrainConfig;
+use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
 use perceptor::data::generated::GeneratedDigits;
 use perceptor::data::{Splits, folder};
@@ -50,8 +51,11 @@ fn generated_digits_are_a_problem_and_teach_real_ones() {
     };
     let test = open(&folder).test.expect("MNIST's test set");
     let model = outcome.model;
-    let network = Network::new(&model.spec, &model.parameters, Default::default());
-    let mut evaluator = Evaluator::new(&model.spec, model.scaling, &workers).expect("memory");
+    let preprocessing = model.preprocessing();
+    let columns = &preprocessing.columns;
+    let network = Network::new(&model.spec, &model.parameters, columns, Engine::Auto);
+    let mut evaluator =
+        Evaluator::new(&model.spec, preprocessing.clone(), &workers).expect("memory");
     let evaluation = evaluator.evaluate(&workers, &network.expect("a network"), &test);
     let accuracy = evaluation.expect("memory").accuracy;
     // 80 % is what the set is for; it was 94.6 % on the day this was written.

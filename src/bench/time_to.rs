@@ -115,8 +115,8 @@ fn from_seed(
     let data = Splits::open(files, None)?;
     let test = test_set(&data)?;
     let spec = spec_for(config, &data)?;
-    let mut trainee = Trainee::new(config, &spec, &data.train)?;
-    let mut evaluator = Evaluator::new(&spec, trainee.scaling(), &workers)?;
+    let mut trainee = Trainee::new(config, &spec, &data.train, &workers)?;
+    let mut evaluator = Evaluator::new(&spec, trainee.preprocessing().clone(), &workers)?;
     let mut evaluations = Vec::new();
     let mut reached = None;
     while reached.is_none() && evaluations.len() < goal.epochs {

@@ -15,7 +15,7 @@ use super::statistics::{Estimate, Summary};
 use crate::compute::parallel::Workers;
 use crate::config::TrainConfig;
 use crate::data::loader::Order;
-use crate::data::{Dataset, Scaling};
+use crate::data::{Dataset, Preprocessing};
 use crate::error::{Error, Result};
 use crate::nn::init::initial_parameters;
 use crate::nn::{Network, Spec};
@@ -58,7 +58,6 @@ pub fn thread_counts(most: NonZeroUsize) -> Vec<NonZeroUsize> {
 pub(super) struct Trainee<'a> {
     config: &'a TrainConfig,
     data: &'a Dataset,
-    scaling: Scaling,
     stepper: Stepper,
     order: Order,
     batch_size: usize,
@@ -71,8 +70,9 @@ impl<'a> Trainee<'a> {
         config: &'a TrainConfig,
         spec: &Spec,
         data: &'a Dataset,
+        workers: &Workers,
     ) -> Result<Trainee<'a>> {
-        let scaling = Scaling::fit(config.scale, data.images())?;
+        let preprocessing = Preprocessing::fit(config.scale, data.images(), workers)?;
         let parameters = initial_parameters(spec, config.init, config.bias_init, config.seed);
         let sgd = Sgd {
             learning_rate: config.learning_rate,
@@ -82,8 +82,14 @@ impl<'a> Trainee<'a> {
         Ok(Trainee {
             config,
             data,
-            scaling,
-            stepper: Stepper::new(spec, &parameters, config.engine, sgd, batch_size)?,
+            stepper: Stepper::new(
+                spec,
+                &parameters,
+                preprocessing,
+                config.engine,
+                sgd,
+                batch_size,
+            )?,
             order: Order::new(data.items()),
             batch_size,
             epoch: 0,
@@ -100,9 +106,9 @@ impl<'a> Trainee<'a> {
         self.stepper.network()
     }
 
-    /// How elements become inputs.
-    pub(super) fn scaling(&self) -> Scaling {
-        self.scaling
+    /// How items become inputs.
+    pub(super) fn preprocessing(&self) -> &Preprocessing {
+        self.stepper.preprocessing()
     }
 
     /// Shuffles for the next epoch and takes its first `steps` steps. Gives the time in seconds; of the shuffle only
@@ -122,8 +128,7 @@ impl<'a> Trainee<'a> {
             broken = Some((step + 1, loss));
             ControlFlow::Break(())
         };
-        self.stepper
-            .pass(workers, self.data, self.scaling, items, &mut on_step);
+        self.stepper.pass(workers, self.data, items, &mut on_step);
         let rest = start.elapsed().as_secs_f64() - shuffle;
         match broken {
             Some((step, loss)) => Err(Error::Diverged {
@@ -238,7 +243,7 @@ pub fn measure(
     assert_eq!(teams.len(), peaks.len(), "a peak for each team");
     let mut contestants = Vec::with_capacity(teams.len());
     for workers in teams {
-        let trainee = Trainee::new(config, spec, data)?;
+        let trainee = Trainee::new(config, spec, data, &workers)?;
         contestants.push(Contestant::new(workers, trainee, seconds)?);
         on_run();
     }
@@ -258,14 +263,14 @@ pub fn measure(
     let alone = contestants[0].rates();
     let results = contestants.iter().zip(peaks);
     Ok(results
-        .map(|(contestant, peak)| result(contestant, spec, *peak, &alone))
+        .map(|(contestant, peak)| result(contestant, *peak, &alone))
         .collect())
 }
 
-fn result(contestant: &Contestant, spec: &Spec, peak: f64, alone: &[f64]) -> Training {
+fn result(contestant: &Contestant, peak: f64, alone: &[f64]) -> Training {
     let rates = contestant.rates();
     let (threads, summary) = (contestant.workers.threads(), Summary::of(&rates));
-    let gflops = summary.median * spec.training_flops() / 1e9;
+    let gflops = summary.median * contestant.trainee.network().training_flops() / 1e9;
     Training {
         threads,
         samples_per_run: contestant.samples_per_run(),

@@ -44,8 +44,10 @@ impl EvalArgs {
         model.check_inputs(&images)?;
         let labels = IdxFile::open(&files.labels)?;
         let data = Dataset::new(images, &labels, Some(spec.classes()))?;
-        let network = Network::new(spec, &model.parameters, self.compute.engine)?;
-        let mut evaluator = Evaluator::new(spec, model.scaling, &workers)?;
+        let preprocessing = model.preprocessing();
+        let columns = &preprocessing.columns;
+        let network = Network::new(spec, &model.parameters, columns, self.compute.engine)?;
+        let mut evaluator = Evaluator::new(spec, preprocessing, &workers)?;
         let evaluation = evaluator.evaluate(&workers, &network, &data)?;
         let name = self.model.display().to_string();
         let report = EvalReport::new(name, spec.to_string(), &data, &evaluation);

@@ -89,8 +89,11 @@ impl PredictArgs {
             (_, Some(count)) => Detail::Top(count.get()),
             _ => Detail::Best,
         };
-        let network = Network::new(&model.spec, &model.parameters, self.compute.engine)?;
-        let mut evaluator = Evaluator::new(&model.spec, model.scaling, &workers)?;
+        let preprocessing = model.preprocessing();
+        let columns = &preprocessing.columns;
+        let engine = self.compute.engine;
+        let network = Network::new(&model.spec, &model.parameters, columns, engine)?;
+        let mut evaluator = Evaluator::new(&model.spec, preprocessing, &workers)?;
         let mut out = BufWriter::new(io::stdout().lock());
         write_header(&mut out, format, detail, classes)?;
         let items = (MOST_PROBABILITIES / classes).clamp(1, MOST_ITEMS);

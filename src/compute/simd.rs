@@ -25,6 +25,8 @@ pub(super) trait Vector: Copy {
     unsafe fn store(self, to: *mut f32);
     /// `self · factor + term`, rounded once.
     unsafe fn mul_add(self, factor: Self, term: Self) -> Self;
+    /// The lanes, or 0 where they are denormal: [`super::kernels::flush`].
+    unsafe fn flush(self) -> Self;
     /// Writes the transpose of a block of `LANES` by `LANES` floats. Rows lie `from_row` and `to_row` floats apart.
     unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize);
 }
@@ -110,6 +112,16 @@ impl Vector for __m512 {
         // SAFETY: by the trait's contract.
         unsafe { _mm512_fmadd_ps(self, factor, term) }
     }
+
+    #[inline(always)]
+    unsafe fn flush(self) -> Self {
+        // SAFETY: by the trait's contract.
+        unsafe {
+            let least = _mm512_set1_ps(f32::MIN_POSITIVE);
+            let kept = _mm512_cmp_ps_mask::<_CMP_NLT_UQ>(_mm512_abs_ps(self), least);
+            _mm512_maskz_mov_ps(kept, self)
+        }
+    }
 }
 
 impl Vector for __m256 {
@@ -176,5 +188,15 @@ impl Vector for __m256 {
     unsafe fn mul_add(self, factor: Self, term: Self) -> Self {
         // SAFETY: by the trait's contract.
         unsafe { _mm256_fmadd_ps(self, factor, term) }
+    }
+
+    #[inline(always)]
+    unsafe fn flush(self) -> Self {
+        // SAFETY: by the trait's contract.
+        unsafe {
+            let magnitude = _mm256_andnot_ps(_mm256_set1_ps(-0.0), self);
+            let least = _mm256_set1_ps(f32::MIN_POSITIVE);
+            _mm256_and_ps(_mm256_cmp_ps::<_CMP_NLT_UQ>(magnitude, least), self)
+        }
     }
 }

@@ -32,7 +32,7 @@ pub(super) enum Sink {
         /// Floats from one row of `c` to the next.
         row: usize,
     },
-    /// `v = μ v + g`, `w = w − η v`: the optimiser, while the gradient is in registers.
+    /// `v = μ v + g`, flushed where denormal, and `w = w − η v`: the optimiser, while the gradient is in registers.
     Update {
         /// Element `[0, 0]` of the tile in the weights.
         w: *mut f32,
@@ -190,6 +190,20 @@ unsafe fn avx2(rows: usize, registers: usize, depth: usize, a: Operand, b: Opera
     unsafe { by_shape!(__m256, rows, registers, (depth, a, b, sink), [4 1 2 3], [3 2 1]) }
 }
 
+/// Does `$body` for each row `$r` of a tile of `$mr` rows, each time with a constant for `$r`. In a loop too long to be
+/// unrolled the compiler would keep the tile in memory beside the registers, and write it there in every step of the sum.
+macro_rules! for_rows {
+    ($mr:ident, $r:ident, $body:block) => {
+        for_rows!(@ $mr, $r, $body, 0 1 2 3 4 5 6 7)
+    };
+    (@ $mr:ident, $r:ident, $body:block, $($row:literal)*) => {
+        $(if $row < $mr {
+            let $r: usize = $row;
+            $body
+        })*
+    };
+}
+
 /// The tile itself, and its sink.
 ///
 /// # Safety
@@ -210,6 +224,43 @@ unsafe fn kernel<V: Vector, const MR: usize, const NV: usize>(
                 prefetch(v.add(at));
             }
         }
+        let tile = product::<V, MR, NV>(depth, a, b);
+        match sink {
+            Sink::Store { c, row } => {
+                for_rows!(MR, r, {
+                    for (j, sum) in tile[r].iter().enumerate() {
+                        sum.store(c.add(r * row + j * V::LANES));
+                    }
+                });
+            }
+            Sink::Update { w, v, row, sgd } => {
+                let momentum = V::splat(sgd.momentum);
+                let rate = V::splat(-sgd.learning_rate);
+                for_rows!(MR, r, {
+                    for (j, sum) in tile[r].iter().enumerate() {
+                        let at = r * row + j * V::LANES;
+                        let velocity = momentum.mul_add(V::load(v.add(at)), *sum).flush();
+                        velocity.store(v.add(at));
+                        rate.mul_add(velocity, V::load(w.add(at))).store(w.add(at));
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// `Σ_k a[.., k] · b[k, ..]`, in registers.
+///
+/// # Safety
+/// As [`InstructionSet::tile`].
+#[inline(always)]
+unsafe fn product<V: Vector, const MR: usize, const NV: usize>(
+    depth: usize,
+    a: Operand,
+    b: Operand,
+) -> [[V; NV]; MR] {
+    // SAFETY: every offset is inside what the caller promised.
+    unsafe {
         let mut tile = [[V::zero(); NV]; MR];
         let (mut a_k, mut b_k) = (a.start, b.start);
         for _ in 0..depth {
@@ -226,33 +277,14 @@ unsafe fn kernel<V: Vector, const MR: usize, const NV: usize>(
             a_k = a_k.wrapping_add(a.k);
             b_k = b_k.wrapping_add(b.k);
         }
-        match sink {
-            Sink::Store { c, row } => {
-                for (r, sums) in tile.iter().enumerate() {
-                    for (j, sum) in sums.iter().enumerate() {
-                        sum.store(c.add(r * row + j * V::LANES));
-                    }
-                }
-            }
-            Sink::Update { w, v, row, sgd } => {
-                let momentum = V::splat(sgd.momentum);
-                let rate = V::splat(-sgd.learning_rate);
-                for (r, sums) in tile.iter().enumerate() {
-                    for (j, sum) in sums.iter().enumerate() {
-                        let at = r * row + j * V::LANES;
-                        let velocity = momentum.mul_add(V::load(v.add(at)), *sum);
-                        velocity.store(v.add(at));
-                        rate.mul_add(velocity, V::load(w.add(at))).store(w.add(at));
-                    }
-                }
-            }
-        }
+        tile
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compute::kernels;
 
     /// What this processor can run.
     fn instruction_sets() -> Vec<InstructionSet> {
@@ -291,6 +323,47 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn denormal_lanes_are_flushed_and_no_others() {
+        let least = f32::MIN_POSITIVE;
+        let cases = [
+            (least, least),
+            (-least, -least),
+            (least.next_down(), 0.0),
+            (-1e-40, 0.0),
+            (1.0, 1.0),
+            (0.0, 0.0),
+            (f32::INFINITY, f32::INFINITY),
+        ];
+        for set in instruction_sets() {
+            let columns = set.lanes();
+            for (before, after) in cases {
+                let (mut w, mut v) = (vec![0.0f32; columns], vec![before; columns]);
+                let still = Sgd {
+                    learning_rate: 0.0,
+                    momentum: 1.0,
+                };
+                let zeros = vec![0.0f32; columns];
+                let operand = |k| Operand {
+                    start: zeros.as_ptr(),
+                    row: 0,
+                    k,
+                };
+                let sink = Sink::Update {
+                    w: w.as_mut_ptr(),
+                    v: v.as_mut_ptr(),
+                    row: columns,
+                    sgd: still,
+                };
+                // SAFETY: the processor has `set`, and all buffers have the tile's size.
+                unsafe { set.tile((1, 1), 1, operand(1), operand(columns), sink) };
+                assert!(v.iter().all(|&v| v == after), "{set:?}: {before}");
+                assert_eq!(after, kernels::flush(before));
+            }
+        }
+        assert!(kernels::flush(f32::NAN).is_nan());
     }
 
     /// Runs every tile shape of every instruction set with both sinks, against a scalar chain of `f32::mul_add`.

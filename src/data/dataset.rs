@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::idx::{ElementType, IdxFile};
 use super::mmap;
-use super::scaling::{Scaling, check_finite};
+use super::preprocessing::Preprocessing;
+use super::scaling::check_finite;
 use crate::error::{Error, Refusal, Result};
 
 /// More classes than this are a mistake in the labels, not a problem for a softmax.
@@ -94,16 +95,16 @@ impl Dataset {
         }
     }
 
-    /// Gathers `items` as scaled inputs and their labels.
+    /// Gathers `items` as inputs, their active columns scaled, and their labels.
     ///
-    /// Shapes: `inputs` has a row `[features]` for each item, `labels [items]`. Overwrites both.
+    /// Shapes: `inputs` has a row `[active columns]` for each item, `labels [items]`. Overwrites both.
     ///
     /// # Panics
     /// When an item is out of range or a buffer has another length.
     pub fn gather<'a>(
         &self,
         items: &[u32],
-        scaling: Scaling,
+        preprocessing: &Preprocessing,
         inputs: impl ExactSizeIterator<Item = &'a mut [f32]>,
         labels: &mut [u32],
     ) {
@@ -114,7 +115,8 @@ impl Dataset {
         );
         for ((&item, input), label) in items.iter().zip(inputs).zip(labels) {
             let item = item as usize;
-            self.images.read_scaled(item, scaling, input);
+            let Preprocessing { scaling, columns } = preprocessing;
+            self.images.read_active(item, *scaling, columns, input);
             *label = self.labels[item];
         }
     }

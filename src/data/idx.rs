@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use multiversion::multiversion;
 
+use super::columns::Columns;
 use super::mmap::Bytes;
 use super::scaling::Scaling;
 use super::{gzip, scaling};
@@ -311,6 +312,33 @@ impl IdxFile {
         decode(self.header.element, self.item(item), scaling, row);
     }
 
+    /// Writes the active columns of item `item` to `row`, scaled, side by side in their order.
+    ///
+    /// Shapes: `row [columns.width()]`. Overwrites `row`.
+    ///
+    /// # Panics
+    /// When `item` is out of range, `row` has another length, or `columns` are not of this file.
+    pub fn read_active(&self, item: usize, scaling: Scaling, columns: &Columns, row: &mut [f32]) {
+        assert_eq!(
+            (columns.features(), row.len()),
+            (self.header.features(), columns.width()),
+            "features and row against columns"
+        );
+        decode_runs(self.header.element, self.item(item), scaling, columns, row);
+    }
+
+    /// Element `column` of item `item`, scaled.
+    ///
+    /// # Panics
+    /// When either is out of range.
+    pub fn read_one(&self, item: usize, column: usize, scaling: Scaling) -> f32 {
+        let size = self.header.element.size();
+        let bytes = &self.item(item)[column * size..][..size];
+        let mut element = [0.0];
+        decode(self.header.element, bytes, scaling, &mut element);
+        element[0]
+    }
+
     /// The elements of one item as they are, without scaling.
     ///
     /// # Panics
@@ -323,6 +351,51 @@ impl IdxFile {
 /// Elements to scaled `f32`s, at the width of the processor's registers.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 fn decode(element: ElementType, bytes: &[u8], scaling: Scaling, row: &mut [f32]) {
+    decode_into(element, bytes, scaling, row);
+}
+
+/// [`decode`] of the runs of active columns alone, side by side.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+fn decode_runs(
+    element: ElementType,
+    bytes: &[u8],
+    scaling: Scaling,
+    columns: &Columns,
+    row: &mut [f32],
+) {
+    let (size, mut start) = (element.size(), 0);
+    for run in columns.active() {
+        let out = start..start + run.len();
+        if element == ElementType::U8 {
+            decode_run(&bytes[run.start..], scaling, &mut row[start..], run.len());
+        } else {
+            let bytes = &bytes[run.start * size..run.end * size];
+            decode_into(element, bytes, scaling, &mut row[out.clone()]);
+        }
+        start = out.end;
+    }
+}
+
+/// The first `length` of `bytes`, in whole registers where these are in bounds: what is written beyond `length` is
+/// written again by the run that comes next. Short runs would else be decoded one by one.
+#[inline(always)]
+fn decode_run(bytes: &[u8], scaling: Scaling, row: &mut [f32], length: usize) {
+    /// Elements of the widest register.
+    const LANES: usize = 16;
+    for start in (0..length).step_by(LANES) {
+        let end = start + LANES;
+        match (bytes.get(start..end), row.get_mut(start..end)) {
+            (Some(bytes), Some(out)) => decode_into(ElementType::U8, bytes, scaling, out),
+            _ => {
+                let (bytes, out) = (&bytes[start..length], &mut row[start..length]);
+                return decode_into(ElementType::U8, bytes, scaling, out);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn decode_into(element: ElementType, bytes: &[u8], scaling: Scaling, row: &mut [f32]) {
     let Scaling { offset, factor } = scaling;
     let scale = |value: f32| (value - offset) * factor;
     let (pairs, quads, octets) = (
@@ -356,7 +429,9 @@ fn fill<T>(row: &mut [f32], elements: &[T], value: impl Fn(&T) -> f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compute::parallel::Workers;
     use proptest::prelude::*;
+    use std::num::NonZeroUsize;
 
     fn file(bytes: Vec<u8>) -> Result<IdxFile> {
         IdxFile::from_bytes(Path::new("some-file"), Bytes::Owned(bytes))
@@ -420,6 +495,46 @@ mod tests {
         };
         file.read_scaled(0, scaling, &mut row);
         assert_eq!(row, [-5.0, 0.0, 5.0]);
+    }
+
+    #[test]
+    fn active_columns_stand_side_by_side() {
+        // Runs shorter and longer than a register, at both ends and in the middle.
+        let features = 70;
+        for idle in [
+            &[][..],
+            &[0, 1],
+            &[69],
+            &[5, 6, 7, 40, 69],
+            &[0, 2, 4, 66, 68],
+        ] {
+            for element in [ElementType::U8, ElementType::I16, ElementType::F64] {
+                let size = element.size();
+                let mut payload = vec![0; 2 * features * size];
+                for (at, byte) in payload.iter_mut().enumerate() {
+                    // Small enough that no f64 of these bytes overflows an f32.
+                    *byte = if idle.contains(&(at / size % features)) {
+                        0
+                    } else {
+                        (at % 50) as u8 + 1
+                    };
+                }
+                let file = file(encode(element, &[2, features], &payload)).expect("a good file");
+                let workers = Workers::new(NonZeroUsize::MIN).expect("a worker");
+                let columns = Columns::of(&file, scaling::AS_IT_IS, &workers);
+                assert_eq!(columns.idle(), idle);
+                for item in 0..2 {
+                    let (mut whole, mut active) =
+                        (vec![0.0; features], vec![f32::NAN; columns.width()]);
+                    file.read(item, &mut whole);
+                    file.read_active(item, scaling::AS_IT_IS, &columns, &mut active);
+                    let kept = (0..features).filter(|column| !idle.contains(column));
+                    let expected: Vec<f32> = kept.map(|column| whole[column]).collect();
+                    assert_eq!(active, expected, "{element:?} without {idle:?}");
+                    assert_eq!(file.read_one(item, 3, scaling::AS_IT_IS), whole[3]);
+                }
+            }
+        }
     }
 
     proptest! {

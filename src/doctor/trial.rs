@@ -13,7 +13,8 @@ use crate::compute::Engine;
 use crate::compute::parallel::Workers;
 use crate::data::idx::{ElementType, Header};
 use crate::data::mmap::Bytes;
-use crate::data::{Dataset, IdxFile, Scaling};
+use crate::data::scaling::AS_IT_IS;
+use crate::data::{Dataset, IdxFile, Preprocessing};
 use crate::error::Result;
 use crate::nn::init::initial_parameters;
 use crate::nn::{Activation, Init, Spec};
@@ -38,10 +39,6 @@ const SHAPES: [(usize, &[usize], usize); 5] = [
 ];
 /// Rows of a batch and hidden widths; the last network's weights do not fit the cache of a core.
 const STEPS: [(usize, &[usize]); 3] = [(33, &[20]), (128, &[64, 33]), (100, &[1500, 100])];
-const AS_IT_IS: Scaling = Scaling {
-    offset: 0.0,
-    factor: 1.0,
-};
 const SGD: Sgd = Sgd {
     learning_rate: 0.2,
     momentum: 0.9,
@@ -116,7 +113,9 @@ impl Case {
     }
 
     fn stepper(&self, engine: Engine) -> Result<Stepper> {
-        Stepper::new(&self.spec, &self.parameters, engine, SGD, self.batch.len())
+        let as_it_is = Preprocessing::whole(AS_IT_IS, self.spec.inputs());
+        let rows = self.batch.len();
+        Stepper::new(&self.spec, &self.parameters, as_it_is, engine, SGD, rows)
     }
 
     fn reference(&self) -> Reference {
@@ -151,7 +150,7 @@ impl Case {
     /// The mean gradient over the batch, by an engine: velocity starts at zero, so after a step it is that.
     fn fast_gradient(&self, engine: Engine, workers: &Workers) -> Result<Vec<f32>> {
         let mut stepper = self.stepper(engine)?;
-        stepper.step(workers, &self.data, AS_IT_IS, &self.batch);
+        stepper.step(workers, &self.data, &self.batch);
         Ok(stepper.velocity())
     }
 
@@ -160,7 +159,7 @@ impl Case {
         let mut stepper = self.stepper(engine)?;
         let ragged = &self.batch[self.batch.len() / 3..];
         for batch in [&self.batch, ragged, &self.batch] {
-            stepper.step(workers, &self.data, AS_IT_IS, batch);
+            stepper.step(workers, &self.data, batch);
         }
         Ok(stepper.parameters().into_iter().map(f32::to_bits).collect())
     }

@@ -63,7 +63,7 @@ pub fn activate(activation: Activation, z: RowsMut, bias: &[f32]) {
     activate_rows(activation, z.values, z.stride, bias);
 }
 
-/// `dy = dy ⊙ f'`, with `f'` taken from the output `y`.
+/// `dy = dy ⊙ f'`, with `f'` taken from the output `y`; 0 where that is denormal.
 ///
 /// Shapes: `dy`, `y [rows, out]`. Overwrites `dy`, which then is `dz`.
 ///
@@ -114,6 +114,6 @@ fn by_output(activation: Activation, dy: &mut [f32], y: &[f32]) {
 #[inline(always)]
 fn times(dy: &mut [f32], y: &[f32], derivative: impl Fn(f32) -> f32) {
     for (dy, y) in dy.iter_mut().zip(y) {
-        *dy *= derivative(*y);
+        *dy = kernels::flush(*dy * derivative(*y));
     }
 }

@@ -77,7 +77,7 @@ fn maximum(row: &[f32]) -> f32 {
 #[inline(always)]
 fn scale_row(row: &mut [f32], factor: f32) {
     for z in row {
-        *z *= factor;
+        *z = kernels::flush(*z * factor);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Forward and backward through the layers, over buffers that a team of workers shares.
 //!
-//! Shapes for a batch of `rows`: inputs `[rows, in]`, the output of layer l `[rows, out_l]`, where the last one
+//! Shapes for a batch of `rows`: inputs `[rows, active columns]`, the output of layer l `[rows, out_l]`, where the last one
 //! holds the logits. A worker runs rows of its own through all layers and back; the update then takes the weights
 //! apart in pieces and reads all rows. Nothing here allocates or knows where rows come from.
 
@@ -13,6 +13,7 @@ use super::loss::cross_entropy_backward;
 use super::spec::Spec;
 use crate::compute::affine::{Affine, Engine};
 use crate::compute::shared::{Matrix, Rows, RowsMut, SharedBuffer};
+use crate::data::Columns;
 use crate::error::Result;
 use crate::optim::Sgd;
 
@@ -23,12 +24,17 @@ pub struct Network {
     layers: Vec<Affine>,
     biases: Vec<SharedBuffer<f32>>,
     bias_velocities: Vec<SharedBuffer<f32>>,
+    columns: Columns,
+    /// Rows of the first layer's weights that no training moves, `[idle, out]`.
+    idle_weight: Vec<f32>,
 }
 
 /// What a batch of rows leaves behind on its way, for up to a fixed number of rows.
 #[derive(Debug)]
 pub struct Activations {
     inputs: Matrix,
+    /// Inputs of idle columns, for inference: training has none but zeros.
+    idle_inputs: Option<Matrix>,
     labels: SharedBuffer<u32>,
     outputs: Vec<Matrix>,
     d_outputs: Vec<Matrix>,
@@ -39,14 +45,15 @@ impl Activations {
     ///
     /// # Errors
     /// [`crate::Error::Config`] when memory is not granted.
-    pub fn for_training(spec: &Spec, rows: usize) -> Result<Activations> {
+    pub fn for_training(spec: &Spec, columns: &Columns, rows: usize) -> Result<Activations> {
         let hidden = &spec.layers()[..spec.layers().len() - 1];
         let d_outputs = hidden
             .iter()
             .map(|layer| Matrix::zeroed(rows, layer.fan_out));
         Ok(Activations {
             d_outputs: d_outputs.collect::<Result<_>>()?,
-            ..Activations::for_inference(spec, rows)?
+            idle_inputs: None,
+            ..Activations::for_inference(spec, columns, rows)?
         })
     }
 
@@ -54,18 +61,20 @@ impl Activations {
     ///
     /// # Errors
     /// [`crate::Error::Config`] when memory is not granted.
-    pub fn for_inference(spec: &Spec, rows: usize) -> Result<Activations> {
+    pub fn for_inference(spec: &Spec, columns: &Columns, rows: usize) -> Result<Activations> {
         let layers = spec.layers().iter();
         let outputs = layers.map(|layer| Matrix::zeroed(rows, layer.fan_out));
+        let idle = columns.idle().len();
         Ok(Activations {
-            inputs: Matrix::zeroed(rows, spec.inputs())?,
+            inputs: Matrix::zeroed(rows, columns.width())?,
+            idle_inputs: (idle > 0).then(|| Matrix::zeroed(rows, idle)).transpose()?,
             labels: SharedBuffer::zeroed(rows)?,
             outputs: outputs.collect::<Result<_>>()?,
             d_outputs: Vec::new(),
         })
     }
 
-    /// Inputs `[rows, in]` and labels `[rows]` to fill.
+    /// Inputs `[rows, active columns]` and labels `[rows]` to fill.
     ///
     /// # Safety
     /// Until the next barrier these rows are this worker's alone.
@@ -76,6 +85,16 @@ impl Activations {
     pub unsafe fn inputs(&self, rows: Range<usize>) -> (RowsMut<'_>, &mut [u32]) {
         // SAFETY: the caller's promise.
         unsafe { (self.inputs.rows_mut(rows.clone()), self.labels.write(rows)) }
+    }
+
+    /// Inputs of idle columns `[rows, idle columns]` to fill; none in training, and where all columns are active.
+    ///
+    /// # Safety
+    /// Until the next barrier these rows are this worker's alone.
+    pub unsafe fn idle_inputs(&self, rows: Range<usize>) -> Option<RowsMut<'_>> {
+        let inputs = self.idle_inputs.as_ref()?;
+        // SAFETY: the caller's promise.
+        Some(unsafe { inputs.rows_mut(rows) })
     }
 
     /// Logits `[rows, classes]`.
@@ -103,26 +122,43 @@ impl Activations {
 }
 
 impl Network {
-    /// Takes over `parameters [parameters]`, laid out as `spec` says, with zero velocity.
+    /// Takes over `parameters [parameters]`, laid out as `spec` says, with zero velocity. Weights of idle `columns` are
+    /// kept aside: training does not move them.
     ///
     /// # Errors
     /// [`crate::Error::Config`] for an engine that is not here, or when memory is not granted.
     ///
     /// # Panics
-    /// When `parameters` is not of this `spec`.
-    pub fn new(spec: &Spec, parameters: &[f32], engine: Engine) -> Result<Network> {
+    /// When `parameters` or `columns` are not of this `spec`.
+    pub fn new(
+        spec: &Spec,
+        parameters: &[f32],
+        columns: &Columns,
+        engine: Engine,
+    ) -> Result<Network> {
         assert_eq!(parameters.len(), spec.parameters(), "parameters of {spec}");
+        assert_eq!(columns.features(), spec.inputs(), "features of {spec}");
         let (mut layers, mut biases, mut bias_velocities) = (Vec::new(), Vec::new(), Vec::new());
         for (index, layer) in spec.layers().iter().enumerate() {
             let (weight, bias) = layer.split(parameters);
-            let sizes = (layer.fan_in, layer.fan_out);
-            layers.push(Affine::new(engine, weight, sizes, index > 0)?);
+            if index == 0 {
+                let active = take_rows(weight, layer.fan_out, columns.active().iter().cloned());
+                let sizes = (columns.width(), layer.fan_out);
+                layers.push(Affine::new(engine, &active, sizes, false)?);
+            } else {
+                let sizes = (layer.fan_in, layer.fan_out);
+                layers.push(Affine::new(engine, weight, sizes, true)?);
+            }
             let mut own = SharedBuffer::zeroed(bias.len())?;
             own.as_mut_slice().copy_from_slice(bias);
             biases.push(own);
             bias_velocities.push(SharedBuffer::zeroed(bias.len())?);
         }
+        let first = &spec.layers()[0];
+        let idle = columns.idle().iter().map(|&column| column..column + 1);
         Ok(Network {
+            idle_weight: take_rows(first.split(parameters).0, first.fan_out, idle),
+            columns: columns.clone(),
             spec: spec.clone(),
             layers,
             biases,
@@ -135,40 +171,57 @@ impl Network {
         &self.spec
     }
 
-    /// The parameters, laid out as the spec says: `[parameters]`.
-    pub fn parameters(&mut self) -> Vec<f32> {
-        self.collect(Affine::copy_weight, |network| &network.biases)
+    /// Floating point operations of the matrix products to train on one sample: those of
+    /// [`Spec::training_flops`] without the columns that are left out.
+    pub fn training_flops(&self) -> f64 {
+        self.spec.training_flops() - 4.0 * self.idle_weight.len() as f64
     }
 
-    /// The velocity, laid out as the parameters: `[parameters]`.
+    /// The parameters, laid out as the spec says: `[parameters]`.
+    pub fn parameters(&mut self) -> Vec<f32> {
+        let mut flat = self.collect(Affine::copy_weight, |network| &network.biases);
+        let first = &self.spec.layers()[0];
+        let idle = self.idle_weight.chunks_exact(first.fan_out);
+        for (&column, idle) in self.columns.idle().iter().zip(idle) {
+            flat[column * first.fan_out..][..first.fan_out].copy_from_slice(idle);
+        }
+        flat
+    }
+
+    /// The velocity, laid out as the parameters: `[parameters]`. That of idle columns is 0.
     pub fn velocity(&mut self) -> Vec<f32> {
         self.collect(Affine::copy_velocity, |network| &network.bias_velocities)
     }
 
+    /// Weights of active columns and biases, or their velocities; the rest is 0.
     fn collect(
         &mut self,
         copy_weight: unsafe fn(&Affine, &mut [f32]),
         biases: fn(&Network) -> &Vec<SharedBuffer<f32>>,
     ) -> Vec<f32> {
         let mut flat = vec![0.0; self.spec.parameters()];
-        for ((layer, affine), bias) in self
-            .spec
-            .layers()
-            .iter()
-            .zip(&self.layers)
-            .zip(biases(self))
-        {
+        let parts = self.layers.iter().zip(biases(self)).enumerate();
+        for (index, (affine, bias)) in parts {
+            let layer = &self.spec.layers()[index];
             let (weight, out) = layer.split_mut(&mut flat);
+            let active = if index == 0 {
+                self.columns.width()
+            } else {
+                layer.fan_in
+            };
             // SAFETY: `&mut self` says that no worker is at it.
             unsafe {
-                copy_weight(affine, weight);
+                copy_weight(affine, &mut weight[..active * layer.fan_out]);
                 out.copy_from_slice(bias.read(0..bias.len()));
             }
         }
+        let first = &self.spec.layers()[0];
+        spread_rows(first.split_mut(&mut flat).0, first.fan_out, &self.columns);
         flat
     }
 
-    /// From inputs to logits: `y = f(x · w + b)`, layer after layer, with no activation behind the last.
+    /// From inputs to logits: `y = f(x · w + b)`, layer after layer, with no activation behind the last. Idle inputs,
+    /// where there are any, are added to the first product.
     ///
     /// Overwrites the outputs of all layers for these rows.
     ///
@@ -188,7 +241,22 @@ impl Network {
                 let x = activations.before(index).rows(rows.clone());
                 let mut z = activations.outputs[index].rows_mut(rows.clone());
                 layer.forward(x, z.reborrow());
+                if let (0, Some(idle)) = (index, &activations.idle_inputs) {
+                    self.add_idle(idle.rows(rows.clone()), z.reborrow());
+                }
                 activate(activation, z, bias.read(0..bias.len()));
+            }
+        }
+    }
+
+    /// `z = z + x · w` over idle columns. Where training items are all zero, other items seldom are anything else.
+    ///
+    /// Shapes: `x [rows, idle]`, `z [rows, out]`. Accumulates into `z`.
+    fn add_idle(&self, x: Rows, mut z: RowsMut) {
+        for (x, z) in x.values.chunks_exact(x.stride).zip(z.iter_mut()) {
+            let weights = self.idle_weight.chunks_exact(z.len());
+            for (&x, weights) in x.iter().zip(weights).filter(|(x, _)| **x != 0.0) {
+                z.iter_mut().zip(weights).for_each(|(z, w)| *z += x * w);
             }
         }
     }
@@ -283,6 +351,31 @@ impl Network {
             return;
         }
         unreachable!("piece {piece} beyond the last of {}", self.spec);
+    }
+}
+
+/// Some rows of a row-major matrix, one behind the other.
+///
+/// Shapes: `matrix [rows · width]`; gives `[rows taken · width]`.
+fn take_rows(matrix: &[f32], width: usize, rows: impl Iterator<Item = Range<usize>>) -> Vec<f32> {
+    rows.flat_map(|rows| &matrix[rows.start * width..rows.end * width])
+        .copied()
+        .collect()
+}
+
+/// Moves the first rows of `matrix`, those of active columns, to the places of these, and leaves the others 0.
+///
+/// Shapes: `matrix [features · width]`, in place.
+fn spread_rows(matrix: &mut [f32], width: usize, columns: &Columns) {
+    let mut from = columns.width() * width;
+    // From the last to the first: a row's place is never before the row.
+    for run in columns.active().iter().rev() {
+        let (start, length) = (run.start * width, run.len() * width);
+        from -= length;
+        matrix.copy_within(from..from + length, start);
+    }
+    for &column in columns.idle() {
+        matrix[column * width..(column + 1) * width].fill(0.0);
     }
 }
 

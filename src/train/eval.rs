@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use crate::compute::parallel::{Pieces, Workers};
 use crate::compute::shared::{Number, RowsMut, SharedBuffer};
-use crate::data::{Dataset, IdxFile, Scaling};
+use crate::data::{Dataset, IdxFile, Preprocessing};
 use crate::error::Result;
 use crate::nn::loss::{arg_max, cross_entropy, softmax};
 use crate::nn::{Activations, Network, Spec};
@@ -31,7 +31,7 @@ pub struct Evaluation {
 /// Runs networks of one shape forward over whole data sets.
 #[derive(Debug)]
 pub struct Evaluator {
-    scaling: Scaling,
+    preprocessing: Preprocessing,
     activations: Activations,
     block: usize,
     threads: usize,
@@ -42,12 +42,12 @@ impl Evaluator {
     ///
     /// # Errors
     /// [`crate::Error::Config`] when memory is not granted.
-    pub fn new(spec: &Spec, scaling: Scaling, workers: &Workers) -> Result<Evaluator> {
+    pub fn new(spec: &Spec, preprocessing: Preprocessing, workers: &Workers) -> Result<Evaluator> {
         let threads = workers.threads();
         let block = (MOST_INPUTS / spec.inputs()).clamp(1, MOST_ITEMS);
         Ok(Evaluator {
-            scaling,
-            activations: Activations::for_inference(spec, threads * block)?,
+            activations: Activations::for_inference(spec, &preprocessing.columns, threads * block)?,
+            preprocessing,
             block,
             threads,
         })
@@ -145,7 +145,8 @@ impl Evaluator {
             workers.threads() <= self.threads,
             "more workers than buffers"
         );
-        let (activations, scaling, size) = (&self.activations, self.scaling, self.block);
+        let (activations, size) = (&self.activations, self.block);
+        let Preprocessing { scaling, columns } = &self.preprocessing;
         let taken = Pieces::default();
         workers.team(|member| {
             taken.take_each(items.len().div_ceil(size), |block| {
@@ -157,7 +158,14 @@ impl Evaluator {
                 unsafe {
                     let (mut inputs, _) = activations.inputs(rows.clone());
                     for (item, row) in range.clone().zip(inputs.iter_mut()) {
-                        images.read_scaled(item, scaling, row);
+                        images.read_active(item, *scaling, columns, row);
+                    }
+                    let mut idle = activations.idle_inputs(rows.clone());
+                    let idle_rows = idle.iter_mut().flat_map(RowsMut::iter_mut);
+                    for (item, row) in range.clone().zip(idle_rows) {
+                        for (x, &column) in row.iter_mut().zip(columns.idle()) {
+                            *x = images.read_one(item, column, *scaling);
+                        }
                     }
                     network.forward(activations, rows.clone());
                     use_logits(range, activations.logits(rows));

@@ -14,7 +14,7 @@ use super::profile::{Clock, Phase, Profile};
 use crate::compute::Engine;
 use crate::compute::parallel::{Member, Pieces, Workers};
 use crate::compute::shared::SharedBuffer;
-use crate::data::{Dataset, Scaling};
+use crate::data::{Dataset, Preprocessing};
 use crate::error::Result;
 use crate::nn::{Activations, Network, Spec};
 use crate::optim::Sgd;
@@ -23,6 +23,7 @@ use crate::optim::Sgd;
 #[derive(Debug)]
 pub struct Stepper {
     network: Network,
+    preprocessing: Preprocessing,
     activations: Activations,
     losses: SharedBuffer<f64>,
     batch_size: usize,
@@ -33,7 +34,6 @@ pub struct Stepper {
 /// What the workers of a pass share beside the stepper.
 struct Pass<'a> {
     data: &'a Dataset,
-    scaling: Scaling,
     threads: usize,
     blocks_taken: Pieces,
     pieces_taken: Pieces,
@@ -51,18 +51,21 @@ impl Stepper {
     /// [`crate::Error::Config`] for an engine that is not here, or when memory is not granted.
     ///
     /// # Panics
-    /// When `parameters` is not of this `spec`.
+    /// When `parameters` or `preprocessing` are not of this `spec`.
     pub fn new(
         spec: &Spec,
         parameters: &[f32],
+        preprocessing: Preprocessing,
         engine: Engine,
         sgd: Sgd,
         batch_size: usize,
     ) -> Result<Stepper> {
         let engine = engine.resolve()?;
+        let columns = &preprocessing.columns;
         Ok(Stepper {
-            network: Network::new(spec, parameters, engine)?,
-            activations: Activations::for_training(spec, batch_size)?,
+            network: Network::new(spec, parameters, columns, engine)?,
+            activations: Activations::for_training(spec, columns, batch_size)?,
+            preprocessing,
             losses: SharedBuffer::zeroed(batch_size)?,
             batch_size,
             engine,
@@ -75,15 +78,8 @@ impl Stepper {
     ///
     /// # Panics
     /// When an item is out of range, or `data` is not of this network.
-    pub fn pass(
-        &mut self,
-        workers: &Workers,
-        data: &Dataset,
-        scaling: Scaling,
-        order: &[u32],
-        on_step: &mut OnStep,
-    ) {
-        self.clocked_pass::<false>(workers, data, scaling, order, on_step);
+    pub fn pass(&mut self, workers: &Workers, data: &Dataset, order: &[u32], on_step: &mut OnStep) {
+        self.clocked_pass::<false>(workers, data, order, on_step);
     }
 
     /// [`Stepper::pass`] with a clock in each worker's hand; gives the time of each phase, summed over workers.
@@ -94,24 +90,21 @@ impl Stepper {
         &mut self,
         workers: &Workers,
         data: &Dataset,
-        scaling: Scaling,
         order: &[u32],
         on_step: &mut OnStep,
     ) -> Profile {
-        self.clocked_pass::<true>(workers, data, scaling, order, on_step)
+        self.clocked_pass::<true>(workers, data, order, on_step)
     }
 
     fn clocked_pass<const CLOCKED: bool>(
         &mut self,
         workers: &Workers,
         data: &Dataset,
-        scaling: Scaling,
         order: &[u32],
         on_step: &mut OnStep,
     ) -> Profile {
         let pass = Pass {
             data,
-            scaling,
             threads: workers.threads(),
             blocks_taken: Pieces::default(),
             pieces_taken: Pieces::default(),
@@ -146,13 +139,7 @@ impl Stepper {
     ///
     /// # Panics
     /// When there are more items than the batch size, and as [`Stepper::pass`].
-    pub fn step(
-        &mut self,
-        workers: &Workers,
-        data: &Dataset,
-        scaling: Scaling,
-        batch: &[u32],
-    ) -> f64 {
+    pub fn step(&mut self, workers: &Workers, data: &Dataset, batch: &[u32]) -> f64 {
         assert!(
             batch.len() <= self.batch_size,
             "a batch of {} for {}",
@@ -160,7 +147,7 @@ impl Stepper {
             self.batch_size
         );
         let mut sum = 0.0;
-        self.pass(workers, data, scaling, batch, &mut |_, loss| {
+        self.pass(workers, data, batch, &mut |_, loss| {
             sum = loss;
             ControlFlow::Continue(())
         });
@@ -192,7 +179,7 @@ impl Stepper {
                 let (mut inputs, labels) = self.activations.inputs(rows.clone());
                 pass.data.gather(
                     &batch[rows.clone()],
-                    pass.scaling,
+                    &self.preprocessing,
                     inputs.iter_mut(),
                     labels,
                 );
@@ -231,6 +218,11 @@ impl Stepper {
     /// The network; its parameters are those after the last step.
     pub fn network(&self) -> &Network {
         &self.network
+    }
+
+    /// How items become inputs.
+    pub fn preprocessing(&self) -> &Preprocessing {
+        &self.preprocessing
     }
 
     /// The engine at work; never [`Engine::Auto`].

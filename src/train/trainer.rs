@@ -15,7 +15,7 @@ use crate::compute::parallel::Workers;
 use crate::compute::shared::SharedBuffer;
 use crate::config::TrainConfig;
 use crate::data::loader::Order;
-use crate::data::{Scaling, Splits};
+use crate::data::{Preprocessing, Splits};
 use crate::error::{Error, Result};
 use crate::model::{Model, Provenance};
 use crate::nn::Spec;
@@ -101,7 +101,9 @@ impl Outcome {
 
     /// 10⁹ floating point operations of the matrix products in a second of training.
     pub fn gflops(&self) -> f64 {
-        self.samples_per_second() * self.model.spec.training_flops() / 1e9
+        let done = self.epochs.iter();
+        let done = done.map(|epoch| epoch.gflops * epoch.train_seconds);
+        done.sum::<f64>() / self.train_seconds()
     }
 
     /// The last epoch.
@@ -155,7 +157,8 @@ pub fn train_profiled(
 ) -> Result<Outcome> {
     let spec = spec_for(config, data)?;
     check_memory(&spec)?;
-    let scaling = Scaling::fit(config.scale, data.train.images())?;
+    let preprocessing = Preprocessing::fit(config.scale, data.train.images(), workers)?;
+    let scaling = preprocessing.scaling;
     let parameters = initial_parameters(&spec, config.init, config.bias_init, config.seed);
     let sgd = Sgd {
         learning_rate: config.learning_rate,
@@ -166,9 +169,15 @@ pub fn train_profiled(
         config,
         data,
         workers,
-        scaling,
-        stepper: Stepper::new(&spec, &parameters, config.engine, sgd, batch_size)?,
-        evaluator: Evaluator::new(&spec, scaling, workers)?,
+        evaluator: Evaluator::new(&spec, preprocessing.clone(), workers)?,
+        stepper: Stepper::new(
+            &spec,
+            &parameters,
+            preprocessing,
+            config.engine,
+            sgd,
+            batch_size,
+        )?,
         order: Order::new(data.train.items()),
         batch_size,
         profile: profiled.then(Profile::default),
@@ -214,7 +223,6 @@ struct Run<'a> {
     config: &'a TrainConfig,
     data: &'a Splits,
     workers: &'a Workers,
-    scaling: Scaling,
     stepper: Stepper,
     evaluator: Evaluator,
     order: Order,
@@ -261,7 +269,7 @@ impl Run<'_> {
             learning_rate: self.config.learning_rate,
             train_seconds,
             samples_per_second,
-            gflops: samples_per_second * self.stepper.network().spec().training_flops() / 1e9,
+            gflops: samples_per_second * self.stepper.network().training_flops() / 1e9,
         };
         on_event(Event::Epoch(&metrics));
         Ok(metrics)
@@ -298,12 +306,12 @@ impl Run<'_> {
             }
             ControlFlow::Continue(())
         };
-        let (workers, train, scaling) = (self.workers, &self.data.train, self.scaling);
+        let (workers, train) = (self.workers, &self.data.train);
         let (stepper, order) = (&mut self.stepper, self.order.items());
         match &mut self.profile {
-            None => stepper.pass(workers, train, scaling, order, &mut on_step),
+            None => stepper.pass(workers, train, order, &mut on_step),
             Some(profile) => {
-                let times = stepper.profiled_pass(workers, train, scaling, order, &mut on_step);
+                let times = stepper.profiled_pass(workers, train, order, &mut on_step);
                 profile.add_all(&times);
             }
         }

@@ -200,7 +200,7 @@ fn text_and_markdown_show_the_same_figures() {
 #[test]
 fn results_go_to_stdout_and_progress_to_stderr() {
     let desk = Desk::new();
-    let run = desk.run(&TINY.replace("--quiet", "--format json"));
+    let run = desk.run(&TINY.replace("--quiet", "--format json --engine portable"));
     let whole: Result<Value, _> = serde_json::from_str(&run.done().stdout);
     assert!(whole.is_ok(), "{}", run.stdout);
     let progress = "measuring register peak\nmeasuring products\nmeasuring training\n";

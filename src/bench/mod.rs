@@ -1,11 +1,12 @@
 //! How fast this machine trains a given network, and how near that is to what its cores can do.
 //!
 //! `peak` measures the cores in registers, `products` the matrix products at the network's shapes, `training` whole
-//! passes at each number of threads, `time_to` the way to an accuracy. `statistics` makes medians and intervals of
+//! passes at each number of threads, `time_to` the way to an accuracy; `engine_table` picks an engine. `statistics` makes medians and intervals of
 //! runs, `record` holds all figures, `compare` two records against each other. Nothing here prints: see
 //! [`crate::report::benchmark`].
 
 pub mod compare;
+pub mod engine_table;
 pub mod peak;
 pub mod products;
 pub mod record;
@@ -21,6 +22,7 @@ use crate::data::Splits;
 use crate::error::Result;
 use crate::nn::Spec;
 pub use compare::{Comparison, Verdict, compare};
+pub use engine_table::EngineTable;
 pub use peak::Peak;
 pub use products::Product;
 pub use record::{Record, SCHEMA, Settings};
@@ -140,23 +142,10 @@ fn products(
     Ok(found)
 }
 
-/// Measures the time to `goal` and puts it into `record`, which was made for it.
-///
-/// # Errors
-/// As [`time_to::measure`].
-pub fn measure_time_to(
-    record: &mut Record,
-    config: &TrainConfig,
-    files: &crate::data::dataset::Files,
-    goal: Goal,
-    on_progress: &mut dyn FnMut(&Progress),
-) -> Result<()> {
-    let mut steps = Steps::start("time to the accuracy", goal.seeds as usize, on_progress);
-    let threads = record.settings.threads;
-    let found = time_to::measure(config, files, threads, goal, &mut |_| steps.step())?;
+/// Puts the times to an accuracy, measured by whoever started the processes, into `record`, which was made for them.
+pub fn put_time_to(record: &mut Record, found: TimeTo) {
     record.time_to = Some(found);
     record.warnings = warnings(record);
-    Ok(())
 }
 
 /// What the reader should know before trusting the figures of `record`.

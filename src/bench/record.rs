@@ -257,7 +257,7 @@ fn are_timings(runs: &[f64]) -> bool {
 }
 
 /// The processor's name, by Linux.
-fn processor() -> String {
+pub(super) fn processor() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let mut lines = text.lines().filter_map(|line| line.split_once(':'));
     let name = lines.find(|(key, _)| key.trim() == "model name");

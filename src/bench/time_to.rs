@@ -1,12 +1,12 @@
 //! Seconds until a network first reaches an accuracy, over several seeds.
 //!
-//! The clock of a seed starts before its workers are started and its data files are opened. It counts that, the
-//! checks of files and labels, making the network and its buffers, every epoch, and the evaluation on the whole test
-//! set after every epoch. It stops when the evaluation that reaches the accuracy is done. Not counted are the start
-//! of the program, the drawing of generated digits, and writing a model, which is not done here.
+//! Each seed is a process of its own, and its clock starts before that does. It counts the start of the program, the
+//! opening and checks of files and labels, making the network and its buffers, every epoch, and the evaluation on the
+//! whole test set after every epoch. It stops when the evaluation that reaches the accuracy has been told. Not counted
+//! are the drawing of generated digits, and writing a model, which is not done here. Whoever starts the processes holds
+//! the clock; here is what such a process does, [`from_seed`], and what is made of the times.
 
 use std::num::NonZeroUsize;
-use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
@@ -62,14 +62,28 @@ pub struct Seed {
 pub struct Evaluated {
     /// Epochs done.
     pub epoch: usize,
-    /// Seconds since the clock started.
+    /// Seconds since the process was started.
     pub seconds: f64,
     /// Share of the test set predicted right, 0 to 1.
     pub accuracy: f64,
 }
 
+impl Seed {
+    /// From the evaluations of a seed up to the one that reached `goal`, or all where none did.
+    pub fn new(seed: u64, goal: Goal, evaluations: Vec<Evaluated>) -> Seed {
+        let last = evaluations.last();
+        let reached = last.filter(|last| last.accuracy >= goal.accuracy);
+        Seed {
+            seed,
+            seconds: reached.map(|last| last.seconds),
+            evaluations,
+        }
+    }
+}
+
 impl TimeTo {
-    fn new(goal: Goal, seeds: Vec<Seed>) -> TimeTo {
+    /// Puts all seeds together.
+    pub fn new(goal: Goal, seeds: Vec<Seed>) -> TimeTo {
         let seconds: Vec<f64> = seeds.iter().filter_map(|seed| seed.seconds).collect();
         TimeTo {
             goal,
@@ -81,62 +95,34 @@ impl TimeTo {
     }
 }
 
-/// Trains on `files` from each seed until `goal` is reached or its epochs are over, telling `on_seed` after each.
+/// Opens `files` and trains with the seed of `config` until `goal` is reached or its epochs are over, telling
+/// `on_evaluation` the accuracy after each epoch.
 ///
 /// # Errors
-/// [`Error::Data`] where there is no test set, and as [`crate::train::train`].
-pub fn measure(
+/// [`Error::Data`] where there is no test set, as [`crate::train::train`], and those of `on_evaluation`.
+pub fn from_seed<E: From<Error>>(
     config: &TrainConfig,
     files: &Files,
     threads: NonZeroUsize,
     goal: Goal,
-    on_seed: &mut dyn FnMut(&Seed),
-) -> Result<TimeTo> {
-    let seeds = (0..goal.seeds).map(|offset| {
-        let config = TrainConfig {
-            seed: config.seed.wrapping_add(offset),
-            ..config.clone()
-        };
-        let seed = from_seed(&config, files, threads, goal)?;
-        on_seed(&seed);
-        Ok(seed)
-    });
-    Ok(TimeTo::new(goal, seeds.collect::<Result<_>>()?))
-}
-
-fn from_seed(
-    config: &TrainConfig,
-    files: &Files,
-    threads: NonZeroUsize,
-    goal: Goal,
-) -> Result<Seed> {
-    let start = Instant::now();
+    on_evaluation: &mut dyn FnMut(f64) -> Result<(), E>,
+) -> Result<(), E> {
     let workers = Workers::new(threads)?;
     let data = Splits::open(files, None)?;
     let test = test_set(&data)?;
     let spec = spec_for(config, &data)?;
     let mut trainee = Trainee::new(config, &spec, &data.train, &workers)?;
     let mut evaluator = Evaluator::new(&spec, trainee.preprocessing().clone(), &workers)?;
-    let mut evaluations = Vec::new();
-    let mut reached = None;
-    while reached.is_none() && evaluations.len() < goal.epochs {
+    for _ in 0..goal.epochs {
         trainee.pass(&workers, trainee.steps())?;
-        let accuracy = evaluator
-            .evaluate(&workers, trainee.network(), test)?
-            .accuracy;
-        let seconds = start.elapsed().as_secs_f64();
-        evaluations.push(Evaluated {
-            epoch: evaluations.len() + 1,
-            seconds,
-            accuracy,
-        });
-        reached = (accuracy >= goal.accuracy).then_some(seconds);
+        let network = trainee.network();
+        let accuracy = evaluator.evaluate(&workers, network, test)?.accuracy;
+        on_evaluation(accuracy)?;
+        if accuracy >= goal.accuracy {
+            break;
+        }
     }
-    Ok(Seed {
-        seed: config.seed,
-        seconds: reached,
-        evaluations,
-    })
+    Ok(())
 }
 
 /// The test half of `data`.
@@ -164,10 +150,15 @@ mod tests {
             seeds: 3,
             epochs: 2,
         };
-        let seed = |seed, seconds| Seed {
-            seed,
-            seconds,
-            evaluations: Vec::new(),
+        // The second epoch is too good for its own time to be taken for the first one's.
+        let seed = |seed, seconds: Option<f64>| {
+            let evaluated = |epoch, accuracy| Evaluated {
+                epoch,
+                seconds: seconds.unwrap_or(9.0) * epoch as f64 / 2.0,
+                accuracy,
+            };
+            let last = if seconds.is_some() { 0.95 } else { 0.8 };
+            Seed::new(seed, goal, vec![evaluated(1, 0.5), evaluated(2, last)])
         };
         let found = TimeTo::new(
             goal,

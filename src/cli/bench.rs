@@ -15,7 +15,9 @@ use perceptor::report::benchmark::{write_json, write_markdown, write_text};
 use perceptor::train::trainer::spec_for;
 use perceptor::{Error, Refusal, TrainConfig};
 
+use super::engine::{Tell, choose};
 use super::source::DataArgs;
+use super::time_to;
 use super::{Failure, Hidden, named, parse_hidden};
 
 const EXAMPLES: &str = "\
@@ -73,7 +75,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "X", help_heading = "Training", default_value_t = TrainConfig::default().momentum, allow_negative_numbers = true)]
     momentum: f32,
     /// Seed of all randomness
-    #[arg(long, value_name = "N", help_heading = "Training", default_value_t = TrainConfig::default().seed)]
+    #[arg(long, value_name = "N", help_heading = "Training", default_value_t = TrainConfig::default().seed, overrides_with = "seed")]
     seed: u64,
 
     /// Timed runs of everything, after a warm-up
@@ -100,10 +102,10 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", help_heading = "Measurement")]
     threads: Option<NonZeroUsize>,
     /// Who computes in training, as for train; products are measured under every engine there is
-    #[arg(long, help_heading = "Measurement", default_value = Engine::default().name(), value_parser = named(Engine::ALL, Engine::name))]
+    #[arg(long, help_heading = "Measurement", default_value = Engine::default().name(), value_parser = named(Engine::ALL, Engine::name), overrides_with = "engine")]
     engine: Engine,
 
-    /// Measure, instead of rates, the seconds from opening the data to the first evaluation with this
+    /// Measure, instead of rates, the seconds from the start of a process to the first evaluation with this
     /// accuracy, as 0.975 or 97.5%
     #[arg(long, value_name = "ACCURACY", help_heading = "Time to an accuracy", value_parser = parse_accuracy)]
     time_to: Option<f64>,
@@ -125,6 +127,9 @@ pub struct BenchArgs {
         requires = "time_to"
     )]
     epochs: usize,
+    /// What each of the processes does that --time-to starts: one seed, and the accuracy on a line of its own after each epoch
+    #[arg(long, hide = true, requires = "time_to")]
+    evaluations: bool,
 
     /// Say what got slower or faster since this earlier JSON, beyond the scatter of both
     #[arg(long, value_name = "FILE", help_heading = "Output")]
@@ -161,6 +166,9 @@ fn parse_accuracy(text: &str) -> Result<f64, String> {
 
 impl BenchArgs {
     pub fn run(&self) -> Result<(), Failure> {
+        if let (true, Some(goal)) = (self.evaluations, self.settings().goal) {
+            return self.one_seed(goal);
+        }
         let earlier = self.compare.as_deref().map(Record::read).transpose()?;
         let mut record = match &self.from {
             Some(path) => Record::read(path)?,
@@ -186,7 +194,7 @@ impl BenchArgs {
     }
 
     /// Opens the data and measures. What could be refused is looked at before minutes are spent.
-    fn measure(&self, earlier: Option<&Record>) -> perceptor::Result<Record> {
+    fn measure(&self, earlier: Option<&Record>) -> Result<Record, Failure> {
         let (config, settings) = (self.config(), self.settings());
         config.check()?;
         settings.check()?;
@@ -195,10 +203,16 @@ impl BenchArgs {
         drop(workers);
         let data = Splits::open(&source.files, None)?;
         if self.time_to.is_some() && data.test.is_none() {
-            return Err(no_test_set(source.name));
+            return Err(no_test_set(source.name).into());
         }
         let spec = spec_for(&config, &data)?;
         let goal = settings.goal;
+        let batch_size = config.batch_size.min(data.train.items());
+        let tell = Tell::new(self.quiet, false);
+        let config = TrainConfig {
+            engine: choose(config.engine, &spec, batch_size, tell)?,
+            ..config
+        };
         let mut record = Record::new(&source.name, &data, &spec, &config, settings)?;
         if let Some(earlier) = earlier {
             bench::compare::check(&self.compare_name(), earlier, &record)?;
@@ -207,12 +221,33 @@ impl BenchArgs {
         let mut show = |step: &bench::Progress| progress.show(step);
         match goal {
             Some(goal) => {
-                bench::measure_time_to(&mut record, &config, &source.files, goal, &mut show)?;
+                let found = time_to::measure(&config, goal, &mut show)?;
+                bench::put_time_to(&mut record, found);
             }
             None => bench::measure_rates(&mut record, &config, &data, &spec, &mut show)?,
         }
         progress.bar.finish_and_clear();
         Ok(record)
+    }
+
+    /// The life of a process that [`time_to::measure`] starts.
+    fn one_seed(&self, goal: Goal) -> Result<(), Failure> {
+        let threads = self.settings().threads;
+        // Few threads, if any: all are drawn or found by the process that started this one.
+        let source = self
+            .data
+            .training(&Workers::new(NonZeroUsize::MIN)?, true)?;
+        let mut out = io::stdout().lock();
+        bench::time_to::from_seed(
+            &self.config(),
+            &source.files,
+            threads,
+            goal,
+            &mut |accuracy| {
+                writeln!(out, "{accuracy}")?;
+                Ok(out.flush()?)
+            },
+        )
     }
 
     fn config(&self) -> TrainConfig {

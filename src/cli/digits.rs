@@ -8,8 +8,9 @@ use clap::Args;
 use perceptor::data::generated::GeneratedDigits;
 use perceptor::report::number::{grouped, seconds};
 
+use super::Failure;
+use super::engine::ThreadsArg;
 use super::source::{program, shell_word};
-use super::{Failure, ThreadsArg};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -6,8 +6,9 @@ use clap::Args;
 use perceptor::doctor::{Question, Verdict, diagnose};
 use perceptor::report::diagnosis::DoctorReport;
 
+use super::engine::ComputeArgs;
 use super::source::cache_folder;
-use super::{ComputeArgs, Failure, Format};
+use super::{Failure, Format};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -53,7 +54,7 @@ impl DoctorArgs {
         }
         match diagnosis.count(Verdict::Wrong) {
             0 => Ok(()),
-            _ => Err(Failure::Told),
+            _ => Err(Failure::Told(1)),
         }
     }
 }

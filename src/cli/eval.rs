@@ -9,9 +9,11 @@ use perceptor::data::{Dataset, IdxFile};
 use perceptor::nn::Network;
 use perceptor::report::evaluation::EvalReport;
 use perceptor::train::Evaluator;
+use perceptor::train::eval::MOST_ITEMS;
 
+use super::engine::{ComputeArgs, Tell, choose};
 use super::source::DataArgs;
-use super::{ComputeArgs, Failure, Format};
+use super::{Failure, Format};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,7 +48,8 @@ impl EvalArgs {
         let data = Dataset::new(images, &labels, Some(spec.classes()))?;
         let preprocessing = model.preprocessing();
         let columns = &preprocessing.columns;
-        let network = Network::new(spec, &model.parameters, columns, self.compute.engine)?;
+        let engine = choose(self.compute.engine, spec, MOST_ITEMS, Tell::Work)?;
+        let network = Network::new(spec, &model.parameters, columns, engine)?;
         let mut evaluator = Evaluator::new(spec, preprocessing, &workers)?;
         let evaluation = evaluator.evaluate(&workers, &network, &data)?;
         let name = self.model.display().to_string();

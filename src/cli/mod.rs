@@ -1,28 +1,27 @@
 //! The command line: what is typed becomes settings of the library here and nowhere else.
 //!
-//! One file a subcommand; `source` finds the data that several of them take, `progress` owns the bar on stderr.
+//! One file a subcommand; `source` finds the data and `engine` who computes for several of them, `progress` owns the bar on stderr.
 //! Results go to stdout, everything else to stderr.
 
 mod bench;
 mod digits;
 mod doctor;
+mod engine;
 mod eval;
 mod inspect;
 mod predict;
 mod progress;
 mod source;
+mod time_to;
 mod train;
 
 use std::io;
-use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use perceptor::Error;
-use perceptor::compute::Engine;
-use perceptor::compute::parallel::Workers;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -90,29 +89,6 @@ enum Format {
     Json,
 }
 
-#[derive(Debug, Args)]
-struct ThreadsArg {
-    /// Worker threads [default: all cores this process may use]. The result does not depend on it
-    #[arg(long, value_name = "N", help_heading = "Compute")]
-    threads: Option<NonZeroUsize>,
-}
-
-impl ThreadsArg {
-    fn workers(&self) -> perceptor::Result<Workers> {
-        Workers::new(self.threads.unwrap_or_else(Workers::available))
-    }
-}
-
-#[derive(Debug, Args)]
-struct ComputeArgs {
-    #[command(flatten)]
-    threads: ThreadsArg,
-    /// Who computes: our own kernels (native), OpenBLAS, or portable Rust; auto takes native where the
-    /// processor has AVX-512 or AVX2, else OpenBLAS where it is built in
-    #[arg(long, help_heading = "Compute", default_value = Engine::default().name(), value_parser = named(Engine::ALL, Engine::name))]
-    engine: Engine,
-}
-
 /// A parser that takes the names of `values`.
 fn named<T: Copy + Send + Sync + 'static, const N: usize>(
     values: [T; N],
@@ -146,8 +122,8 @@ enum Failure {
     Refused(Error),
     /// Results could not be written to stdout.
     Output(io::Error),
-    /// Something is wrong, and the results say so themselves.
-    Told,
+    /// Something is wrong, with this exit code, and the user has been told.
+    Told(u8),
 }
 
 impl From<Error> for Failure {
@@ -192,7 +168,7 @@ pub fn run() -> ExitCode {
             );
             ExitCode::from(1)
         }
-        Err(Failure::Told) => ExitCode::from(1),
+        Err(Failure::Told(code)) => ExitCode::from(code),
         Err(Failure::Refused(error)) => {
             complain(&error.to_string(), error.hint().as_deref());
             ExitCode::from(match error {

@@ -8,9 +8,11 @@ use perceptor::data::IdxFile;
 use perceptor::nn::Network;
 use perceptor::report::prediction::{Detail, Format, write_header, write_item};
 use perceptor::train::Evaluator;
+use perceptor::train::eval::MOST_ITEMS as BLOCK_ITEMS;
 use perceptor::{Error, Model, Refusal};
 
-use super::{ComputeArgs, Failure};
+use super::Failure;
+use super::engine::{ComputeArgs, Tell, choose};
 
 /// Items predicted before they are written, at the most.
 const MOST_ITEMS: usize = 8192;
@@ -92,6 +94,7 @@ impl PredictArgs {
         let preprocessing = model.preprocessing();
         let columns = &preprocessing.columns;
         let engine = self.compute.engine;
+        let engine = choose(engine, &model.spec, BLOCK_ITEMS, Tell::Work)?;
         let network = Network::new(&model.spec, &model.parameters, columns, engine)?;
         let mut evaluator = Evaluator::new(&model.spec, preprocessing, &workers)?;
         let mut out = BufWriter::new(io::stdout().lock());

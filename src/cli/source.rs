@@ -171,7 +171,7 @@ fn generated(workers: &Workers, quiet: bool) -> Result<Source> {
 }
 
 /// The user's cache where it can be written, else a folder for temporary files: training needs no home.
-fn usable_cache_folder() -> PathBuf {
+pub fn usable_cache_folder() -> PathBuf {
     let cache = cache_folder();
     match create_folder(&cache).and_then(|()| check_writable(&cache)) {
         Ok(()) => cache,

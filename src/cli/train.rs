@@ -6,18 +6,20 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
+use perceptor::bench::peak::{self, Instructions};
 use perceptor::compute::parallel::Workers;
 use perceptor::data::{Scale, Splits};
 use perceptor::durable::create_folder;
 use perceptor::nn::{Activation, Init};
-use perceptor::report::training::{TrainReport, banner, summary};
+use perceptor::report::training::{Ending, TrainReport, banner, summary};
 use perceptor::train::trainer::{spec_for, train_profiled};
 use perceptor::train::{Event, Outcome};
 use perceptor::{Error, Refusal, TrainConfig};
 
+use super::engine::{ComputeArgs, Tell, VerboseArg, choose};
 use super::progress::Progress;
 use super::source::{DataArgs, program, shell_word};
-use super::{ComputeArgs, Failure, Format, Hidden, named, parse_hidden};
+use super::{Failure, Format, Hidden, named, parse_hidden};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,6 +29,9 @@ Examples:
   perceptor train --format json --quiet > run.json    for machines";
 
 const MODEL_FILE: &str = "model.safetensors";
+
+/// How long each sample of the peak takes that a profile is held against.
+const PEAK_SECONDS: f64 = 1e-3;
 
 /// Train a network
 #[derive(Debug, Args)]
@@ -82,12 +87,14 @@ pub struct TrainArgs {
     /// Text, or one JSON object on stdout
     #[arg(long, help_heading = "Output", value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Tell where the time went, phase by phase; always part of --format json
+    /// Tell where the time went, phase by phase, against the peak of the cores; always part of --format json
     #[arg(long, help_heading = "Output")]
     profile: bool,
     /// No banner and no progress on stderr
     #[arg(long, short, help_heading = "Output")]
     quiet: bool,
+    #[command(flatten)]
+    verbose: VerboseArg,
 }
 
 impl TrainArgs {
@@ -109,25 +116,20 @@ impl TrainArgs {
 
     pub fn run(&self) -> Result<(), Failure> {
         let start = Instant::now();
-        let config = self.config();
+        let mut config = self.config();
         config.check()?;
-        let engine = config.engine.resolve()?;
+        config.engine.resolve()?;
         let workers = self.compute.threads.workers()?;
         let source = self.data.training(&workers, self.quiet)?;
         let data = Splits::open(&source.files, self.classes)?;
         let spec = spec_for(&config, &data)?;
+        let batch_size = config.batch_size.min(data.train.items());
+        let tell = Tell::new(self.quiet, self.verbose.verbose);
+        config.engine = choose(config.engine, &spec, batch_size, tell)?;
         let folder = RunFolder::create(self.out.as_deref(), self.exist_ok)?;
         if !self.quiet {
             let mut text = Vec::new();
-            banner(
-                &mut text,
-                &source.name,
-                &data,
-                &spec,
-                &config,
-                engine,
-                &workers,
-            )?;
+            banner(&mut text, &source.name, &data, &spec, &config, &workers)?;
             // A closed stderr is no reason not to train.
             drop(io::stderr().write_all(&text));
         }
@@ -137,24 +139,23 @@ impl TrainArgs {
         let saved = outcome.model.save(&model);
         saved.inspect_err(|_| folder.remove_if_empty())?;
         let wall_seconds = start.elapsed().as_secs_f64();
+        let profiled = outcome.profile.is_some();
+        let ending = Ending {
+            wall_seconds,
+            peak: profiled.then(|| peak::measure(&workers, Instructions::detect(), PEAK_SECONDS)),
+            model: &model,
+        };
         let mut out = io::stdout().lock();
         match self.format {
             Format::Json => {
-                let report = TrainReport::new(
-                    &source.name,
-                    &data,
-                    &config,
-                    &workers,
-                    &outcome,
-                    wall_seconds,
-                    &model,
-                );
+                let report =
+                    TrainReport::new(&source.name, &data, &config, &workers, &outcome, &ending);
                 serde_json::to_writer_pretty(&mut out, &report)?;
                 writeln!(out)?;
             }
             Format::Text => {
                 let next = self.next_command(&data, &model);
-                summary(&mut out, &outcome, wall_seconds, &model, &next)?;
+                summary(&mut out, &outcome, &ending, &next)?;
             }
         }
         out.flush()?;

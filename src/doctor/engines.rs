@@ -33,9 +33,16 @@ pub fn check(facts: &Diagnosis) -> Vec<Finding> {
         return skipped("not tried: no worker starts beside this BLAS").into();
     }
     let mut findings = Vec::new();
+    let Diagnosis {
+        blas,
+        machine,
+        environment,
+        ..
+    } = facts;
+    let would_crash = kernels::would_crash(blas, machine, environment);
     let (crashing, sound): (Vec<_>, Vec<_>) = here
         .into_iter()
-        .partition(|&engine| engine == Engine::Openblas && kernels::would_crash(facts));
+        .partition(|&engine| engine == Engine::Openblas && would_crash);
     findings.extend(gradients(&sound, facts.machine.cores.usable));
     findings.extend(sound.iter().map(|&engine| same_bits(engine, facts)));
     for engine in crashing {

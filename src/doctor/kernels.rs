@@ -6,7 +6,7 @@
 
 use super::machine::Machine;
 use super::program::{Library, Variable};
-use super::{Diagnosis, Finding, Verdict};
+use super::{Finding, Verdict};
 
 /// Instruction sets that OpenBLAS has kernels for on x86-64, from slow to fast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,8 +90,8 @@ pub fn check(blas: &Library, machine: &Machine, environment: &[Variable]) -> Opt
 }
 
 /// Whether OpenBLAS would die of an instruction that the processor does not have.
-pub fn would_crash(facts: &Diagnosis) -> bool {
-    let finding = check(&facts.blas, &facts.machine, &facts.environment);
+pub fn would_crash(blas: &Library, machine: &Machine, environment: &[Variable]) -> bool {
+    let finding = check(blas, machine, environment);
     finding.is_some_and(|finding| finding.verdict == Verdict::Wrong)
 }
 

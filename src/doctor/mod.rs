@@ -129,6 +129,18 @@ impl Diagnosis {
     }
 }
 
+/// Whether OpenBLAS, as it is loaded here, would end the process: see [`kernels`]. Asked before it is called without
+/// need.
+pub fn openblas_would_crash() -> bool {
+    let files = SystemFiles::default();
+    let environment = program::environment(std::env::vars_os());
+    kernels::would_crash(
+        &Library::look(&files).0,
+        &Machine::look(&files),
+        &environment,
+    )
+}
+
 /// Looks at everything and tries every engine that is here; takes less than a second or so.
 pub fn diagnose(question: &Question) -> Diagnosis {
     let files = SystemFiles::default();

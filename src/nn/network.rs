@@ -174,7 +174,12 @@ impl Network {
     /// Floating point operations of the matrix products to train on one sample: those of
     /// [`Spec::training_flops`] without the columns that are left out.
     pub fn training_flops(&self) -> f64 {
-        self.spec.training_flops() - 4.0 * self.idle_weight.len() as f64
+        2.0 * self.forward_flops() + self.spec.backward_flops()
+    }
+
+    /// Those from inputs to logits, as [`Spec::forward_flops`] without the columns that are left out.
+    pub fn forward_flops(&self) -> f64 {
+        self.spec.forward_flops() - 2.0 * self.idle_weight.len() as f64
     }
 
     /// The parameters, laid out as the spec says: `[parameters]`.

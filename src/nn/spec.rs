@@ -147,10 +147,23 @@ impl Spec {
     /// Floating point operations to train on one sample, products only: 4·in·out for the first layer,
     /// whose input needs no gradient, and 6·in·out for the others.
     pub fn training_flops(&self) -> f64 {
-        let products = |layer: &Layer| (layer.fan_in * layer.fan_out) as f64;
-        let all: f64 = self.layers.iter().map(products).sum();
-        6.0 * all - 2.0 * products(&self.layers[0])
+        2.0 * self.forward_flops() + self.backward_flops()
     }
+
+    /// Those from inputs to logits: 2·in·out for each layer. The weights' gradient takes as many.
+    pub fn forward_flops(&self) -> f64 {
+        self.layers.iter().map(product_flops).sum()
+    }
+
+    /// Those of the gradient back to the first hidden layer: 2·in·out for each layer but the first.
+    pub fn backward_flops(&self) -> f64 {
+        self.layers[1..].iter().map(product_flops).sum()
+    }
+}
+
+/// Floating point operations of one product of a layer for one sample.
+fn product_flops(layer: &Layer) -> f64 {
+    2.0 * (layer.fan_in * layer.fan_out) as f64
 }
 
 /// `784-100-10`.

@@ -241,7 +241,7 @@ fn speed_up(estimate: &Estimate) -> String {
 
 fn time_to(found: &TimeTo) -> Table {
     let title = format!(
-        "Time to {} on the test set, evaluated after every epoch, the opening of the data counted in",
+        "Time to {} on the test set, from the start of a process, evaluated after every epoch",
         percent(found.goal.accuracy)
     );
     let mut table = Table::new(title, 0, ["seed", "seconds", "epochs", "accuracy"]);

@@ -1,15 +1,17 @@
 //! Results as text or JSON, into any [`std::io::Write`]. Nothing here decides what goes to which stream.
 //!
-//! `training` tells a run from banner to summary, `evaluation` a network on a test set, `prediction` a class for
+//! `training` tells a run from banner to summary, `profile` where its time went, `evaluation` a network on a test set, `prediction` a class for
 //! each item, `inspection` what is in a file, `diagnosis` what is wrong with a machine, `benchmark` how fast it
-//! is; `number` is how figures are written, `table` how they are set.
+//! is, `engines` which one is taken; `number` is how figures are written, `table` how they are set.
 
 pub mod benchmark;
 mod comparison;
 pub mod diagnosis;
+pub mod engines;
 pub mod evaluation;
 pub mod inspection;
 pub mod number;
 pub mod prediction;
+pub mod profile;
 pub mod table;
 pub mod training;

@@ -6,13 +6,14 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::number::{bytes, grouped, percent, seconds};
-use crate::compute::Engine;
+use super::profile::{PhaseShare, shares, write_shares};
+use crate::bench::Peak;
 use crate::compute::blas::Blas;
 use crate::compute::parallel::Workers;
 use crate::config::TrainConfig;
 use crate::data::{Dataset, Splits};
 use crate::nn::Spec;
-use crate::train::{EpochMetrics, Outcome, Phase, Profile};
+use crate::train::{EpochMetrics, Outcome};
 
 /// The name and version of the JSON object's layout.
 pub const SCHEMA: &str = "perceptor.train/1";
@@ -21,7 +22,7 @@ pub const SCHEMA: &str = "perceptor.train/1";
 pub const EPOCH_HEADER: &str =
     "epoch  train loss  test loss  test accuracy  learning rate   samples/s  GFLOP/s";
 
-/// Says what will run on what.
+/// Says what will run on what. The engine of `config` is no longer auto.
 ///
 /// # Errors
 /// Those of `out`.
@@ -31,7 +32,6 @@ pub fn banner(
     data: &Splits,
     spec: &Spec,
     config: &TrainConfig,
-    engine: Engine,
     workers: &Workers,
 ) -> io::Result<()> {
     let blas = workers.blas();
@@ -77,7 +77,7 @@ pub fn banner(
         out,
         "  compute   {}, engine {} ({} {} linked in: {} kernels, {}, {} a call)",
         counted(workers.threads(), "thread"),
-        engine.describe(blas),
+        config.engine.describe(blas),
         blas.library,
         blas.version,
         blas.kernel,
@@ -136,6 +136,17 @@ pub fn epoch_line(epoch: &EpochMetrics) -> String {
     )
 }
 
+/// What is known of a run once it is over, beside its outcome.
+#[derive(Debug)]
+pub struct Ending<'a> {
+    /// Time from the start of the command to the end of the run, in seconds.
+    pub wall_seconds: f64,
+    /// The most that the workers could do; none where no profile was asked for.
+    pub peak: Option<Peak>,
+    /// Where the model is.
+    pub model: &'a Path,
+}
+
 /// Says how the run ended and what to type next.
 ///
 /// # Errors
@@ -143,8 +154,7 @@ pub fn epoch_line(epoch: &EpochMetrics) -> String {
 pub fn summary(
     out: &mut dyn Write,
     outcome: &Outcome,
-    wall_seconds: f64,
-    model: &Path,
+    ending: &Ending,
     next: &str,
 ) -> io::Result<()> {
     let (last, train_seconds) = (outcome.last(), outcome.train_seconds());
@@ -161,58 +171,20 @@ pub fn summary(
     writeln!(
         out,
         "time           {} in all, {} of it training: {} samples/s, {:.1} GFLOP/s",
-        seconds(wall_seconds),
+        seconds(ending.wall_seconds),
         seconds(train_seconds),
         grouped(outcome.samples_per_second().round() as usize),
         outcome.gflops(),
     )?;
-    if let Some(profile) = &outcome.profile {
-        write_profile(out, profile)?;
+    if let (Some(profile), Some(peak)) = (&outcome.profile, &ending.peak) {
+        write_shares(out, &shares(profile, peak), peak)?;
     }
-    writeln!(out, "model          {}", model.display())?;
+    writeln!(out, "model          {}", ending.model.display())?;
     for warning in warnings(outcome) {
         writeln!(out, "warning: {}", warning.what)?;
         writeln!(out, "hint: {}", warning.cure)?;
     }
     writeln!(out, "next           {next}")
-}
-
-/// Each phase's share of the workers' time, as a bar.
-fn write_profile(out: &mut dyn Write, profile: &Profile) -> io::Result<()> {
-    /// Characters of a bar of all the time.
-    const BAR: f64 = 40.0;
-    for (index, phase) in Phase::ALL.into_iter().enumerate() {
-        let share = profile.share(phase);
-        let title = if index == 0 { "profile" } else { "" };
-        let bar = "▇".repeat((share * BAR).round() as usize);
-        writeln!(
-            out,
-            "{title:<14} {:<10} {:>8}  {bar}",
-            phase.name(),
-            percent(share)
-        )?;
-    }
-    Ok(())
-}
-
-/// A phase's part in a run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PhaseShare {
-    /// The phase.
-    pub phase: Phase,
-    /// Time in it, summed over workers, in seconds.
-    pub seconds: f64,
-    /// Its share of all workers' time, 0 to 1.
-    pub share: f64,
-}
-
-fn shares(profile: &Profile) -> Vec<PhaseShare> {
-    let share = |phase| PhaseShare {
-        phase,
-        seconds: profile.time(phase).as_secs_f64(),
-        share: profile.share(phase),
-    };
-    Phase::ALL.map(share).to_vec()
 }
 
 /// Something the user should know about a run that did end.
@@ -297,6 +269,8 @@ pub struct TrainReport<'a> {
     pub samples_per_second: f64,
     /// 10⁹ floating point operations of the matrix products in a second of training.
     pub gflops: f64,
+    /// The most that the workers could do, in 10⁹ floating point operations a second.
+    pub peak_gflops: Option<f64>,
     /// Where the workers' time went.
     pub profile: Option<Vec<PhaseShare>>,
     /// What the user should know.
@@ -313,9 +287,9 @@ impl<'a> TrainReport<'a> {
         config: &'a TrainConfig,
         workers: &'a Workers,
         outcome: &'a Outcome,
-        wall_seconds: f64,
-        model: &Path,
+        ending: &Ending,
     ) -> TrainReport<'a> {
+        let profile = outcome.profile.as_ref().zip(ending.peak.as_ref());
         TrainReport {
             schema: SCHEMA,
             version: crate::VERSION,
@@ -334,12 +308,13 @@ impl<'a> TrainReport<'a> {
             test_accuracy: outcome.last().test_accuracy,
             best_test_accuracy: outcome.best().and_then(|best| best.test_accuracy),
             train_seconds: outcome.train_seconds(),
-            wall_seconds,
+            wall_seconds: ending.wall_seconds,
             samples_per_second: outcome.samples_per_second(),
             gflops: outcome.gflops(),
-            profile: outcome.profile.as_ref().map(shares),
+            peak_gflops: ending.peak.as_ref().map(|peak| peak.gflops),
+            profile: profile.map(|(profile, peak)| shares(profile, peak)),
             warnings: warnings(outcome),
-            model: model.display().to_string(),
+            model: ending.model.display().to_string(),
         }
     }
 }

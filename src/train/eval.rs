@@ -13,7 +13,7 @@ use crate::nn::loss::{arg_max, cross_entropy, softmax};
 use crate::nn::{Activations, Network, Spec};
 
 /// Items in a block: enough for full speed of the products, few enough to share out a small test set.
-const MOST_ITEMS: usize = 256;
+pub const MOST_ITEMS: usize = 256;
 /// Inputs of a block, at the most: very wide items come in smaller blocks.
 const MOST_INPUTS: usize = 1 << 22;
 

@@ -53,10 +53,11 @@ impl Phase {
     }
 }
 
-/// Time in each phase, summed over workers.
+/// Time in each phase, summed over workers, and the work that was done in it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Profile {
     times: [Duration; Phase::ALL.len()],
+    flops: [f64; Phase::ALL.len()],
 }
 
 impl Profile {
@@ -65,16 +66,27 @@ impl Profile {
         self.times[phase as usize] += time;
     }
 
+    /// Adds floating point operations of matrix products that a phase did.
+    pub fn add_flops(&mut self, phase: Phase, flops: f64) {
+        self.flops[phase as usize] += flops;
+    }
+
     /// Adds what another profile holds.
     pub fn add_all(&mut self, other: &Profile) {
         for phase in Phase::ALL {
             self.add(phase, other.time(phase));
+            self.add_flops(phase, other.flops(phase));
         }
     }
 
     /// Time in a phase, summed over workers.
     pub fn time(&self, phase: Phase) -> Duration {
         self.times[phase as usize]
+    }
+
+    /// Floating point operations of matrix products in a phase, of all workers.
+    pub fn flops(&self, phase: Phase) -> f64 {
+        self.flops[phase as usize]
     }
 
     /// A phase's share of all time, 0 to 1; 0 where no time was measured.

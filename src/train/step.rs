@@ -82,7 +82,8 @@ impl Stepper {
         self.clocked_pass::<false>(workers, data, order, on_step);
     }
 
-    /// [`Stepper::pass`] with a clock in each worker's hand; gives the time of each phase, summed over workers.
+    /// [`Stepper::pass`] with a clock in each worker's hand; gives the time and the work of each phase, summed
+    /// over workers.
     ///
     /// # Panics
     /// As [`Stepper::pass`].
@@ -93,7 +94,21 @@ impl Stepper {
         order: &[u32],
         on_step: &mut OnStep,
     ) -> Profile {
-        self.clocked_pass::<true>(workers, data, order, on_step)
+        let mut steps = 0;
+        let mut counted = |step: usize, loss: f64| {
+            steps = step + 1;
+            on_step(step, loss)
+        };
+        let mut profile = self.clocked_pass::<true>(workers, data, order, &mut counted);
+        let samples = order.len().min(steps * self.batch_size) as f64;
+        let (forward, backward) = (
+            self.network.forward_flops(),
+            self.network.spec().backward_flops(),
+        );
+        profile.add_flops(Phase::Forward, samples * forward);
+        profile.add_flops(Phase::Backward, samples * backward);
+        profile.add_flops(Phase::Update, samples * forward);
+        profile
     }
 
     fn clocked_pass<const CLOCKED: bool>(

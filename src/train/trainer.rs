@@ -241,11 +241,11 @@ impl Run<'_> {
         let network = self.stepper.network();
         let test = test.map(|test| self.evaluator.evaluate(self.workers, network, test));
         let test = test.transpose()?;
-        if let Some(profile) = &mut self.profile {
-            profile.add(
-                Phase::Evaluation,
-                start.elapsed() * self.workers.threads() as u32,
-            );
+        if let (Some(profile), Some(data)) = (&mut self.profile, &self.data.test) {
+            let time = start.elapsed() * self.workers.threads() as u32;
+            profile.add(Phase::Evaluation, time);
+            let flops = self.stepper.network().forward_flops();
+            profile.add_flops(Phase::Evaluation, flops * data.items() as f64);
         }
         let test_loss = test.as_ref().map(|test| test.loss);
         let steps = self.data.train.items().div_ceil(self.batch_size);

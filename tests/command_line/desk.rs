@@ -1,14 +1,16 @@
 //! A folder to work in, and the program run in it.
 //!
 //! Command lines are written as one types them, split at white space: `desk.run("train --data set")`. The
-//! environment is kept from changing what is tested: no colour settings, a cache inside the folder. A command
-//! that does not end within minutes is killed and fails its test.
+//! environment is kept from changing what is tested: no colour settings, a cache of the desk's own, in which the
+//! engines have been measured already, as on a machine that has trained before. A command that does not end within minutes is killed and fails its test.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::LazyLock;
 use std::time::Duration;
 
+use perceptor::bench::EngineTable;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -22,6 +24,7 @@ const CRASH: [&str; 3] = ["panicked", "internal error", "RUST_BACKTRACE"];
 
 pub struct Desk {
     folder: TempDir,
+    cache: TempDir,
 }
 
 /// What a command came to.
@@ -37,9 +40,19 @@ pub struct Run {
 
 impl Desk {
     pub fn empty() -> Desk {
-        Desk {
-            folder: tempfile::tempdir().expect("a temporary folder"),
-        }
+        static TABLE: LazyLock<EngineTable> =
+            LazyLock::new(|| EngineTable::measure().expect("memory"));
+        let desk = Desk::of_a_newcomer();
+        TABLE
+            .write(&desk.cache("engines.json"))
+            .expect("writing the table");
+        desk
+    }
+
+    /// An empty desk with an empty cache.
+    pub fn of_a_newcomer() -> Desk {
+        let [folder, cache] = [(); 2].map(|()| tempfile::tempdir().expect("a temporary folder"));
+        Desk { folder, cache }
     }
 
     /// A desk with `set` in the folder `set`.
@@ -59,6 +72,11 @@ impl Desk {
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// A path in the program's cache.
+    pub fn cache(&self, name: &str) -> PathBuf {
+        self.cache.path().join("perceptor").join(name)
     }
 
     pub fn put(&self, name: &str, bytes: &[u8]) {
@@ -92,7 +110,7 @@ impl Desk {
         command
             .args(line.split_whitespace())
             .current_dir(self.folder.path())
-            .env("XDG_CACHE_HOME", self.path("cache"));
+            .env("XDG_CACHE_HOME", self.cache.path());
         for setting in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
             command.env_remove(setting);
         }

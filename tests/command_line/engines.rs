@@ -1,6 +1,8 @@
 //! The engines that can compute the products: each keeps the law of the same bits on any number of threads, all
 //! come to the same results but for rounding, and one that is not there is refused in words.
 
+use std::fs;
+
 use perceptor::compute::Engine;
 use serde_json::Value;
 
@@ -110,7 +112,9 @@ fn the_report_and_the_model_name_the_engine_at_work() {
     let desk = Desk::with(&EasySet::default());
     for engine in engines() {
         let report = desk.report_of(&format!("--data set --epochs 1 --engine {engine}"));
-        assert_eq!(report["config"]["engine"], engine);
+        // What auto came to is part of the record.
+        let recorded = report["config"]["engine"].as_str().expect("a name");
+        assert!(recorded == engine || (engine == "auto" && recorded != "auto"));
         let at_work = report["engine"].as_str().expect("a name");
         assert!(
             !at_work.is_empty() && !at_work.contains("auto"),
@@ -120,6 +124,70 @@ fn the_report_and_the_model_name_the_engine_at_work() {
             let words = at_work.to_lowercase();
             assert!(words.starts_with(engine), "{at_work}");
         }
+    }
+}
+
+/// A table in which `fastest` is far faster than every other engine.
+fn table_in_favour_of(fastest: &str, desk: &Desk) {
+    let path = desk.cache("engines.json");
+    let mut table: Value =
+        serde_json::from_slice(&fs::read(&path).expect("a table")).expect("JSON");
+    for rate in table["rates"].as_array_mut().expect("a list") {
+        rate["gflops"] = if rate["engine"] == fastest {
+            1000.0
+        } else {
+            1.0
+        }
+        .into();
+    }
+    fs::write(&path, table.to_string()).expect("writing the table");
+}
+
+#[test]
+fn auto_takes_what_was_measured_to_be_fastest_and_shows_why_when_asked() {
+    let desk = Desk::with(&EasySet::default());
+    for engine in engines().into_iter().filter(|engine| *engine != "auto") {
+        table_in_favour_of(engine, &desk);
+        let run = desk.run("train --data set --epochs 1 --format json --verbose");
+        assert_eq!(run.done().json()["config"]["engine"], engine);
+        let taken = run.stderr.lines().find(|line| line.ends_with("← taken"));
+        assert!(
+            taken.is_some_and(|line| line.contains(&format!(", {engine}: "))),
+            "{run:#?}"
+        );
+        assert!(run.stderr.starts_with("Engines: "), "{run:#?}");
+    }
+}
+
+#[test]
+fn engines_are_measured_once_and_the_same_is_taken_the_next_time() {
+    let desk = Desk::of_a_newcomer();
+    EasySet::default().write(&desk.path("set"));
+    let line = "train --data set --epochs 1";
+    let first = desk.run(line);
+    let announced = format!("; kept in {}\n", desk.cache("engines.json").display());
+    assert!(first.done().stderr.contains(&announced), "{first:#?}");
+    let second = desk.run(line);
+    assert!(!second.done().stderr.contains("measuring"), "{second:#?}");
+    let model = |number| desk.read(&format!("runs/train-{number}/model.safetensors"));
+    assert!(model(1) == model(2));
+}
+
+#[test]
+fn a_table_that_is_damaged_or_of_another_machine_is_measured_again() {
+    let desk = Desk::with(&EasySet::default());
+    let path = desk.cache("engines.json");
+    for table in [
+        "",
+        "{",
+        "{\"schema\":\"perceptor.engines/1\",\"machine\":\"another\",\"rates\":[]}",
+    ] {
+        fs::write(&path, table).expect("writing the table");
+        let run = desk.run("train --data set --epochs 1");
+        assert!(
+            run.done().stderr.contains("measuring which engine"),
+            "{run:#?}"
+        );
     }
 }
 

@@ -95,8 +95,8 @@ fn exit_codes_are_the_same_where_nobody_reads_the_errors() {
 fn desk_with_kept_digits() -> Desk {
     let desk = Desk::empty();
     let GeneratedDigits { train, test, seed } = GeneratedDigits::default();
-    let name = format!("cache/perceptor/digits-{EDITION}-{train}-{test}-seed{seed}");
-    EasySet::default().write(&desk.path(&name));
+    let name = format!("digits-{EDITION}-{train}-{test}-seed{seed}");
+    EasySet::default().write(&desk.cache(&name));
     desk
 }
 

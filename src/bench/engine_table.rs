@@ -1,0 +1,269 @@
+//! Which engine to take for a network: measured once per machine at a few shapes, then looked up.
+//!
+//! Every engine that is here is timed at the products of some layers, on one thread. What a network takes is
+//! estimated layer by layer from the nearest of those shapes. The table is plain data, kept in a file by whoever
+//! wants the same choice, and so the same bits, the next time.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::products::{self, Stage};
+use super::statistics::median;
+use crate::compute::Engine;
+use crate::compute::blas;
+use crate::doctor::openblas_would_crash;
+use crate::durable::{create_folder, write_whole};
+use crate::error::Result;
+use crate::nn::{Activation, Spec};
+
+/// The name and version of the file's layout.
+const SCHEMA: &str = "perceptor.engines/1";
+/// No table is longer, in bytes.
+const MAX_LENGTH: u64 = 1 << 20;
+/// Layers measured, `in` and `out`: from the last one of a small network to a wide one.
+const LAYERS: [(usize, usize); 4] = [(100, 10), (784, 100), (512, 256), (1024, 1024)];
+/// Batch sizes measured.
+const BATCHES: [usize; 2] = [32, 128];
+/// Runs of each product, and about how long one takes, in seconds.
+const RUNS: (usize, f64) = (3, 1e-3);
+/// Another engine than the usual one has to be this much faster: less is noise, and no reason to change bits.
+const MARGIN: f64 = 0.95;
+
+/// How fast every engine of a machine is at a few shapes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EngineTable {
+    schema: String,
+    /// What was measured on: a table of anything else is of no use.
+    machine: String,
+    /// Every engine at every shape.
+    pub rates: Vec<EngineRate>,
+}
+
+/// How fast an engine is at one shape: forward product and weight update together, on one thread.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EngineRate {
+    /// The engine.
+    pub engine: Engine,
+    /// Samples in a batch.
+    pub rows: usize,
+    /// Width of the layer's input.
+    pub fan_in: usize,
+    /// Width of the layer's output.
+    pub fan_out: usize,
+    /// 10⁹ operations a second.
+    pub gflops: f64,
+}
+
+/// What an engine would take for a network.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// The engine.
+    pub engine: Engine,
+    /// Time in products for one sample of training on one thread, in seconds.
+    pub seconds_per_sample: f64,
+}
+
+impl EngineTable {
+    /// Measures every engine that is here and does not end the process; takes some tenths of a second.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] when memory or a thread is not granted.
+    pub fn measure() -> Result<EngineTable> {
+        let mut rates = Vec::new();
+        let mut engines = products::engines(Engine::Native);
+        engines.retain(|&engine| engine != Engine::Openblas || !openblas_would_crash());
+        for engine in engines {
+            for ((fan_in, fan_out), rows) in
+                LAYERS.into_iter().flat_map(|l| BATCHES.map(|b| (l, b)))
+            {
+                let spec = Spec::new(fan_in, &[], fan_out, Activation::Identity)?;
+                let found = products::measure(engine, (&spec, 0), rows, RUNS, 1.0)?;
+                let both = found.iter().filter(|p| p.stage != Stage::InputGradient);
+                let seconds: f64 = both.map(|product| median(&product.seconds)).sum();
+                rates.push(EngineRate {
+                    engine,
+                    rows,
+                    fan_in,
+                    fan_out,
+                    gflops: 4e-9 * (rows * fan_in * fan_out) as f64 / seconds,
+                });
+            }
+        }
+        Ok(EngineTable {
+            schema: SCHEMA.to_owned(),
+            machine: machine(),
+            rates,
+        })
+    }
+
+    /// The table in the file `path`, if there is one of this machine and this build; none where there is not.
+    pub fn read(path: &Path) -> Option<EngineTable> {
+        let mut text = String::new();
+        let file = File::open(path).ok()?;
+        file.take(MAX_LENGTH).read_to_string(&mut text).ok()?;
+        let table: EngineTable = serde_json::from_str(&text).ok()?;
+        let rates_are_numbers = table
+            .rates
+            .iter()
+            .all(|r| r.gflops.is_finite() && r.gflops > 0.0);
+        let ours = (&table.schema[..], &table.machine[..]) == (SCHEMA, &machine());
+        (ours && rates_are_numbers).then_some(table)
+    }
+
+    /// Keeps the table in the file `path`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] when it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_vec_pretty(self).expect("plain data is always JSON");
+        if let Some(folder) = path.parent() {
+            create_folder(folder)?;
+        }
+        write_whole(path, |out| out.write_all(&text))
+    }
+
+    /// What each engine would take to train `spec` in batches of `batch_size`, in the order in which they are
+    /// preferred.
+    pub fn estimates(&self, spec: &Spec, batch_size: usize) -> Vec<Estimate> {
+        let engines = products::engines(Engine::Native).into_iter();
+        let estimates = engines.filter_map(|engine| {
+            let seconds = spec.layers().iter().enumerate().map(|(index, layer)| {
+                let shape = (batch_size, layer.fan_in, layer.fan_out);
+                let products = if index == 0 { 4.0 } else { 6.0 };
+                let flops = products * (layer.fan_in * layer.fan_out) as f64;
+                Some(flops / (1e9 * self.nearest(engine, shape)?.gflops))
+            });
+            Some(Estimate {
+                engine,
+                seconds_per_sample: seconds.sum::<Option<f64>>()?,
+            })
+        });
+        estimates.collect()
+    }
+
+    /// The engine to train `spec` with: the preferred one, unless another is clearly faster.
+    pub fn choose(&self, spec: &Spec, batch_size: usize) -> Engine {
+        let estimates = self.estimates(spec, batch_size);
+        let best = estimates.iter().copied().reduce(|best, other| {
+            if other.seconds_per_sample < MARGIN * best.seconds_per_sample {
+                other
+            } else {
+                best
+            }
+        });
+        best.map_or(Engine::Auto, |best| best.engine)
+    }
+
+    /// The measured shape nearest to `(rows, fan_in, fan_out)` in the sizes' logarithms.
+    fn nearest(&self, engine: Engine, shape: (usize, usize, usize)) -> Option<&EngineRate> {
+        let far = |a: usize, b: usize| (a as f64 / b as f64).ln().abs();
+        let distance = |rate: &EngineRate| {
+            far(rate.rows, shape.0) + far(rate.fan_in, shape.1) + far(rate.fan_out, shape.2)
+        };
+        let rates = self.rates.iter().filter(|rate| rate.engine == engine);
+        rates.min_by(|a, b| distance(a).total_cmp(&distance(b)))
+    }
+}
+
+/// Everything that decides rates: processor, engines with their kernels, and this build.
+fn machine() -> String {
+    let blas = blas::linked();
+    let engines = products::engines(Engine::Native).into_iter();
+    let engines: Vec<String> = engines.map(|engine| engine.describe(&blas)).collect();
+    let mode = if cfg!(debug_assertions) {
+        "debug"
+    } else {
+        "release"
+    };
+    let version = crate::VERSION;
+    format!(
+        "{version} {mode}, {}, {}",
+        super::record::processor(),
+        engines.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A table in which the portable engine is as fast as `portable` says, and every other does 100 GFLOP/s.
+    fn table(portable: impl Fn(usize) -> f64) -> EngineTable {
+        let mut rates = Vec::new();
+        for engine in products::engines(Engine::Native) {
+            for (fan_in, fan_out) in LAYERS {
+                let own = engine == Engine::Portable;
+                rates.push(EngineRate {
+                    engine,
+                    rows: 128,
+                    fan_in,
+                    fan_out,
+                    gflops: if own { portable(fan_out) } else { 100.0 },
+                });
+            }
+        }
+        EngineTable {
+            schema: SCHEMA.to_owned(),
+            machine: machine(),
+            rates,
+        }
+    }
+
+    fn spec(hidden: &[usize]) -> Spec {
+        Spec::new(784, hidden, 10, Activation::Relu).expect("a spec")
+    }
+
+    #[test]
+    fn the_preferred_engine_is_taken_unless_another_is_clearly_faster() {
+        let preferred = products::engines(Engine::Native)[0];
+        assert_eq!(table(|_| 103.0).choose(&spec(&[100]), 128), preferred);
+        assert_eq!(
+            table(|_| 200.0).choose(&spec(&[100]), 128),
+            Engine::Portable
+        );
+    }
+
+    #[test]
+    fn each_layer_counts_at_the_nearest_shape() {
+        // Fast for wide layers alone.
+        let table = table(|fan_out| if fan_out >= 1000 { 300.0 } else { 20.0 });
+        assert_eq!(table.choose(&spec(&[1500, 1200]), 128), Engine::Portable);
+        if products::engines(Engine::Native).len() > 1 {
+            assert_ne!(table.choose(&spec(&[100]), 128), Engine::Portable);
+        }
+        let estimate = table.estimates(&spec(&[1024, 1024]), 128);
+        let portable = estimate.iter().find(|e| e.engine == Engine::Portable);
+        let flops = [
+            4.0 * 784.0 * 1024.0 / 300e9,
+            6.0 * 1024.0 * 1024.0 / 300e9,
+            6.0 * 10_240.0 / 20e9,
+        ];
+        let expected: f64 = flops.iter().sum();
+        let found = portable.expect("an estimate").seconds_per_sample;
+        assert!(
+            (found - expected).abs() < 1e-9 * expected,
+            "{found} for {expected}"
+        );
+    }
+
+    #[test]
+    fn a_table_is_kept_and_one_of_another_machine_is_not_taken() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("deeper/engines.json");
+        assert_eq!(EngineTable::read(&path), None);
+        let measured = EngineTable::measure().expect("memory");
+        let engines = products::engines(Engine::Native).len();
+        assert_eq!(measured.rates.len(), engines * LAYERS.len() * BATCHES.len());
+        measured.write(&path).expect("writing");
+        assert_eq!(EngineTable::read(&path), Some(measured.clone()));
+        let mut other = measured;
+        other.machine += " of another kind";
+        other.write(&path).expect("writing");
+        assert_eq!(EngineTable::read(&path), None);
+        std::fs::write(&path, "{").expect("writing");
+        assert_eq!(EngineTable::read(&path), None);
+    }
+}

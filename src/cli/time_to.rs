@@ -1,0 +1,64 @@
+//! The clock of `perceptor bench --time-to`: a process for each seed, timed from before its start.
+
+use std::env;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use perceptor::TrainConfig;
+use perceptor::bench::time_to::{Evaluated, Goal, Seed, TimeTo};
+use perceptor::bench::{Progress, time_to};
+
+use super::Failure;
+
+/// Starts this program again for each seed from that of `config` on, with the flags it was given itself.
+pub fn measure(
+    config: &TrainConfig,
+    goal: Goal,
+    show: &mut dyn FnMut(&Progress),
+) -> Result<time_to::TimeTo, Failure> {
+    let mut progress = Progress {
+        what: "time to the accuracy",
+        done: 0,
+        of: goal.seeds as usize,
+    };
+    show(&progress);
+    let mut seeds = Vec::new();
+    for offset in 0..goal.seeds {
+        let seed = config.seed.wrapping_add(offset);
+        seeds.push(Seed::new(seed, goal, from_seed(seed, config)?));
+        progress.done += 1;
+        show(&progress);
+    }
+    Ok(TimeTo::new(goal, seeds))
+}
+
+/// The evaluations of one process, each with the time since before it was started.
+fn from_seed(seed: u64, config: &TrainConfig) -> Result<Vec<Evaluated>, Failure> {
+    let start = Instant::now();
+    let mut process = Command::new(env::current_exe()?)
+        .args(env::args_os().skip(1))
+        .args(["--evaluations", "--seed", &seed.to_string()])
+        .args(["--engine", config.engine.name()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let out = process.stdout.take().expect("a pipe was asked for");
+    let mut evaluations = Vec::new();
+    for line in BufReader::new(out).lines() {
+        let accuracy = line?.parse().unwrap_or(f64::NAN);
+        evaluations.push(Evaluated {
+            epoch: evaluations.len() + 1,
+            seconds: start.elapsed().as_secs_f64(),
+            accuracy,
+        });
+    }
+    let ended = process.wait()?;
+    if ended.success() {
+        Ok(evaluations)
+    } else {
+        // What went wrong it has said itself.
+        let code = ended.code().and_then(|code| u8::try_from(code).ok());
+        Err(Failure::Told(code.unwrap_or(1)))
+    }
+}

@@ -1,0 +1,58 @@
+//! The table that an engine is chosen by, as text.
+
+use std::io::{self, Write};
+
+use super::table::Table;
+use crate::bench::EngineTable;
+use crate::compute::Engine;
+use crate::nn::Spec;
+
+/// What the engines of this machine were measured at, what that makes of `spec` in batches of `batch_size`, and which
+/// was `chosen`.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_choice(
+    out: &mut dyn Write,
+    measured: &EngineTable,
+    spec: &Spec,
+    batch_size: usize,
+    chosen: Engine,
+) -> io::Result<()> {
+    let mut engines: Vec<Engine> = measured.rates.iter().map(|rate| rate.engine).collect();
+    engines.dedup();
+    let title = "Engines: forward product and weight update on one thread, GFLOP/s";
+    let mut table = Table::new(title, 1, ["layer", "batch"]);
+    engines
+        .iter()
+        .for_each(|engine| table.column(engine.name()));
+    for first in measured
+        .rates
+        .iter()
+        .filter(|rate| rate.engine == engines[0])
+    {
+        let shape = (first.rows, first.fan_in, first.fan_out);
+        let mut cells = vec![format!("{}→{}", shape.1, shape.2), shape.0.to_string()];
+        cells.extend(engines.iter().map(|&engine| {
+            let mut of_engine = measured.rates.iter().filter(|rate| rate.engine == engine);
+            let found = of_engine.find(|rate| (rate.rows, rate.fan_in, rate.fan_out) == shape);
+            found.map_or("–".to_owned(), |rate| format!("{:.1}", rate.gflops))
+        }));
+        table.row(cells);
+    }
+    table.write_text(out)?;
+    for estimate in measured.estimates(spec, batch_size) {
+        let mark = if estimate.engine == chosen {
+            "  ← taken"
+        } else {
+            ""
+        };
+        writeln!(
+            out,
+            "  {spec} in batches of {batch_size}, {}: {:.2} µs a sample in products{mark}",
+            estimate.engine.name(),
+            1e6 * estimate.seconds_per_sample
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! Where the time of training went: each phase's share, its rate, and what that is of the cores' peak.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::number::percent;
+use crate::bench::Peak;
+use crate::train::{Phase, Profile};
+
+/// A phase's part in a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PhaseShare {
+    /// The phase.
+    pub phase: Phase,
+    /// Time in it, summed over workers, in seconds.
+    pub seconds: f64,
+    /// Its share of all workers' time, 0 to 1.
+    pub share: f64,
+    /// 10⁹ floating point operations of matrix products a second while all workers are in it; none where it has none.
+    pub gflops: Option<f64>,
+    /// That rate as a share of the peak, 0 to 1.
+    pub of_peak: Option<f64>,
+}
+
+/// Every phase of `profile`, against the `peak` of as many threads.
+pub fn shares(profile: &Profile, peak: &Peak) -> Vec<PhaseShare> {
+    let share = |phase| {
+        let seconds = profile.time(phase).as_secs_f64();
+        let together = seconds / peak.threads as f64;
+        let gflops = 1e-9 * profile.flops(phase) / together;
+        let gflops = Some(gflops).filter(|rate| rate.is_finite() && *rate > 0.0);
+        PhaseShare {
+            phase,
+            seconds,
+            share: profile.share(phase),
+            gflops,
+            of_peak: gflops.map(|rate| rate / peak.gflops),
+        }
+    };
+    Phase::ALL.map(share).to_vec()
+}
+
+/// The same for people, a phase a line, with its share of the time as a bar.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_shares(out: &mut dyn Write, shares: &[PhaseShare], peak: &Peak) -> io::Result<()> {
+    /// Characters of a bar of all the time.
+    const BAR: f64 = 32.0;
+    writeln!(
+        out,
+        "profile        of the workers' time; the peak of {} thread{} is {:.0} GFLOP/s",
+        peak.threads,
+        if peak.threads == 1 { "" } else { "s" },
+        peak.gflops
+    )?;
+    for share in shares {
+        let rate = match (share.gflops, share.of_peak) {
+            (Some(rate), Some(of_peak)) => {
+                format!("{rate:>7.1} GFLOP/s {:>3.0} % of peak", 100.0 * of_peak)
+            }
+            _ => " ".repeat(29),
+        };
+        let bar = "▇".repeat((share.share * BAR).round() as usize);
+        let (name, part) = (share.phase.name(), percent(share.share));
+        let line = format!("{:<14} {name:<10} {part:>8}  {rate}  {bar}", "");
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn profile() -> (Profile, Peak) {
+        let mut profile = Profile::default();
+        profile.add(Phase::Forward, Duration::from_secs(6));
+        profile.add_flops(Phase::Forward, 3e11);
+        profile.add(Phase::Waiting, Duration::from_secs(2));
+        let peak = Peak {
+            threads: 2,
+            gflops: 400.0,
+            samples: Vec::new(),
+        };
+        (profile, peak)
+    }
+
+    #[test]
+    fn a_rate_is_that_of_all_workers_together() {
+        let (profile, peak) = profile();
+        let found = shares(&profile, &peak);
+        let forward = &found[Phase::Forward as usize];
+        // 300 GFLOP in 6 s of worker time, which is 3 s of two workers.
+        assert_eq!((forward.seconds, forward.share), (6.0, 0.75));
+        assert_eq!((forward.gflops, forward.of_peak), (Some(100.0), Some(0.25)));
+        let waiting = &found[Phase::Waiting as usize];
+        assert_eq!((waiting.share, waiting.gflops), (0.25, None));
+    }
+
+    #[test]
+    fn each_phase_has_a_line() {
+        let (profile, peak) = profile();
+        let mut out = Vec::new();
+        write_shares(&mut out, &shares(&profile, &peak), &peak).expect("memory");
+        let text = String::from_utf8(out).expect("text");
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        assert_eq!(lines.len(), 1 + Phase::ALL.len());
+        assert_eq!(
+            lines[2],
+            format!(
+                "forward     75.00 %    100.0 GFLOP/s  25 % of peak  {}",
+                "▇".repeat(24)
+            )
+        );
+    }
+}

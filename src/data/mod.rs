@@ -2,10 +2,11 @@
 //!
 //! `folder` finds the files, `gzip` decodes what is compressed, `mmap` and `idx` turn bytes into typed
 //! items, `dataset` pairs images with labels, `scaling` fixes how inputs become `f32`, `loader` shuffles
-//! and gathers, `digits` draws and `generated` writes a set for those who have none.
+//! and gathers, `digits` draws and `generated` writes a set for those who have none, `fetch` gets one from the web.
 
 pub mod dataset;
 pub mod digits;
+pub mod fetch;
 pub mod folder;
 pub mod generated;
 mod gzip;

@@ -54,7 +54,7 @@ impl Downloads {
                 }
                 self.bar.set_position(bytes);
             }
-            Event::Failed { url, why } => self.line(&format!("{url} {why}")),
+            Event::Failed { url, why } => self.line(&format!("{url}: {why}")),
             Event::Verified(path) => self.line(&format!("{}: verified, kept", path.display())),
             Event::Placed { path, bytes: size } => self.placed(path, size),
         }

@@ -20,7 +20,7 @@ Examples:
   perceptor data fetch fashion-mnist --out clothing
   perceptor data fetch mnist --mirror http://localhost:8000/mnist/";
 
-/// Fetch a data set from the web: verified, resumed where it was cut off, never half in place
+/// Fetch a data set from the web, verified and placed whole
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 #[cfg_attr(

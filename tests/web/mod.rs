@@ -1,6 +1,10 @@
 //! A web server on this machine that serves files well or badly, as it is told for each request in turn.
 //!
 //! It speaks as much HTTP/1.1 as a download needs, a connection a request, and writes down what it was asked.
+#![allow(
+    dead_code,
+    reason = "each of the programs that share this uses a part of it"
+)]
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};
@@ -18,6 +22,10 @@ pub enum Manner {
     Status(u16),
     /// With this many bytes of the file, and then silence on an open line.
     Stalls(usize),
+    /// Not at all, on an open line.
+    Silent,
+    /// With a byte now and then.
+    Drips,
     /// With this many bytes, and then the end.
     Truncates(usize),
     /// With other bytes, as many as the file has.
@@ -114,6 +122,18 @@ fn answer(
         Manner::Stalls(bytes) => {
             send(stream, file, asked.from, bytes)?;
             thread::sleep(Duration::from_secs(20));
+            Ok(())
+        }
+        Manner::Silent => {
+            thread::sleep(Duration::from_secs(20));
+            Ok(())
+        }
+        Manner::Drips => {
+            send(stream, file, asked.from, 0)?;
+            for byte in &file[from..] {
+                stream.write_all(&[*byte])?;
+                thread::sleep(Duration::from_millis(100));
+            }
             Ok(())
         }
         Manner::Truncates(bytes) => send(stream, file, asked.from, bytes),

@@ -142,7 +142,7 @@ const fn emnist(
         about,
         train,
         test,
-        licence: "none stated; from NIST Special Database 19",
+        licence: "none stated (NIST)",
         citation: "Cohen, Afshar, Tapson, van Schaik: EMNIST: an extension of MNIST to handwritten letters, 2017",
         mirrors: &["https://biometrics.nist.gov/cs_links/EMNIST/"],
         source: Source::Archive(Archive {
@@ -251,7 +251,7 @@ pub static CATALOGUE: [DataSet; 9] = [
     },
     emnist(
         "emnist-balanced",
-        "digits and letters, 47 classes of one size",
+        "digits and letters, 47 even classes",
         (112_800, 18_800),
         "gzip/emnist-balanced-",
     ),
@@ -269,19 +269,19 @@ pub static CATALOGUE: [DataSet; 9] = [
     ),
     emnist(
         "emnist-mnist",
-        "handwritten digits, 10 classes, as many as MNIST",
+        "handwritten digits, 10 classes",
         (60_000, 10_000),
         "gzip/emnist-mnist-",
     ),
     emnist(
         "emnist-bymerge",
-        "digits and letters, 47 classes as frequent as in writing",
+        "digits and letters, 47 uneven classes",
         (697_932, 116_323),
         "gzip/emnist-bymerge-",
     ),
     emnist(
         "emnist-byclass",
-        "digits and letters, 62 classes as frequent as in writing",
+        "digits and letters, 62 uneven classes",
         (697_932, 116_323),
         "gzip/emnist-byclass-",
     ),

@@ -172,9 +172,8 @@ impl Client {
             if since.elapsed() >= self.patience {
                 let rate = (have - before) as f64 / since.elapsed().as_secs_f64();
                 if rate < LEAST_RATE {
-                    return Ok(Ended::CutOff(format!(
-                        "sent {rate:.0} bytes a second after {have} bytes"
-                    )));
+                    let why = format!("slower than {LEAST_RATE} bytes a second");
+                    return Ok(Ended::CutOff(format!("{why} after {have} bytes")));
                 }
                 (since, before) = (Instant::now(), have);
             }

@@ -253,7 +253,7 @@ impl Fetch<'_> {
                         url: &url,
                         why: &why,
                     });
-                    failures.push(format!("{url} {why}"));
+                    failures.push(format!("{url}: {why}"));
                 }
             }
         }

@@ -66,6 +66,7 @@ impl FetchArgs {
         }
     }
 
+    /// Says which build could, and where the files are.
     #[cfg(not(feature = "fetch"))]
     fn fetch(&self, set: &DataSet) -> Result<(), Failure> {
         use perceptor::{Error, Refusal};

@@ -173,9 +173,10 @@ fn generated(workers: &Workers, quiet: bool) -> Result<Source> {
 
 /// How a user without data comes by real MNIST.
 fn way_to_mnist() -> String {
+    let fetch = format!("{} data fetch mnist", program());
     match cfg!(feature = "fetch") {
-        true => format!("run {} data fetch mnist", program()),
-        false => format!("put its four files into {DEFAULT_FOLDER}"),
+        true => format!("run {fetch}"),
+        false => format!("put its four files into {DEFAULT_FOLDER}, as {fetch} explains"),
     }
 }
 

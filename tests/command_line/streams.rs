@@ -113,8 +113,8 @@ fn generated_digits_are_kept_and_used_again() {
         "{run:#?}"
     );
     let way = match cfg!(feature = "fetch") {
-        true => "perceptor data fetch mnist, or",
-        false => "put its four files into data/mnist, or",
+        true => "perceptor data fetch mnist, or name",
+        false => "perceptor data fetch mnist explains, or name",
     };
     assert!(first.contains(way), "{run:#?}");
     desk.run("eval runs/train-1/model.safetensors").done();

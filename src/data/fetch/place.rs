@@ -103,7 +103,7 @@ pub fn fetch(request: &Request, on_event: &mut dyn FnMut(&Event)) -> Result<()> 
             for index in wanted {
                 let entry = archive.entry(index);
                 let packed = Packed::Entry(&kept, &entry);
-                let sum = fetch.sum_of_content(&packed, index)?;
+                let sum = sum_of_content(request, &packed, index)?;
                 let sum = sum.map_err(|why| {
                     let path = request.archives.join(archive.kept_as);
                     let found = format!("{entry}: {why}");
@@ -115,6 +115,9 @@ pub fn fetch(request: &Request, on_event: &mut dyn FnMut(&Event)) -> Result<()> 
     }
     Ok(())
 }
+
+/// What a download was taken for: what it came to, or what is wrong with it, in words.
+type Verdict<T> = Result<T, String>;
 
 struct Fetch<'a> {
     request: &'a Request<'a>,
@@ -179,22 +182,23 @@ impl Fetch<'_> {
 
     /// Fetches a file that is compressed by itself.
     fn file(&mut self, index: usize, file: &GzipFile) -> Result<()> {
+        let request = self.request;
         let name = format!("{}.gz", FILES[index]);
-        let raw = self.request.set.raw_bytes(index);
+        let raw = request.set.raw_bytes(index);
         let size = match file.checksum {
             Checksum::Gzip(_) => Size::Exactly(file.bytes),
             // Gzip makes nothing longer by more than five bytes in each block of 32 kB or more.
             Checksum::Raw(_) => Size::AtMost(raw + raw / 4096 + 1024),
         };
-        let path = self.request.folder.join(format!("{name}.part"));
+        let path = request.folder.join(format!("{name}.part"));
         let mut part = open_part(&path)?;
-        let sum = self.download(&name, &path, &mut part, size, &mut |fetch, part| {
+        let sum = self.download(&name, &path, &mut part, size, &mut |part| {
             if let Checksum::Gzip(expected) = file.checksum
                 && let Err(why) = same_sum(&whole_sum(part, &path)?, expected)
             {
                 return Ok(Err(why));
             }
-            let sum = match fetch.sum_of_content(&Packed::Gzip(part), index)? {
+            let sum = match sum_of_content(request, &Packed::Gzip(part), index)? {
                 Ok(sum) => sum,
                 Err(why) => return Ok(Err(why)),
             };
@@ -221,7 +225,7 @@ impl Fetch<'_> {
         let path = folder.join(format!("{}.part", archive.kept_as));
         let mut part = open_part(&path)?;
         let size = Size::Exactly(archive.bytes);
-        self.download(archive.name, &path, &mut part, size, &mut |_, part| {
+        self.download(archive.name, &path, &mut part, size, &mut |part| {
             Ok(same_sum(&whole_sum(part, &path)?, archive.sha256))
         })?;
         part.sync_all()
@@ -238,7 +242,7 @@ impl Fetch<'_> {
         path: &Path,
         part: &mut File,
         size: Size,
-        verify: &mut dyn FnMut(&Self, &File) -> Result<Result<T, String>>,
+        verify: &mut dyn FnMut(&File) -> Result<Verdict<T>>,
     ) -> Result<T> {
         let mut failures = Vec::new();
         for at in 0..self.mirrors.len() {
@@ -271,7 +275,7 @@ impl Fetch<'_> {
         Err(Error::Data(refusal.hint(hint)))
     }
 
-    /// Asks one mirror, again where it was cut off in the middle. The inner error is what it did, in words.
+    /// Asks one mirror, again where it was cut off in the middle.
     fn ask<T>(
         &mut self,
         at: usize,
@@ -279,8 +283,8 @@ impl Fetch<'_> {
         path: &Path,
         part: &mut File,
         size: Size,
-        verify: &mut dyn FnMut(&Self, &File) -> Result<Result<T, String>>,
-    ) -> Result<Result<T, String>> {
+        verify: &mut dyn FnMut(&File) -> Result<Verdict<T>>,
+    ) -> Result<Verdict<T>> {
         let mut last = String::new();
         for _ in 0..ATTEMPTS {
             let before = part_bytes(part, path)?;
@@ -301,7 +305,7 @@ impl Fetch<'_> {
                     }
                     last = why;
                 }
-                Ended::Whole => match verify(self, part)? {
+                Ended::Whole => match verify(part)? {
                     Ok(verified) => return Ok(Ok(verified)),
                     Err(why) => {
                         part.set_len(0).map_err(Error::io(path, "write"))?;
@@ -315,16 +319,6 @@ impl Fetch<'_> {
             }
         }
         Ok(Err(last))
-    }
-
-    /// Unpacks file `index` for its sum alone. The inner error is what is wrong with it, in words.
-    fn sum_of_content(&self, packed: &Packed, index: usize) -> Result<Result<String, String>> {
-        let mut sum = Sum::default();
-        match packed.unpack(self.request.set.raw_bytes(index), &mut sum) {
-            Ok(()) => Ok(Ok(sum.hex())),
-            Err(Fault::Content(why)) => Ok(Err(why)),
-            Err(Fault::Disk(error)) => Err(Error::io(&self.path(index), "unpack")(error)),
-        }
     }
 
     /// Unpacks file `index`, whose content has the sum `sum`, into its place.
@@ -352,6 +346,19 @@ impl Fetch<'_> {
 
     fn path(&self, index: usize) -> PathBuf {
         self.request.folder.join(FILES[index])
+    }
+}
+
+/// Unpacks file `index` for its sum alone.
+fn sum_of_content(request: &Request, packed: &Packed, index: usize) -> Result<Verdict<String>> {
+    let mut sum = Sum::default();
+    match packed.unpack(request.set.raw_bytes(index), &mut sum) {
+        Ok(()) => Ok(Ok(sum.hex())),
+        Err(Fault::Content(why)) => Ok(Err(why)),
+        Err(Fault::Disk(error)) => {
+            let path = request.folder.join(FILES[index]);
+            Err(Error::io(&path, "unpack")(error))
+        }
     }
 }
 
@@ -398,7 +405,7 @@ fn other_than(
     Ok(Some(refusal.hint("--force replaces it")))
 }
 
-fn same_sum(found: &str, expected: &str) -> Result<(), String> {
+fn same_sum(found: &str, expected: &str) -> Verdict<()> {
     match found == expected {
         true => Ok(()),
         false => Err(format!(

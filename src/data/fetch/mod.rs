@@ -16,6 +16,8 @@ mod checksum;
 #[cfg(feature = "fetch")]
 mod download;
 #[cfg(feature = "fetch")]
+mod part;
+#[cfg(feature = "fetch")]
 mod place;
 #[cfg(feature = "fetch")]
 mod unpack;

@@ -3,7 +3,7 @@
 //! A download lies beside its target under a name that ends in `.part`, survives the process, and is gone on with by
 //! the next one. It is unpacked twice: once for its sum alone, and only when that is right into the folder.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use ureq::http::Uri;
 use super::catalogue::{Archive, Checksum, DataSet, FILES, GzipFile, Source};
 use super::checksum::{self, Sum};
 use super::download::{Client, Ended, Size};
+use super::part;
 use super::unpack::{Fault, Packed};
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
@@ -191,10 +192,10 @@ impl Fetch<'_> {
             Checksum::Raw(_) => Size::AtMost(raw + raw / 4096 + 1024),
         };
         let path = request.folder.join(format!("{name}.part"));
-        let mut part = open_part(&path)?;
+        let mut part = part::open(&path)?;
         let sum = self.download(&name, &path, &mut part, size, &mut |part| {
             if let Checksum::Gzip(expected) = file.checksum
-                && let Err(why) = same_sum(&whole_sum(part, &path)?, expected)
+                && let Err(why) = same_sum(&part::sum(part, &path)?, expected)
             {
                 return Ok(Err(why));
             }
@@ -223,10 +224,10 @@ impl Fetch<'_> {
             return File::open(&kept).map_err(Error::io(&kept, "open"));
         }
         let path = folder.join(format!("{}.part", archive.kept_as));
-        let mut part = open_part(&path)?;
+        let mut part = part::open(&path)?;
         let size = Size::Exactly(archive.bytes);
         self.download(archive.name, &path, &mut part, size, &mut |part| {
-            Ok(same_sum(&whole_sum(part, &path)?, archive.sha256))
+            Ok(same_sum(&part::sum(part, &path)?, archive.sha256))
         })?;
         part.sync_all()
             .map_err(Error::io(&path, "sync to the disk"))?;
@@ -261,7 +262,7 @@ impl Fetch<'_> {
                 }
             }
         }
-        let kept = part_bytes(part, path)?;
+        let kept = part::bytes(part, path)?;
         let hint = if kept > 0 {
             format!(
                 "the same command goes on behind the {kept} bytes that came; --mirror URL asks another mirror first"
@@ -287,7 +288,7 @@ impl Fetch<'_> {
     ) -> Result<Verdict<T>> {
         let mut last = String::new();
         for _ in 0..ATTEMPTS {
-            let before = part_bytes(part, path)?;
+            let before = part::bytes(part, path)?;
             (self.on_event)(&Event::Asking { url, have: before });
             let on_event = &mut self.on_event;
             let mut progress = |bytes, of| on_event(&Event::Received { bytes, of });
@@ -298,7 +299,7 @@ impl Fetch<'_> {
             match ended {
                 Ended::Refused(why) => return Ok(Err(why)),
                 Ended::CutOff(why) => {
-                    let after = part_bytes(part, path)?;
+                    let after = part::bytes(part, path)?;
                     // Nothing more came, and no old part was given up for a new start.
                     if after == before {
                         return Ok(Err(why));
@@ -414,30 +415,4 @@ fn same_sum(found: &str, expected: &str) -> Verdict<()> {
             &expected[..12]
         )),
     }
-}
-
-/// Opens the partial file for this process alone.
-fn open_part(path: &Path) -> Result<File> {
-    let mut options = File::options();
-    options.read(true).write(true).create(true).truncate(false);
-    let part = options.open(path).map_err(Error::io(path, "open"))?;
-    match part.try_lock() {
-        // Where a file system has no locks, two fetches at once may spoil a part, which the sum would tell.
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(part),
-        Err(TryLockError::WouldBlock) => Err(Error::Data(Refusal::new(
-            path.display(),
-            "another process is fetching it",
-            "one at a time",
-        ))),
-    }
-}
-
-fn part_bytes(part: &File, path: &Path) -> Result<u64> {
-    let about = part.metadata().map_err(Error::io(path, "read the size"))?;
-    Ok(about.len())
-}
-
-fn whole_sum(part: &File, path: &Path) -> Result<String> {
-    let sum = io::Seek::rewind(&mut &*part).and_then(|()| checksum::of_reader(part));
-    sum.map_err(Error::io(path, "read"))
 }

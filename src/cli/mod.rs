@@ -1,13 +1,17 @@
 //! The command line: what is typed becomes settings of the library here and nowhere else.
 //!
-//! One file a subcommand; `source` finds the data and `engine` who computes for several of them, `progress` owns the bar on stderr.
+//! One file a subcommand; `source` finds the data and `engine` who computes for several of them, `time_to` starts
+//! processes, `progress` and `downloads` own the bar on stderr.
 //! Results go to stdout, everything else to stderr.
 
 mod bench;
 mod digits;
 mod doctor;
+#[cfg(feature = "fetch")]
+mod downloads;
 mod engine;
 mod eval;
+mod fetch;
 mod inspect;
 mod predict;
 mod progress;
@@ -34,6 +38,7 @@ Examples:
 
 const DATA_EXAMPLES: &str = "\
 Examples:
+  perceptor data fetch mnist               real MNIST into data/mnist; without a name, what there is
   perceptor data inspect DIR               what is in a folder or a file, with a few items drawn
   perceptor data digits --out digits       write a data set of generated digits";
 
@@ -70,7 +75,7 @@ enum Command {
     Eval(eval::EvalArgs),
     Predict(predict::PredictArgs),
     Bench(bench::BenchArgs),
-    /// Make and look at data sets
+    /// Fetch, make and look at data sets
     #[command(subcommand, before_help = DATA_EXAMPLES)]
     Data(DataCommand),
     Doctor(doctor::DoctorArgs),
@@ -78,6 +83,7 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum DataCommand {
+    Fetch(fetch::FetchArgs),
     Digits(digits::DigitsArgs),
     Inspect(inspect::InspectArgs),
 }
@@ -151,6 +157,7 @@ pub fn run() -> ExitCode {
         Command::Eval(args) => args.run(),
         Command::Predict(args) => args.run(),
         Command::Bench(args) => args.run(),
+        Command::Data(DataCommand::Fetch(args)) => args.run(),
         Command::Data(DataCommand::Digits(args)) => args.run(),
         Command::Data(DataCommand::Inspect(args)) => args.run(),
         Command::Doctor(args) => args.run(),

@@ -2,11 +2,13 @@
 //!
 //! `folder` finds the files, `gzip` decodes what is compressed, `mmap` and `idx` turn bytes into typed
 //! items, `dataset` pairs images with labels, `preprocessing` fixes how an item becomes inputs by `scaling` and
-//! `columns`, `loader` shuffles, `digits` draws and `generated` writes a set for those who have none.
+//! `columns`, `loader` shuffles, `digits` draws and `generated` writes a set for those who have none, `fetch` gets
+//! one from the web.
 
 pub mod columns;
 pub mod dataset;
 pub mod digits;
+pub mod fetch;
 pub mod folder;
 pub mod generated;
 mod gzip;

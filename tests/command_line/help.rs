@@ -42,6 +42,7 @@ fn every_command_has_a_help() {
             "predict",
             "bench",
             "data",
+            "data fetch",
             "data digits",
             "data inspect",
             "doctor"

@@ -12,6 +12,7 @@ mod data_sets;
 mod desk;
 mod engines;
 mod eval;
+mod fetch;
 mod help;
 mod idx_set;
 mod inputs;
@@ -22,3 +23,10 @@ mod predict;
 mod same_model;
 mod streams;
 mod training;
+
+#[cfg(feature = "fetch")]
+#[path = "../mnist/mod.rs"]
+mod mnist;
+#[cfg(feature = "fetch")]
+#[path = "../web/mod.rs"]
+mod web;

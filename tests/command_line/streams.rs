@@ -112,10 +112,11 @@ fn generated_digits_are_kept_and_used_again() {
         first.starts_with("no --data and no data/mnist: using generated digits in "),
         "{run:#?}"
     );
-    assert!(
-        first.contains("put its four files into data/mnist"),
-        "{run:#?}"
-    );
+    let way = match cfg!(feature = "fetch") {
+        true => "perceptor data fetch mnist, or name",
+        false => "perceptor data fetch mnist explains, or name",
+    };
+    assert!(first.contains(way), "{run:#?}");
     desk.run("eval runs/train-1/model.safetensors").done();
     let after: Vec<String> = desk
         .entries()

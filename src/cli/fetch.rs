@@ -1,0 +1,146 @@
+//! `perceptor data fetch`.
+//!
+//! The list of sets is there in every build; downloading needs the feature `fetch`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use perceptor::data::fetch::{CATALOGUE, DataSet};
+use perceptor::report::number::{bytes, grouped};
+use perceptor::report::table::Table;
+
+use super::Failure;
+
+const EXAMPLES: &str = "\
+Examples:
+  perceptor data fetch                          what there is, with sizes and licences
+  perceptor data fetch mnist                    into data/mnist, where train looks first
+  perceptor data fetch fashion-mnist --out clothing
+  perceptor data fetch mnist --mirror http://localhost:8000/mnist/";
+
+/// Fetch a data set from the web, verified and placed whole
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES)]
+#[cfg_attr(
+    not(feature = "fetch"),
+    allow(dead_code, reason = "only the list is read")
+)]
+pub struct FetchArgs {
+    /// The set [default: list what there is]
+    #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(CATALOGUE.iter().map(|set| set.name)))]
+    name: Option<String>,
+    /// List the sets with their sizes and licences
+    #[arg(long, conflicts_with = "name")]
+    list: bool,
+    /// Folder for the four files [default: data/NAME]
+    #[arg(long, value_name = "DIR", requires = "name")]
+    out: Option<PathBuf>,
+    /// Folder on the web that is tried before the set's own mirrors; may be given several times. Only here is
+    /// plain HTTP taken
+    #[arg(long, value_name = "URL", requires = "name")]
+    mirror: Vec<String>,
+    /// Replace files in the folder that are not those of the set
+    #[arg(long, requires = "name")]
+    force: bool,
+    /// Seconds that a mirror may say nothing before the next one is asked
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = parse_timeout)]
+    timeout: f64,
+    /// Show no progress
+    #[arg(long, requires = "name")]
+    quiet: bool,
+}
+
+fn parse_timeout(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok();
+    let seconds = seconds.filter(|seconds| (0.1..=86_400.0).contains(seconds));
+    seconds.ok_or_else(|| "expected a number of seconds from 0.1 to 86400".to_owned())
+}
+
+impl FetchArgs {
+    pub fn run(&self) -> Result<(), Failure> {
+        match self.name.as_deref().and_then(DataSet::named) {
+            Some(set) => self.fetch(set),
+            None => Ok(list(&mut io::stdout().lock())?),
+        }
+    }
+
+    /// Says which build could, and where the files are.
+    #[cfg(not(feature = "fetch"))]
+    fn fetch(&self, set: &DataSet) -> Result<(), Failure> {
+        use perceptor::{Error, Refusal};
+        let refusal = Refusal::new(
+            format!("data fetch {}", set.name),
+            "a build without the feature fetch",
+            "one with it",
+        );
+        let mirrors = set.mirrors.join(" or ");
+        Err(Failure::Refused(Error::Config(refusal.hint(format!(
+            "build with --features fetch, or put the files from {mirrors} into data/{}",
+            set.name
+        )))))
+    }
+
+    #[cfg(feature = "fetch")]
+    fn fetch(&self, set: &DataSet) -> Result<(), Failure> {
+        use std::time::Duration;
+
+        use perceptor::data::fetch::{Request, fetch};
+
+        use super::downloads::Downloads;
+        use super::source::{cache_folder, program, shell_word};
+
+        let folder = self.out.clone();
+        let folder = folder.unwrap_or_else(|| PathBuf::from("data").join(set.name));
+        let request = Request {
+            set,
+            folder: &folder,
+            archives: &cache_folder(),
+            mirrors: &self.mirror,
+            force: self.force,
+            patience: Duration::from_secs_f64(self.timeout),
+        };
+        let downloads = Downloads::new(self.quiet);
+        let fetched = fetch(&request, &mut |event| downloads.show(event));
+        downloads.finish();
+        fetched?;
+        let mut out = io::stdout().lock();
+        writeln!(
+            out,
+            "{}: {} training and {} test items, 28×28 u8: {}",
+            folder.display(),
+            grouped(set.train),
+            grouped(set.test),
+            set.about
+        )?;
+        writeln!(out, "licence  {}", set.licence)?;
+        writeln!(out, "cite     {}", set.citation)?;
+        let (program, word) = (program(), shell_word(&folder));
+        writeln!(out, "next     {program} train --data {word}")?;
+        Ok(())
+    }
+}
+
+fn list(out: &mut dyn Write) -> io::Result<()> {
+    let columns = [
+        "name", "what", "licence", "train", "test", "download", "on disk",
+    ];
+    let mut table = Table::new("data sets to fetch: perceptor data fetch NAME", 3, columns);
+    for set in &CATALOGUE {
+        table.row(vec![
+            set.name.to_owned(),
+            set.about.to_owned(),
+            set.licence.to_owned(),
+            grouped(set.train),
+            grouped(set.test),
+            bytes(set.packed_bytes() as usize),
+            bytes(set.all_raw_bytes() as usize),
+        ]);
+    }
+    table.write_text(out)?;
+    writeln!(
+        out,
+        "the sets of EMNIST share one archive, which is kept in the user's cache folder"
+    )
+}

@@ -1,0 +1,563 @@
+//! Fetching data sets from servers that fail, stall, cut off and lie. All of them run on this machine: no test here
+//! touches the network.
+#![cfg(feature = "fetch")]
+
+mod web;
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use flate2::{Compression, write::GzEncoder};
+use perceptor::data::fetch::catalogue::{Archive, Checksum, FILES, GzipFile, SIDE, Source};
+use perceptor::data::fetch::{DataSet, Event, Request, fetch};
+use perceptor::{Error, Result};
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+use web::{Asked, Files, Manner, Server};
+
+const TRAIN: usize = 50;
+const TEST: usize = 20;
+
+/// A set that is small and does not compress: raw files, and as the servers have them.
+struct Small {
+    raw: [Vec<u8>; 4],
+    served: Files,
+}
+
+impl Small {
+    fn new() -> Small {
+        let raw = [
+            image_file(TRAIN),
+            label_file(TRAIN),
+            image_file(TEST),
+            label_file(TEST),
+        ];
+        let served = FILES.iter().zip(&raw);
+        let served = served.map(|(name, bytes)| (format!("{name}.gz"), gzip(bytes)));
+        Small {
+            served: served.collect(),
+            raw,
+        }
+    }
+
+    fn packed(&self, index: usize) -> &[u8] {
+        &self.served[&format!("{}.gz", FILES[index])]
+    }
+
+    /// Its entry in a catalogue, with the sums of the raw files, or of the compressed ones.
+    fn set(&self, of_raw: bool) -> DataSet {
+        let files = [0, 1, 2, 3].map(|index| GzipFile {
+            bytes: self.packed(index).len() as u64,
+            checksum: match of_raw {
+                true => Checksum::Raw(sum(&self.raw[index])),
+                false => Checksum::Gzip(sum(self.packed(index))),
+            },
+        });
+        entry(Source::Files(files))
+    }
+}
+
+fn entry(source: Source) -> DataSet {
+    DataSet {
+        name: "small",
+        about: "noise",
+        train: TRAIN,
+        test: TEST,
+        licence: "none",
+        citation: "none",
+        mirrors: &[],
+        source,
+    }
+}
+
+/// Bytes that a compressor can make nothing of, by a multiplicative generator (Lehmer's).
+fn noise(count: usize) -> impl Iterator<Item = u8> {
+    let mut state = 48_271_u64 + count as u64;
+    std::iter::repeat_with(move || {
+        state = state * 48_271 % 0x7fff_ffff;
+        (state >> 8) as u8
+    })
+    .take(count)
+}
+
+fn image_file(items: usize) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 8, 3, 0, 0, 0, items as u8, 0, 0, 0, 28, 0, 0, 0, 28];
+    bytes.extend(noise(items * SIDE * SIDE));
+    bytes
+}
+
+fn label_file(items: usize) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 8, 1, 0, 0, 0, items as u8];
+    bytes.extend(noise(items).map(|byte| byte % 10));
+    bytes
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).expect("writing to memory");
+    encoder.finish().expect("writing to memory")
+}
+
+/// A catalogue's strings live as long as the program.
+fn sum(bytes: &[u8]) -> &'static str {
+    let sum: String = Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    sum.leak()
+}
+
+/// A folder to fetch into, and how.
+struct Desk {
+    folder: TempDir,
+    force: bool,
+}
+
+impl Desk {
+    fn new() -> Desk {
+        Desk {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+            force: false,
+        }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Fetches, and gives what mirrors did wrong.
+    fn fetch(&self, set: &DataSet, servers: &[&Server]) -> (Result<()>, Vec<String>) {
+        let mirrors: Vec<String> = servers.iter().map(|server| server.url()).collect();
+        let request = Request {
+            set,
+            folder: self.path(),
+            archives: &self.path().join("archives"),
+            mirrors: &mirrors,
+            force: self.force,
+            patience: Duration::from_millis(500),
+        };
+        let mut failed = Vec::new();
+        let fetched = fetch(&request, &mut |event| {
+            if let Event::Failed { url, why } = event {
+                failed.push(format!("{url}: {why}"));
+            }
+        });
+        (fetched, failed)
+    }
+
+    /// Fetches, which must succeed, and gives what mirrors did wrong.
+    fn fetched(&self, set: &DataSet, servers: &[&Server]) -> Vec<String> {
+        let (fetched, failed) = self.fetch(set, servers);
+        fetched.expect("a fetched set");
+        failed
+    }
+
+    fn refused(&self, set: &DataSet, servers: &[&Server]) -> Error {
+        self.fetch(set, servers).0.expect_err("a refusal")
+    }
+
+    fn holds(&self, raw: &[Vec<u8>; 4]) {
+        for (name, bytes) in FILES.iter().zip(raw) {
+            let found = fs::read(self.path().join(name)).expect("a file");
+            assert!(&found == bytes, "{name}");
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.path()).expect("a folder");
+        let names = entries.map(|entry| entry.expect("an entry").file_name());
+        let mut names: Vec<String> = names.map(|name| name.display().to_string()).collect();
+        names.sort();
+        names
+    }
+}
+
+const COMPLETE: [&str; 5] = [
+    "SHA256SUMS",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+];
+
+fn asked(index: usize, from: Option<usize>) -> Asked {
+    Asked {
+        name: format!("{}.gz", FILES[index]),
+        from,
+    }
+}
+
+#[test]
+fn a_set_is_fetched_once_and_leaves_nothing_but_its_files() {
+    let small = Small::new();
+    for of_raw in [true, false] {
+        let server = Server::new(&small.served, &[Manner::Well]);
+        let (desk, set) = (Desk::new(), small.set(of_raw));
+        assert_eq!(desk.fetched(&set, &[&server]), [""; 0]);
+        desk.holds(&small.raw);
+        assert_eq!(desk.names(), COMPLETE);
+        assert_eq!(server.asked(), [0, 1, 2, 3].map(|index| asked(index, None)));
+        desk.fetched(&set, &[&server]);
+        assert_eq!(server.asked().len(), 4, "what is there is not asked for");
+    }
+}
+
+#[test]
+fn the_sums_are_noted_as_sha256sum_reads_them() {
+    let small = Small::new();
+    let server = Server::new(&small.served, &[Manner::Well]);
+    let desk = Desk::new();
+    desk.fetched(&small.set(false), &[&server]);
+    let text = fs::read_to_string(desk.path().join("SHA256SUMS")).expect("the record");
+    for (name, bytes) in FILES.iter().zip(&small.raw) {
+        assert!(
+            text.contains(&format!("{}  {name}\n", sum(bytes))),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_mirror_that_fails_is_named_and_the_next_one_asked() {
+    let small = Small::new();
+    let huge = Manner::Promises(1 << 40);
+    for (manner, words) in [
+        (Manner::Status(500), "answered 500"),
+        (Manner::Status(404), "answered 404"),
+        (Manner::Stalls(0), "sent nothing for 0.5 s"),
+        (Manner::Silent, "sent nothing for 0.5 s"),
+        (Manner::Drips, "slower than 200 bytes a second after "),
+        (Manner::Lies, "served another file: "),
+        (Manner::Endless, "sent more than "),
+        (huge, "promised 1099511627776 bytes, expected at most "),
+    ] {
+        let bad = Server::new(&small.served, std::slice::from_ref(&manner));
+        let good = Server::new(&small.served, &[Manner::Well]);
+        let desk = Desk::new();
+        let failed = desk.fetched(&small.set(true), &[&bad, &good]);
+        desk.holds(&small.raw);
+        assert_eq!(desk.names(), COMPLETE);
+        // The one that served comes first from then on.
+        assert_eq!(failed.len(), 1, "{failed:?}");
+        let start = format!("{}{}.gz: {words}", bad.url(), FILES[0]);
+        assert!(failed[0].starts_with(&start), "{failed:?}");
+    }
+}
+
+#[test]
+fn when_all_mirrors_fail_the_error_says_what_each_of_them_did() {
+    let small = Small::new();
+    let [first, second] = [Manner::Status(503), Manner::Lies];
+    let first = Server::new(&small.served, &[first]);
+    let second = Server::new(&small.served, &[second]);
+    let desk = Desk::new();
+    let message = desk.refused(&small.set(true), &[&first, &second]);
+    let message = message.to_string();
+    let name = format!("{}.gz", FILES[0]);
+    let start = format!("{name}: {}{name}: answered 503", first.url());
+    assert!(message.starts_with(&start), "{message}");
+    let other = format!("; {}{name}: served another file: ", second.url());
+    assert!(message.contains(&other), "{message}");
+    assert!(
+        message.ends_with(", expected a mirror that serves it"),
+        "{message}"
+    );
+    assert_eq!(desk.names(), [""; 0], "nothing is left of a lie");
+}
+
+#[test]
+fn a_server_that_stalls_is_given_up_in_time() {
+    let small = Small::new();
+    let server = Server::new(&small.served, &[Manner::Stalls(100)]);
+    let start = Instant::now();
+    let message = Desk::new()
+        .refused(&small.set(true), &[&server])
+        .to_string();
+    assert!(
+        message.contains("sent nothing for 0.5 s after "),
+        "{message}"
+    );
+    // Several attempts, for each of them brought some bytes; the server would hold each for 20 s.
+    assert!(start.elapsed() < Duration::from_secs(15), "{message}");
+}
+
+#[test]
+fn a_file_that_is_cut_off_is_gone_on_with() {
+    let small = Small::new();
+    for of_raw in [true, false] {
+        let cuts = [
+            Manner::Truncates(1000),
+            Manner::Truncates(2000),
+            Manner::Well,
+        ];
+        let server = Server::new(&small.served, &cuts);
+        let desk = Desk::new();
+        assert_eq!(desk.fetched(&small.set(of_raw), &[&server]), [""; 0]);
+        desk.holds(&small.raw);
+        let first = [None, Some(1000), Some(3000)].map(|from| asked(0, from));
+        assert_eq!(server.asked()[..3], first);
+    }
+}
+
+#[test]
+fn what_came_is_kept_for_the_next_run_and_the_next_mirror() {
+    let small = Small::new();
+    let cut = [Manner::Truncates(1000), Manner::Status(500)];
+    let bad = Server::new(&small.served, &cut);
+    let desk = Desk::new();
+    let error = desk.refused(&small.set(true), &[&bad]);
+    let hint = error.hint().expect("a hint");
+    assert!(hint.contains("goes on behind the 1000 bytes"), "{hint}");
+    assert_eq!(desk.names(), ["train-images-idx3-ubyte.gz.part"]);
+    let good = Server::new(&small.served, &[Manner::Well]);
+    desk.fetched(&small.set(true), &[&good]);
+    desk.holds(&small.raw);
+    assert_eq!(desk.names(), COMPLETE);
+    assert_eq!(good.asked()[0], asked(0, Some(1000)));
+}
+
+#[test]
+fn a_server_that_knows_no_ranges_is_asked_from_the_start() {
+    let small = Small::new();
+    for odd in [Manner::IgnoresRange, Manner::WrongRange] {
+        let server = Server::new(&small.served, &[Manner::Truncates(1000), odd, Manner::Well]);
+        let desk = Desk::new();
+        assert_eq!(desk.fetched(&small.set(true), &[&server]), [""; 0]);
+        desk.holds(&small.raw);
+    }
+}
+
+#[test]
+fn a_spoilt_part_is_given_up_and_not_held_against_the_mirror() {
+    let small = Small::new();
+    let whole = small.packed(0).len();
+    for length in [1000, whole, whole + 1000, 1 << 20] {
+        for of_raw in [true, false] {
+            let server = Server::new(&small.served, &[Manner::Well]);
+            let desk = Desk::new();
+            let part = desk.path().join(format!("{}.gz.part", FILES[0]));
+            fs::write(part, vec![9; length]).expect("writing");
+            assert_eq!(
+                desk.fetched(&small.set(of_raw), &[&server]),
+                [""; 0],
+                "{length}"
+            );
+            desk.holds(&small.raw);
+        }
+    }
+}
+
+#[test]
+fn files_that_are_not_the_sets_are_replaced_only_by_force() {
+    let small = Small::new();
+    let server = Server::new(&small.served, &[Manner::Well]);
+    let mut other = small.raw[1].clone();
+    other[20] ^= 1;
+    for (bytes, words) in [
+        (b"mine".to_vec(), "4 bytes, expected 58".to_owned()),
+        (
+            other,
+            format!(
+                "another content, expected one with SHA-256 {}",
+                sum(&small.raw[1])
+            ),
+        ),
+    ] {
+        let mut desk = Desk::new();
+        let path = desk.path().join(FILES[1]);
+        fs::write(&path, &bytes).expect("writing");
+        let before = server.asked().len();
+        let error = desk.refused(&small.set(true), &[&server]);
+        assert_eq!(error.to_string(), format!("{}: {words}", path.display()));
+        assert_eq!(error.hint().as_deref(), Some("--force replaces it"));
+        assert_eq!(server.asked().len(), before, "nothing was downloaded");
+        assert_eq!(fs::read(&path).expect("the file"), bytes);
+        desk.force = true;
+        desk.fetched(&small.set(true), &[&server]);
+        desk.holds(&small.raw);
+    }
+}
+
+#[test]
+fn without_a_known_sum_a_file_counts_only_with_its_note() {
+    let small = Small::new();
+    let server = Server::new(&small.served, &[Manner::Well]);
+    let (desk, set) = (Desk::new(), small.set(false));
+    desk.fetched(&set, &[&server]);
+    fs::remove_file(desk.path().join("SHA256SUMS")).expect("removing");
+    let message = desk.refused(&set, &[&server]).to_string();
+    let words = "a file of unknown origin, expected one that is noted in SHA256SUMS";
+    assert!(message.ends_with(words), "{message}");
+}
+
+#[test]
+fn a_mirror_may_compress_otherwise_only_where_the_raw_sum_is_known() {
+    let small = Small::new();
+    let mut stored = Files::new();
+    for (name, bytes) in FILES.iter().zip(&small.raw) {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::none());
+        encoder.write_all(bytes).expect("writing to memory");
+        let packed = encoder.finish().expect("writing to memory");
+        stored.insert(format!("{name}.gz"), packed);
+    }
+    let stored_length = stored[&format!("{}.gz", FILES[0])].len();
+    let server = Server::new(&stored, &[Manner::Well]);
+    let desk = Desk::new();
+    desk.fetched(&small.set(true), &[&server]);
+    desk.holds(&small.raw);
+    let message = Desk::new()
+        .refused(&small.set(false), &[&server])
+        .to_string();
+    let (found, expected) = (stored_length, small.packed(0).len());
+    let words = format!(": promised {found} bytes, expected {expected}, ");
+    assert!(message.contains(&words), "{message}");
+}
+
+#[test]
+fn redirects_are_followed_and_not_for_ever() {
+    let small = Small::new();
+    let good = Server::new(&small.served, &[Manner::Well]);
+    let elsewhere = format!("{}{}.gz", good.url(), FILES[0]);
+    let moved = Server::new(&small.served, &[Manner::Redirects(elsewhere), Manner::Well]);
+    let desk = Desk::new();
+    assert_eq!(desk.fetched(&small.set(true), &[&moved]), [""; 0]);
+    desk.holds(&small.raw);
+    assert_eq!(good.asked(), [asked(0, None)]);
+
+    let round = Server::new(
+        &small.served,
+        &[Manner::Redirects("train-images-idx3-ubyte.gz".to_owned())],
+    );
+    let message = Desk::new().refused(&small.set(true), &[&round]).to_string();
+    assert!(message.contains("redirects"), "{message}");
+    assert!(round.asked().len() < 10, "{}", round.asked().len());
+}
+
+#[test]
+fn two_processes_do_not_write_one_part() {
+    let small = Small::new();
+    let server = Server::new(&small.served, &[Manner::Well]);
+    let desk = Desk::new();
+    let path = desk.path().join(format!("{}.gz.part", FILES[0]));
+    let held = fs::File::create(&path).expect("a file");
+    held.lock().expect("a lock");
+    let message = desk.refused(&small.set(true), &[&server]).to_string();
+    let expected = format!(
+        "{}: another process is fetching it, expected one at a time",
+        path.display()
+    );
+    assert_eq!(message, expected);
+}
+
+/// An archive with the set of that name, its images on their sides, under names as in EMNIST's.
+fn archive_of(raw: &[Vec<u8>; 4]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default();
+    for (name, bytes) in FILES.iter().zip(raw) {
+        let mut bytes = bytes.clone();
+        if name.contains("images") {
+            for image in bytes[16..].chunks_exact_mut(SIDE * SIDE) {
+                let upright = image.to_vec();
+                for (at, pixel) in image.iter_mut().enumerate() {
+                    *pixel = upright[at % SIDE * SIDE + at / SIDE];
+                }
+            }
+        }
+        let entry = format!("gzip/small-{}.gz", name.replace("t10k", "test"));
+        zip.start_file(entry, options).expect("an entry");
+        zip.write_all(&gzip(&bytes)).expect("writing to memory");
+    }
+    zip.start_file("../../outside", options).expect("an entry");
+    zip.finish().expect("writing to memory").into_inner()
+}
+
+fn archived(bytes: &[u8]) -> DataSet {
+    entry(Source::Archive(Archive {
+        name: "gzip.zip",
+        kept_as: "kept.zip",
+        bytes: bytes.len() as u64,
+        sha256: sum(bytes),
+        prefix: "gzip/small-",
+    }))
+}
+
+#[test]
+fn an_archive_is_fetched_once_for_all_its_sets_and_images_stand_upright() {
+    let small = Small::new();
+    let archive = archive_of(&small.raw);
+    let served = Files::from([("gzip.zip".to_owned(), archive.clone())]);
+    let server = Server::new(&served, &[Manner::Truncates(5000), Manner::Well]);
+    let (desk, set) = (Desk::new(), archived(&archive));
+    assert_eq!(desk.fetched(&set, &[&server]), [""; 0]);
+    desk.holds(&small.raw);
+    let kept = desk.path().join("archives/kept.zip");
+    assert!(fs::read(&kept).expect("the archive") == archive);
+    assert_eq!(server.asked().len(), 2);
+
+    // Without the record the files are not known; with it they are.
+    desk.fetched(&set, &[&server]);
+    fs::remove_file(desk.path().join(FILES[2])).expect("removing");
+    desk.fetched(&set, &[&server]);
+    desk.holds(&small.raw);
+    assert_eq!(server.asked().len(), 2, "the archive is kept");
+
+    // One that was spoilt since is fetched anew.
+    fs::write(&kept, b"spoilt").expect("writing");
+    fs::remove_file(desk.path().join(FILES[2])).expect("removing");
+    desk.fetched(&set, &[&server]);
+    assert_eq!(server.asked().len(), 3);
+}
+
+#[test]
+fn an_archive_without_the_set_is_refused_in_words() {
+    let small = Small::new();
+    let archive = archive_of(&small.raw);
+    let served = Files::from([("gzip.zip".to_owned(), archive.clone())]);
+    let server = Server::new(&served, &[Manner::Well]);
+    let mut set = archived(&archive);
+    set.train += 1;
+    let message = Desk::new().refused(&set, &[&server]).to_string();
+    assert!(
+        message.contains("kept.zip: gzip/small-train-images-idx3-ubyte.gz: no whole gzip stream"),
+        "{message}"
+    );
+    if let Source::Archive(archive) = &mut set.source {
+        archive.prefix = "gzip/large-";
+    }
+    let message = Desk::new().refused(&set, &[&server]).to_string();
+    assert!(
+        message.contains("kept.zip: gzip/large-train-images-idx3-ubyte.gz: "),
+        "{message}"
+    );
+}
+
+#[test]
+fn mirrors_are_addresses_of_folders() {
+    let small = Small::new();
+    let desk = Desk::new();
+    for address in [
+        "",
+        "ftp://host/",
+        "host",
+        "file:///etc/",
+        "http://host/?x=",
+        "https://",
+    ] {
+        let request = Request {
+            set: &small.set(true),
+            folder: desk.path(),
+            archives: desk.path(),
+            mirrors: &[address.to_owned()],
+            force: false,
+            patience: Duration::from_millis(500),
+        };
+        let message = fetch(&request, &mut |_| {})
+            .expect_err("a refusal")
+            .to_string();
+        let expected =
+            format!("--mirror: {address}, expected the address of a folder, https://… or http://…");
+        assert_eq!(message, expected);
+    }
+}

@@ -97,7 +97,7 @@ const BLOCK: usize = 32;
 fn gather(c: &mut Criterion) {
     let data = dataset();
     let preprocessing = preprocessing(&data);
-    let mut order = Order::new(ITEMS);
+    let mut order = Order::new(ITEMS, None);
     order.shuffle(1, 1);
     let rows = 128;
     let batch = &order.items()[..rows];
@@ -272,7 +272,7 @@ fn step(c: &mut Criterion) {
 fn epoch(c: &mut Criterion) {
     let data = dataset();
     for_all_work(&data, |workers, path, shape, mut stepper, _| {
-        let mut order = Order::new(ITEMS);
+        let mut order = Order::new(ITEMS, None);
         let mut number = 0;
         let mut pass = || {
             number += 1;

@@ -26,6 +26,9 @@ pub struct TrainConfig {
     pub scale: Scale,
     /// Passes over the training set.
     pub epochs: usize,
+    /// Items that are shuffled among themselves, for files larger than memory; none for a full permutation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shuffle_window: Option<usize>,
     /// Samples a step; a larger one than the training set is the whole set.
     pub batch_size: usize,
     /// The learning rate η, on the mean gradient of a batch.
@@ -47,6 +50,7 @@ impl Default for TrainConfig {
             bias_init: 0.0,
             scale: Scale::default(),
             epochs: 10,
+            shuffle_window: None,
             batch_size: 32,
             learning_rate: 0.1,
             momentum: 0.9,
@@ -86,6 +90,12 @@ impl TrainConfig {
                 self.batch_size >= 1,
                 "--batch-size",
                 self.batch_size.to_string(),
+                "at least 1",
+            ),
+            (
+                self.shuffle_window != Some(0),
+                "--shuffle-window",
+                "0".to_owned(),
                 "at least 1",
             ),
             (

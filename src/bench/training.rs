@@ -72,7 +72,7 @@ impl<'a> Trainee<'a> {
         data: &'a Dataset,
         workers: &Workers,
     ) -> Result<Trainee<'a>> {
-        let preprocessing = Preprocessing::fit(config.scale, data.images(), workers)?;
+        let preprocessing = Preprocessing::for_run(config, data.images(), workers)?;
         let parameters = initial_parameters(spec, config.init, config.bias_init, config.seed);
         let sgd = Sgd {
             learning_rate: config.learning_rate,
@@ -90,7 +90,7 @@ impl<'a> Trainee<'a> {
                 sgd,
                 batch_size,
             )?,
-            order: Order::new(data.items()),
+            order: Order::new(data.items(), config.shuffle_window),
             batch_size,
             epoch: 0,
         })

@@ -66,6 +66,10 @@ pub struct TrainArgs {
     /// Samples a step
     #[arg(long, value_name = "N", help_heading = "Training", default_value_t = TrainConfig::default().batch_size)]
     batch_size: usize,
+    /// Shuffle within windows of about N items, read ahead in large blocks: for files larger than memory, in
+    /// which a full permutation would read from all over the disk [default: shuffle all]
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    shuffle_window: Option<usize>,
     /// Learning rate, on the mean gradient of a batch
     #[arg(long, value_name = "X", help_heading = "Training", default_value_t = TrainConfig::default().learning_rate, allow_negative_numbers = true)]
     lr: f32,
@@ -106,6 +110,7 @@ impl TrainArgs {
             bias_init: self.bias_init,
             scale: self.scale,
             epochs: self.epochs,
+            shuffle_window: self.shuffle_window,
             batch_size: self.batch_size,
             learning_rate: self.lr,
             momentum: self.momentum,

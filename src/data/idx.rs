@@ -5,6 +5,7 @@
 //! items; the others are flattened into one row of features. Reading a header allocates nothing that
 //! the header sizes, and a file whose length is not exactly what its header says is refused.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use multiversion::multiversion;
@@ -299,6 +300,29 @@ impl IdxFile {
     pub fn item(&self, item: usize) -> &[u8] {
         let size = self.header.features() * self.header.element.size();
         &self.payload()[item * size..][..size]
+    }
+
+    /// Asks the system to read `items` into memory, in one go, ahead of their use. Only advice.
+    ///
+    /// # Panics
+    /// When they are out of range.
+    pub fn read_ahead(&self, items: Range<usize>) {
+        self.bytes.read_ahead(self.bytes_of(items));
+    }
+
+    /// Tells the system that `items` are not needed for now: they no longer count as this process's memory. Only advice.
+    ///
+    /// # Panics
+    /// When they are out of range.
+    pub fn give_back(&self, items: Range<usize>) {
+        self.bytes.give_back(self.bytes_of(items));
+    }
+
+    fn bytes_of(&self, items: Range<usize>) -> Range<usize> {
+        assert!(items.end <= self.header.items(), "items {items:?}");
+        let size = self.header.features() * self.header.element.size();
+        let start = self.header.header_bytes();
+        start + items.start * size..start + items.end * size
     }
 
     /// Writes item `item` to `row`, scaled: `row[j] = (element_j − offset) · factor`.

@@ -1,43 +1,153 @@
-//! The order in which an epoch visits the training set: a full permutation.
+//! The order in which an epoch visits the training set.
 //!
-//! An epoch's order depends on the seed and the epoch's number alone, so that any epoch can be reached
-//! without walking through those before it.
+//! Usually a full permutation. A file that is larger than memory would be read page by page from all over the disk; for
+//! it there is a permutation within windows: the file is cut into blocks, the blocks are shuffled, some of them at a
+//! time make a window, and the items of a window are shuffled among themselves. Then the next window's blocks can be
+//! read ahead, each in one go, and those of windows past be given back.
+//!
+//! An epoch's order depends on the seed and the epoch's number alone, so that any epoch can be reached without walking
+//! through those before it.
+
+use std::ops::Range;
 
 use rand::seq::SliceRandom;
 
+use super::idx::IdxFile;
 use crate::random::{Purpose, stream};
+
+/// Blocks in a window: enough for neighbours in the file to part, and few enough to be large.
+const BLOCKS: usize = 16;
 
 /// A permutation of the items of a training set.
 #[derive(Debug)]
 pub struct Order {
     items: Vec<u32>,
+    windows: Option<Windows>,
+}
+
+/// The file cut into blocks, in this epoch's order.
+#[derive(Debug, Clone)]
+struct Windows {
+    blocks: Vec<u32>,
+    /// Where each window begins in the order.
+    starts: Vec<usize>,
+    /// Items of a block; the file's last block may have fewer.
+    block: usize,
+    /// Items of the file.
+    items: usize,
 }
 
 impl Order {
-    /// The order of the file, before any shuffle.
+    /// The order of the file, before any shuffle. With a `window` of some items, shuffles stay within windows of about
+    /// as many; one that holds the whole file is none.
     ///
     /// # Panics
     /// When `items` does not fit the format's 32 bits.
-    pub fn new(items: usize) -> Order {
-        let items = u32::try_from(items).expect("an IDX file counts its items in 32 bits");
+    pub fn new(items: usize, window: Option<usize>) -> Order {
+        let count = u32::try_from(items).expect("an IDX file counts its items in 32 bits");
+        let window = window.filter(|&window| window < items);
         Order {
-            items: (0..items).collect(),
+            items: (0..count).collect(),
+            windows: window.map(|window| Windows::new(items, window.div_ceil(BLOCKS))),
         }
     }
 
-    /// Sets the order of `epoch` under `seed`: a uniform draw among all permutations
-    /// (Fisher and Yates). What stood here before does not matter.
+    /// Sets the order of `epoch` under `seed`: a uniform draw among all permutations (Fisher and Yates), of all items
+    /// or of each window's. What stood here before does not matter.
     pub fn shuffle(&mut self, seed: u64, epoch: usize) {
-        for (place, item) in self.items.iter_mut().enumerate() {
-            *item = place as u32;
+        let mut rng = stream(seed, Purpose::Shuffle, epoch as u32);
+        let Some(windows) = &mut self.windows else {
+            self.items
+                .iter_mut()
+                .zip(0..)
+                .for_each(|(item, place)| *item = place);
+            self.items.shuffle(&mut rng);
+            return;
+        };
+        windows.blocks.sort_unstable();
+        windows.blocks.shuffle(&mut rng);
+        windows.starts.clear();
+        let mut end = 0;
+        for window in 0..windows.blocks.len().div_ceil(BLOCKS) {
+            let start = end;
+            windows.starts.push(start);
+            for item in windows.item_ranges(window).flatten() {
+                self.items[end] = item as u32;
+                end += 1;
+            }
+            self.items[start..end].shuffle(&mut rng);
         }
-        self.items
-            .shuffle(&mut stream(seed, Purpose::Shuffle, epoch as u32));
     }
 
     /// The items in this order, to be taken a mini-batch after the other.
     pub fn items(&self) -> &[u32] {
         &self.items
+    }
+
+    /// Whoever reads the file in this order ahead of its use, once it is shuffled; none where it has no windows.
+    pub fn reader<'f>(&self, file: &'f IdxFile) -> Option<Reader<'f>> {
+        Some(Reader {
+            windows: self.windows.clone()?,
+            file,
+            next: 0,
+        })
+    }
+}
+
+impl Windows {
+    fn new(items: usize, block: usize) -> Windows {
+        let count = u32::try_from(items.div_ceil(block)).expect("no more blocks than items");
+        Windows {
+            blocks: (0..count).collect(),
+            starts: Vec::new(),
+            block,
+            items,
+        }
+    }
+
+    /// The items of each block of a window; nothing beyond the last window.
+    fn item_ranges(&self, window: usize) -> impl Iterator<Item = Range<usize>> {
+        let blocks = self.blocks.chunks(BLOCKS).nth(window).unwrap_or_default();
+        blocks.iter().map(|&block| {
+            let start = block as usize * self.block;
+            start..(start + self.block).min(self.items)
+        })
+    }
+}
+
+/// Keeps the windows that are in use, and the one after, in memory.
+#[derive(Debug)]
+pub struct Reader<'f> {
+    windows: Windows,
+    file: &'f IdxFile,
+    /// The first window that has not been asked for.
+    next: usize,
+}
+
+impl Reader<'_> {
+    /// Says that the items at `place` of the order come next. Asks for their window and for the one after, where that
+    /// was not done before, and gives the one before back. Returns when the system has taken note.
+    pub fn at(&mut self, place: usize) {
+        let window = self.windows.starts.partition_point(|&start| start <= place) - 1;
+        if window + 1 < self.next {
+            return;
+        }
+        for ahead in self.next.max(window)..window + 2 {
+            let items = self.windows.item_ranges(ahead);
+            items.for_each(|items| self.file.read_ahead(items));
+        }
+        if let Some(done) = window.checked_sub(1) {
+            let items = self.windows.item_ranges(done);
+            items.for_each(|items| self.file.give_back(items));
+        }
+        self.next = window + 2;
+    }
+}
+
+impl Drop for Reader<'_> {
+    /// Gives everything back: the next epoch begins elsewhere.
+    fn drop(&mut self) {
+        self.file.give_back(0..self.windows.items);
     }
 }
 
@@ -45,8 +155,8 @@ impl Order {
 mod tests {
     use super::*;
 
-    fn order_of(epoch: usize) -> Vec<u32> {
-        let mut order = Order::new(103);
+    fn order_of(epoch: usize, window: Option<usize>) -> Vec<u32> {
+        let mut order = Order::new(1003, window);
         order.shuffle(9, 1);
         order.shuffle(9, epoch);
         order.items().to_vec()
@@ -54,17 +164,40 @@ mod tests {
 
     #[test]
     fn every_item_comes_once_an_epoch() {
-        let mut seen = order_of(2);
-        seen.sort_unstable();
-        assert_eq!(seen, (0..103).collect::<Vec<u32>>());
+        for window in [None, Some(1), Some(16), Some(100), Some(1002), Some(5000)] {
+            let mut seen = order_of(2, window);
+            seen.sort_unstable();
+            assert_eq!(seen, (0..1003).collect::<Vec<u32>>(), "{window:?}");
+        }
     }
 
     #[test]
     fn an_epochs_order_depends_on_seed_and_epoch_alone() {
-        assert_eq!(order_of(2), order_of(2));
-        assert_ne!(order_of(2), order_of(3));
-        let mut direct = Order::new(103);
-        direct.shuffle(9, 2);
-        assert_eq!(direct.items, order_of(2));
+        for window in [None, Some(160)] {
+            assert_eq!(order_of(2, window), order_of(2, window));
+            assert_ne!(order_of(2, window), order_of(3, window));
+            let mut direct = Order::new(1003, window);
+            direct.shuffle(9, 2);
+            assert_eq!(direct.items, order_of(2, window));
+        }
+    }
+
+    #[test]
+    fn a_window_takes_few_blocks_of_the_file_and_mixes_them() {
+        let (window, block) = (160, 10);
+        for items in order_of(2, Some(window)).chunks(window) {
+            let mut blocks: Vec<u32> = items.iter().map(|item| item / block).collect();
+            let changes = blocks.windows(2).filter(|pair| pair[0] != pair[1]).count();
+            assert!(changes > items.len() / 2, "{items:?} are not mixed");
+            blocks.sort_unstable();
+            blocks.dedup();
+            // The file's last block is short, and the windows behind it begin a little earlier.
+            assert!(blocks.len() <= BLOCKS + 1, "{blocks:?}");
+        }
+    }
+
+    #[test]
+    fn a_window_of_the_whole_file_is_a_full_permutation() {
+        assert_eq!(order_of(2, Some(1003)), order_of(2, None));
     }
 }

@@ -4,7 +4,7 @@
 //! the same file. Bytes that have no file (a decoded gzip stream in a read-only folder) are owned.
 
 use std::fs::File;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::Path;
 
 use memmap2::Mmap;
@@ -38,6 +38,29 @@ impl Bytes {
         // (labels are copied), and access past a truncated end is a SIGBUS, not undefined memory.
         let map = unsafe { Mmap::map(&file) }.map_err(Error::io(path, "map into memory"))?;
         Ok(Bytes::Mapped(map))
+    }
+
+    /// Asks the system to read `range` in one go. Only advice; owned bytes are in memory anyway.
+    pub(super) fn read_ahead(&self, range: Range<usize>) {
+        #[cfg(unix)]
+        if let Bytes::Mapped(map) = self {
+            drop(map.advise_range(memmap2::Advice::WillNeed, range.start, range.len()));
+        }
+        #[cfg(not(unix))]
+        let _ = range;
+    }
+
+    /// Tells the system that `range` of a mapped file is not needed for now. Only advice.
+    pub(super) fn give_back(&self, range: Range<usize>) {
+        #[cfg(unix)]
+        if let Bytes::Mapped(map) = self {
+            let advice = memmap2::UncheckedAdvice::DontNeed;
+            // SAFETY: the mapping is of a file and never written through: pages that are given back are read from the
+            // file again when they are next touched, with the same content.
+            drop(unsafe { map.unchecked_advise_range(advice, range.start, range.len()) });
+        }
+        #[cfg(not(unix))]
+        let _ = range;
     }
 }
 

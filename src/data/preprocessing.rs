@@ -6,6 +6,7 @@ use super::columns::Columns;
 use super::idx::IdxFile;
 use super::scaling::{Scale, Scaling};
 use crate::compute::parallel::Workers;
+use crate::config::TrainConfig;
 use crate::error::Result;
 
 /// What is done to an item before a network sees it.
@@ -28,6 +29,23 @@ impl Preprocessing {
             columns: Columns::of(train, scaling, workers),
             scaling,
         })
+    }
+
+    /// [`Preprocessing::fit`] for what `config` makes of `train`. A file that is read in windows, as it does not fit into
+    /// memory, is not read through just to find what could be left out.
+    ///
+    /// # Errors
+    /// As [`Scaling::fit`].
+    pub fn for_run(
+        config: &TrainConfig,
+        train: &IdxFile,
+        workers: &Workers,
+    ) -> Result<Preprocessing> {
+        if config.shuffle_window.is_some() {
+            let scaling = Scaling::fit(config.scale, train)?;
+            return Ok(Preprocessing::whole(scaling, train.header().features()));
+        }
+        Preprocessing::fit(config.scale, train, workers)
     }
 
     /// All `features` as inputs under `scaling`: for a model, which no longer knows what it was trained on.

@@ -157,7 +157,7 @@ pub fn train_profiled(
 ) -> Result<Outcome> {
     let spec = spec_for(config, data)?;
     check_memory(&spec)?;
-    let preprocessing = Preprocessing::fit(config.scale, data.train.images(), workers)?;
+    let preprocessing = Preprocessing::for_run(config, data.train.images(), workers)?;
     let scaling = preprocessing.scaling;
     let parameters = initial_parameters(&spec, config.init, config.bias_init, config.seed);
     let sgd = Sgd {
@@ -178,7 +178,7 @@ pub fn train_profiled(
             sgd,
             batch_size,
         )?,
-        order: Order::new(data.train.items()),
+        order: Order::new(data.train.items(), config.shuffle_window),
         batch_size,
         profile: profiled.then(Profile::default),
     };

@@ -1,6 +1,6 @@
 //! The command line: what is typed becomes settings of the library here and nowhere else.
 //!
-//! One file a subcommand; `source` finds the data that several of them take, `progress` owns the bar on stderr.
+//! One file a subcommand; `signals` hears the system, `source` finds the data that several of them take, `progress` owns the bar on stderr.
 //! Results go to stdout, everything else to stderr.
 
 mod bench;
@@ -10,6 +10,7 @@ mod eval;
 mod inspect;
 mod predict;
 mod progress;
+mod signals;
 mod source;
 mod train;
 
@@ -19,7 +20,7 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use perceptor::Error;
 use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
@@ -28,6 +29,7 @@ const EXAMPLES: &str = "\
 Examples:
   perceptor train                                     train on data/mnist, or on generated digits
   perceptor train --data DIR --hidden 512,256 --activation relu --batch-size 128 --lr 0.05
+  perceptor train --resume runs/train-1               go on with a run that was stopped
   perceptor eval runs/train-1/model.safetensors       measure a model, class by class
   perceptor predict runs/train-1/model.safetensors IMAGES --format csv
   perceptor data inspect DIR                          look at what is in a data set
@@ -44,7 +46,10 @@ Exit codes:
   1  a file, a data set, a model or the machine is not as it should be
   2  a flag or setting is wrong
   3  training diverged: the loss is no longer finite; no model is written
-  70 a mistake in perceptor itself";
+  4  trained, but a checkpoint or another record of the run could not be written
+  5  a mapped file was cut short while it was read
+  70 a mistake in perceptor itself
+  129, 130, 143  stopped by SIGHUP, SIGINT or SIGTERM, the run saved";
 
 const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
@@ -99,8 +104,13 @@ struct ThreadsArg {
 
 impl ThreadsArg {
     fn workers(&self) -> perceptor::Result<Workers> {
-        Workers::new(self.threads.unwrap_or_else(Workers::available))
+        workers(self.threads)
     }
+}
+
+/// As many workers as were asked for, or as the machine has cores for.
+fn workers(threads: Option<NonZeroUsize>) -> perceptor::Result<Workers> {
+    Workers::new(threads.unwrap_or_else(Workers::available))
 }
 
 #[derive(Debug, Args)]
@@ -146,8 +156,8 @@ enum Failure {
     Refused(Error),
     /// Results could not be written to stdout.
     Output(io::Error),
-    /// Something is wrong, and the results say so themselves.
-    Told,
+    /// Something is wrong, and all is said about it but this exit code.
+    Told(u8),
 }
 
 impl From<Error> for Failure {
@@ -170,8 +180,13 @@ impl From<serde_json::Error> for Failure {
 
 /// Parses the command line, runs the command, and says how it ended.
 pub fn run() -> ExitCode {
-    let done = match Cli::parse().command {
-        Command::Train(args) => args.run(),
+    signals::heed_cut_files();
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    // What was typed after the command's name, with whether it was typed at all.
+    let (_, typed) = matches.subcommand().expect("the parser asks for a command");
+    let done = match cli.command {
+        Command::Train(args) => args.run(typed),
         Command::Eval(args) => args.run(),
         Command::Predict(args) => args.run(),
         Command::Bench(args) => args.run(),
@@ -192,15 +207,18 @@ pub fn run() -> ExitCode {
             );
             ExitCode::from(1)
         }
-        Err(Failure::Told) => ExitCode::from(1),
-        Err(Failure::Refused(error)) => {
-            complain(&error.to_string(), error.hint().as_deref());
-            ExitCode::from(match error {
-                Error::Config(_) => 2,
-                Error::Diverged { .. } => 3,
-                _ => 1,
-            })
-        }
+        Err(Failure::Told(code)) => ExitCode::from(code),
+        Err(Failure::Refused(error)) => ExitCode::from(refuse(&error)),
+    }
+}
+
+/// Says why the library refused, and gives the exit code for it.
+fn refuse(error: &Error) -> u8 {
+    complain(&error.to_string(), error.hint().as_deref());
+    match error {
+        Error::Config(_) => 2,
+        Error::Diverged { .. } => 3,
+        _ => 1,
     }
 }
 

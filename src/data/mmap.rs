@@ -9,13 +9,14 @@ use std::path::Path;
 
 use memmap2::Mmap;
 
+use super::watch::Stamp;
 use crate::error::{Error, Refusal, Result};
 
 /// Read-only bytes: mapped from a file, or owned.
 #[derive(Debug)]
 pub enum Bytes {
-    /// The pages of a file.
-    Mapped(Mmap),
+    /// The pages of a file, and what that was when they were mapped.
+    Mapped(Mmap, Stamp),
     /// Bytes on the heap.
     Owned(Vec<u8>),
 }
@@ -37,7 +38,27 @@ impl Bytes {
         // are still valid `u8`s and no index is ever taken from them after the check at opening
         // (labels are copied), and access past a truncated end is a SIGBUS, not undefined memory.
         let map = unsafe { Mmap::map(&file) }.map_err(Error::io(path, "map into memory"))?;
-        Ok(Bytes::Mapped(map))
+        Ok(Bytes::Mapped(map, Stamp::of(&metadata)))
+    }
+
+    /// The same bytes with nothing behind them that others can change.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when memory for them is not granted.
+    pub fn into_memory(self) -> Result<Bytes> {
+        let Bytes::Mapped(map, _) = self else {
+            return Ok(self);
+        };
+        let mut owned = Vec::new();
+        owned.try_reserve_exact(map.len()).map_err(|_| {
+            let found = format!("{} bytes were not granted", map.len());
+            Error::Config(
+                Refusal::new("memory", found, "room for a copy of the data")
+                    .hint("use --data-mode map"),
+            )
+        })?;
+        owned.extend_from_slice(&map);
+        Ok(Bytes::Owned(owned))
     }
 }
 
@@ -80,7 +101,7 @@ impl Deref for Bytes {
 
     fn deref(&self) -> &[u8] {
         match self {
-            Bytes::Mapped(map) => map,
+            Bytes::Mapped(map, _) => map,
             Bytes::Owned(vec) => vec,
         }
     }

@@ -136,14 +136,14 @@ pub fn epoch_line(epoch: &EpochMetrics) -> String {
     )
 }
 
-/// Says how the run ended and what to type next.
+/// Says how the run ended and what to type next. A run that was resumed has a wall time of its own since then.
 ///
 /// # Errors
 /// Those of `out`.
 pub fn summary(
     out: &mut dyn Write,
     outcome: &Outcome,
-    wall_seconds: f64,
+    (wall_seconds, resumed): (f64, bool),
     model: &Path,
     next: &str,
 ) -> io::Result<()> {
@@ -160,9 +160,20 @@ pub fn summary(
     }
     writeln!(
         out,
-        "time           {} in all, {} of it training: {} samples/s, {:.1} GFLOP/s",
-        seconds(wall_seconds),
+        "time           {}, {} {}: {} samples/s, {:.1} GFLOP/s",
+        // What came before a run was resumed is known for its training alone.
+        seconds(wall_seconds)
+            + if resumed {
+                " since it was resumed"
+            } else {
+                " in all"
+            },
         seconds(train_seconds),
+        if resumed {
+            "of training in all"
+        } else {
+            "of it training"
+        },
         grouped(outcome.samples_per_second().round() as usize),
         outcome.gflops(),
     )?;

@@ -120,7 +120,11 @@ impl Settings {
                 .next()
                 .unwrap_or_default()
                 .to_owned();
-            refuse(format!("line {line}: {message}"), "TOML")
+            let place = format!("{}: line {line}", path.display());
+            let (found, expected) = message
+                .split_once(", expected ")
+                .unwrap_or((&message, "TOML"));
+            Error::Config(Refusal::new(place, found, expected))
         })?;
         let known = known_keys();
         for (key, value) in &table {

@@ -86,16 +86,20 @@ pub fn sync(path: &Path) -> Result<()> {
         .map_err(Error::io(path, "sync to the disk"))
 }
 
-/// Removes from `folder` the temporary files of processes that were killed while they wrote.
+/// Removes from `folder` what processes left that were killed while they wrote files whose names start with one of
+/// `starts`.
 ///
 /// # Errors
 /// [`Error::Io`] when the folder cannot be read or a file not removed.
-pub fn sweep(folder: &Path) -> Result<()> {
+pub fn sweep(folder: &Path, starts: &[&str]) -> Result<()> {
     let entries = fs::read_dir(folder).map_err(Error::io(folder, "read the folder"))?;
     for entry in entries {
         let path = entry.map_err(Error::io(folder, "read the folder"))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with('.') && name.ends_with(TEMPORARY) {
+        let target = name
+            .strip_prefix('.')
+            .and_then(|name| name.strip_suffix(TEMPORARY));
+        if target.is_some_and(|target| starts.iter().any(|start| target.starts_with(start))) {
             fs::remove_file(&path).map_err(Error::io(&path, "remove"))?;
         }
     }

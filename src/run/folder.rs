@@ -11,6 +11,14 @@ use super::shelf::Shelf;
 use crate::durable::{check_writable, create_folder, sweep};
 use crate::error::{Error, Refusal, Result};
 
+const CONFIG: &str = "config.toml";
+const ENVIRONMENT: &str = "environment.json";
+const METRICS_CSV: &str = "metrics.csv";
+const METRICS_JSONL: &str = "metrics.jsonl";
+const MODEL: &str = "model.safetensors";
+/// What lies in a run folder beside its checkpoints.
+const FILES: [&str; 5] = [CONFIG, ENVIRONMENT, METRICS_CSV, METRICS_JSONL, MODEL];
+
 /// The folder a run writes to.
 #[derive(Debug)]
 pub struct RunFolder {
@@ -46,6 +54,7 @@ impl RunFolder {
         folder.check_free(exist_ok)?;
         check_writable(&folder.path)?;
         folder.take()?;
+        folder.sweep()?;
         // Checkpoints first: whoever is stopped in between leaves a run that starts at its beginning.
         for (_, path) in folder.shelf().list()? {
             fs::remove_file(&path).map_err(Error::io(&path, "remove"))?;
@@ -76,8 +85,7 @@ impl RunFolder {
             )));
         }
         folder.take()?;
-        sweep(&folder.path)?;
-        sweep(folder.shelf().path())?;
+        folder.sweep()?;
         Ok(folder)
     }
 
@@ -101,6 +109,12 @@ impl RunFolder {
             Err(TryLockError::Error(_)) => {}
         }
         Ok(())
+    }
+
+    /// Clears away what a process that was killed left half-written.
+    fn sweep(&self) -> Result<()> {
+        sweep(&self.path, &FILES)?;
+        sweep(self.shelf().path(), &["epoch-"])
     }
 
     fn check_free(&self, exist_ok: bool) -> Result<()> {
@@ -136,27 +150,27 @@ impl RunFolder {
 
     /// Every setting of the run.
     pub fn config(&self) -> PathBuf {
-        self.path.join("config.toml")
+        self.path.join(CONFIG)
     }
 
     /// What the run runs on.
     pub fn environment(&self) -> PathBuf {
-        self.path.join("environment.json")
+        self.path.join(ENVIRONMENT)
     }
 
     /// A line an epoch, for spreadsheets.
     pub fn metrics_csv(&self) -> PathBuf {
-        self.path.join("metrics.csv")
+        self.path.join(METRICS_CSV)
     }
 
     /// A line an epoch, for programs.
     pub fn metrics_jsonl(&self) -> PathBuf {
-        self.path.join("metrics.jsonl")
+        self.path.join(METRICS_JSONL)
     }
 
     /// The model, once the run is done.
     pub fn model(&self) -> PathBuf {
-        self.path.join("model.safetensors")
+        self.path.join(MODEL)
     }
 
     /// Where the checkpoints are.

@@ -156,7 +156,7 @@ fn same_bits(a: &str, b: &str) -> bool {
 }
 
 /// The first setting in which two runs differ, but for the number of epochs: its name and both values.
-fn difference(found: &TrainConfig, expected: &TrainConfig) -> Option<(String, Value, Value)> {
+fn difference(found: &TrainConfig, expected: &TrainConfig) -> Option<(String, String, String)> {
     let table = |config: &TrainConfig| -> Map<String, Value> {
         let value = serde_json::to_value(config).expect("plain data is always JSON");
         value.as_object().cloned().unwrap_or_default()
@@ -164,8 +164,17 @@ fn difference(found: &TrainConfig, expected: &TrainConfig) -> Option<(String, Va
     let mut expected = table(expected);
     table(found).into_iter().find_map(|(key, found)| {
         let expected = expected.remove(&key).unwrap_or_default();
-        (key != "epochs" && found != expected).then_some((key, found, expected))
+        let differ = key != "epochs" && found != expected;
+        differ.then(|| (key, words(&found), words(&expected)))
     })
+}
+
+/// A value as one would write it: settings have 32 bits.
+fn words(value: &Value) -> String {
+    match value.as_f64() {
+        Some(number) if value.is_f64() => (number as f32).to_string(),
+        _ => value.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -186,8 +195,8 @@ mod tests {
         };
         let (key, found, expected) = difference(&other, &config).expect("a difference");
         assert_eq!(
-            (key.as_str(), found.to_string(), expected.to_string()),
-            ("hidden", "[7]".into(), "[100]".into())
+            (key.as_str(), found.as_str(), expected.as_str()),
+            ("hidden", "[7]", "[100]")
         );
     }
 

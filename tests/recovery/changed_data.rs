@@ -5,8 +5,7 @@ use std::io::{Seek, SeekFrom, Write};
 
 use crate::desk::{Desk, Run};
 use crate::interrupted::{
-    LONG, MODEL, SHORT, checkpoints, end, long_desk, short_desk, start, undisturbed,
-    wait_for_checkpoint,
+    LONG, MODEL, SHORT, end, long_desk, short_desk, start, undisturbed, wait_for_checkpoint,
 };
 
 const IMAGES: &str = "set/train-images-idx3-ubyte";
@@ -80,7 +79,8 @@ fn a_file_that_is_rewritten_is_noticed_and_nothing_learned_from_it_is_kept() {
         ),
     ];
     for (harm, found) in harms {
-        let run = harmed(&desk, &format!("{LONG} --exist-ok --quiet"), || harm(&desk));
+        drop(fs::remove_dir_all(desk.path("out")));
+        let run = harmed(&desk, &format!("{LONG} --quiet"), || harm(&desk));
         assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""), "{run:#?}");
         let message =
             format!("error: {IMAGES}: {found}, expected a file that stays as it was opened\n");

@@ -204,7 +204,7 @@ fn flags_that_would_make_another_run_are_refused() {
             format!("--{name}: given with --resume, expected the setting that the run began with");
         desk.refuses(&format!("train --resume out --{flag}"), 2, &message);
     }
-    let start = "the argument '--config <FILE>' cannot be used with '--resume <RUN>'";
+    let start = "the argument '--resume <RUN>' cannot be used with '--config <FILE>'";
     desk.refuses_in_parts("train --resume out --config out/config.toml", 2, &[start]);
     for (value, wording) in [("5 hours", true), ("0", true), ("-1", true)] {
         let mut command = desk.command("train --data set");

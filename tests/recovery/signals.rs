@@ -18,7 +18,8 @@ fn a_signal_ends_in_a_saved_state_and_a_command_that_goes_on() {
         (libc::SIGTERM, "SIGTERM", 143),
         (libc::SIGHUP, "SIGHUP", 129),
     ] {
-        let line = format!("{LONG} --exist-ok --quiet");
+        drop(std::fs::remove_dir_all(desk.path("out")));
+        let line = format!("{LONG} --quiet");
         let mut child = start(desk.command(&line));
         wait_for_checkpoint(&desk, &mut child);
         send(&child, signal);

@@ -13,6 +13,7 @@ use crate::nn::{Activation, Init};
 /// Everything that decides what a run computes, beside the data. The default is the network of the classic
 /// tutorial: one hidden layer of 100 sigmoid units.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TrainConfig {
     /// Widths of the hidden layers; empty for softmax regression.
     pub hidden: Vec<usize>,
@@ -31,7 +32,8 @@ pub struct TrainConfig {
     pub shuffle_window: Option<usize>,
     /// Samples a step; a larger one than the training set is the whole set.
     pub batch_size: usize,
-    /// The learning rate η, on the mean gradient of a batch.
+    /// The learning rate η (`--lr`), on the mean gradient of a batch.
+    #[serde(alias = "lr")]
     pub learning_rate: f32,
     /// The momentum μ, 0 to below 1.
     pub momentum: f32,

@@ -9,20 +9,45 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// Writes `path` through `fill`. A reader of `path` sees the old file or the new one, nothing between.
+/// What temporary files end in.
+const TEMPORARY: &str = ".part";
+
+/// Writes `path` through `fill`. A reader of `path` sees the old file or the new one, nothing between, and what was
+/// written survives a power cut.
 ///
 /// # Errors
 /// [`Error::Io`] when the folder cannot be written, the disk is full, or `fill` fails; the target is
 /// then as it was before.
 pub fn write_whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
-    let folder = match path.parent() {
+    put_in_place(path, fill, true)?;
+    sync(folder_of(path))
+}
+
+/// [`write_whole`] for what may be lost in a power cut, though in no other way: it does not wait for the disk.
+///
+/// # Errors
+/// As [`write_whole`].
+pub fn write_soon(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    put_in_place(path, fill, false)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
-    };
+    }
+}
+
+fn put_in_place(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    synced: bool,
+) -> Result<()> {
+    let folder = folder_of(path);
     let mut prefix = std::ffi::OsString::from(".");
     prefix.push(path.file_name().unwrap_or_default());
     let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix).suffix(".part");
+    builder.prefix(&prefix).suffix(TEMPORARY);
     // Temporary files are private by default; results are as readable as the user's umask says.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
@@ -34,13 +59,51 @@ pub fn write_whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<
         .and_then(|()| writer.flush())
         .map_err(Error::io(path, "write"))?;
     drop(writer);
-    let file = temporary.as_file();
-    file.sync_all()
-        .map_err(Error::io(path, "sync to the disk"))?;
-    temporary
-        .persist(path)
-        .map_err(|error| Error::io(path, "put into place")(error.error))?;
-    sync_folder(folder).map_err(Error::io(folder, "sync the folder"))
+    if synced {
+        let file = temporary.as_file();
+        file.sync_all()
+            .map_err(Error::io(path, "sync to the disk"))?;
+    }
+    // Closed first: elsewhere than on Unix an open file cannot be renamed.
+    let temporary = temporary.into_temp_path();
+    fs::rename(&temporary, path).map_err(Error::io(path, "put into place"))?;
+    // Nothing stands under the temporary name any more, and nothing that comes there is ours to remove.
+    drop(temporary.keep());
+    Ok(())
+}
+
+/// Waits until the file or folder `path` is on the disk as it is.
+///
+/// # Errors
+/// [`Error::Io`] when the system cannot do that.
+pub fn sync(path: &Path) -> Result<()> {
+    // Elsewhere a folder cannot be opened as a file; the rename is as durable as the system makes it.
+    if cfg!(not(unix)) && path.is_dir() {
+        return Ok(());
+    }
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(Error::io(path, "sync to the disk"))
+}
+
+/// Removes from `folder` what processes left that were killed while they wrote files whose names start with one of
+/// `starts`.
+///
+/// # Errors
+/// [`Error::Io`] when the folder cannot be read or a file not removed.
+pub fn sweep(folder: &Path, starts: &[&str]) -> Result<()> {
+    let entries = fs::read_dir(folder).map_err(Error::io(folder, "read the folder"))?;
+    for entry in entries {
+        let path = entry.map_err(Error::io(folder, "read the folder"))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let target = name
+            .strip_prefix('.')
+            .and_then(|name| name.strip_suffix(TEMPORARY));
+        if target.is_some_and(|target| starts.iter().any(|start| target.starts_with(start))) {
+            fs::remove_file(&path).map_err(Error::io(&path, "remove"))?;
+        }
+    }
+    Ok(())
 }
 
 /// Creates `folder` and what is missing above it.
@@ -60,17 +123,6 @@ pub fn check_writable(folder: &Path) -> Result<()> {
     trial
         .map(drop)
         .map_err(Error::io(folder, "create a file in this folder"))
-}
-
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-/// Elsewhere a folder cannot be opened as a file; the rename is as durable as the system makes it.
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]

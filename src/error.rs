@@ -23,6 +23,12 @@ pub enum Error {
     /// A model file is damaged, or does not fit the data.
     #[error("{0}")]
     Model(Refusal),
+    /// A checkpoint is damaged; an older one may not be.
+    #[error("{0}")]
+    Checkpoint(Refusal),
+    /// A run cannot go on from what its folder holds, or not on this machine or these data.
+    #[error("{0}")]
+    Run(Refusal),
     /// The linear algebra library does not keep to what it was told.
     #[error("{0}")]
     Blas(Refusal),
@@ -36,6 +42,9 @@ pub enum Error {
         /// The system's own words.
         source: io::Error,
     },
+    /// A checkpoint could not be saved, and no older one stands.
+    #[error("{0}, and no older checkpoint stands")]
+    Unsaved(Box<Error>),
     /// The loss, or a weight, is no longer a finite number.
     #[error("epoch {epoch}, step {step}: {what} is {value}, expected a finite number")]
     Diverged {
@@ -106,11 +115,18 @@ impl Error {
             Error::Data(refusal)
             | Error::Config(refusal)
             | Error::Model(refusal)
+            | Error::Checkpoint(refusal)
+            | Error::Run(refusal)
             | Error::Blas(refusal) => refusal.hint.clone(),
             Error::Diverged { learning_rate, .. } => Some(format!(
                 "the learning rate of {learning_rate:?} is probably too high; try --lr {:?}",
                 learning_rate / 10.0
             )),
+            Error::Unsaved(_) => Some(
+                "training ended here, as all of it could be lost; \
+                 give --checkpoint-every never to train all the same"
+                    .to_owned(),
+            ),
             Error::Io { .. } => None,
         }
     }

@@ -14,6 +14,8 @@ pub mod optim;
 pub mod random;
 pub mod reference;
 pub mod report;
+pub mod run;
+mod tensors;
 pub mod train;
 
 pub use config::TrainConfig;

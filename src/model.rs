@@ -5,10 +5,8 @@
 //! (the widths from inputs to classes), `activation`, `scaling` (`offset`, `factor`) and `provenance`. One key
 //! and not several, so that the same model always is the same bytes.
 
-use std::collections::HashMap;
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
 use crate::config::TrainConfig;
@@ -18,11 +16,15 @@ use crate::data::{IdxFile, Preprocessing, Scaling, Splits};
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
 use crate::nn::{Activation, Spec};
+use crate::tensors::{self, Kind, TensorFile};
 use crate::train::EpochMetrics;
 
-/// The version of the metadata this program writes, and the newest it reads.
-const FORMAT: u32 = 1;
-const METADATA_KEY: &str = "perceptor";
+const KIND: Kind = Kind {
+    name: "model",
+    format: 1,
+    damaged: Error::Model,
+    unusable: Error::Model,
+};
 
 /// A trained network with all it takes to use it.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,12 +93,6 @@ struct Metadata {
     provenance: Provenance,
 }
 
-/// The format alone, readable whatever else a later version puts beside it.
-#[derive(Debug, Deserialize)]
-struct Format {
-    format: u32,
-}
-
 impl Model {
     /// Writes the model to `path`, whole or not at all.
     ///
@@ -132,37 +128,14 @@ impl Model {
     /// The file as it would be written.
     pub fn to_bytes(&self) -> Vec<u8> {
         let metadata = Metadata {
-            format: FORMAT,
+            format: KIND.format,
             layers: self.spec.sizes(),
             activation: self.spec.activation(),
             scaling: self.scaling,
             provenance: self.provenance.clone(),
         };
         let metadata = serde_json::to_string(&metadata).expect("plain data is always JSON");
-        let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = self
-            .spec
-            .layers()
-            .iter()
-            .enumerate()
-            .flat_map(|(index, layer)| {
-                let weight = layer.weight(&self.parameters);
-                let bias = layer.bias(&self.parameters);
-                [
-                    (
-                        weight_name(index),
-                        weight.shape().to_vec(),
-                        to_le(weight.iter()),
-                    ),
-                    (bias_name(index), vec![bias.len()], to_le(bias.iter())),
-                ]
-            })
-            .collect();
-        let views = tensors.iter().map(|(name, shape, bytes)| {
-            let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
-            (name, view.expect("shape and bytes come from one view"))
-        });
-        let metadata = HashMap::from([(METADATA_KEY.to_owned(), metadata)]);
-        safetensors::serialize(views, Some(metadata)).expect("names are distinct and sizes agree")
+        tensors::to_bytes(&self.spec, &[(&self.parameters, "")], metadata)
     }
 
     /// Reads the model at `path`.
@@ -180,118 +153,21 @@ impl Model {
     /// # Errors
     /// [`Error::Model`], as [`Model::load`].
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Model> {
-        let refuse = |found: String, expected: &str| {
-            Error::Model(Refusal::new(path.display(), found, expected))
-        };
-        let damaged = |error: SafeTensorError| refuse(error.to_string(), "a safetensors file");
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-        let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
-        let text = header
-            .metadata()
-            .as_ref()
-            .and_then(|map| map.get(METADATA_KEY));
-        let Some(text) = text else {
-            return Err(refuse(
-                "no metadata under the key perceptor".to_owned(),
-                "a model that perceptor wrote",
-            ));
-        };
-        let bad_json = |error: serde_json::Error| {
-            refuse(format!("metadata: {error}"), "what perceptor writes there")
-        };
-        let Format { format } = serde_json::from_str(text).map_err(bad_json)?;
-        if format != FORMAT {
-            return Err(refuse(
-                format!("model format {format}"),
-                "1, the newest this version reads",
-            ));
+        let file = TensorFile::parse(&KIND, path, bytes)?;
+        let metadata: Metadata = file.metadata()?;
+        let Scaling { offset, factor } = metadata.scaling;
+        if !(offset.is_finite() && factor.is_finite()) {
+            return Err(file.refuse(format!("scaling {offset}, {factor}"), "finite numbers"));
         }
-        let metadata: Metadata = serde_json::from_str(text).map_err(bad_json)?;
-        let spec = spec_of(path, &metadata)?;
-        let parameters = read_parameters(path, &spec, &tensors)?;
+        let spec = file.spec(&metadata.layers, metadata.activation)?;
+        file.check_count(2 * spec.layers().len(), "two a layer")?;
         Ok(Model {
+            parameters: file.flat(&spec, "")?,
             spec,
             scaling: metadata.scaling,
-            parameters,
             provenance: metadata.provenance,
         })
     }
-}
-
-fn spec_of(path: &Path, metadata: &Metadata) -> Result<Spec> {
-    let refuse = |found: String, expected: &str| {
-        Err(Error::Model(Refusal::new(path.display(), found, expected)))
-    };
-    let Scaling { offset, factor } = metadata.scaling;
-    if !(offset.is_finite() && factor.is_finite()) {
-        return refuse(format!("scaling {offset}, {factor}"), "finite numbers");
-    }
-    let [inputs, hidden @ .., classes] = &metadata.layers[..] else {
-        return refuse(
-            format!("layers {:?}", metadata.layers),
-            "at least two widths",
-        );
-    };
-    Spec::new(*inputs, hidden, *classes, metadata.activation).or_else(|error| {
-        refuse(
-            format!("layers {:?} ({error})", metadata.layers),
-            "a network",
-        )
-    })
-}
-
-/// Fills the flat buffer. It is sized only after every tensor's shape, which safetensors has held against
-/// the length of the file, is known to add up to it.
-fn read_parameters(path: &Path, spec: &Spec, tensors: &SafeTensors) -> Result<Vec<f32>> {
-    let refuse = |name: &str, found: String, expected: String| {
-        let place = format!("{}: {name}", path.display());
-        Error::Model(Refusal::new(place, found, expected))
-    };
-    if tensors.len() != 2 * spec.layers().len() {
-        return Err(refuse(
-            "tensors",
-            tensors.len().to_string(),
-            format!("{}, two a layer", 2 * spec.layers().len()),
-        ));
-    }
-    let find = |name: String, shape: &[usize]| {
-        let tensor = tensors
-            .tensor(&name)
-            .map_err(|_| refuse(&name, "no such tensor".to_owned(), format!("{shape:?}")))?;
-        if tensor.dtype() != Dtype::F32 || tensor.shape() != shape {
-            let found = format!("{} {:?}", tensor.dtype(), tensor.shape());
-            return Err(refuse(&name, found, format!("F32 {shape:?}")));
-        }
-        Ok((name, tensor))
-    };
-    let mut found = Vec::new();
-    for (index, layer) in spec.layers().iter().enumerate() {
-        found.push(find(weight_name(index), &[layer.fan_in, layer.fan_out])?);
-        found.push(find(bias_name(index), &[layer.fan_out])?);
-    }
-    let mut parameters = Vec::with_capacity(spec.parameters());
-    for (name, tensor) in found {
-        let start = parameters.len();
-        let numbers = tensor.data().as_chunks::<4>().0.iter();
-        parameters.extend(numbers.map(|&bytes| f32::from_le_bytes(bytes)));
-        if let Some(at) = parameters[start..].iter().position(|w| !w.is_finite()) {
-            let found = format!("element {at} is {}", parameters[start + at]);
-            return Err(refuse(&name, found, "finite numbers".to_owned()));
-        }
-    }
-    Ok(parameters)
-}
-
-fn weight_name(layer: usize) -> String {
-    format!("layers.{layer}.weight")
-}
-
-fn bias_name(layer: usize) -> String {
-    format!("layers.{layer}.bias")
-}
-
-fn to_le<'a>(values: impl Iterator<Item = &'a f32>) -> Vec<u8> {
-    values.flat_map(|value| value.to_le_bytes()).collect()
 }
 
 #[cfg(test)]

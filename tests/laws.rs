@@ -18,7 +18,9 @@ use perceptor::nn::{Activation, Init, Network, Spec};
 use perceptor::optim::Sgd;
 use perceptor::random::{ChaCha8Rng, Purpose, stream};
 use perceptor::reference::Reference;
-use perceptor::train::{Evaluator, Stepper, train};
+use perceptor::train::{
+    Ending, EpochMetrics, Evaluator, Place, State, Stepper, Supervisor, Then, Training, train,
+};
 use rand::RngExt;
 
 fn rng(seed: u64) -> ChaCha8Rng {
@@ -355,6 +357,77 @@ fn any_thread_count_gives_the_same_model() {
                     "{engine:?}, batch size {batch_size}: {threads} threads differ from 1"
                 );
             }
+        }
+    }
+}
+
+/// Keeps the state after every step and every epoch.
+#[derive(Default)]
+struct Everything(Vec<State>);
+
+impl Supervisor for Everything {
+    fn after_step(&mut self, _: Place) -> Then {
+        Then::Save
+    }
+
+    fn after_epoch(&mut self, _: &[EpochMetrics]) -> perceptor::Result<Then> {
+        Ok(Then::Save)
+    }
+
+    fn save(&mut self, state: State) -> perceptor::Result<()> {
+        self.0.push(state);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_run_that_goes_on_from_any_step_ends_in_the_same_model() {
+    for engine in engines() {
+        let config = TrainConfig {
+            hidden: vec![37, 20],
+            engine,
+            batch_size: 33,
+            epochs: 3,
+            activation: Activation::Relu,
+            ..TrainConfig::default()
+        };
+        let splits = Splits {
+            train: dataset(100, 41, 6, 11),
+            test: Some(dataset(30, 41, 6, 12)),
+        };
+        let run = |threads, from, supervisor: &mut dyn Supervisor| {
+            let training = Training {
+                config: &config,
+                data: &splits,
+                workers: &workers(threads),
+                profiled: false,
+                from,
+            };
+            match training
+                .run(supervisor, &mut |_| {})
+                .expect("a finite loss")
+            {
+                Ending::Finished(outcome) => outcome.model.to_bytes(),
+                Ending::Stopped(place) => panic!("stopped at {place}"),
+            }
+        };
+        let whole = train(&config, &splits, &workers(2), &mut |_| {});
+        let whole = whole.expect("a finite loss").model.to_bytes();
+        let mut everything = Everything::default();
+        assert_eq!(
+            run(2, None, &mut everything),
+            whole,
+            "{engine:?}: saving changes the model"
+        );
+        // Four steps an epoch, and its end.
+        assert_eq!(everything.0.len(), 15);
+        for (state, threads) in everything.0.into_iter().zip([1, 3, 2].into_iter().cycle()) {
+            let place = state.place();
+            let resumed = run(threads, Some(state), &mut Everything::default());
+            assert!(
+                resumed == whole,
+                "{engine:?} from {place}, {threads} threads"
+            );
         }
     }
 }

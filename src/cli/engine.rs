@@ -26,8 +26,13 @@ pub struct ThreadsArg {
 
 impl ThreadsArg {
     pub fn workers(&self) -> Result<Workers> {
-        Workers::new(self.threads.unwrap_or_else(Workers::available))
+        workers(self.threads)
     }
+}
+
+/// As many workers as were asked for, or as the machine has cores for.
+pub fn workers(threads: Option<NonZeroUsize>) -> Result<Workers> {
+    Workers::new(threads.unwrap_or_else(Workers::available))
 }
 
 #[derive(Debug, Args)]

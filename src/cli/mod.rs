@@ -1,7 +1,7 @@
 //! The command line: what is typed becomes settings of the library here and nowhere else.
 //!
 //! One file a subcommand; `source` finds the data and `engine` who computes for several of them, `time_to` starts
-//! processes, `progress` and `downloads` own the bar on stderr.
+//! processes, `signals` hears the system, `progress` and `downloads` own the bar on stderr.
 //! Results go to stdout, everything else to stderr.
 
 mod bench;
@@ -15,6 +15,7 @@ mod fetch;
 mod inspect;
 mod predict;
 mod progress;
+mod signals;
 mod source;
 mod time_to;
 mod train;
@@ -24,13 +25,14 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use perceptor::Error;
 
 const EXAMPLES: &str = "\
 Examples:
   perceptor train                                     train on data/mnist, or on generated digits
   perceptor train --data DIR --hidden 512,256 --activation relu --batch-size 128 --lr 0.05
+  perceptor train --resume runs/train-1               go on with a run that was stopped
   perceptor eval runs/train-1/model.safetensors       measure a model, class by class
   perceptor predict runs/train-1/model.safetensors IMAGES --format csv
   perceptor data inspect DIR                          look at what is in a data set
@@ -48,7 +50,10 @@ Exit codes:
   1  a file, a data set, a model or the machine is not as it should be
   2  a flag or setting is wrong
   3  training diverged: the loss is no longer finite; no model is written
-  70 a mistake in perceptor itself";
+  4  trained, but a checkpoint or another record of the run could not be written
+  5  a mapped file was cut short while it was read
+  70 a mistake in perceptor itself
+  129, 130, 143  stopped by SIGHUP, SIGINT or SIGTERM, the run saved";
 
 const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
@@ -128,7 +133,7 @@ enum Failure {
     Refused(Error),
     /// Results could not be written to stdout.
     Output(io::Error),
-    /// Something is wrong, with this exit code, and the user has been told.
+    /// Something is wrong, and all is said about it but this exit code.
     Told(u8),
 }
 
@@ -152,8 +157,13 @@ impl From<serde_json::Error> for Failure {
 
 /// Parses the command line, runs the command, and says how it ended.
 pub fn run() -> ExitCode {
-    let done = match Cli::parse().command {
-        Command::Train(args) => args.run(),
+    signals::heed_cut_files();
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    // What was typed after the command's name, with whether it was typed at all.
+    let (_, typed) = matches.subcommand().expect("the parser asks for a command");
+    let done = match cli.command {
+        Command::Train(args) => args.run(typed),
         Command::Eval(args) => args.run(),
         Command::Predict(args) => args.run(),
         Command::Bench(args) => args.run(),
@@ -176,14 +186,17 @@ pub fn run() -> ExitCode {
             ExitCode::from(1)
         }
         Err(Failure::Told(code)) => ExitCode::from(code),
-        Err(Failure::Refused(error)) => {
-            complain(&error.to_string(), error.hint().as_deref());
-            ExitCode::from(match error {
-                Error::Config(_) => 2,
-                Error::Diverged { .. } => 3,
-                _ => 1,
-            })
-        }
+        Err(Failure::Refused(error)) => ExitCode::from(refuse(&error)),
+    }
+}
+
+/// Says why the library refused, and gives the exit code for it.
+fn refuse(error: &Error) -> u8 {
+    complain(&error.to_string(), error.hint().as_deref());
+    match error {
+        Error::Config(_) => 2,
+        Error::Diverged { .. } => 3,
+        _ => 1,
     }
 }
 

@@ -87,6 +87,11 @@ impl Progress {
         )
     }
 
+    /// Says something else on stderr, out of the bar's way.
+    pub fn aside(&self, say: impl FnOnce()) {
+        self.bar.suspend(say);
+    }
+
     /// Takes the bar away.
     pub fn finish(&self) {
         self.bar.finish_and_clear();

@@ -10,6 +10,7 @@ use perceptor::data::dataset::{Files, Pair};
 use perceptor::data::folder;
 use perceptor::data::generated::{EDITION, GeneratedDigits};
 use perceptor::durable::{check_writable, create_folder};
+use perceptor::run::Settings;
 use perceptor::{Error, Refusal, Result};
 
 const DEFAULT_FOLDER: &str = "data/mnist";
@@ -39,6 +40,8 @@ pub struct DataArgs {
 pub struct Source {
     pub name: String,
     pub files: Files,
+    /// The folder they were found in; none where they were named one by one.
+    pub folder: Option<PathBuf>,
 }
 
 impl DataArgs {
@@ -51,6 +54,7 @@ impl DataArgs {
                     train: pair(images, labels),
                     test: self.named_test(),
                 },
+                folder: None,
             });
         }
         if let (Some(images), Some(_)) = (&self.test_images, &self.test_labels) {
@@ -112,7 +116,28 @@ impl DataArgs {
         Ok(Source {
             name: folder.display().to_string(),
             files: folder::find(&folder)?,
+            folder: Some(folder),
         })
+    }
+
+    /// Puts the paths that were given in the place of those that `settings` name.
+    pub fn give(&self, settings: &mut Settings) {
+        settings.data.clone_from(&self.data);
+        settings.train_images.clone_from(&self.train_images);
+        settings.train_labels.clone_from(&self.train_labels);
+        settings.test_images.clone_from(&self.test_images);
+        settings.test_labels.clone_from(&self.test_labels);
+    }
+
+    /// The paths that `settings` name, as if they had been given.
+    pub fn of(settings: &Settings) -> DataArgs {
+        DataArgs {
+            data: settings.data.clone(),
+            train_images: settings.train_images.clone(),
+            train_labels: settings.train_labels.clone(),
+            test_images: settings.test_images.clone(),
+            test_labels: settings.test_labels.clone(),
+        }
     }
 }
 
@@ -168,6 +193,7 @@ fn generated(workers: &Workers, quiet: bool) -> Result<Source> {
     Ok(Source {
         name: "generated digits".to_owned(),
         files: folder::find(&folder)?,
+        folder: Some(folder),
     })
 }
 

@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::idx::{ElementType, IdxFile};
 use super::mmap;
 use super::preprocessing::Preprocessing;
@@ -190,6 +192,37 @@ pub struct Files {
     pub test: Option<Pair>,
 }
 
+/// How images are held while they are used. Labels are always copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataMode {
+    /// Mapped: at once, and shared with whoever reads the same file. The file must not change meanwhile.
+    #[default]
+    Map,
+    /// Copied into memory first, after which the file may do as it likes.
+    Copy,
+}
+
+impl DataMode {
+    /// Every mode.
+    pub const ALL: [DataMode; 2] = [DataMode::Map, DataMode::Copy];
+
+    /// The name used by flags, files and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            DataMode::Map => "map",
+            DataMode::Copy => "copy",
+        }
+    }
+
+    fn open(self, path: &Path) -> Result<IdxFile> {
+        match self {
+            DataMode::Map => IdxFile::open(path),
+            DataMode::Copy => IdxFile::open(path)?.into_memory(),
+        }
+    }
+}
+
 /// A file of images and the file of their labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pair {
@@ -209,11 +242,19 @@ pub struct Splits {
 }
 
 impl Splits {
-    /// Opens and checks all files. Without `classes` they are counted from the training labels.
+    /// Opens and checks all files, and maps them. Without `classes` they are counted from the training labels.
     ///
     /// # Errors
     /// Those of [`Dataset::open`], and [`Error::Data`] when the halves differ in their features.
     pub fn open(files: &Files, classes: Option<usize>) -> Result<Splits> {
+        Splits::open_as(files, classes, DataMode::Map)
+    }
+
+    /// [`Splits::open`], mapped or copied.
+    ///
+    /// # Errors
+    /// As [`Splits::open`], and [`Error::Config`] when memory for a copy is not granted.
+    pub fn open_as(files: &Files, classes: Option<usize>, mode: DataMode) -> Result<Splits> {
         if let Some(classes) = classes.filter(|classes| !(2..=MAX_CLASSES).contains(classes)) {
             return Err(Error::Config(Refusal::new(
                 "--classes",
@@ -221,12 +262,13 @@ impl Splits {
                 format!("2 to {MAX_CLASSES}"),
             )));
         }
-        let train = Dataset::open(&files.train.images, &files.train.labels, classes)?;
+        let images = mode.open(&files.train.images)?;
+        let train = Dataset::new(images, &IdxFile::open(&files.train.labels)?, classes)?;
         let Some(pair) = &files.test else {
             return Ok(Splits { train, test: None });
         };
         // Widths first: labels of another data set would only hide what is wrong.
-        let images = IdxFile::open(&pair.images)?;
+        let images = mode.open(&pair.images)?;
         if images.header().features() != train.features() {
             return Err(Error::Data(Refusal::new(
                 images.path().display(),

@@ -278,6 +278,22 @@ impl IdxFile {
         })
     }
 
+    /// The same file, copied into memory where it is mapped.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when memory for it is not granted.
+    pub fn into_memory(self) -> Result<IdxFile> {
+        Ok(IdxFile {
+            bytes: self.bytes.into_memory()?,
+            ..self
+        })
+    }
+
+    /// The whole file, header and elements.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
     /// Where the file was found.
     pub fn path(&self) -> &Path {
         &self.path

@@ -9,13 +9,14 @@ use std::path::Path;
 
 use memmap2::Mmap;
 
+use super::watch::Stamp;
 use crate::error::{Error, Refusal, Result};
 
 /// Read-only bytes: mapped from a file, or owned.
 #[derive(Debug)]
 pub enum Bytes {
-    /// The pages of a file.
-    Mapped(Mmap),
+    /// The pages of a file, and what that was when they were mapped.
+    Mapped(Mmap, Stamp),
     /// Bytes on the heap.
     Owned(Vec<u8>),
 }
@@ -37,13 +38,33 @@ impl Bytes {
         // are still valid `u8`s and no index is ever taken from them after the check at opening
         // (labels are copied), and access past a truncated end is a SIGBUS, not undefined memory.
         let map = unsafe { Mmap::map(&file) }.map_err(Error::io(path, "map into memory"))?;
-        Ok(Bytes::Mapped(map))
+        Ok(Bytes::Mapped(map, Stamp::of(&metadata)))
+    }
+
+    /// The same bytes with nothing behind them that others can change.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when memory for them is not granted.
+    pub fn into_memory(self) -> Result<Bytes> {
+        let Bytes::Mapped(map, _) = self else {
+            return Ok(self);
+        };
+        let mut owned = Vec::new();
+        owned.try_reserve_exact(map.len()).map_err(|_| {
+            let found = format!("{} bytes were not granted", map.len());
+            Error::Config(
+                Refusal::new("memory", found, "room for a copy of the data")
+                    .hint("use --data-mode map"),
+            )
+        })?;
+        owned.extend_from_slice(&map);
+        Ok(Bytes::Owned(owned))
     }
 
     /// Asks the system to read `range` in one go. Only advice; owned bytes are in memory anyway.
     pub(super) fn read_ahead(&self, range: Range<usize>) {
         #[cfg(unix)]
-        if let Bytes::Mapped(map) = self {
+        if let Bytes::Mapped(map, _) = self {
             drop(map.advise_range(memmap2::Advice::WillNeed, range.start, range.len()));
         }
         #[cfg(not(unix))]
@@ -53,7 +74,7 @@ impl Bytes {
     /// Tells the system that `range` of a mapped file is not needed for now. Only advice.
     pub(super) fn give_back(&self, range: Range<usize>) {
         #[cfg(unix)]
-        if let Bytes::Mapped(map) = self {
+        if let Bytes::Mapped(map, _) = self {
             let advice = memmap2::UncheckedAdvice::DontNeed;
             // SAFETY: the mapping is of a file and never written through: pages that are given back are read from the
             // file again when they are next touched, with the same content.
@@ -103,7 +124,7 @@ impl Deref for Bytes {
 
     fn deref(&self) -> &[u8] {
         match self {
-            Bytes::Mapped(map) => map,
+            Bytes::Mapped(map, _) => map,
             Bytes::Owned(vec) => vec,
         }
     }

@@ -2,13 +2,14 @@
 //!
 //! `folder` finds the files, `gzip` decodes what is compressed, `mmap` and `idx` turn bytes into typed
 //! items, `dataset` pairs images with labels, `preprocessing` fixes how an item becomes inputs by `scaling` and
-//! `columns`, `loader` shuffles, `digits` draws and `generated` writes a set for those who have none, `fetch` gets
-//! one from the web.
+//! `columns`, `loader` shuffles; `fingerprint` tells whether data are the same, `watch` whether they change underfoot;
+//! `digits` draws and `generated` writes a set for those who have none, `fetch` gets one from the web.
 
 pub mod columns;
 pub mod dataset;
 pub mod digits;
 pub mod fetch;
+pub mod fingerprint;
 pub mod folder;
 pub mod generated;
 mod gzip;
@@ -17,9 +18,12 @@ pub mod loader;
 pub mod mmap;
 pub mod preprocessing;
 pub mod scaling;
+pub mod watch;
 
 pub use columns::Columns;
-pub use dataset::{Dataset, Splits};
+pub use dataset::{DataMode, Dataset, Splits};
+pub use fingerprint::Fingerprint;
 pub use idx::IdxFile;
 pub use preprocessing::Preprocessing;
 pub use scaling::{Scale, Scaling};
+pub use watch::Watch;

@@ -166,6 +166,28 @@ impl Network {
         })
     }
 
+    /// Takes over `velocity [parameters]`, laid out as the parameters, of an earlier run.
+    ///
+    /// # Panics
+    /// When it is not of this network.
+    pub fn set_velocity(&mut self, velocity: &[f32]) {
+        assert_eq!(
+            velocity.len(),
+            self.spec.parameters(),
+            "velocity of {}",
+            self.spec
+        );
+        let first = &self.spec.layers()[0];
+        let active = self.columns.active().iter().cloned();
+        let active = take_rows(first.split(velocity).0, first.fan_out, active);
+        let layers = self.spec.layers().iter().zip(&mut self.layers).enumerate();
+        for ((index, (layer, affine)), own) in layers.zip(&mut self.bias_velocities) {
+            let (weight, bias) = layer.split(velocity);
+            affine.set_velocity(if index == 0 { &active } else { weight });
+            own.as_mut_slice().copy_from_slice(bias);
+        }
+    }
+
     /// What the network is.
     pub fn spec(&self) -> &Spec {
         &self.spec

@@ -138,9 +138,11 @@ pub fn epoch_line(epoch: &EpochMetrics) -> String {
 
 /// What is known of a run once it is over, beside its outcome.
 #[derive(Debug)]
-pub struct Ending<'a> {
+pub struct Close<'a> {
     /// Time from the start of the command to the end of the run, in seconds.
     pub wall_seconds: f64,
+    /// Whether the run was resumed: then its wall time is that since.
+    pub resumed: bool,
     /// The most that the workers could do; none where no profile was asked for.
     pub peak: Option<Peak>,
     /// Where the model is.
@@ -154,7 +156,7 @@ pub struct Ending<'a> {
 pub fn summary(
     out: &mut dyn Write,
     outcome: &Outcome,
-    ending: &Ending,
+    close: &Close,
     next: &str,
 ) -> io::Result<()> {
     let (last, train_seconds) = (outcome.last(), outcome.train_seconds());
@@ -170,16 +172,27 @@ pub fn summary(
     }
     writeln!(
         out,
-        "time           {} in all, {} of it training: {} samples/s, {:.1} GFLOP/s",
-        seconds(ending.wall_seconds),
+        "time           {}, {} {}: {} samples/s, {:.1} GFLOP/s",
+        // What came before a run was resumed is known for its training alone.
+        seconds(close.wall_seconds)
+            + if close.resumed {
+                " since it was resumed"
+            } else {
+                " in all"
+            },
         seconds(train_seconds),
+        if close.resumed {
+            "of training in all"
+        } else {
+            "of it training"
+        },
         grouped(outcome.samples_per_second().round() as usize),
         outcome.gflops(),
     )?;
-    if let (Some(profile), Some(peak)) = (&outcome.profile, &ending.peak) {
+    if let (Some(profile), Some(peak)) = (&outcome.profile, &close.peak) {
         write_shares(out, &shares(profile, peak), peak)?;
     }
-    writeln!(out, "model          {}", ending.model.display())?;
+    writeln!(out, "model          {}", close.model.display())?;
     for warning in warnings(outcome) {
         writeln!(out, "warning: {}", warning.what)?;
         writeln!(out, "hint: {}", warning.cure)?;
@@ -287,9 +300,9 @@ impl<'a> TrainReport<'a> {
         config: &'a TrainConfig,
         workers: &'a Workers,
         outcome: &'a Outcome,
-        ending: &Ending,
+        close: &Close,
     ) -> TrainReport<'a> {
-        let profile = outcome.profile.as_ref().zip(ending.peak.as_ref());
+        let profile = outcome.profile.as_ref().zip(close.peak.as_ref());
         TrainReport {
             schema: SCHEMA,
             version: crate::VERSION,
@@ -308,13 +321,13 @@ impl<'a> TrainReport<'a> {
             test_accuracy: outcome.last().test_accuracy,
             best_test_accuracy: outcome.best().and_then(|best| best.test_accuracy),
             train_seconds: outcome.train_seconds(),
-            wall_seconds: ending.wall_seconds,
+            wall_seconds: close.wall_seconds,
             samples_per_second: outcome.samples_per_second(),
             gflops: outcome.gflops(),
-            peak_gflops: ending.peak.as_ref().map(|peak| peak.gflops),
+            peak_gflops: close.peak.as_ref().map(|peak| peak.gflops),
             profile: profile.map(|(profile, peak)| shares(profile, peak)),
             warnings: warnings(outcome),
-            model: ending.model.display().to_string(),
+            model: close.model.display().to_string(),
         }
     }
 }

@@ -73,6 +73,14 @@ impl Stepper {
         })
     }
 
+    /// Goes on with the `velocity [parameters]` of an earlier run.
+    ///
+    /// # Panics
+    /// When it is not of this network.
+    pub fn set_velocity(&mut self, velocity: &[f32]) {
+        self.network.set_velocity(velocity);
+    }
+
     /// Trains on the items `order` of `data`, a batch after the other, telling `on_step` after each. The last batch is
     /// shorter where the batch size does not divide the items. `on_step` must not use `workers`: they are at work.
     ///

@@ -1,22 +1,24 @@
 //! Epochs: shuffle, step through the batches, measure, tell.
 //!
-//! The trainer prints nothing. It hands [`Event`]s to a closure and gives an [`Outcome`].
+//! The trainer prints nothing and knows no files. It hands [`Event`]s to a closure, its [`State`] to a [`Supervisor`],
+//! and gives an [`Outcome`]. A pass that is broken off to save goes on with the rest of its order, and a run that starts
+//! from a state goes on from it, with the bits they would have had.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-
 use super::eval::Evaluator;
+use super::outcome::{Ending, EpochMetrics, Event, Outcome};
 use super::profile::{Phase, Profile};
+use super::state::{Place, State};
 use super::step::Stepper;
-use crate::compute::Engine;
+use super::supervisor::{Supervisor, Then, Unsupervised};
 use crate::compute::parallel::Workers;
 use crate::compute::shared::SharedBuffer;
 use crate::config::TrainConfig;
 use crate::data::loader::Order;
 use crate::data::{Preprocessing, Splits};
-use crate::error::{Error, Result};
+use crate::error::{Error, Refusal, Result};
 use crate::model::{Model, Provenance};
 use crate::nn::Spec;
 use crate::nn::init::initial_parameters;
@@ -26,106 +28,8 @@ use crate::optim::Sgd;
 /// Progress is told this often within an epoch.
 const TELLS_AN_EPOCH: usize = 100;
 
-/// What an epoch came to.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct EpochMetrics {
-    /// The epoch, counted from 1.
-    pub epoch: usize,
-    /// Mean cross-entropy over the epoch's samples, each taken before its own step, in nats.
-    pub train_loss: f64,
-    /// Mean cross-entropy on the test set after the epoch, in nats; none without a test set.
-    pub test_loss: Option<f64>,
-    /// Share of the test set predicted right after the epoch, 0 to 1; none without a test set.
-    pub test_accuracy: Option<f64>,
-    /// The learning rate in force.
-    pub learning_rate: f32,
-    /// Time in training, evaluation not counted, in seconds.
-    pub train_seconds: f64,
-    /// Samples trained on in a second of that.
-    pub samples_per_second: f64,
-    /// 10⁹ floating point operations of the matrix products in a second of that.
-    pub gflops: f64,
-}
-
-/// What happens during a run.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// Some batches of an epoch are done.
-    Progress {
-        /// The epoch, counted from 1.
-        epoch: usize,
-        /// Samples of this epoch done.
-        samples: usize,
-        /// Samples in an epoch.
-        of: usize,
-        /// Mean loss over the epoch so far, in nats.
-        loss: f64,
-        /// Time in training since the epoch began.
-        elapsed: Duration,
-    },
-    /// An epoch is done and measured.
-    Epoch(&'a EpochMetrics),
-}
-
-/// What a run ends with.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The network after the last epoch.
-    pub model: Model,
-    /// Every epoch in turn; at least one.
-    pub epochs: Vec<EpochMetrics>,
-    /// The engine that did the work; never [`Engine::Auto`].
-    pub engine: Engine,
-    /// Where the time went, all workers together; none where it was not asked for.
-    pub profile: Option<Profile>,
-    /// Hidden layers, counted from 1, whose units are copies of one another: see
-    /// [`crate::nn::symmetry`].
-    pub identical_layers: Vec<usize>,
-}
-
-impl Outcome {
-    /// Time in training over all epochs, evaluation not counted, in seconds.
-    pub fn train_seconds(&self) -> f64 {
-        self.epochs.iter().map(|epoch| epoch.train_seconds).sum()
-    }
-
-    /// Samples trained on in a second of [`Outcome::train_seconds`].
-    pub fn samples_per_second(&self) -> f64 {
-        let samples: f64 = self
-            .epochs
-            .iter()
-            .map(|epoch| epoch.samples_per_second * epoch.train_seconds)
-            .sum();
-        samples / self.train_seconds()
-    }
-
-    /// 10⁹ floating point operations of the matrix products in a second of training.
-    pub fn gflops(&self) -> f64 {
-        let done = self.epochs.iter();
-        let done = done.map(|epoch| epoch.gflops * epoch.train_seconds);
-        done.sum::<f64>() / self.train_seconds()
-    }
-
-    /// The last epoch.
-    pub fn last(&self) -> &EpochMetrics {
-        &self.epochs[self.epochs.len() - 1]
-    }
-
-    /// The epoch with the best test accuracy, the first of equals; none without a test set.
-    pub fn best(&self) -> Option<&EpochMetrics> {
-        let measured = self
-            .epochs
-            .iter()
-            .filter(|epoch| epoch.test_accuracy.is_some());
-        measured.reduce(|best, epoch| {
-            if epoch.test_accuracy > best.test_accuracy {
-                epoch
-            } else {
-                best
-            }
-        })
-    }
-}
+/// What is told the events of a run.
+pub type OnEvent<'a> = dyn FnMut(Event) + Send + 'a;
 
 /// Trains a network on `data` with `workers`, telling `on_event` as it goes.
 ///
@@ -133,79 +37,143 @@ impl Outcome {
 /// must not use `workers`: they are at work.
 ///
 /// # Errors
-/// [`Error::Config`] for a setting out of range, [`Error::Data`] for inputs that cannot be scaled, and
-/// [`Error::Diverged`] when a loss is no longer finite.
+/// As [`Training::run`].
 pub fn train(
     config: &TrainConfig,
     data: &Splits,
     workers: &Workers,
-    on_event: &mut (dyn FnMut(Event) + Send),
+    on_event: &mut OnEvent,
 ) -> Result<Outcome> {
-    train_profiled(config, data, workers, false, on_event)
-}
-
-/// [`train`], with the time of each phase in the outcome where `profiled` is true. Costs a per cent or so.
-///
-/// # Errors
-/// As [`train`].
-pub fn train_profiled(
-    config: &TrainConfig,
-    data: &Splits,
-    workers: &Workers,
-    profiled: bool,
-    on_event: &mut (dyn FnMut(Event) + Send),
-) -> Result<Outcome> {
-    let spec = spec_for(config, data)?;
-    check_memory(&spec)?;
-    let preprocessing = Preprocessing::for_run(config, data.train.images(), workers)?;
-    let scaling = preprocessing.scaling;
-    let parameters = initial_parameters(&spec, config.init, config.bias_init, config.seed);
-    let sgd = Sgd {
-        learning_rate: config.learning_rate,
-        momentum: config.momentum,
-    };
-    let batch_size = config.batch_size.min(data.train.items());
-    let mut run = Run {
+    let training = Training {
         config,
         data,
         workers,
-        evaluator: Evaluator::new(&spec, preprocessing.clone(), workers)?,
-        stepper: Stepper::new(
-            &spec,
-            &parameters,
-            preprocessing,
-            config.engine,
-            sgd,
-            batch_size,
-        )?,
-        order: Order::new(data.train.items(), config.shuffle_window),
-        batch_size,
-        profile: profiled.then(Profile::default),
+        profiled: false,
+        from: None,
     };
-    let epochs = (1..=config.epochs).map(|epoch| run.epoch(epoch, on_event));
-    let epochs = epochs.collect::<Result<Vec<EpochMetrics>>>()?;
-    let parameters = run.stepper.parameters();
-    let engine = run.stepper.engine();
-    Ok(Outcome {
-        identical_layers: identical_units(&spec, &parameters),
-        engine,
-        profile: run.profile,
-        model: Model {
-            spec,
-            scaling,
-            parameters,
-            provenance: Provenance::new(config, data, &engine.describe(workers.blas()), &epochs),
-        },
-        epochs,
-    })
+    match training.run(&mut Unsupervised, on_event)? {
+        Ending::Finished(outcome) => Ok(outcome),
+        Ending::Stopped(place) => unreachable!("nobody stopped the run at {place}"),
+    }
+}
+
+/// A run that is about to start.
+#[derive(Debug)]
+pub struct Training<'a> {
+    /// The settings.
+    pub config: &'a TrainConfig,
+    /// What to learn from, and what to measure on.
+    pub data: &'a Splits,
+    /// Who computes.
+    pub workers: &'a Workers,
+    /// Whether the outcome has the time of each phase. Costs a per cent or so.
+    pub profiled: bool,
+    /// The state of an earlier run with these settings and data to go on from; none to start at the beginning.
+    pub from: Option<State>,
+}
+
+impl Training<'_> {
+    /// Trains until all epochs are done or `supervisor` stops it. The outcome is the same, bit for bit, wherever the run
+    /// was stopped and resumed.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a setting out of range, [`Error::Data`] for inputs that cannot be scaled,
+    /// [`Error::Diverged`] when a loss is no longer finite, [`Error::Run`] for a state that is not of this run, and
+    /// those of `supervisor`.
+    pub fn run(self, supervisor: &mut dyn Supervisor, on_event: &mut OnEvent) -> Result<Ending> {
+        let spec = spec_for(self.config, self.data)?;
+        check_memory(&spec)?;
+        let images = self.data.train.images();
+        let preprocessing = Preprocessing::for_run(self.config, images, self.workers)?;
+        let scaling = preprocessing.scaling;
+        // Records say who computed, not that the choice was left open.
+        let engine = self.config.engine.resolve()?;
+        let config = TrainConfig {
+            engine,
+            ..self.config.clone()
+        };
+        let state = match self.from {
+            Some(state) => state,
+            None => beginning(&spec, &config),
+        };
+        let sgd = Sgd {
+            learning_rate: config.learning_rate,
+            momentum: config.momentum,
+        };
+        let batch_size = config.batch_size.min(self.data.train.items());
+        check_state(&state, &spec, self.data.train.items().div_ceil(batch_size))?;
+        let evaluator = Evaluator::new(&spec, preprocessing.clone(), self.workers)?;
+        let parameters = &state.parameters;
+        let mut stepper = Stepper::new(&spec, parameters, preprocessing, engine, sgd, batch_size)?;
+        stepper.set_velocity(&state.velocity);
+        let mut run = Run {
+            config: &config,
+            data: self.data,
+            workers: self.workers,
+            stepper,
+            evaluator,
+            order: Order::new(self.data.train.items(), config.shuffle_window),
+            batch_size,
+            profile: self.profiled.then(Profile::default),
+            epochs: state.epochs,
+            steps: state.steps,
+            loss_sum: state.loss_sum,
+            elapsed: state.elapsed,
+        };
+        while run.epochs.len() < config.epochs {
+            if run.epoch(supervisor, on_event)? == Then::Stop && run.epochs.len() < config.epochs {
+                return Ok(Ending::Stopped(run.place()));
+            }
+        }
+        let parameters = run.stepper.parameters();
+        let describe = engine.describe(self.workers.blas());
+        Ok(Ending::Finished(Outcome {
+            identical_layers: identical_units(&spec, &parameters),
+            engine,
+            profile: run.profile,
+            model: Model {
+                spec,
+                scaling,
+                parameters,
+                provenance: Provenance::new(&config, self.data, &describe, &run.epochs),
+            },
+            epochs: run.epochs,
+        }))
+    }
+}
+
+/// Where a run starts that goes on from no other.
+fn beginning(spec: &Spec, config: &TrainConfig) -> State {
+    State {
+        epochs: Vec::new(),
+        steps: 0,
+        loss_sum: 0.0,
+        elapsed: Duration::ZERO,
+        parameters: initial_parameters(spec, config.init, config.bias_init, config.seed),
+        velocity: vec![0.0; spec.parameters()],
+    }
 }
 
 /// Asks for what a run needs at its peak and gives it back: a network that does not fit is refused in words, before the
 /// hours it would have taken. At the end there are weights, velocity and transpose, the flat parameters, and two copies of
-/// them on their way to the file.
+/// them on their way to the file, while parameters and velocity may be on their way to a checkpoint, twice as well.
 fn check_memory(spec: &Spec) -> Result<()> {
-    const COPIES: usize = 6;
+    const COPIES: usize = 10;
     SharedBuffer::<f32>::zeroed(spec.parameters().saturating_mul(COPIES)).map(drop)
+}
+
+/// Holds a state against the network and the steps of an epoch.
+fn check_state(state: &State, spec: &Spec, steps: usize) -> Result<()> {
+    let found = (state.parameters.len(), state.velocity.len());
+    let expected = (spec.parameters(), spec.parameters());
+    if found == expected && state.steps <= steps {
+        return Ok(());
+    }
+    Err(Error::Run(Refusal::new(
+        "state",
+        format!("{found:?} parameters and velocities, {}", state.place()),
+        format!("those of {spec}, and at most {steps} steps an epoch"),
+    )))
 }
 
 /// The network that `config` describes for `data`.
@@ -228,15 +196,42 @@ struct Run<'a> {
     order: Order,
     batch_size: usize,
     profile: Option<Profile>,
+    /// The epochs that are done.
+    epochs: Vec<EpochMetrics>,
+    /// Steps done in the epoch after these, and what they came to.
+    steps: usize,
+    loss_sum: f64,
+    elapsed: Duration,
 }
 
 impl Run<'_> {
-    fn epoch(
-        &mut self,
-        epoch: usize,
-        on_event: &mut (dyn FnMut(Event) + Send),
-    ) -> Result<EpochMetrics> {
-        let (train_loss, elapsed) = self.pass(epoch, on_event)?;
+    /// The epoch under way, or the rest of it. What it says is that of the epoch's end, or that of the step at which it
+    /// was stopped.
+    fn epoch(&mut self, supervisor: &mut dyn Supervisor, on_event: &mut OnEvent) -> Result<Then> {
+        self.order.shuffle(self.config.seed, self.epochs.len() + 1);
+        loop {
+            let then = self.pass(supervisor, on_event)?;
+            if then == Then::GoOn {
+                break;
+            }
+            supervisor.save(self.state()?)?;
+            if then == Then::Stop {
+                return Ok(then);
+            }
+        }
+        let metrics = self.measure()?;
+        self.epochs.push(metrics);
+        (self.steps, self.loss_sum, self.elapsed) = (0, 0.0, Duration::ZERO);
+        let then = supervisor.after_epoch(&self.epochs)?;
+        on_event(Event::Epoch(&self.epochs[self.epochs.len() - 1]));
+        if then != Then::GoOn {
+            supervisor.save(self.state()?)?;
+        }
+        Ok(then)
+    }
+
+    /// Evaluates the network and says what the epoch came to.
+    fn measure(&mut self) -> Result<EpochMetrics> {
         let (start, test) = (Instant::now(), self.data.test.as_ref());
         let network = self.stepper.network();
         let test = test.map(|test| self.evaluator.evaluate(self.workers, network, test));
@@ -248,66 +243,67 @@ impl Run<'_> {
             profile.add_flops(Phase::Evaluation, flops * data.items() as f64);
         }
         let test_loss = test.as_ref().map(|test| test.loss);
-        let steps = self.data.train.items().div_ceil(self.batch_size);
         if let Some(loss) = test_loss.filter(|loss| !loss.is_finite()) {
-            return Err(self.diverged(epoch, steps, "test loss", loss));
+            return Err(self.diverged(self.steps, "test loss", loss));
         }
-        // What the last steps did to the weights no loss may have shown: an infinite one can give finite losses.
+        let epoch = self.epochs.len() + 1;
         if epoch == self.config.epochs {
-            let parameters = self.stepper.parameters();
-            if let Some(&weight) = parameters.iter().find(|w| !w.is_finite()) {
-                return Err(self.diverged(epoch, steps, "a weight", weight.into()));
-            }
+            self.finite_parameters()?;
         }
-        let train_seconds = elapsed.as_secs_f64();
-        let samples_per_second = self.data.train.items() as f64 / train_seconds;
-        let metrics = EpochMetrics {
+        let train_seconds = self.elapsed.as_secs_f64();
+        let items = self.data.train.items() as f64;
+        let samples_per_second = items / train_seconds;
+        Ok(EpochMetrics {
             epoch,
-            train_loss,
+            train_loss: self.loss_sum / items,
             test_loss,
             test_accuracy: test.map(|test| test.accuracy),
             learning_rate: self.config.learning_rate,
             train_seconds,
             samples_per_second,
             gflops: samples_per_second * self.stepper.network().training_flops() / 1e9,
-        };
-        on_event(Event::Epoch(&metrics));
-        Ok(metrics)
+        })
     }
 
-    /// One pass over the training set; gives its mean loss and the time it took.
-    fn pass(
-        &mut self,
-        epoch: usize,
-        on_event: &mut (dyn FnMut(Event) + Send),
-    ) -> Result<(f64, Duration)> {
-        let start = Instant::now();
-        let items = self.data.train.items();
+    /// Steps through what is left of the epoch, or until `supervisor` wants something else than to go on.
+    fn pass(&mut self, supervisor: &mut dyn Supervisor, on_event: &mut OnEvent) -> Result<Then> {
+        let (start, before) = (Instant::now(), self.elapsed);
+        let (items, batch_size) = (self.data.train.items(), self.batch_size);
+        let (epochs, first) = (self.epochs.len(), self.steps);
         let tell_every = items.div_ceil(TELLS_AN_EPOCH);
-        let (mut samples, mut told, mut loss_sum) = (0, 0, 0.0);
-        let mut broken = None;
-        self.order.shuffle(self.config.seed, epoch);
+        let mut samples = items.min(first * batch_size);
+        let order = &self.order.items()[samples..];
+        let (mut told, mut steps, mut loss_sum) = (samples, first, self.loss_sum);
+        let (mut broken, mut then) = (None, Then::GoOn);
+        let mut reader = self.order.reader(self.data.train.images());
+        reader.iter_mut().for_each(|reader| reader.at(samples));
         let mut on_step = |step: usize, loss: f64| {
+            steps = first + step + 1;
             if !loss.is_finite() {
-                broken = Some((step + 1, loss));
+                broken = Some(loss);
                 return ControlFlow::Break(());
             }
             loss_sum += loss;
-            samples = items.min(samples + self.batch_size);
+            samples = items.min(samples + batch_size);
+            reader.iter_mut().for_each(|reader| reader.at(samples));
             if samples >= told + tell_every {
                 told = samples;
                 on_event(Event::Progress {
-                    epoch,
+                    epoch: epochs + 1,
                     samples,
                     of: items,
                     loss: loss_sum / samples as f64,
-                    elapsed: start.elapsed(),
+                    elapsed: before + start.elapsed(),
                 });
             }
-            ControlFlow::Continue(())
+            then = supervisor.after_step(Place { epochs, steps });
+            match then {
+                Then::GoOn => ControlFlow::Continue(()),
+                Then::Save | Then::Stop => ControlFlow::Break(()),
+            }
         };
         let (workers, train) = (self.workers, &self.data.train);
-        let (stepper, order) = (&mut self.stepper, self.order.items());
+        let stepper = &mut self.stepper;
         match &mut self.profile {
             None => stepper.pass(workers, train, order, &mut on_step),
             Some(profile) => {
@@ -315,13 +311,51 @@ impl Run<'_> {
                 profile.add_all(&times);
             }
         }
+        (self.steps, self.loss_sum) = (steps, loss_sum);
+        self.elapsed = before + start.elapsed();
         match broken {
-            Some((step, loss)) => Err(self.diverged(epoch, step, "training loss", loss)),
-            None => Ok((loss_sum / items as f64, start.elapsed())),
+            Some(loss) => Err(self.diverged(steps, "training loss", loss)),
+            None => Ok(then),
         }
     }
 
-    fn diverged(&self, epoch: usize, step: usize, what: &'static str, value: f64) -> Error {
+    fn place(&self) -> Place {
+        Place {
+            epochs: self.epochs.len(),
+            steps: self.steps,
+        }
+    }
+
+    /// A copy of all that the steps still to come depend on.
+    fn state(&mut self) -> Result<State> {
+        Ok(State {
+            epochs: self.epochs.clone(),
+            steps: self.steps,
+            loss_sum: self.loss_sum,
+            elapsed: self.elapsed,
+            // A run that has diverged is not worth keeping: it would take the place of one that has not.
+            parameters: self.finite_parameters()?,
+            velocity: self.stepper.velocity(),
+        })
+    }
+
+    /// The parameters, if they are numbers. What the last steps did to them no loss may have shown: an infinite one can
+    /// give finite losses.
+    fn finite_parameters(&mut self) -> Result<Vec<f32>> {
+        let parameters = self.stepper.parameters();
+        match parameters.iter().find(|w| !w.is_finite()) {
+            None => Ok(parameters),
+            Some(&weight) => Err(self.diverged(self.steps, "a weight", weight.into())),
+        }
+    }
+
+    /// `step` steps into the epoch under way; none are the whole of the one before.
+    fn diverged(&self, step: usize, what: &'static str, value: f64) -> Error {
+        let done = self.epochs.len();
+        let (epoch, step) = match step {
+            0 => (done, self.data.train.items().div_ceil(self.batch_size)),
+            step => (done + 1, step),
+        };
         Error::Diverged {
             epoch,
             step,

@@ -99,7 +99,7 @@ fn help_lists_the_exit_codes() {
         .lines()
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    assert_eq!(codes, ["0", "1", "2", "3", "70"]);
+    assert_eq!(codes, ["0", "1", "2", "3", "4", "5", "70", "129,"]);
 }
 
 #[test]

@@ -54,10 +54,28 @@ fn a_folder_that_is_named_is_made_with_all_above_it() {
     let desk = Desk::with(&EasySet::default());
     let run = desk.run(&format!("{TRAIN} --out a/b/c"));
     assert_eq!(run.done().value("model"), "a/b/c/model.safetensors");
-    // The model alone: no temporary file is left.
+    // The model and the record of the run: no temporary file is left.
+    let entries = fs::read_dir(desk.path("a/b/c")).expect("a folder");
+    let mut names: Vec<String> = entries
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    names.sort();
     assert_eq!(
-        fs::read_dir(desk.path("a/b/c")).expect("a folder").count(),
-        1
+        names,
+        [
+            "checkpoint",
+            "config.toml",
+            "environment.json",
+            "metrics.csv",
+            "metrics.jsonl",
+            "model.safetensors"
+        ]
     );
     assert!(!desk.has("runs"));
 }
@@ -124,7 +142,7 @@ fn a_model_is_replaced_only_when_that_is_asked_for() {
     let run = desk.refuses(
         &format!("{TRAIN} --out model"),
         2,
-        &format!("--out: {model} is there already, expected a folder without a model"),
+        &format!("--out: {model} is there already, expected a folder without a run"),
     );
     assert!(run.hint().contains("--exist-ok"), "{run:#?}");
     assert_eq!(run.stderr.lines().count(), 2, "{run:#?}");

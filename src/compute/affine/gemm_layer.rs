@@ -88,6 +88,10 @@ impl GemmLayer {
         sgd.step(weight, velocity);
     }
 
+    pub(super) fn set_velocity(&mut self, from: &[f32]) {
+        self.velocity.as_mut_slice().copy_from_slice(from);
+    }
+
     pub(super) unsafe fn copy_weight(&self, weight: &mut [f32]) {
         // SAFETY: nobody updates the weights, by the caller's promise.
         weight.copy_from_slice(unsafe { self.weight.read(0..self.weight.len()) });

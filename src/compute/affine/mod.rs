@@ -184,6 +184,14 @@ impl Affine {
         }
     }
 
+    /// Takes over the row-major `velocity [in · out]` of an earlier run.
+    ///
+    /// # Panics
+    /// When it has another length.
+    pub fn set_velocity(&mut self, velocity: &[f32]) {
+        either!(self, layer => layer.set_velocity(velocity));
+    }
+
     /// `z = x · w`.
     ///
     /// Shapes: `x [rows, in]`, `z [rows, out]`. Overwrites `z`.

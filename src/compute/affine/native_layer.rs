@@ -5,6 +5,8 @@
 //! input needs a gradient keep `wᵀ` packed the same way beside it, rewritten with each update. No product here
 //! packs anything, and the optimiser works on the gradient while it is in registers.
 
+use std::ops::Range;
+
 use super::super::shared::{Rows, RowsMut, SharedBuffer};
 use super::super::tile::{InstructionSet, Operand, Sink};
 use crate::error::Result;
@@ -77,18 +79,20 @@ impl Panels {
         self.first_column(panel) * self.rows + row * self.width(panel)
     }
 
-    /// Where element `[row, column]` lies.
-    fn index(&self, row: usize, column: usize) -> usize {
-        let panel = self.panel_of(column);
-        self.at(panel, row) + column - self.first_column(panel)
+    /// The columns in a panel, without its padding.
+    fn columns_of(&self, panel: usize) -> Range<usize> {
+        let first = self.first_column(panel);
+        first..self.columns.min(first + self.width(panel))
     }
 
     /// Takes over a row-major matrix.
     fn pack(&mut self, from: &[f32]) {
-        for (row, values) in from.chunks_exact(self.columns).enumerate() {
-            for (column, &value) in values.iter().enumerate() {
-                let at = self.index(row, column);
-                self.values.as_mut_slice()[at] = value;
+        for panel in 0..self.count() {
+            let columns = self.columns_of(panel);
+            for (row, values) in from.chunks_exact(self.columns).enumerate() {
+                let at = self.at(panel, row);
+                self.values.as_mut_slice()[at..at + columns.len()]
+                    .copy_from_slice(&values[columns.clone()]);
             }
         }
     }
@@ -100,9 +104,11 @@ impl Panels {
     unsafe fn unpack(&self, to: &mut [f32]) {
         // SAFETY: the caller's promise.
         let values = unsafe { self.values.read(0..self.values.len()) };
-        for (row, out) in to.chunks_exact_mut(self.columns).enumerate() {
-            for (column, out) in out.iter_mut().enumerate() {
-                *out = values[self.index(row, column)];
+        for panel in 0..self.count() {
+            let columns = self.columns_of(panel);
+            for (row, out) in to.chunks_exact_mut(self.columns).enumerate() {
+                let at = self.at(panel, row);
+                out[columns.clone()].copy_from_slice(&values[at..at + columns.len()]);
             }
         }
     }
@@ -300,6 +306,10 @@ impl NativeLayer {
         }
     }
 
+    pub(super) fn set_velocity(&mut self, from: &[f32]) {
+        self.velocity.pack(from);
+    }
+
     pub(super) unsafe fn copy_weight(&self, weight: &mut [f32]) {
         // SAFETY: nobody updates the weights, by the caller's promise.
         unsafe { self.weight.unpack(weight) };
@@ -347,15 +357,13 @@ mod tests {
     fn every_column_has_a_place_of_its_own() {
         for set in sets() {
             for columns in 1..200 {
-                let panels = Panels::zeroed(set, 3, columns).expect("memory");
-                let mut places: Vec<usize> = (0..3)
-                    .flat_map(|row| (0..columns).map(move |column| (row, column)))
-                    .map(|(row, column)| panels.index(row, column))
-                    .collect();
-                places.sort_unstable();
-                places.dedup();
-                assert_eq!(places.len(), 3 * columns, "{set:?}, {columns} columns");
-                assert!(places[places.len() - 1] < panels.values.len());
+                let mut panels = Panels::zeroed(set, 3, columns).expect("memory");
+                let values: Vec<f32> = (0..3 * columns).map(|i| i as f32).collect();
+                panels.pack(&values);
+                let mut unpacked = vec![0.0; values.len()];
+                // SAFETY: the panels are ours alone.
+                unsafe { panels.unpack(&mut unpacked) };
+                assert_eq!(unpacked, values, "{set:?}, {columns} columns");
             }
         }
     }

@@ -1,0 +1,153 @@
+//! Where a setting comes from: a flag wins over the file, and the file over what is the default.
+
+use std::path::{Path, PathBuf};
+
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+use perceptor::run::Settings;
+use perceptor::{Error, Refusal, Result};
+
+use super::TrainArgs;
+use crate::cli::source::Source;
+
+/// Flags that a run may go on with as they are given: they change no bit of the result, or, as `--epochs`, only how far
+/// it goes.
+const FREE: [&str; 16] = [
+    "resume",
+    "data",
+    "train_images",
+    "train_labels",
+    "test_images",
+    "test_labels",
+    "data_mode",
+    "epochs",
+    "threads",
+    "checkpoint_every",
+    "keep",
+    "format",
+    "profile",
+    "quiet",
+    "verbose",
+    "help",
+];
+
+impl TrainArgs {
+    /// The settings of `file`, or the defaults without one, under the flags that were given.
+    pub(super) fn over(&self, file: Option<Settings>, matches: &ArgMatches) -> Result<Settings> {
+        let mut settings = file.unwrap_or_default();
+        let given = |flag: &str| matches.value_source(flag) == Some(ValueSource::CommandLine);
+        macro_rules! take {
+            ($($flag:literal: $setting:expr => $value:expr;)*) => {
+                $(if given($flag) { $setting = $value; })*
+            };
+        }
+        let train = &mut settings.train;
+        take! {
+            "scale": train.scale => self.scale;
+            "hidden": train.hidden => self.hidden.0.clone();
+            "activation": train.activation => self.activation;
+            "init": train.init => self.init;
+            "bias_init": train.bias_init => self.bias_init;
+            "epochs": train.epochs => self.epochs;
+            "shuffle_window": train.shuffle_window => self.shuffle_window;
+            "batch_size": train.batch_size => self.batch_size;
+            "lr": train.learning_rate => self.lr;
+            "momentum": train.momentum => self.momentum;
+            "seed": train.seed => self.seed;
+            "engine": train.engine => self.compute.engine;
+            "classes": settings.classes => self.classes;
+            "data_mode": settings.data_mode => self.data_mode;
+            "threads": settings.threads => self.compute.threads.threads;
+            "checkpoint_every": settings.checkpoint_every => self.checkpoint_every;
+            "keep": settings.keep => self.keep;
+        }
+        // Files that are named together belong together.
+        if ["data", "train_images", "test_images"]
+            .iter()
+            .any(|flag| given(flag))
+        {
+            self.data.give(&mut settings);
+        }
+        check_data(&settings)?;
+        Ok(settings)
+    }
+
+    /// Holds the flags against those that a resumed run may take.
+    pub(super) fn check_resume_flags(matches: &ArgMatches) -> Result<()> {
+        let fixed = matches.ids().find(|flag| {
+            let given = matches.value_source(flag.as_str()) == Some(ValueSource::CommandLine);
+            // Groups, which clap makes of structs, have names in capitals.
+            let group = flag
+                .as_str()
+                .starts_with(|first: char| first.is_ascii_uppercase());
+            given && !group && !FREE.contains(&flag.as_str())
+        });
+        match fixed {
+            None => Ok(()),
+            Some(flag) => Err(Error::Config(
+                Refusal::new(
+                    format!("--{}", flag.as_str().replace('_', "-")),
+                    "given with --resume",
+                    "the setting that the run began with",
+                )
+                .hint("start another run with --config RUN/config.toml and this flag"),
+            )),
+        }
+    }
+}
+
+/// Flags that contradict each other are told by their parser; a file has none.
+fn check_data(settings: &Settings) -> Result<()> {
+    let named = [
+        (
+            "train_images",
+            &settings.train_images,
+            "train_labels",
+            &settings.train_labels,
+        ),
+        (
+            "test_images",
+            &settings.test_images,
+            "test_labels",
+            &settings.test_labels,
+        ),
+    ];
+    let refuse = |key: &str, found: &str, expected: String| {
+        Err(Error::Config(Refusal::new(key, found, expected)))
+    };
+    for (images, path, labels, other) in named {
+        match (path, other) {
+            (Some(_), None) => return refuse(images, "given alone", format!("{labels} beside it")),
+            (None, Some(_)) => return refuse(labels, "given alone", format!("{images} beside it")),
+            (Some(_), Some(_)) if settings.data.is_some() => {
+                return refuse(images, "given beside data", "one of them".to_owned());
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// `settings` as they are recorded: with the place of the data for whoever stands elsewhere.
+pub(super) fn recorded(settings: &Settings, source: &Source) -> Settings {
+    let absolute = |path: &Path| -> Option<PathBuf> { std::path::absolute(path).ok() };
+    let mut settings = Settings {
+        data: None,
+        train_images: None,
+        train_labels: None,
+        test_images: None,
+        test_labels: None,
+        ..settings.clone()
+    };
+    match &source.folder {
+        Some(folder) => settings.data = absolute(folder),
+        None => {
+            let (train, test) = (&source.files.train, source.files.test.as_ref());
+            settings.train_images = absolute(&train.images);
+            settings.train_labels = absolute(&train.labels);
+            settings.test_images = test.and_then(|test| absolute(&test.images));
+            settings.test_labels = test.and_then(|test| absolute(&test.labels));
+        }
+    }
+    settings
+}

@@ -1,0 +1,272 @@
+//! A checkpoint file: safetensors that any tool can look into, and all that a run needs to go on from it.
+//!
+//! Tensors are those of a model, `layers.L.weight [in, out]` and `layers.L.bias [out]`, each with a second one of the
+//! same shape that ends in `.velocity`. The metadata's JSON object ends in a checksum, XXH3 of 128 bits over the object up
+//! to there and then all parameters and velocities in order, so that one flipped bit is noticed and an older checkpoint
+//! taken. There is no generator in it: what a run draws follows from the seed and the place (see [`crate::train::state`]).
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::config::TrainConfig;
+use crate::data::Fingerprint;
+use crate::data::fingerprint::hexadecimal;
+use crate::data::mmap::Bytes;
+use crate::error::{Error, Result};
+use crate::nn::{Activation, Spec};
+use crate::tensors::{self, Kind, TensorFile, little_endian};
+use crate::train::{EpochMetrics, State};
+
+const KIND: Kind = Kind {
+    name: "checkpoint",
+    format: 1,
+    damaged: Error::Checkpoint,
+    unusable: Error::Run,
+};
+
+/// What stands between the hashed part of the metadata and the checksum's digits.
+const CHECKSUM: &str = ",\"checksum\":\"";
+/// What the tensors of the velocity end in.
+const VELOCITY: &str = ".velocity";
+
+/// What a run is, whatever its state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The version of the program.
+    pub version: String,
+    /// The revision of its source.
+    pub revision: String,
+    /// Every setting that decides the result, the learning rate's schedule among them: it is constant. The engine is the
+    /// one at work, never `auto`.
+    pub config: TrainConfig,
+    /// The engine with what it runs on.
+    pub engine: String,
+    /// What it learns from and is measured on.
+    pub data: Fingerprint,
+}
+
+/// What a checkpoint file holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    /// The network.
+    pub spec: Spec,
+    /// What the run is.
+    pub identity: Identity,
+    /// How far it is, and where that left it.
+    pub state: State,
+}
+
+/// The metadata's JSON object, but for the checksum behind it.
+#[derive(Serialize, Deserialize)]
+struct Metadata {
+    format: u32,
+    layers: Vec<usize>,
+    activation: Activation,
+    #[serde(flatten)]
+    identity: Identity,
+    /// Steps done in the epoch after those listed.
+    steps: usize,
+    /// Summed losses of their samples, in nats.
+    loss_sum: f64,
+    /// Time they took, in seconds.
+    seconds: f64,
+    /// The epochs that are done; the best so far is among them.
+    epochs: Vec<EpochMetrics>,
+}
+
+impl Checkpoint {
+    /// The file as it would be written.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let Checkpoint {
+            spec,
+            identity,
+            state,
+        } = self;
+        let metadata = Metadata {
+            format: KIND.format,
+            layers: spec.sizes(),
+            activation: spec.activation(),
+            identity: identity.clone(),
+            steps: state.steps,
+            loss_sum: state.loss_sum,
+            seconds: state.elapsed.as_secs_f64(),
+            epochs: state.epochs.clone(),
+        };
+        let mut text = serde_json::to_string(&metadata).expect("plain data is always JSON");
+        text.pop();
+        let sum = checksum(&text, state);
+        text.push_str(&format!("{CHECKSUM}{sum}\"}}"));
+        let flats = [(&state.parameters[..], ""), (&state.velocity[..], VELOCITY)];
+        tensors::to_bytes(spec, &flats, text)
+    }
+
+    /// Reads the checkpoint at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the file cannot be read, [`Error::Checkpoint`] when it is damaged, [`Error::Run`] when it comes
+    /// from a later version.
+    pub fn load(path: &Path) -> Result<Checkpoint> {
+        Checkpoint::from_bytes(path, &Bytes::map(path, "a checkpoint")?)
+    }
+
+    /// Reads a checkpoint from the content of the file `path`.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] and [`Error::Run`], as [`Checkpoint::load`].
+    pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Checkpoint> {
+        let file = TensorFile::parse(&KIND, path, bytes)?;
+        let metadata: Metadata = file.metadata()?;
+        let spec = file.spec(&metadata.layers, metadata.activation)?;
+        file.check_count(4 * spec.layers().len(), "four a layer")?;
+        let seconds = Duration::try_from_secs_f64(metadata.seconds);
+        let elapsed = seconds.map_err(|_| {
+            let found = format!("{} seconds", metadata.seconds);
+            file.refuse(found, "a time that can have passed")
+        })?;
+        let state = State {
+            epochs: metadata.epochs,
+            steps: metadata.steps,
+            loss_sum: metadata.loss_sum,
+            elapsed,
+            parameters: file.flat(&spec, "")?,
+            velocity: file.flat(&spec, VELOCITY)?,
+        };
+        let text = file.metadata.rsplit_once(CHECKSUM);
+        let Some((text, sum)) = text.and_then(|(text, end)| Some((text, end.strip_suffix("\"}")?)))
+        else {
+            return Err(file.refuse("no checksum at the end of its metadata", "one"));
+        };
+        let expected = checksum(text, &state);
+        if sum != expected {
+            return Err(file.refuse(
+                format!("content with checksum {expected}"),
+                &format!("{sum}, as when it was written"),
+            ));
+        }
+        Ok(Checkpoint {
+            spec,
+            identity: metadata.identity,
+            state,
+        })
+    }
+}
+
+fn checksum(text: &str, state: &State) -> String {
+    let mut hash = Xxh3::new();
+    hash.update(text.as_bytes());
+    hash.update(&little_endian(&state.parameters));
+    hash.update(&little_endian(&state.velocity));
+    hexadecimal(hash.digest128())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::fingerprint::HalfPrint;
+    use proptest::prelude::*;
+
+    fn checkpoint() -> Checkpoint {
+        let spec = Spec::new(3, &[2], 2, Activation::Tanh).expect("a spec");
+        let epoch = EpochMetrics {
+            epoch: 1,
+            train_loss: 0.1 + 0.2,
+            test_loss: None,
+            test_accuracy: Some(1.0 / 3.0),
+            learning_rate: 0.1,
+            train_seconds: 1e-3,
+            samples_per_second: 1e5,
+            gflops: 0.7,
+        };
+        Checkpoint {
+            state: State {
+                epochs: vec![epoch],
+                steps: 3,
+                loss_sum: 1.0 / 7.0,
+                elapsed: Duration::from_millis(2),
+                parameters: (0..spec.parameters()).map(|i| i as f32 / 7.0).collect(),
+                velocity: (0..spec.parameters()).map(|i| i as f32 / -9.0).collect(),
+            },
+            spec,
+            identity: Identity {
+                version: "0".to_owned(),
+                revision: "0".to_owned(),
+                config: TrainConfig::default(),
+                engine: "none".to_owned(),
+                data: Fingerprint {
+                    train: HalfPrint {
+                        items: 1,
+                        classes: 2,
+                        image_bytes: 3,
+                        images: "a".to_owned(),
+                        labels: "b".to_owned(),
+                    },
+                    test: None,
+                },
+            },
+        }
+    }
+
+    fn read(bytes: &[u8]) -> Result<Checkpoint> {
+        Checkpoint::from_bytes(Path::new("c"), bytes)
+    }
+
+    #[test]
+    fn comes_back_bit_for_bit() {
+        let checkpoint = checkpoint();
+        let bytes = checkpoint.to_bytes();
+        assert_eq!(read(&bytes).expect("a checkpoint"), checkpoint);
+        assert_eq!(checkpoint.to_bytes(), bytes);
+    }
+
+    #[test]
+    fn a_later_format_is_told_from_damage() {
+        let bytes = checkpoint().to_bytes();
+        let from = b"format\\\":1";
+        let at = bytes.windows(from.len()).position(|window| window == from);
+        let mut later = bytes.clone();
+        later[at.expect("a format") + from.len() - 1] = b'7';
+        let refused = read(&later).expect_err("a refusal");
+        assert!(matches!(refused, Error::Run(_)), "{refused}");
+        assert!(
+            refused.to_string().contains("checkpoint format 7"),
+            "{refused}"
+        );
+    }
+
+    /// Every byte, and some of its bits: nothing of a checkpoint may change unnoticed.
+    #[test]
+    fn one_flipped_bit_anywhere_is_noticed() {
+        let checkpoint = checkpoint();
+        let bytes = checkpoint.to_bytes();
+        for at in 0..bytes.len() {
+            for bit in [0, 3, 7] {
+                let mut bytes = bytes.clone();
+                bytes[at] ^= 1 << bit;
+                if let Ok(read) = read(&bytes) {
+                    // White space behind the header, which says nothing.
+                    assert_eq!(read, checkpoint, "byte {at}, bit {bit}");
+                }
+            }
+        }
+        for length in 0..bytes.len() {
+            assert!(read(&bytes[..length]).is_err(), "{length} bytes");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_parser_panic(
+            at in 0usize..4000, with in proptest::collection::vec(any::<u8>(), 0..40), cut in 0usize..5000,
+        ) {
+            let mut bytes = checkpoint().to_bytes();
+            let at = at % bytes.len();
+            let end = bytes.len().min(at + with.len());
+            bytes[at..end].copy_from_slice(&with[..end - at]);
+            bytes.truncate(cut);
+            let _ = read(&bytes);
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! `environment.json`: what a run ran on. Nothing reads it back; people do.
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+
+use crate::compute::blas::Blas;
+use crate::doctor::machine::{Machine, SystemFiles};
+use crate::doctor::program::Build;
+use crate::durable::write_soon;
+use crate::error::Result;
+
+/// The name and version of the layout.
+const SCHEMA: &str = "perceptor.environment/1";
+
+/// What a run runs on.
+#[derive(Debug, Clone, Serialize)]
+pub struct Environment {
+    schema: &'static str,
+    build: Build,
+    /// The linear algebra library that is linked in.
+    blas: Blas,
+    /// The engine at work, with what it runs on.
+    engine: String,
+    threads: usize,
+    /// When this session began, in seconds since 1970.
+    started: u64,
+    machine: Machine,
+}
+
+impl Environment {
+    /// Looks at this machine.
+    pub fn look(engine: String, threads: usize, blas: Blas) -> Environment {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        Environment {
+            schema: SCHEMA,
+            build: Build::of_this_program(),
+            blas,
+            engine,
+            threads,
+            started: now.map_or(0, |since| since.as_secs()),
+            machine: Machine::look(&SystemFiles::below(Path::new("/"))),
+        }
+    }
+
+    /// Writes the file at `path`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] when it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        write_soon(path, |out| {
+            serde_json::to_writer_pretty(&mut *out, self)?;
+            writeln!(out)
+        })
+    }
+}

@@ -1,0 +1,148 @@
+//! How often a run is saved: every so many epochs, steps or minutes, or never.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The distance between two checkpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "String")]
+pub enum Every {
+    /// So many epochs, counted from the first.
+    Epochs(usize),
+    /// So many steps, counted from the first of the run.
+    Steps(usize),
+    /// So many minutes after the last checkpoint.
+    Minutes(f64),
+    /// No checkpoint but where a run is stopped.
+    Never,
+}
+
+impl Default for Every {
+    fn default() -> Every {
+        Every::Epochs(1)
+    }
+}
+
+impl Every {
+    /// The time between two, where that is what counts.
+    pub(super) fn interval(self) -> Option<Duration> {
+        match self {
+            Every::Minutes(minutes) => Some(Duration::from_secs_f64(60.0 * minutes)),
+            _ => None,
+        }
+    }
+}
+
+/// `1 epoch`, `100 steps`, `0.5 minutes`, `never`.
+impl fmt::Display for Every {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (number, unit) = match *self {
+            Every::Epochs(number) => (number as f64, "epoch"),
+            Every::Steps(number) => (number as f64, "step"),
+            Every::Minutes(number) => (number, "minute"),
+            Every::Never => return f.write_str("never"),
+        };
+        write!(f, "{number} {unit}{}", if number == 1.0 { "" } else { "s" })
+    }
+}
+
+/// What would have been accepted.
+const EXPECTED: &str = "a number of epochs, steps or minutes, as \"5 epochs\", or never";
+
+impl FromStr for Every {
+    type Err = String;
+
+    /// Reads `5`, `5 epochs`, `100steps`, `0.5 minutes`, `never`.
+    fn from_str(text: &str) -> Result<Every, String> {
+        let refuse = || format!("expected {EXPECTED}");
+        let text = text.trim();
+        if ["never", "off"].contains(&text) {
+            return Ok(Every::Never);
+        }
+        let unit = text.find(|c: char| c.is_alphabetic() || c.is_whitespace());
+        let (number, unit) = text.split_at(unit.unwrap_or(text.len()));
+        let count = || number.parse().ok().filter(|&count: &usize| count >= 1);
+        let every = match unit.trim() {
+            "" | "epoch" | "epochs" => count().map(Every::Epochs),
+            "step" | "steps" => count().map(Every::Steps),
+            "minute" | "minutes" => {
+                // From a millisecond to a century.
+                let minutes = number.parse().ok();
+                let sensible = minutes.filter(|minutes: &f64| (1.6e-5..5.3e7).contains(minutes));
+                sensible.map(Every::Minutes)
+            }
+            _ => None,
+        };
+        every.ok_or_else(refuse)
+    }
+}
+
+/// As it may stand in a file: `"5 epochs"`, or `5`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Text(String),
+    Number(u32),
+}
+
+impl TryFrom<Written> for Every {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Every, String> {
+        let text = match written {
+            Written::Text(text) => text,
+            Written::Number(number) => number.to_string(),
+        };
+        text.parse()
+            .map_err(|expected| format!("{text:?}, {expected}"))
+    }
+}
+
+impl From<Every> for String {
+    fn from(every: Every) -> String {
+        every.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_people_write_and_what_it_writes_itself() {
+        for (text, every) in [
+            ("5", Every::Epochs(5)),
+            ("1 epoch", Every::Epochs(1)),
+            ("5epochs", Every::Epochs(5)),
+            (" 100  steps ", Every::Steps(100)),
+            ("10 minutes", Every::Minutes(10.0)),
+            ("0.5minutes", Every::Minutes(0.5)),
+            ("off", Every::Never),
+            ("never", Every::Never),
+        ] {
+            assert_eq!(text.parse(), Ok(every), "{text}");
+            assert_eq!(every.to_string().parse(), Ok(every), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_means_nothing() {
+        for text in [
+            "",
+            "0",
+            "-1",
+            "1.5",
+            "0 steps",
+            "0 minutes",
+            "inf minutes",
+            "5 hours",
+            "epochs",
+            "1 2",
+        ] {
+            assert!(text.parse::<Every>().is_err(), "{text}");
+        }
+    }
+}

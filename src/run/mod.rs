@@ -1,0 +1,26 @@
+//! A run that outlives its process: a folder with its settings, its metrics, its checkpoints and at last its model.
+//!
+//! `folder` says what lies where, `settings` is `config.toml`, `environment` and `metrics` are records for people and
+//! programs; `checkpoint` is the file, `shelf` the folder of them, `every` how often there is one; `saver` writes them
+//! beside the training, `keeper` looks after a run, `resume` says whether and where an earlier one goes on.
+
+pub mod checkpoint;
+pub mod environment;
+pub mod every;
+pub mod folder;
+pub mod keeper;
+pub mod metrics;
+pub mod resume;
+mod saver;
+pub mod settings;
+pub mod shelf;
+
+pub use checkpoint::{Checkpoint, Identity};
+pub use environment::Environment;
+pub use every::Every;
+pub use folder::RunFolder;
+pub use keeper::{Care, Keeper};
+pub use resume::Resumption;
+pub use saver::{Failure, Identifier};
+pub use settings::Settings;
+pub use shelf::Shelf;

@@ -1,0 +1,198 @@
+//! `config.toml`: every effective setting is in it, flags win over it, it wins over defaults, and what is wrong in it is
+//! said with its name.
+
+use proptest::prelude::*;
+use std::path::Path;
+
+use perceptor::TrainConfig;
+use perceptor::run::{Every, Settings};
+
+use crate::desk::Desk;
+use crate::interrupted::{MODEL, SHORT, short_desk, undisturbed};
+
+const ALL: &str = "train --data set --hidden 7,5 --activation relu --init he --bias-init 0.25 --epochs 2 --batch-size 9 \
+     --lr 0.03 --momentum 0.5 --seed 18446744073709551615 --scale standard --classes 4 --engine portable --threads 2 \
+     --data-mode copy --checkpoint-every 3steps --keep 5 --out out";
+
+#[test]
+fn the_record_of_a_run_makes_the_same_run_again() {
+    let desk = short_desk();
+    desk.run(ALL).done();
+    let model = desk.read(MODEL);
+    let text = String::from_utf8(desk.read("out/config.toml")).expect("text");
+    for line in [
+        "hidden = [7, 5]",
+        "activation = \"relu\"",
+        "init = \"he\"",
+        "bias_init = 0.25",
+        "epochs = 2",
+        "batch_size = 9",
+        "learning_rate = 0.03",
+        "momentum = 0.5",
+        "seed = \"18446744073709551615\"",
+        "scale = \"standard\"",
+        "classes = 4",
+        "engine = \"portable\"",
+        "threads = 2",
+        "data_mode = \"copy\"",
+        "checkpoint_every = \"3 steps\"",
+        "keep = 5",
+        &format!("data = \"{}\"", desk.path("set").display()),
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}: {text}");
+    }
+    desk.run("train --config out/config.toml --out again")
+        .done();
+    assert!(desk.read("again/model.safetensors") == model);
+    assert_eq!(desk.read("again/config.toml"), desk.read("out/config.toml"));
+}
+
+#[test]
+fn a_run_folder_has_its_record_beside_the_model() {
+    let desk = short_desk();
+    desk.run(SHORT).done();
+    let environment: serde_json::Value =
+        serde_json::from_slice(&desk.read("out/environment.json")).expect("JSON");
+    assert_eq!(environment["build"]["version"], perceptor::VERSION);
+    assert_eq!(environment["build"]["revision"], perceptor::REVISION);
+    assert!(
+        environment["threads"].is_u64() && environment["blas"]["library"].is_string(),
+        "{environment}"
+    );
+    let jsonl = String::from_utf8(desk.read("out/metrics.jsonl")).expect("text");
+    let csv = String::from_utf8(desk.read("out/metrics.csv")).expect("text");
+    assert_eq!((jsonl.lines().count(), csv.lines().count()), (4, 5));
+    for (number, line) in (1..).zip(jsonl.lines()) {
+        let epoch: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        assert_eq!(epoch["epoch"], number);
+        let columns: Vec<&str> = csv
+            .lines()
+            .nth(number)
+            .expect("a line")
+            .split(',')
+            .collect();
+        assert_eq!(columns[0], number.to_string());
+        assert_eq!(columns[1].parse::<f64>().ok(), epoch["train_loss"].as_f64());
+    }
+}
+
+#[test]
+fn flags_win_over_the_file_and_the_file_over_defaults() {
+    let desk = short_desk();
+    desk.put(
+        "my.toml",
+        b"hidden = [20, 12]\nactivation = \"tanh\"\nepochs = 9\nlr = 0.1\ndata = \"nowhere\"\n",
+    );
+    let expected = undisturbed(&desk, SHORT);
+    desk.run("train --config my.toml --epochs 4 --data set --out out")
+        .done();
+    assert!(desk.read(MODEL) == expected);
+}
+
+#[test]
+fn what_is_wrong_in_a_file_is_said_with_its_name() {
+    let desk = Desk::empty();
+    for (text, message) in [
+        (
+            "bach_size = 3",
+            "my.toml: no setting is called bach_size, expected ",
+        ),
+        (
+            "learnin_rate = 3",
+            "my.toml: no setting is called learnin_rate, expected ",
+        ),
+        (
+            "lr = \"fast\"",
+            "my.toml: lr: invalid type: string \"fast\", expected f32\n",
+        ),
+        (
+            "epochs = -1",
+            "my.toml: epochs: invalid value: integer `-1`, expected usize\n",
+        ),
+        (
+            "keep = 0",
+            "my.toml: keep: invalid value: integer `0`, expected a nonzero usize\n",
+        ),
+        (
+            "seed = -1",
+            "my.toml: seed: -1, expected 0 to 18446744073709551615\n",
+        ),
+        (
+            "engine = \"quantum\"",
+            "my.toml: engine: unknown variant `quantum`, expected one of ",
+        ),
+        (
+            "checkpoint_every = \"5 hours\"",
+            "my.toml: checkpoint_every: \"5 hours\", expected a number of epochs, steps or minutes",
+        ),
+        ("epochs = 0", "--epochs: 0, expected 1 to 4294967295\n"),
+        (
+            "data = \"a\"\ntrain_images = \"b\"\ntrain_labels = \"c\"",
+            "train_images: given beside data, expected one of them\n",
+        ),
+        (
+            "train_images = \"b\"",
+            "train_images: given alone, expected train_labels beside it\n",
+        ),
+        ("\n\nepochs 5", "my.toml: line 3: "),
+        ("epochs = 5\nepochs = 6", "my.toml: line 2: "),
+    ] {
+        desk.put("my.toml", text.as_bytes());
+        desk.refuses_in_parts("train --config my.toml", 2, &[message]);
+    }
+    desk.put("my.toml", b"bach_size = 3");
+    assert_eq!(
+        desk.run("train --config my.toml").hint(),
+        "the nearest is batch_size"
+    );
+    desk.put("my.toml", &[0xff, 0xfe]);
+    desk.refuses(
+        "train --config my.toml",
+        2,
+        "my.toml: bytes that are no text, expected TOML",
+    );
+    desk.put("my.toml", &vec![b' '; (1 << 20) + 1]);
+    desk.refuses(
+        "train --config my.toml",
+        2,
+        "my.toml: more than 1048576 bytes, expected a table of settings",
+    );
+    desk.refuses_in_parts(
+        "train --config nowhere.toml",
+        1,
+        &["nowhere.toml: could not open: "],
+    );
+}
+
+proptest! {
+    #[test]
+    fn settings_come_back_as_they_were(
+        seed in any::<u64>(), lr in any::<f32>(), hidden in proptest::collection::vec(any::<u32>(), 0..4),
+        steps in 1usize..1_000_000, path in "\\PC{1,20}",
+    ) {
+        prop_assume!(lr.is_finite());
+        let settings = Settings {
+            data: Some(path.into()),
+            train: TrainConfig {
+                seed,
+                learning_rate: lr,
+                hidden: hidden.into_iter().map(|width| width as usize).collect(),
+                ..TrainConfig::default()
+            },
+            checkpoint_every: Every::Steps(steps),
+            ..Settings::default()
+        };
+        let read = Settings::from_bytes(Path::new("c"), settings.to_text().as_bytes());
+        prop_assert_eq!(read.expect("what it wrote"), settings);
+    }
+
+    #[test]
+    fn no_text_makes_the_parser_panic(text in "\\PC{0,200}", at in 0usize..600, bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+        let _ = Settings::from_bytes(Path::new("c"), text.as_bytes());
+        let mut whole = Settings::default().to_text().into_bytes();
+        let at = at % whole.len();
+        let end = whole.len().min(at + bytes.len());
+        whole[at..end].copy_from_slice(&bytes[..end - at]);
+        let _ = Settings::from_bytes(Path::new("c"), &whole);
+    }
+}

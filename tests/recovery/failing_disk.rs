@@ -1,0 +1,284 @@
+//! Disks that fill up, folders that turn read-only, `fsync` and `rename` that fail: told at once and in the exit code,
+//! with what was saved before still whole.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use crate::desk::{Desk, Run};
+use crate::faults::Faults;
+use crate::interrupted::{
+    MODEL, SHORT, checkpoints, end, leftovers, long_desk, short_desk, start, undisturbed,
+    wait_for_checkpoint,
+};
+
+/// What the system says.
+const FULL: i32 = libc::ENOSPC;
+const BROKEN: i32 = libc::EIO;
+const READ_ONLY: i32 = libc::EROFS;
+
+fn with_fault(desk: &Desk, faults: &Faults, line: &str, part: &str, fault: &str) -> Run {
+    let mut command = desk.command(line);
+    faults.inject(&mut command, part, fault);
+    end(line, start(command))
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_saved_is_told_and_training_goes_on_from_the_one_before() {
+    let Some(faults) = Faults::build() else {
+        return;
+    };
+    let desk = short_desk();
+    let expected = undisturbed(&desk, SHORT);
+    // The second and all later ones fail. A checkpoint opens and renames once; it syncs itself and its folder.
+    for (fault, action) in [
+        (format!("open:3+:{FULL}"), "create a file in this folder"),
+        (
+            format!("open:3+:{READ_ONLY}"),
+            "create a file in this folder",
+        ),
+        (format!("write:2+:{FULL}"), "write"),
+        (format!("fsync:3+:{BROKEN}"), "sync to the disk"),
+        (format!("rename:2+:{FULL}"), "put into place"),
+        (format!("rename:2+:{BROKEN}"), "put into place"),
+    ] {
+        let line = format!("{SHORT} --exist-ok --quiet");
+        let run = with_fault(&desk, &faults, &line, "out/checkpoint", &fault);
+        assert_eq!(run.code, Some(4), "{fault}: {run:#?}");
+        let message = format!("could not {action}: ");
+        let error = run.stderr.lines().find(|line| line.starts_with("error: "));
+        assert!(
+            error.is_some_and(|error| error.contains(&message)),
+            "{fault}: {run:#?}"
+        );
+        assert!(
+            run.hint()
+                .starts_with("training goes on; out/checkpoint/epoch-000"),
+            "{fault}: {run:#?}"
+        );
+        assert!(
+            run.hint().ends_with(".safetensors is whole"),
+            "{fault}: {run:#?}"
+        );
+        // It was trained to its end all the same, and what was saved is good to go on from.
+        assert!(desk.read(MODEL) == expected, "{fault}");
+        desk.remove(MODEL);
+        assert_eq!(checkpoints(&desk).len(), 1, "{fault}");
+        desk.run("train --resume out --quiet").done();
+        assert!(desk.read(MODEL) == expected, "{fault}");
+        assert_eq!(leftovers(&desk), Vec::<String>::new(), "{fault}");
+    }
+}
+
+#[test]
+fn a_run_that_cannot_save_anything_ends_in_words() {
+    let Some(faults) = Faults::build() else {
+        return;
+    };
+    let desk = long_desk();
+    for fault in [
+        format!("write:1+:{FULL}"),
+        format!("fsync:1+:{BROKEN}"),
+        format!("rename:1+:{BROKEN}"),
+    ] {
+        let line = format!("{} --exist-ok --quiet", crate::interrupted::LONG);
+        let run = with_fault(&desk, &faults, &line, "out/checkpoint", &fault);
+        assert_eq!(
+            (run.code, run.stdout.as_str()),
+            (Some(1), ""),
+            "{fault}: {run:#?}"
+        );
+        assert!(
+            run.stderr.contains(", and no older checkpoint stands\n"),
+            "{fault}: {run:#?}"
+        );
+        assert!(
+            run.hint().contains("--checkpoint-every never"),
+            "{fault}: {run:#?}"
+        );
+        assert!(checkpoints(&desk).is_empty());
+    }
+    // As it says, it trains without.
+    let fault = format!("rename:1+:{BROKEN}");
+    let line = format!("{SHORT} --exist-ok --quiet --checkpoint-every never");
+    with_fault(&desk, &faults, &line, "out/checkpoint", &fault).done();
+}
+
+#[test]
+fn a_model_that_cannot_be_written_is_an_error_and_the_run_can_go_on() {
+    let Some(faults) = Faults::build() else {
+        return;
+    };
+    let desk = short_desk();
+    let expected = undisturbed(&desk, SHORT);
+    let fault = format!("rename:1:{FULL}");
+    let run = with_fault(
+        &desk,
+        &faults,
+        &format!("{SHORT} --quiet"),
+        "model.safetensors",
+        &fault,
+    );
+    assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""), "{run:#?}");
+    assert!(
+        run.stderr
+            .contains("out/model.safetensors: could not put into place: "),
+        "{run:#?}"
+    );
+    assert!(!desk.has(MODEL));
+    desk.run("train --resume out --quiet").done();
+    assert!(desk.read(MODEL) == expected);
+}
+
+#[test]
+fn metrics_that_cannot_be_written_are_told_in_words_and_in_the_exit_code() {
+    let Some(faults) = Faults::build() else {
+        return;
+    };
+    let desk = short_desk();
+    let fault = format!("write:3+:{FULL}");
+    let run = with_fault(
+        &desk,
+        &faults,
+        &format!("{SHORT} --quiet"),
+        "metrics.csv",
+        &fault,
+    );
+    assert_eq!(run.code, Some(4), "{run:#?}");
+    assert!(
+        run.stderr
+            .contains("error: out/metrics.csv: could not write: "),
+        "{run:#?}"
+    );
+    assert!(desk.has(MODEL));
+}
+
+/// A file system of one megabyte that goes away with its value. None, in words, where this user may not mount.
+struct Small(std::path::PathBuf);
+
+impl Small {
+    fn mount(at: &Path) -> Option<Small> {
+        fs::create_dir(at).expect("a folder");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=1m,mode=0777", "tmpfs"])
+            .arg(at)
+            .stderr(std::process::Stdio::null())
+            .status();
+        if mounted.is_ok_and(|status| status.success()) {
+            return Some(Small(at.to_owned()));
+        }
+        eprintln!("skipped: this user may not mount a file system");
+        None
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg(&self.0).status());
+    }
+}
+
+#[test]
+fn a_disk_that_fills_up_leaves_the_checkpoint_before() {
+    let desk = long_desk();
+    let Some(small) = Small::mount(&desk.path("small")) else {
+        return;
+    };
+    let line = "train --data set --hidden 200,100 --activation relu --lr 0.01 --epochs 12 --out small/out --keep 1 --quiet";
+    let mut child = start(desk.command(line));
+    // One checkpoint of 180 kB has its place, then someone takes the rest.
+    let shelf = desk.path("small/out/checkpoint");
+    let saved = || {
+        fs::read_dir(&shelf).is_ok_and(|entries| {
+            entries.flatten().any(|entry| {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                name.starts_with("epoch-") && name.ends_with(".safetensors")
+            })
+        })
+    };
+    while !saved() {
+        assert!(
+            child.try_wait().expect("asking").is_none(),
+            "ended too soon"
+        );
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let mut block = vec![0u8; 1 << 20];
+    while !block.is_empty()
+        && fs::write(small.0.join(format!("full-{}", block.len())), &block).is_err()
+    {
+        block.truncate(block.len() / 2);
+    }
+    for number in 0..1000 {
+        if fs::write(small.0.join(format!("rest-{number}")), vec![0; 4096]).is_err() {
+            break;
+        }
+    }
+    let run = end(line, child);
+    // Neither a checkpoint nor the model finds room.
+    assert_eq!(run.code, Some(1), "{run:#?}");
+    assert!(run.stderr.contains("No space left on device"), "{run:#?}");
+    assert!(
+        run.stderr
+            .contains("hint: training goes on; small/out/checkpoint/epoch-"),
+        "{run:#?}"
+    );
+    assert!(
+        run.stderr
+            .contains("small/out/model.safetensors: could not "),
+        "{run:#?}"
+    );
+    for entry in fs::read_dir(&small.0).expect("a folder").flatten() {
+        if entry.file_type().expect("a type").is_file() {
+            fs::remove_file(entry.path()).expect("making room");
+        }
+    }
+    desk.run("train --resume small/out --quiet").done();
+    let expected = undisturbed(&desk, &line.replace("small/out --keep 1 --quiet", "out"));
+    assert!(desk.read("small/out/model.safetensors") == expected);
+}
+
+#[test]
+fn a_folder_turned_read_only_midway_leaves_the_checkpoint_before() {
+    /// Nobody, on every Unix there is.
+    const NOBODY: u32 = 65534;
+    let desk = long_desk();
+    let expected = undisturbed(&desk, crate::interrupted::LONG);
+    let mode = |path: &str, mode| {
+        let locked = fs::Permissions::from_mode(mode);
+        fs::set_permissions(desk.path(path), locked).expect("changing a mode");
+    };
+    let mut command = desk.command(&format!("{} --quiet", crate::interrupted::LONG));
+    mode("", 0o777);
+    // The superuser may write anywhere, so it trains as someone who may not.
+    // SAFETY: a plain system call.
+    if unsafe { libc::geteuid() } == 0 {
+        let program = desk.path("perceptor");
+        fs::copy(command.get_program(), &program).expect("copying the program");
+        let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
+        command = Command::new(program);
+        command
+            .args(arguments)
+            .current_dir(desk.path(""))
+            .uid(NOBODY)
+            .gid(NOBODY);
+    }
+    let mut child = start(command);
+    wait_for_checkpoint(&desk, &mut child);
+    mode("out/checkpoint", 0o555);
+    let run = end(crate::interrupted::LONG, child);
+    mode("out/checkpoint", 0o777);
+    assert_eq!(run.code, Some(4), "{run:#?}");
+    assert!(
+        run.stderr
+            .contains("out/checkpoint: could not create a file in this folder: Permission denied"),
+        "{run:#?}"
+    );
+    assert!(run.hint().contains("training goes on"), "{run:#?}");
+    assert!(desk.read(MODEL) == expected);
+    desk.remove(MODEL);
+    desk.run("train --resume out --quiet").done();
+    assert!(desk.read(MODEL) == expected);
+}

@@ -1,0 +1,224 @@
+//! Runs that cannot go on, each in words: another network, later formats, damage, flags that do not go together.
+
+use std::fs;
+
+use crate::desk::Desk;
+use crate::interrupted::{MODEL, SHORT, checkpoints, short_desk, undisturbed};
+
+const NEWEST: &str = "out/checkpoint/epoch-0004-step-000000.safetensors";
+
+fn trained() -> Desk {
+    let desk = short_desk();
+    desk.run(SHORT).done();
+    assert_eq!(checkpoints(&desk).len(), 2);
+    desk
+}
+
+/// Puts `to` in the place of the only `from` in a file.
+fn replace(desk: &Desk, name: &str, from: &str, to: &str) {
+    let bytes = desk.read(name);
+    let at = bytes
+        .windows(from.len())
+        .position(|window| window == from.as_bytes());
+    let at = at.unwrap_or_else(|| panic!("{from} in {name}"));
+    let bytes = [&bytes[..at], to.as_bytes(), &bytes[at + from.len()..]].concat();
+    desk.put(name, &bytes);
+}
+
+#[test]
+fn what_is_no_run_does_not_go_on() {
+    let desk = short_desk();
+    let hint = "runs are in runs/train-N unless --out named another folder";
+    for (path, found) in [
+        ("nowhere", "no such folder"),
+        ("set", "a folder without config.toml"),
+        ("set/train-images-idx3-ubyte", "no folder"),
+    ] {
+        let message = format!("{path}: {found}, expected the folder of a run");
+        assert_eq!(
+            desk.refuses(&format!("train --resume {path}"), 1, &message)
+                .hint(),
+            hint
+        );
+    }
+}
+
+#[test]
+fn another_network_or_another_setting_is_another_run() {
+    let desk = trained();
+    for (from, to, message) in [
+        (
+            "hidden = [20, 12]",
+            "hidden = [20, 13]",
+            "hidden is [20,13], expected [20,12]",
+        ),
+        (
+            "activation = \"tanh\"",
+            "activation = \"relu\"",
+            "activation is \"relu\", expected \"tanh\"",
+        ),
+        ("seed = 1", "seed = 2", "seed is 2, expected 1"),
+        (
+            "learning_rate = 0.1",
+            "learning_rate = 0.2",
+            "learning_rate is 0.2, expected 0.1",
+        ),
+    ] {
+        replace(&desk, "out/config.toml", from, to);
+        let message = format!("out/config.toml: {message}, as in {NEWEST}");
+        desk.refuses("train --resume out", 1, &message);
+        replace(&desk, "out/config.toml", to, from);
+    }
+    desk.run("train --resume out --quiet").done();
+}
+
+#[test]
+fn a_later_format_is_refused_and_not_fallen_back_from() {
+    let desk = trained();
+    replace(&desk, NEWEST, "format\\\":1", "format\\\":2");
+    let message =
+        format!("{NEWEST}: checkpoint format 2, expected 1, the newest this version reads");
+    desk.refuses("train --resume out", 1, &message);
+}
+
+#[test]
+fn another_engine_than_the_runs_is_refused() {
+    let desk = short_desk();
+    desk.run(&format!("{SHORT} --engine portable")).done();
+    let bytes = desk.read(NEWEST);
+    let from = b"portable matrixmultiply ";
+    let at = bytes.windows(from.len()).position(|window| window == from);
+    assert!(at.is_some(), "the engine stands in the checkpoint");
+    // A run of another engine, by its settings.
+    replace(
+        &desk,
+        "out/config.toml",
+        "engine = \"portable\"",
+        "engine = \"auto\"",
+    );
+    let run = desk.run("train --resume out");
+    assert!([Some(0), Some(1)].contains(&run.code), "{run:#?}");
+    if run.code == Some(1) {
+        assert!(
+            run.stderr.contains(": a run with portable matrixmultiply "),
+            "{run:#?}"
+        );
+        assert!(
+            run.hint().contains("another engine ends in other bits"),
+            "{run:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_damaged_newest_checkpoint_falls_back_to_the_one_before() {
+    let desk = short_desk();
+    let expected = undisturbed(&desk, SHORT);
+    type Harm = fn(Vec<u8>) -> Vec<u8>;
+    let harms: [(Harm, &str); 5] = [
+        (|_| Vec::new(), "a safetensors file"),
+        (
+            |bytes| bytes[..bytes.len() / 2].to_vec(),
+            "a safetensors file",
+        ),
+        (|bytes| vec![0; bytes.len()], "expected"),
+        (|_| b"a text".to_vec(), "a safetensors file"),
+        (
+            |mut bytes| {
+                let last = bytes.len() - 3;
+                bytes[last] ^= 1;
+                bytes
+            },
+            "as when it was written",
+        ),
+    ];
+    for (harm, words) in harms {
+        desk.run(&format!("{SHORT} --exist-ok")).done();
+        desk.put(NEWEST, &harm(desk.read(NEWEST)));
+        desk.remove(MODEL);
+        let run = desk.run("train --resume out");
+        assert_eq!(run.code, Some(0), "{run:#?}");
+        let warning = run
+            .stderr
+            .lines()
+            .find(|line| line.starts_with("warning: "));
+        let warning = warning.unwrap_or_else(|| panic!("no warning: {run:#?}"));
+        assert!(
+            warning.starts_with(&format!("warning: {NEWEST}: ")) && warning.contains(words),
+            "{run:#?}"
+        );
+        assert!(
+            run.hint()
+                .starts_with("the one before is whole: going on from out/checkpoint/epoch-000"),
+            "{run:#?}"
+        );
+        assert!(desk.read(MODEL) == expected);
+        assert!(desk.has(&format!("{NEWEST}.damaged")));
+    }
+}
+
+#[test]
+fn where_no_checkpoint_is_whole_nothing_goes_on() {
+    let desk = trained();
+    for path in checkpoints(&desk) {
+        fs::write(path, b"damage").expect("writing");
+    }
+    let run = desk.refuses_in_parts(
+        "train --resume out",
+        1,
+        &[NEWEST, ", expected a safetensors file\n"],
+    );
+    assert_eq!(
+        run.hint(),
+        "none of 2 checkpoints is whole; start over with train --config out/config.toml"
+    );
+    desk.run("train --config out/config.toml --quiet").done();
+}
+
+#[test]
+fn a_checkpoint_is_no_model() {
+    let desk = trained();
+    let run = desk.run(&format!("eval {NEWEST} --data set"));
+    assert_eq!(run.code, Some(1), "{run:#?}");
+    assert!(run.stderr.starts_with("error: "), "{run:#?}");
+    fs::copy(desk.path(MODEL), desk.path(NEWEST)).expect("copying");
+    let run = desk.run("train --resume out");
+    assert!(run.stderr.contains("warning: "), "{run:#?}");
+}
+
+#[test]
+fn flags_that_would_make_another_run_are_refused() {
+    let desk = trained();
+    for flag in [
+        "hidden 5",
+        "activation relu",
+        "lr 0.2",
+        "batch-size 3",
+        "seed 4",
+        "engine portable",
+        "scale none",
+        "out other",
+    ] {
+        let (name, _) = flag.split_once(' ').expect("a name and a value");
+        let message =
+            format!("--{name}: given with --resume, expected the setting that the run began with");
+        desk.refuses(&format!("train --resume out --{flag}"), 2, &message);
+    }
+    let start = "the argument '--resume <RUN>' cannot be used with '--config <FILE>'";
+    desk.refuses_in_parts("train --resume out --config out/config.toml", 2, &[start]);
+    for (value, wording) in [("5 hours", true), ("0", true), ("-1", true)] {
+        let mut command = desk.command("train --data set");
+        command.arg(format!("--checkpoint-every={value}"));
+        let run = crate::desk::Run::of(command);
+        assert_eq!(run.code, Some(2), "{run:#?}");
+        let said = run
+            .stderr
+            .contains("expected a number of epochs, steps or minutes, as \"5 epochs\", or never");
+        assert_eq!(said, wording, "{run:#?}");
+    }
+    desk.refuses_in_parts(
+        "train --data set --keep 0",
+        2,
+        &["invalid value '0' for '--keep <N>'"],
+    );
+}

@@ -1,0 +1,134 @@
+//! SIGINT, SIGTERM and SIGHUP: the step is finished, the state saved, and the command that goes on is one that works.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::desk::Run;
+use crate::faults::Faults;
+use crate::interrupted::{
+    LONG, MODEL, checkpoints, end, long_desk, send, start, undisturbed, wait_for_checkpoint,
+};
+
+#[test]
+fn a_signal_ends_in_a_saved_state_and_a_command_that_goes_on() {
+    let desk = long_desk();
+    let expected = undisturbed(&desk, LONG);
+    for (signal, name, code) in [
+        (libc::SIGINT, "SIGINT", 130),
+        (libc::SIGTERM, "SIGTERM", 143),
+        (libc::SIGHUP, "SIGHUP", 129),
+    ] {
+        drop(std::fs::remove_dir_all(desk.path("out")));
+        let line = format!("{LONG} --quiet");
+        let mut child = start(desk.command(&line));
+        wait_for_checkpoint(&desk, &mut child);
+        send(&child, signal);
+        let run = end(&line, child);
+        assert_eq!(
+            (run.code, run.stdout.as_str()),
+            (Some(code), ""),
+            "{run:#?}"
+        );
+        let said = |key: &str| {
+            let line = run.stderr.lines().find_map(|line| line.strip_prefix(key));
+            line.unwrap_or_else(|| panic!("no {key}: {run:#?}"))
+                .trim()
+                .to_owned()
+        };
+        assert!(
+            said("stopped by ").starts_with(&format!("{name} at ")),
+            "{run:#?}"
+        );
+        let newest = checkpoints(&desk).pop().expect("a checkpoint");
+        assert!(newest.ends_with(said("saved")), "{newest:?}: {run:#?}");
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &said("resume")])
+            .current_dir(desk.path(""));
+        Run::of(shell).done();
+        assert!(desk.read(MODEL) == expected, "{name}");
+    }
+}
+
+#[test]
+fn a_signal_saves_even_where_nothing_else_does() {
+    let desk = long_desk();
+    let expected = undisturbed(&desk, LONG);
+    let line = format!("{LONG} --checkpoint-every never");
+    let mut child = start(desk.command(&line));
+    let clock = Instant::now();
+    while !desk.has("out/metrics.csv")
+        || desk
+            .read("out/metrics.csv")
+            .iter()
+            .filter(|&&b| b == b'\n')
+            .count()
+            < 2
+    {
+        assert!(
+            clock.elapsed() < Duration::from_secs(60)
+                && child.try_wait().expect("asking").is_none()
+        );
+    }
+    send(&child, libc::SIGTERM);
+    let run = end(&line, child);
+    assert_eq!(run.code, Some(143), "{run:#?}");
+    assert_eq!(checkpoints(&desk).len(), 1);
+    desk.run("train --resume out --quiet").done();
+    assert!(desk.read(MODEL) == expected);
+}
+
+#[test]
+fn a_second_signal_ends_the_program_at_once() {
+    let Some(faults) = Faults::build() else {
+        return;
+    };
+    let desk = long_desk();
+    let line = format!("{LONG} --checkpoint-every never");
+    let mut command = desk.command(&line);
+    // A disk that takes ten minutes to sync.
+    faults.inject(&mut command, "out/checkpoint", "fsync:1+:WAIT");
+    let child = start(command);
+    while !desk.has("out/metrics.csv") {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    let clock = Instant::now();
+    send(&child, libc::SIGTERM);
+    std::thread::sleep(Duration::from_millis(500));
+    send(&child, libc::SIGINT);
+    let run = end(&line, child);
+    assert!(clock.elapsed() < Duration::from_secs(60));
+    assert_eq!(run.code, Some(130), "{run:#?}");
+    assert!(checkpoints(&desk).is_empty(), "nothing was promised");
+    desk.run("train --resume out --quiet").done();
+}
+
+#[test]
+fn signals_that_were_ignored_stay_ignored() {
+    let desk = long_desk();
+    let program = desk.command("").get_program().to_owned();
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", &format!("trap '' HUP; exec \"$0\" {LONG} --quiet")])
+        .arg(program);
+    shell.current_dir(desk.path(""));
+    let mut child = start(shell);
+    wait_for_checkpoint(&desk, &mut child);
+    send(&child, libc::SIGHUP);
+    end(LONG, child).done();
+}
+
+#[test]
+fn one_process_at_a_time_works_in_a_folder() {
+    let desk = long_desk();
+    let mut child = start(desk.command(LONG));
+    wait_for_checkpoint(&desk, &mut child);
+    for line in ["train --resume out", &format!("{LONG} --exist-ok")] {
+        let run = desk.run(line);
+        assert_eq!(run.code, Some(1), "{run:#?}");
+        let message = "error: out: another process trains in this folder, expected one at a time";
+        assert!(run.stderr.starts_with(message), "{run:#?}");
+    }
+    end(LONG, child).done();
+}

@@ -8,7 +8,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// The exit code after a data file was cut short while it was read.
-pub const CUT_SHORT: u8 = 5;
+#[cfg(unix)]
+const CUT_SHORT: u8 = 5;
 
 /// Asks a command to stop when the user, the system or the terminal does.
 #[derive(Debug, Clone, Default)]
@@ -52,7 +53,7 @@ fn name(number: usize) -> &'static str {
     "a signal"
 }
 
-/// What is said of a file that was cut short, where a command has more to say than [`CUT_SHORT_WORDS`].
+/// What is said of a file that was cut short, where a command has more to say than that.
 static WORDS: OnceLock<String> = OnceLock::new();
 #[cfg(unix)]
 const CUT_SHORT_WORDS: &str = "\
@@ -60,7 +61,7 @@ error: a mapped file was cut short while it was read (SIGBUS), expected it to st
 hint: use files that nobody writes to meanwhile
 ";
 
-/// Ends the program in words and with [`CUT_SHORT`] where a mapped file ends before the place that is read.
+/// Ends the program in words and with exit code 5 where a mapped file ends before the place that is read.
 pub fn heed_cut_files() {
     #[cfg(unix)]
     unix::heed_cut_files();

@@ -111,6 +111,30 @@ mod imp {
     }
 }
 
+/// What matrixmultiply picks for this processor, by its own documented order.
+pub(super) fn matrixmultiply_kernel() -> &'static str {
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    {
+        if is_x86_feature_detected!("avx512f") {
+            "avx512"
+        } else if is_x86_feature_detected!("fma") && is_x86_feature_detected!("avx2") {
+            "avx2"
+        } else if is_x86_feature_detected!("avx") {
+            "avx"
+        } else {
+            "sse2"
+        }
+    }
+    #[cfg(target_arch = "aarch64")]
+    {
+        "neon"
+    }
+    #[cfg(not(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64")))]
+    {
+        "generic"
+    }
+}
+
 #[cfg(not(any(feature = "openblas", feature = "openblas-static")))]
 mod imp {
     use super::Blas;
@@ -119,33 +143,9 @@ mod imp {
         Blas {
             library: "matrixmultiply",
             version: env!("PERCEPTOR_MATRIXMULTIPLY").to_owned(),
-            kernel: kernel().to_owned(),
+            kernel: super::matrixmultiply_kernel().to_owned(),
             threading: "serial",
             threads: 1,
-        }
-    }
-
-    /// What matrixmultiply picks for this processor, by its own documented order.
-    fn kernel() -> &'static str {
-        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-        {
-            if is_x86_feature_detected!("avx512f") {
-                "avx512"
-            } else if is_x86_feature_detected!("fma") && is_x86_feature_detected!("avx2") {
-                "avx2"
-            } else if is_x86_feature_detected!("avx") {
-                "avx"
-            } else {
-                "sse2"
-            }
-        }
-        #[cfg(target_arch = "aarch64")]
-        {
-            "neon"
-        }
-        #[cfg(not(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64")))]
-        {
-            "generic"
         }
     }
 }

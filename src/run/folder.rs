@@ -23,6 +23,8 @@ const FILES: [&str; 5] = [CONFIG, ENVIRONMENT, METRICS_CSV, METRICS_JSONL, MODEL
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    /// Whether a run begins here.
+    begins: bool,
     /// Whether this process made it.
     created: bool,
     /// Held until the process ends; none where the file system knows no locks.
@@ -48,6 +50,7 @@ impl RunFolder {
         };
         let mut folder = RunFolder {
             path,
+            begins: true,
             created,
             _lock: None,
         };
@@ -70,6 +73,7 @@ impl RunFolder {
     pub fn open(path: &Path) -> Result<RunFolder> {
         let mut folder = RunFolder {
             path: path.to_owned(),
+            begins: false,
             created: false,
             _lock: None,
         };
@@ -178,11 +182,11 @@ impl RunFolder {
         Shelf::at(self.path.join("checkpoint"))
     }
 
-    /// Takes away what a run left that came to nothing. One with a checkpoint is something; a model that stood here
-    /// before stays.
+    /// Takes away what a run left that came to nothing. One with a checkpoint is something, as is one that began earlier; a
+    /// model that stood here before stays.
     pub fn discard(self) {
         let shelf = self.shelf();
-        if !shelf.list().is_ok_and(|checkpoints| checkpoints.is_empty()) {
+        if !self.begins || !shelf.list().is_ok_and(|checkpoints| checkpoints.is_empty()) {
             return;
         }
         // Best effort: the error that ended the run is the one to tell.

@@ -1,7 +1,7 @@
 //! Looks after a run on behalf of its folder: metrics after each epoch, checkpoints when they are due, the files of the
 //! data watched, and a stop where one was asked for.
 //!
-//! Checkpoints are written by [`super::saver`] on a thread of its own while training goes on. One is written at a time: a
+//! Checkpoints are written by the `saver` on a thread of its own while training goes on. One is written at a time: a
 //! moment that comes while the last is still on its way to the disk is made up for at the next one. Stopping and the end
 //! of a run wait.
 
@@ -50,7 +50,7 @@ impl Keeper {
     /// whichever thread finds it out.
     ///
     /// # Errors
-    /// [`Error::Io`] when the metrics cannot be written.
+    /// [`crate::Error::Io`] when the metrics cannot be written.
     pub fn new(
         folder: &RunFolder,
         care: Care,

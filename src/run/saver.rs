@@ -118,6 +118,16 @@ impl Saver {
         let mut desk = Desk {
             shelf: folder.shelf(),
             record: vec![folder.config(), folder.path().to_owned()],
+            above: std::path::absolute(folder.path()).map_or_else(
+                |_| Vec::new(),
+                |path| {
+                    path.ancestors()
+                        .skip(1)
+                        .take(2)
+                        .map(PathBuf::from)
+                        .collect()
+                },
+            ),
             keep,
             identifier,
             shared: Arc::clone(&shared),
@@ -187,8 +197,10 @@ impl Saver {
 /// What the thread has.
 struct Desk {
     shelf: Shelf,
-    /// What must be durable before the first checkpoint is: the settings, and the folders on the way to it.
+    /// What must be durable before the first checkpoint is: the settings and the folder of the run.
     record: Vec<PathBuf>,
+    /// The folders above, in which this one may be new.
+    above: Vec<PathBuf>,
     keep: NonZeroUsize,
     identifier: Identifier,
     shared: Arc<Shared>,
@@ -209,6 +221,10 @@ impl Desk {
         let identity = self.identifier.identity()?;
         for path in &self.record {
             durable::sync(path)?;
+        }
+        for path in self.above.drain(..) {
+            // One may lie where we are not allowed to look.
+            drop(durable::sync(&path));
         }
         let checkpoint = Checkpoint {
             spec: self.identifier.spec.clone(),

@@ -95,9 +95,11 @@ impl Engine {
             Engine::Openblas => format!("{} {} {}", blas.library, blas.version, blas.kernel),
             Engine::Auto => self.name().to_owned(),
             Engine::Portable => {
+                // Its kernels differ in bits.
                 format!(
-                    "portable matrixmultiply {}",
-                    env!("PERCEPTOR_MATRIXMULTIPLY")
+                    "portable matrixmultiply {} {}",
+                    env!("PERCEPTOR_MATRIXMULTIPLY"),
+                    blas::matrixmultiply_kernel()
                 )
             }
         }

@@ -1,0 +1,302 @@
+//! One session of training in a run folder: from what is to be done to the model, or to the state that a later session
+//! goes on from.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use perceptor::bench::peak::{self, Instructions};
+use perceptor::compute::parallel::Workers;
+use perceptor::data::{Fingerprint, Splits};
+use perceptor::nn::Spec;
+use perceptor::report::training::{Close, TrainReport, banner, summary};
+use perceptor::run::{
+    Care, Environment, Failure as Failed, Identifier, Keeper, Resumption, RunFolder, Settings,
+};
+use perceptor::train::trainer::spec_for;
+use perceptor::train::{Ending, Outcome, State, Training};
+
+use super::settings::recorded;
+use super::{Plan, TrainArgs};
+use crate::cli::engine::{Tell, choose, workers};
+use crate::cli::progress::Progress;
+use crate::cli::signals::{StopSignals, explain_cut_files};
+use crate::cli::source::{DataArgs, Source, program, shell_word};
+use crate::cli::{Failure, Format, complain, refuse};
+
+/// The exit code of a run that is done, though not all of it could be recorded.
+const NOT_SAVED: u8 = 4;
+
+/// How long each sample of the peak takes that a profile is held against, in seconds.
+const PEAK_SECONDS: f64 = 1e-3;
+
+/// A run in its folder, ready to train.
+pub(super) struct Session<'a> {
+    args: &'a TrainArgs,
+    settings: Settings,
+    workers: Workers,
+    data: Arc<Splits>,
+    source: Source,
+    spec: Spec,
+    folder: RunFolder,
+    /// What to go on from; none to begin.
+    from: Option<State>,
+    fingerprint: Option<Fingerprint>,
+    resumed: bool,
+}
+
+impl Session<'_> {
+    pub(super) fn open(args: &TrainArgs, plan: Plan) -> perceptor::Result<Session<'_>> {
+        let (mut settings, resumption) = match plan {
+            Plan::Begin(settings) => (*settings, None),
+            Plan::Resume(resumption) => (resumption.settings.clone(), Some(*resumption)),
+        };
+        let workers = workers(settings.threads)?;
+        if let Some(resumption) = &resumption {
+            resumption.check_engine(|engine| engine.describe(workers.blas()))?;
+        }
+        // Refused before the data are looked at, chosen when the network is known.
+        settings.train.engine.resolve()?;
+        let source = DataArgs::of(&settings).training(&workers, args.quiet)?;
+        let data = Splits::open_as(&source.files, settings.classes, settings.data_mode)?;
+        let data = Arc::new(data);
+        let spec = spec_for(&settings.train, &data)?;
+        let batch_size = settings.train.batch_size.min(data.train.items());
+        let tell = Tell::new(args.quiet, args.verbose.verbose);
+        settings.train.engine = choose(settings.train.engine, &spec, batch_size, tell)?;
+        let resumed = resumption.is_some();
+        let mut fingerprint = None;
+        let (folder, from) = match resumption {
+            None => (RunFolder::create(args.out.as_deref(), args.exist_ok)?, None),
+            Some(resumption) => {
+                let found = Fingerprint::of(&data);
+                resumption.check(&settings.train, &found, &source.name)?;
+                fingerprint = Some(found);
+                warn_of_damage(&resumption);
+                resumption.begin()?
+            }
+        };
+        let recorded = recorded(&settings, &source);
+        let config = folder.config();
+        // A run that has a checkpoint must not lose its settings in a power cut; one that begins has time for that.
+        let written = match resumed {
+            true => recorded.write(&config),
+            false => recorded.write_soon(&config),
+        };
+        if let Err(error) = written {
+            folder.discard();
+            return Err(error);
+        }
+        Ok(Session {
+            args,
+            settings,
+            workers,
+            data,
+            source,
+            spec,
+            folder,
+            from,
+            fingerprint,
+            resumed,
+        })
+    }
+
+    fn banner(&self) -> Result<(), Failure> {
+        if self.args.quiet {
+            return Ok(());
+        }
+        let mut text = Vec::new();
+        let (name, config) = (&self.source.name, &self.settings.train);
+        banner(
+            &mut text,
+            name,
+            &self.data,
+            &self.spec,
+            config,
+            &self.workers,
+        )?;
+        if self.resumed {
+            let folder = self.folder.path().display();
+            let done = |state: &State| state.epochs.len() >= config.epochs;
+            match &self.from {
+                None => writeln!(
+                    text,
+                    "  resuming  {folder} from its beginning: it has no checkpoint"
+                )?,
+                Some(state) if done(state) => writeln!(
+                    text,
+                    "  finished  {folder}: all epochs are done; give --epochs with more to train on"
+                )?,
+                Some(state) => writeln!(text, "  resuming  {folder} from {}", state.place())?,
+            }
+        }
+        // A closed stderr is no reason not to train.
+        drop(io::stderr().write_all(&text));
+        Ok(())
+    }
+
+    pub(super) fn run(mut self, start: Instant) -> Result<(), Failure> {
+        self.banner()?;
+        let resume = format!(
+            "{} train --resume {}",
+            program(),
+            shell_word(self.folder.path())
+        );
+        explain_cut_files(&format!("put the file back as it was, then {resume}"));
+        let signals = StopSignals::heed();
+        let progress = Arc::new(Progress::new(self.settings.train.epochs, self.args.quiet));
+        let mut keeper = match self.keeper(&signals, &progress) {
+            Ok(keeper) => keeper,
+            Err(error) => {
+                self.folder.discard();
+                return Err(error.into());
+            }
+        };
+        let training = Training {
+            config: &self.settings.train,
+            data: &self.data,
+            workers: &self.workers,
+            profiled: self.args.profile || self.args.format == Format::Json,
+            from: self.from.take(),
+        };
+        let ending = training.run(&mut keeper, &mut |event| progress.show(&event));
+        progress.finish();
+        match ending {
+            Ok(Ending::Finished(outcome)) => self.finish(keeper, &outcome, start),
+            Ok(Ending::Stopped(place)) => {
+                let failed = keeper.finish();
+                let (signal, code) = signals.came().unwrap_or(("nobody", 1));
+                let mut text = format!("stopped by {signal} at {place}\n");
+                if !failed {
+                    let saved = self.folder.shelf().file(place);
+                    text += &format!("saved          {}\n", saved.display());
+                }
+                text += &format!("resume         {resume}\n");
+                drop(io::stderr().write_all(text.as_bytes()));
+                Err(Failure::Told(if failed { NOT_SAVED } else { code }))
+            }
+            Err(error) => {
+                keeper.finish();
+                let code = refuse(&error);
+                if let Some((_, kept)) = self
+                    .folder
+                    .shelf()
+                    .list()
+                    .ok()
+                    .and_then(|list| list.into_iter().next())
+                {
+                    drop(writeln!(io::stderr(), "kept           {}", kept.display()));
+                }
+                self.folder.discard();
+                Err(Failure::Told(code))
+            }
+        }
+    }
+
+    /// Who looks after the run.
+    fn keeper(&self, signals: &StopSignals, progress: &Arc<Progress>) -> perceptor::Result<Keeper> {
+        let config = &self.settings.train;
+        let engine = config.engine.describe(self.workers.blas());
+        let care = Care {
+            every: self.settings.checkpoint_every,
+            keep: self.settings.keep,
+            epochs: config.epochs,
+            steps: self
+                .data
+                .train
+                .items()
+                .div_ceil(config.batch_size.min(self.data.train.items())),
+            stop: Arc::clone(&signals.stop),
+        };
+        let identifier = Identifier {
+            spec: self.spec.clone(),
+            config: config.clone(),
+            engine: engine.clone(),
+            data: Arc::clone(&self.data),
+            fingerprint: self.fingerprint.clone(),
+        };
+        let (threads, blas) = (self.workers.threads(), self.workers.blas().clone());
+        let environment = move || Environment::look(engine, threads, blas);
+        let done = self.from.as_ref().map_or(&[][..], |state| &state.epochs);
+        let progress = Arc::clone(progress);
+        let tell = move |failure: &Failed| progress.aside(|| complain_of(failure));
+        Keeper::new(&self.folder, care, done, identifier, environment, tell)
+    }
+
+    /// Writes the model and says what the run came to.
+    fn finish(self, keeper: Keeper, outcome: &Outcome, start: Instant) -> Result<(), Failure> {
+        let model = self.folder.model();
+        let saved = outcome.model.save(&model);
+        let failed = keeper.finish();
+        if let Err(error) = saved {
+            self.folder.discard();
+            return Err(error.into());
+        }
+        let wall_seconds = start.elapsed().as_secs_f64();
+        let profiled = outcome.profile.is_some();
+        let peak = || peak::measure(&self.workers, Instructions::detect(), PEAK_SECONDS);
+        let close = Close {
+            wall_seconds,
+            resumed: self.resumed,
+            peak: profiled.then(peak),
+            model: &model,
+        };
+        let mut out = io::stdout().lock();
+        match self.args.format {
+            Format::Json => {
+                let (name, config) = (&self.source.name, &self.settings.train);
+                let report =
+                    TrainReport::new(name, &self.data, config, &self.workers, outcome, &close);
+                serde_json::to_writer_pretty(&mut out, &report)?;
+                writeln!(out)?;
+            }
+            Format::Text => {
+                let next = self.next_command(&model);
+                summary(&mut out, outcome, &close, &next)?;
+            }
+        }
+        out.flush()?;
+        match failed {
+            true => Err(Failure::Told(NOT_SAVED)),
+            false => Ok(()),
+        }
+    }
+
+    /// What one would type next, by the name this program was called by: a look at the model class by
+    /// class, or its use.
+    fn next_command(&self, model: &Path) -> String {
+        let program = program();
+        let model = shell_word(model);
+        match &self.data.test {
+            Some(_) => format!(
+                "{program} eval {model}{}",
+                DataArgs::of(&self.settings).test_flags()
+            ),
+            None => format!("{program} predict {model} IMAGES"),
+        }
+    }
+}
+
+/// Says at once what could not be written.
+fn complain_of(failure: &Failed) {
+    let hint = match &failure.standing {
+        Some(standing) => Some(format!("training goes on; {} is whole", standing.display())),
+        None => failure.error.hint(),
+    };
+    complain(&failure.error.to_string(), hint.as_deref());
+}
+
+/// Says which checkpoints are damaged.
+fn warn_of_damage(resumption: &Resumption) {
+    for error in resumption.damaged() {
+        drop(writeln!(io::stderr(), "warning: {error}"));
+    }
+    if let (Some(from), true) = (resumption.from(), resumption.damaged().next().is_some()) {
+        drop(writeln!(
+            io::stderr(),
+            "hint: the one before is whole: going on from {}",
+            from.display()
+        ));
+    }
+}

@@ -5,10 +5,10 @@
 //! (the widths from inputs to classes), `activation`, `scaling` (`offset`, `factor`) and `provenance`. One key
 //! and not several, so that the same model always is the same bytes.
 
-use std::collections::HashMap;
+mod tensors;
+
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
 use crate::config::TrainConfig;
@@ -20,9 +20,12 @@ use crate::error::{Error, Refusal, Result};
 use crate::nn::{Activation, Spec};
 use crate::train::EpochMetrics;
 
+pub(crate) use tensors::{Layout, TensorFile, to_le};
+
 /// The version of the metadata this program writes, and the newest it reads.
 const FORMAT: u32 = 1;
-const METADATA_KEY: &str = "perceptor";
+/// The key of our metadata, in safetensors files and in what they are exported to.
+pub(crate) const METADATA_KEY: &str = "perceptor";
 
 /// A trained network with all it takes to use it.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,8 +36,8 @@ pub struct Model {
     pub scaling: Scaling,
     /// The flat buffer, `[parameters]`.
     pub parameters: Vec<f32>,
-    /// Where it comes from.
-    pub provenance: Provenance,
+    /// Where it comes from; none where it was trained by another program, whose file does not say.
+    pub provenance: Option<Provenance>,
 }
 
 /// How a model came to be. Nothing in it depends on the number of threads, on time or on paths, so that
@@ -83,12 +86,13 @@ impl Provenance {
 
 /// The value of the metadata key.
 #[derive(Debug, Serialize, Deserialize)]
-struct Metadata {
+pub(crate) struct Metadata {
     format: u32,
-    layers: Vec<usize>,
-    activation: Activation,
-    scaling: Scaling,
-    provenance: Provenance,
+    pub layers: Vec<usize>,
+    pub activation: Activation,
+    pub scaling: Scaling,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
 }
 
 /// The format alone, readable whatever else a later version puts beside it.
@@ -126,6 +130,16 @@ impl Model {
 
     /// The file as it would be written.
     pub fn to_bytes(&self) -> Vec<u8> {
+        self.to_safetensors(&Layout::own(self.spec.layers().len()))
+    }
+
+    /// The file as it would be written with the tensors of `layout`.
+    pub(crate) fn to_safetensors(&self, layout: &Layout) -> Vec<u8> {
+        tensors::to_bytes(&self.spec, &self.parameters, layout, self.metadata())
+    }
+
+    /// All but the parameters, as JSON.
+    pub(crate) fn metadata(&self) -> String {
         let metadata = Metadata {
             format: FORMAT,
             layers: self.spec.sizes(),
@@ -133,31 +147,7 @@ impl Model {
             scaling: self.scaling,
             provenance: self.provenance.clone(),
         };
-        let metadata = serde_json::to_string(&metadata).expect("plain data is always JSON");
-        let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = self
-            .spec
-            .layers()
-            .iter()
-            .enumerate()
-            .flat_map(|(index, layer)| {
-                let weight = layer.weight(&self.parameters);
-                let bias = layer.bias(&self.parameters);
-                [
-                    (
-                        weight_name(index),
-                        weight.shape().to_vec(),
-                        to_le(weight.iter()),
-                    ),
-                    (bias_name(index), vec![bias.len()], to_le(bias.iter())),
-                ]
-            })
-            .collect();
-        let views = tensors.iter().map(|(name, shape, bytes)| {
-            let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
-            (name, view.expect("shape and bytes come from one view"))
-        });
-        let metadata = HashMap::from([(METADATA_KEY.to_owned(), metadata)]);
-        safetensors::serialize(views, Some(metadata)).expect("names are distinct and sizes agree")
+        serde_json::to_string(&metadata).expect("plain data is always JSON")
     }
 
     /// Reads the model at `path`.
@@ -175,35 +165,17 @@ impl Model {
     /// # Errors
     /// [`Error::Model`], as [`Model::load`].
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Model> {
-        let refuse = |found: String, expected: &str| {
-            Error::Model(Refusal::new(path.display(), found, expected))
-        };
-        let damaged = |error: SafeTensorError| refuse(error.to_string(), "a safetensors file");
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-        let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
-        let text = header
-            .metadata()
-            .as_ref()
-            .and_then(|map| map.get(METADATA_KEY));
-        let Some(text) = text else {
-            return Err(refuse(
-                "no metadata under the key perceptor".to_owned(),
-                "a model that perceptor wrote",
+        let file = TensorFile::open(path, bytes)?;
+        let Some(metadata) = Metadata::of(&file)? else {
+            let found = "no metadata under the key perceptor";
+            let expected = "a model that perceptor wrote";
+            return Err(Error::Model(
+                Refusal::new(path.display(), found, expected)
+                    .hint("perceptor import takes what PyTorch wrote"),
             ));
         };
-        let bad_json = |error: serde_json::Error| {
-            refuse(format!("metadata: {error}"), "what perceptor writes there")
-        };
-        let Format { format } = serde_json::from_str(text).map_err(bad_json)?;
-        if format != FORMAT {
-            return Err(refuse(
-                format!("model format {format}"),
-                "1, the newest this version reads",
-            ));
-        }
-        let metadata: Metadata = serde_json::from_str(text).map_err(bad_json)?;
-        let spec = spec_of(path, &metadata)?;
-        let parameters = read_parameters(path, &spec, &tensors)?;
+        let spec = spec_of(path, &metadata.layers, metadata.activation)?;
+        let parameters = file.parameters(&spec, &Layout::own(spec.layers().len()))?;
         Ok(Model {
             spec,
             scaling: metadata.scaling,
@@ -213,80 +185,49 @@ impl Model {
     }
 }
 
-fn spec_of(path: &Path, metadata: &Metadata) -> Result<Spec> {
+impl Metadata {
+    /// What `file` says under our key, if it has that.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when it is not what we write there, or comes from a later version.
+    pub(crate) fn of(file: &TensorFile) -> Result<Option<Metadata>> {
+        let refuse = |found: String, expected: &str| {
+            Error::Model(Refusal::new(file.path.display(), found, expected))
+        };
+        let bad_json = |error: serde_json::Error| {
+            refuse(format!("metadata: {error}"), "what perceptor writes there")
+        };
+        let Some(text) = &file.metadata else {
+            return Ok(None);
+        };
+        let Format { format } = serde_json::from_str(text).map_err(bad_json)?;
+        if format != FORMAT {
+            let found = format!("model format {format}");
+            return Err(refuse(found, "1, the newest this version reads"));
+        }
+        let metadata: Metadata = serde_json::from_str(text).map_err(bad_json)?;
+        let Scaling { offset, factor } = metadata.scaling;
+        if !(offset.is_finite() && factor.is_finite()) {
+            let found = format!("scaling {offset}, {factor}");
+            return Err(refuse(found, "finite numbers"));
+        }
+        Ok(Some(metadata))
+    }
+}
+
+/// The network with these widths, which `path` says.
+///
+/// # Errors
+/// [`Error::Model`] when that is no network.
+pub(crate) fn spec_of(path: &Path, layers: &[usize], activation: Activation) -> Result<Spec> {
     let refuse = |found: String, expected: &str| {
         Err(Error::Model(Refusal::new(path.display(), found, expected)))
     };
-    let Scaling { offset, factor } = metadata.scaling;
-    if !(offset.is_finite() && factor.is_finite()) {
-        return refuse(format!("scaling {offset}, {factor}"), "finite numbers");
-    }
-    let [inputs, hidden @ .., classes] = &metadata.layers[..] else {
-        return refuse(
-            format!("layers {:?}", metadata.layers),
-            "at least two widths",
-        );
+    let [inputs, hidden @ .., classes] = layers else {
+        return refuse(format!("layers {layers:?}"), "at least two widths");
     };
-    Spec::new(*inputs, hidden, *classes, metadata.activation).or_else(|error| {
-        refuse(
-            format!("layers {:?} ({error})", metadata.layers),
-            "a network",
-        )
-    })
-}
-
-/// Fills the flat buffer. It is sized only after every tensor's shape, which safetensors has held against
-/// the length of the file, is known to add up to it.
-fn read_parameters(path: &Path, spec: &Spec, tensors: &SafeTensors) -> Result<Vec<f32>> {
-    let refuse = |name: &str, found: String, expected: String| {
-        let place = format!("{}: {name}", path.display());
-        Error::Model(Refusal::new(place, found, expected))
-    };
-    if tensors.len() != 2 * spec.layers().len() {
-        return Err(refuse(
-            "tensors",
-            tensors.len().to_string(),
-            format!("{}, two a layer", 2 * spec.layers().len()),
-        ));
-    }
-    let find = |name: String, shape: &[usize]| {
-        let tensor = tensors
-            .tensor(&name)
-            .map_err(|_| refuse(&name, "no such tensor".to_owned(), format!("{shape:?}")))?;
-        if tensor.dtype() != Dtype::F32 || tensor.shape() != shape {
-            let found = format!("{} {:?}", tensor.dtype(), tensor.shape());
-            return Err(refuse(&name, found, format!("F32 {shape:?}")));
-        }
-        Ok((name, tensor))
-    };
-    let mut found = Vec::new();
-    for (index, layer) in spec.layers().iter().enumerate() {
-        found.push(find(weight_name(index), &[layer.fan_in, layer.fan_out])?);
-        found.push(find(bias_name(index), &[layer.fan_out])?);
-    }
-    let mut parameters = Vec::with_capacity(spec.parameters());
-    for (name, tensor) in found {
-        let start = parameters.len();
-        let numbers = tensor.data().as_chunks::<4>().0.iter();
-        parameters.extend(numbers.map(|&bytes| f32::from_le_bytes(bytes)));
-        if let Some(at) = parameters[start..].iter().position(|w| !w.is_finite()) {
-            let found = format!("element {at} is {}", parameters[start + at]);
-            return Err(refuse(&name, found, "finite numbers".to_owned()));
-        }
-    }
-    Ok(parameters)
-}
-
-fn weight_name(layer: usize) -> String {
-    format!("layers.{layer}.weight")
-}
-
-fn bias_name(layer: usize) -> String {
-    format!("layers.{layer}.bias")
-}
-
-fn to_le<'a>(values: impl Iterator<Item = &'a f32>) -> Vec<u8> {
-    values.flat_map(|value| value.to_le_bytes()).collect()
+    Spec::new(*inputs, hidden, *classes, activation)
+        .or_else(|error| refuse(format!("layers {layers:?} ({error})"), "a network"))
 }
 
 #[cfg(test)]
@@ -303,7 +244,7 @@ mod tests {
                 offset: 0.1,
                 factor: 1.0 / 255.0,
             },
-            provenance: Provenance {
+            provenance: Some(Provenance {
                 version: "0".to_owned(),
                 revision: "0".to_owned(),
                 engine: "none".to_owned(),
@@ -312,7 +253,7 @@ mod tests {
                 train_loss: 0.1 + 0.2,
                 test_loss: None,
                 test_accuracy: Some(1.0 / 3.0),
-            },
+            }),
         }
     }
 

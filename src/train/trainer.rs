@@ -185,7 +185,7 @@ pub fn train_profiled(
             spec,
             scaling,
             parameters,
-            provenance: Provenance::new(config, data, &engine.describe(workers.blas()), &epochs),
+            provenance: Some(Provenance::new(config, data, &engine.describe(workers.blas()), &epochs)),
         },
         epochs,
     })

@@ -170,8 +170,7 @@ impl Model {
             let found = "no metadata under the key perceptor";
             let expected = "a model that perceptor wrote";
             return Err(Error::Model(
-                Refusal::new(path.display(), found, expected)
-                    .hint("perceptor import takes what PyTorch wrote"),
+                Refusal::new(path.display(), found, expected).hint(tensors::HINT),
             ));
         };
         let spec = spec_of(path, &metadata.layers, metadata.activation)?;

@@ -7,6 +7,8 @@ mod bench;
 mod digits;
 mod doctor;
 mod eval;
+mod export;
+mod import;
 mod inspect;
 mod predict;
 mod progress;
@@ -30,6 +32,7 @@ Examples:
   perceptor train --data DIR --hidden 512,256 --activation relu --batch-size 128 --lr 0.05
   perceptor eval runs/train-1/model.safetensors       measure a model, class by class
   perceptor predict runs/train-1/model.safetensors IMAGES --format csv
+  perceptor export runs/train-1/model.safetensors --to onnx
   perceptor data inspect DIR                          look at what is in a data set
   perceptor doctor                                    see whether machine and build are as they should be";
 
@@ -70,6 +73,8 @@ enum Command {
     Train(train::TrainArgs),
     Eval(eval::EvalArgs),
     Predict(predict::PredictArgs),
+    Export(export::ExportArgs),
+    Import(import::ImportArgs),
     Bench(bench::BenchArgs),
     /// Make and look at data sets
     #[command(subcommand, before_help = DATA_EXAMPLES)]
@@ -174,6 +179,8 @@ pub fn run() -> ExitCode {
         Command::Train(args) => args.run(),
         Command::Eval(args) => args.run(),
         Command::Predict(args) => args.run(),
+        Command::Export(args) => args.run(),
+        Command::Import(args) => args.run(),
         Command::Bench(args) => args.run(),
         Command::Data(DataCommand::Digits(args)) => args.run(),
         Command::Data(DataCommand::Inspect(args)) => args.run(),

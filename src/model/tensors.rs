@@ -14,6 +14,10 @@ use super::METADATA_KEY;
 use crate::error::{Error, Refusal, Result};
 use crate::nn::Spec;
 
+/// Where tensors are not what they should be.
+pub(crate) const HINT: &str =
+    "perceptor import takes the state_dict of an nn.Sequential of PyTorch";
+
 /// What the tensors of each layer are called, and how they lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Layout {
@@ -120,7 +124,8 @@ impl<'a> TensorFile<'a> {
     fn find(&self, name: String, shape: &[usize]) -> Result<(String, TensorView<'a>)> {
         let tensor = self.tensors.tensor(&name).map_err(|_| {
             let found = "no such tensor".to_owned();
-            Error::Model(self.refusal(&name, found, format!("{shape:?}")))
+            let refusal = self.refusal(&name, found, format!("{shape:?}"));
+            Error::Model(refusal.hint(HINT))
         })?;
         if tensor.dtype() != Dtype::F32 || tensor.shape() != shape {
             let found = format!("{} {:?}", tensor.dtype(), tensor.shape());

@@ -185,7 +185,12 @@ pub fn train_profiled(
             spec,
             scaling,
             parameters,
-            provenance: Some(Provenance::new(config, data, &engine.describe(workers.blas()), &epochs)),
+            provenance: Some(Provenance::new(
+                config,
+                data,
+                &engine.describe(workers.blas()),
+                &epochs,
+            )),
         },
         epochs,
     })

@@ -8,7 +8,7 @@ use perceptor::export::{self, Format, c_header};
 use perceptor::report::number::bytes;
 use perceptor::{Error, Model, Refusal};
 
-use super::source::shell_word;
+use super::source::{program, shell_word};
 use super::{Failure, named};
 
 const EXAMPLES: &str = "\
@@ -127,7 +127,7 @@ fn next_lines(format: Format, name: &str, model: &Model, out: &Path) -> Vec<Stri
             format!("model = {}", sequential(model)),
             format!("model.load_state_dict(safetensors.torch.load_file({path}))"),
             format!("logits = model((x - {:?}) * {:?})", scaling.offset, scaling.factor),
-            format!("perceptor import {}  takes it back", shell_word(out)),
+            format!("{} import {}  takes it back", program(), shell_word(out)),
         ],
     }
 }

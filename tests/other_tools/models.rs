@@ -48,7 +48,7 @@ impl Models {
         );
         let images = data.join("t10k-images-idx3-ubyte");
         let activations = [
-            ("sigmoid", 0.1),
+            ("sigmoid", 0.05),
             ("tanh", 0.01),
             ("relu", 0.01),
             ("leaky-relu", 0.01),

@@ -47,7 +47,9 @@ pub fn write(model: &Model, name: &str, out: &mut dyn Write) -> io::Result<()> {
         write_numbers(&format!("{name}_bias_{index}"), bias, out)?;
     }
     write_affine(name, out)?;
-    write_activate(model.spec.activation(), name, out)?;
+    if let Some(function) = function(model) {
+        write_activate(&function, name, out)?;
+    }
     write_predict(model, name, out)?;
     writeln!(out, "\n#endif")
 }
@@ -61,7 +63,7 @@ fn write_start(model: &Model, name: &str, out: &mut dyn Write) -> io::Result<()>
     write!(
         out,
         "\
-/* {spec}, {activation} and softmax, trained by perceptor {version}.
+/* {spec}, {activation} and softmax, written by perceptor {version}.
  *
  * C99, nothing needed but <math.h>: link with -lm.
  *
@@ -116,14 +118,21 @@ static inline void {name}_affine(const float *x, int in, const float *w, const f
     )
 }
 
-fn write_activate(activation: Activation, name: &str, out: &mut dyn Write) -> io::Result<()> {
-    let function = match activation {
+/// What is made of `y[o]` behind a hidden layer, if there is something to do.
+fn function(model: &Model) -> Option<String> {
+    if model.spec.layers().len() == 1 {
+        return None;
+    }
+    Some(match model.spec.activation() {
         Activation::Sigmoid => "1.0f / (1.0f + expf(-y[o]))".to_owned(),
         Activation::Tanh => "tanhf(y[o])".to_owned(),
         Activation::Relu => "y[o] < 0.0f ? 0.0f : y[o]".to_owned(),
         Activation::LeakyRelu => format!("y[o] < 0.0f ? {} * y[o] : y[o]", Hexadecimal(LEAK)),
-        Activation::Identity => "y[o]".to_owned(),
-    };
+        Activation::Identity => return None,
+    })
+}
+
+fn write_activate(function: &str, name: &str, out: &mut dyn Write) -> io::Result<()> {
     write!(
         out,
         "
@@ -170,7 +179,7 @@ static inline int {name}_predict(const float *elements, float *probabilities)
             out,
             "    {name}_affine(x{index}, {fan_in}, {name}_weight_{index}, {name}_bias_{index}, {fan_out}, {y});"
         )?;
-        if !last {
+        if !last && function(model).is_some() {
             writeln!(out, "    {name}_activate({fan_out}, {y});")?;
         }
     }

@@ -11,7 +11,7 @@ fn ten_lines_of_python_predict_the_same_classes() {
     let models = Models::get();
     for trained in &models.models {
         let paths = [&*trained.model, &*models.images];
-        trained.assert_classes(&python.run(include_str!("model_file.py"), &paths));
+        trained.assert_classes(&python.run(include_str!("predict_model_file.py"), &paths));
     }
 }
 
@@ -24,6 +24,6 @@ fn numpy_predicts_the_same_from_an_npz() {
     for trained in &models.models {
         let npz = trained.export("--to npz", "model.npz");
         let paths = [&*npz, &*models.images];
-        trained.assert_predicts(&python.run(include_str!("npz.py"), &paths));
+        trained.assert_predicts(&python.run(include_str!("predict_npz.py"), &paths));
     }
 }

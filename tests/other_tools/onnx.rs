@@ -12,6 +12,6 @@ fn onnxruntime_predicts_the_same_for_batches_of_any_size() {
     for trained in &models.models {
         let onnx = trained.export("--to onnx", "model.onnx");
         let paths = [&*onnx, &*models.images];
-        trained.assert_predicts(&python.run(include_str!("onnx.py"), &paths));
+        trained.assert_predicts(&python.run(include_str!("predict_onnx.py"), &paths));
     }
 }

@@ -17,10 +17,10 @@ fn nn_sequential_predicts_the_same_and_its_own_file_is_taken_back() {
         let export = trained.export("--to safetensors-pytorch", "net.safetensors");
         let saved = trained.model.with_file_name("saved.safetensors");
         let paths = [&*export, &*models.images, &*saved];
-        trained.assert_predicts(&python.run(include_str!("torch_module.py"), &paths));
+        trained.assert_predicts(&python.run(include_str!("predict_torch.py"), &paths));
 
         // PyTorch's own file does not tell activation and scaling; the export does.
-        let back = models.path(&format!("{activation}.safetensors"));
+        let back = trained.model.with_file_name("back.safetensors");
         perceptor("import --out", &[&back, &export]);
         let own = fs::read(&trained.model).expect("the model");
         assert_eq!(fs::read(&back).expect("the same"), own, "{activation}");

@@ -8,6 +8,7 @@ pub mod data;
 pub mod doctor;
 pub mod durable;
 pub mod error;
+pub mod export;
 pub mod model;
 pub mod nn;
 pub mod optim;

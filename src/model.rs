@@ -16,14 +16,16 @@ use crate::data::{IdxFile, Preprocessing, Scaling, Splits};
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
 use crate::nn::{Activation, Spec};
-use crate::tensors::{self, Kind, TensorFile};
+use crate::tensors::{self, Kind, Layout, TensorFile};
 use crate::train::EpochMetrics;
 
-const KIND: Kind = Kind {
+/// What a model file is. Files of weights that others wrote are refused with the way to bring them here.
+pub(crate) const KIND: Kind = Kind {
     name: "model",
     format: 1,
     damaged: Error::Model,
     unusable: Error::Model,
+    hint: Some("perceptor import takes the state_dict of an nn.Sequential of PyTorch"),
 };
 
 /// A trained network with all it takes to use it.
@@ -35,8 +37,8 @@ pub struct Model {
     pub scaling: Scaling,
     /// The flat buffer, `[parameters]`.
     pub parameters: Vec<f32>,
-    /// Where it comes from.
-    pub provenance: Provenance,
+    /// Where it comes from; none where it was trained by another program, whose file does not say.
+    pub provenance: Option<Provenance>,
 }
 
 /// How a model came to be. Nothing in it depends on the number of threads, on time or on paths, so that
@@ -85,12 +87,13 @@ impl Provenance {
 
 /// The value of the metadata key.
 #[derive(Debug, Serialize, Deserialize)]
-struct Metadata {
+pub(crate) struct Metadata {
     format: u32,
-    layers: Vec<usize>,
-    activation: Activation,
-    scaling: Scaling,
-    provenance: Provenance,
+    pub layers: Vec<usize>,
+    pub activation: Activation,
+    pub scaling: Scaling,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
 }
 
 impl Model {
@@ -127,6 +130,17 @@ impl Model {
 
     /// The file as it would be written.
     pub fn to_bytes(&self) -> Vec<u8> {
+        self.to_safetensors(Layout::own(self.spec.layers().len()))
+    }
+
+    /// The file as it would be written with the tensors of `layout`.
+    pub(crate) fn to_safetensors(&self, layout: Layout) -> Vec<u8> {
+        let flats = [(&self.parameters[..], layout)];
+        tensors::to_bytes(&self.spec, &flats, self.metadata())
+    }
+
+    /// All but the parameters, as JSON.
+    pub(crate) fn metadata(&self) -> String {
         let metadata = Metadata {
             format: KIND.format,
             layers: self.spec.sizes(),
@@ -134,8 +148,7 @@ impl Model {
             scaling: self.scaling,
             provenance: self.provenance.clone(),
         };
-        let metadata = serde_json::to_string(&metadata).expect("plain data is always JSON");
-        tensors::to_bytes(&self.spec, &[(&self.parameters, "")], metadata)
+        serde_json::to_string(&metadata).expect("plain data is always JSON")
     }
 
     /// Reads the model at `path`.
@@ -155,18 +168,26 @@ impl Model {
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Model> {
         let file = TensorFile::parse(&KIND, path, bytes)?;
         let metadata: Metadata = file.metadata()?;
-        let Scaling { offset, factor } = metadata.scaling;
-        if !(offset.is_finite() && factor.is_finite()) {
-            return Err(file.refuse(format!("scaling {offset}, {factor}"), "finite numbers"));
-        }
+        metadata.check(&file)?;
         let spec = file.spec(&metadata.layers, metadata.activation)?;
         file.check_count(2 * spec.layers().len(), "two a layer")?;
         Ok(Model {
-            parameters: file.flat(&spec, "")?,
+            parameters: file.flat(&spec, &Layout::own(spec.layers().len()))?,
             spec,
             scaling: metadata.scaling,
             provenance: metadata.provenance,
         })
+    }
+}
+
+impl Metadata {
+    /// Holds its numbers against what they can be.
+    pub(crate) fn check(&self, file: &TensorFile) -> Result<()> {
+        let Scaling { offset, factor } = self.scaling;
+        if offset.is_finite() && factor.is_finite() {
+            return Ok(());
+        }
+        Err(file.refuse(format!("scaling {offset}, {factor}"), "finite numbers"))
     }
 }
 
@@ -184,7 +205,7 @@ mod tests {
                 offset: 0.1,
                 factor: 1.0 / 255.0,
             },
-            provenance: Provenance {
+            provenance: Some(Provenance {
                 version: "0".to_owned(),
                 revision: "0".to_owned(),
                 engine: "none".to_owned(),
@@ -193,7 +214,7 @@ mod tests {
                 train_loss: 0.1 + 0.2,
                 test_loss: None,
                 test_accuracy: Some(1.0 / 3.0),
-            },
+            }),
         }
     }
 

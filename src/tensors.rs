@@ -1,4 +1,5 @@
-//! The file that models and checkpoints are: safetensors with one metadata key, `perceptor`, that holds a JSON object.
+//! The file that models, checkpoints and PyTorch's weights are: safetensors, with a JSON object under the metadata key
+//! `perceptor` where we wrote it.
 //!
 //! One key and not several, so that the same content always is the same bytes. Reading is bounded: no number in a file
 //! sizes an allocation before it was held against the file's length, and nothing in a file names a path or runs.
@@ -7,6 +8,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
+use ndarray::ArrayView2;
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -14,7 +16,8 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, Refusal, Result};
 use crate::nn::{Activation, Spec};
 
-const METADATA_KEY: &str = "perceptor";
+/// The key of our metadata, in safetensors files and in what they are exported to.
+pub(crate) const METADATA_KEY: &str = "perceptor";
 
 /// What a file is, for those who refuse one.
 pub(crate) struct Kind {
@@ -26,15 +29,61 @@ pub(crate) struct Kind {
     pub damaged: fn(Refusal) -> Error,
     /// The error of a file that is whole, and cannot be used.
     pub unusable: fn(Refusal) -> Error,
+    /// What to do with a file that somebody else wrote.
+    pub hint: Option<&'static str>,
+}
+
+/// What the tensors of each layer are called, and how they lie: `layers.l.weight [in, out]` is ours, `m.weight
+/// [out, in]` that of an `nn.Sequential` of PyTorch, whose modules m counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Layout {
+    /// For each layer in turn what stands before `.weight` and `.bias`.
+    pub stems: Vec<String>,
+    /// Whether weights are `[out, in]` and not `[in, out]`.
+    pub outputs_first: bool,
+    /// What stands behind them.
+    pub ending: &'static str,
+}
+
+impl Layout {
+    /// Our own.
+    pub fn own(layers: usize) -> Layout {
+        Layout {
+            stems: (0..layers).map(|layer| format!("layers.{layer}")).collect(),
+            outputs_first: false,
+            ending: "",
+        }
+    }
+
+    /// That of `nn.Sequential`, where each affine module but the last has an activation module behind it:
+    /// `2l.weight [out, in]`.
+    pub fn sequential(layers: usize) -> Layout {
+        Layout {
+            stems: (0..layers).map(|layer| (2 * layer).to_string()).collect(),
+            outputs_first: true,
+            ending: "",
+        }
+    }
+
+    /// The same with `ending` behind every name.
+    pub fn ending(self, ending: &'static str) -> Layout {
+        Layout { ending, ..self }
+    }
+
+    /// The names of weight and bias of each layer.
+    fn names(&self) -> impl Iterator<Item = [String; 2]> {
+        let names = |stem| ["weight", "bias"].map(|what| format!("{stem}.{what}{}", self.ending));
+        self.stems.iter().map(names)
+    }
 }
 
 /// A file whose structure is known to be sound.
 pub(crate) struct TensorFile<'a> {
     kind: &'a Kind,
-    path: &'a Path,
-    tensors: SafeTensors<'a>,
-    /// The JSON object.
-    pub metadata: String,
+    pub path: &'a Path,
+    pub tensors: SafeTensors<'a>,
+    /// The JSON object under our key, where there is one.
+    pub metadata: Option<String>,
 }
 
 /// The format alone, readable whatever else a later version puts beside it.
@@ -44,45 +93,47 @@ struct Format {
 }
 
 impl<'a> TensorFile<'a> {
-    /// Reads the structure of `bytes`, the content of the file `path`, and holds its format against what is known.
+    /// Reads the structure of `bytes`, the content of the file `path`. If it is ours, its format is held against what
+    /// is known.
     pub fn parse(kind: &'a Kind, path: &'a Path, bytes: &'a [u8]) -> Result<TensorFile<'a>> {
-        let refuse = |found: String, expected: &str| {
-            (kind.damaged)(Refusal::new(path.display(), found, expected))
+        let damaged = |error: SafeTensorError| {
+            let expected = "a safetensors file";
+            (kind.damaged)(Refusal::new(path.display(), error.to_string(), expected))
         };
-        let damaged = |error: SafeTensorError| refuse(error.to_string(), "a safetensors file");
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-        let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
-        let text = header
-            .metadata()
-            .as_ref()
-            .and_then(|map| map.get(METADATA_KEY));
-        let Some(text) = text else {
-            return Err(refuse(
-                "no metadata under the key perceptor".to_owned(),
-                &format!("a {} that perceptor wrote", kind.name),
-            ));
-        };
+        let metadata = header.metadata().as_ref();
         let file = TensorFile {
             kind,
             path,
-            tensors,
-            metadata: text.clone(),
+            tensors: SafeTensors::deserialize(bytes).map_err(damaged)?,
+            metadata: metadata.and_then(|map| map.get(METADATA_KEY)).cloned(),
         };
-        let Format { format } = file.metadata()?;
-        if format != kind.format {
-            return Err((kind.unusable)(Refusal::new(
+        match file.optional_metadata()? {
+            Some(Format { format }) if format != kind.format => Err((kind.unusable)(Refusal::new(
                 path.display(),
                 format!("{} format {format}", kind.name),
                 format!("{}, the newest this version reads", kind.format),
-            )));
+            ))),
+            _ => Ok(file),
         }
-        Ok(file)
+    }
+
+    /// The JSON object as a `T`, if the file has one.
+    pub fn optional_metadata<T: DeserializeOwned>(&self) -> Result<Option<T>> {
+        let text = self.metadata.as_ref();
+        text.map(|text| serde_json::from_str(text))
+            .transpose()
+            .map_err(|error| {
+                self.refuse(format!("metadata: {error}"), "what perceptor writes there")
+            })
     }
 
     /// The JSON object as a `T`.
     pub fn metadata<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_str(&self.metadata).map_err(|error| {
-            self.refuse(format!("metadata: {error}"), "what perceptor writes there")
+        self.optional_metadata()?.ok_or_else(|| {
+            let found = "no metadata under the key perceptor";
+            let expected = format!("a {} that perceptor wrote", self.kind.name);
+            self.hinted(Refusal::new(self.path.display(), found, expected))
         })
     }
 
@@ -99,69 +150,93 @@ impl<'a> TensorFile<'a> {
     pub fn check_count(&self, expected: usize, why: &str) -> Result<()> {
         match self.tensors.len() {
             found if found == expected => Ok(()),
-            found => Err((self.kind.damaged)(Refusal::new(
-                format!("{}: tensors", self.path.display()),
-                found.to_string(),
-                format!("{expected}, {why}"),
-            ))),
+            found => {
+                let expected = format!("{expected}, {why}");
+                Err(self.refuse_tensor("tensors", found.to_string(), expected))
+            }
         }
     }
 
-    /// A flat buffer laid out as `spec` says, from the tensors `layers.L.weight` and `layers.L.bias`, each with
-    /// `ending` behind its name. It is sized only after every tensor's shape, which safetensors has held against the
-    /// length of the file, is known to add up to it.
-    pub fn flat(&self, spec: &Spec, ending: &str) -> Result<Vec<f32>> {
-        let refuse = |name: &str, found: String, expected: String| {
-            let place = format!("{}: {name}", self.path.display());
-            (self.kind.damaged)(Refusal::new(place, found, expected))
-        };
-        let find = |name: String, shape: &[usize]| {
-            let tensor = self
-                .tensors
-                .tensor(&name)
-                .map_err(|_| refuse(&name, "no such tensor".to_owned(), format!("{shape:?}")))?;
-            if tensor.dtype() != Dtype::F32 || tensor.shape() != shape {
-                let found = format!("{} {:?}", tensor.dtype(), tensor.shape());
-                return Err(refuse(&name, found, format!("F32 {shape:?}")));
-            }
-            Ok((name, tensor))
-        };
+    /// A flat buffer laid out as `spec` says, from the tensors of `layout`. It is sized only after every tensor's shape,
+    /// which safetensors has held against the length of the file, is known to add up to it.
+    pub fn flat(&self, spec: &Spec, layout: &Layout) -> Result<Vec<f32>> {
         let mut found = Vec::new();
-        for (index, layer) in spec.layers().iter().enumerate() {
-            let [weight, bias] = names(index, ending);
-            found.push(find(weight, &[layer.fan_in, layer.fan_out])?);
-            found.push(find(bias, &[layer.fan_out])?);
+        for ([weight, bias], layer) in layout.names().zip(spec.layers()) {
+            let shape = if layout.outputs_first {
+                [layer.fan_out, layer.fan_in]
+            } else {
+                [layer.fan_in, layer.fan_out]
+            };
+            found.push(self.find(weight, &shape)?);
+            found.push(self.find(bias, &[layer.fan_out])?);
         }
         let mut flat = Vec::with_capacity(spec.parameters());
         for (name, tensor) in found {
-            let start = flat.len();
             let numbers = tensor.data().as_chunks::<4>().0.iter();
-            flat.extend(numbers.map(|&bytes| f32::from_le_bytes(bytes)));
-            if let Some(at) = flat[start..].iter().position(|x| !x.is_finite()) {
-                let found = format!("element {at} is {}", flat[start + at]);
-                return Err(refuse(&name, found, "finite numbers".to_owned()));
+            let numbers: Vec<f32> = numbers.map(|&bytes| f32::from_le_bytes(bytes)).collect();
+            if let Some(at) = numbers.iter().position(|number| !number.is_finite()) {
+                let found = format!("element {at} is {}", numbers[at]);
+                return Err(self.refuse_tensor(&name, found, "finite numbers"));
+            }
+            match *tensor.shape() {
+                [out, fan_in] if layout.outputs_first => {
+                    let weight = ArrayView2::from_shape((out, fan_in), &numbers);
+                    flat.extend(weight.expect("as many numbers as its shape says").t());
+                }
+                _ => flat.extend(numbers),
             }
         }
         Ok(flat)
+    }
+
+    fn find(&self, name: String, shape: &[usize]) -> Result<(String, TensorView<'a>)> {
+        let tensor = self.tensors.tensor(&name).map_err(|_| {
+            let place = format!("{}: {name}", self.path.display());
+            self.hinted(Refusal::new(place, "no such tensor", format!("{shape:?}")))
+        })?;
+        if tensor.dtype() != Dtype::F32 || tensor.shape() != shape {
+            let found = format!("{} {:?}", tensor.dtype(), tensor.shape());
+            return Err(self.refuse_tensor(&name, found, format!("F32 {shape:?}")));
+        }
+        Ok((name, tensor))
     }
 
     /// A refusal of this file as damaged.
     pub fn refuse(&self, found: impl Into<String>, expected: &str) -> Error {
         (self.kind.damaged)(Refusal::new(self.path.display(), found, expected))
     }
+
+    /// A refusal that names a tensor.
+    pub fn refuse_tensor(&self, name: &str, found: String, expected: impl Into<String>) -> Error {
+        let place = format!("{}: {name}", self.path.display());
+        (self.kind.damaged)(Refusal::new(place, found, expected))
+    }
+
+    /// A refusal that says what else could be done with such a file.
+    fn hinted(&self, refusal: Refusal) -> Error {
+        (self.kind.damaged)(match self.kind.hint {
+            Some(hint) => refusal.hint(hint),
+            None => refusal,
+        })
+    }
 }
 
-/// The file that holds `flats`, each a buffer laid out as `spec` says with the ending of its tensors' names, and
-/// `metadata`.
-pub(crate) fn to_bytes(spec: &Spec, flats: &[(&[f32], &str)], metadata: String) -> Vec<u8> {
+/// The file that holds `flats`, each a buffer laid out as `spec` says with the layout of its tensors, and `metadata`.
+pub(crate) fn to_bytes(spec: &Spec, flats: &[(&[f32], Layout)], metadata: String) -> Vec<u8> {
     let mut tensors: Vec<(String, Vec<usize>, Cow<[u8]>)> = Vec::new();
-    for (flat, ending) in flats {
-        for (index, layer) in spec.layers().iter().enumerate() {
-            let [weight_name, bias_name] = names(index, ending);
+    for (flat, layout) in flats {
+        for ([weight_name, bias_name], layer) in layout.names().zip(spec.layers()) {
             let (weight, bias) = layer.split(flat);
-            let shape = vec![layer.fan_in, layer.fan_out];
-            tensors.push((weight_name, shape, little_endian(weight)));
-            tensors.push((bias_name, vec![layer.fan_out], little_endian(bias)));
+            let (fan_in, fan_out) = (layer.fan_in, layer.fan_out);
+            let (shape, weight) = if layout.outputs_first {
+                let turned: Vec<f32> = layer.weight(flat).t().iter().copied().collect();
+                let bytes = little_endian(&turned).into_owned();
+                (vec![fan_out, fan_in], Cow::Owned(bytes))
+            } else {
+                (vec![fan_in, fan_out], little_endian(weight))
+            };
+            tensors.push((weight_name, shape, weight));
+            tensors.push((bias_name, vec![fan_out], little_endian(bias)));
         }
     }
     let views = tensors.iter().map(|(name, shape, bytes)| {
@@ -177,16 +252,7 @@ pub(crate) fn little_endian(values: &[f32]) -> Cow<'_, [u8]> {
     if cfg!(target_endian = "little") {
         Cow::Borrowed(bytemuck::cast_slice(values))
     } else {
-        Cow::Owned(
-            values
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect(),
-        )
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes());
+        Cow::Owned(bytes.collect())
     }
-}
-
-/// The names of weight and bias of a layer.
-fn names(layer: usize, ending: &str) -> [String; 2] {
-    ["weight", "bias"].map(|what| format!("layers.{layer}.{what}{ending}"))
 }

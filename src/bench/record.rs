@@ -215,18 +215,26 @@ impl Record {
     /// # Errors
     /// [`Error::Io`] when the file cannot be read, [`Error::Data`] when it is not a record of this schema.
     pub fn read(path: &Path) -> Result<Record> {
+        let file = fs::File::open(path).map_err(Error::io(path, "open the file"))?;
+        let mut bytes = Vec::new();
+        file.take(MAX_LENGTH)
+            .read_to_end(&mut bytes)
+            .map_err(Error::io(path, "read the file"))?;
+        Record::from_bytes(path, &bytes)
+    }
+
+    /// Reads a record from the content of the file `path`.
+    ///
+    /// # Errors
+    /// [`Error::Data`], as [`Record::read`].
+    pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Record> {
         let refuse = |found: String, expected: &str| {
             Error::Data(
                 Refusal::new(path.display(), found, expected)
                     .hint("write one with: perceptor bench --format json > FILE"),
             )
         };
-        let file = fs::File::open(path).map_err(Error::io(path, "open the file"))?;
-        let mut bytes = Vec::new();
-        file.take(MAX_LENGTH)
-            .read_to_end(&mut bytes)
-            .map_err(Error::io(path, "read the file"))?;
-        let value: Value = serde_json::from_slice(&bytes)
+        let value: Value = serde_json::from_slice(bytes)
             .map_err(|error| refuse(format!("not JSON ({error})"), SCHEMA))?;
         match value.get("schema").and_then(Value::as_str) {
             Some(SCHEMA) => {}

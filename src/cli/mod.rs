@@ -11,7 +11,9 @@ mod doctor;
 mod downloads;
 mod engine;
 mod eval;
+mod export;
 mod fetch;
+mod import;
 mod inspect;
 mod predict;
 mod progress;
@@ -35,6 +37,7 @@ Examples:
   perceptor train --resume runs/train-1               go on with a run that was stopped
   perceptor eval runs/train-1/model.safetensors       measure a model, class by class
   perceptor predict runs/train-1/model.safetensors IMAGES --format csv
+  perceptor export runs/train-1/model.safetensors --to onnx
   perceptor data inspect DIR                          look at what is in a data set
   perceptor doctor                                    see whether machine and build are as they should be";
 
@@ -79,6 +82,8 @@ enum Command {
     Train(train::TrainArgs),
     Eval(eval::EvalArgs),
     Predict(predict::PredictArgs),
+    Export(export::ExportArgs),
+    Import(import::ImportArgs),
     Bench(bench::BenchArgs),
     /// Fetch, make and look at data sets
     #[command(subcommand, before_help = DATA_EXAMPLES)]
@@ -166,6 +171,8 @@ pub fn run() -> ExitCode {
         Command::Train(args) => args.run(typed),
         Command::Eval(args) => args.run(),
         Command::Predict(args) => args.run(),
+        Command::Export(args) => args.run(),
+        Command::Import(args) => args.run(),
         Command::Bench(args) => args.run(),
         Command::Data(DataCommand::Fetch(args)) => args.run(),
         Command::Data(DataCommand::Digits(args)) => args.run(),

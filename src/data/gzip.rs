@@ -4,7 +4,6 @@
 //! the stream says how long it must be, and no byte beyond that is decoded; a header that promises more
 //! than deflate can hold is refused before anything is allocated.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -27,81 +26,69 @@ pub(super) fn open(path: &Path) -> Result<IdxFile> {
     if raw.is_file() {
         return IdxFile::open(&raw);
     }
-    let file_bytes = promised_bytes(path)?;
+    let compressed = || open_regular(path, "a gzip file");
+    let length = path.metadata().map_err(Error::io(path, "read the size"))?;
+    let file_bytes = promised_bytes(path, compressed()?, length.len())?;
+    let stream = compressed()?;
     let mut decoding = Ok(());
     let written = durable::write_whole(&raw, |out| {
-        copy_exactly(path, file_bytes, out, &mut decoding)
+        copy_exactly(path, stream, file_bytes, out, &mut decoding)
     });
     decoding?;
     if written.is_ok() {
         return IdxFile::open(&raw);
     }
     // The raw file is only a shortcut for the next run: without it, this run keeps the bytes.
+    in_memory(path, compressed()?, file_bytes)
+}
+
+/// Decodes the IDX array inside `bytes`, the content of the file `path`.
+///
+/// # Errors
+/// As [`IdxFile::from_gzip`].
+pub(super) fn from_bytes(path: &Path, bytes: &[u8]) -> Result<IdxFile> {
+    let file_bytes = promised_bytes(path, bytes, bytes.len() as u64)?;
+    in_memory(path, bytes, file_bytes)
+}
+
+fn in_memory(path: &Path, compressed: impl Read, file_bytes: u64) -> Result<IdxFile> {
     let mut bytes = Vec::new();
     let mut decoding = Ok(());
-    let copied = copy_exactly(path, file_bytes, &mut bytes, &mut decoding);
+    let copied = copy_exactly(path, compressed, file_bytes, &mut bytes, &mut decoding);
     decoding?;
     copied.map_err(Error::io(path, "decode into memory"))?;
     IdxFile::from_bytes(path, Bytes::Owned(bytes))
 }
 
-/// The length of the decoded file by its header, held against the size of the compressed one.
-fn promised_bytes(path: &Path) -> Result<u64> {
+/// The length of the decoded file by its header, held against `length`, that of the compressed one.
+fn promised_bytes(path: &Path, compressed: impl Read, length: u64) -> Result<u64> {
     let mut start = Vec::new();
-    decoder(path)?
+    MultiGzDecoder::new(compressed)
         .take(MAX_HEADER_BYTES as u64)
         .read_to_end(&mut start)
         .map_err(|error| damaged(path, &error))?;
     let promised = Header::parse(path, &start)?.file_bytes() as u64;
-    let compressed = path
-        .metadata()
-        .map_err(Error::io(path, "read the size"))?
-        .len();
-    let most = compressed.saturating_mul(MAX_RATIO);
+    let most = length.saturating_mul(MAX_RATIO);
     if promised > most {
         return Err(Error::Data(Refusal::new(
             path.display(),
             format!("a header for {promised} bytes"),
-            format!("at most the {most} that {compressed} compressed bytes can hold"),
+            format!("at most the {most} that {length} compressed bytes can hold"),
         )));
     }
     Ok(promised)
 }
 
-/// Decodes `path` into `out`. What is wrong with the stream goes to `decoding`, so that the caller can
-/// tell it from what is wrong with `out`.
+/// Decodes `compressed`, the content of `path`, into `out`. What is wrong with the stream goes to `decoding`, so that
+/// the caller can tell it from what is wrong with `out`.
 fn copy_exactly(
     path: &Path,
+    compressed: impl Read,
     file_bytes: u64,
     out: &mut dyn Write,
     decoding: &mut Result<()>,
 ) -> io::Result<()> {
-    let outcome = decoder(path).and_then(|mut stream| {
-        let mut chunk = vec![0; 1 << 18];
-        let mut copied = 0;
-        loop {
-            let read = stream
-                .read(&mut chunk)
-                .map_err(|error| damaged(path, &error))?;
-            copied += read as u64;
-            if copied > file_bytes || (read == 0 && copied < file_bytes) {
-                let found = if read == 0 {
-                    format!("{copied} decoded bytes")
-                } else {
-                    format!("more than {file_bytes} decoded bytes")
-                };
-                let refusal = Refusal::new(path.display(), found, format!("{file_bytes}"));
-                return Err(Error::Data(refusal));
-            }
-            if read == 0 {
-                return Ok(Ok(()));
-            }
-            if let Err(error) = out.write_all(&chunk[..read]) {
-                return Ok(Err(error));
-            }
-        }
-    });
-    match outcome {
+    match decode(path, compressed, file_bytes, out) {
         Ok(written) => written,
         Err(error) => {
             *decoding = Err(error);
@@ -110,8 +97,37 @@ fn copy_exactly(
     }
 }
 
-fn decoder(path: &Path) -> Result<MultiGzDecoder<File>> {
-    open_regular(path, "a gzip file").map(MultiGzDecoder::new)
+/// As [`copy_exactly`]: what is wrong with the stream outside, what is wrong with `out` inside.
+fn decode(
+    path: &Path,
+    compressed: impl Read,
+    file_bytes: u64,
+    out: &mut dyn Write,
+) -> Result<io::Result<()>> {
+    let mut stream = MultiGzDecoder::new(compressed);
+    let mut chunk = vec![0; 1 << 18];
+    let mut copied = 0;
+    loop {
+        let read = stream
+            .read(&mut chunk)
+            .map_err(|error| damaged(path, &error))?;
+        copied += read as u64;
+        if copied > file_bytes || (read == 0 && copied < file_bytes) {
+            let found = if read == 0 {
+                format!("{copied} decoded bytes")
+            } else {
+                format!("more than {file_bytes} decoded bytes")
+            };
+            let refusal = Refusal::new(path.display(), found, format!("{file_bytes}"));
+            return Err(Error::Data(refusal));
+        }
+        if read == 0 {
+            return Ok(Ok(()));
+        }
+        if let Err(error) = out.write_all(&chunk[..read]) {
+            return Ok(Err(error));
+        }
+    }
 }
 
 fn damaged(path: &Path, error: &io::Error) -> Error {
@@ -125,6 +141,7 @@ fn damaged(path: &Path, error: &io::Error) -> Error {
 mod tests {
     use super::*;
     use flate2::{Compression, write::GzEncoder};
+    use proptest::prelude::*;
 
     fn compressed(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -169,6 +186,20 @@ mod tests {
             let message = opened.expect_err("a refusal").to_string();
             assert!(message.contains(words), "{message}");
             assert_eq!(std::fs::read_dir(folder.path()).expect("folder").count(), 1);
+        }
+    }
+
+    proptest! {
+        /// A damaged stream is refused or decodes to a whole array, and never panics.
+        #[test]
+        fn a_damaged_stream_never_panics(at in 0usize..100, with in any::<u8>(), cut in 0usize..200) {
+            let mut bytes = compressed(&idx(500, 500));
+            let length = bytes.len();
+            bytes[at % length] = with;
+            bytes.truncate(cut);
+            if let Ok(file) = from_bytes(Path::new("labels.gz"), &bytes) {
+                prop_assert_eq!(file.header().file_bytes(), file.payload().len() + 8);
+            }
         }
     }
 }

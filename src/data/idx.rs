@@ -294,6 +294,14 @@ impl IdxFile {
         &self.bytes
     }
 
+    /// Decodes and checks `bytes` as the content of the gzip file `path`.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when they are no whole gzip stream, or not exactly one IDX array in it.
+    pub fn from_gzip(path: &Path, bytes: &[u8]) -> Result<IdxFile> {
+        gzip::from_bytes(path, bytes)
+    }
+
     /// Where the file was found.
     pub fn path(&self) -> &Path {
         &self.path

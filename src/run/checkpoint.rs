@@ -17,7 +17,7 @@ use crate::data::fingerprint::hexadecimal;
 use crate::data::mmap::Bytes;
 use crate::error::{Error, Result};
 use crate::nn::{Activation, Spec};
-use crate::tensors::{self, Kind, TensorFile, little_endian};
+use crate::tensors::{self, Kind, Layout, TensorFile, little_endian};
 use crate::train::{EpochMetrics, State};
 
 const KIND: Kind = Kind {
@@ -25,6 +25,7 @@ const KIND: Kind = Kind {
     format: 1,
     damaged: Error::Checkpoint,
     unusable: Error::Run,
+    hint: None,
 };
 
 /// What stands between the hashed part of the metadata and the checksum's digits.
@@ -99,7 +100,12 @@ impl Checkpoint {
         text.pop();
         let sum = checksum(&text, state);
         text.push_str(&format!("{CHECKSUM}{sum}\"}}"));
-        let flats = [(&state.parameters[..], ""), (&state.velocity[..], VELOCITY)];
+        let layout = Layout::own(spec.layers().len());
+        let velocity = layout.clone().ending(VELOCITY);
+        let flats = [
+            (&state.parameters[..], layout),
+            (&state.velocity[..], velocity),
+        ];
         tensors::to_bytes(spec, &flats, text)
     }
 
@@ -126,15 +132,17 @@ impl Checkpoint {
             let found = format!("{} seconds", metadata.seconds);
             file.refuse(found, "a time that can have passed")
         })?;
+        let layout = Layout::own(spec.layers().len());
         let state = State {
             epochs: metadata.epochs,
             steps: metadata.steps,
             loss_sum: metadata.loss_sum,
             elapsed,
-            parameters: file.flat(&spec, "")?,
-            velocity: file.flat(&spec, VELOCITY)?,
+            parameters: file.flat(&spec, &layout)?,
+            velocity: file.flat(&spec, &layout.clone().ending(VELOCITY))?,
         };
-        let text = file.metadata.rsplit_once(CHECKSUM);
+        let text = file.metadata.as_deref().unwrap_or_default();
+        let text = text.rsplit_once(CHECKSUM);
         let Some((text, sum)) = text.and_then(|(text, end)| Some((text, end.strip_suffix("\"}")?)))
         else {
             return Err(file.refuse("no checksum at the end of its metadata", "one"));

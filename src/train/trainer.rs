@@ -135,7 +135,7 @@ impl Training<'_> {
                 spec,
                 scaling,
                 parameters,
-                provenance: Provenance::new(&config, self.data, &describe, &run.epochs),
+                provenance: Some(Provenance::new(&config, self.data, &describe, &run.epochs)),
             },
             epochs: run.epochs,
         }))

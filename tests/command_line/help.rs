@@ -40,6 +40,8 @@ fn every_command_has_a_help() {
             "train",
             "eval",
             "predict",
+            "export",
+            "import",
             "bench",
             "data",
             "data fetch",

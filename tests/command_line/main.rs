@@ -12,6 +12,7 @@ mod data_sets;
 mod desk;
 mod engines;
 mod eval;
+mod export;
 mod fetch;
 mod help;
 mod idx_set;

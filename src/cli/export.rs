@@ -1,0 +1,152 @@
+//! `perceptor export`.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use perceptor::export::{self, Format, c_header};
+use perceptor::report::number::bytes;
+use perceptor::{Error, Model, Refusal};
+
+use super::source::{program, shell_word};
+use super::{Failure, named};
+
+const EXAMPLES: &str = "\
+Examples:
+  perceptor export runs/train-1/model.safetensors --to onnx
+  perceptor export model.safetensors --to c --name digits --out digits.h
+  perceptor export model.safetensors --to safetensors-pytorch --out net.safetensors";
+
+/// Write a model in the format of another program: ONNX, NumPy, C, PyTorch
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES)]
+pub struct ExportArgs {
+    /// A model that train wrote
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// onnx: a graph from raw elements to probabilities; npz: arrays for numpy.load; c: a C99 header;
+    /// safetensors-pytorch: what an nn.Sequential loads
+    #[arg(long, value_name = "FORMAT", value_parser = named(Format::ALL, Format::name))]
+    to: Format,
+    /// File to write [default: beside the model, with the ending of the format]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// What the functions of a C header start with [default: perceptor]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Replace the file if there is one
+    #[arg(long)]
+    force: bool,
+}
+
+impl ExportArgs {
+    pub fn run(&self) -> Result<(), Failure> {
+        if let Some(name) = &self.name
+            && self.to != Format::C
+        {
+            let found = format!("{name} with --to {}", self.to.name());
+            let refusal = Refusal::new("--name", found, "--to c, which alone has names");
+            return Err(Error::Config(refusal).into());
+        }
+        let model = Model::load(&self.model)?;
+        let beside = || self.model.with_extension(self.to.extension());
+        let out = self.out.clone().unwrap_or_else(beside);
+        check_free(&out, self.force, &self.model)?;
+        let name = self.name.as_deref().unwrap_or(c_header::DEFAULT_NAME);
+        export::save(&model, self.to, name, &out)?;
+        let mut stdout = io::stdout().lock();
+        write_done(&mut stdout, self.to.name(), &model, &out)?;
+        for (index, line) in next_lines(self.to, name, &model, &out).iter().enumerate() {
+            writeln!(
+                stdout,
+                "{}  {line}",
+                if index == 0 { "next" } else { "    " }
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Holds `out` against being there already. The file that is read from is never replaced.
+pub fn check_free(out: &Path, force: bool, source: &Path) -> Result<(), Error> {
+    if !out.exists() {
+        return Ok(());
+    }
+    let refusal = |found: &str, expected: &str| Refusal::new(out.display(), found, expected);
+    let same = out.canonicalize().ok() == source.canonicalize().ok();
+    if same {
+        let refusal = refusal("the file that is read", "another one to write");
+        return Err(Error::Config(refusal.hint("name one with --out")));
+    }
+    if out.is_dir() {
+        return Err(Error::Config(refusal("a folder", "a file to write")));
+    }
+    if !force {
+        let refusal = refusal("there already", "no such file, or --force to replace it");
+        return Err(Error::Config(refusal));
+    }
+    Ok(())
+}
+
+/// What was written where.
+pub fn write_done(
+    stdout: &mut dyn Write,
+    format: &str,
+    model: &Model,
+    out: &Path,
+) -> io::Result<()> {
+    let length = out.metadata().map_or(0, |metadata| metadata.len());
+    let (spec, activation) = (&model.spec, model.spec.activation().name());
+    writeln!(
+        stdout,
+        "{}: {format}, {spec}, {activation}, {}",
+        out.display(),
+        bytes(usize::try_from(length).unwrap_or(usize::MAX)),
+    )
+}
+
+/// How to use the file.
+fn next_lines(format: Format, name: &str, model: &Model, out: &Path) -> Vec<String> {
+    let (spec, scaling) = (&model.spec, model.scaling);
+    let inputs = spec.inputs();
+    let path = format!("{:?}", out.display().to_string());
+    match format {
+        Format::Onnx => vec![
+            format!("session = onnxruntime.InferenceSession({path})"),
+            format!("probabilities, logits = session.run(None, {{\"elements\": x}})  # x: float32 [batch, {inputs}], not scaled"),
+        ],
+        Format::Npz => vec![
+            format!("model = numpy.load({path})"),
+            "z = (x - model[\"scaling.offset\"]) * model[\"scaling.factor\"] @ model[\"layers.0.weight\"] + model[\"layers.0.bias\"]".to_owned(),
+        ],
+        Format::C => vec![
+            format!("#include {path}"),
+            format!("int best = {name}_predict(elements, probabilities);  /* elements: {inputs} floats, not scaled; link with -lm */"),
+        ],
+        Format::SafetensorsPytorch => vec![
+            format!("model = {}", sequential(model)),
+            format!("model.load_state_dict(safetensors.torch.load_file({path}))"),
+            format!("logits = model((x - {:?}) * {:?})", scaling.offset, scaling.factor),
+            format!("{} import {}  takes it back", program(), shell_word(out)),
+        ],
+    }
+}
+
+/// The module that loads the weights of `model`, as one writes it in Python.
+fn sequential(model: &Model) -> String {
+    use perceptor::nn::Activation;
+    let activation = match model.spec.activation() {
+        Activation::Sigmoid => "nn.Sigmoid()",
+        Activation::Tanh => "nn.Tanh()",
+        Activation::Relu => "nn.ReLU()",
+        Activation::LeakyRelu => "nn.LeakyReLU(0.01)",
+        Activation::Identity => "nn.Identity()",
+    };
+    let layers = model.spec.layers().iter();
+    let linear = layers.map(|layer| format!("nn.Linear({}, {})", layer.fan_in, layer.fan_out));
+    let linear: Vec<String> = linear.collect();
+    format!(
+        "nn.Sequential({})",
+        linear.join(&format!(", {activation}, "))
+    )
+}

@@ -1,0 +1,89 @@
+//! `perceptor import`.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use perceptor::data::Scaling;
+use perceptor::export::pytorch::{self, Untold};
+use perceptor::nn::Activation;
+
+use super::export::{check_free, write_done};
+use super::source::{program, shell_word};
+use super::{Failure, named};
+
+const EXAMPLES: &str = "\
+Examples:
+  perceptor import runs/train-1/model.pytorch.safetensors --out model.safetensors
+  perceptor import net.safetensors --activation relu --scale-factor 1/255
+  perceptor import net.safetensors --activation relu --scale-offset 33.3 --scale-factor 0.0127";
+
+/// Take a network over from PyTorch: the state_dict of an nn.Sequential, as safetensors
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES)]
+pub struct ImportArgs {
+    /// Tensors N.weight [out, in] and N.bias [out], as safetensors.torch.save_file writes them
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Model to write [default: beside FILE, ending in .perceptor.safetensors]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Activation of the hidden layers, where the file does not tell
+    #[arg(long, value_name = "NAME", value_parser = named(Activation::ALL, Activation::name))]
+    activation: Option<Activation>,
+    /// What is subtracted from every element [default: 0]
+    #[arg(long, value_name = "X", requires = "scale_factor", allow_negative_numbers = true, value_parser = parse_number)]
+    scale_offset: Option<f32>,
+    /// What every element is multiplied by after that, where the file does not tell: a number or a quotient.
+    /// After torchvision's ToTensor 1/255; after Normalize(m, s) too 1/(255 s) with an offset of 255 m
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = parse_number)]
+    scale_factor: Option<f32>,
+    /// Replace the model if there is one
+    #[arg(long)]
+    force: bool,
+}
+
+impl ImportArgs {
+    pub fn run(&self) -> Result<(), Failure> {
+        let untold = Untold {
+            activation: self.activation,
+            scaling: self.scale_factor.map(|factor| Scaling {
+                offset: self.scale_offset.unwrap_or(0.0),
+                factor,
+            }),
+        };
+        let model = pytorch::load(&self.file, &untold)?;
+        let out = self.out.clone().unwrap_or_else(|| beside(&self.file));
+        check_free(&out, self.force, &self.file)?;
+        model.save(&out)?;
+        let mut stdout = io::stdout().lock();
+        write_done(&mut stdout, "a model", &model, &out)?;
+        let (program, out) = (program(), shell_word(&out));
+        writeln!(stdout, "next  {program} eval {out}")?;
+        Ok(())
+    }
+}
+
+/// `net.safetensors` and `net.pytorch.safetensors` become `net.perceptor.safetensors`.
+fn beside(file: &Path) -> PathBuf {
+    let stem = file.with_extension("");
+    let stem = match stem.extension() {
+        Some(extension) if extension == "pytorch" => stem.with_extension(""),
+        _ => stem,
+    };
+    let mut name = stem.into_os_string();
+    name.push(".perceptor.safetensors");
+    name.into()
+}
+
+/// `0.0039`, or `1/255`.
+fn parse_number(text: &str) -> Result<f32, String> {
+    let number = |text: &str| text.trim().parse::<f32>().ok();
+    let value = match text.split_once('/') {
+        Some((above, below)) => number(above).zip(number(below)).map(|(a, b)| a / b),
+        None => number(text),
+    };
+    value
+        .filter(|value| value.is_finite())
+        .ok_or_else(|| "expected a finite number, or a quotient as 1/255".to_owned())
+}

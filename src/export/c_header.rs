@@ -1,0 +1,259 @@
+//! A C99 header: the weights as constants, and a function from the elements of an item to probabilities and class.
+//!
+//! It needs nothing but `<math.h>`. Numbers are written in hexadecimal, so that any compiler reads the bits we have.
+//! Products are summed in the order of the inputs, a row of weights at a time, which compilers vectorise.
+
+use std::io::{self, Write};
+
+use crate::error::{Error, Refusal, Result};
+use crate::model::Model;
+use crate::nn::Activation;
+use crate::nn::activation::LEAK;
+
+/// What the names in a header start with, if not told otherwise.
+pub const DEFAULT_NAME: &str = "perceptor";
+
+/// Numbers on a line.
+const ON_A_LINE: usize = 8;
+
+/// Holds `name` against being the start of C identifiers.
+///
+/// # Errors
+/// [`Error::Config`] when it is not.
+pub fn check_name(name: &str) -> Result<()> {
+    let starts = name.starts_with(|c: char| c.is_ascii_alphabetic());
+    if starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        return Ok(());
+    }
+    let expected = "a letter, then letters, digits and underscores, as C names have";
+    let refusal = Refusal::new("--name", format!("{name:?}"), expected);
+    Err(Error::Config(refusal))
+}
+
+/// Writes the header, with `name` in front of whatever it declares.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(model: &Model, name: &str, out: &mut dyn Write) -> io::Result<()> {
+    write_start(model, name, out)?;
+    for (index, layer) in model.spec.layers().iter().enumerate() {
+        let (weight, bias) = layer.split(&model.parameters);
+        writeln!(
+            out,
+            "\n/* Layer {index}: weight [{}, {}], bias [{}]. */",
+            layer.fan_in, layer.fan_out, layer.fan_out
+        )?;
+        write_numbers(&format!("{name}_weight_{index}"), weight, out)?;
+        write_numbers(&format!("{name}_bias_{index}"), bias, out)?;
+    }
+    write_affine(name, out)?;
+    if let Some(function) = function(model) {
+        write_activate(&function, name, out)?;
+    }
+    write_predict(model, name, out)?;
+    writeln!(out, "\n#endif")
+}
+
+/// What to do with it, and the sizes.
+fn write_start(model: &Model, name: &str, out: &mut dyn Write) -> io::Result<()> {
+    let (spec, upper) = (&model.spec, name.to_ascii_uppercase());
+    let (inputs, classes) = (spec.inputs(), spec.classes());
+    let widths = &spec.sizes()[..spec.layers().len()];
+    let stack = size_of::<f32>() * widths.iter().sum::<usize>();
+    write!(
+        out,
+        "\
+/* {spec}, {activation} and softmax, written by perceptor {version}.
+ *
+ * C99, nothing needed but <math.h>: link with -lm.
+ *
+ *     float elements[{upper}_INPUTS];         an item as it stands in its file: not scaled
+ *     float probabilities[{upper}_CLASSES];
+ *     int best = {name}_predict(elements, probabilities);
+ *
+ * Keeps no state, so threads may call it at the same time; takes {stack} bytes of stack.
+ */
+#ifndef {upper}_MODEL_H
+#define {upper}_MODEL_H
+
+#include <math.h>
+
+#define {upper}_INPUTS {inputs}
+#define {upper}_CLASSES {classes}
+",
+        activation = spec.activation().name(),
+        version = crate::VERSION,
+    )
+}
+
+fn write_numbers(name: &str, values: &[f32], out: &mut dyn Write) -> io::Result<()> {
+    write!(out, "static const float {name}[{}] = {{", values.len())?;
+    for (index, &value) in values.iter().enumerate() {
+        let between = if index % ON_A_LINE == 0 {
+            "\n    "
+        } else {
+            " "
+        };
+        write!(out, "{between}{},", Hexadecimal(value))?;
+    }
+    writeln!(out, "\n}};")
+}
+
+fn write_affine(name: &str, out: &mut dyn Write) -> io::Result<()> {
+    write!(
+        out,
+        "
+/* y = x w + b: x [in], w [in, out], b [out], y [out]. */
+static inline void {name}_affine(const float *x, int in, const float *w, const float *b, int out, float *y)
+{{
+    for (int o = 0; o < out; o++)
+        y[o] = 0.0f;
+    for (int i = 0; i < in; i++, w += out)
+        for (int o = 0; o < out; o++)
+            y[o] += x[i] * w[o];
+    for (int o = 0; o < out; o++)
+        y[o] += b[o];
+}}
+"
+    )
+}
+
+/// What is made of `y[o]` behind a hidden layer, if there is something to do.
+fn function(model: &Model) -> Option<String> {
+    if model.spec.layers().len() == 1 {
+        return None;
+    }
+    Some(match model.spec.activation() {
+        Activation::Sigmoid => "1.0f / (1.0f + expf(-y[o]))".to_owned(),
+        Activation::Tanh => "tanhf(y[o])".to_owned(),
+        Activation::Relu => "y[o] < 0.0f ? 0.0f : y[o]".to_owned(),
+        Activation::LeakyRelu => format!("y[o] < 0.0f ? {} * y[o] : y[o]", Hexadecimal(LEAK)),
+        Activation::Identity => return None,
+    })
+}
+
+fn write_activate(function: &str, name: &str, out: &mut dyn Write) -> io::Result<()> {
+    write!(
+        out,
+        "
+/* y = f(y): y [out]. */
+static inline void {name}_activate(int out, float *y)
+{{
+    for (int o = 0; o < out; o++)
+        y[o] = {function};
+}}
+"
+    )
+}
+
+fn write_predict(model: &Model, name: &str, out: &mut dyn Write) -> io::Result<()> {
+    let (layers, scaling) = (model.spec.layers(), model.scaling);
+    let upper = name.to_ascii_uppercase();
+    writeln!(
+        out,
+        "
+/* elements [{upper}_INPUTS] to probabilities [{upper}_CLASSES]; gives the likeliest class. */
+static inline int {name}_predict(const float *elements, float *probabilities)
+{{"
+    )?;
+    for (index, layer) in layers.iter().enumerate() {
+        writeln!(out, "    float x{index}[{}];", layer.fan_in)?;
+    }
+    writeln!(
+        out,
+        "
+    for (int i = 0; i < {upper}_INPUTS; i++)
+        x0[i] = (elements[i] - ({})) * ({});",
+        Hexadecimal(scaling.offset),
+        Hexadecimal(scaling.factor)
+    )?;
+    for (index, layer) in layers.iter().enumerate() {
+        let (fan_in, fan_out, next) = (layer.fan_in, layer.fan_out, index + 1);
+        let last = next == layers.len();
+        let y = if last {
+            "probabilities".to_owned()
+        } else {
+            format!("x{next}")
+        };
+        writeln!(
+            out,
+            "    {name}_affine(x{index}, {fan_in}, {name}_weight_{index}, {name}_bias_{index}, {fan_out}, {y});"
+        )?;
+        if !last && function(model).is_some() {
+            writeln!(out, "    {name}_activate({fan_out}, {y});")?;
+        }
+    }
+    writeln!(
+        out,
+        "
+    int best = 0;
+    for (int c = 1; c < {upper}_CLASSES; c++)
+        if (probabilities[c] > probabilities[best])
+            best = c;
+    const float highest = probabilities[best];
+    float sum = 0.0f;
+    for (int c = 0; c < {upper}_CLASSES; c++) {{
+        probabilities[c] = expf(probabilities[c] - highest);
+        sum += probabilities[c];
+    }}
+    for (int c = 0; c < {upper}_CLASSES; c++)
+        probabilities[c] /= sum;
+    return best;
+}}"
+    )
+}
+
+/// A finite `f32` as a C99 constant: `0x1.8p+1f` is 3.
+struct Hexadecimal(f32);
+
+impl std::fmt::Display for Hexadecimal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let bits = self.0.to_bits();
+        let sign = if bits >> 31 == 1 { "-" } else { "" };
+        let (exponent, fraction) = ((bits >> 23 & 0xff) as i32, bits & 0x7f_ffff);
+        match (exponent, fraction) {
+            (0, 0) => write!(f, "{sign}0x0p+0f"),
+            (0, _) => write!(f, "{sign}0x{fraction:x}p-149f"),
+            (_, 0) => write!(f, "{sign}0x1p{:+}f", exponent - 127),
+            _ => {
+                // Six digits are 24 bits, one more than the fraction has.
+                let digits = format!("{:06x}", fraction << 1);
+                let digits = digits.trim_end_matches('0');
+                write!(f, "{sign}0x1.{digits}p{:+}f", exponent - 127)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_c_writes_them() {
+        // By printf("%a") of C, but for the smallest ones, which it normalises.
+        for (value, text) in [
+            (3.0, "0x1.8p+1f"),
+            (-1.0, "-0x1p+0f"),
+            (0.1, "0x1.99999ap-4f"),
+            (f32::MAX, "0x1.fffffep+127f"),
+            (f32::MIN_POSITIVE, "0x1p-126f"),
+            (f32::from_bits(1), "0x1p-149f"),
+            (f32::from_bits(0x7f_ffff), "0x7fffffp-149f"),
+            (0.0, "0x0p+0f"),
+            (-0.0, "-0x0p+0f"),
+        ] {
+            assert_eq!(Hexadecimal(value).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn names_are_c_identifiers() {
+        for good in ["perceptor", "mnist_2", "A"] {
+            assert!(check_name(good).is_ok(), "{good}");
+        }
+        for bad in ["", "2d", "_x", "a-b", "a b", "ä", "x*/"] {
+            assert!(check_name(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! NPZ: arrays that `numpy.load` reads, one a tensor under the names of a model file.
+//!
+//! Beside `layers.l.weight [in, out]` and `layers.l.bias [out]` stand the scalars `scaling.offset`, `scaling.factor` and
+//! `activation`, a string. An NPZ is a zip archive, here without compression, of NPY files
+//! (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>): a line that looks like Python, then the
+//! numbers. No entry has a time.
+
+use std::io::{self, Write};
+
+use rawzip::ZipArchiveWriter;
+
+use crate::model::Model;
+use crate::tensors::little_endian;
+
+/// Writes the archive.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(model: &Model, out: &mut dyn Write) -> io::Result<()> {
+    let mut archive = ZipArchiveWriter::new(out);
+    for (index, layer) in model.spec.layers().iter().enumerate() {
+        let (weight, bias) = layer.split(&model.parameters);
+        let shape = format!("({}, {})", layer.fan_in, layer.fan_out);
+        let name = format!("layers.{index}.weight");
+        add(&mut archive, &name, "<f4", &shape, &little_endian(weight))?;
+        let shape = format!("({},)", layer.fan_out);
+        let name = format!("layers.{index}.bias");
+        add(&mut archive, &name, "<f4", &shape, &little_endian(bias))?;
+    }
+    for (name, number) in [
+        ("scaling.offset", model.scaling.offset),
+        ("scaling.factor", model.scaling.factor),
+    ] {
+        add(&mut archive, name, "<f4", "()", &number.to_le_bytes())?;
+    }
+    // A string is an array of UTF-32 characters.
+    let activation = model.spec.activation().name();
+    let kind = format!("<U{}", activation.chars().count());
+    let characters = activation.chars().map(|c| u32::from(c).to_le_bytes());
+    let characters: Vec<u8> = characters.flatten().collect();
+    add(&mut archive, "activation", &kind, "()", &characters)?;
+    archive.finish().map(drop).map_err(io::Error::other)
+}
+
+/// Adds the array `name` of elements `kind`, its bytes row-major and little-endian.
+fn add(
+    archive: &mut ZipArchiveWriter<&mut dyn Write>,
+    name: &str,
+    kind: &str,
+    shape: &str,
+    bytes: &[u8],
+) -> io::Result<()> {
+    let path = format!("{name}.npy");
+    let file = archive.new_file(&path);
+    let (mut entry, config) = file.start().map_err(io::Error::other)?;
+    let mut writer = config.wrap(&mut entry);
+    writer.write_all(&npy_header(kind, shape))?;
+    writer.write_all(bytes)?;
+    let (_, descriptor) = writer.finish().map_err(io::Error::other)?;
+    let written = entry.finish(descriptor);
+    written.map(drop).map_err(io::Error::other)
+}
+
+/// Magic, version 1.0, the length of the line, and the line, padded so that the numbers start at a multiple of 64.
+fn npy_header(kind: &str, shape: &str) -> Vec<u8> {
+    const BEFORE_THE_LINE: usize = 10;
+    let mut line = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}");
+    let whole = (BEFORE_THE_LINE + line.len() + 1).next_multiple_of(64);
+    let padding = whole - BEFORE_THE_LINE - line.len() - 1;
+    line.push_str(&" ".repeat(padding));
+    line.push('\n');
+    let length = u16::try_from(line.len()).expect("two sizes fit a line of 64 kB");
+    [
+        b"\x93NUMPY\x01\x00",
+        &length.to_le_bytes()[..],
+        line.as_bytes(),
+    ]
+    .concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_start_at_a_multiple_of_64() {
+        for shape in ["()", "(7,)", "(123456789, 123456789)"] {
+            let header = npy_header("<f4", shape);
+            assert_eq!(header.len() % 64, 0);
+            assert_eq!(header.last(), Some(&b'\n'));
+            let length = u16::from_le_bytes([header[8], header[9]]);
+            assert_eq!(usize::from(length) + 10, header.len());
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! PyTorch: the `state_dict` of an `nn.Sequential` as safetensors, written and read.
+//!
+//! `nn.Sequential(nn.Linear(784, 100), nn.Sigmoid(), nn.Linear(100, 10))` calls its tensors `0.weight [out, in]`,
+//! `0.bias [out]`, `2.weight`, and so on: modules count, and an identity activation is an `nn.Identity`. What a
+//! `state_dict` does not know, the activation and the scaling, stands in the metadata as in a model file; files without
+//! that are told it. Other modules may stand between the layers (dropout, flatten), and a prefix before the numbers
+//! (`net.0.weight`).
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::data::Scaling;
+use crate::data::mmap::Bytes;
+use crate::error::{Error, Refusal, Result};
+use crate::model::{KIND, Metadata, Model};
+use crate::nn::Activation;
+use crate::tensors::{Layout, TensorFile};
+
+/// What a file of weights may not say of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Untold {
+    /// The activation of the hidden layers.
+    pub activation: Option<Activation>,
+    /// How elements become inputs.
+    pub scaling: Option<Scaling>,
+}
+
+/// The file as it would be written.
+pub fn to_bytes(model: &Model) -> Vec<u8> {
+    model.to_safetensors(Layout::sequential(model.spec.layers().len()))
+}
+
+/// Reads the network at `path`.
+///
+/// # Errors
+/// [`Error::Io`] when the file cannot be read; [`Error::Model`] when it is damaged or not of this shape;
+/// [`Error::Config`] when something is `untold`, or told otherwise by the file.
+pub fn load(path: &Path, untold: &Untold) -> Result<Model> {
+    let bytes = Bytes::map(path, "a safetensors file")?;
+    from_bytes(path, &bytes, untold)
+}
+
+/// Reads a network from the content of the file `path`.
+///
+/// # Errors
+/// As [`load`].
+pub fn from_bytes(path: &Path, bytes: &[u8], untold: &Untold) -> Result<Model> {
+    let file = TensorFile::parse(&KIND, path, bytes)?;
+    let metadata: Option<Metadata> = file.optional_metadata()?;
+    metadata
+        .iter()
+        .try_for_each(|metadata| metadata.check(&file))?;
+    let stems = stems_in_order(&file)?;
+    if metadata.is_some() && stems == Layout::own(stems.len()).stems {
+        let found = "a model of perceptor itself";
+        let refusal = Refusal::new(path.display(), found, "what PyTorch or export wrote");
+        return Err(Error::Model(refusal.hint("use it as it is")));
+    }
+    let sizes = sizes(&file, &stems)?;
+    if let Some(metadata) = &metadata
+        && metadata.layers != sizes
+    {
+        let found = format!("tensors of widths {sizes:?}");
+        let expected = format!("{:?}, as the metadata has it", metadata.layers);
+        return Err(Error::Model(Refusal::new(path.display(), found, expected)));
+    }
+    let told = metadata.as_ref();
+    let has_hidden = sizes.len() > 2;
+    let activation = settle(
+        "--activation",
+        untold.activation,
+        told.map(|metadata| metadata.activation),
+        |activation| activation.name().to_owned(),
+    )?;
+    let activation = match activation {
+        Some(activation) => activation,
+        // Without hidden layers there is nothing to activate.
+        None if !has_hidden => Activation::default(),
+        None => {
+            let expected = format!(
+                "that of the hidden layers, which {} does not tell",
+                path.display()
+            );
+            let hint = "a state_dict holds weights alone; see the nn.Sequential it was taken from";
+            let refusal = Refusal::new("--activation", "not given", expected);
+            return Err(Error::Config(refusal.hint(hint)));
+        }
+    };
+    let scaling = settle(
+        "--scale-factor",
+        untold.scaling,
+        told.map(|metadata| metadata.scaling),
+        |Scaling { offset, factor }| format!("offset {offset}, factor {factor}"),
+    )?;
+    let scaling = scaling.ok_or_else(|| {
+        let expected = format!(
+            "what elements are multiplied by, which {} does not tell",
+            path.display()
+        );
+        let hint = "1/255 where bytes were divided by 255, as torchvision's ToTensor does; 1 where they were not";
+        Error::Config(Refusal::new("--scale-factor", "not given", expected).hint(hint))
+    })?;
+    let spec = file.spec(&sizes, activation)?;
+    file.check_count(2 * spec.layers().len(), "two a layer")?;
+    let layout = Layout {
+        stems,
+        outputs_first: true,
+        ending: "",
+    };
+    let parameters = file.flat(&spec, &layout)?;
+    Ok(Model {
+        spec,
+        scaling,
+        parameters,
+        provenance: metadata.and_then(|metadata| metadata.provenance),
+    })
+}
+
+/// One of what was given and what the file tells; both must say the same.
+fn settle<T: PartialEq + Copy>(
+    flag: &str,
+    given: Option<T>,
+    told: Option<T>,
+    name: impl Fn(T) -> String,
+) -> Result<Option<T>> {
+    match (given, told) {
+        (Some(given), Some(told)) if given != told => {
+            let expected = format!("{}, as the file itself tells, or none", name(told));
+            Err(Error::Config(Refusal::new(flag, name(given), expected)))
+        }
+        _ => Ok(told.or(given)),
+    }
+}
+
+/// What stands before `.weight` in the name of each layer's tensors, in the order of the modules.
+fn stems_in_order(file: &TensorFile) -> Result<Vec<String>> {
+    let mut stems = BTreeMap::new();
+    let mut common = None;
+    for name in file.tensors.names() {
+        let refuse = |expected: &str| {
+            let place = format!("{}: {name}", file.path.display());
+            let refusal = Refusal::new(place, "a name", expected);
+            let hint = "save the state_dict of an nn.Sequential of nn.Linear and activations";
+            Error::Model(refusal.hint(hint))
+        };
+        let stem = name
+            .strip_suffix(".weight")
+            .or_else(|| name.strip_suffix(".bias"));
+        let number_of = |stem: &str| {
+            let (prefix, digits) = stem.rsplit_once('.').unwrap_or(("", stem));
+            // Written as PyTorch writes it, so that no two names are one number.
+            let number = digits.parse::<u32>().ok()?;
+            (number.to_string() == digits).then(|| (prefix.to_owned(), number))
+        };
+        let Some((stem, (prefix, number))) = stem.and_then(|stem| Some((stem, number_of(stem)?)))
+        else {
+            return Err(refuse("N.weight or N.bias, as nn.Sequential has them"));
+        };
+        if *common.get_or_insert_with(|| prefix.clone()) != prefix {
+            return Err(refuse("one prefix for all layers"));
+        }
+        stems.insert(number, stem.to_owned());
+    }
+    Ok(stems.into_values().collect())
+}
+
+/// The widths from inputs to classes by the shapes of the weights, each of which must follow on the one before.
+fn sizes(file: &TensorFile, stems: &[String]) -> Result<Vec<usize>> {
+    let mut sizes = Vec::new();
+    for stem in stems {
+        let name = format!("{stem}.weight");
+        let refuse = |found: String, expected: String| file.refuse_tensor(&name, found, expected);
+        let tensor = file.tensors.tensor(&name).map_err(|_| {
+            refuse(
+                "no such tensor".to_owned(),
+                "one beside the bias".to_owned(),
+            )
+        })?;
+        let &[fan_out, fan_in] = tensor.shape() else {
+            let found = format!("{} {:?}", tensor.dtype(), tensor.shape());
+            return Err(refuse(found, "F32 [out, in]".to_owned()));
+        };
+        match sizes.last() {
+            None => sizes.push(fan_in),
+            Some(&before) if before == fan_in => {}
+            Some(&before) => {
+                let found = format!("{fan_in} inputs");
+                let expected = format!("{before}, the outputs of the layer before");
+                return Err(refuse(found, expected));
+            }
+        }
+        sizes.push(fan_out);
+    }
+    Ok(sizes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+    use safetensors::Dtype;
+    use safetensors::tensor::TensorView;
+
+    use crate::nn::Spec;
+
+    const HALF: Scaling = Scaling {
+        offset: 1.0,
+        factor: 0.5,
+    };
+
+    const TOLD: Untold = Untold {
+        activation: Some(Activation::Relu),
+        scaling: Some(HALF),
+    };
+
+    fn model() -> Model {
+        let spec = Spec::new(3, &[2, 4], 2, Activation::Tanh).expect("a spec");
+        Model {
+            parameters: (0..spec.parameters()).map(|i| i as f32 / 7.0).collect(),
+            spec,
+            scaling: HALF,
+            provenance: None,
+        }
+    }
+
+    /// A file of these tensors, all of ones and without metadata.
+    fn file(tensors: &[(&str, &[usize])]) -> Vec<u8> {
+        let ones: Vec<u8> = 1f32.to_le_bytes().repeat(64);
+        let views = tensors.iter().map(|&(name, shape)| {
+            let bytes = &ones[..4 * shape.iter().product::<usize>()];
+            let view = TensorView::new(Dtype::F32, shape.to_vec(), bytes);
+            (name, view.expect("a tensor"))
+        });
+        safetensors::serialize(views, None::<HashMap<_, _>>).expect("a file")
+    }
+
+    fn read(bytes: &[u8], untold: &Untold) -> Result<Model> {
+        from_bytes(Path::new("p"), bytes, untold)
+    }
+
+    fn refusal(bytes: &[u8], untold: &Untold) -> String {
+        read(bytes, untold).expect_err("a refusal").to_string()
+    }
+
+    #[test]
+    fn comes_back_bit_for_bit() {
+        let (model, bytes) = (model(), to_bytes(&model()));
+        let back = read(&bytes, &Untold::default()).expect("a model");
+        assert_eq!(back, model);
+        assert_eq!(back.to_bytes(), model.to_bytes());
+        assert_eq!(to_bytes(&back), bytes);
+    }
+
+    #[test]
+    fn weights_are_transposed() {
+        let (model, bytes) = (model(), to_bytes(&model()));
+        let tensors = safetensors::SafeTensors::deserialize(&bytes).expect("a file");
+        let weight = tensors.tensor("2.weight").expect("the second layer");
+        assert_eq!(weight.shape(), [4, 2]);
+        let own = model.spec.layers()[1].weight(&model.parameters);
+        let expected = own
+            .t()
+            .iter()
+            .flat_map(|w| w.to_le_bytes())
+            .collect::<Vec<u8>>();
+        assert_eq!(weight.data(), expected);
+    }
+
+    #[test]
+    fn takes_what_nn_sequential_may_have_between_and_before() {
+        // Ten before nine as text, and not as a number.
+        let bytes = file(&[
+            ("net.10.weight", &[2, 4]),
+            ("net.10.bias", &[2]),
+            ("net.9.weight", &[4, 3]),
+            ("net.9.bias", &[4]),
+        ]);
+        let model = read(&bytes, &TOLD).expect("a model");
+        assert_eq!(model.spec.sizes(), [3, 4, 2]);
+        assert_eq!((model.scaling, model.provenance), (HALF, None));
+    }
+
+    #[test]
+    fn without_hidden_layers_there_is_no_activation_to_tell() {
+        let bytes = file(&[("0.weight", &[2, 3]), ("0.bias", &[2])]);
+        let untold = Untold {
+            activation: None,
+            ..TOLD
+        };
+        assert_eq!(read(&bytes, &untold).expect("a model").spec.sizes(), [3, 2]);
+    }
+
+    #[test]
+    fn refuses_what_is_not_told_or_told_twice() {
+        let bytes = file(&[
+            ("0.weight", &[4, 3]),
+            ("0.bias", &[4]),
+            ("2.weight", &[2, 4]),
+            ("2.bias", &[2]),
+        ]);
+        let message = refusal(&bytes, &Untold::default());
+        assert!(
+            message.contains("--activation: not given, expected that of"),
+            "{message}"
+        );
+        let untold = Untold {
+            scaling: None,
+            ..TOLD
+        };
+        let message = refusal(&bytes, &untold);
+        assert!(
+            message.contains("--scale-factor: not given, expected what"),
+            "{message}"
+        );
+        let message = refusal(&to_bytes(&model()), &TOLD);
+        assert!(
+            message.contains("--activation: relu, expected tanh, as the file"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn refuses_other_names_and_shapes() {
+        let good = [("0.bias", &[4][..])];
+        for (tensors, words) in [
+            (
+                &[("fc1.weight", &[4, 3][..])][..],
+                "fc1.weight: a name, expected N.weight",
+            ),
+            (&[("0.scale", &[4, 3])], "0.scale: a name"),
+            (&[("00.weight", &[4, 3])], "00.weight: a name"),
+            (
+                &[("a.0.weight", &[4, 3]), ("b.2.weight", &[2, 4])],
+                "one prefix",
+            ),
+            (
+                &[("0.weight", &[4, 3]), ("2.weight", &[2, 5])],
+                "2.weight: 5 inputs, expected 4",
+            ),
+            (&good, "0.weight: no such tensor"),
+            (
+                &[("0.weight", &[4, 3, 1])],
+                "0.weight: F32 [4, 3, 1], expected F32 [out, in]",
+            ),
+            (&[("0.weight", &[4, 3])], "tensors: 1, expected 2"),
+            (
+                &[("0.weight", &[4, 3]), ("0.bias", &[3])],
+                "0.bias: F32 [3], expected F32 [4]",
+            ),
+            (
+                &[("0.weight", &[0, 3]), ("0.bias", &[0])],
+                "widths of at least 1",
+            ),
+            (&[], "at least two widths"),
+        ] {
+            let message = refusal(&file(tensors), &TOLD);
+            assert!(message.contains(words), "{message}");
+        }
+    }
+
+    proptest! {
+        /// A damaged file is refused or read as another one, and never panics.
+        #[test]
+        fn a_damaged_file_never_panics(at in 0usize..1000, with in any::<u8>(), cut in 0usize..2000) {
+            let mut bytes = to_bytes(&model());
+            let length = bytes.len();
+            bytes[at % length] = with;
+            bytes.truncate(cut);
+            let _ = read(&bytes, &TOLD);
+            let _ = read(&bytes, &Untold::default());
+        }
+    }
+}

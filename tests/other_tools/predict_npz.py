@@ -1,0 +1,28 @@
+"""Prints class and probabilities of each item: NPZ IMAGES."""
+import sys
+import numpy as np
+
+model = np.load(sys.argv[1])  # allow_pickle is off by default: nothing here needs it
+layers = sum(name.endswith(".weight") for name in model)
+assert sorted(model) == sorted(
+    [f"layers.{n}.{part}" for n in range(layers) for part in ("weight", "bias")]
+    + ["scaling.offset", "scaling.factor", "activation"]
+)
+assert all(model[name].dtype == np.float32 for name in model if name != "activation")
+activate = {
+    "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
+    "tanh": np.tanh,
+    "relu": lambda z: np.maximum(z, 0),
+    "leaky-relu": lambda z: np.where(z < 0, np.float32(0.01) * z, z),
+    "identity": lambda z: z,
+}[str(model["activation"])]
+items = np.fromfile(sys.argv[2], np.uint8, offset=16).reshape(-1, model["layers.0.weight"].shape[0])
+x = (items.astype(np.float32) - model["scaling.offset"]) * model["scaling.factor"]
+for n in range(layers):
+    x = x @ model[f"layers.{n}.weight"] + model[f"layers.{n}.bias"]
+    if n + 1 < layers:
+        x = activate(x)
+p = np.exp(x - x.max(axis=1, keepdims=True))
+p /= p.sum(axis=1, keepdims=True)
+for row in p:
+    print(row.argmax(), *(repr(float(q)) for q in row), sep=",")

@@ -1,0 +1,7 @@
+"""Prints the flags that tell the scaling of a model to import: MODEL."""
+import json, sys
+from safetensors import safe_open
+
+with safe_open(sys.argv[1], "numpy") as file:
+    scaling = json.loads(file.metadata()["perceptor"])["scaling"]
+print(f"--scale-offset {scaling['offset']} --scale-factor {scaling['factor']}")

@@ -87,17 +87,9 @@ impl Dataset {
         self.images.header().features()
     }
 
-    /// Says that `items` will be gathered soon, so that the processor can fetch them meanwhile.
-    ///
-    /// # Panics
-    /// When an item is out of range.
-    pub fn prefetch(&self, items: &[u32]) {
-        for &item in items {
-            mmap::prefetch(self.images.item(item as usize));
-        }
-    }
-
-    /// Gathers `items` as inputs, their active columns scaled, and their labels.
+    /// Gathers `items` as inputs, their active columns scaled, and their labels. Meanwhile the processor fetches
+    /// `ahead`, at most as many items that are gathered soon: one between two others, as it can only wait for so much
+    /// at a time.
     ///
     /// Shapes: `inputs` has a row `[active columns]` for each item, `labels [items]`. Overwrites both.
     ///
@@ -106,6 +98,7 @@ impl Dataset {
     pub fn gather<'a>(
         &self,
         items: &[u32],
+        ahead: &[u32],
         preprocessing: &Preprocessing,
         inputs: impl ExactSizeIterator<Item = &'a mut [f32]>,
         labels: &mut [u32],
@@ -115,7 +108,11 @@ impl Dataset {
             (items.len(), items.len()),
             "a row and a label an item"
         );
+        let mut ahead = ahead.iter();
         for ((&item, input), label) in items.iter().zip(inputs).zip(labels) {
+            if let Some(&item) = ahead.next() {
+                mmap::prefetch(self.images.item(item as usize));
+            }
             let item = item as usize;
             let Preprocessing { scaling, columns } = preprocessing;
             self.images.read_active(item, *scaling, columns, input);

@@ -191,17 +191,14 @@ impl Stepper {
         pass.blocks_taken.take_each(blocks.count(), |block| {
             let rows = blocks.rows(block);
             // While this block is computed, the rows come that this or another worker takes next.
-            pass.data.prefetch(ahead(
-                batch,
-                next,
-                blocks.rows(0).len() * pass.threads,
-                &rows,
-            ));
+            let distance = blocks.rows(0).len() * pass.threads;
+            let ahead = ahead(batch, next, distance, &rows);
             // SAFETY: each block is taken once, rows of blocks are disjoint, and nobody updates before the barrier.
             unsafe {
                 let (mut inputs, labels) = self.activations.inputs(rows.clone());
                 pass.data.gather(
                     &batch[rows.clone()],
+                    ahead,
                     &self.preprocessing,
                     inputs.iter_mut(),
                     labels,

@@ -7,27 +7,36 @@
 #![allow(dead_code, reason = "each fuzz target takes one")]
 
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::LazyLock;
 
-use perceptor::bench::Record;
 use perceptor::bench::compare::compare;
+use perceptor::bench::{EngineTable, Record};
+use perceptor::compute::Engine;
+use perceptor::compute::parallel::Workers;
 use perceptor::data::mmap::Bytes;
-use perceptor::data::{IdxFile, Scaling};
+use perceptor::data::{Dataset, IdxFile, Scaling, Splits};
 use perceptor::export::pytorch::{self, Untold};
 use perceptor::export::{c_header, npz, onnx};
-use perceptor::nn::Activation;
+use perceptor::nn::{Activation, Spec};
 use perceptor::report::{benchmark, inspection};
-use perceptor::{Model, data};
+use perceptor::run::{Checkpoint, Settings};
+use perceptor::train::{Training, Unsupervised};
+use perceptor::{Error, Model, TrainConfig, data};
 
 /// A target's name, which is that of its folder of seeds, and what it does.
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 8] = [
     ("idx", idx),
     ("gzip", gzip),
     ("model", model),
     ("pytorch", imported),
+    ("checkpoint", checkpoint),
+    ("config", config),
     ("record", record),
+    ("engines", engines),
 ];
 
 /// An IDX file of items or labels.
@@ -98,6 +107,85 @@ fn use_model(model: &Model) {
     assert_eq!(again.expect("what we wrote"), *model);
 }
 
+/// A checkpoint, with its own checksum and with the one that is right; a run of four items goes on from it.
+pub fn checkpoint(bytes: &[u8]) -> bool {
+    let path = Path::new("checkpoint");
+    let read = Checkpoint::from_bytes(path, bytes);
+    let accepted = read.is_ok();
+    // Whoever means harm computes the checksum; a fuzzer would not find it.
+    let read = read.or_else(|error| match with_right_checksum(bytes, &error) {
+        Some(mended) => Checkpoint::from_bytes(path, &mended),
+        None => Err(error),
+    });
+    if let Ok(checkpoint) = read {
+        use_checkpoint(checkpoint);
+    }
+    accepted
+}
+
+/// The bytes with the checksum that they should have, where that is all that `error` says of them.
+fn with_right_checksum(bytes: &[u8], error: &Error) -> Option<Vec<u8>> {
+    let Error::Checkpoint(refusal) = error else {
+        return None;
+    };
+    let right = refusal.found.strip_prefix("content with checksum ")?;
+    let stands = refusal.expected.strip_suffix(", as when it was written")?;
+    // Quotes inside the metadata's string are escaped.
+    let [stands, right] =
+        [stands, right].map(|sum| format!(r#"checksum\":\"{sum}\""#).into_bytes());
+    let at = bytes.windows(stands.len()).position(|some| some == stands);
+    let (before, after) = bytes.split_at(at?);
+    (stands.len() == right.len()).then(|| [before, &right, &after[right.len()..]].concat())
+}
+
+fn use_checkpoint(checkpoint: Checkpoint) {
+    let again = Checkpoint::from_bytes(Path::new("checkpoint"), &checkpoint.to_bytes());
+    assert_eq!(again.expect("what we wrote"), checkpoint);
+    static RUN: LazyLock<(Workers, Splits)> = LazyLock::new(|| {
+        let workers = Workers::new(NonZeroUsize::MIN).expect("a thread");
+        let file = |bytes: &[u8]| {
+            IdxFile::from_bytes(Path::new("idx"), Bytes::Owned(bytes.to_vec()))
+                .expect("an IDX file")
+        };
+        let images = file(&[
+            0, 0, 8, 2, 0, 0, 0, 4, 0, 0, 0, 3, 9, 0, 0, 0, 9, 0, 0, 0, 9, 5, 5, 5,
+        ]);
+        let labels = file(&[0, 0, 8, 1, 0, 0, 0, 4, 0, 1, 1, 0]);
+        let train = Dataset::new(images, &labels, None).expect("a data set");
+        (workers, Splits { train, test: None })
+    });
+    let (workers, data) = &*RUN;
+    let config = TrainConfig {
+        hidden: vec![2],
+        batch_size: 2,
+        epochs: 1 + checkpoint.state.epochs.len(),
+        engine: Engine::Portable,
+        ..TrainConfig::default()
+    };
+    let training = Training {
+        config: &config,
+        data,
+        workers,
+        profiled: false,
+        from: Some(checkpoint.state),
+    };
+    // Refused, diverged or done: the bytes decide which, and none of them is a panic.
+    drop(training.run(&mut Unsupervised, &mut |_| {}));
+}
+
+/// The settings of a run; what is read comes back from what is written.
+pub fn config(bytes: &[u8]) -> bool {
+    let path = Path::new("config.toml");
+    let settings = Settings::from_bytes(path, bytes);
+    // Out of range is refused by the flag's name, before anything is written.
+    let Some(settings) = settings.ok().filter(|s| s.train.check().is_ok()) else {
+        return false;
+    };
+    let again = Settings::from_bytes(path, settings.to_text().as_bytes());
+    assert_eq!(again.expect("what we wrote"), settings);
+    true
+}
+
 /// A record of `perceptor bench`.
 pub fn record(bytes: &[u8]) -> bool {
     let Ok(mut record) = Record::from_bytes(Path::new("record"), bytes) else {
@@ -108,5 +196,18 @@ pub fn record(bytes: &[u8]) -> bool {
     benchmark::write_text(out, &record).expect("a sink takes all");
     benchmark::write_markdown(out, &record).expect("a sink takes all");
     benchmark::write_json(out, &record).expect("a sink takes all");
+    true
+}
+
+/// The table of engines of some machine.
+pub fn engines(bytes: &[u8]) -> bool {
+    let Some(table) = EngineTable::from_bytes(bytes) else {
+        return false;
+    };
+    let spec = Spec::new(784, &[100], 10, Activation::Relu).expect("a network");
+    for estimate in table.estimates(&spec, 32) {
+        assert!(!estimate.seconds_per_sample.is_nan(), "{estimate:?}");
+    }
+    table.choose(&spec, 32);
     true
 }

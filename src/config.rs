@@ -69,6 +69,7 @@ impl TrainConfig {
     /// [`Error::Config`], naming the flag of the first setting that is out of range.
     pub fn check(&self) -> Result<()> {
         let rate = self.learning_rate;
+        let window = self.shuffle_window.unwrap_or(1);
         let demands = [
             (
                 !self.hidden.contains(&0),
@@ -89,16 +90,16 @@ impl TrainConfig {
                 "1 to 4294967295",
             ),
             (
-                self.batch_size >= 1,
+                (1..=u32::MAX as usize).contains(&self.batch_size),
                 "--batch-size",
                 self.batch_size.to_string(),
-                "at least 1",
+                "1 to 4294967295",
             ),
             (
-                self.shuffle_window != Some(0),
+                (1..=u32::MAX as usize).contains(&window),
                 "--shuffle-window",
-                "0".to_owned(),
-                "at least 1",
+                window.to_string(),
+                "1 to 4294967295",
             ),
             (
                 rate.is_finite() && rate > 0.0,

@@ -101,16 +101,20 @@ impl EngineTable {
 
     /// The table in the file `path`, if there is one of this machine and this build; none where there is not.
     pub fn read(path: &Path) -> Option<EngineTable> {
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         let file = File::open(path).ok()?;
-        file.take(MAX_LENGTH).read_to_string(&mut text).ok()?;
-        let table: EngineTable = serde_json::from_str(&text).ok()?;
+        file.take(MAX_LENGTH).read_to_end(&mut bytes).ok()?;
+        EngineTable::from_bytes(&bytes).filter(|table| table.machine == machine())
+    }
+
+    /// The table that `bytes` are, of whatever machine; none where they are something else.
+    pub fn from_bytes(bytes: &[u8]) -> Option<EngineTable> {
+        let table: EngineTable = serde_json::from_slice(bytes).ok()?;
         let rates_are_numbers = table
             .rates
             .iter()
             .all(|r| r.gflops.is_finite() && r.gflops > 0.0);
-        let ours = (&table.schema[..], &table.machine[..]) == (SCHEMA, &machine());
-        (ours && rates_are_numbers).then_some(table)
+        (table.schema == SCHEMA && rates_are_numbers).then_some(table)
     }
 
     /// Keeps the table in the file `path`.

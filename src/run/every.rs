@@ -39,13 +39,13 @@ impl Every {
 /// `1 epoch`, `100 steps`, `0.5 minutes`, `never`.
 impl fmt::Display for Every {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (number, unit) = match *self {
-            Every::Epochs(number) => (number as f64, "epoch"),
-            Every::Steps(number) => (number as f64, "step"),
-            Every::Minutes(number) => (number, "minute"),
+        let (number, unit) = match self {
+            Every::Epochs(number) => (number.to_string(), "epoch"),
+            Every::Steps(number) => (number.to_string(), "step"),
+            Every::Minutes(number) => (number.to_string(), "minute"),
             Every::Never => return f.write_str("never"),
         };
-        write!(f, "{number} {unit}{}", if number == 1.0 { "" } else { "s" })
+        write!(f, "{number} {unit}{}", if number == "1" { "" } else { "s" })
     }
 }
 
@@ -118,6 +118,7 @@ mod tests {
             ("1 epoch", Every::Epochs(1)),
             ("5epochs", Every::Epochs(5)),
             (" 100  steps ", Every::Steps(100)),
+            ("18446744073709551615 steps", Every::Steps(usize::MAX)),
             ("10 minutes", Every::Minutes(10.0)),
             ("0.5minutes", Every::Minutes(0.5)),
             ("off", Every::Never),

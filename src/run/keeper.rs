@@ -5,7 +5,7 @@
 //! moment that comes while the last is still on its way to the disk is made up for at the next one. Stopping and the end
 //! of a run wait.
 
-use std::num::NonZeroUsize;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -25,7 +25,7 @@ pub struct Care {
     /// How often a checkpoint is written.
     pub every: Every,
     /// How many are kept.
-    pub keep: NonZeroUsize,
+    pub keep: NonZeroU32,
     /// Epochs of the whole run.
     pub epochs: usize,
     /// Steps in an epoch.

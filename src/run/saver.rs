@@ -4,7 +4,7 @@
 //! read once more for their fingerprint. An older checkpoint is removed only when the new one is durable. Failures are
 //! told at once, with the checkpoint that still stands; where none does, the run is lost and must end.
 
-use std::num::NonZeroUsize;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -102,7 +102,7 @@ impl Shared {
 impl Saver {
     pub fn start(
         folder: &RunFolder,
-        keep: NonZeroUsize,
+        keep: NonZeroU32,
         identifier: Identifier,
         environment: impl FnOnce() -> Environment + Send + 'static,
         tell: impl Fn(&Failure) + Send + Sync + 'static,
@@ -201,7 +201,7 @@ struct Desk {
     record: Vec<PathBuf>,
     /// The folders above, in which this one may be new.
     above: Vec<PathBuf>,
-    keep: NonZeroUsize,
+    keep: NonZeroU32,
     identifier: Identifier,
     shared: Arc<Shared>,
 }
@@ -233,7 +233,7 @@ impl Desk {
         };
         self.shelf.save(&checkpoint)?;
         self.record.clear();
-        if let Err(error) = self.shelf.thin_out(self.keep.get()) {
+        if let Err(error) = self.shelf.thin_out(self.keep.get() as usize) {
             self.shared.fail(error, None);
         }
         Ok(())

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::Read;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -59,7 +59,7 @@ pub struct Settings {
     /// How often a checkpoint is written.
     pub checkpoint_every: Every,
     /// How many checkpoints are kept.
-    pub keep: NonZeroUsize,
+    pub keep: NonZeroU32,
 }
 
 impl Default for Settings {
@@ -75,7 +75,7 @@ impl Default for Settings {
             train: TrainConfig::default(),
             threads: None,
             checkpoint_every: Every::default(),
-            keep: const { NonZeroUsize::new(2).expect("two is not zero") },
+            keep: const { NonZeroU32::new(2).expect("two is not zero") },
         }
     }
 }
@@ -189,6 +189,10 @@ fn known_keys() -> Vec<String> {
         test_images: path.clone(),
         test_labels: path,
         classes: Some(2),
+        train: TrainConfig {
+            shuffle_window: Some(1),
+            ..TrainConfig::default()
+        },
         threads: Some(NonZeroUsize::MIN),
         ..Settings::default()
     };

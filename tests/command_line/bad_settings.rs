@@ -44,9 +44,24 @@ fn rejects_momentum_outside_its_range() {
 }
 
 #[test]
-fn rejects_counts_of_zero() {
+fn rejects_counts_out_of_range() {
     refuses_early(&[
-        ("--batch-size 0", "--batch-size: 0, expected at least 1"),
+        (
+            "--batch-size 0",
+            "--batch-size: 0, expected 1 to 4294967295",
+        ),
+        (
+            "--batch-size 18446744073709551615",
+            "--batch-size: 18446744073709551615, expected 1 to 4294967295",
+        ),
+        (
+            "--shuffle-window 0",
+            "--shuffle-window: 0, expected 1 to 4294967295",
+        ),
+        (
+            "--shuffle-window 18446744073709551615",
+            "--shuffle-window: 18446744073709551615, expected 1 to 4294967295",
+        ),
         ("--epochs 0", "--epochs: 0, expected 1 to 4294967295"),
         (
             "--threads 0",

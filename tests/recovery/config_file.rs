@@ -2,6 +2,7 @@
 //! said with its name.
 
 use proptest::prelude::*;
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use perceptor::TrainConfig;
@@ -12,7 +13,7 @@ use crate::interrupted::{MODEL, SHORT, short_desk, undisturbed};
 
 const ALL: &str = "train --data set --hidden 7,5 --activation relu --init he --bias-init 0.25 --epochs 2 --batch-size 9 \
      --lr 0.03 --momentum 0.5 --seed 18446744073709551615 --scale standard --classes 4 --engine portable --threads 2 \
-     --data-mode copy --checkpoint-every 3steps --keep 5 --out out";
+     --data-mode copy --shuffle-window 20 --checkpoint-every 3steps --keep 5 --out out";
 
 #[test]
 fn the_record_of_a_run_makes_the_same_run_again() {
@@ -35,6 +36,7 @@ fn the_record_of_a_run_makes_the_same_run_again() {
         "engine = \"portable\"",
         "threads = 2",
         "data_mode = \"copy\"",
+        "shuffle_window = 20",
         "checkpoint_every = \"3 steps\"",
         "keep = 5",
         &format!("data = \"{}\"", desk.path("set").display()),
@@ -111,7 +113,7 @@ fn what_is_wrong_in_a_file_is_said_with_its_name() {
         ),
         (
             "keep = 0",
-            "my.toml: keep: invalid value: integer `0`, expected a nonzero usize\n",
+            "my.toml: keep: invalid value: integer `0`, expected a nonzero u32\n",
         ),
         (
             "seed = -1",
@@ -168,7 +170,8 @@ proptest! {
     #[test]
     fn settings_come_back_as_they_were(
         seed in any::<u64>(), lr in any::<f32>(), hidden in proptest::collection::vec(any::<u32>(), 0..4),
-        steps in 1usize..1_000_000, path in "\\PC{1,20}",
+        shuffle_window in proptest::option::of(any::<u32>()), keep in any::<NonZeroU32>(), steps in 1usize..,
+        path in "\\PC{1,20}",
     ) {
         prop_assume!(lr.is_finite());
         let settings = Settings {
@@ -177,9 +180,11 @@ proptest! {
                 seed,
                 learning_rate: lr,
                 hidden: hidden.into_iter().map(|width| width as usize).collect(),
+                shuffle_window: shuffle_window.map(|window| window as usize),
                 ..TrainConfig::default()
             },
             checkpoint_every: Every::Steps(steps),
+            keep,
             ..Settings::default()
         };
         let read = Settings::from_bytes(Path::new("c"), settings.to_text().as_bytes());

@@ -1,5 +1,5 @@
-//! A run that goes on from any of its checkpoints ends in the bytes of one that nobody stopped, with every engine and any
-//! number of threads.
+//! A run that goes on from any of its checkpoints ends in the bytes of one that nobody stopped, with every engine and order
+//! and any number of threads.
 
 use std::fs;
 
@@ -30,13 +30,14 @@ fn learned(desk: &Desk, folder: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_engine_goes_on_from_every_checkpoint_on_any_number_of_threads() {
+fn every_engine_and_order_goes_on_from_every_checkpoint_on_any_number_of_threads() {
     let engines = Engine::ALL
         .into_iter()
-        .filter(|engine| engine.resolve().is_ok());
-    for engine in engines {
+        .filter(|engine| engine.resolve().is_ok())
+        .map(|engine| format!("--engine {}", engine.name()));
+    for flag in engines.chain(["--shuffle-window 20".to_owned()]) {
         let desk = short_desk();
-        let line = format!("{SHORT} --engine {}", engine.name());
+        let line = format!("{SHORT} {flag}");
         let expected = undisturbed(&desk, &line);
         desk.run(&format!(
             "{line} --checkpoint-every 1step --keep 1000 --quiet"

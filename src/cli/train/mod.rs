@@ -4,7 +4,7 @@
 mod session;
 mod settings;
 
-use std::num::NonZeroUsize;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -98,7 +98,7 @@ pub struct TrainArgs {
     checkpoint_every: Every,
     /// Checkpoints to keep, the newest ones
     #[arg(long, value_name = "N", help_heading = "Runs", default_value_t = Settings::default().keep)]
-    keep: NonZeroUsize,
+    keep: NonZeroU32,
 
     /// Folder of the run [default: runs/train-N, N the next free number]
     #[arg(long, value_name = "DIR", help_heading = "Output")]

@@ -326,7 +326,8 @@ impl IdxFile {
         &self.payload()[item * size..][..size]
     }
 
-    /// Asks the system to read `items` into memory, in one go, ahead of their use. Only advice.
+    /// Has the system read `items` into memory, in one go, ahead of their use; returns when that is done, where the
+    /// system knows how. Only advice.
     ///
     /// # Panics
     /// When they are out of range.

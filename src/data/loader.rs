@@ -9,6 +9,8 @@
 //! through those before it.
 
 use std::ops::Range;
+use std::sync::mpsc;
+use std::thread;
 
 use rand::seq::SliceRandom;
 
@@ -84,12 +86,31 @@ impl Order {
         &self.items
     }
 
-    /// Whoever reads the file in this order ahead of its use, once it is shuffled; none where it has no windows.
-    pub fn reader<'f>(&self, file: &'f IdxFile) -> Option<Reader<'f>> {
-        Some(Reader {
-            windows: self.windows.clone()?,
-            file,
-            next: 0,
+    /// Does `work`, which says the place in this order of the items that come next, while a thread reads `file` ahead of
+    /// it. Where the order has no windows there is nothing to read ahead, and no thread.
+    pub fn reading_ahead<R>(
+        &self,
+        file: &IdxFile,
+        work: impl FnOnce(&mut (dyn FnMut(usize) + Send)) -> R,
+    ) -> R {
+        let Some(windows) = &self.windows else {
+            return work(&mut |_| {});
+        };
+        thread::scope(|scope| {
+            let (send, receive) = mpsc::channel();
+            scope.spawn(move || {
+                let mut reader = Reader::new(windows, file);
+                receive.into_iter().for_each(|window| reader.at(window));
+            });
+            let mut last = None;
+            work(&mut move |place| {
+                let window = windows.of(place);
+                if last != Some(window) {
+                    last = Some(window);
+                    // A reader that is gone is missed by its speed alone.
+                    let _ = send.send(window);
+                }
+            })
         })
     }
 }
@@ -105,6 +126,11 @@ impl Windows {
         }
     }
 
+    /// The window that a place of the order lies in.
+    fn of(&self, place: usize) -> usize {
+        self.starts.partition_point(|&start| start <= place) - 1
+    }
+
     /// The items of each block of a window; nothing beyond the last window.
     fn item_ranges(&self, window: usize) -> impl Iterator<Item = Range<usize>> {
         let blocks = self.blocks.chunks(BLOCKS).nth(window).unwrap_or_default();
@@ -115,30 +141,33 @@ impl Windows {
     }
 }
 
-/// Keeps the windows that are in use, and the one after, in memory.
-#[derive(Debug)]
-pub struct Reader<'f> {
-    windows: Windows,
-    file: &'f IdxFile,
-    /// The first window that has not been asked for.
+/// Keeps the window that is in use, and the one after, in memory.
+struct Reader<'a> {
+    windows: &'a Windows,
+    file: &'a IdxFile,
+    /// The first window that has not been read.
     next: usize,
 }
 
-impl Reader<'_> {
-    /// Says that the items at `place` of the order come next. Asks for their window and for the one after, where that
-    /// was not done before, and gives the one before back. Returns when the system has taken note.
-    pub fn at(&mut self, place: usize) {
-        let window = self.windows.starts.partition_point(|&start| start <= place) - 1;
-        if window + 1 < self.next {
-            return;
+impl<'a> Reader<'a> {
+    fn new(windows: &'a Windows, file: &'a IdxFile) -> Reader<'a> {
+        Reader {
+            windows,
+            file,
+            next: 0,
+        }
+    }
+
+    /// `window` is in use now: gives the one before back, then reads it and the one after, where that was not done
+    /// before.
+    fn at(&mut self, window: usize) {
+        if let Some(done) = window.checked_sub(1) {
+            let items = self.windows.item_ranges(done);
+            items.for_each(|items| self.file.give_back(items));
         }
         for ahead in self.next.max(window)..window + 2 {
             let items = self.windows.item_ranges(ahead);
             items.for_each(|items| self.file.read_ahead(items));
-        }
-        if let Some(done) = window.checked_sub(1) {
-            let items = self.windows.item_ranges(done);
-            items.for_each(|items| self.file.give_back(items));
         }
         self.next = window + 2;
     }

@@ -61,11 +61,16 @@ impl Bytes {
         Ok(Bytes::Owned(owned))
     }
 
-    /// Asks the system to read `range` in one go. Only advice; owned bytes are in memory anyway.
+    /// Has the system read `range` in one go. Only advice; owned bytes are in memory anyway.
     pub(super) fn read_ahead(&self, range: Range<usize>) {
         #[cfg(unix)]
         if let Bytes::Mapped(map, _) = self {
-            drop(map.advise_range(memmap2::Advice::WillNeed, range.start, range.len()));
+            use memmap2::Advice;
+            let advise = |advice| map.advise_range(advice, range.start, range.len());
+            // Large reads are on their way before the pages are waited for, which Linux does from 5.14 on.
+            drop(advise(Advice::WillNeed));
+            #[cfg(target_os = "linux")]
+            drop(advise(Advice::PopulateRead));
         }
         #[cfg(not(unix))]
         let _ = range;

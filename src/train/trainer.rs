@@ -271,13 +271,12 @@ impl Run<'_> {
         let (items, batch_size) = (self.data.train.items(), self.batch_size);
         let (epochs, first) = (self.epochs.len(), self.steps);
         let tell_every = items.div_ceil(TELLS_AN_EPOCH);
-        let mut samples = items.min(first * batch_size);
-        let order = &self.order.items()[samples..];
+        let done = items.min(first * batch_size);
+        let order = &self.order.items()[done..];
+        let mut samples = done;
         let (mut told, mut steps, mut loss_sum) = (samples, first, self.loss_sum);
         let (mut broken, mut then) = (None, Then::GoOn);
-        let mut reader = self.order.reader(self.data.train.images());
-        reader.iter_mut().for_each(|reader| reader.at(samples));
-        let mut on_step = |step: usize, loss: f64| {
+        let mut on_step = |step: usize, loss: f64, place: &mut dyn FnMut(usize)| {
             steps = first + step + 1;
             if !loss.is_finite() {
                 broken = Some(loss);
@@ -285,7 +284,7 @@ impl Run<'_> {
             }
             loss_sum += loss;
             samples = items.min(samples + batch_size);
-            reader.iter_mut().for_each(|reader| reader.at(samples));
+            place(samples);
             if samples >= told + tell_every {
                 told = samples;
                 on_event(Event::Progress {
@@ -303,14 +302,18 @@ impl Run<'_> {
             }
         };
         let (workers, train) = (self.workers, &self.data.train);
-        let stepper = &mut self.stepper;
-        match &mut self.profile {
-            None => stepper.pass(workers, train, order, &mut on_step),
-            Some(profile) => {
-                let times = stepper.profiled_pass(workers, train, order, &mut on_step);
-                profile.add_all(&times);
+        let (stepper, profile) = (&mut self.stepper, &mut self.profile);
+        self.order.reading_ahead(train.images(), |place| {
+            place(done);
+            let mut on_step = |step: usize, loss: f64| on_step(step, loss, place);
+            match profile {
+                None => stepper.pass(workers, train, order, &mut on_step),
+                Some(profile) => {
+                    let times = stepper.profiled_pass(workers, train, order, &mut on_step);
+                    profile.add_all(&times);
+                }
             }
-        }
+        });
         (self.steps, self.loss_sum) = (steps, loss_sum);
         self.elapsed = before + start.elapsed();
         match broken {

@@ -13,7 +13,7 @@ use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
 use perceptor::data::idx::{ElementType, Header};
 use perceptor::data::mmap::Bytes;
-use perceptor::data::{Dataset, IdxFile, Preprocessing, Scaling};
+use perceptor::data::{Dataset, IdxFile, Preprocessing, Scale, Scaling};
 use perceptor::nn::init::initial_parameters;
 use perceptor::nn::{Activation, Init, Spec};
 use perceptor::optim::Sgd;
@@ -52,7 +52,10 @@ fn dataset(items: usize, features: usize) -> Dataset {
         let path = Path::new("in-memory");
         let header = Header::new(path, ElementType::U8, dimensions).expect("a header");
         let payload = (0..dimensions.iter().product())
-            .map(|i: usize| (i % 10) as u8)
+            .map(|i: usize| match i % features {
+                100..150 => 0,
+                _ => (i % 10) as u8,
+            })
             .collect();
         let bytes = [header.to_bytes(), payload].concat();
         IdxFile::from_bytes(path, Bytes::Owned(bytes)).expect("a whole file")
@@ -91,7 +94,12 @@ fn a_step_allocates_nothing_after_the_first() {
                 assert!(ALLOCATIONS.load(Relaxed) >= before + threads);
                 let spec = Spec::new(784, hidden, 10, Activation::Sigmoid).expect("a spec");
                 let start = initial_parameters(&spec, Init::Auto, 0.0, 1);
-                let preprocessing = Preprocessing::whole(scaling, 784);
+                // With some columns left out, and with none.
+                let preprocessing = match hidden.len() {
+                    1 => Preprocessing::whole(scaling, 784),
+                    _ => Preprocessing::fit(Scale::Unit, data.images(), &workers).expect("inputs"),
+                };
+                assert_eq!(preprocessing.columns.idle().is_empty(), hidden.len() == 1);
                 let stepper = Stepper::new(&spec, &start, preprocessing, engine, sgd, rows);
                 let mut stepper = stepper.expect("an engine that is here");
                 let batch: Vec<u32> = (0..rows as u32).collect();

@@ -330,7 +330,11 @@ fn any_thread_count_gives_the_same_model() {
         // Weights beyond a core's cache, where rows are cut by the number of threads.
         (100, 300, &[1500, 300]),
     ];
-    for (batch_size, items, hidden) in cases {
+    let options = [(Scale::Standard, None), (Scale::Unit, Some(70))];
+    for ((batch_size, items, hidden), (scale, shuffle_window)) in cases
+        .into_iter()
+        .flat_map(|case| options.map(|option| (case, option)))
+    {
         for engine in engines() {
             let config = TrainConfig {
                 hidden: hidden.to_vec(),
@@ -338,7 +342,8 @@ fn any_thread_count_gives_the_same_model() {
                 batch_size,
                 epochs: 2,
                 activation: Activation::Relu,
-                scale: Scale::Standard,
+                scale,
+                shuffle_window,
                 ..TrainConfig::default()
             };
             let model = |threads| {
@@ -357,6 +362,32 @@ fn any_thread_count_gives_the_same_model() {
                     "{engine:?}, batch size {batch_size}: {threads} threads differ from 1"
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn any_thread_count_gives_the_same_model_without_idle_columns() {
+    for engine in engines() {
+        let config = TrainConfig {
+            hidden: vec![33, 20],
+            engine,
+            batch_size: 20,
+            epochs: 3,
+            ..TrainConfig::default()
+        };
+        let model = |threads| {
+            let (train_set, test_set) = with_idle_columns(307);
+            let splits = Splits {
+                train: train_set,
+                test: Some(test_set),
+            };
+            let outcome = train(&config, &splits, &workers(threads), &mut |_| {});
+            outcome.expect("a finite loss").model.to_bytes()
+        };
+        let one = model(1);
+        for threads in [2, 3, 7] {
+            assert!(one == model(threads), "{engine:?}: {threads} threads differ from 1");
         }
     }
 }
@@ -382,18 +413,26 @@ impl Supervisor for Everything {
 
 #[test]
 fn a_run_that_goes_on_from_any_step_ends_in_the_same_model() {
-    for engine in engines() {
+    let usual = || (dataset(100, 41, 6, 11), dataset(30, 41, 6, 12));
+    let idle_columns = || with_idle_columns(100);
+    let cases: [(Option<usize>, &dyn Fn() -> (Dataset, Dataset)); 3] =
+        [(None, &usual), (Some(40), &usual), (None, &idle_columns)];
+    for (engine, (shuffle_window, sets)) in
+        engines().flat_map(|engine| cases.map(|case| (engine, case)))
+    {
         let config = TrainConfig {
             hidden: vec![37, 20],
             engine,
             batch_size: 33,
             epochs: 3,
             activation: Activation::Relu,
+            shuffle_window,
             ..TrainConfig::default()
         };
+        let (train_set, test_set) = sets();
         let splits = Splits {
-            train: dataset(100, 41, 6, 11),
-            test: Some(dataset(30, 41, 6, 12)),
+            train: train_set,
+            test: Some(test_set),
         };
         let run = |threads, from, supervisor: &mut dyn Supervisor| {
             let training = Training {

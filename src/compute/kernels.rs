@@ -105,6 +105,42 @@ mod tests {
         assert!(tanh_ulp <= 3.0, "tanh: {tanh_ulp}");
     }
 
+    /// Vector code of a wider instruction set has the bits of the portable path, whose distance from the truth is
+    /// tested above. What this processor does not have is left out.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn every_instruction_set_has_the_same_bits() {
+        #[target_feature(enable = "avx2,fma")]
+        fn avx2(numbers: &mut [f32], function: impl Fn(f32) -> f32) {
+            numbers.iter_mut().for_each(|x| *x = function(*x));
+        }
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+        fn avx512(numbers: &mut [f32], function: impl Fn(f32) -> f32) {
+            numbers.iter_mut().for_each(|x| *x = function(*x));
+        }
+        fn check(name: &str, function: impl Fn(f32) -> f32 + Copy) {
+            let points = [grid(-90.0, 90.0), grid(-1e-37, 1e-37)].concat();
+            let portable: Vec<u32> = points.iter().map(|&x| function(x).to_bits()).collect();
+            let bits = |numbers: Vec<f32>| numbers.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                let mut found = points.clone();
+                // SAFETY: the processor has it.
+                unsafe { avx2(&mut found, function) };
+                assert!(bits(found) == portable, "{name} with AVX2");
+            }
+            if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vl") {
+                let mut found = points;
+                // SAFETY: the processor has it.
+                unsafe { avx512(&mut found, function) };
+                assert!(bits(found) == portable, "{name} with AVX-512");
+            }
+        }
+        check("exp", exp);
+        check("sigmoid", sigmoid);
+        check("tanh", tanh);
+        check("flush", flush);
+    }
+
     #[test]
     fn ends_of_the_range_stay_finite_and_nan_stays_nan() {
         for function in [exp, sigmoid, tanh] {

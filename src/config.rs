@@ -63,6 +63,11 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
+    /// The window to shuffle `items` in; none where that would hold them all.
+    pub fn window_for(&self, items: usize) -> Option<usize> {
+        self.shuffle_window.filter(|&window| window < items)
+    }
+
     /// Holds every setting against its range.
     ///
     /// # Errors
@@ -120,5 +125,21 @@ impl TrainConfig {
                 Err(Error::Config(Refusal::new(flag, found, expected)))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_that_holds_the_whole_set_is_none() {
+        let with = |shuffle_window| TrainConfig {
+            shuffle_window,
+            ..TrainConfig::default()
+        };
+        assert_eq!(with(Some(99)).window_for(100), Some(99));
+        assert_eq!(with(Some(100)).window_for(100), None);
+        assert_eq!(with(None).window_for(100), None);
     }
 }

@@ -31,6 +31,19 @@ pub fn write_soon(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<(
     put_in_place(path, fill, false)
 }
 
+/// [`write_whole`] for what others may be writing too, with the same content: whoever is first stays, and nobody who
+/// has the file open sees another one take its name.
+///
+/// # Errors
+/// As [`write_whole`].
+pub fn write_new(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    match fill_temporary(path, fill, true)?.persist_noclobber(path) {
+        Ok(()) => sync(folder_of(path)),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(Error::io(path, "put into place")(error.error)),
+    }
+}
+
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -43,6 +56,19 @@ fn put_in_place(
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     synced: bool,
 ) -> Result<()> {
+    let temporary = fill_temporary(path, fill, synced)?;
+    fs::rename(&temporary, path).map_err(Error::io(path, "put into place"))?;
+    // Nothing stands under the temporary name any more, and nothing that comes there is ours to remove.
+    drop(temporary.keep());
+    Ok(())
+}
+
+/// A temporary file in the folder of `path`, filled and closed.
+fn fill_temporary(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    synced: bool,
+) -> Result<tempfile::TempPath> {
     let folder = folder_of(path);
     let mut prefix = std::ffi::OsString::from(".");
     prefix.push(path.file_name().unwrap_or_default());
@@ -65,11 +91,7 @@ fn put_in_place(
             .map_err(Error::io(path, "sync to the disk"))?;
     }
     // Closed first: elsewhere than on Unix an open file cannot be renamed.
-    let temporary = temporary.into_temp_path();
-    fs::rename(&temporary, path).map_err(Error::io(path, "put into place"))?;
-    // Nothing stands under the temporary name any more, and nothing that comes there is ours to remove.
-    drop(temporary.keep());
-    Ok(())
+    Ok(temporary.into_temp_path())
 }
 
 /// Waits until the file or folder `path` is on the disk as it is.
@@ -128,6 +150,17 @@ pub fn check_writable(folder: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_writes_a_new_file_first_stays() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("set");
+        for content in [&b"first"[..], b"second"] {
+            write_new(&path, |out| out.write_all(content)).expect("writing");
+        }
+        assert_eq!(fs::read(&path).expect("the file"), b"first");
+        assert_eq!(fs::read_dir(folder.path()).expect("folder").count(), 1);
+    }
 
     #[test]
     fn a_failed_write_leaves_the_old_file_and_no_other() {

@@ -387,7 +387,10 @@ fn any_thread_count_gives_the_same_model_without_idle_columns() {
         };
         let one = model(1);
         for threads in [2, 3, 7] {
-            assert!(one == model(threads), "{engine:?}: {threads} threads differ from 1");
+            assert!(
+                one == model(threads),
+                "{engine:?}: {threads} threads differ from 1"
+            );
         }
     }
 }

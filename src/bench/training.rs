@@ -90,7 +90,7 @@ impl<'a> Trainee<'a> {
                 sgd,
                 batch_size,
             )?,
-            order: Order::new(data.items(), config.shuffle_window),
+            order: Order::new(data.items(), config.window_for(data.items())),
             batch_size,
             epoch: 0,
         })

@@ -47,7 +47,7 @@ pub struct ComputeArgs {
 
 #[derive(Debug, Args)]
 pub struct VerboseArg {
-    /// Show what the engines were measured at, and which one --engine auto takes
+    /// Show what the engines were measured at, and which one is taken
     #[arg(long, short, help_heading = "Output", conflicts_with = "quiet")]
     pub verbose: bool,
 }
@@ -55,11 +55,15 @@ pub struct VerboseArg {
 /// The engine for `spec` in batches of `batch_size`: `engine` itself, or what auto comes to. Never
 /// [`Engine::Auto`].
 pub fn choose(engine: Engine, spec: &Spec, batch_size: usize, tell: Tell) -> Result<Engine> {
-    if engine != Engine::Auto {
+    let named = engine != Engine::Auto;
+    if named && tell != Tell::Everything {
         return engine.resolve();
     }
     let table = table(tell)?;
-    let chosen = table.choose(spec, batch_size).resolve()?;
+    let chosen = match named {
+        true => engine.resolve()?,
+        false => table.choose(spec, batch_size).resolve()?,
+    };
     if tell == Tell::Everything {
         let mut text = Vec::new();
         drop(write_choice(&mut text, &table, spec, batch_size, chosen));

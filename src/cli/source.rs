@@ -188,7 +188,7 @@ fn generated(workers: &Workers, quiet: bool) -> Result<Source> {
         ));
     }
     if !complete {
-        digits.write(&folder, workers)?;
+        digits.write_missing(&folder, workers)?;
     }
     Ok(Source {
         name: "generated digits".to_owned(),

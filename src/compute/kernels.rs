@@ -121,7 +121,8 @@ mod tests {
         fn check(name: &str, function: impl Fn(f32) -> f32 + Copy) {
             let points = [grid(-90.0, 90.0), grid(-1e-37, 1e-37)].concat();
             let portable: Vec<u32> = points.iter().map(|&x| function(x).to_bits()).collect();
-            let bits = |numbers: Vec<f32>| numbers.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+            let bits =
+                |numbers: Vec<f32>| numbers.into_iter().map(f32::to_bits).collect::<Vec<_>>();
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
                 let mut found = points.clone();
                 // SAFETY: the processor has it.

@@ -3,7 +3,7 @@
 //! Every item has a random stream of its own, from which its class and its drawing come, so that all cores
 //! can draw at once, the bytes depend on the seed alone, and a larger set begins with the smaller one.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 use rand::RngExt;
@@ -13,7 +13,7 @@ use super::digits::{self, SIDE};
 use super::folder;
 use super::idx::{ElementType, Header};
 use crate::compute::parallel::Workers;
-use crate::durable::{create_folder, write_whole};
+use crate::durable::{create_folder, write_new, write_whole};
 use crate::error::{Error, Refusal, Result};
 use crate::random::{Purpose, stream};
 
@@ -55,6 +55,19 @@ impl GeneratedDigits {
     /// [`Error::Config`] when a half is empty or has more items than an IDX file counts, [`Error::Io`] when
     /// the folder cannot be written.
     pub fn write(&self, folder: &Path, workers: &Workers) -> Result<()> {
+        self.write_files(folder, workers, true)
+    }
+
+    /// [`GeneratedDigits::write`] without taking any file's place: those that are there are taken to be of this set, and
+    /// others may be writing the same at this moment.
+    ///
+    /// # Errors
+    /// As [`GeneratedDigits::write`].
+    pub fn write_missing(&self, folder: &Path, workers: &Workers) -> Result<()> {
+        self.write_files(folder, workers, false)
+    }
+
+    fn write_files(&self, folder: &Path, workers: &Workers, replace: bool) -> Result<()> {
         for (flag, items) in [("--train", self.train), ("--test", self.test)] {
             if !(1..=u32::MAX as usize).contains(&items) {
                 return Err(Error::Config(Refusal::new(
@@ -71,7 +84,8 @@ impl GeneratedDigits {
         ] {
             let images = folder.join(format!("{half}-images-idx3-ubyte"));
             let labels = folder.join(format!("{half}-labels-idx1-ubyte"));
-            self.write_half(&images, &labels, purpose, items, workers)?;
+            self.write_images(&images, (purpose, items), workers, replace)?;
+            self.write_labels(&labels, (purpose, items), replace)?;
         }
         Ok(())
     }
@@ -82,20 +96,18 @@ impl GeneratedDigits {
         folder::find(folder).is_ok_and(|files| files.test.is_some())
     }
 
-    fn write_half(
+    fn write_images(
         &self,
-        images: &Path,
-        labels: &Path,
-        purpose: Purpose,
-        items: usize,
+        path: &Path,
+        (purpose, items): (Purpose, usize),
         workers: &Workers,
+        replace: bool,
     ) -> Result<()> {
-        let image_header = Header::new(images, ElementType::U8, &[items, SIDE, SIDE])?;
-        let label_header = Header::new(labels, ElementType::U8, &[items])?;
+        let header = Header::new(path, ElementType::U8, &[items, SIDE, SIDE])?;
         let item_bytes = SIDE * SIDE;
         let mut pixels = vec![0; BLOCK.min(items) * item_bytes];
-        write_whole(images, |out| {
-            out.write_all(&image_header.to_bytes())?;
+        put(path, replace, |out| {
+            out.write_all(&header.to_bytes())?;
             for start in (0..items).step_by(BLOCK) {
                 let pixels = &mut pixels[..BLOCK.min(items - start) * item_bytes];
                 workers.run(|| {
@@ -109,15 +121,37 @@ impl GeneratedDigits {
                 out.write_all(pixels)?;
             }
             Ok(())
-        })?;
-        write_whole(labels, |out: &mut dyn Write| {
-            out.write_all(&label_header.to_bytes())?;
+        })
+    }
+
+    fn write_labels(
+        &self,
+        path: &Path,
+        (purpose, items): (Purpose, usize),
+        replace: bool,
+    ) -> Result<()> {
+        let header = Header::new(path, ElementType::U8, &[items])?;
+        put(path, replace, |out| {
+            out.write_all(&header.to_bytes())?;
             for item in 0..items {
                 let mut rng = stream(self.seed, purpose, item as u32);
                 out.write_all(&[rng.random_range(0..CLASSES) as u8])?;
             }
             Ok(())
         })
+    }
+}
+
+/// Writes a file whole, in the place of one of the same name or only where there is none.
+fn put(
+    path: &Path,
+    replace: bool,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<()> {
+    match replace {
+        true => write_whole(path, fill),
+        false if path.exists() => Ok(()),
+        false => write_new(path, fill),
     }
 }
 

@@ -31,7 +31,8 @@ pub(super) fn open(path: &Path) -> Result<IdxFile> {
     let file_bytes = promised_bytes(path, compressed()?, length.len())?;
     let stream = compressed()?;
     let mut decoding = Ok(());
-    let written = durable::write_whole(&raw, |out| {
+    // Others may decode the same file at this moment, and map what they get.
+    let written = durable::write_new(&raw, |out| {
         copy_exactly(path, stream, file_bytes, out, &mut decoding)
     });
     decoding?;

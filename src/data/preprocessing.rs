@@ -41,7 +41,7 @@ impl Preprocessing {
         train: &IdxFile,
         workers: &Workers,
     ) -> Result<Preprocessing> {
-        if config.shuffle_window.is_some() {
+        if config.window_for(train.header().items()).is_some() {
             let scaling = Scaling::fit(config.scale, train)?;
             return Ok(Preprocessing::whole(scaling, train.header().features()));
         }

@@ -100,8 +100,9 @@ impl Training<'_> {
             learning_rate: config.learning_rate,
             momentum: config.momentum,
         };
-        let batch_size = config.batch_size.min(self.data.train.items());
-        check_state(&state, &spec, self.data.train.items().div_ceil(batch_size))?;
+        let items = self.data.train.items();
+        let batch_size = config.batch_size.min(items);
+        check_state(&state, &spec, items.div_ceil(batch_size))?;
         let evaluator = Evaluator::new(&spec, preprocessing.clone(), self.workers)?;
         let parameters = &state.parameters;
         let mut stepper = Stepper::new(&spec, parameters, preprocessing, engine, sgd, batch_size)?;
@@ -112,7 +113,7 @@ impl Training<'_> {
             workers: self.workers,
             stepper,
             evaluator,
-            order: Order::new(self.data.train.items(), config.shuffle_window),
+            order: Order::new(items, config.window_for(items)),
             batch_size,
             profile: self.profiled.then(Profile::default),
             epochs: state.epochs,
@@ -304,7 +305,9 @@ impl Run<'_> {
         let (workers, train) = (self.workers, &self.data.train);
         let (stepper, profile) = (&mut self.stepper, &mut self.profile);
         self.order.reading_ahead(train.images(), |place| {
-            place(done);
+            if !order.is_empty() {
+                place(done);
+            }
             let mut on_step = |step: usize, loss: f64| on_step(step, loss, place);
             match profile {
                 None => stepper.pass(workers, train, order, &mut on_step),

@@ -12,8 +12,8 @@ use crate::error::Result;
 use crate::nn::loss::{arg_max, cross_entropy, softmax};
 use crate::nn::{Activations, Network, Spec};
 
-/// Items in a block: enough for full speed of the products, few enough to share out a small test set.
-pub const MOST_ITEMS: usize = 256;
+/// Items in a block: enough for full speed of the products, few enough for their activations to stay in a core's cache.
+pub const MOST_ITEMS: usize = 96;
 /// Inputs of a block, at the most: very wide items come in smaller blocks.
 const MOST_INPUTS: usize = 1 << 22;
 

@@ -161,16 +161,21 @@ fn difference(found: &TrainConfig, expected: &TrainConfig) -> Option<(String, St
         let value = serde_json::to_value(config).expect("plain data is always JSON");
         value.as_object().cloned().unwrap_or_default()
     };
-    let mut expected = table(expected);
-    table(found).into_iter().find_map(|(key, found)| {
-        let expected = expected.remove(&key).unwrap_or_default();
+    let (found, expected) = (table(found), table(expected));
+    // A setting that is none is missing from its table, on either side.
+    found.keys().chain(expected.keys()).find_map(|key| {
+        let value = |table: &Map<String, Value>| table.get(key).cloned().unwrap_or_default();
+        let (found, expected) = (value(&found), value(&expected));
         let differ = key != "epochs" && found != expected;
-        differ.then(|| (key, words(&found), words(&expected)))
+        differ.then(|| (key.clone(), words(&found), words(&expected)))
     })
 }
 
-/// A value as one would write it: settings have 32 bits.
+/// A value as one would write it: settings have 32 bits, and one that is missing is none.
 fn words(value: &Value) -> String {
+    if value.is_null() {
+        return "none".to_owned();
+    }
     match value.as_f64() {
         Some(number) if value.is_f64() => (number as f32).to_string(),
         _ => value.to_string(),
@@ -198,6 +203,20 @@ mod tests {
             (key.as_str(), found.as_str(), expected.as_str()),
             ("hidden", "[7]", "[100]")
         );
+    }
+
+    #[test]
+    fn a_setting_that_came_or_went_is_a_difference() {
+        let config = TrainConfig::default();
+        let windowed = TrainConfig {
+            shuffle_window: Some(5),
+            ..config.clone()
+        };
+        let told = |found: &str, expected: &str| {
+            Some(("shuffle_window".into(), found.into(), expected.into()))
+        };
+        assert_eq!(difference(&windowed, &config), told("5", "none"));
+        assert_eq!(difference(&config, &windowed), told("none", "5"));
     }
 
     #[test]

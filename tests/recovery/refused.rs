@@ -73,6 +73,15 @@ fn another_network_or_another_setting_is_another_run() {
 }
 
 #[test]
+fn a_shuffle_window_that_is_gone_from_the_settings_is_another_run() {
+    let desk = short_desk();
+    desk.run(&format!("{SHORT} --shuffle-window 5")).done();
+    replace(&desk, "out/config.toml", "shuffle_window = 5\n", "");
+    let message = format!("out/config.toml: shuffle_window is none, expected 5, as in {NEWEST}");
+    desk.refuses("train --resume out", 1, &message);
+}
+
+#[test]
 fn a_later_format_is_refused_and_not_fallen_back_from() {
     let desk = trained();
     replace(&desk, NEWEST, "format\\\":1", "format\\\":2");

@@ -63,7 +63,7 @@ impl Resumption {
         self.checkpoint.as_ref().map(|(path, _)| path.as_path())
     }
 
-    /// What is wrong with newer checkpoints, newest first.
+    /// What is wrong with newer checkpoints, newest first: damaged, or not to be read.
     pub fn damaged(&self) -> impl Iterator<Item = &Error> {
         self.damaged.iter().map(|(_, error)| error)
     }
@@ -135,13 +135,16 @@ impl Resumption {
         Ok(())
     }
 
-    /// Puts damaged checkpoints aside and gives folder, state to go on from and fingerprint of the data.
+    /// Puts damaged checkpoints aside, leaves those that could not be read where they are, and gives folder, state to go on from and fingerprint of the data.
     ///
     /// # Errors
     /// [`Error::Io`] when a damaged checkpoint cannot be renamed.
     pub fn begin(self) -> Result<(RunFolder, Option<State>)> {
-        for (path, _) in &self.damaged {
-            self.folder.shelf().set_aside(path)?;
+        for (path, error) in &self.damaged {
+            // One that could not be read may be whole: nothing is known of it.
+            if !matches!(error, Error::Io { .. }) {
+                self.folder.shelf().set_aside(path)?;
+            }
         }
         let state = self.checkpoint.map(|(_, checkpoint)| checkpoint.state);
         Ok((self.folder, state))

@@ -166,6 +166,29 @@ fn a_damaged_newest_checkpoint_falls_back_to_the_one_before() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_newest_checkpoint_that_cannot_be_read_is_passed_over_and_stays() {
+    let desk = short_desk();
+    let expected = undisturbed(&desk, &SHORT.replace("--epochs 4", "--epochs 6"));
+    desk.run(SHORT).done();
+    // A link to itself: even the superuser, who may read anything, cannot read this one.
+    let unreadable = "out/checkpoint/epoch-0099-step-000000.safetensors";
+    std::os::unix::fs::symlink("epoch-0099-step-000000.safetensors", desk.path(unreadable))
+        .expect("a link");
+    desk.remove(MODEL);
+    let run = desk.run("train --resume out --keep 1 --epochs 6");
+    assert_eq!(run.code, Some(0), "{run:#?}");
+    let warning = format!("warning: {unreadable}: could not open: ");
+    assert!(run.stderr.contains(&warning), "{run:#?}");
+    assert!(desk.read(MODEL) == expected);
+    let there = fs::symlink_metadata(desk.path(unreadable));
+    assert!(there.is_ok_and(|entry| entry.is_symlink()));
+    // And the newest of the run itself is kept beside it.
+    assert!(desk.has("out/checkpoint/epoch-0006-step-000000.safetensors"));
+    assert!(!desk.has(NEWEST));
+}
+
 #[test]
 fn where_no_checkpoint_is_whole_nothing_goes_on() {
     let desk = trained();

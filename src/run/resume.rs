@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, Identity};
 use super::folder::RunFolder;
 use super::settings::Settings;
 use crate::compute::Engine;
@@ -66,6 +66,15 @@ impl Resumption {
     /// What is wrong with newer checkpoints, newest first: damaged, or not to be read.
     pub fn damaged(&self) -> impl Iterator<Item = &Error> {
         self.damaged.iter().map(|(_, error)| error)
+    }
+
+    /// What wrote the checkpoint, where that is another version or revision of the program than this one, whose
+    /// arithmetic may differ in the last bits.
+    pub fn other_program(&self) -> Option<&Identity> {
+        let (_, checkpoint) = self.checkpoint.as_ref()?;
+        let identity = &checkpoint.identity;
+        let same = identity.version == crate::VERSION && identity.revision == crate::REVISION;
+        (!same).then_some(identity)
     }
 
     /// The engine of the run, if it is here.

@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use perceptor::run::Checkpoint;
+use perceptor::{REVISION, VERSION};
+
 use crate::desk::Desk;
 use crate::interrupted::{MODEL, SHORT, checkpoints, short_desk, undisturbed};
 
@@ -88,6 +91,28 @@ fn a_later_format_is_refused_and_not_fallen_back_from() {
     let message =
         format!("{NEWEST}: checkpoint format 2, expected 1, the newest this version reads");
     desk.refuses("train --resume out", 1, &message);
+}
+
+#[test]
+fn a_run_of_another_version_or_revision_goes_on_with_a_warning() {
+    let desk = trained();
+    let path = desk.path(NEWEST);
+    let whole = Checkpoint::load(&path).expect("a checkpoint");
+    let (version, revision) = (VERSION, REVISION);
+    for (was, of) in [("0.0.0", revision), (version, "0123456789ab")] {
+        let mut other = whole.clone();
+        (other.identity.version, other.identity.revision) = (was.to_owned(), of.to_owned());
+        desk.put(NEWEST, &other.to_bytes());
+        let run = desk.run("train --resume out --quiet");
+        run.done();
+        let warning = format!(
+            "warning: the checkpoint was written by perceptor {was} ({of}); this is {version} ({revision}): \
+             the bytes may differ from those of an uninterrupted run\n"
+        );
+        assert_eq!(run.stderr, warning);
+    }
+    desk.put(NEWEST, &whole.to_bytes());
+    assert_eq!(desk.run("train --resume out --quiet").done().stderr, "");
 }
 
 #[test]

@@ -144,7 +144,8 @@ impl Resumption {
         Ok(())
     }
 
-    /// Puts damaged checkpoints aside, leaves those that could not be read where they are, and gives folder, state to go on from and fingerprint of the data.
+    /// Puts damaged checkpoints aside, leaves those that could not be read where they are, and gives the folder and the
+    /// state to go on from.
     ///
     /// # Errors
     /// [`Error::Io`] when a damaged checkpoint cannot be renamed.

@@ -16,8 +16,8 @@ const ENVIRONMENT: &str = "environment.json";
 const METRICS_CSV: &str = "metrics.csv";
 const METRICS_JSONL: &str = "metrics.jsonl";
 const MODEL: &str = "model.safetensors";
-/// What lies in a run folder beside its checkpoints.
-const FILES: [&str; 5] = [CONFIG, ENVIRONMENT, METRICS_CSV, METRICS_JSONL, MODEL];
+/// What lies in a run folder beside its checkpoints, what tells most of a run first.
+const FILES: [&str; 5] = [MODEL, CONFIG, ENVIRONMENT, METRICS_CSV, METRICS_JSONL];
 
 /// The folder a run writes to.
 #[derive(Debug)]
@@ -33,11 +33,11 @@ pub struct RunFolder {
 
 impl RunFolder {
     /// Makes a folder for a new run and tries whether it can be written, before hours are spent on what goes there: the
-    /// folder `out`, or `runs/train-N` with the next free number. A folder with a run or a model in it is taken only with
-    /// `exist_ok`; its checkpoints and metrics then go, and its model stays until there is a new one.
+    /// folder `out`, or `runs/train-N` with the next free number. A folder with any file of a run in it, whoever put it
+    /// there, is taken only with `exist_ok`; checkpoints and metrics then go, and a model stays until there is a new one.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be made or written, [`Error::Config`] when it holds a run or a model,
+    /// [`Error::Io`] when it cannot be made or written, [`Error::Config`] when it holds a file of a run,
     /// [`Error::Model`] when a folder stands in the model's place, [`Error::Run`] when another process works in it.
     pub fn create(out: Option<&Path>, exist_ok: bool) -> Result<RunFolder> {
         let (path, created) = match out {
@@ -131,11 +131,15 @@ impl RunFolder {
                 expected,
             )));
         }
-        let there = [model, self.config()]
-            .into_iter()
-            .find(|path| path.exists());
+        if exist_ok {
+            return Ok(());
+        }
+        // All that a run would replace or remove.
+        let files = FILES.iter().map(|file| self.path.join(file));
+        let checkpoints = self.shelf().list()?.into_iter().map(|(_, path)| path);
+        let there = files.filter(|path| path.exists()).chain(checkpoints).next();
         match there {
-            Some(there) if !exist_ok => Err(Error::Config(
+            Some(there) => Err(Error::Config(
                 Refusal::new(
                     "--out",
                     format!("{} is there already", there.display()),
@@ -143,7 +147,7 @@ impl RunFolder {
                 )
                 .hint("name another folder, go on with that run by --resume, or add --exist-ok to replace it"),
             )),
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 

@@ -114,7 +114,7 @@ impl Supervisor for Keeper {
     fn after_epoch(&mut self, epochs: &[EpochMetrics]) -> Result<Then> {
         // What was learned from data that changed is neither measured nor kept.
         self.watch.check()?;
-        if let Err(error) = self.metrics.append(&epochs[epochs.len() - 1]) {
+        if let Err(error) = self.metrics.add_last(epochs) {
             self.saver.tell(error);
         }
         if self.asked_to_stop() {

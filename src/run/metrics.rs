@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::folder::RunFolder;
 use crate::durable::write_soon;
@@ -11,10 +11,13 @@ use crate::train::EpochMetrics;
 
 const COLUMNS: &str = "epoch,train_loss,test_loss,test_accuracy,learning_rate,train_seconds,samples_per_second,gflops";
 
-/// Both files, open at their ends.
+/// Both files.
 #[derive(Debug)]
 pub struct MetricsLog {
-    files: [(PathBuf, File); 2],
+    csv: PathBuf,
+    jsonl: PathBuf,
+    /// The tables, open at their ends; none where a write failed, which may have left half a line.
+    open: Option<[File; 2]>,
 }
 
 impl MetricsLog {
@@ -24,40 +27,49 @@ impl MetricsLog {
     /// # Errors
     /// [`Error::Io`] when they cannot be written.
     pub fn start(folder: &RunFolder, done: &[EpochMetrics]) -> Result<MetricsLog> {
-        let (csv, jsonl) = (folder.metrics_csv(), folder.metrics_jsonl());
-        write_soon(&csv, |out| {
-            writeln!(out, "{COLUMNS}")?;
-            done.iter()
-                .try_for_each(|epoch| out.write_all(csv_line(epoch).as_bytes()))
-        })?;
-        write_soon(&jsonl, |out| {
-            done.iter()
-                .try_for_each(|epoch| out.write_all(json_line(epoch).as_bytes()))
-        })?;
-        let open = |path: PathBuf| {
-            let file = OpenOptions::new().append(true).open(&path);
-            let file = file.map_err(Error::io(&path, "open"))?;
-            Ok((path, file))
+        let mut log = MetricsLog {
+            csv: folder.metrics_csv(),
+            jsonl: folder.metrics_jsonl(),
+            open: None,
         };
-        Ok(MetricsLog {
-            files: [open(csv)?, open(jsonl)?],
-        })
+        log.write_anew(done)?;
+        Ok(log)
     }
 
-    /// Adds an epoch.
+    /// Adds the last of the `epochs` that are done, or writes all of them anew after a failure. What befalls one file
+    /// keeps nothing from the other.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be written.
-    pub fn append(&mut self, epoch: &EpochMetrics) -> Result<()> {
-        for ((path, file), line) in self
-            .files
-            .iter_mut()
-            .zip([csv_line(epoch), json_line(epoch)])
-        {
-            // One write a line: a reader sees whole lines.
-            file.write_all(line.as_bytes())
-                .map_err(Error::io(path, "write"))?;
-        }
+    /// [`Error::Io`] when one cannot be written.
+    pub fn add_last(&mut self, epochs: &[EpochMetrics]) -> Result<()> {
+        let (Some(last), Some([mut csv, mut jsonl])) = (epochs.last(), self.open.take()) else {
+            return self.write_anew(epochs);
+        };
+        // One write a line: a reader sees whole lines.
+        let in_csv = csv.write_all(csv_line(last).as_bytes());
+        let in_jsonl = jsonl.write_all(json_line(last).as_bytes());
+        in_csv.map_err(Error::io(&self.csv, "write"))?;
+        in_jsonl.map_err(Error::io(&self.jsonl, "write"))?;
+        self.open = Some([csv, jsonl]);
+        Ok(())
+    }
+
+    fn write_anew(&mut self, epochs: &[EpochMetrics]) -> Result<()> {
+        let in_csv = write_soon(&self.csv, |out| {
+            writeln!(out, "{COLUMNS}")?;
+            let mut lines = epochs.iter().map(csv_line);
+            lines.try_for_each(|line| out.write_all(line.as_bytes()))
+        });
+        let in_jsonl = write_soon(&self.jsonl, |out| {
+            let mut lines = epochs.iter().map(json_line);
+            lines.try_for_each(|line| out.write_all(line.as_bytes()))
+        });
+        in_csv.and(in_jsonl)?;
+        let open = |path: &Path| {
+            let file = OpenOptions::new().append(true).open(path);
+            file.map_err(Error::io(path, "open"))
+        };
+        self.open = Some([open(&self.csv)?, open(&self.jsonl)?]);
         Ok(())
     }
 }

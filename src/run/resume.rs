@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, Identity};
 use super::folder::RunFolder;
 use super::settings::Settings;
 use crate::compute::Engine;
@@ -63,9 +63,18 @@ impl Resumption {
         self.checkpoint.as_ref().map(|(path, _)| path.as_path())
     }
 
-    /// What is wrong with newer checkpoints, newest first.
+    /// What is wrong with newer checkpoints, newest first: damaged, or not to be read.
     pub fn damaged(&self) -> impl Iterator<Item = &Error> {
         self.damaged.iter().map(|(_, error)| error)
+    }
+
+    /// What wrote the checkpoint, where that is another version or revision of the program than this one, whose
+    /// arithmetic may differ in the last bits.
+    pub fn other_program(&self) -> Option<&Identity> {
+        let (_, checkpoint) = self.checkpoint.as_ref()?;
+        let identity = &checkpoint.identity;
+        let same = identity.version == crate::VERSION && identity.revision == crate::REVISION;
+        (!same).then_some(identity)
     }
 
     /// The engine of the run, if it is here.
@@ -135,13 +144,17 @@ impl Resumption {
         Ok(())
     }
 
-    /// Puts damaged checkpoints aside and gives folder, state to go on from and fingerprint of the data.
+    /// Puts damaged checkpoints aside, leaves those that could not be read where they are, and gives the folder and the
+    /// state to go on from.
     ///
     /// # Errors
     /// [`Error::Io`] when a damaged checkpoint cannot be renamed.
     pub fn begin(self) -> Result<(RunFolder, Option<State>)> {
-        for (path, _) in &self.damaged {
-            self.folder.shelf().set_aside(path)?;
+        for (path, error) in &self.damaged {
+            // One that could not be read may be whole: nothing is known of it.
+            if !matches!(error, Error::Io { .. }) {
+                self.folder.shelf().set_aside(path)?;
+            }
         }
         let state = self.checkpoint.map(|(_, checkpoint)| checkpoint.state);
         Ok((self.folder, state))
@@ -161,16 +174,21 @@ fn difference(found: &TrainConfig, expected: &TrainConfig) -> Option<(String, St
         let value = serde_json::to_value(config).expect("plain data is always JSON");
         value.as_object().cloned().unwrap_or_default()
     };
-    let mut expected = table(expected);
-    table(found).into_iter().find_map(|(key, found)| {
-        let expected = expected.remove(&key).unwrap_or_default();
+    let (found, expected) = (table(found), table(expected));
+    // A setting that is none is missing from its table, on either side.
+    found.keys().chain(expected.keys()).find_map(|key| {
+        let value = |table: &Map<String, Value>| table.get(key).cloned().unwrap_or_default();
+        let (found, expected) = (value(&found), value(&expected));
         let differ = key != "epochs" && found != expected;
-        differ.then(|| (key, words(&found), words(&expected)))
+        differ.then(|| (key.clone(), words(&found), words(&expected)))
     })
 }
 
-/// A value as one would write it: settings have 32 bits.
+/// A value as one would write it: settings have 32 bits, and one that is missing is none.
 fn words(value: &Value) -> String {
+    if value.is_null() {
+        return "none".to_owned();
+    }
     match value.as_f64() {
         Some(number) if value.is_f64() => (number as f32).to_string(),
         _ => value.to_string(),
@@ -198,6 +216,20 @@ mod tests {
             (key.as_str(), found.as_str(), expected.as_str()),
             ("hidden", "[7]", "[100]")
         );
+    }
+
+    #[test]
+    fn a_setting_that_came_or_went_is_a_difference() {
+        let config = TrainConfig::default();
+        let windowed = TrainConfig {
+            shuffle_window: Some(5),
+            ..config.clone()
+        };
+        let told = |found: &str, expected: &str| {
+            Some(("shuffle_window".into(), found.into(), expected.into()))
+        };
+        assert_eq!(difference(&windowed, &config), told("5", "none"));
+        assert_eq!(difference(&config, &windowed), told("none", "5"));
     }
 
     #[test]

@@ -233,7 +233,8 @@ impl Desk {
         };
         self.shelf.save(&checkpoint)?;
         self.record.clear();
-        if let Err(error) = self.shelf.thin_out(self.keep.get() as usize) {
+        let place = checkpoint.state.place();
+        if let Err(error) = self.shelf.thin_out(place, self.keep.get() as usize) {
             self.shared.fail(error, None);
         }
         Ok(())

@@ -20,12 +20,12 @@ pub struct Shelf {
     path: PathBuf,
 }
 
-/// The newest checkpoint that is whole, and what is wrong with newer ones.
+/// The newest checkpoint that can be read and is whole, and what is wrong with newer ones.
 #[derive(Debug)]
 pub struct Newest {
     /// It, with its file; none where there is none at all.
     pub good: Option<(PathBuf, Checkpoint)>,
-    /// Newer files that are damaged, with the reason, newest first.
+    /// Newer files that are damaged, or cannot be read ([`Error::Io`]), with the reason, newest first.
     pub damaged: Vec<(PathBuf, Error)>,
 }
 
@@ -80,12 +80,15 @@ impl Shelf {
         Ok(path)
     }
 
-    /// Removes all but the `keep` furthest.
+    /// Removes all but the `keep` furthest of those up to `newest`. What is further could not be read when the run went
+    /// on, and counts for nothing.
     ///
     /// # Errors
     /// [`Error::Io`] when one cannot be removed.
-    pub fn thin_out(&self, keep: usize) -> Result<()> {
-        for (_, path) in self.list()?.into_iter().skip(keep) {
+    pub fn thin_out(&self, newest: Place, keep: usize) -> Result<()> {
+        let mut all = self.list()?;
+        all.retain(|(place, _)| *place <= newest);
+        for (_, path) in all.into_iter().skip(keep) {
             fs::remove_file(&path).map_err(Error::io(&path, "remove"))?;
         }
         Ok(())
@@ -173,7 +176,15 @@ mod tests {
         let mut expected = places;
         expected.reverse();
         assert_eq!(found, expected);
-        shelf.thin_out(2).expect("removing");
+        shelf.thin_out(places[3], 2).expect("removing");
+        let left: Vec<Place> = shelf
+            .list()
+            .expect("a list")
+            .into_iter()
+            .map(|(place, _)| place)
+            .collect();
+        assert_eq!(left, [places[4], places[3], places[2]]);
+        shelf.thin_out(places[4], 2).expect("removing");
         assert_eq!(shelf.list().expect("a list").len(), 2);
         assert!(folder.path().join("lock").exists());
     }

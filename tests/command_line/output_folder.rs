@@ -152,6 +152,32 @@ fn a_model_is_replaced_only_when_that_is_asked_for() {
 }
 
 #[test]
+fn nothing_by_the_name_of_a_file_of_a_run_is_replaced_or_removed_unasked() {
+    let desk = Desk::with(&EasySet::default());
+    fs::create_dir_all(desk.path("results/checkpoint")).expect("creating a folder");
+    for name in [
+        "config.toml",
+        "environment.json",
+        "metrics.csv",
+        "metrics.jsonl",
+        "checkpoint/epoch-0001-step-000000.safetensors",
+    ] {
+        let file = format!("results/{name}");
+        desk.put(&file, b"of someone else");
+        let message = format!("--out: {file} is there already, expected a folder without a run");
+        for line in [TRAIN, DIVERGE] {
+            let run = desk.refuses(&format!("{line} --out results"), 2, &message);
+            assert!(run.hint().contains("--exist-ok"), "{run:#?}");
+        }
+        assert_eq!(desk.read(&file), b"of someone else");
+        desk.remove(&file);
+    }
+    desk.put("results/notes.txt", b"of someone else");
+    desk.run(&format!("{TRAIN} --out results")).done();
+    assert_eq!(desk.read("results/notes.txt"), b"of someone else");
+}
+
+#[test]
 fn a_run_that_diverges_leaves_nothing_behind() {
     let desk = Desk::with_model(&EasySet::default());
     for out in ["", "--out elsewhere", "--out model --exist-ok"] {

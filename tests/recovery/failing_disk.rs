@@ -157,6 +157,43 @@ fn metrics_that_cannot_be_written_are_told_in_words_and_in_the_exit_code() {
     assert!(desk.has(MODEL));
 }
 
+#[test]
+fn metrics_are_whole_again_once_there_is_room_for_them() {
+    let Some(faults) = Faults::build() else {
+        return;
+    };
+    // The second epoch's line fails, and half of it stays where the disk is full. A table without epochs is its header:
+    // one write in one file, none in the other.
+    for (file, fault) in [
+        ("metrics.csv", format!("write:3:{FULL}")),
+        ("metrics.jsonl", format!("write:2:{FULL}")),
+        ("metrics.csv", format!("write:3:{BROKEN}")),
+    ] {
+        let desk = short_desk();
+        let run = with_fault(&desk, &faults, &format!("{SHORT} --quiet"), file, &fault);
+        assert_eq!(run.code, Some(4), "{fault}: {run:#?}");
+        let message = format!("error: out/{file}: could not write: ");
+        assert_eq!(run.stderr.matches(&message).count(), 1, "{fault}: {run:#?}");
+        let lines = |name: &str| {
+            let text = String::from_utf8(desk.read(name)).expect("text");
+            assert!(text.ends_with('\n'), "{fault}: {text}");
+            text.lines().map(ToOwned::to_owned).collect::<Vec<_>>()
+        };
+        let csv = lines("out/metrics.csv");
+        assert_eq!(csv.len(), 5, "{fault}: {csv:?}");
+        for (number, line) in csv.iter().enumerate().skip(1) {
+            assert!(line.starts_with(&format!("{number},")), "{fault}: {line}");
+            assert_eq!(line.split(',').count(), 8, "{fault}: {line}");
+        }
+        let jsonl = lines("out/metrics.jsonl");
+        assert_eq!(jsonl.len(), 4, "{fault}: {jsonl:?}");
+        for (number, line) in (1..).zip(&jsonl) {
+            let epoch: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            assert_eq!(epoch["epoch"], number, "{fault}: {line}");
+        }
+    }
+}
+
 /// A file system of one megabyte that goes away with its value. None, in words, where this user may not mount.
 struct Small(std::path::PathBuf);
 

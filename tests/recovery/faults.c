@@ -3,7 +3,7 @@
  *
  * FAULT_PATH   a part of the path that a call must concern to count
  * FAULT        CALL:NTH:WHAT; CALL is one of the five or "any"; NTH counts from 1, and with a "+" behind it means
- *              "from there on"; WHAT is the number of an error, KILL, or WAIT
+ *              "from there on"; WHAT is the number of an error, KILL, or WAIT. A write to a full disk leaves half
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -70,7 +70,13 @@ ssize_t write(int fd, const void *bytes, size_t count) {
             ssize_t rest = NEXT(write)(fd, (const char *)bytes + half, count - half);
             return rest < 0 ? half : half + rest;
         }
-        if (fails("write", path_of(fd, path, sizeof path))) return -1;
+        if (fails("write", path_of(fd, path, sizeof path))) {
+            int error = errno;
+            /* A disk that fills up has taken some of it. */
+            ssize_t half = error == ENOSPC ? NEXT(write)(fd, bytes, count / 2) : 0;
+            errno = half < 0 ? EIO : error;
+            return -1;
+        }
     }
     return NEXT(write)(fd, bytes, count);
 }

@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use perceptor::run::Checkpoint;
+use perceptor::{REVISION, VERSION};
+
 use crate::desk::Desk;
 use crate::interrupted::{MODEL, SHORT, checkpoints, short_desk, undisturbed};
 
@@ -73,12 +76,43 @@ fn another_network_or_another_setting_is_another_run() {
 }
 
 #[test]
+fn a_shuffle_window_that_is_gone_from_the_settings_is_another_run() {
+    let desk = short_desk();
+    desk.run(&format!("{SHORT} --shuffle-window 5")).done();
+    replace(&desk, "out/config.toml", "shuffle_window = 5\n", "");
+    let message = format!("out/config.toml: shuffle_window is none, expected 5, as in {NEWEST}");
+    desk.refuses("train --resume out", 1, &message);
+}
+
+#[test]
 fn a_later_format_is_refused_and_not_fallen_back_from() {
     let desk = trained();
     replace(&desk, NEWEST, "format\\\":1", "format\\\":2");
     let message =
         format!("{NEWEST}: checkpoint format 2, expected 1, the newest this version reads");
     desk.refuses("train --resume out", 1, &message);
+}
+
+#[test]
+fn a_run_of_another_version_or_revision_goes_on_with_a_warning() {
+    let desk = trained();
+    let path = desk.path(NEWEST);
+    let whole = Checkpoint::load(&path).expect("a checkpoint");
+    let (version, revision) = (VERSION, REVISION);
+    for (was, of) in [("0.0.0", revision), (version, "0123456789ab")] {
+        let mut other = whole.clone();
+        (other.identity.version, other.identity.revision) = (was.to_owned(), of.to_owned());
+        desk.put(NEWEST, &other.to_bytes());
+        let run = desk.run("train --resume out --quiet");
+        run.done();
+        let warning = format!(
+            "warning: the checkpoint was written by perceptor {was} ({of}); this is {version} ({revision}): \
+             the bytes may differ from those of an uninterrupted run\n"
+        );
+        assert_eq!(run.stderr, warning);
+    }
+    desk.put(NEWEST, &whole.to_bytes());
+    assert_eq!(desk.run("train --resume out --quiet").done().stderr, "");
 }
 
 #[test]
@@ -155,6 +189,29 @@ fn a_damaged_newest_checkpoint_falls_back_to_the_one_before() {
         assert!(desk.read(MODEL) == expected);
         assert!(desk.has(&format!("{NEWEST}.damaged")));
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_newest_checkpoint_that_cannot_be_read_is_passed_over_and_stays() {
+    let desk = short_desk();
+    let expected = undisturbed(&desk, &SHORT.replace("--epochs 4", "--epochs 6"));
+    desk.run(SHORT).done();
+    // A link to itself: even the superuser, who may read anything, cannot read this one.
+    let unreadable = "out/checkpoint/epoch-0099-step-000000.safetensors";
+    std::os::unix::fs::symlink("epoch-0099-step-000000.safetensors", desk.path(unreadable))
+        .expect("a link");
+    desk.remove(MODEL);
+    let run = desk.run("train --resume out --keep 1 --epochs 6");
+    assert_eq!(run.code, Some(0), "{run:#?}");
+    let warning = format!("warning: {unreadable}: could not open: ");
+    assert!(run.stderr.contains(&warning), "{run:#?}");
+    assert!(desk.read(MODEL) == expected);
+    let there = fs::symlink_metadata(desk.path(unreadable));
+    assert!(there.is_ok_and(|entry| entry.is_symlink()));
+    // And the newest of the run itself is kept beside it.
+    assert!(desk.has("out/checkpoint/epoch-0006-step-000000.safetensors"));
+    assert!(!desk.has(NEWEST));
 }
 
 #[test]

@@ -103,7 +103,7 @@ pub struct TrainArgs {
     /// Folder of the run [default: runs/train-N, N the next free number]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
-    /// Write into the folder of --out although it holds a run, whose model is replaced at the end
+    /// Write into the folder of --out although it holds files of a run; they are replaced, a model at the end
     #[arg(long, help_heading = "Output", requires = "out")]
     exist_ok: bool,
     /// Text, or one JSON object on stdout

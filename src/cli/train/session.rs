@@ -16,6 +16,7 @@ use perceptor::run::{
 };
 use perceptor::train::trainer::spec_for;
 use perceptor::train::{Ending, Outcome, State, Training};
+use perceptor::{REVISION, VERSION};
 
 use super::settings::recorded;
 use super::{Plan, TrainArgs};
@@ -74,6 +75,7 @@ impl Session<'_> {
                 resumption.check(&settings.train, &found, &source.name)?;
                 fingerprint = Some(found);
                 warn_of_damage(&resumption);
+                warn_of_another_program(&resumption);
                 resumption.begin()?
             }
         };
@@ -297,6 +299,18 @@ fn warn_of_damage(resumption: &Resumption) {
             io::stderr(),
             "hint: the one before is whole: going on from {}",
             from.display()
+        ));
+    }
+}
+
+/// Says when this is not the program that the run was trained by so far.
+fn warn_of_another_program(resumption: &Resumption) {
+    if let Some(by) = resumption.other_program() {
+        let (version, revision) = (&by.version, &by.revision);
+        drop(writeln!(
+            io::stderr(),
+            "warning: the checkpoint was written by perceptor {version} ({revision}); this is {VERSION} ({REVISION}): \
+             the bytes may differ from those of an uninterrupted run",
         ));
     }
 }

@@ -16,9 +16,9 @@ pub const MODEL: &str = "out/model.safetensors";
 /// Seven steps an epoch, milliseconds in all.
 pub const SHORT: &str = "train --data set --hidden 20,12 --activation tanh --epochs 4 --out out";
 
-/// A second or so in all.
+/// Some seconds in all.
 pub const LONG: &str =
-    "train --data set --hidden 200,100 --activation relu --lr 0.01 --epochs 12 --out out";
+    "train --data set --hidden 200,100 --activation relu --lr 0.01 --epochs 30 --out out";
 
 /// A desk with a set for [`SHORT`].
 pub fn short_desk() -> Desk {

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use perceptor::data::generated::GeneratedDigits;
+use perceptor::data::generated::{FILES, GeneratedDigits};
 use perceptor::report::number::{grouped, seconds};
+use perceptor::{Error, Refusal};
 
 use super::Failure;
 use super::engine::ThreadsArg;
@@ -21,9 +22,12 @@ Examples:
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub struct DigitsArgs {
-    /// Folder for the four files; files of the same name are replaced
+    /// Folder for the four files
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Replace files of the same names
+    #[arg(long)]
+    force: bool,
     /// Training items
     #[arg(long, value_name = "N", default_value_t = GeneratedDigits::default().train)]
     train: usize,
@@ -38,6 +42,22 @@ pub struct DigitsArgs {
 }
 
 impl DigitsArgs {
+    /// Nobody's data set is written over unasked.
+    fn check_free(&self) -> perceptor::Result<()> {
+        let mut files = FILES.iter().map(|name| self.out.join(name));
+        match files.find(|path| path.exists()) {
+            None => Ok(()),
+            Some(path) => Err(Error::Config(
+                Refusal::new(
+                    "--out",
+                    format!("{} is there already", path.display()),
+                    "a folder without a data set",
+                )
+                .hint("name another folder, or add --force to replace it"),
+            )),
+        }
+    }
+
     pub fn run(&self) -> Result<(), Failure> {
         let start = Instant::now();
         let digits = GeneratedDigits {
@@ -45,6 +65,9 @@ impl DigitsArgs {
             test: self.test,
             seed: self.seed,
         };
+        if !self.force {
+            self.check_free()?;
+        }
         digits.write(&self.out, &self.threads.workers()?)?;
         let mut out = io::stdout().lock();
         writeln!(

@@ -59,7 +59,7 @@ impl ImportArgs {
         let mut stdout = io::stdout().lock();
         write_done(&mut stdout, "a model", &model, &out)?;
         let (program, out) = (program(), shell_word(&out));
-        writeln!(stdout, "next  {program} eval {out}")?;
+        writeln!(stdout, "next  {program} eval {out} --data DIR")?;
         Ok(())
     }
 }

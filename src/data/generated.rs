@@ -20,6 +20,14 @@ use crate::random::{Purpose, stream};
 /// Raised when the same seed draws other digits, so that sets kept from before are not taken for new ones.
 pub const EDITION: u32 = 1;
 
+/// The files of a set, as MNIST has them: images and labels for training, and for the test.
+pub const FILES: [&str; 4] = [
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+];
+
 /// Items drawn before they are written: enough for all cores, little memory.
 const BLOCK: usize = 8192;
 
@@ -78,12 +86,12 @@ impl GeneratedDigits {
             }
         }
         create_folder(folder)?;
-        for (half, purpose, items) in [
-            ("train", Purpose::TrainDigits, self.train),
-            ("t10k", Purpose::TestDigits, self.test),
+        let [train_images, train_labels, test_images, test_labels] =
+            FILES.map(|name| folder.join(name));
+        for (images, labels, purpose, items) in [
+            (train_images, train_labels, Purpose::TrainDigits, self.train),
+            (test_images, test_labels, Purpose::TestDigits, self.test),
         ] {
-            let images = folder.join(format!("{half}-images-idx3-ubyte"));
-            let labels = folder.join(format!("{half}-labels-idx1-ubyte"));
             self.write_images(&images, (purpose, items), workers, replace)?;
             self.write_labels(&labels, (purpose, items), replace)?;
         }

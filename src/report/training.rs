@@ -84,6 +84,14 @@ pub fn banner(
         blas.threading,
         counted(blas.threads, "thread"),
     )?;
+    let (threads, cores) = (workers.threads(), Workers::available().get());
+    if threads > cores {
+        writeln!(
+            out,
+            "  warning: {threads} threads share {}, which is slower than as many threads as cores",
+            counted(cores, "core"),
+        )?;
+    }
     if cfg!(debug_assertions) {
         writeln!(
             out,

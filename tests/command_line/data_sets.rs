@@ -73,7 +73,7 @@ fn digits_can_be_trained_on_and_looked_at() {
     let desk = Desk::empty();
     for (train, test) in [(1, 1), (200, 50)] {
         let run = desk.run(&format!(
-            "data digits --out set --train {train} --test {test}"
+            "data digits --out set --train {train} --test {test} --force"
         ));
         let what = format!("{train} training and {test} test digits in set after ");
         assert!(run.done().stdout.starts_with(&what), "{run:#?}");
@@ -88,6 +88,20 @@ fn digits_can_be_trained_on_and_looked_at() {
         assert!(shown.done().stdout.contains("28 × 28 u8"), "{shown:#?}");
     }
     desk.run("data inspect set").done();
+}
+
+#[test]
+fn a_data_set_is_replaced_only_by_force() {
+    let desk = Desk::with(&EasySet::default());
+    desk.remove("set/train-labels-idx1-ubyte");
+    let before = desk.read("set/t10k-images-idx3-ubyte");
+    let run = desk.refuses(
+        "data digits --out set --train 9 --test 9",
+        2,
+        "--out: set/train-images-idx3-ubyte is there already, expected a folder without a data set",
+    );
+    assert!(run.hint().contains("--force"), "{run:#?}");
+    assert_eq!(desk.read("set/t10k-images-idx3-ubyte"), before);
 }
 
 #[test]

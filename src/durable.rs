@@ -39,7 +39,9 @@ pub fn write_soon(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<(
 pub fn write_new(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
     match fill_temporary(path, fill, true)?.persist_noclobber(path) {
         Ok(()) => sync(folder_of(path)),
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists && path.is_file() => {
+            Ok(())
+        }
         Err(error) => Err(Error::io(path, "put into place")(error.error)),
     }
 }

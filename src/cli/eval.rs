@@ -17,7 +17,7 @@ use super::{Failure, Format};
 
 const EXAMPLES: &str = "\
 Examples:
-  perceptor eval runs/train-1/model.safetensors                data/mnist, or generated digits without it
+  perceptor eval runs/train-1/model.safetensors       on data/mnist, or on generated digits
   perceptor eval model.safetensors --data DIR --format json";
 
 /// Measure a model on a test set: loss, accuracy, precision, recall, F1, confusion matrix

@@ -11,7 +11,8 @@ const FILES: [&str; 4] = [
 ];
 
 fn digits(desk: &Desk, out: &str, flags: &str) -> [Vec<u8>; 4] {
-    desk.run(&format!("data digits --out {out} {flags}")).done();
+    desk.run(&format!("data digits --out {out} {flags} --force"))
+        .done();
     FILES.map(|name| desk.read(&format!("{out}/{name}")))
 }
 

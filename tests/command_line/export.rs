@@ -120,7 +120,8 @@ fn an_export_for_pytorch_comes_back_byte_for_byte() {
     let back = "model/model.perceptor.safetensors";
     let start = format!("{back}: a model, 9-8-4, sigmoid, ");
     assert!(run.done().stdout.starts_with(&start), "{run:#?}");
-    assert!(run.stdout.ends_with(&format!(" eval {back}\n")), "{run:#?}");
+    let next = format!(" eval {back} --data DIR\n");
+    assert!(run.stdout.ends_with(&next), "{run:#?}");
     assert!(desk.read(back) == desk.read(MODEL));
 }
 

@@ -75,8 +75,8 @@ impl<'a> Trainee<'a> {
         let preprocessing = Preprocessing::for_run(config, data.images(), workers)?;
         let parameters = initial_parameters(spec, config.init, config.bias_init, config.seed);
         let sgd = Sgd {
-            learning_rate: config.learning_rate,
-            momentum: config.momentum,
+            learning_rate: config.optimizer.learning_rate,
+            momentum: config.optimizer.momentum,
         };
         let batch_size = config.batch_size.min(data.items());
         Ok(Trainee {
@@ -136,7 +136,7 @@ impl<'a> Trainee<'a> {
                 step,
                 what: "training loss",
                 value: loss,
-                learning_rate: self.config.learning_rate,
+                learning_rate: self.config.optimizer.learning_rate,
             }),
             None => Ok(rest + shuffle * steps.min(self.steps()) as f64 / self.steps() as f64),
         }

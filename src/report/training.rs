@@ -69,8 +69,8 @@ pub fn banner(
         "  training  {}, batch size {}, learning rate {}, momentum {}, seed {}",
         counted(config.epochs, "epoch"),
         config.batch_size.min(data.train.items()),
-        config.learning_rate,
-        config.momentum,
+        config.optimizer.learning_rate,
+        config.optimizer.momentum,
         config.seed
     )?;
     writeln!(

@@ -189,10 +189,7 @@ fn known_keys() -> Vec<String> {
         test_images: path.clone(),
         test_labels: path,
         classes: Some(2),
-        train: TrainConfig {
-            shuffle_window: Some(1),
-            ..TrainConfig::default()
-        },
+        train: TrainConfig::full(),
         threads: Some(NonZeroUsize::MIN),
         ..Settings::default()
     };

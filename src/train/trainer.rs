@@ -97,8 +97,8 @@ impl Training<'_> {
             None => beginning(&spec, &config),
         };
         let sgd = Sgd {
-            learning_rate: config.learning_rate,
-            momentum: config.momentum,
+            learning_rate: config.optimizer.learning_rate,
+            momentum: config.optimizer.momentum,
         };
         let items = self.data.train.items();
         let batch_size = config.batch_size.min(items);
@@ -259,7 +259,7 @@ impl Run<'_> {
             train_loss: self.loss_sum / items,
             test_loss,
             test_accuracy: test.map(|test| test.accuracy),
-            learning_rate: self.config.learning_rate,
+            learning_rate: self.config.optimizer.learning_rate,
             train_seconds,
             samples_per_second,
             gflops: samples_per_second * self.stepper.network().training_flops() / 1e9,
@@ -367,7 +367,7 @@ impl Run<'_> {
             step,
             what,
             value,
-            learning_rate: self.config.learning_rate,
+            learning_rate: self.config.optimizer.learning_rate,
         }
     }
 }

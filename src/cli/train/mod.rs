@@ -1,8 +1,12 @@
 //! `perceptor train`: what was typed and what a file says become the settings of a run, the run is trained and looked
-//! after, and its end is told. Here are the flags; `settings` says which source of a setting wins, `session` trains.
+//! after, and its end is told. Here are the flags, with those of a theme in a file of their own;
+//! `settings` says which source of a setting wins, `session` trains.
 
+mod optimizer;
+mod regularization;
 mod session;
 mod settings;
+mod validation;
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -14,7 +18,10 @@ use perceptor::data::{DataMode, Scale};
 use perceptor::nn::{Activation, Init};
 use perceptor::run::{Every, Resumption, Settings};
 
+use self::optimizer::OptimizerArgs;
+use self::regularization::RegularizationArgs;
 use self::session::Session;
+use self::validation::ValidationArgs;
 use super::engine::{ComputeArgs, VerboseArg};
 use super::source::DataArgs;
 use super::{Failure, Format, Hidden, named, parse_hidden};
@@ -68,15 +75,15 @@ pub struct TrainArgs {
     /// which a full permutation would read from all over the disk [default: shuffle all]
     #[arg(long, value_name = "N", help_heading = "Training")]
     shuffle_window: Option<usize>,
-    /// Learning rate, on the mean gradient of a batch
-    #[arg(long, alias = "learning-rate", value_name = "X", help_heading = "Training", default_value_t = TrainConfig::default().learning_rate, allow_negative_numbers = true)]
-    lr: f32,
-    /// Momentum, 0 to below 1
-    #[arg(long, value_name = "X", help_heading = "Training", default_value_t = TrainConfig::default().momentum, allow_negative_numbers = true)]
-    momentum: f32,
     /// Seed of all randomness: the same seed gives the same model
     #[arg(long, value_name = "N", help_heading = "Training", default_value_t = TrainConfig::default().seed)]
     seed: u64,
+    #[command(flatten)]
+    optimizer: OptimizerArgs,
+    #[command(flatten)]
+    regularization: RegularizationArgs,
+    #[command(flatten)]
+    validation: ValidationArgs,
     #[command(flatten)]
     compute: ComputeArgs,
 

@@ -1,9 +1,18 @@
 //! The settings of a training run: checked once, then trusted.
 //!
-//! Not here are the data, which have their own checks, and the number of threads, which is an argument of
-//! the workers and changes no bit of the result.
+//! One flat table for whoever writes it, groups for whoever reads the code: each has its ranges beside its fields. Not
+//! here are the data, which have their own checks, and the number of threads, which is an argument of the workers
+//! and changes no bit of the result.
+
+mod optimizer;
+mod regularization;
+mod validation;
 
 use serde::{Deserialize, Serialize};
+
+pub use self::optimizer::OptimizerConfig;
+pub use self::regularization::RegularizationConfig;
+pub use self::validation::ValidationConfig;
 
 use crate::compute::Engine;
 use crate::data::Scale;
@@ -32,11 +41,15 @@ pub struct TrainConfig {
     pub shuffle_window: Option<usize>,
     /// Samples a step; a larger one than the training set is the whole set.
     pub batch_size: usize,
-    /// The learning rate η (`--lr`), on the mean gradient of a batch.
-    #[serde(alias = "lr")]
-    pub learning_rate: f32,
-    /// The momentum μ, 0 to below 1.
-    pub momentum: f32,
+    /// How a gradient moves the weights.
+    #[serde(flatten)]
+    pub optimizer: OptimizerConfig,
+    /// What keeps the network from learning its training set by heart.
+    #[serde(flatten)]
+    pub regularization: RegularizationConfig,
+    /// What is held out, and when the run ends early.
+    #[serde(flatten)]
+    pub validation: ValidationConfig,
     /// Where all randomness comes from.
     pub seed: u64,
     /// Who computes the products. Engines differ in the last bits.
@@ -54,8 +67,9 @@ impl Default for TrainConfig {
             epochs: 10,
             shuffle_window: None,
             batch_size: 32,
-            learning_rate: 0.1,
-            momentum: 0.9,
+            optimizer: OptimizerConfig::default(),
+            regularization: RegularizationConfig::default(),
+            validation: ValidationConfig::default(),
             seed: 1,
             engine: Engine::default(),
         }
@@ -68,62 +82,85 @@ impl TrainConfig {
         self.shuffle_window.filter(|&window| window < items)
     }
 
+    /// One with a value in every option that may be none, for the list of keys.
+    pub(crate) fn full() -> TrainConfig {
+        TrainConfig {
+            shuffle_window: Some(1),
+            regularization: RegularizationConfig::full(),
+            validation: ValidationConfig::full(),
+            ..TrainConfig::default()
+        }
+    }
+
     /// Holds every setting against its range.
     ///
     /// # Errors
     /// [`Error::Config`], naming the flag of the first setting that is out of range.
     pub fn check(&self) -> Result<()> {
-        let rate = self.learning_rate;
-        let window = self.shuffle_window.unwrap_or(1);
-        let demands = [
-            (
+        let count = |flag, found: usize| {
+            let met = (1..=u32::MAX as usize).contains(&found);
+            Demand::new(met, flag, found, "1 to 4294967295")
+        };
+        let own = [
+            Demand::new(
                 !self.hidden.contains(&0),
                 "--hidden",
                 format!("{:?}", self.hidden),
                 "widths of at least 1",
             ),
-            (
+            Demand::new(
                 self.bias_init.is_finite(),
                 "--bias-init",
-                self.bias_init.to_string(),
+                self.bias_init,
                 "a finite number",
             ),
-            (
-                (1..=u32::MAX as usize).contains(&self.epochs),
-                "--epochs",
-                self.epochs.to_string(),
-                "1 to 4294967295",
-            ),
-            (
-                (1..=u32::MAX as usize).contains(&self.batch_size),
-                "--batch-size",
-                self.batch_size.to_string(),
-                "1 to 4294967295",
-            ),
-            (
-                (1..=u32::MAX as usize).contains(&window),
-                "--shuffle-window",
-                window.to_string(),
-                "1 to 4294967295",
-            ),
-            (
-                rate.is_finite() && rate > 0.0,
-                "--lr",
-                rate.to_string(),
-                "a finite number above 0",
-            ),
-            (
-                (0.0..1.0).contains(&self.momentum),
-                "--momentum",
-                self.momentum.to_string(),
-                "0 to below 1",
-            ),
+            count("--epochs", self.epochs),
+            count("--batch-size", self.batch_size),
+            count("--shuffle-window", self.shuffle_window.unwrap_or(1)),
         ];
-        match demands.into_iter().find(|(met, ..)| !met) {
-            None => Ok(()),
-            Some((_, flag, found, expected)) => {
-                Err(Error::Config(Refusal::new(flag, found, expected)))
-            }
+        let demands = own
+            .into_iter()
+            .chain(self.optimizer.demands())
+            .chain(self.regularization.demands())
+            .chain(self.validation.demands());
+        demands
+            .map(Demand::check)
+            .find(Result::is_err)
+            .unwrap_or(Ok(()))
+    }
+}
+
+/// What a setting must be, and whether it is.
+struct Demand {
+    met: bool,
+    flag: &'static str,
+    found: String,
+    expected: String,
+}
+
+impl Demand {
+    fn new(
+        met: bool,
+        flag: &'static str,
+        found: impl ToString,
+        expected: impl Into<String>,
+    ) -> Demand {
+        Demand {
+            met,
+            flag,
+            found: found.to_string(),
+            expected: expected.into(),
+        }
+    }
+
+    fn check(self) -> Result<()> {
+        match self.met {
+            true => Ok(()),
+            false => Err(Error::Config(Refusal::new(
+                self.flag,
+                self.found,
+                self.expected,
+            ))),
         }
     }
 }

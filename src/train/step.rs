@@ -6,7 +6,7 @@
 //! first step nothing is allocated, but for the packing buffers that matrixmultiply makes in each of its products.
 
 use std::ops::{ControlFlow, Range};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::blocks::Blocks;
@@ -29,6 +29,8 @@ pub struct Stepper {
     batch_size: usize,
     engine: Engine,
     sgd: Sgd,
+    /// Steps done since the run began.
+    steps: u64,
 }
 
 /// What the workers of a pass share beside the stepper.
@@ -70,14 +72,16 @@ impl Stepper {
             batch_size,
             engine,
             sgd,
+            steps: 0,
         })
     }
 
-    /// Goes on with the `velocity [parameters]` of an earlier run.
+    /// Goes on after `steps` steps of a run that left this `velocity [parameters]`.
     ///
     /// # Panics
     /// When it is not of this network.
-    pub fn set_velocity(&mut self, velocity: &[f32]) {
+    pub fn resume(&mut self, steps: u64, velocity: &[f32]) {
+        self.steps = steps;
         self.network.set_velocity(velocity);
     }
 
@@ -133,6 +137,7 @@ impl Stepper {
             pieces_taken: Pieces::default(),
             stopped: AtomicBool::new(false),
         };
+        let steps = AtomicU64::new(self.steps);
         let (on_step, profile) = (Mutex::new(on_step), Mutex::new(Profile::default()));
         let stepper = &*self;
         workers.team(|member| {
@@ -142,10 +147,11 @@ impl Stepper {
             while let Some((number, batch)) = batches.next() {
                 let next = batches.peek().map_or(&[][..], |(_, next)| next);
                 let loss = stepper.step_together(&pass, member, batch, next, &mut clock);
-                if let Some(on_step) = &mut on_step
-                    && on_step(number, loss).is_break()
-                {
-                    pass.stopped.store(true, Ordering::Relaxed);
+                if let Some(on_step) = &mut on_step {
+                    steps.fetch_add(1, Ordering::Relaxed);
+                    if on_step(number, loss).is_break() {
+                        pass.stopped.store(true, Ordering::Relaxed);
+                    }
                 }
                 member.wait();
                 clock.end(Phase::Waiting);
@@ -155,6 +161,7 @@ impl Stepper {
             }
             lock(&profile).add_all(&clock.into_profile());
         });
+        self.steps = steps.into_inner();
         profile.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 

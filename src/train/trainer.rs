@@ -102,11 +102,13 @@ impl Training<'_> {
         };
         let items = self.data.train.items();
         let batch_size = config.batch_size.min(items);
-        check_state(&state, &spec, items.div_ceil(batch_size))?;
+        let steps_an_epoch = items.div_ceil(batch_size);
+        check_state(&state, &spec, steps_an_epoch)?;
         let evaluator = Evaluator::new(&spec, preprocessing.clone(), self.workers)?;
         let parameters = &state.parameters;
         let mut stepper = Stepper::new(&spec, parameters, preprocessing, engine, sgd, batch_size)?;
-        stepper.set_velocity(&state.velocity);
+        let steps = state.epochs.len() * steps_an_epoch + state.steps;
+        stepper.resume(steps as u64, &state.velocity);
         let mut run = Run {
             config: &config,
             data: self.data,

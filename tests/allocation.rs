@@ -16,7 +16,8 @@ use perceptor::data::mmap::Bytes;
 use perceptor::data::{Dataset, IdxFile, Preprocessing, Scale, Scaling};
 use perceptor::nn::init::initial_parameters;
 use perceptor::nn::{Activation, Init, Spec};
-use perceptor::optim::Sgd;
+use perceptor::optim::Rule;
+use perceptor::schedule::Schedule;
 use perceptor::train::Stepper;
 
 struct Counting;
@@ -69,10 +70,7 @@ fn a_step_allocates_nothing_after_the_first() {
         offset: 0.0,
         factor: 0.1,
     };
-    let sgd = Sgd {
-        learning_rate: 0.1,
-        momentum: 0.9,
-    };
+    let (rule, schedule) = (Rule::sgd(0.9), Schedule::constant(0.1));
     let (rows, steps) = (150usize, 20);
     let data = dataset(rows, 784);
     // matrixmultiply allocates a packing buffer in each product, and is left out.
@@ -100,7 +98,8 @@ fn a_step_allocates_nothing_after_the_first() {
                     _ => Preprocessing::fit(Scale::Unit, data.images(), &workers).expect("inputs"),
                 };
                 assert_eq!(preprocessing.columns.idle().is_empty(), hidden.len() == 1);
-                let stepper = Stepper::new(&spec, &start, preprocessing, engine, sgd, rows);
+                let stepper =
+                    Stepper::new(&spec, &start, preprocessing, engine, rule, schedule, rows);
                 let mut stepper = stepper.expect("an engine that is here");
                 let batch: Vec<u32> = (0..rows as u32).collect();
                 let mut after_first = 0;

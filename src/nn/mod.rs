@@ -8,6 +8,7 @@ pub mod activation;
 pub mod init;
 pub mod loss;
 pub mod network;
+mod parameter;
 pub mod spec;
 pub mod symmetry;
 

@@ -21,9 +21,10 @@ use perceptor::data::scaling::AS_IT_IS;
 use perceptor::data::{Dataset, IdxFile, Preprocessing, Scale, Splits};
 use perceptor::nn::init::initial_parameters;
 use perceptor::nn::{Activation, Init, Network, Spec};
-use perceptor::optim::Sgd;
+use perceptor::optim::Rule;
 use perceptor::random::{ChaCha8Rng, Purpose, stream};
 use perceptor::reference::Reference;
+use perceptor::schedule::Schedule;
 use perceptor::train::{
     Ending, EpochMetrics, Evaluator, Place, State, Stepper, Supervisor, Then, Training, train,
 };
@@ -78,15 +79,16 @@ fn parameters(spec: &Spec, seed: u64) -> Vec<f32> {
     parameters
 }
 
-const SGD: Sgd = Sgd {
-    learning_rate: 0.2,
-    momentum: 0.9,
-};
+const LEARNING_RATE: f32 = 0.2;
+const MOMENTUM: f32 = 0.9;
 
 fn stepper(spec: &Spec, parameters: &[f32], engine: Engine, batch_size: usize) -> Stepper {
     let as_it_is = Preprocessing::whole(AS_IT_IS, spec.inputs());
-    Stepper::new(spec, parameters, as_it_is, engine, SGD, batch_size)
-        .expect("an engine that is here")
+    let (rule, schedule) = (Rule::sgd(MOMENTUM), Schedule::constant(LEARNING_RATE));
+    Stepper::new(
+        spec, parameters, as_it_is, engine, rule, schedule, batch_size,
+    )
+    .expect("an engine that is here")
 }
 
 fn wide(numbers: &[f32]) -> Vec<f64> {

@@ -4,6 +4,7 @@
 
 mod optimizer;
 mod regularization;
+mod schedule;
 mod session;
 mod settings;
 mod validation;
@@ -20,6 +21,7 @@ use perceptor::run::{Every, Resumption, Settings};
 
 use self::optimizer::OptimizerArgs;
 use self::regularization::RegularizationArgs;
+use self::schedule::ScheduleArgs;
 use self::session::Session;
 use self::validation::ValidationArgs;
 use super::engine::{ComputeArgs, VerboseArg};
@@ -80,6 +82,8 @@ pub struct TrainArgs {
     seed: u64,
     #[command(flatten)]
     optimizer: OptimizerArgs,
+    #[command(flatten)]
+    schedule: ScheduleArgs,
     #[command(flatten)]
     regularization: RegularizationArgs,
     #[command(flatten)]
@@ -144,8 +148,9 @@ impl TrainArgs {
             return Ok(Plan::Resume(Box::new(resumption)));
         }
         let file = self.config.as_deref().map(Settings::read).transpose()?;
-        let settings = self.over(file, matches)?;
+        let mut settings = self.over(file, matches)?;
         settings.train.check()?;
+        settings.train = settings.train.resolved();
         Ok(Plan::Begin(Box::new(settings)))
     }
 }

@@ -4,6 +4,7 @@
 //! here are the data, which have their own checks, and the number of threads, which is an argument of the workers
 //! and changes no bit of the result.
 
+mod class_weight;
 mod optimizer;
 mod regularization;
 mod schedule;
@@ -11,6 +12,7 @@ mod validation;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::class_weight::ClassWeight;
 pub use self::optimizer::{LearningRate, OptimizerConfig, OptimizerName};
 pub use self::regularization::RegularizationConfig;
 pub use self::schedule::ScheduleConfig;
@@ -98,9 +100,9 @@ impl TrainConfig {
         }
     }
 
-    /// Whether weights of inputs that are always zero move, and so cannot be left out.
+    /// Whether weights of features that are zero in every item move, so that these cannot be left out.
     pub fn moves_idle_weights(&self) -> bool {
-        self.optimizer.rule().moves_idle_weights()
+        self.regularization.input_noise > 0.0 || self.optimizer.rule().moves_idle_weights()
     }
 
     /// The schedule of a run with `steps_an_epoch`.

@@ -131,6 +131,7 @@ impl Case {
             sizes: self.spec.sizes(),
             activation: self.spec.activation(),
             parameters: self.parameters.iter().copied().map(f64::from).collect(),
+            masks: Vec::new(),
         }
     }
 

@@ -10,7 +10,8 @@ use std::ops::Range;
 use multiversion::multiversion;
 
 use super::activation::{Activation, activate, activate_backward};
-use super::loss::cross_entropy_backward;
+use super::loss::CrossEntropy;
+use super::noise::{Dropout, Dropped};
 use super::parameter::Parameter;
 use super::spec::Spec;
 use crate::compute::affine::{Affine, Engine, Keeps};
@@ -38,6 +39,8 @@ pub struct Activations {
     idle_inputs: Option<Matrix>,
     labels: SharedBuffer<u32>,
     outputs: Vec<Matrix>,
+    /// What the layers behind see of hidden outputs in training with dropout.
+    pub(super) dropped: Option<Dropped>,
     d_outputs: Vec<Matrix>,
 }
 
@@ -71,8 +74,24 @@ impl Activations {
             idle_inputs: (idle > 0).then(|| Matrix::zeroed(rows, idle)).transpose()?,
             labels: SharedBuffer::zeroed(rows)?,
             outputs: outputs.collect::<Result<_>>()?,
+            dropped: None,
             d_outputs: Vec::new(),
         })
+    }
+
+    /// From now on hidden units are dropped, as the draws of [`super::Noise::draw`] say, or no longer are.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] when memory is not granted.
+    pub fn set_dropout(
+        &mut self,
+        spec: &Spec,
+        dropout: Option<Dropout>,
+        rows: usize,
+    ) -> Result<()> {
+        let dropped = dropout.map(|dropout| Dropped::zeroed(dropout, spec, rows));
+        self.dropped = dropped.transpose()?;
+        Ok(())
     }
 
     /// Inputs `[rows, active columns]` and labels `[rows]` to fill.
@@ -109,10 +128,10 @@ impl Activations {
 
     /// What layer `layer` takes.
     fn before(&self, layer: usize) -> &Matrix {
-        if layer == 0 {
-            &self.inputs
-        } else {
-            &self.outputs[layer - 1]
+        match (layer, &self.dropped) {
+            (0, _) => &self.inputs,
+            (_, Some(dropped)) => dropped.output(layer - 1),
+            (_, None) => &self.outputs[layer - 1],
         }
     }
 
@@ -312,6 +331,9 @@ impl Network {
                     self.add_idle(idle.rows(rows.clone()), z.reborrow());
                 }
                 activate(activation, z, bias.values());
+                if let (false, Some(dropped)) = (last, &activations.dropped) {
+                    dropped.forward(index, rows.clone(), &activations.outputs[index]);
+                }
             }
         }
     }
@@ -328,10 +350,10 @@ impl Network {
         }
     }
 
-    /// From the logits of [`Network::forward`] to the loss of each row, and the gradient of `scale · loss` at the logits
+    /// From the logits of [`Network::forward`] to the `loss` of each row, and the gradient of `scale · loss` at the logits
     /// in their place.
     ///
-    /// Overwrites the logits of these rows, and `losses [rows]` with the loss of each in nats.
+    /// Overwrites the logits of these rows, and `losses [rows]` with the loss of each in nats, times its weight.
     ///
     /// # Safety
     /// As [`Network::forward`].
@@ -342,6 +364,7 @@ impl Network {
         &self,
         activations: &Activations,
         rows: Range<usize>,
+        loss: &CrossEntropy,
         scale: f32,
         losses: &mut [f64],
     ) {
@@ -352,8 +375,8 @@ impl Network {
                 activations.labels.read(rows),
             )
         };
-        for ((row, &label), loss) in logits.iter_mut().zip(labels).zip(losses) {
-            *loss = cross_entropy_backward(row, label as usize, scale);
+        for ((row, &label), of_row) in logits.iter_mut().zip(labels).zip(losses) {
+            *of_row = loss.backward(row, label as usize, scale);
         }
     }
 
@@ -374,6 +397,9 @@ impl Network {
                 let d_z = activations.d_z(index).rows(rows.clone());
                 let mut d_y = activations.d_outputs[index - 1].rows_mut(rows.clone());
                 layer.backward(d_z, d_y.reborrow());
+                if let Some(dropped) = &activations.dropped {
+                    dropped.backward(index - 1, rows.clone(), d_y.reborrow());
+                }
                 let y = activations.outputs[index - 1].rows(rows.clone());
                 activate_backward(self.spec.activation(), d_y, y);
             }

@@ -10,7 +10,7 @@ use super::profile::{PhaseShare, shares, write_shares};
 use crate::bench::Peak;
 use crate::compute::blas::Blas;
 use crate::compute::parallel::Workers;
-use crate::config::TrainConfig;
+use crate::config::{ClassWeight, TrainConfig};
 use crate::data::{Dataset, Splits};
 use crate::nn::Spec;
 use crate::schedule::ScheduleName;
@@ -73,6 +73,10 @@ pub fn banner(
         config.seed
     )?;
     writeln!(out, "  optimiser {}", optimizer_words(config))?;
+    let regularization = regularization_words(config);
+    if !regularization.is_empty() {
+        writeln!(out, "            {regularization}")?;
+    }
     writeln!(
         out,
         "  compute   {}, engine {} ({} {} linked in: {} kernels, {}, {} a call)",
@@ -137,6 +141,25 @@ fn optimizer_words(config: &TrainConfig) -> String {
         .chain(numbers)
         .collect::<Vec<_>>()
         .join(", ")
+}
+
+/// `dropout 0.5, balanced classes`: what keeps the network from learning by heart; nothing where nothing does.
+fn regularization_words(config: &TrainConfig) -> String {
+    let regularization = &config.regularization;
+    let strengths = [
+        ("dropout", regularization.dropout),
+        ("input dropout", regularization.input_dropout),
+        ("input noise", regularization.input_noise),
+        ("label smoothing", regularization.label_smoothing),
+    ];
+    let used = strengths.iter().filter(|(_, strength)| *strength != 0.0);
+    let used = used.map(|(name, strength)| format!("{name} {strength}"));
+    let weights = regularization.class_weight.as_ref();
+    let weights = weights.map(|weight| match weight {
+        ClassWeight::Balanced => "balanced classes".to_owned(),
+        ClassWeight::Given(_) => "weighted classes".to_owned(),
+    });
+    used.chain(weights).collect::<Vec<_>>().join(", ")
 }
 
 /// `1 epoch`, `3 epochs`.

@@ -14,7 +14,8 @@ use crate::model::Model;
 pub struct EpochMetrics {
     /// The epoch, counted from 1.
     pub epoch: usize,
-    /// Mean cross-entropy over the epoch's samples, each taken before its own step, in nats.
+    /// Mean of the loss that is minimised over the epoch's samples, each taken before its own step, in nats: the
+    /// cross-entropy, against smoothed labels and by weight of the classes where these are asked for.
     pub train_loss: f64,
     /// Mean cross-entropy on the test set after the epoch, in nats; none without a test set.
     pub test_loss: Option<f64>,

@@ -13,6 +13,8 @@ use serde::Serialize;
 pub enum Phase {
     /// Items from the file to scaled inputs.
     Gather,
+    /// Dropout's draws, and noise on inputs; only in runs that use them.
+    Noise,
     /// From inputs to logits.
     Forward,
     /// Softmax, cross-entropy and their gradient.
@@ -33,8 +35,9 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase in the order of a step.
-    pub const ALL: [Phase; 9] = [
+    pub const ALL: [Phase; 10] = [
         Phase::Gather,
+        Phase::Noise,
         Phase::Forward,
         Phase::Loss,
         Phase::Backward,
@@ -47,13 +50,14 @@ impl Phase {
 
     /// Whether only some runs have it.
     pub fn is_optional(self) -> bool {
-        matches!(self, Phase::Clipping | Phase::MaxNorm)
+        matches!(self, Phase::Noise | Phase::Clipping | Phase::MaxNorm)
     }
 
     /// The name used in reports.
     pub fn name(self) -> &'static str {
         match self {
             Phase::Gather => "gather",
+            Phase::Noise => "noise",
             Phase::Forward => "forward",
             Phase::Loss => "loss",
             Phase::Backward => "backward",

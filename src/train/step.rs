@@ -1,4 +1,4 @@
-//! One training step, the whole way: gather, forward, loss, backward, update.
+//! One training step, the whole way: gather, noise where there is any, forward, loss, backward, update.
 //!
 //! A [`Stepper`] owns what a step changes (the network) and what it works in (activations). All workers run the same
 //! steps as one team, two barriers a step: rows first, each block through all layers and back by one worker; then
@@ -16,7 +16,8 @@ use crate::compute::parallel::{Member, Pieces, Workers};
 use crate::compute::shared::SharedBuffer;
 use crate::data::{Dataset, Preprocessing};
 use crate::error::Result;
-use crate::nn::{Activations, Network, Spec};
+use crate::nn::loss::CrossEntropy;
+use crate::nn::{Activations, Network, Noise, Spec};
 use crate::optim::{Rule, Step};
 use crate::schedule::Schedule;
 
@@ -26,6 +27,8 @@ pub struct Stepper {
     network: Network,
     preprocessing: Preprocessing,
     activations: Activations,
+    loss: CrossEntropy,
+    noise: Noise,
     losses: SharedBuffer<f64>,
     batch_size: usize,
     engine: Engine,
@@ -81,6 +84,8 @@ impl Stepper {
             squares: SharedBuffer::zeroed(squares)?,
             activations: Activations::for_training(spec, columns, batch_size)?,
             preprocessing,
+            loss: CrossEntropy::default(),
+            noise: Noise::default(),
             losses: SharedBuffer::zeroed(batch_size)?,
             batch_size,
             engine,
@@ -108,6 +113,23 @@ impl Stepper {
     /// The learning rate of the last step that was done.
     pub fn last_learning_rate(&self) -> f32 {
         self.schedule.at(self.steps.saturating_sub(1), self.plateau)
+    }
+
+    /// Minimises `loss` from now on.
+    pub fn set_loss(&mut self, loss: CrossEntropy) {
+        self.loss = loss;
+    }
+
+    /// Trains under `noise` from now on.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] when memory is not granted.
+    pub fn set_noise(&mut self, noise: Noise) -> Result<()> {
+        let spec = self.network.spec();
+        self.activations
+            .set_dropout(spec, noise.dropout, self.batch_size)?;
+        self.noise = noise;
+        Ok(())
     }
 
     /// Trains on the items `order` of `data`, a batch after the other, telling `on_step` after each. The last batch is
@@ -174,7 +196,7 @@ impl Stepper {
             while let Some((number, batch)) = batches.next() {
                 let next = batches.peek().map_or(&[][..], |(_, next)| next);
                 let step = stepper.steps + number as u64;
-                let loss = stepper.rows_together(&pass, member, batch, next, &mut clock);
+                let loss = stepper.rows_together(&pass, member, step, batch, next, &mut clock);
                 stepper.update_together(&pass, member, step, batch.len(), &mut clock);
                 if let Some(on_step) = &mut on_step {
                     steps.fetch_add(1, Ordering::Relaxed);
@@ -194,7 +216,8 @@ impl Stepper {
         profile.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One step on the items `batch` of `data`; gives the sum of their losses before it, in nats.
+    /// One step on the items `batch` of `data`; gives the sum of their losses before it, in nats and
+    /// by weight.
     ///
     /// # Panics
     /// When there are more items than the batch size, and as [`Stepper::pass`].
@@ -218,11 +241,14 @@ impl Stepper {
         &self,
         pass: &Pass,
         member: Member,
+        step: u64,
         batch: &[u32],
         next: &[u32],
         clock: &mut Clock<CLOCKED>,
     ) -> f64 {
         let rows = batch.len();
+        let labels = batch.iter().map(|&item| pass.data.labels()[item as usize]);
+        let mean = (1.0 / self.loss.total_weight(labels)) as f32;
         let blocks = Blocks::new(self.network.spec(), self.engine, rows, pass.threads);
         pass.blocks_taken.take_each(blocks.count(), |block| {
             let rows = blocks.rows(block);
@@ -240,11 +266,15 @@ impl Stepper {
                     labels,
                 );
                 clock.end(Phase::Gather);
+                if !self.noise.is_none() {
+                    self.noise.draw(&self.activations, step, rows.clone());
+                    clock.end(Phase::Noise);
+                }
                 self.network.forward(&self.activations, rows.clone());
                 clock.end(Phase::Forward);
-                let (mean, losses) = (1.0 / batch.len() as f32, self.losses.write(rows.clone()));
+                let losses = self.losses.write(rows.clone());
                 self.network
-                    .loss(&self.activations, rows.clone(), mean, losses);
+                    .loss(&self.activations, rows.clone(), &self.loss, mean, losses);
                 clock.end(Phase::Loss);
                 self.network.backward(&self.activations, rows);
                 clock.end(Phase::Backward);

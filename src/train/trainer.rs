@@ -15,14 +15,15 @@ use super::step::Stepper;
 use super::supervisor::{Supervisor, Then, Unsupervised};
 use crate::compute::parallel::Workers;
 use crate::compute::shared::SharedBuffer;
-use crate::config::TrainConfig;
+use crate::config::{ClassWeight, RegularizationConfig, TrainConfig};
 use crate::data::loader::Order;
-use crate::data::{Preprocessing, Splits};
+use crate::data::{Dataset, Preprocessing, Splits};
 use crate::error::{Error, Refusal, Result};
 use crate::model::{Model, Provenance};
 use crate::nn::init::initial_parameters;
+use crate::nn::loss::CrossEntropy;
 use crate::nn::symmetry::identical_units;
-use crate::nn::{Network, Spec};
+use crate::nn::{Dropout, Network, Noise, Spec};
 use crate::optim::{AVERAGE, Rule};
 
 /// Progress is told this often within an epoch.
@@ -115,6 +116,8 @@ impl Training<'_> {
         )?;
         let steps = state.epochs.len() * steps_an_epoch + state.steps;
         stepper.resume(steps as u64, &state.slots);
+        stepper.set_loss(loss_for(&config, &self.data.train));
+        stepper.set_noise(noise_for(&config))?;
         let mut run = Run {
             config: &config,
             data: self.data,
@@ -203,7 +206,36 @@ fn check_state(state: &State, spec: &Spec, rule: &Rule, steps: usize) -> Result<
 pub fn spec_for(config: &TrainConfig, data: &Splits) -> Result<Spec> {
     config.check()?;
     let (features, classes) = (data.train.features(), data.train.classes());
+    if let Some(class_weight) = &config.regularization.class_weight {
+        class_weight.check_classes(classes)?;
+    }
     Spec::new(features, &config.hidden, classes, config.activation)
+}
+
+/// The loss that `config` describes for `train`.
+pub(super) fn loss_for(config: &TrainConfig, train: &Dataset) -> CrossEntropy {
+    let RegularizationConfig {
+        label_smoothing,
+        class_weight,
+        ..
+    } = &config.regularization;
+    let weights =
+        |weight: &ClassWeight| weight.weights(train.labels().iter().copied(), train.classes());
+    CrossEntropy {
+        smoothing: *label_smoothing,
+        class_weights: class_weight.as_ref().map(weights),
+    }
+}
+
+/// The noise that `config` describes.
+pub(super) fn noise_for(config: &TrainConfig) -> Noise {
+    let regularization = &config.regularization;
+    Noise {
+        seed: config.seed,
+        inputs: regularization.input_noise,
+        input_dropout: Dropout::new(regularization.input_dropout),
+        dropout: Dropout::new(regularization.dropout),
+    }
 }
 
 /// What an epoch needs, and what it leaves to the next.

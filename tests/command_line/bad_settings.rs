@@ -44,6 +44,20 @@ fn rejects_momentum_outside_its_range() {
 }
 
 #[test]
+fn rejects_regularisation_outside_its_ranges() {
+    for flag in ["dropout", "input-dropout", "label-smoothing"] {
+        for found in ["1", "-0.1", "1.5", "NaN", "inf"] {
+            let message = format!("--{flag}: {found}, expected 0 to below 1");
+            refuses_early(&[(&format!("--{flag} {found}"), &message)]);
+        }
+    }
+    for found in ["-0.1", "NaN", "inf"] {
+        let message = format!("--input-noise: {found}, expected a finite number of at least 0");
+        refuses_early(&[(&format!("--input-noise {found}"), &message)]);
+    }
+}
+
+#[test]
 fn rejects_counts_out_of_range() {
     refuses_early(&[
         (
@@ -165,6 +179,10 @@ fn rejects_numbers_that_are_text() {
     for flag in [
         "lr",
         "momentum",
+        "dropout",
+        "input-dropout",
+        "input-noise",
+        "label-smoothing",
         "batch-size",
         "epochs",
         "seed",

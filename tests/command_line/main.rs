@@ -21,6 +21,7 @@ mod model_file;
 mod network;
 mod output_folder;
 mod predict;
+mod regularization;
 mod same_model;
 mod streams;
 mod training;

@@ -5,6 +5,7 @@
 
 mod columns;
 mod gradients;
+mod regularization;
 mod resumption;
 mod symmetry;
 mod threads;
@@ -66,6 +67,7 @@ fn reference(spec: &Spec, parameters: &[f32]) -> Reference {
         sizes: spec.sizes(),
         activation: spec.activation(),
         parameters: parameters.iter().copied().map(f64::from).collect(),
+        masks: Vec::new(),
     }
 }
 

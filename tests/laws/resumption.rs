@@ -21,6 +21,45 @@ impl Supervisor for Everything {
     }
 }
 
+/// Three epochs of four steps: saved after each of them and each epoch, and gone on with from there by other numbers of
+/// threads.
+pub(super) fn assert_goes_on_from_any_step(config: &TrainConfig, splits: &Splits) {
+    let run = |threads, from, supervisor: &mut dyn Supervisor| {
+        let training = Training {
+            config,
+            data: splits,
+            workers: &workers(threads),
+            profiled: false,
+            from,
+        };
+        match training
+            .run(supervisor, &mut |_| {})
+            .expect("a finite loss")
+        {
+            Ending::Finished(outcome) => outcome.model.to_bytes(),
+            Ending::Stopped(place) => panic!("stopped at {place}"),
+        }
+    };
+    let whole = train(config, splits, &workers(2), &mut |_| {});
+    let whole = whole.expect("a finite loss").model.to_bytes();
+    let mut everything = Everything::default();
+    assert_eq!(
+        run(2, None, &mut everything),
+        whole,
+        "{config:?}: saving changes the model"
+    );
+    // Four steps an epoch, and its end.
+    assert_eq!(everything.0.len(), 15);
+    for (state, threads) in everything.0.into_iter().zip([1, 3, 2].into_iter().cycle()) {
+        let place = state.place();
+        let resumed = run(threads, Some(state), &mut Everything::default());
+        assert!(
+            resumed == whole,
+            "{config:?} from {place}, {threads} threads"
+        );
+    }
+}
+
 #[test]
 fn a_run_that_goes_on_from_any_step_ends_in_the_same_model() {
     let cases = [(None, false), (Some(40), false), (None, true)];
@@ -44,39 +83,6 @@ fn a_run_that_goes_on_from_any_step_ends_in_the_same_model() {
             train: train_set,
             test: Some(test_set),
         };
-        let run = |threads, from, supervisor: &mut dyn Supervisor| {
-            let training = Training {
-                config: &config,
-                data: &splits,
-                workers: &workers(threads),
-                profiled: false,
-                from,
-            };
-            match training
-                .run(supervisor, &mut |_| {})
-                .expect("a finite loss")
-            {
-                Ending::Finished(outcome) => outcome.model.to_bytes(),
-                Ending::Stopped(place) => panic!("stopped at {place}"),
-            }
-        };
-        let whole = train(&config, &splits, &workers(2), &mut |_| {});
-        let whole = whole.expect("a finite loss").model.to_bytes();
-        let mut everything = Everything::default();
-        assert_eq!(
-            run(2, None, &mut everything),
-            whole,
-            "{engine:?}: saving changes the model"
-        );
-        // Four steps an epoch, and its end.
-        assert_eq!(everything.0.len(), 15);
-        for (state, threads) in everything.0.into_iter().zip([1, 3, 2].into_iter().cycle()) {
-            let place = state.place();
-            let resumed = run(threads, Some(state), &mut Everything::default());
-            assert!(
-                resumed == whole,
-                "{engine:?} from {place}, {threads} threads"
-            );
-        }
+        assert_goes_on_from_any_step(&config, &splits);
     }
 }

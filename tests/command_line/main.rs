@@ -17,6 +17,7 @@ mod fetch;
 mod help;
 mod idx_set;
 mod inputs;
+mod learning_rate;
 mod model_file;
 mod network;
 mod output_folder;

@@ -308,11 +308,17 @@ fn rejects_optimisers_and_learning_rates_that_are_none() {
     for (flags, parts) in [
         (
             "--lr autumn",
-            ["--lr", "autumn is neither a number nor auto"],
+            [
+                "invalid value 'autumn' for '--lr <X>'",
+                "neither a number nor auto",
+            ],
         ),
         (
             "--optimizer adagrad",
-            ["adagrad", "sgd, nesterov, adam, adamw, rmsprop, lion"],
+            [
+                "invalid value 'adagrad'",
+                "sgd, nesterov, adam, adamw, rmsprop, lion",
+            ],
         ),
     ] {
         desk.refuses_in_parts(&format!("train --data nowhere {flags}"), 2, &parts);

@@ -88,6 +88,6 @@ fn epochs_under_a_schedule_that_spans_them_cannot_change() {
     desk.refuses_in_parts(
         "train --resume a --epochs 3",
         1,
-        &["epochs is 3, expected 2"],
+        &["a/config.toml: ", "epochs is 3, expected 2"],
     );
 }

@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn bytes_have_the_moments_of_the_same_floats() {
-        let bytes: Vec<u8> = (0..70_000u32).map(|i| (i * i % 251) as u8).collect();
+        let bytes: Vec<u8> = (0..70_000u64).map(|i| (i * i % 251) as u8).collect();
         let file = set(ElementType::U8, bytes);
         let (by_integers, by_floats) = (moments_of_bytes(&file), moments(&file));
         assert!(

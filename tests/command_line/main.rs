@@ -22,6 +22,7 @@ mod model_file;
 mod network;
 mod output_folder;
 mod predict;
+mod recipes;
 mod same_model;
 mod streams;
 mod training;

@@ -17,7 +17,7 @@ use perceptor::data::{Dataset, IdxFile, Preprocessing, Scale, Scaling};
 use perceptor::nn::init::initial_parameters;
 use perceptor::nn::loss::CrossEntropy;
 use perceptor::nn::{Activation, Dropout, Init, Noise, Spec};
-use perceptor::optim::Rule;
+use perceptor::optim::{Optimizer, Rule};
 use perceptor::schedule::Schedule;
 use perceptor::train::Stepper;
 
@@ -71,7 +71,24 @@ fn a_step_allocates_nothing_after_the_first() {
         offset: 0.0,
         factor: 0.1,
     };
-    let (rule, schedule) = (Rule::sgd(0.9), Schedule::constant(0.1));
+    let schedule = Schedule::constant(0.1);
+    let rules = [
+        Rule::sgd(0.9),
+        Rule {
+            weight_decay: 0.01,
+            l1: 1e-4,
+            max_norm: Some(1.0),
+            clip_norm: Some(0.1),
+            clip_value: Some(0.1),
+            average: Some(0.9),
+            ..Rule::from(Optimizer::Adam {
+                beta1: 0.9,
+                beta2: 0.999,
+                epsilon: 1e-8,
+                decoupled: true,
+            })
+        },
+    ];
     let (rows, steps) = (150usize, 20);
     let data = dataset(rows, 784);
     // matrixmultiply allocates a packing buffer in each product, and is left out.
@@ -81,7 +98,10 @@ fn a_step_allocates_nothing_after_the_first() {
         .filter(|engine| engine.resolve().is_ok())
     {
         for hidden in [&[][..], &[100][..], &[64, 33][..]] {
-            for threads in [1, 2, 3] {
+            for (threads, rule) in [1, 2, 3]
+                .into_iter()
+                .flat_map(|t| rules.map(|rule| (t, rule)))
+            {
                 let workers = NonZeroUsize::new(threads).expect("not zero");
                 let workers = Workers::new(workers).expect("workers");
                 // The counts below mean something only if every worker's allocations are counted.

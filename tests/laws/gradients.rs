@@ -44,21 +44,6 @@ fn the_gradient_check_fails_on_a_flipped_sign() {
     }
 }
 
-/// The mean gradient over a batch and its summed loss, by the reference.
-fn slow_gradient(net: &Reference, data: &Dataset, batch: &[u32]) -> (Vec<f64>, f64) {
-    let mut mean = vec![0.0; net.parameters.len()];
-    let mut loss = 0.0;
-    for &row in batch {
-        let x = item(data, row as usize);
-        let label = data.labels()[row as usize] as usize;
-        loss += net.loss(&x, label);
-        for (mean, g) in mean.iter_mut().zip(net.gradient(&x, label)) {
-            *mean += g / batch.len() as f64;
-        }
-    }
-    (mean, loss)
-}
-
 #[test]
 fn the_fast_gradient_equals_the_slow_one_over_awkward_shapes() {
     let workers = workers(2);

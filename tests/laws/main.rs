@@ -5,6 +5,7 @@
 
 mod columns;
 mod gradients;
+mod optimizers;
 mod regularization;
 mod resumption;
 mod symmetry;
@@ -115,6 +116,21 @@ fn distance(found: &[f64], expected: &[f64]) -> f64 {
     // What is no number is as far off as can be; `max` would pass over it.
     let numbers = differences.map(|d| if d.is_nan() { f64::INFINITY } else { d });
     numbers.fold(0.0, f64::max) / largest.max(1e-12)
+}
+
+/// The mean gradient over a batch and its summed loss, by the reference.
+fn slow_gradient(net: &Reference, data: &Dataset, batch: &[u32]) -> (Vec<f64>, f64) {
+    let mut mean = vec![0.0; net.parameters.len()];
+    let mut loss = 0.0;
+    for &row in batch {
+        let x = item(data, row as usize);
+        let label = data.labels()[row as usize] as usize;
+        loss += net.loss(&x, label);
+        for (mean, g) in mean.iter_mut().zip(net.gradient(&x, label)) {
+            *mean += g / batch.len() as f64;
+        }
+    }
+    (mean, loss)
 }
 
 /// Items of which some features are zero throughout, and more of the same kind in which these are not.

@@ -1,5 +1,9 @@
 //! A run that goes on from any step ends in the same model.
 
+use perceptor::config::ScheduleConfig;
+use perceptor::schedule::ScheduleName;
+
+use super::optimizers::every_rule;
 use super::*;
 
 /// Keeps the state after every step and every epoch.
@@ -21,9 +25,8 @@ impl Supervisor for Everything {
     }
 }
 
-/// Three epochs of four steps: saved after each of them and each epoch, and gone on with from there by other numbers of
-/// threads.
-pub(super) fn assert_goes_on_from_any_step(config: &TrainConfig, splits: &Splits) {
+/// Runs `config` once undisturbed and once from every step and epoch on, with other numbers of threads.
+pub fn goes_on_from_anywhere(config: &TrainConfig, splits: &Splits) {
     let run = |threads, from, supervisor: &mut dyn Supervisor| {
         let training = Training {
             config,
@@ -48,8 +51,8 @@ pub(super) fn assert_goes_on_from_any_step(config: &TrainConfig, splits: &Splits
         whole,
         "{config:?}: saving changes the model"
     );
-    // Four steps an epoch, and its end.
-    assert_eq!(everything.0.len(), 15);
+    let steps = splits.train.items().div_ceil(config.batch_size);
+    assert_eq!(everything.0.len(), config.epochs * (steps + 1));
     for (state, threads) in everything.0.into_iter().zip([1, 3, 2].into_iter().cycle()) {
         let place = state.place();
         let resumed = run(threads, Some(state), &mut Everything::default());
@@ -83,6 +86,31 @@ fn a_run_that_goes_on_from_any_step_ends_in_the_same_model() {
             train: train_set,
             test: Some(test_set),
         };
-        assert_goes_on_from_any_step(&config, &splits);
+        goes_on_from_anywhere(&config, &splits);
+    }
+}
+
+#[test]
+fn a_run_goes_on_under_every_rule_and_schedule() {
+    let schedules = ScheduleName::ALL.into_iter().cycle();
+    for (optimizer, schedule) in every_rule().into_iter().zip(schedules) {
+        let config = TrainConfig {
+            hidden: vec![20],
+            batch_size: 33,
+            epochs: 3,
+            optimizer,
+            schedule: ScheduleConfig {
+                schedule,
+                warmup: 0.7,
+                ..ScheduleConfig::default()
+            },
+            ..TrainConfig::default()
+        };
+        let (train_set, test_set) = with_idle_columns(100);
+        let splits = Splits {
+            train: train_set,
+            test: Some(test_set),
+        };
+        goes_on_from_anywhere(&config, &splits);
     }
 }

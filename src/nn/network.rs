@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 
-use super::activation::{Activation, activate, activate_backward};
+use super::activation::{Activation, activate, activate_backward, activate_keeping};
 use super::loss::cross_entropy_backward;
 use super::spec::Spec;
 use crate::compute::affine::{Affine, Engine};
@@ -37,6 +37,8 @@ pub struct Activations {
     idle_inputs: Option<Matrix>,
     labels: SharedBuffer<u32>,
     outputs: Vec<Matrix>,
+    /// The inputs of the hidden layers' activation, where its derivative takes these; else none.
+    activation_inputs: Vec<Matrix>,
     d_outputs: Vec<Matrix>,
 }
 
@@ -47,11 +49,18 @@ impl Activations {
     /// [`crate::Error::Config`] when memory is not granted.
     pub fn for_training(spec: &Spec, columns: &Columns, rows: usize) -> Result<Activations> {
         let hidden = &spec.layers()[..spec.layers().len() - 1];
-        let d_outputs = hidden
-            .iter()
-            .map(|layer| Matrix::zeroed(rows, layer.fan_out));
+        let matrices = || {
+            hidden
+                .iter()
+                .map(|layer| Matrix::zeroed(rows, layer.fan_out))
+        };
+        let activation_inputs = match spec.activation().needs_input() {
+            true => matrices().collect::<Result<_>>()?,
+            false => Vec::new(),
+        };
         Ok(Activations {
-            d_outputs: d_outputs.collect::<Result<_>>()?,
+            d_outputs: matrices().collect::<Result<_>>()?,
+            activation_inputs,
             idle_inputs: None,
             ..Activations::for_inference(spec, columns, rows)?
         })
@@ -70,6 +79,7 @@ impl Activations {
             idle_inputs: (idle > 0).then(|| Matrix::zeroed(rows, idle)).transpose()?,
             labels: SharedBuffer::zeroed(rows)?,
             outputs: outputs.collect::<Result<_>>()?,
+            activation_inputs: Vec::new(),
             d_outputs: Vec::new(),
         })
     }
@@ -113,6 +123,12 @@ impl Activations {
         } else {
             &self.outputs[layer - 1]
         }
+    }
+
+    /// What the derivative of a hidden layer's activation is taken of: its inputs where they are kept, else its outputs.
+    fn derivative_of(&self, layer: usize) -> &Matrix {
+        let inputs = self.activation_inputs.get(layer);
+        inputs.unwrap_or(&self.outputs[layer])
     }
 
     /// The gradient at what layer `layer` gives, before its activation: in the place of the logits for the last.
@@ -271,7 +287,13 @@ impl Network {
                 if let (0, Some(idle)) = (index, &activations.idle_inputs) {
                     self.add_idle(idle.rows(rows.clone()), z.reborrow());
                 }
-                activate(activation, z, bias.read(0..bias.len()));
+                let bias = bias.read(0..bias.len());
+                match activations.activation_inputs.get(index) {
+                    Some(inputs) => {
+                        activate_keeping(activation, z, inputs.rows_mut(rows.clone()), bias);
+                    }
+                    None => activate(activation, z, bias),
+                }
             }
         }
     }
@@ -334,8 +356,8 @@ impl Network {
                 let d_z = activations.d_z(index).rows(rows.clone());
                 let mut d_y = activations.d_outputs[index - 1].rows_mut(rows.clone());
                 layer.backward(d_z, d_y.reborrow());
-                let y = activations.outputs[index - 1].rows(rows.clone());
-                activate_backward(self.spec.activation(), d_y, y);
+                let of = activations.derivative_of(index - 1).rows(rows.clone());
+                activate_backward(self.spec.activation(), d_y, of);
             }
         }
     }

@@ -21,7 +21,6 @@ use crate::data::{Preprocessing, Splits};
 use crate::error::{Error, Refusal, Result};
 use crate::model::{Model, Provenance};
 use crate::nn::Spec;
-use crate::nn::init::initial_parameters;
 use crate::nn::symmetry::identical_units;
 use crate::optim::Sgd;
 
@@ -152,7 +151,7 @@ fn beginning(spec: &Spec, config: &TrainConfig) -> State {
         steps: 0,
         loss_sum: 0.0,
         elapsed: Duration::ZERO,
-        parameters: initial_parameters(spec, config.init, config.bias_init, config.seed),
+        parameters: config.start().parameters(spec, config.seed),
         velocity: vec![0.0; spec.parameters()],
     }
 }

@@ -6,12 +6,14 @@
 
 mod optimizer;
 mod regularization;
+mod schedule;
 mod validation;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::optimizer::OptimizerConfig;
+pub use self::optimizer::{LearningRate, OptimizerConfig, OptimizerName};
 pub use self::regularization::RegularizationConfig;
+pub use self::schedule::ScheduleConfig;
 pub use self::validation::ValidationConfig;
 
 use crate::compute::Engine;
@@ -19,6 +21,7 @@ use crate::data::Scale;
 use crate::error::{Error, Refusal, Result};
 use crate::nn::init::{DEFAULT_RANGE, Start};
 use crate::nn::{Activation, Init};
+use crate::schedule::Schedule;
 
 /// Twice of it is a number still.
 const MAX_RANGE: f32 = 1e38;
@@ -51,6 +54,9 @@ pub struct TrainConfig {
     /// How a gradient moves the weights.
     #[serde(flatten)]
     pub optimizer: OptimizerConfig,
+    /// How the learning rate goes.
+    #[serde(flatten)]
+    pub schedule: ScheduleConfig,
     /// What keeps the network from learning its training set by heart.
     #[serde(flatten)]
     pub regularization: RegularizationConfig,
@@ -76,6 +82,7 @@ impl Default for TrainConfig {
             shuffle_window: None,
             batch_size: 32,
             optimizer: OptimizerConfig::default(),
+            schedule: ScheduleConfig::default(),
             regularization: RegularizationConfig::default(),
             validation: ValidationConfig::default(),
             seed: 1,
@@ -99,11 +106,42 @@ impl TrainConfig {
         }
     }
 
+    /// The same with what optimiser and schedule have by default where nothing was set, as it is recorded.
+    pub fn resolved(&self) -> TrainConfig {
+        TrainConfig {
+            optimizer: self.optimizer.resolved(),
+            schedule: self.schedule.resolved(self.epochs),
+            ..self.clone()
+        }
+    }
+
+    /// Whether weights of inputs that are always zero move, and so cannot be left out.
+    pub fn moves_idle_weights(&self) -> bool {
+        self.optimizer.rule().moves_idle_weights()
+    }
+
+    /// The schedule of a run with `steps_an_epoch`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when the learning rate is still to be found.
+    pub fn schedule(&self, steps_an_epoch: usize) -> Result<Schedule> {
+        let Some(rate) = self.optimizer.rate() else {
+            let expected = "a number where a run begins";
+            return Err(Error::Config(
+                Refusal::new("--lr", "auto", expected).hint("train::range_test finds one"),
+            ));
+        };
+        let schedule = &self.schedule;
+        Ok(schedule.schedule(rate, self.epochs, steps_an_epoch))
+    }
+
     /// One with a value in every option that may be none, for the list of keys.
     pub(crate) fn full() -> TrainConfig {
         TrainConfig {
             init_range: Some(1.0),
             shuffle_window: Some(1),
+            optimizer: OptimizerConfig::full(),
+            schedule: ScheduleConfig::full(),
             regularization: RegularizationConfig::full(),
             validation: ValidationConfig::full(),
             ..TrainConfig::default()
@@ -152,6 +190,7 @@ impl TrainConfig {
         let demands = own
             .into_iter()
             .chain(self.optimizer.demands())
+            .chain(self.schedule.demands(self.epochs))
             .chain(self.regularization.demands())
             .chain(self.validation.demands());
         demands

@@ -9,6 +9,7 @@ pub mod init;
 pub mod loss;
 pub mod network;
 mod orthogonal;
+mod parameter;
 pub mod spec;
 pub mod symmetry;
 

@@ -20,7 +20,7 @@ pub struct EpochMetrics {
     pub test_loss: Option<f64>,
     /// Share of the test set predicted right after the epoch, 0 to 1; none without a test set.
     pub test_accuracy: Option<f64>,
-    /// The learning rate in force.
+    /// The learning rate of its last step.
     pub learning_rate: f32,
     /// Time in training, evaluation not counted, in seconds.
     pub train_seconds: f64,
@@ -28,6 +28,13 @@ pub struct EpochMetrics {
     pub samples_per_second: f64,
     /// 10⁹ floating point operations of the matrix products in a second of that.
     pub gflops: f64,
+}
+
+impl EpochMetrics {
+    /// What a schedule looks back at: never the test set, by which nothing may be chosen.
+    pub fn watched_loss(&self) -> f64 {
+        self.train_loss
+    }
 }
 
 /// What happens during a run.

@@ -68,6 +68,7 @@ impl TrainArgs {
         }
         let train = &mut settings.train;
         self.optimizer.over(&mut train.optimizer, &given);
+        self.schedule.over(&mut train.schedule, &given);
         self.regularization.over(&mut train.regularization, &given);
         self.validation.over(&mut train.validation, &given);
         // Files that are named together belong together.

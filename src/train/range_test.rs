@@ -15,7 +15,6 @@ use crate::config::TrainConfig;
 use crate::data::loader::Order;
 use crate::data::{Preprocessing, Splits};
 use crate::error::{Error, Refusal, Result};
-use crate::nn::init::initial_parameters;
 use crate::schedule::{Schedule, ScheduleName};
 
 /// Steps from the lowest learning rate to the highest.
@@ -54,7 +53,7 @@ pub fn range_test(config: &TrainConfig, data: &Splits, workers: &Workers) -> Res
     let spec = spec_for(config, data)?;
     let train = &data.train;
     let preprocessing = Preprocessing::for_run(config, train.images(), workers)?;
-    let parameters = initial_parameters(&spec, config.init, config.bias_init, config.seed);
+    let parameters = config.start().parameters(&spec, config.seed);
     let batch_size = config.batch_size.min(train.items());
     let default = config.optimizer.optimizer.default_learning_rate();
     let schedule = Schedule {

@@ -20,7 +20,6 @@ use crate::data::loader::Order;
 use crate::data::{Dataset, Preprocessing, Splits};
 use crate::error::{Error, Refusal, Result};
 use crate::model::{Model, Provenance};
-use crate::nn::init::initial_parameters;
 use crate::nn::loss::CrossEntropy;
 use crate::nn::symmetry::identical_units;
 use crate::nn::{Dropout, Network, Noise, Spec};
@@ -157,7 +156,7 @@ impl Training<'_> {
 
 /// Where a run starts that goes on from no other.
 fn beginning(spec: &Spec, config: &TrainConfig, rule: &Rule) -> State {
-    let parameters = initial_parameters(spec, config.init, config.bias_init, config.seed);
+    let parameters = config.start().parameters(spec, config.seed);
     let begin = |name| match name {
         AVERAGE => parameters.clone(),
         _ => vec![0.0; spec.parameters()],

@@ -64,7 +64,8 @@ fn use_items(file: &IdxFile) -> bool {
     let labels = data::dataset::read_labels(file);
     let out = &mut io::sink();
     inspection::write_header(out, file).expect("a sink takes all");
-    inspection::write_items(out, file, labels.as_deref().ok(), &[0], 80).expect("a sink takes all");
+    inspection::write_items(out, file, labels.as_deref().ok(), None, &[0], 80)
+        .expect("a sink takes all");
     true
 }
 

@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::class_names::ClassNames;
 use super::dataset::{Files, Pair};
 use crate::error::{Error, Refusal, Result};
 
@@ -13,7 +14,7 @@ const TRAIN: &[&str] = &["train"];
 const TEST: &[&str] = &["t10k", "test"];
 const TYPES: &[&str] = &["ubyte", "byte", "short", "int", "float", "double"];
 
-/// Finds training and test files in `folder`. The test half may be missing as a whole.
+/// Finds training and test files in `folder`, and the names of classes. The test half may be missing as a whole.
 ///
 /// # Errors
 /// [`Error::Data`] when `folder` is no folder, when it holds no training images or labels, or when one of
@@ -45,7 +46,11 @@ pub fn find(folder: &Path) -> Result<Files> {
         (None, Some(_)) => return Err(missing(folder, TEST, "images")),
         (Some(_), None) => return Err(missing(folder, TEST, "labels")),
     };
-    Ok(Files { train, test })
+    Ok(Files {
+        train,
+        test,
+        class_names: ClassNames::file_in(folder),
+    })
 }
 
 /// Whether `folder` looks like a data set: whether [`find`] would get as far as the training images.

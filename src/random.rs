@@ -18,6 +18,8 @@ pub enum Purpose {
     TrainDigits = 3,
     /// Generated digits of the test half; the index is the item.
     TestDigits = 4,
+    /// Which items become the test half of a data set that is converted.
+    TestPart = 32,
 }
 
 /// The stream that belongs to `purpose` and `index` under `seed`.

@@ -8,6 +8,7 @@
 
 pub mod class_names;
 pub mod columns;
+pub mod convert;
 
 pub mod dataset;
 pub mod digits;

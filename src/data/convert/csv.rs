@@ -218,15 +218,8 @@ impl TableRows<'_> {
     fn number(&self, column: usize, cell: Cell) -> Result<f64> {
         let text = &self.record[column];
         number(text).ok_or_else(|| {
-            let refusal = Refusal::new(
-                self.table.place(self.mark(), cell),
-                shown(text),
-                if text.is_empty() {
-                    "a number"
-                } else {
-                    "a finite number"
-                },
-            );
+            let place = self.table.place(self.mark(), cell);
+            let refusal = Refusal::new(place, shown(text), "a finite number");
             Error::Data(refusal.hint(self.hint(text, column)))
         })
     }

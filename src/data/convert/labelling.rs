@@ -1,8 +1,8 @@
 //! What labels come to: classes by number or by name, several labels an item, or numbers to predict.
 //!
-//! Labels that are all whole numbers from 0 on are the classes themselves. Others get theirs by their order: numbers by
-//! value, names as text; or by the names that were asked for. Rows of 0 and 1 with exactly one 1 each (one-hot) are
-//! classes too.
+//! Classes are counted in the order of their labels: whole numbers by value, anything else as text, or as the names that
+//! were asked for stand. Labels that are 0, 1, 2 and so on thus are the classes themselves; all others are kept as the
+//! names of theirs. Rows of 0 and 1 with exactly one 1 each (one-hot) are classes too.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,6 @@ use super::source::{Answer, Cell, Item, Source};
 use super::survey::Survey;
 use super::{Labels, Request, Task};
 use crate::data::class_names::ClassNames;
-use crate::data::dataset::MAX_CLASSES;
 use crate::data::idx::ElementType;
 use crate::error::{Error, Refusal, Result};
 
@@ -225,11 +224,11 @@ impl Classes {
             }
             None => Classes::found((source, survey))?,
         };
-        match &classes.names {
-            Some(names) if classes.count < 2 => Err(Error::Data(Refusal::new(
+        match classes.count {
+            0 | 1 => Err(Error::Data(Refusal::new(
                 source.about(),
-                format!("{:?} as the label of every item", names.names()[0]),
-                "at least two classes",
+                "one class",
+                "at least two",
             ))),
             _ => Ok(classes),
         }
@@ -237,28 +236,12 @@ impl Classes {
 
     /// Classes by what their labels are.
     fn found((source, survey): Surveyed) -> Result<Classes> {
-        let labels = || survey.classes.keys();
-        let numbered =
-            labels().map(|label| Some((label.clone(), class_number(label, MAX_CLASSES)?)));
-        if let Some(by_label) = numbered.collect::<Option<HashMap<String, u32>>>() {
-            let largest = by_label.values().max().copied().unwrap_or(0) as usize;
-            return Ok(Classes {
-                // Two is what a softmax takes, whether both occur or not.
-                count: (largest + 1).max(2),
-                by_label,
-                names: None,
-                numbered: true,
-            });
-        }
-        if labels().all(|label| number(label).is_some()) {
+        if survey.classes.keys().all(|label| number(label).is_some()) {
             return Classes::by_value((source, survey));
         }
-        let mut names: Vec<String> = labels().cloned().collect();
+        let mut names: Vec<String> = survey.classes.keys().cloned().collect();
         names.sort();
-        Ok(Classes::named(
-            ClassNames::new(source.about(), names)?,
-            false,
-        ))
+        Ok(Classes::named(ClassNames::new(source.about(), names)?, false))
     }
 
     fn named(names: ClassNames, numbered: bool) -> Classes {
@@ -273,7 +256,7 @@ impl Classes {
         }
     }
 
-    /// Numbers that are no classes by themselves, for one is negative or too large: in the order of their values.
+    /// Numbers in the order of their values. Where that is 0, 1, 2 and so on, they need no names.
     fn by_value((source, survey): Surveyed) -> Result<Classes> {
         let value = |label: &String| number(label).unwrap_or(0.0);
         let fraction = survey
@@ -290,8 +273,10 @@ impl Classes {
         values.sort_by(f64::total_cmp);
         values.dedup();
         let names: Vec<String> = values.iter().map(f64::to_string).collect();
+        let counting = values.iter().enumerate().all(|(at, &value)| value == at as f64);
         let mut classes = Classes::named(ClassNames::new(source.about(), names)?, false);
         classes.take_in((source, survey))?;
+        classes.names = classes.names.filter(|_| !counting);
         Ok(classes)
     }
 

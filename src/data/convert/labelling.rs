@@ -241,7 +241,10 @@ impl Classes {
         }
         let mut names: Vec<String> = survey.classes.keys().cloned().collect();
         names.sort();
-        Ok(Classes::named(ClassNames::new(source.about(), names)?, false))
+        Ok(Classes::named(
+            ClassNames::new(source.about(), names)?,
+            false,
+        ))
     }
 
     fn named(names: ClassNames, numbered: bool) -> Classes {
@@ -273,7 +276,10 @@ impl Classes {
         values.sort_by(f64::total_cmp);
         values.dedup();
         let names: Vec<String> = values.iter().map(f64::to_string).collect();
-        let counting = values.iter().enumerate().all(|(at, &value)| value == at as f64);
+        let counting = values
+            .iter()
+            .enumerate()
+            .all(|(at, &value)| value == at as f64);
         let mut classes = Classes::named(ClassNames::new(source.about(), names)?, false);
         classes.take_in((source, survey))?;
         classes.names = classes.names.filter(|_| !counting);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::class_names::ClassNames;
 use super::idx::{ElementType, IdxFile};
 use super::mmap;
 use super::preprocessing::Preprocessing;
@@ -14,7 +15,7 @@ use super::scaling::check_finite;
 use crate::error::{Error, Refusal, Result};
 
 /// More classes than this are a mistake in the labels, not a problem for a softmax.
-const MAX_CLASSES: usize = 1 << 20;
+pub(crate) const MAX_CLASSES: usize = 1 << 20;
 
 /// Images and the class of each.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub struct Dataset {
     images: IdxFile,
     labels: Vec<u32>,
     classes: usize,
+    class_names: Option<ClassNames>,
 }
 
 impl Dataset {
@@ -59,6 +61,7 @@ impl Dataset {
             images,
             labels,
             classes,
+            class_names: None,
         })
     }
 
@@ -75,6 +78,29 @@ impl Dataset {
     /// Number of classes.
     pub fn classes(&self) -> usize {
         self.classes
+    }
+
+    /// What the classes are called, a name for each; none where nobody said.
+    pub fn class_names(&self) -> Option<&ClassNames> {
+        self.class_names.as_ref()
+    }
+
+    /// Gives the classes the names of the file `path`. Where the classes were counted from the labels there are as many
+    /// as names from now on, for labels may not show every class.
+    fn name_classes(&mut self, path: &Path, names: ClassNames, counted: bool) -> Result<()> {
+        let (found, largest) = (names.names().len(), self.labels.iter().max());
+        let needed = largest.map_or(0, |&label| label as usize + 1);
+        if counted && found >= needed.max(2) {
+            self.classes = found;
+        }
+        if found != self.classes {
+            let expected = format!("{}, one a class", self.classes);
+            let refusal = Refusal::new(path.display(), format!("{found} names"), expected);
+            let hint = "mend the file, or give it another name if it is not about these labels";
+            return Err(Error::Data(refusal.hint(hint)));
+        }
+        self.class_names = Some(names);
+        Ok(())
     }
 
     /// Number of items.
@@ -180,13 +206,15 @@ fn check_labels(file: &IdxFile, labels: &[u32], classes: usize) -> Result<()> {
     }
 }
 
-/// The four files of a data set, or two where there is no test half.
+/// The four files of a data set, or two where there is no test half, and the names of its classes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Files {
     /// Training images and labels.
     pub train: Pair,
     /// Test images and labels.
     pub test: Option<Pair>,
+    /// The names of the classes; none where they have none.
+    pub class_names: Option<PathBuf>,
 }
 
 /// How images are held while they are used. Labels are always copied.
@@ -239,10 +267,12 @@ pub struct Splits {
 }
 
 impl Splits {
-    /// Opens and checks all files, and maps them. Without `classes` they are counted from the training labels.
+    /// Opens and checks all files, and maps them. Without `classes` they are as many as have names, or where they have
+    /// none, counted from the training labels.
     ///
     /// # Errors
-    /// Those of [`Dataset::open`], and [`Error::Data`] when the halves differ in their features.
+    /// Those of [`Dataset::open`], and [`Error::Data`] when the halves differ in their features, or there are not as many
+    /// names as classes.
     pub fn open(files: &Files, classes: Option<usize>) -> Result<Splits> {
         Splits::open_as(files, classes, DataMode::Map)
     }
@@ -259,8 +289,15 @@ impl Splits {
                 format!("2 to {MAX_CLASSES}"),
             )));
         }
+        let names = files.class_names.as_deref().map(ClassNames::read);
+        let names = names.transpose()?;
         let images = mode.open(&files.train.images)?;
-        let train = Dataset::new(images, &IdxFile::open(&files.train.labels)?, classes)?;
+        let labels = IdxFile::open(&files.train.labels)?;
+        let mut train = Dataset::new(images, &labels, classes)?;
+        if let (Some(names), Some(path)) = (&names, &files.class_names) {
+            let counted = classes.is_none();
+            train.name_classes(path, names.clone(), counted)?;
+        }
         let Some(pair) = &files.test else {
             return Ok(Splits { train, test: None });
         };
@@ -278,8 +315,9 @@ impl Splits {
             )));
         }
         let labels = IdxFile::open(&pair.labels)?;
-        let test = Dataset::new(images, &labels, Some(train.classes()))?;
+        let mut test = Dataset::new(images, &labels, Some(train.classes()))?;
         check_finite(test.images())?;
+        test.class_names = names;
         Ok(Splits {
             train,
             test: Some(test),

@@ -109,11 +109,14 @@ pub fn from_bytes(path: &Path, bytes: &[u8], untold: &Untold) -> Result<Model> {
         ending: String::new(),
     };
     let parameters = file.flat(&spec, &layout)?;
+    let (class_names, provenance) =
+        metadata.map_or((None, None), |told| (told.class_names, told.provenance));
     Ok(Model {
         spec,
         scaling,
         parameters,
-        provenance: metadata.and_then(|metadata| metadata.provenance),
+        class_names,
+        provenance,
     })
 }
 
@@ -222,6 +225,7 @@ mod tests {
             parameters: (0..spec.parameters()).map(|i| i as f32 / 7.0).collect(),
             spec,
             scaling: HALF,
+            class_names: None,
             provenance: None,
         }
     }

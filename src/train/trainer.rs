@@ -147,6 +147,7 @@ impl Training<'_> {
                 spec,
                 scaling,
                 parameters,
+                class_names: self.data.train.class_names().cloned(),
                 provenance: Some(Provenance::new(&config, self.data, &describe, &run.epochs)),
             },
             epochs: run.epochs,

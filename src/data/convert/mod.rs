@@ -1,0 +1,297 @@
+//! Other people's data to IDX: CSV, NPY, NPZ and folders of PNG files.
+//!
+//! ```text
+//! source ─► csv | arrays (npy, npz) | png ──items, one by one──► survey ─► labelling, elements ─► output
+//!  which      a format a file, read twice                         1st reading   what it comes to     2nd reading:
+//!  format                                                         looks at all  in an IDX file       drafts, put in place
+//! ```
+//!
+//! The first reading finds everything that is wrong before anything is written, and what the headers need: how many items
+//! there are, which type holds them, which classes. No reading keeps more than an item and a buffer, so that size is no
+//! matter. Files are written under temporary names and put into place together.
+
+mod arrays;
+mod csv;
+mod elements;
+mod holdout;
+mod labelling;
+mod npy;
+mod npz;
+mod output;
+mod png;
+mod source;
+mod survey;
+
+use std::path::{Path, PathBuf};
+
+use self::holdout::Draw;
+use self::labelling::Labelling;
+use self::output::{Half, Output};
+use self::source::{Item, Source};
+use self::survey::Survey;
+use super::class_names::ClassNames;
+use super::idx::ElementType;
+use crate::error::{Error, Refusal, Result};
+
+pub use self::holdout::TestPart;
+pub use self::png::{Background, Color};
+
+/// What is to be converted, and how.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// A CSV file (also gzip), an NPY or NPZ file, or a folder with a sub-folder of PNG files for each class.
+    pub source: PathBuf,
+    /// The folder for the data set; created where it is missing.
+    pub out: PathBuf,
+    /// Whether a data set that is there is replaced.
+    pub force: bool,
+    /// What the labels are.
+    pub labels: Labels,
+    /// Whether several columns of 0 and 1 stay as they are, even where each item has exactly one 1.
+    pub multilabel: bool,
+    /// The classes in their order; none where it follows from the labels.
+    pub class_names: Option<ClassNames>,
+    /// Test items, in the same format.
+    pub test: Option<PathBuf>,
+    /// Test items drawn from the training items.
+    pub test_part: Option<TestPart>,
+    /// The type of elements; none for the smallest of `u8` and `f32` that holds them.
+    pub element: Option<ElementType>,
+    /// The sizes of one item; none for those it comes with.
+    pub item_shape: Option<Vec<usize>>,
+    /// For CSV.
+    pub table: TableOptions,
+    /// For NPY and NPZ.
+    pub arrays: ArrayOptions,
+    /// For PNG.
+    pub pictures: PictureOptions,
+}
+
+/// What the labels are: columns of a CSV file by names or numbers, an NPY file, an array of an NPZ file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Labels {
+    /// What usually has them; in a folder, the names of the sub-folders.
+    #[default]
+    Usual,
+    /// There are none.
+    Nothing,
+    /// One for a class an item; several columns for 0 or 1 each.
+    Named(String),
+    /// Numbers that a regression is to predict.
+    Targets(String),
+}
+
+/// How a CSV file is read.
+#[derive(Debug, Clone, Default)]
+pub struct TableOptions {
+    /// Whether the first row has names; none to find out.
+    pub header: Option<bool>,
+    /// What stands between cells; none to find out.
+    pub delimiter: Option<u8>,
+    /// Columns to leave out, joined by commas.
+    pub drop: Option<String>,
+}
+
+/// Which arrays are read.
+#[derive(Debug, Clone, Default)]
+pub struct ArrayOptions {
+    /// The array of an NPZ file that has the items.
+    pub images: Option<String>,
+    /// The one that has the test items.
+    pub test_images: Option<String>,
+    /// The NPY file or array that has the labels of the test items.
+    pub test_labels: Option<String>,
+}
+
+/// How PNG files are read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PictureOptions {
+    /// What becomes of colours; none to do as the first picture is.
+    pub color: Option<Color>,
+    /// What transparent pixels are laid over; none for white.
+    pub background: Option<Background>,
+}
+
+/// How far a conversion is.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress<'a> {
+    /// Whether it is written, or still looked at.
+    pub writing: bool,
+    /// What is being read.
+    pub path: &'a Path,
+    /// How much of it is done.
+    pub done: u64,
+    /// How much there is of it, in the same unit.
+    pub of: u64,
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Converted {
+    /// What the source was found to be, and where the labels were found.
+    pub source: String,
+    /// The files, in the order of training images and labels, test images and labels, class names.
+    pub files: Vec<PathBuf>,
+    /// Training items; all items where they have no labels.
+    pub train: usize,
+    /// Test items; none without a test half.
+    pub test: Option<usize>,
+    /// The sizes of one item.
+    pub item_shape: Vec<usize>,
+    /// The type of elements.
+    pub element: ElementType,
+    /// What the labels came to.
+    pub labels: Task,
+    /// The names of the classes; none where labels are numbers of their own.
+    pub class_names: Option<ClassNames>,
+}
+
+/// What the labels are good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// There are none: items to predict.
+    Predict,
+    /// One of this many classes.
+    Classes(usize),
+    /// Several of this many classes, each 0 or 1.
+    Multilabel(usize),
+    /// This many numbers.
+    Targets(usize),
+}
+
+/// Converts.
+///
+/// # Errors
+/// [`Error::Config`] when something was asked for that does not go with the source, or there is a data set in the folder
+/// already. [`Error::Data`] when the source is not what it should be, with the place. [`Error::Io`] when the system
+/// refuses. Nothing is then in the folder that was not there before.
+pub fn convert(request: &Request, on_progress: &mut dyn FnMut(Progress)) -> Result<Converted> {
+    check_test(request)?;
+    let sources = source::open(request)?;
+    let unlabelled = *sources.train.answer() == source::Answer::Nothing;
+    output::check_free(request, unlabelled)?;
+    let paths = [
+        &request.source,
+        request.test.as_ref().unwrap_or(&request.source),
+    ];
+
+    let mut look = |source: &dyn Source, path: &Path| {
+        let tell = &mut |(done, of)| {
+            on_progress(Progress {
+                writing: false,
+                path,
+                done,
+                of,
+            })
+        };
+        Survey::of(source, request, tell)
+    };
+    let train = look(&*sources.train, paths[0])?;
+    let test = sources.test.as_deref().map(|test| look(test, paths[1]));
+    let test = test.transpose()?;
+
+    let bytes = train.bytes && test.as_ref().is_none_or(|test| test.bytes);
+    let smallest = if bytes {
+        ElementType::U8
+    } else {
+        ElementType::F32
+    };
+    let element = request.element.unwrap_or(smallest);
+    let labelling = Labelling::new(
+        request,
+        (&*sources.train, &train),
+        sources.test.as_deref().zip(test.as_ref()),
+    )?;
+    let mut draw = match &request.test_part {
+        None => None,
+        Some(part) => Some(Draw::new(part, &labelling.strata(&train))?),
+    };
+    let drawn = draw.as_ref().map(Draw::wanted);
+    let items = (
+        train.items - drawn.unwrap_or(0),
+        test.as_ref().map(|test| test.items).or(drawn),
+    );
+    let item_shape = sources.train.item_shape().to_vec();
+    let mut output = Output::create(request, element, &labelling, &item_shape, items)?;
+
+    let mut item = Item::default();
+    let both = [
+        (Some(&*sources.train), Half::Train),
+        (sources.test.as_deref(), Half::Test),
+    ];
+    for ((source, half), path) in both.into_iter().zip(paths) {
+        let Some(source) = source else { continue };
+        let mut rows = source.rows()?;
+        let mut pace = Pace::default();
+        while rows.next(&mut item)? {
+            let place = |cell| source.place(rows.mark(), cell);
+            let drawn = draw
+                .as_mut()
+                .is_some_and(|draw| draw.takes(labelling.stratum(&item)));
+            let half = if drawn { Half::Test } else { half };
+            output.write(half, &item, &place)?;
+            if pace.is_due() {
+                let (done, of) = rows.progress();
+                on_progress(Progress {
+                    writing: true,
+                    path,
+                    done,
+                    of,
+                });
+            }
+        }
+    }
+    let files = output.finish(request)?;
+    Ok(Converted {
+        source: sources.train.about(),
+        files,
+        train: items.0 as usize,
+        test: items.1.map(|items| items as usize),
+        item_shape,
+        element,
+        labels: labelling.task(),
+        class_names: labelling.class_names().cloned(),
+    })
+}
+
+/// Holds what was asked of the test half against itself.
+fn check_test(request: &Request) -> Result<()> {
+    let refuse = |flag: &str, found: &str, expected: &str| {
+        Err(Error::Config(Refusal::new(flag, found, expected)))
+    };
+    let own = request.test.is_some() || request.arrays.test_images.is_some();
+    let (part, unlabelled) = (
+        request.test_part.is_some(),
+        request.labels == Labels::Nothing,
+    );
+    if part && own {
+        return refuse(
+            "--test-part",
+            "given beside test items of their own",
+            "one of the two",
+        );
+    }
+    if unlabelled && (part || own) {
+        let flag = if part { "--test-part" } else { "--test" };
+        return refuse(
+            flag,
+            "given with --labels none",
+            "labels, which a test takes",
+        );
+    }
+    if unlabelled && (request.class_names.is_some() || request.multilabel) {
+        return refuse("--labels", "none, beside what is said of labels", "labels");
+    }
+    Ok(())
+}
+
+/// When progress is told: not for every item.
+#[derive(Default)]
+struct Pace(u32);
+
+impl Pace {
+    fn is_due(&mut self) -> bool {
+        self.0 = self.0.wrapping_add(1);
+        self.0.is_multiple_of(256)
+    }
+}

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use perceptor::bench::{self, Goal, Record, Settings, compare};
 use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
+use perceptor::config::{LearningRate, OptimizerConfig, OptimizerName};
 use perceptor::data::Splits;
 use perceptor::nn::Activation;
 use perceptor::report::benchmark::{write_json, write_markdown, write_text};
@@ -69,10 +70,16 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", help_heading = "Training", default_value_t = TrainConfig::default().batch_size)]
     batch_size: usize,
     /// Learning rate, on the mean gradient of a batch
-    #[arg(long, value_name = "X", help_heading = "Training", default_value_t = TrainConfig::default().learning_rate, allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", help_heading = "Training", default_value_t = OptimizerName::default().default_learning_rate(), allow_negative_numbers = true)]
     lr: f32,
     /// Momentum, 0 to below 1
-    #[arg(long, value_name = "X", help_heading = "Training", default_value_t = TrainConfig::default().momentum, allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "X",
+        help_heading = "Training",
+        default_value_t = 0.9,
+        allow_negative_numbers = true
+    )]
     momentum: f32,
     /// Seed of all randomness
     #[arg(long, value_name = "N", help_heading = "Training", default_value_t = TrainConfig::default().seed, overrides_with = "seed")]
@@ -256,8 +263,11 @@ impl BenchArgs {
             activation: self.activation,
             epochs: self.epochs,
             batch_size: self.batch_size,
-            learning_rate: self.lr,
-            momentum: self.momentum,
+            optimizer: OptimizerConfig {
+                learning_rate: Some(LearningRate::Value(self.lr)),
+                momentum: Some(self.momentum),
+                ..OptimizerConfig::default()
+            },
             seed: self.seed,
             engine: self.engine,
             ..TrainConfig::default()

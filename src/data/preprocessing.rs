@@ -32,7 +32,7 @@ impl Preprocessing {
     }
 
     /// [`Preprocessing::fit`] for what `config` makes of `train`. A file that is read in windows, as it does not fit into
-    /// memory, is not read through just to find what could be left out.
+    /// memory, is not read through just to find what could be left out; and nothing may be left out whose weights move.
     ///
     /// # Errors
     /// As [`Scaling::fit`].
@@ -41,7 +41,8 @@ impl Preprocessing {
         train: &IdxFile,
         workers: &Workers,
     ) -> Result<Preprocessing> {
-        if config.window_for(train.header().items()).is_some() {
+        let windowed = config.window_for(train.header().items()).is_some();
+        if windowed || config.moves_idle_weights() {
             let scaling = Scaling::fit(config.scale, train)?;
             return Ok(Preprocessing::whole(scaling, train.header().features()));
         }

@@ -1,8 +1,8 @@
 //! A checkpoint file: safetensors that any tool can look into, and all that a run needs to go on from it.
 //!
-//! Tensors are those of a model, `layers.L.weight [in, out]` and `layers.L.bias [out]`, each with a second one of the
-//! same shape that ends in `.velocity`. The metadata's JSON object ends in a checksum, XXH3 of 128 bits over the object up
-//! to there and then all parameters and velocities in order, so that one flipped bit is noticed and an older checkpoint
+//! Tensors are those of a model, `layers.L.weight [in, out]` and `layers.L.bias [out]`, each with others of the same shape
+//! for what the optimiser keeps, which end in its name, as `.velocity`. The metadata's JSON object ends in a checksum,
+//! XXH3 of 128 bits over the object up to there and then all parameters and slots in order, so that one flipped bit is noticed and an older checkpoint
 //! taken. There is no generator in it: what a run draws follows from the seed and the place (see [`crate::train::state`]).
 
 use std::path::Path;
@@ -30,8 +30,6 @@ const KIND: Kind = Kind {
 
 /// What stands between the hashed part of the metadata and the checksum's digits.
 const CHECKSUM: &str = ",\"checksum\":\"";
-/// What the tensors of the velocity end in.
-const VELOCITY: &str = ".velocity";
 
 /// What a run is, whatever its state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -101,11 +99,11 @@ impl Checkpoint {
         let sum = checksum(&text, state);
         text.push_str(&format!("{CHECKSUM}{sum}\"}}"));
         let layout = Layout::own(spec.layers().len());
-        let velocity = layout.clone().ending(VELOCITY);
-        let flats = [
-            (&state.parameters[..], layout),
-            (&state.velocity[..], velocity),
-        ];
+        let slots = slot_layouts(spec, &identity.config);
+        let slots = state.slots.iter().map(Vec::as_slice).zip(slots);
+        let flats: Vec<(&[f32], Layout)> = std::iter::once((&state.parameters[..], layout))
+            .chain(slots)
+            .collect();
         tensors::to_bytes(spec, &flats, text)
     }
 
@@ -126,7 +124,9 @@ impl Checkpoint {
         let file = TensorFile::parse(&KIND, path, bytes)?;
         let metadata: Metadata = file.metadata()?;
         let spec = file.spec(&metadata.layers, metadata.activation)?;
-        file.check_count(4 * spec.layers().len(), "four a layer")?;
+        let slots = slot_layouts(&spec, &metadata.identity.config);
+        let each = 2 * (1 + slots.len());
+        file.check_count(each * spec.layers().len(), &format!("{each} a layer"))?;
         let seconds = Duration::try_from_secs_f64(metadata.seconds);
         let elapsed = seconds.map_err(|_| {
             let found = format!("{} seconds", metadata.seconds);
@@ -139,7 +139,10 @@ impl Checkpoint {
             loss_sum: metadata.loss_sum,
             elapsed,
             parameters: file.flat(&spec, &layout)?,
-            velocity: file.flat(&spec, &layout.clone().ending(VELOCITY))?,
+            slots: slots
+                .iter()
+                .map(|layout| file.flat(&spec, layout))
+                .collect::<Result<_>>()?,
         };
         let text = file.metadata.as_deref().unwrap_or_default();
         let text = text.rsplit_once(CHECKSUM);
@@ -162,11 +165,21 @@ impl Checkpoint {
     }
 }
 
+/// Where each slot of the optimiser lies.
+fn slot_layouts(spec: &Spec, config: &TrainConfig) -> Vec<Layout> {
+    let layout = Layout::own(spec.layers().len());
+    let slots = config.optimizer.rule().slots();
+    let ending = |slot| layout.clone().ending(&format!(".{slot}"));
+    slots.into_iter().map(ending).collect()
+}
+
 fn checksum(text: &str, state: &State) -> String {
     let mut hash = Xxh3::new();
     hash.update(text.as_bytes());
     hash.update(&little_endian(&state.parameters));
-    hash.update(&little_endian(&state.velocity));
+    for slot in &state.slots {
+        hash.update(&little_endian(slot));
+    }
     hexadecimal(hash.digest128())
 }
 
@@ -195,7 +208,7 @@ mod tests {
                 loss_sum: 1.0 / 7.0,
                 elapsed: Duration::from_millis(2),
                 parameters: (0..spec.parameters()).map(|i| i as f32 / 7.0).collect(),
-                velocity: (0..spec.parameters()).map(|i| i as f32 / -9.0).collect(),
+                slots: vec![(0..spec.parameters()).map(|i| i as f32 / -9.0).collect()],
             },
             spec,
             identity: Identity {

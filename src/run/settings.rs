@@ -189,10 +189,7 @@ fn known_keys() -> Vec<String> {
         test_images: path.clone(),
         test_labels: path,
         classes: Some(2),
-        train: TrainConfig {
-            shuffle_window: Some(1),
-            ..TrainConfig::default()
-        },
+        train: TrainConfig::full(),
         threads: Some(NonZeroUsize::MIN),
         ..Settings::default()
     };
@@ -248,10 +245,12 @@ mod seed_in_words {
 
     /// The shortest number that means the same 32 bits: 0.1 and not 0.10000000149011612.
     fn shorten(value: &mut Value) {
-        if let Value::Float(number) = value
-            && f64::from(*number as f32) == *number
-        {
-            *number = (*number as f32).to_string().parse().unwrap_or(*number);
+        match value {
+            Value::Float(number) if f64::from(*number as f32) == *number => {
+                *number = (*number as f32).to_string().parse().unwrap_or(*number);
+            }
+            Value::Array(values) => values.iter_mut().for_each(shorten),
+            _ => {}
         }
     }
 

@@ -14,13 +14,14 @@ use crate::model::Model;
 pub struct EpochMetrics {
     /// The epoch, counted from 1.
     pub epoch: usize,
-    /// Mean cross-entropy over the epoch's samples, each taken before its own step, in nats.
+    /// Mean of the loss that is minimised over the epoch's samples, each taken before its own step, in nats: the
+    /// cross-entropy, against smoothed labels and by weight of the classes where these are asked for.
     pub train_loss: f64,
     /// Mean cross-entropy on the test set after the epoch, in nats; none without a test set.
     pub test_loss: Option<f64>,
     /// Share of the test set predicted right after the epoch, 0 to 1; none without a test set.
     pub test_accuracy: Option<f64>,
-    /// The learning rate in force.
+    /// The learning rate of its last step.
     pub learning_rate: f32,
     /// Time in training, evaluation not counted, in seconds.
     pub train_seconds: f64,
@@ -28,6 +29,13 @@ pub struct EpochMetrics {
     pub samples_per_second: f64,
     /// 10⁹ floating point operations of the matrix products in a second of that.
     pub gflops: f64,
+}
+
+impl EpochMetrics {
+    /// What a schedule looks back at: never the test set, by which nothing may be chosen.
+    pub fn watched_loss(&self) -> f64 {
+        self.train_loss
+    }
 }
 
 /// What happens during a run.

@@ -42,8 +42,8 @@ pub struct State {
     pub elapsed: Duration,
     /// The parameters, `[parameters]`.
     pub parameters: Vec<f32>,
-    /// The velocity, laid out as the parameters.
-    pub velocity: Vec<f32>,
+    /// What the optimiser keeps, in the order of [`crate::optim::Rule::slots`], each laid out as the parameters.
+    pub slots: Vec<Vec<f32>>,
 }
 
 impl State {

@@ -15,15 +15,16 @@ use super::step::Stepper;
 use super::supervisor::{Supervisor, Then, Unsupervised};
 use crate::compute::parallel::Workers;
 use crate::compute::shared::SharedBuffer;
-use crate::config::TrainConfig;
+use crate::config::{ClassWeight, RegularizationConfig, TrainConfig};
 use crate::data::loader::Order;
-use crate::data::{Preprocessing, Splits};
+use crate::data::{Dataset, Preprocessing, Splits};
 use crate::error::{Error, Refusal, Result};
 use crate::model::{Model, Provenance};
-use crate::nn::Spec;
 use crate::nn::init::initial_parameters;
+use crate::nn::loss::CrossEntropy;
 use crate::nn::symmetry::identical_units;
-use crate::optim::Sgd;
+use crate::nn::{Dropout, Network, Noise, Spec};
+use crate::optim::{AVERAGE, Rule};
 
 /// Progress is told this often within an epoch.
 const TELLS_AN_EPOCH: usize = 100;
@@ -90,23 +91,33 @@ impl Training<'_> {
         let engine = self.config.engine.resolve()?;
         let config = TrainConfig {
             engine,
-            ..self.config.clone()
+            ..self.config.resolved()
         };
+        let rule = config.optimizer.rule();
         let state = match self.from {
             Some(state) => state,
-            None => beginning(&spec, &config),
-        };
-        let sgd = Sgd {
-            learning_rate: config.learning_rate,
-            momentum: config.momentum,
+            None => beginning(&spec, &config, &rule),
         };
         let items = self.data.train.items();
         let batch_size = config.batch_size.min(items);
-        check_state(&state, &spec, items.div_ceil(batch_size))?;
+        let steps_an_epoch = items.div_ceil(batch_size);
+        let schedule = config.schedule(steps_an_epoch)?;
+        check_state(&state, &spec, &rule, steps_an_epoch)?;
         let evaluator = Evaluator::new(&spec, preprocessing.clone(), self.workers)?;
         let parameters = &state.parameters;
-        let mut stepper = Stepper::new(&spec, parameters, preprocessing, engine, sgd, batch_size)?;
-        stepper.set_velocity(&state.velocity);
+        let mut stepper = Stepper::new(
+            &spec,
+            parameters,
+            preprocessing,
+            engine,
+            rule,
+            schedule,
+            batch_size,
+        )?;
+        let steps = state.epochs.len() * steps_an_epoch + state.steps;
+        stepper.resume(steps as u64, &state.slots);
+        stepper.set_loss(loss_for(&config, &self.data.train));
+        stepper.set_noise(noise_for(&config))?;
         let mut run = Run {
             config: &config,
             data: self.data,
@@ -126,7 +137,8 @@ impl Training<'_> {
                 return Ok(Ending::Stopped(run.place()));
             }
         }
-        let parameters = run.stepper.parameters();
+        let parameters = run.stepper.average();
+        let parameters = parameters.unwrap_or_else(|| run.stepper.parameters());
         let describe = engine.describe(self.workers.blas());
         Ok(Ending::Finished(Outcome {
             identical_layers: identical_units(&spec, &parameters),
@@ -145,14 +157,19 @@ impl Training<'_> {
 }
 
 /// Where a run starts that goes on from no other.
-fn beginning(spec: &Spec, config: &TrainConfig) -> State {
+fn beginning(spec: &Spec, config: &TrainConfig, rule: &Rule) -> State {
+    let parameters = initial_parameters(spec, config.init, config.bias_init, config.seed);
+    let begin = |name| match name {
+        AVERAGE => parameters.clone(),
+        _ => vec![0.0; spec.parameters()],
+    };
     State {
         epochs: Vec::new(),
         steps: 0,
         loss_sum: 0.0,
         elapsed: Duration::ZERO,
-        parameters: initial_parameters(spec, config.init, config.bias_init, config.seed),
-        velocity: vec![0.0; spec.parameters()],
+        slots: rule.slots().into_iter().map(begin).collect(),
+        parameters,
     }
 }
 
@@ -165,16 +182,21 @@ fn check_memory(spec: &Spec) -> Result<()> {
 }
 
 /// Holds a state against the network and the steps of an epoch.
-fn check_state(state: &State, spec: &Spec, steps: usize) -> Result<()> {
-    let found = (state.parameters.len(), state.velocity.len());
-    let expected = (spec.parameters(), spec.parameters());
-    if found == expected && state.steps <= steps {
+fn check_state(state: &State, spec: &Spec, rule: &Rule, steps: usize) -> Result<()> {
+    let (slots, expected) = (rule.slots(), spec.parameters());
+    let fits = |flat: &Vec<f32>| flat.len() == expected;
+    let whole = fits(&state.parameters) && state.slots.iter().all(fits);
+    if whole && state.slots.len() == slots.len() && state.steps <= steps {
         return Ok(());
     }
+    let (parameters, found) = (state.parameters.len(), state.slots.len());
     Err(Error::Run(Refusal::new(
         "state",
-        format!("{found:?} parameters and velocities, {}", state.place()),
-        format!("those of {spec}, and at most {steps} steps an epoch"),
+        format!("{parameters} parameters, {found} slots, {}", state.place()),
+        format!(
+            "those of {spec}, {} slots, and at most {steps} steps an epoch",
+            slots.len()
+        ),
     )))
 }
 
@@ -185,7 +207,36 @@ fn check_state(state: &State, spec: &Spec, steps: usize) -> Result<()> {
 pub fn spec_for(config: &TrainConfig, data: &Splits) -> Result<Spec> {
     config.check()?;
     let (features, classes) = (data.train.features(), data.train.classes());
+    if let Some(class_weight) = &config.regularization.class_weight {
+        class_weight.check_classes(classes)?;
+    }
     Spec::new(features, &config.hidden, classes, config.activation)
+}
+
+/// The loss that `config` describes for `train`.
+pub(super) fn loss_for(config: &TrainConfig, train: &Dataset) -> CrossEntropy {
+    let RegularizationConfig {
+        label_smoothing,
+        class_weight,
+        ..
+    } = &config.regularization;
+    let weights =
+        |weight: &ClassWeight| weight.weights(train.labels().iter().copied(), train.classes());
+    CrossEntropy {
+        smoothing: *label_smoothing,
+        class_weights: class_weight.as_ref().map(weights),
+    }
+}
+
+/// The noise that `config` describes.
+pub(super) fn noise_for(config: &TrainConfig) -> Noise {
+    let regularization = &config.regularization;
+    Noise {
+        seed: config.seed,
+        inputs: regularization.input_noise,
+        input_dropout: Dropout::new(regularization.input_dropout),
+        dropout: Dropout::new(regularization.dropout),
+    }
 }
 
 /// What an epoch needs, and what it leaves to the next.
@@ -211,6 +262,8 @@ impl Run<'_> {
     /// was stopped.
     fn epoch(&mut self, supervisor: &mut dyn Supervisor, on_event: &mut OnEvent) -> Result<Then> {
         self.order.shuffle(self.config.seed, self.epochs.len() + 1);
+        let losses = self.epochs.iter().map(|epoch| epoch.watched_loss());
+        self.stepper.look_back(losses);
         loop {
             let then = self.pass(supervisor, on_event)?;
             if then == Then::GoOn {
@@ -235,7 +288,8 @@ impl Run<'_> {
     /// Evaluates the network and says what the epoch came to.
     fn measure(&mut self) -> Result<EpochMetrics> {
         let (start, test) = (Instant::now(), self.data.test.as_ref());
-        let network = self.stepper.network();
+        let averaged = self.averaged()?;
+        let network = averaged.as_ref().unwrap_or(self.stepper.network());
         let test = test.map(|test| self.evaluator.evaluate(self.workers, network, test));
         let test = test.transpose()?;
         if let (Some(profile), Some(data)) = (&mut self.profile, &self.data.test) {
@@ -260,7 +314,7 @@ impl Run<'_> {
             train_loss: self.loss_sum / items,
             test_loss,
             test_accuracy: test.map(|test| test.accuracy),
-            learning_rate: self.config.learning_rate,
+            learning_rate: self.stepper.last_learning_rate(),
             train_seconds,
             samples_per_second,
             gflops: samples_per_second * self.stepper.network().training_flops() / 1e9,
@@ -326,6 +380,16 @@ impl Run<'_> {
         }
     }
 
+    /// A network with the average of the parameters, where one is kept: it is what is measured and saved.
+    fn averaged(&mut self) -> Result<Option<Network>> {
+        let Some(average) = self.stepper.average() else {
+            return Ok(None);
+        };
+        let (spec, engine) = (self.stepper.network().spec(), self.stepper.engine());
+        let columns = &self.stepper.preprocessing().columns;
+        Network::for_inference(spec, &average, columns, engine).map(Some)
+    }
+
     fn place(&self) -> Place {
         Place {
             epochs: self.epochs.len(),
@@ -342,7 +406,7 @@ impl Run<'_> {
             elapsed: self.elapsed,
             // A run that has diverged is not worth keeping: it would take the place of one that has not.
             parameters: self.finite_parameters()?,
-            velocity: self.stepper.velocity(),
+            slots: self.stepper.slots(),
         })
     }
 
@@ -368,7 +432,7 @@ impl Run<'_> {
             step,
             what,
             value,
-            learning_rate: self.config.learning_rate,
+            learning_rate: self.stepper.last_learning_rate(),
         }
     }
 }

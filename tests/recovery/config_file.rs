@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 
 use perceptor::TrainConfig;
+use perceptor::config::{LearningRate, OptimizerConfig};
 use perceptor::run::{Every, Settings};
 
 use crate::desk::Desk;
@@ -178,7 +179,10 @@ proptest! {
             data: Some(path.into()),
             train: TrainConfig {
                 seed,
-                learning_rate: lr,
+                optimizer: OptimizerConfig {
+                    learning_rate: Some(LearningRate::Value(lr)),
+                    ..OptimizerConfig::default()
+                },
                 hidden: hidden.into_iter().map(|width| width as usize).collect(),
                 shuffle_window: shuffle_window.map(|window| window as usize),
                 ..TrainConfig::default()

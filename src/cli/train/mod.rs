@@ -1,9 +1,15 @@
 //! `perceptor train`: what was typed and what a file says become the settings of a run, the run is trained and looked
-//! after, and its end is told. Here are the flags; `settings` says which source of a setting wins, `session` trains.
+//! after, and its end is told. Here are the flags, with those of a theme in a file of their own;
+//! `settings` says which source of a setting wins, `session` trains.
 
+mod optimizer;
+mod regularization;
+mod schedule;
 mod session;
 mod settings;
+mod validation;
 
+use std::io::{self, Write};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -12,9 +18,13 @@ use clap::{ArgMatches, Args};
 use perceptor::TrainConfig;
 use perceptor::data::{DataMode, Scale};
 use perceptor::nn::{Activation, Init};
-use perceptor::run::{Every, Resumption, Settings};
+use perceptor::run::{Every, RECIPES, Recipe, Resumption, Settings};
 
+use self::optimizer::OptimizerArgs;
+use self::regularization::RegularizationArgs;
+use self::schedule::ScheduleArgs;
 use self::session::Session;
+use self::validation::ValidationArgs;
 use super::engine::{ComputeArgs, VerboseArg};
 use super::source::DataArgs;
 use super::{Failure, Format, Hidden, named, parse_hidden};
@@ -23,6 +33,7 @@ const EXAMPLES: &str = "\
 Examples:
   perceptor train                                     data/mnist, or generated digits without it
   perceptor train --data DIR --epochs 30              the tutorial's network on your own IDX files
+  perceptor train --recipe quick                      settings by name; --recipe list shows them
   perceptor train --hidden 512,256 --activation relu --batch-size 128 --lr 0.05
   perceptor train --resume runs/train-1               go on with a run that was stopped
   perceptor train --config runs/train-1/config.toml --lr 0.05
@@ -68,18 +79,24 @@ pub struct TrainArgs {
     /// which a full permutation would read from all over the disk [default: shuffle all]
     #[arg(long, value_name = "N", help_heading = "Training")]
     shuffle_window: Option<usize>,
-    /// Learning rate, on the mean gradient of a batch
-    #[arg(long, alias = "learning-rate", value_name = "X", help_heading = "Training", default_value_t = TrainConfig::default().learning_rate, allow_negative_numbers = true)]
-    lr: f32,
-    /// Momentum, 0 to below 1
-    #[arg(long, value_name = "X", help_heading = "Training", default_value_t = TrainConfig::default().momentum, allow_negative_numbers = true)]
-    momentum: f32,
     /// Seed of all randomness: the same seed gives the same model
     #[arg(long, value_name = "N", help_heading = "Training", default_value_t = TrainConfig::default().seed)]
     seed: u64,
     #[command(flatten)]
+    optimizer: OptimizerArgs,
+    #[command(flatten)]
+    schedule: ScheduleArgs,
+    #[command(flatten)]
+    regularization: RegularizationArgs,
+    #[command(flatten)]
+    validation: ValidationArgs,
+    #[command(flatten)]
     compute: ComputeArgs,
 
+    /// Settings to start from by name, tried and measured, as quick or accurate; list shows them with what they
+    /// reached. Flags win over them
+    #[arg(long, value_name = "NAME", help_heading = "Runs", conflicts_with_all = ["config", "resume"])]
+    recipe: Option<String>,
     /// Settings to start from, as the config.toml of a run; flags win over them
     #[arg(
         long,
@@ -122,6 +139,9 @@ pub struct TrainArgs {
 impl TrainArgs {
     pub fn run(&self, matches: &ArgMatches) -> Result<(), Failure> {
         let start = Instant::now();
+        if self.recipe.as_deref() == Some("list") {
+            return Ok(write_recipes(&mut io::stdout().lock())?);
+        }
         let plan = self.plan(matches)?;
         let session = Session::open(self, plan)?;
         session.run(start)
@@ -136,11 +156,28 @@ impl TrainArgs {
             resumption.settings.train.check()?;
             return Ok(Plan::Resume(Box::new(resumption)));
         }
-        let file = self.config.as_deref().map(Settings::read).transpose()?;
-        let settings = self.over(file, matches)?;
+        let file = match (&self.recipe, &self.config) {
+            (Some(name), _) => Some(Recipe::find(name)?.settings()),
+            (None, Some(path)) => Some(Settings::read(path)?),
+            (None, None) => None,
+        };
+        let mut settings = self.over(file, matches)?;
         settings.train.check()?;
+        settings.train = settings.train.resolved();
         Ok(Plan::Begin(Box::new(settings)))
     }
+}
+
+/// Every recipe with what its head says.
+fn write_recipes(out: &mut dyn Write) -> io::Result<()> {
+    for recipe in RECIPES {
+        let mut name = recipe.name;
+        for line in recipe.head() {
+            writeln!(out, "{name:<10} {line}")?;
+            name = "";
+        }
+    }
+    out.flush()
 }
 
 /// What to do.

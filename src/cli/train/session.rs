@@ -8,14 +8,15 @@ use std::time::Instant;
 
 use perceptor::bench::peak::{self, Instructions};
 use perceptor::compute::parallel::Workers;
+use perceptor::config::LearningRate;
 use perceptor::data::{Fingerprint, Splits};
 use perceptor::nn::Spec;
-use perceptor::report::training::{Close, TrainReport, banner, summary};
+use perceptor::report::training::{Close, TrainReport, banner, range_test_line, summary};
 use perceptor::run::{
     Care, Environment, Failure as Failed, Identifier, Keeper, Resumption, RunFolder, Settings,
 };
 use perceptor::train::trainer::spec_for;
-use perceptor::train::{Ending, Outcome, State, Training};
+use perceptor::train::{Ending, Outcome, RangeTest, State, Training, range_test};
 use perceptor::{REVISION, VERSION};
 
 use super::settings::recorded;
@@ -41,6 +42,8 @@ pub(super) struct Session<'a> {
     source: Source,
     spec: Spec,
     folder: RunFolder,
+    /// How the learning rate was found, where it was to be.
+    range_test: Option<RangeTest>,
     /// What to go on from; none to begin.
     from: Option<State>,
     fingerprint: Option<Fingerprint>,
@@ -66,6 +69,14 @@ impl Session<'_> {
         let batch_size = settings.train.batch_size.min(data.train.items());
         let tell = Tell::new(args.quiet, args.verbose.verbose);
         settings.train.engine = choose(settings.train.engine, &spec, batch_size, tell)?;
+        let range_test = match settings.train.optimizer.rate() {
+            Some(_) => None,
+            None => Some(range_test(&settings.train, &data, &workers)?),
+        };
+        if let Some(found) = &range_test {
+            let chosen = LearningRate::Value(found.chosen);
+            settings.train.optimizer.learning_rate = Some(chosen);
+        }
         let resumed = resumption.is_some();
         let mut fingerprint = None;
         let (folder, from) = match resumption {
@@ -98,6 +109,7 @@ impl Session<'_> {
             source,
             spec,
             folder,
+            range_test,
             from,
             fingerprint,
             resumed,
@@ -118,6 +130,9 @@ impl Session<'_> {
             config,
             &self.workers,
         )?;
+        if let Some(found) = &self.range_test {
+            range_test_line(&mut text, found)?;
+        }
         if self.resumed {
             let folder = self.folder.path().display();
             let done = |state: &State| state.epochs.len() >= config.epochs;
@@ -242,6 +257,7 @@ impl Session<'_> {
             wall_seconds,
             resumed: self.resumed,
             peak: profiled.then(peak),
+            range_test: self.range_test.as_ref(),
             model: &model,
         };
         let mut out = io::stdout().lock();

@@ -31,18 +31,24 @@ const FREE: [&str; 16] = [
     "help",
 ];
 
+/// Says whether a flag was typed.
+pub(super) type Given<'a> = &'a dyn Fn(&str) -> bool;
+
+/// Takes each setting from its flag, where that was given.
+macro_rules! take {
+    ($given:expr, $($flag:literal: $setting:expr => $value:expr;)*) => {
+        $(if $given($flag) { $setting = $value; })*
+    };
+}
+pub(super) use take;
+
 impl TrainArgs {
     /// The settings of `file`, or the defaults without one, under the flags that were given.
     pub(super) fn over(&self, file: Option<Settings>, matches: &ArgMatches) -> Result<Settings> {
         let mut settings = file.unwrap_or_default();
         let given = |flag: &str| matches.value_source(flag) == Some(ValueSource::CommandLine);
-        macro_rules! take {
-            ($($flag:literal: $setting:expr => $value:expr;)*) => {
-                $(if given($flag) { $setting = $value; })*
-            };
-        }
         let train = &mut settings.train;
-        take! {
+        take! { given,
             "scale": train.scale => self.scale;
             "hidden": train.hidden => self.hidden.0.clone();
             "activation": train.activation => self.activation;
@@ -51,8 +57,6 @@ impl TrainArgs {
             "epochs": train.epochs => self.epochs;
             "shuffle_window": train.shuffle_window => self.shuffle_window;
             "batch_size": train.batch_size => self.batch_size;
-            "lr": train.learning_rate => self.lr;
-            "momentum": train.momentum => self.momentum;
             "seed": train.seed => self.seed;
             "engine": train.engine => self.compute.engine;
             "classes": settings.classes => self.classes;
@@ -61,6 +65,12 @@ impl TrainArgs {
             "checkpoint_every": settings.checkpoint_every => self.checkpoint_every;
             "keep": settings.keep => self.keep;
         }
+        let train = &mut settings.train;
+        self.optimizer.over(&mut train.optimizer, &given);
+        self.schedule.over(&mut train.schedule, &given);
+        self.regularization
+            .over(&mut train.regularization, &given)?;
+        self.validation.over(&mut train.validation, &given);
         // Files that are named together belong together.
         if ["data", "train_images", "test_images"]
             .iter()

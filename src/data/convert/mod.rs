@@ -1,9 +1,9 @@
 //! Other people's data to IDX: CSV, NPY, NPZ and folders of PNG files.
 //!
 //! ```text
-//! source ─► csv | arrays (npy, npz) | png ──items, one by one──► survey ─► labelling, elements ─► output
-//!  which      a format a file, read twice                         1st reading   what it comes to     2nd reading:
-//!  format                                                         looks at all  in an IDX file       drafts, put in place
+//! source ─► csv | arrays | pictures ──items, one by one──► survey ─► labelling, elements ─► output
+//!  which      a format each, read twice                    1st reading   what it comes to     2nd reading:
+//!  format                                                  looks at all  in an IDX file       drafts, put in place
 //! ```
 //!
 //! The first reading finds everything that is wrong before anything is written, and what the headers need: how many items
@@ -13,28 +13,27 @@
 mod arrays;
 mod csv;
 mod elements;
-mod holdout;
+
 mod labelling;
-mod npy;
-mod npz;
 mod output;
-mod png;
+mod pictures;
 mod source;
 mod survey;
+mod test_part;
 
 use std::path::{Path, PathBuf};
 
-use self::holdout::Draw;
 use self::labelling::Labelling;
 use self::output::{Half, Output};
 use self::source::{Item, Source};
 use self::survey::Survey;
+use self::test_part::Draw;
 use super::class_names::ClassNames;
 use super::idx::ElementType;
 use crate::error::{Error, Refusal, Result};
 
-pub use self::holdout::TestPart;
-pub use self::png::{Background, Color};
+pub use self::pictures::{Background, Color};
+pub use self::test_part::TestPart;
 
 /// What is to be converted, and how.
 #[derive(Debug, Clone, Default)]

@@ -11,7 +11,7 @@ use flate2::read::MultiGzDecoder;
 
 use super::arrays::Arrays;
 use super::csv::Table;
-use super::png::Pictures;
+use super::pictures::Pictures;
 use super::{Labels, Request};
 use crate::data::mmap::open_regular;
 use crate::error::{Error, Refusal, Result};

@@ -1,0 +1,223 @@
+//! The settings of a training run: checked once, then trusted.
+//!
+//! One flat table for whoever writes it, groups for whoever reads the code: each has its ranges beside its fields. Not
+//! here are the data, which have their own checks, and the number of threads, which is an argument of the workers
+//! and changes no bit of the result.
+
+mod class_weight;
+mod optimizer;
+mod regularization;
+mod schedule;
+mod validation;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::class_weight::ClassWeight;
+pub use self::optimizer::{LearningRate, OptimizerConfig, OptimizerName};
+pub use self::regularization::RegularizationConfig;
+pub use self::schedule::ScheduleConfig;
+pub use self::validation::ValidationConfig;
+
+use crate::compute::Engine;
+use crate::data::Scale;
+use crate::error::{Error, Refusal, Result};
+use crate::nn::{Activation, Init};
+use crate::schedule::Schedule;
+
+/// Everything that decides what a run computes, beside the data. The default is the network of the classic
+/// tutorial: one hidden layer of 100 sigmoid units.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TrainConfig {
+    /// Widths of the hidden layers; empty for softmax regression.
+    pub hidden: Vec<usize>,
+    /// The activation of every hidden layer.
+    pub activation: Activation,
+    /// How weights start.
+    pub init: Init,
+    /// What every bias starts at.
+    pub bias_init: f32,
+    /// How elements become inputs.
+    pub scale: Scale,
+    /// Passes over the training set.
+    pub epochs: usize,
+    /// Items that are shuffled among themselves, for files larger than memory; none for a full permutation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shuffle_window: Option<usize>,
+    /// Samples a step; a larger one than the training set is the whole set.
+    pub batch_size: usize,
+    /// How a gradient moves the weights.
+    #[serde(flatten)]
+    pub optimizer: OptimizerConfig,
+    /// How the learning rate goes.
+    #[serde(flatten)]
+    pub schedule: ScheduleConfig,
+    /// What keeps the network from learning its training set by heart.
+    #[serde(flatten)]
+    pub regularization: RegularizationConfig,
+    /// What is held out, and when the run ends early.
+    #[serde(flatten)]
+    pub validation: ValidationConfig,
+    /// Where all randomness comes from.
+    pub seed: u64,
+    /// Who computes the products. Engines differ in the last bits.
+    pub engine: Engine,
+}
+
+impl Default for TrainConfig {
+    fn default() -> TrainConfig {
+        TrainConfig {
+            hidden: vec![100],
+            activation: Activation::default(),
+            init: Init::default(),
+            bias_init: 0.0,
+            scale: Scale::default(),
+            epochs: 10,
+            shuffle_window: None,
+            batch_size: 32,
+            optimizer: OptimizerConfig::default(),
+            schedule: ScheduleConfig::default(),
+            regularization: RegularizationConfig::default(),
+            validation: ValidationConfig::default(),
+            seed: 1,
+            engine: Engine::default(),
+        }
+    }
+}
+
+impl TrainConfig {
+    /// The window to shuffle `items` in; none where that would hold them all.
+    pub fn window_for(&self, items: usize) -> Option<usize> {
+        self.shuffle_window.filter(|&window| window < items)
+    }
+
+    /// The same with what optimiser and schedule have by default where nothing was set, as it is recorded.
+    pub fn resolved(&self) -> TrainConfig {
+        TrainConfig {
+            optimizer: self.optimizer.resolved(),
+            schedule: self.schedule.resolved(self.epochs),
+            ..self.clone()
+        }
+    }
+
+    /// Whether weights of features that are zero in every item move, so that these cannot be left out.
+    pub fn moves_idle_weights(&self) -> bool {
+        self.regularization.input_noise > 0.0 || self.optimizer.rule().moves_idle_weights()
+    }
+
+    /// The schedule of a run with `steps_an_epoch`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when the learning rate is still to be found.
+    pub fn schedule(&self, steps_an_epoch: usize) -> Result<Schedule> {
+        let Some(rate) = self.optimizer.rate() else {
+            let expected = "a number where a run begins";
+            return Err(Error::Config(
+                Refusal::new("--lr", "auto", expected).hint("train::range_test finds one"),
+            ));
+        };
+        let schedule = &self.schedule;
+        Ok(schedule.schedule(rate, self.epochs, steps_an_epoch))
+    }
+
+    /// One with a value in every option that may be none, for the list of keys.
+    pub(crate) fn full() -> TrainConfig {
+        TrainConfig {
+            shuffle_window: Some(1),
+            optimizer: OptimizerConfig::full(),
+            schedule: ScheduleConfig::full(),
+            regularization: RegularizationConfig::full(),
+            validation: ValidationConfig::full(),
+            ..TrainConfig::default()
+        }
+    }
+
+    /// Holds every setting against its range.
+    ///
+    /// # Errors
+    /// [`Error::Config`], naming the flag of the first setting that is out of range.
+    pub fn check(&self) -> Result<()> {
+        let count = |flag, found: usize| {
+            let met = (1..=u32::MAX as usize).contains(&found);
+            Demand::new(met, flag, found, "1 to 4294967295")
+        };
+        let own = [
+            Demand::new(
+                !self.hidden.contains(&0),
+                "--hidden",
+                format!("{:?}", self.hidden),
+                "widths of at least 1",
+            ),
+            Demand::new(
+                self.bias_init.is_finite(),
+                "--bias-init",
+                self.bias_init,
+                "a finite number",
+            ),
+            count("--epochs", self.epochs),
+            count("--batch-size", self.batch_size),
+            count("--shuffle-window", self.shuffle_window.unwrap_or(1)),
+        ];
+        let demands = own
+            .into_iter()
+            .chain(self.optimizer.demands())
+            .chain(self.schedule.demands(self.epochs))
+            .chain(self.regularization.demands())
+            .chain(self.validation.demands());
+        demands
+            .map(Demand::check)
+            .find(Result::is_err)
+            .unwrap_or(Ok(()))
+    }
+}
+
+/// What a setting must be, and whether it is.
+struct Demand {
+    met: bool,
+    flag: &'static str,
+    found: String,
+    expected: String,
+}
+
+impl Demand {
+    fn new(
+        met: bool,
+        flag: &'static str,
+        found: impl ToString,
+        expected: impl Into<String>,
+    ) -> Demand {
+        Demand {
+            met,
+            flag,
+            found: found.to_string(),
+            expected: expected.into(),
+        }
+    }
+
+    fn check(self) -> Result<()> {
+        match self.met {
+            true => Ok(()),
+            false => Err(Error::Config(Refusal::new(
+                self.flag,
+                self.found,
+                self.expected,
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_that_holds_the_whole_set_is_none() {
+        let with = |shuffle_window| TrainConfig {
+            shuffle_window,
+            ..TrainConfig::default()
+        };
+        assert_eq!(with(Some(99)).window_for(100), Some(99));
+        assert_eq!(with(Some(100)).window_for(100), None);
+        assert_eq!(with(None).window_for(100), None);
+    }
+}

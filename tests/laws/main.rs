@@ -1,0 +1,151 @@
+//! The laws of the design, held against the slow path in `f64`.
+//!
+//! Central differences prove the reference's gradient; the reference proves the fast path's, over shapes that
+//! are awkward on purpose; and any number of threads gives the same model. Random cases print their seed.
+
+mod columns;
+mod gradients;
+mod optimizers;
+mod regularization;
+mod resumption;
+mod symmetry;
+mod threads;
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use perceptor::TrainConfig;
+use perceptor::compute::Engine;
+use perceptor::compute::parallel::Workers;
+use perceptor::data::idx::{ElementType, Header};
+use perceptor::data::mmap::Bytes;
+use perceptor::data::scaling::AS_IT_IS;
+use perceptor::data::{Dataset, IdxFile, Preprocessing, Scale, Splits};
+use perceptor::nn::init::initial_parameters;
+use perceptor::nn::{Activation, Init, Network, Spec};
+use perceptor::optim::Rule;
+use perceptor::random::{ChaCha8Rng, Purpose, stream};
+use perceptor::reference::Reference;
+use perceptor::schedule::Schedule;
+use perceptor::train::{
+    Ending, EpochMetrics, Evaluator, Place, State, Stepper, Supervisor, Then, Training, train,
+};
+use rand::RngExt;
+
+fn rng(seed: u64) -> ChaCha8Rng {
+    stream(seed, Purpose::Init, 99)
+}
+
+fn idx(element: ElementType, dimensions: &[usize], payload: Vec<u8>) -> IdxFile {
+    let path = Path::new("in-memory");
+    let header = Header::new(path, element, dimensions).expect("a header");
+    let bytes = [header.to_bytes(), payload].concat();
+    IdxFile::from_bytes(path, Bytes::Owned(bytes)).expect("a whole file")
+}
+
+/// Float items between −1 and 1, and labels of all classes.
+fn dataset(items: usize, features: usize, classes: usize, seed: u64) -> Dataset {
+    let mut rng = rng(seed);
+    let floats: Vec<u8> = (0..items * features)
+        .flat_map(|_| rng.random_range(-1.0f32..1.0).to_be_bytes())
+        .collect();
+    let labels: Vec<u8> = (0..items)
+        .map(|_| rng.random_range(0..classes) as u8)
+        .collect();
+    let images = idx(ElementType::F32, &[items, features], floats);
+    let labels = idx(ElementType::U8, &[items], labels);
+    Dataset::new(images, &labels, Some(classes)).expect("a data set")
+}
+
+fn item(data: &Dataset, item: usize) -> Vec<f64> {
+    let mut row = vec![0.0; data.features()];
+    data.images().read(item, &mut row);
+    row.into_iter().map(f64::from).collect()
+}
+
+fn reference(spec: &Spec, parameters: &[f32]) -> Reference {
+    Reference {
+        sizes: spec.sizes(),
+        activation: spec.activation(),
+        parameters: parameters.iter().copied().map(f64::from).collect(),
+        masks: Vec::new(),
+    }
+}
+
+/// Parameters that are no special case: random weights, and biases that are not zero.
+fn parameters(spec: &Spec, seed: u64) -> Vec<f32> {
+    let mut parameters = initial_parameters(spec, Init::Xavier, 0.1, seed);
+    let mut rng = rng(seed + 1);
+    for parameter in &mut parameters {
+        *parameter += rng.random_range(-0.1f32..0.1);
+    }
+    parameters
+}
+
+const LEARNING_RATE: f32 = 0.2;
+const MOMENTUM: f32 = 0.9;
+
+fn stepper(spec: &Spec, parameters: &[f32], engine: Engine, batch_size: usize) -> Stepper {
+    let as_it_is = Preprocessing::whole(AS_IT_IS, spec.inputs());
+    let (rule, schedule) = (Rule::sgd(MOMENTUM), Schedule::constant(LEARNING_RATE));
+    Stepper::new(
+        spec, parameters, as_it_is, engine, rule, schedule, batch_size,
+    )
+    .expect("an engine that is here")
+}
+
+fn wide(numbers: &[f32]) -> Vec<f64> {
+    numbers.iter().copied().map(f64::from).collect()
+}
+
+fn workers(threads: usize) -> Workers {
+    Workers::new(NonZeroUsize::new(threads).expect("not zero")).expect("workers")
+}
+
+/// The engines that this build and this processor have.
+fn engines() -> impl Iterator<Item = Engine> {
+    let all = [Engine::Openblas, Engine::Native, Engine::Portable];
+    all.into_iter().filter(|engine| engine.resolve().is_ok())
+}
+
+/// The largest difference, as a share of the largest element.
+fn distance(found: &[f64], expected: &[f64]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let largest = expected.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+    let differences = found.iter().zip(expected).map(|(a, b)| (a - b).abs());
+    // What is no number is as far off as can be; `max` would pass over it.
+    let numbers = differences.map(|d| if d.is_nan() { f64::INFINITY } else { d });
+    numbers.fold(0.0, f64::max) / largest.max(1e-12)
+}
+
+/// The mean gradient over a batch and its summed loss, by the reference.
+fn slow_gradient(net: &Reference, data: &Dataset, batch: &[u32]) -> (Vec<f64>, f64) {
+    let mut mean = vec![0.0; net.parameters.len()];
+    let mut loss = 0.0;
+    for &row in batch {
+        let x = item(data, row as usize);
+        let label = data.labels()[row as usize] as usize;
+        loss += net.loss(&x, label);
+        for (mean, g) in mean.iter_mut().zip(net.gradient(&x, label)) {
+            *mean += g / batch.len() as f64;
+        }
+    }
+    (mean, loss)
+}
+
+/// Items of which some features are zero throughout, and more of the same kind in which these are not.
+fn with_idle_columns(items: usize) -> (Dataset, Dataset) {
+    let (features, classes) = (21, 3);
+    let set = |idle: bool, seed| {
+        let mut rng = rng(seed);
+        let pixels = (0..items * features).map(|at| match at % features {
+            0 | 1 | 7 | 20 if idle => 0,
+            _ => rng.random_range(0..=255u8),
+        });
+        let images = idx(ElementType::U8, &[items, features], pixels.collect());
+        let labels = (0..items).map(|_| rng.random_range(0..classes) as u8);
+        let labels = idx(ElementType::U8, &[items], labels.collect());
+        Dataset::new(images, &labels, Some(classes)).expect("a data set")
+    };
+    (set(true, 1), set(false, 2))
+}

@@ -172,6 +172,10 @@ fn sources(train: Arrays, test: Option<Arrays>) -> Result<Sources> {
 }
 
 impl Source for Arrays {
+    fn path(&self) -> &Path {
+        &self.images.path
+    }
+
     fn about(&self) -> String {
         let images = format!("{}: {}", self.images.place, self.images.header.about());
         match &self.labels {

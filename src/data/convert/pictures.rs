@@ -102,6 +102,10 @@ impl Pictures {
 }
 
 impl Source for Pictures {
+    fn path(&self) -> &Path {
+        &self.root
+    }
+
     fn about(&self) -> String {
         let Style {
             color,

@@ -51,6 +51,9 @@ pub(super) enum Cell {
 
 /// Items that can be read from the start any number of times.
 pub(super) trait Source {
+    /// The file or folder.
+    fn path(&self) -> &Path;
+
     /// What it is, and what was found out of it, in words.
     fn about(&self) -> String;
 

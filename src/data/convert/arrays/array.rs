@@ -17,13 +17,15 @@ use crate::error::{Error, Refusal, Result};
 const BLOCK: usize = 1 << 26;
 /// An array whose header is read and holds against its file.
 pub(super) struct Array {
+    /// Its file, or that of its archive.
+    pub path: PathBuf,
     pub place: String,
     pub header: Header,
     store: Store,
 }
 
 enum Store {
-    File(PathBuf),
+    File,
     Member(Rc<Archive>, Member),
     /// A member in Fortran order, in a temporary file.
     Spooled(File),
@@ -56,7 +58,8 @@ impl Array {
         Ok(Array {
             place,
             header,
-            store: Store::File(path.to_owned()),
+            path: path.to_owned(),
+            store: Store::File,
         })
     }
 
@@ -81,6 +84,7 @@ impl Array {
             false => Store::Member(Rc::clone(archive), member),
         };
         Ok(Array {
+            path: archive.path().to_owned(),
             place,
             header,
             store,
@@ -94,8 +98,8 @@ impl Array {
             Store::Spooled(file) => {
                 return Ok(fortran(file.try_clone().map_err(self.unreadable())?));
             }
-            Store::File(path) if self.header.fortran => return Ok(fortran(reopen(path)?)),
-            Store::File(path) => Box::new(reopen(path)?),
+            Store::File if self.header.fortran => return Ok(fortran(reopen(&self.path)?)),
+            Store::File => Box::new(reopen(&self.path)?),
             Store::Member(archive, member) => archive.stream(&self.place, *member)?,
         };
         let mut header = vec![0; self.header.bytes as usize];

@@ -149,7 +149,7 @@ pub struct Converted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LabelFile {
     /// There is none: items to predict.
-    Predict,
+    None,
     /// One of this many classes.
     Classes(usize),
     /// Several of this many classes, each 0 or 1.

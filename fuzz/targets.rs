@@ -17,7 +17,9 @@ use perceptor::bench::{EngineTable, Record};
 use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
 use perceptor::data::class_names::ClassNames;
-use perceptor::data::convert::{Background, Color, Labels, PictureOptions, Request, Task, convert};
+use perceptor::data::convert::{
+    Background, Color, LabelFile, Labels, PictureOptions, Request, convert,
+};
 use perceptor::data::mmap::Bytes;
 use perceptor::data::{Dataset, IdxFile, Scaling, Splits};
 use perceptor::export::pytorch::{self, Untold};
@@ -268,7 +270,7 @@ fn use_converted(request: Request) -> bool {
             false => drop(IdxFile::open(file).expect("what we wrote")),
         }
     }
-    if let Task::Classes(classes) = converted.labels {
+    if let LabelFile::Classes(classes) = converted.labels {
         let files = data::folder::find(&request.out).expect("what we wrote");
         let splits = Splits::open(&files, None).expect("what we wrote");
         assert_eq!(splits.train.classes(), classes);

@@ -8,8 +8,8 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use perceptor::data::ClassNames;
 use perceptor::data::convert::{
-    ArrayOptions, Background, Color, Converted, Labels, PictureOptions, Progress, Request,
-    TableOptions, Task, TestPart, convert,
+    ArrayOptions, Background, Color, Converted, LabelFile, Labels, PictureOptions, Progress,
+    Request, TableOptions, TestPart, convert,
 };
 use perceptor::data::idx::ElementType;
 use perceptor::report::number::{grouped, seconds};
@@ -241,7 +241,7 @@ impl ConvertArgs {
     fn tell(&self, out: &mut dyn Write, converted: &Converted, took: f64) -> io::Result<()> {
         let sizes: Vec<String> = converted.item_shape.iter().map(usize::to_string).collect();
         let items = match (converted.labels, converted.test) {
-            (Task::Predict, _) => format!("{} items", grouped(converted.train)),
+            (LabelFile::None, _) => format!("{} items", grouped(converted.train)),
             (_, None) => format!("{} training items", grouped(converted.train)),
             (_, Some(test)) => {
                 format!(
@@ -252,11 +252,11 @@ impl ConvertArgs {
             }
         };
         let labels = match converted.labels {
-            Task::Predict => "no labels".to_owned(),
-            Task::Classes(classes) => format!("{classes} classes"),
-            Task::Multilabel(classes) => format!("any of {classes} classes an item"),
-            Task::Targets(1) => "1 target an item".to_owned(),
-            Task::Targets(outputs) => format!("{outputs} targets an item"),
+            LabelFile::None => "no labels".to_owned(),
+            LabelFile::Classes(classes) => format!("{classes} classes"),
+            LabelFile::Multilabel(classes) => format!("any of {classes} classes an item"),
+            LabelFile::Targets(1) => "1 target an item".to_owned(),
+            LabelFile::Targets(outputs) => format!("{outputs} targets an item"),
         };
         writeln!(
             out,
@@ -277,14 +277,21 @@ impl ConvertArgs {
         writeln!(out, "files    {}", files.join(", "))?;
         let (program, folder) = (program(), shell_word(&self.out));
         match (converted.labels, converted.files.first()) {
-            (Task::Predict, Some(images)) => {
+            (LabelFile::None, Some(images)) => {
                 writeln!(
                     out,
                     "next     {program} predict MODEL {}",
                     shell_word(images)
                 )
             }
-            _ => writeln!(out, "next     {program} train --data {folder}"),
+            (labels, _) => {
+                let task = match labels {
+                    LabelFile::Multilabel(_) => " --task multilabel",
+                    LabelFile::Targets(_) => " --task regression",
+                    LabelFile::None | LabelFile::Classes(_) => "",
+                };
+                writeln!(out, "next     {program} train --data {folder}{task}")
+            }
         }
     }
 }

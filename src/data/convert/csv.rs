@@ -133,6 +133,10 @@ impl Table {
 }
 
 impl Source for Table {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
     fn about(&self) -> String {
         let header = if self.dialect.header {
             "a header"

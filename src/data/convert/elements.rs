@@ -4,13 +4,13 @@ use crate::data::idx::ElementType;
 
 /// Whether `value` is a whole number from 0 to 255.
 pub(super) fn is_byte(value: f64) -> bool {
-    value >= 0.0 && value <= 255.0 && value.fract() == 0.0
+    (0.0..=255.0).contains(&value) && value.fract() == 0.0
 }
 
 /// Whether an element of this type can be `value`: exactly for whole types, rounded for floats. What was expected where
 /// it cannot.
 pub(super) fn check(value: f64, element: ElementType) -> Result<(), &'static str> {
-    let whole = |least: f64, most: f64| value >= least && value <= most && value.fract() == 0.0;
+    let whole = |least: f64, most: f64| (least..=most).contains(&value) && value.fract() == 0.0;
     let (fits, expected) = match element {
         ElementType::U8 => (is_byte(value), "a whole number from 0 to 255 (u8)"),
         ElementType::I8 => (whole(-128.0, 127.0), "a whole number from -128 to 127 (i8)"),

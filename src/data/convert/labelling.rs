@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use super::elements::{self, encode};
 use super::source::{Answer, Cell, Item, Source};
 use super::survey::Survey;
-use super::{Labels, Request, Task};
+use super::{LabelFile, Labels, Request};
 use crate::data::class_names::ClassNames;
 use crate::data::idx::ElementType;
 use crate::error::{Error, Refusal, Result};
@@ -82,13 +82,13 @@ impl Labelling {
         })
     }
 
-    pub fn task(&self) -> Task {
+    pub fn kind(&self) -> LabelFile {
         match self {
-            Labelling::Unlabelled => Task::Predict,
-            Labelling::Classes(classes) => Task::Classes(classes.count),
-            Labelling::OneHot(count, _) => Task::Classes(*count),
-            Labelling::Multilabel(count, _) => Task::Multilabel(*count),
-            Labelling::Targets(count) => Task::Targets(*count),
+            Labelling::Unlabelled => LabelFile::None,
+            Labelling::Classes(classes) => LabelFile::Classes(classes.count),
+            Labelling::OneHot(count, _) => LabelFile::Classes(*count),
+            Labelling::Multilabel(count, _) => LabelFile::Multilabel(*count),
+            Labelling::Targets(count) => LabelFile::Targets(*count),
         }
     }
 
@@ -102,12 +102,12 @@ impl Labelling {
 
     /// The type and the dimensions of the file of labels of `items`; none where there is no such file.
     pub fn file(&self, items: usize) -> Option<(ElementType, Vec<usize>)> {
-        Some(match self.task() {
-            Task::Predict => return None,
-            Task::Classes(..=256) => (ElementType::U8, vec![items]),
-            Task::Classes(_) => (ElementType::I32, vec![items]),
-            Task::Multilabel(classes) => (ElementType::U8, vec![items, classes]),
-            Task::Targets(outputs) => (ElementType::F32, vec![items, outputs]),
+        Some(match self.kind() {
+            LabelFile::None => return None,
+            LabelFile::Classes(..=256) => (ElementType::U8, vec![items]),
+            LabelFile::Classes(_) => (ElementType::I32, vec![items]),
+            LabelFile::Multilabel(classes) => (ElementType::U8, vec![items, classes]),
+            LabelFile::Targets(outputs) => (ElementType::F32, vec![items, outputs]),
         })
     }
 
@@ -157,7 +157,7 @@ impl Labelling {
     }
 
     /// Which group `item` is drawn from for a test half: that of its class, where it has one.
-    pub fn stratum(&self, item: &Item) -> usize {
+    pub fn group(&self, item: &Item) -> usize {
         match self {
             Labelling::Classes(_) | Labelling::OneHot(..) => {
                 self.class_of(item).unwrap_or(0) as usize
@@ -167,7 +167,7 @@ impl Labelling {
     }
 
     /// The items in each of those groups.
-    pub fn strata(&self, survey: &Survey) -> Vec<u64> {
+    pub fn groups(&self, survey: &Survey) -> Vec<u64> {
         match self {
             Labelling::Classes(classes) => {
                 let mut items = vec![0; classes.count];

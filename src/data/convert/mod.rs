@@ -1,9 +1,9 @@
 //! Other people's data to IDX: CSV, NPY, NPZ and folders of PNG files.
 //!
 //! ```text
-//! source ─► csv | arrays (npy, npz) | png ──items, one by one──► survey ─► labelling, elements ─► output
-//!  which      a format a file, read twice                         1st reading   what it comes to     2nd reading:
-//!  format                                                         looks at all  in an IDX file       drafts, put in place
+//! source ─► csv | arrays | pictures ──items, one by one──► survey ─► labelling, elements ─► output
+//!  which      a format each, read twice                    1st reading   what it comes to     2nd reading:
+//!  format                                                  looks at all  in an IDX file       drafts, put in place
 //! ```
 //!
 //! The first reading finds everything that is wrong before anything is written, and what the headers need: how many items
@@ -13,28 +13,27 @@
 mod arrays;
 mod csv;
 mod elements;
-mod holdout;
+
 mod labelling;
-mod npy;
-mod npz;
 mod output;
-mod png;
+mod pictures;
 mod source;
 mod survey;
+mod test_part;
 
 use std::path::{Path, PathBuf};
 
-use self::holdout::Draw;
 use self::labelling::Labelling;
 use self::output::{Half, Output};
-use self::source::{Item, Source};
+use self::source::{Answer, Item, Rows, Source, Sources};
 use self::survey::Survey;
+use self::test_part::Draw;
 use super::class_names::ClassNames;
 use super::idx::ElementType;
 use crate::error::{Error, Refusal, Result};
 
-pub use self::holdout::TestPart;
-pub use self::png::{Background, Color};
+pub use self::pictures::{Background, Color};
+pub use self::test_part::TestPart;
 
 /// What is to be converted, and how.
 #[derive(Debug, Clone, Default)]
@@ -141,16 +140,16 @@ pub struct Converted {
     /// The type of elements.
     pub element: ElementType,
     /// What the labels came to.
-    pub labels: Task,
+    pub labels: LabelFile,
     /// The names of the classes; none where labels are numbers of their own.
     pub class_names: Option<ClassNames>,
 }
 
-/// What the labels are good for.
+/// What the file of labels has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Task {
-    /// There are none: items to predict.
-    Predict,
+pub enum LabelFile {
+    /// There is none: items to predict.
+    None,
     /// One of this many classes.
     Classes(usize),
     /// Several of this many classes, each 0 or 1.
@@ -168,79 +167,32 @@ pub enum Task {
 pub fn convert(request: &Request, on_progress: &mut dyn FnMut(Progress)) -> Result<Converted> {
     check_test(request)?;
     let sources = source::open(request)?;
-    let unlabelled = *sources.train.answer() == source::Answer::Nothing;
-    output::check_free(request, unlabelled)?;
-    let paths = [
-        &request.source,
-        request.test.as_ref().unwrap_or(&request.source),
-    ];
+    output::check_free(request, *sources.train.answer() == Answer::Nothing)?;
 
-    let mut look = |source: &dyn Source, path: &Path| {
-        let tell = &mut |(done, of)| {
-            on_progress(Progress {
-                writing: false,
-                path,
-                done,
-                of,
-            })
-        };
-        Survey::of(source, request, tell)
-    };
-    let train = look(&*sources.train, paths[0])?;
-    let test = sources.test.as_deref().map(|test| look(test, paths[1]));
+    let train = Survey::of(&*sources.train, request, on_progress)?;
+    let test = sources.test.as_deref();
+    let test = test.map(|test| Survey::of(test, request, on_progress));
     let test = test.transpose()?;
-
     let bytes = train.bytes && test.as_ref().is_none_or(|test| test.bytes);
-    let smallest = if bytes {
-        ElementType::U8
-    } else {
-        ElementType::F32
+    let smallest = match bytes {
+        true => ElementType::U8,
+        false => ElementType::F32,
     };
     let element = request.element.unwrap_or(smallest);
-    let labelling = Labelling::new(
-        request,
-        (&*sources.train, &train),
-        sources.test.as_deref().zip(test.as_ref()),
-    )?;
-    let mut draw = match &request.test_part {
-        None => None,
-        Some(part) => Some(Draw::new(part, &labelling.strata(&train))?),
-    };
+    let item_shape = sources.train.item_shape().to_vec();
+    let both = sources.test.as_deref().zip(test.as_ref());
+    let labelling = Labelling::new(request, (&*sources.train, &train), both)?;
+    let groups = labelling.groups(&train);
+    let draw = request.test_part.map(|part| Draw::new(&part, &groups));
+    let draw = draw.transpose()?;
+
     let drawn = draw.as_ref().map(Draw::wanted);
     let items = (
         train.items - drawn.unwrap_or(0),
-        test.as_ref().map(|test| test.items).or(drawn),
+        test.map(|test| test.items).or(drawn),
     );
-    let item_shape = sources.train.item_shape().to_vec();
     let mut output = Output::create(request, element, &labelling, &item_shape, items)?;
-
-    let mut item = Item::default();
-    let both = [
-        (Some(&*sources.train), Half::Train),
-        (sources.test.as_deref(), Half::Test),
-    ];
-    for ((source, half), path) in both.into_iter().zip(paths) {
-        let Some(source) = source else { continue };
-        let mut rows = source.rows()?;
-        let mut pace = Pace::default();
-        while rows.next(&mut item)? {
-            let place = |cell| source.place(rows.mark(), cell);
-            let drawn = draw
-                .as_mut()
-                .is_some_and(|draw| draw.takes(labelling.stratum(&item)));
-            let half = if drawn { Half::Test } else { half };
-            output.write(half, &item, &place)?;
-            if pace.is_due() {
-                let (done, of) = rows.progress();
-                on_progress(Progress {
-                    writing: true,
-                    path,
-                    done,
-                    of,
-                });
-            }
-        }
-    }
+    write(&sources, &labelling, draw, &mut output, on_progress)?;
     let files = output.finish(request)?;
     Ok(Converted {
         source: sources.train.about(),
@@ -249,9 +201,33 @@ pub fn convert(request: &Request, on_progress: &mut dyn FnMut(Progress)) -> Resu
         test: items.1.map(|items| items as usize),
         item_shape,
         element,
-        labels: labelling.task(),
+        labels: labelling.kind(),
         class_names: labelling.class_names().cloned(),
     })
+}
+
+/// The second reading: every item to its half.
+fn write(
+    sources: &Sources,
+    labelling: &Labelling,
+    mut draw: Option<Draw>,
+    output: &mut Output,
+    on_progress: &mut dyn FnMut(Progress),
+) -> Result<()> {
+    let mut item = Item::default();
+    let train = (Half::Train, &*sources.train);
+    let test = sources.test.as_deref().map(|test| (Half::Test, test));
+    for (half, source) in [Some(train), test].into_iter().flatten() {
+        let (mut rows, mut pace) = (source.rows()?, Pace::default());
+        while rows.next(&mut item)? {
+            let group = || labelling.group(&item);
+            let drawn = draw.as_mut().is_some_and(|draw| draw.takes(group()));
+            let half = if drawn { Half::Test } else { half };
+            output.write(half, &item, &|cell| source.place(rows.mark(), cell))?;
+            pace.tell(true, source, &*rows, on_progress);
+        }
+    }
+    Ok(())
 }
 
 /// Holds what was asked of the test half against itself.
@@ -285,13 +261,27 @@ fn check_test(request: &Request) -> Result<()> {
     Ok(())
 }
 
-/// When progress is told: not for every item.
+/// Tells progress, but not for every item.
 #[derive(Default)]
 struct Pace(u32);
 
 impl Pace {
-    fn is_due(&mut self) -> bool {
+    fn tell(
+        &mut self,
+        writing: bool,
+        source: &dyn Source,
+        rows: &dyn Rows,
+        on_progress: &mut dyn FnMut(Progress),
+    ) {
         self.0 = self.0.wrapping_add(1);
-        self.0.is_multiple_of(256)
+        if self.0.is_multiple_of(256) {
+            let (done, of) = rows.progress();
+            on_progress(Progress {
+                writing,
+                path: source.path(),
+                done,
+                of,
+            });
+        }
     }
 }

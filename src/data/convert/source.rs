@@ -11,7 +11,7 @@ use flate2::read::MultiGzDecoder;
 
 use super::arrays::Arrays;
 use super::csv::Table;
-use super::png::Pictures;
+use super::pictures::Pictures;
 use super::{Labels, Request};
 use crate::data::mmap::open_regular;
 use crate::error::{Error, Refusal, Result};
@@ -51,6 +51,9 @@ pub(super) enum Cell {
 
 /// Items that can be read from the start any number of times.
 pub(super) trait Source {
+    /// The file or folder.
+    fn path(&self) -> &Path;
+
     /// What it is, and what was found out of it, in words.
     fn about(&self) -> String;
 

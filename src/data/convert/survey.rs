@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::source::{Answer, Cell, Item, Source};
-use super::{Pace, Request, elements};
+use super::{Pace, Progress, Request, elements};
 use crate::data::class_names::check_name;
 use crate::data::idx::ElementType;
 use crate::error::{Error, Refusal, Result};
@@ -44,11 +44,11 @@ pub(super) struct Numbers {
 }
 
 impl Survey {
-    /// Reads `source` to its end, and tells how far it is: how much of how much.
+    /// Reads `source` to its end.
     pub fn of(
         source: &dyn Source,
         request: &Request,
-        tell: &mut dyn FnMut((u64, u64)),
+        on_progress: &mut dyn FnMut(Progress),
     ) -> Result<Survey> {
         let mut survey = Survey {
             bytes: true,
@@ -66,9 +66,7 @@ impl Survey {
                 Answer::Numbers(_) => survey.numbers(&item, &|cell| source.place(mark, cell))?,
             }
             survey.items += 1;
-            if pace.is_due() {
-                tell(rows.progress());
-            }
+            pace.tell(false, source, &*rows, on_progress);
         }
         match survey.items {
             1..=0xffff_ffff => Ok(survey),

@@ -157,7 +157,8 @@ fn every_kind_of_picture_has_its_elements() {
     use ColorType::{Grayscale, GrayscaleAlpha, Indexed, Rgb, Rgba};
     // BT.601 of pure red: 0.299 · 255 = 76.2; half of red over white and over black.
     let half_red = [255, 0, 0, 128];
-    let cases: [(ColorType, BitDepth, &[u8], &str, &[f64]); 12] = [
+    type Case<'a> = (ColorType, BitDepth, &'a [u8], &'a str, &'a [f64]);
+    let cases: [Case; 12] = [
         (Grayscale, One, &[0b1000_0000], "", &[255.0, 0.0]),
         (Grayscale, Two, &[0b0110_0000], "", &[85.0, 170.0]),
         (Grayscale, Eight, &[3, 200], "", &[3.0, 200.0]),

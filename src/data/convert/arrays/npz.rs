@@ -13,7 +13,7 @@ use rawzip::{
 };
 
 use super::npy::Header;
-use super::source::reopen;
+use crate::data::convert::source::reopen;
 use crate::error::{Error, Refusal, Result};
 
 /// Deflate never shrinks data by more than this (RFC 1951: a length of 258 in two bits).
@@ -80,6 +80,11 @@ impl Archive {
             zip,
             members,
         })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The arrays' names.

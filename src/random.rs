@@ -18,6 +18,8 @@ pub enum Purpose {
     TrainDigits = 3,
     /// Generated digits of the test half; the index is the item.
     TestDigits = 4,
+    /// Which training items are held out for validation; the index is the class.
+    Holdout = 5,
 }
 
 /// The stream that belongs to `purpose` and `index` under `seed`.

@@ -52,6 +52,7 @@ impl DataArgs {
                 name: images.display().to_string(),
                 files: Files {
                     train: pair(images, labels),
+                    validation: None,
                     test: self.named_test(),
                 },
                 folder: None,
@@ -161,7 +162,8 @@ pub fn shell_word(path: &Path) -> String {
     }
 }
 
-fn pair(images: &Path, labels: &Path) -> Pair {
+/// A file of images and that of their labels.
+pub fn pair(images: &Path, labels: &Path) -> Pair {
     Pair {
         images: images.to_owned(),
         labels: labels.to_owned(),

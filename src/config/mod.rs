@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::optimizer::OptimizerConfig;
 pub use self::regularization::RegularizationConfig;
-pub use self::validation::ValidationConfig;
+pub use self::validation::{EarlyStop, Holdout, MaxTime, ValidationConfig};
 
 use crate::compute::Engine;
 use crate::data::Scale;
@@ -32,6 +32,9 @@ pub struct TrainConfig {
     pub init: Init,
     /// What every bias starts at.
     pub bias_init: f32,
+    /// Layers that training leaves as they are, by their names in the model file: `layers.0`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freeze: Vec<String>,
     /// How elements become inputs.
     pub scale: Scale,
     /// Passes over the training set.
@@ -63,6 +66,7 @@ impl Default for TrainConfig {
             activation: Activation::default(),
             init: Init::default(),
             bias_init: 0.0,
+            freeze: Vec::new(),
             scale: Scale::default(),
             epochs: 10,
             shuffle_window: None,
@@ -85,6 +89,7 @@ impl TrainConfig {
     /// One with a value in every option that may be none, for the list of keys.
     pub(crate) fn full() -> TrainConfig {
         TrainConfig {
+            freeze: vec![String::new()],
             shuffle_window: Some(1),
             regularization: RegularizationConfig::full(),
             validation: ValidationConfig::full(),

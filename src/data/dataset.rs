@@ -1,4 +1,4 @@
-//! Images with their labels, checked as a pair, and the training and test halves that belong together.
+//! Images with their labels, checked as a pair, and the training, validation and test sets that belong together.
 //!
 //! Images stay in the mapped file. Labels are checked and copied, four bytes an item, so that a file
 //! that changes underneath can never turn into an index out of range.
@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::idx::{ElementType, IdxFile};
-use super::mmap;
 use super::preprocessing::Preprocessing;
 use super::scaling::check_finite;
+use super::{holdout, mmap};
+use crate::config::TrainConfig;
 use crate::error::{Error, Refusal, Result};
 
 /// More classes than this are a mistake in the labels, not a problem for a softmax.
@@ -60,6 +61,19 @@ impl Dataset {
             labels,
             classes,
         })
+    }
+
+    /// These `items` alone, in this order, which from now on count from 0. Images are not copied.
+    ///
+    /// # Panics
+    /// When there are none, or one is out of range.
+    pub fn select(&self, items: &[u32]) -> Dataset {
+        let labels = items.iter().map(|&item| self.labels[item as usize]);
+        Dataset {
+            images: self.images.select(items),
+            labels: labels.collect(),
+            classes: self.classes,
+        }
     }
 
     /// The images.
@@ -180,11 +194,13 @@ fn check_labels(file: &IdxFile, labels: &[u32], classes: usize) -> Result<()> {
     }
 }
 
-/// The four files of a data set, or two where there is no test half.
+/// The four files of a data set, or two where there is no test half, and two more where it has a validation set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Files {
     /// Training images and labels.
     pub train: Pair,
+    /// Validation images and labels.
+    pub validation: Option<Pair>,
     /// Test images and labels.
     pub test: Option<Pair>,
 }
@@ -229,12 +245,14 @@ pub struct Pair {
     pub labels: PathBuf,
 }
 
-/// The training half and, where there is one, the test half: same features, same classes.
+/// The training half and, where there are any, the validation set and the test half: same features, same classes.
 #[derive(Debug)]
 pub struct Splits {
     /// What the network learns from.
     pub train: Dataset,
-    /// What it is measured on.
+    /// What is looked at while it learns: what is picked is picked by this.
+    pub validation: Option<Dataset>,
+    /// What it is measured on. Where there is a validation set, that is once, at the end.
     pub test: Option<Dataset>,
 }
 
@@ -242,7 +260,7 @@ impl Splits {
     /// Opens and checks all files, and maps them. Without `classes` they are counted from the training labels.
     ///
     /// # Errors
-    /// Those of [`Dataset::open`], and [`Error::Data`] when the halves differ in their features.
+    /// Those of [`Dataset::open`], and [`Error::Data`] when the sets differ in their features.
     pub fn open(files: &Files, classes: Option<usize>) -> Result<Splits> {
         Splits::open_as(files, classes, DataMode::Map)
     }
@@ -261,28 +279,57 @@ impl Splits {
         }
         let images = mode.open(&files.train.images)?;
         let train = Dataset::new(images, &IdxFile::open(&files.train.labels)?, classes)?;
-        let Some(pair) = &files.test else {
-            return Ok(Splits { train, test: None });
+        let beside = |pair: &Option<Pair>| {
+            let pair = pair.as_ref();
+            pair.map(|pair| open_beside(&train, pair, mode)).transpose()
         };
-        // Widths first: labels of another data set would only hide what is wrong.
-        let images = mode.open(&pair.images)?;
-        if images.header().features() != train.features() {
-            return Err(Error::Data(Refusal::new(
-                images.path().display(),
-                format!("{} features an item", images.header().features()),
-                format!(
-                    "{}, as in {}",
-                    train.features(),
-                    train.images().path().display()
-                ),
-            )));
-        }
-        let labels = IdxFile::open(&pair.labels)?;
-        let test = Dataset::new(images, &labels, Some(train.classes()))?;
-        check_finite(test.images())?;
+        let (validation, test) = (beside(&files.validation)?, beside(&files.test)?);
         Ok(Splits {
             train,
-            test: Some(test),
+            validation,
+            test,
         })
     }
+
+    /// Holds out of the training items what `config` asks for, as a validation set. Where there is one already, nothing
+    /// more is held out.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when there are too few items for that.
+    pub fn hold_out(self, config: &TrainConfig) -> Result<Splits> {
+        let Some(holdout) = config.validation.validation_split.as_ref() else {
+            return Ok(self);
+        };
+        if self.validation.is_some() {
+            return Ok(self);
+        }
+        // Before items get other numbers than they have in the file.
+        check_finite(self.train.images())?;
+        let (rest, held_out) = holdout::draw(&self.train, *holdout, config.seed)?;
+        Ok(Splits {
+            validation: Some(self.train.select(&held_out)),
+            train: self.train.select(&rest),
+            test: self.test,
+        })
+    }
+}
+
+/// Opens a set that goes with `train`. Widths first: labels of another data set would only hide what is wrong.
+fn open_beside(train: &Dataset, pair: &Pair, mode: DataMode) -> Result<Dataset> {
+    let images = mode.open(&pair.images)?;
+    if images.header().features() != train.features() {
+        return Err(Error::Data(Refusal::new(
+            images.path().display(),
+            format!("{} features an item", images.header().features()),
+            format!(
+                "{}, as in {}",
+                train.features(),
+                train.images().path().display()
+            ),
+        )));
+    }
+    let labels = IdxFile::open(&pair.labels)?;
+    let set = Dataset::new(images, &labels, Some(train.classes()))?;
+    check_finite(set.images())?;
+    Ok(set)
 }

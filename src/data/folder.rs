@@ -45,7 +45,11 @@ pub fn find(folder: &Path) -> Result<Files> {
         (None, Some(_)) => return Err(missing(folder, TEST, "images")),
         (Some(_), None) => return Err(missing(folder, TEST, "labels")),
     };
-    Ok(Files { train, test })
+    Ok(Files {
+        train,
+        validation: None,
+        test,
+    })
 }
 
 /// Whether `folder` looks like a data set: whether [`find`] would get as far as the training images.

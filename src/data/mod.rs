@@ -2,7 +2,7 @@
 //!
 //! `folder` finds the files, `gzip` decodes what is compressed, `mmap` and `idx` turn bytes into typed
 //! items, `dataset` pairs images with labels, `preprocessing` fixes how an item becomes inputs by `scaling` and
-//! `columns`, `loader` shuffles; `fingerprint` tells whether data are the same, `watch` whether they change underfoot;
+//! `columns`, `holdout` draws a validation set, `loader` shuffles; `fingerprint` tells whether data are the same, `watch` whether they change underfoot;
 //! `digits` draws and `generated` writes a set for those who have none, `fetch` gets one from the web.
 
 pub mod columns;
@@ -13,6 +13,7 @@ pub mod fingerprint;
 pub mod folder;
 pub mod generated;
 mod gzip;
+pub mod holdout;
 pub mod idx;
 pub mod loader;
 pub mod mmap;

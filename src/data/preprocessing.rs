@@ -41,11 +41,22 @@ impl Preprocessing {
         train: &IdxFile,
         workers: &Workers,
     ) -> Result<Preprocessing> {
-        if config.window_for(train.header().items()).is_some() {
-            let scaling = Scaling::fit(config.scale, train)?;
-            return Ok(Preprocessing::whole(scaling, train.header().features()));
-        }
-        Preprocessing::fit(config.scale, train, workers)
+        let scaling = Scaling::fit(config.scale, train)?;
+        Ok(Preprocessing::under(scaling, config, train, workers))
+    }
+
+    /// [`Preprocessing::for_run`] under a `scaling` that is known.
+    pub fn under(
+        scaling: Scaling,
+        config: &TrainConfig,
+        train: &IdxFile,
+        workers: &Workers,
+    ) -> Preprocessing {
+        let columns = match config.window_for(train.header().items()) {
+            Some(_) => Columns::all(train.header().features()),
+            None => Columns::of(train, scaling, workers),
+        };
+        Preprocessing { scaling, columns }
     }
 
     /// All `features` as inputs under `scaling`: for a model, which no longer knows what it was trained on.

@@ -10,7 +10,7 @@ use multiversion::multiversion;
 
 use super::activation::{Activation, activate, activate_backward};
 use super::loss::cross_entropy_backward;
-use super::spec::Spec;
+use super::spec::{Layer, Spec};
 use crate::compute::affine::{Affine, Engine};
 use crate::compute::shared::{Matrix, Rows, RowsMut, SharedBuffer};
 use crate::data::Columns;
@@ -24,6 +24,8 @@ pub struct Network {
     layers: Vec<Affine>,
     biases: Vec<SharedBuffer<f32>>,
     bias_velocities: Vec<SharedBuffer<f32>>,
+    /// Whether training leaves a layer as it is, for each.
+    frozen: Vec<bool>,
     columns: Columns,
     /// Rows of the first layer's weights that no training moves, `[idle, out]`.
     idle_weight: Vec<f32>,
@@ -159,6 +161,7 @@ impl Network {
         Ok(Network {
             idle_weight: take_rows(first.split(parameters).0, first.fan_out, idle),
             columns: columns.clone(),
+            frozen: vec![false; layers.len()],
             spec: spec.clone(),
             layers,
             biases,
@@ -188,15 +191,51 @@ impl Network {
         }
     }
 
+    /// Leaves layers as they are from now on: no update moves their weights, biases or velocities.
+    ///
+    /// Shapes: `frozen [layers]`.
+    ///
+    /// # Panics
+    /// When there is not one for each layer.
+    pub fn freeze(&mut self, frozen: &[bool]) {
+        assert_eq!(frozen.len(), self.layers.len(), "layers of {}", self.spec);
+        self.frozen.copy_from_slice(frozen);
+    }
+
+    /// The first layer that training moves: gradients need not come further down.
+    fn first_trained(&self) -> usize {
+        let first = self.frozen.iter().position(|&frozen| !frozen);
+        first.unwrap_or(self.layers.len())
+    }
+
     /// What the network is.
     pub fn spec(&self) -> &Spec {
         &self.spec
     }
 
     /// Floating point operations of the matrix products to train on one sample: those of
-    /// [`Spec::training_flops`] without the columns that are left out.
+    /// [`Spec::training_flops`] without the columns that are left out and what frozen layers spare.
     pub fn training_flops(&self) -> f64 {
-        2.0 * self.forward_flops() + self.spec.backward_flops()
+        self.forward_flops() + self.backward_flops() + self.update_flops()
+    }
+
+    /// Those of the gradient back to the first layer that is trained, as [`Spec::backward_flops`].
+    pub fn backward_flops(&self) -> f64 {
+        let layers = self.spec.layers().iter().skip(self.first_trained() + 1);
+        layers.map(Layer::product_flops).sum()
+    }
+
+    /// Those of the weights' gradient: as many as forward, but for frozen layers.
+    pub fn update_flops(&self) -> f64 {
+        let layers = self.spec.layers().iter().zip(&self.frozen);
+        let spared = layers.filter(|(_, frozen)| **frozen);
+        let spared: f64 = spared.map(|(layer, _)| layer.product_flops()).sum();
+        // Idle columns of a frozen first layer are left out once.
+        let idle = match self.frozen[0] {
+            true => 2.0 * self.idle_weight.len() as f64,
+            false => 0.0,
+        };
+        self.forward_flops() - spared + idle
     }
 
     /// Those from inputs to logits, as [`Spec::forward_flops`] without the columns that are left out.
@@ -318,7 +357,7 @@ impl Network {
     }
 
     /// From the gradient at the logits back: for each layer from the last `dx = dz · wᵀ`, and `dz = dx ⊙ f'` for the
-    /// layer before.
+    /// layer before, down to the first layer that is trained.
     ///
     /// Overwrites the gradients at the outputs of the hidden layers for these rows.
     ///
@@ -328,7 +367,8 @@ impl Network {
     /// # Panics
     /// When `activations` are for inference only.
     pub unsafe fn backward(&self, activations: &Activations, rows: Range<usize>) {
-        for (index, layer) in self.layers.iter().enumerate().skip(1).rev() {
+        let above = self.first_trained() + 1;
+        for (index, layer) in self.layers.iter().enumerate().skip(above).rev() {
             // SAFETY: the caller's promise; `d_z` and `d_y` are buffers of different layers.
             unsafe {
                 let d_z = activations.d_z(index).rows(rows.clone());
@@ -346,7 +386,7 @@ impl Network {
     }
 
     /// `v = μ v + g` and `w = w − η v` for one piece of the parameters, with the gradient `dw = xᵀ · dz` or
-    /// `db = Σ_rows dz` over the first `rows` rows.
+    /// `db = Σ_rows dz` over the first `rows` rows. Pieces of frozen layers stay as they are.
     ///
     /// # Safety
     /// Until the next barrier no other worker takes this piece, and none runs rows forward or backward.
@@ -359,6 +399,9 @@ impl Network {
             if piece > layer.pieces() {
                 piece -= layer.pieces() + 1;
                 continue;
+            }
+            if self.frozen[index] {
+                return;
             }
             // SAFETY: the caller's promise.
             unsafe {

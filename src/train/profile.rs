@@ -21,7 +21,7 @@ pub enum Phase {
     Backward,
     /// The weights' gradient, the optimiser's update, and the transpose for the next step.
     Update,
-    /// The test set.
+    /// The validation or test set.
     Evaluation,
     /// At a barrier for the others, and the little that one worker does for all.
     Waiting,

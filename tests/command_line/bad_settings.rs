@@ -145,7 +145,7 @@ fn rejects_names_that_stand_for_nothing_and_lists_those_that_do() {
             "init",
             "auto, zero, normal, xavier, xavier-uniform, he, he-uniform",
         ),
-        ("scale", "unit, standard, none"),
+        ("scale", "unit, standard, none, model"),
         ("engine", "auto, openblas, native, portable"),
         ("format", "text, json"),
     ] {

@@ -24,6 +24,7 @@ mod predict;
 mod same_model;
 mod streams;
 mod training;
+mod validation;
 
 #[cfg(feature = "fetch")]
 #[path = "../mnist/mod.rs"]

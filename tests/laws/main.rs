@@ -8,9 +8,11 @@ mod gradients;
 mod resumption;
 mod symmetry;
 mod threads;
+mod validation;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::time::Duration;
 
 use perceptor::TrainConfig;
 use perceptor::compute::Engine;

@@ -4,14 +4,14 @@ use super::*;
 
 /// Keeps the state after every step and every epoch.
 #[derive(Default)]
-struct Everything(Vec<State>);
+pub struct Everything(pub Vec<State>);
 
 impl Supervisor for Everything {
     fn after_step(&mut self, _: Place) -> Then {
         Then::Save
     }
 
-    fn after_epoch(&mut self, _: &[EpochMetrics]) -> perceptor::Result<Then> {
+    fn after_epoch(&mut self, _: &[EpochMetrics], _: bool) -> perceptor::Result<Then> {
         Ok(Then::Save)
     }
 
@@ -42,6 +42,7 @@ fn a_run_that_goes_on_from_any_step_ends_in_the_same_model() {
         };
         let splits = Splits {
             train: train_set,
+            validation: None,
             test: Some(test_set),
         };
         let run = |threads, from, supervisor: &mut dyn Supervisor| {

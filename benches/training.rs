@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use perceptor::compute::Engine;
 use perceptor::compute::affine::Affine;
+use perceptor::compute::affine::Keeps;
 use perceptor::compute::parallel::{Pieces, Workers};
 use perceptor::compute::shared::Matrix;
 use perceptor::data::idx::{ElementType, Header};
@@ -19,16 +20,13 @@ use perceptor::data::mmap::Bytes;
 use perceptor::data::{Dataset, IdxFile, Preprocessing, Scale};
 use perceptor::nn::init::initial_parameters;
 use perceptor::nn::{Activation, Init, Spec};
-use perceptor::optim::Sgd;
+use perceptor::optim::Rule;
 use perceptor::random::{Purpose, stream};
+use perceptor::schedule::Schedule;
 use perceptor::train::Stepper;
 use rand::RngExt;
 
 const ITEMS: usize = 6000;
-const SGD: Sgd = Sgd {
-    learning_rate: 0.05,
-    momentum: 0.9,
-};
 
 /// Networks and batch sizes that are timed.
 const WORK: [(&[usize], Activation, usize); 3] = [
@@ -163,7 +161,9 @@ fn products(
     (rows, fan_in, fan_out): (usize, usize, usize),
 ) {
     let weight = vec![0.25; fan_in * fan_out];
-    let layer = Affine::new(engine, &weight, (fan_in, fan_out), true).expect("a layer");
+    let still = Rule::sgd(0.0);
+    let keeps = Keeps::of(&still);
+    let layer = Affine::new(engine, &weight, (fan_in, fan_out), true, keeps).expect("a layer");
     let filled = |width: usize, value: f32| {
         let matrix = Matrix::zeroed(rows, width).expect("memory");
         // SAFETY: the matrix is ours alone.
@@ -178,13 +178,10 @@ fn products(
     let forward = |b: usize| unsafe { layer.forward(x.rows(block(b)), z.rows_mut(block(b))) };
     // SAFETY: as above.
     let input = |b: usize| unsafe { layer.backward(dz.rows(block(b)), dx.rows_mut(block(b))) };
-    let still = Sgd {
-        learning_rate: 0.0,
-        momentum: 0.0,
-    };
+    let still = still.at(1, 0.0);
     // SAFETY: each piece is one worker's alone, and as above.
     let update = |piece: usize| unsafe {
-        layer.update(piece, x.rows(0..rows), dz.rows(0..rows), still);
+        layer.update(piece, x.rows(0..rows), dz.rows(0..rows), &still);
     };
     let (blocks, pieces) = (rows / BLOCK, layer.pieces());
     together(workers, 1, blocks, forward);
@@ -193,7 +190,7 @@ fn products(
     let mut velocity = vec![f32::NAN; fan_in * fan_out];
     // SAFETY: the workers are done.
     unsafe {
-        layer.copy_velocity(&mut velocity);
+        layer.copy_slot(0, &mut velocity);
         // Powers of two, summed exactly.
         let row = rows - 1..rows;
         let z = &z.rows(row.clone()).values[..fan_out];
@@ -231,8 +228,17 @@ fn stepper(
     let spec = Spec::new(784, hidden, 10, activation).expect("a spec");
     let start = initial_parameters(&spec, Init::Auto, 0.0, 1);
     let preprocessing = preprocessing(data);
-    Stepper::new(&spec, &start, preprocessing, engine, SGD, batch_size)
-        .expect("an engine that is here")
+    let (rule, schedule) = (Rule::sgd(0.9), Schedule::constant(0.05));
+    Stepper::new(
+        &spec,
+        &start,
+        preprocessing,
+        engine,
+        rule,
+        schedule,
+        batch_size,
+    )
+    .expect("an engine that is here")
 }
 
 /// Runs `bench` for every engine, thread count and work, with the path and shape of its id.

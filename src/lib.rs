@@ -16,6 +16,7 @@ pub mod random;
 pub mod reference;
 pub mod report;
 pub mod run;
+pub mod schedule;
 mod tensors;
 pub mod train;
 

@@ -16,6 +16,57 @@ pub struct Reference {
     pub activation: Activation,
     /// The flat buffer, `[parameters]`.
     pub parameters: Vec<f64>,
+    /// What the outputs of each hidden layer are multiplied by on their way to the next, `[out_l]` for each: 0 where a unit
+    /// is dropped. Empty where there is no dropout.
+    pub masks: Vec<Vec<f64>>,
+}
+
+/// What is minimised for one sample, as a function of the last layer's outputs.
+#[derive(Debug, Clone, Copy)]
+pub enum Objective {
+    /// Cross-entropy of the softmax against `(1 − smoothing) · onehot(label) + smoothing / classes`, in nats.
+    CrossEntropy {
+        /// The true class.
+        label: usize,
+        /// The share of the truth that is spread over all classes.
+        smoothing: f64,
+    },
+}
+
+impl Objective {
+    /// The truth, as a distribution over `classes`.
+    fn truth(self, classes: usize) -> Vec<f64> {
+        let Objective::CrossEntropy { label, smoothing } = self;
+        let mut truth = vec![smoothing / classes as f64; classes];
+        truth[label] += 1.0 - smoothing;
+        truth
+    }
+
+    /// Shapes: `z [classes]`.
+    fn loss(self, z: &[f64]) -> f64 {
+        let truth = self.truth(z.len());
+        let terms = truth.iter().zip(log_softmax(z)).map(|(t, ln_p)| -t * ln_p);
+        terms.sum()
+    }
+
+    /// Its gradient.
+    ///
+    /// Shapes: `z [classes]`; gives `[classes]`.
+    fn gradient(self, z: &[f64]) -> Vec<f64> {
+        let truth = self.truth(z.len());
+        let terms = truth
+            .iter()
+            .zip(log_softmax(z))
+            .map(|(t, ln_p)| ln_p.exp() - t);
+        terms.collect()
+    }
+}
+
+/// `z − ln Σ eᶻ`.
+fn log_softmax(z: &[f64]) -> Vec<f64> {
+    let largest = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = z.iter().map(|z| (z - largest).exp()).sum();
+    z.iter().map(|z| z - largest - sum.ln()).collect()
 }
 
 impl Reference {
@@ -53,6 +104,15 @@ impl Reference {
         }
     }
 
+    /// What the layer behind hidden layer `layer` takes, for the affine outputs `z` of that.
+    fn hidden_outputs(&self, layer: usize, z: &[f64]) -> Vec<f64> {
+        let y = z.iter().map(|&z| self.activate(z));
+        match self.masks.get(layer) {
+            None => y.collect(),
+            Some(mask) => y.zip(mask).map(|(y, m)| y * m).collect(),
+        }
+    }
+
     /// Where layer `layer` starts in the flat buffer.
     fn start(&self, layer: usize) -> usize {
         (0..layer)
@@ -70,7 +130,7 @@ impl Reference {
             let start = self.start(layer);
             let input = match outputs.last() {
                 None => x.to_vec(),
-                Some(z) => z.iter().map(|&z| self.activate(z)).collect(),
+                Some(z) => self.hidden_outputs(layer - 1, z),
             };
             let z = (0..fan_out)
                 .map(|j| {
@@ -88,11 +148,16 @@ impl Reference {
     ///
     /// Shapes: `x [inputs]`.
     pub fn loss(&self, x: &[f64], label: usize) -> f64 {
+        let smoothing = 0.0;
+        self.loss_of(x, Objective::CrossEntropy { label, smoothing })
+    }
+
+    /// The objective for one sample.
+    ///
+    /// Shapes: `x [inputs]`.
+    pub fn loss_of(&self, x: &[f64], objective: Objective) -> f64 {
         let outputs = self.affine_outputs(x);
-        let logits = &outputs[outputs.len() - 1];
-        let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let sum: f64 = logits.iter().map(|z| (z - largest).exp()).sum();
-        sum.ln() + largest - logits[label]
+        objective.loss(&outputs[outputs.len() - 1])
     }
 
     /// The gradient of the loss of one sample by backpropagation
@@ -100,24 +165,23 @@ impl Reference {
     ///
     /// Shapes: `x [inputs]`; gives `[parameters]`.
     pub fn gradient(&self, x: &[f64], label: usize) -> Vec<f64> {
+        let smoothing = 0.0;
+        self.gradient_of(x, Objective::CrossEntropy { label, smoothing })
+    }
+
+    /// [`Reference::gradient`] of any objective.
+    ///
+    /// Shapes: `x [inputs]`; gives `[parameters]`.
+    pub fn gradient_of(&self, x: &[f64], objective: Objective) -> Vec<f64> {
         let outputs = self.affine_outputs(x);
         let mut gradient = vec![0.0; self.parameters.len()];
-        let logits = &outputs[outputs.len() - 1];
-        let sum: f64 = logits.iter().map(|z| (z - logits[label]).exp()).sum();
-        let mut dz: Vec<f64> = logits
-            .iter()
-            .enumerate()
-            .map(|(class, z)| (z - logits[label]).exp() / sum - f64::from(u8::from(class == label)))
-            .collect();
+        let mut dz = objective.gradient(&outputs[outputs.len() - 1]);
         for layer in (0..self.sizes.len() - 1).rev() {
             let (fan_in, fan_out) = (self.sizes[layer], self.sizes[layer + 1]);
             let start = self.start(layer);
             let input: Vec<f64> = match layer {
                 0 => x.to_vec(),
-                _ => outputs[layer - 1]
-                    .iter()
-                    .map(|&z| self.activate(z))
-                    .collect(),
+                _ => self.hidden_outputs(layer - 1, &outputs[layer - 1]),
             };
             let mut dx = vec![0.0; fan_in];
             for j in 0..fan_out {
@@ -128,6 +192,9 @@ impl Reference {
                 }
             }
             if layer > 0 {
+                if let Some(mask) = self.masks.get(layer - 1) {
+                    dx.iter_mut().zip(mask).for_each(|(d, m)| *d *= m);
+                }
                 let before = outputs[layer - 1].iter().zip(&dx);
                 dz = before
                     .map(|(&z, d)| d * self.activate_derivative(z))
@@ -141,13 +208,21 @@ impl Reference {
     ///
     /// Shapes: `x [inputs]`; gives `[parameters]`.
     pub fn gradient_by_differences(&self, x: &[f64], label: usize, h: f64) -> Vec<f64> {
+        let smoothing = 0.0;
+        self.differences_of(x, Objective::CrossEntropy { label, smoothing }, h)
+    }
+
+    /// [`Reference::gradient_by_differences`] of any objective.
+    ///
+    /// Shapes: `x [inputs]`; gives `[parameters]`.
+    pub fn differences_of(&self, x: &[f64], objective: Objective, h: f64) -> Vec<f64> {
         let mut moved = self.clone();
         (0..self.parameters.len())
             .map(|at| {
                 moved.parameters[at] = self.parameters[at] + h;
-                let above = moved.loss(x, label);
+                let above = moved.loss_of(x, objective);
                 moved.parameters[at] = self.parameters[at] - h;
-                let below = moved.loss(x, label);
+                let below = moved.loss_of(x, objective);
                 moved.parameters[at] = self.parameters[at];
                 (above - below) / (2.0 * h)
             })

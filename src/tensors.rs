@@ -43,7 +43,7 @@ pub(crate) struct Layout {
     /// Whether weights are `[out, in]` and not `[in, out]`.
     pub outputs_first: bool,
     /// What stands behind them.
-    pub ending: &'static str,
+    pub ending: String,
 }
 
 impl Layout {
@@ -52,7 +52,7 @@ impl Layout {
         Layout {
             stems: (0..layers).map(layer_name).collect(),
             outputs_first: false,
-            ending: "",
+            ending: String::new(),
         }
     }
 
@@ -62,13 +62,16 @@ impl Layout {
         Layout {
             stems: (0..layers).map(|layer| (2 * layer).to_string()).collect(),
             outputs_first: true,
-            ending: "",
+            ending: String::new(),
         }
     }
 
     /// The same with `ending` behind every name.
-    pub fn ending(self, ending: &'static str) -> Layout {
-        Layout { ending, ..self }
+    pub fn ending(self, ending: &str) -> Layout {
+        Layout {
+            ending: ending.to_owned(),
+            ..self
+        }
     }
 
     /// The names of weight and bias of each layer.

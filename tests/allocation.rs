@@ -15,8 +15,10 @@ use perceptor::data::idx::{ElementType, Header};
 use perceptor::data::mmap::Bytes;
 use perceptor::data::{Dataset, IdxFile, Preprocessing, Scale, Scaling};
 use perceptor::nn::init::initial_parameters;
-use perceptor::nn::{Activation, Init, Spec};
-use perceptor::optim::Sgd;
+use perceptor::nn::loss::CrossEntropy;
+use perceptor::nn::{Activation, Dropout, Init, Noise, Spec};
+use perceptor::optim::{Optimizer, Rule};
+use perceptor::schedule::Schedule;
 use perceptor::train::Stepper;
 
 struct Counting;
@@ -69,10 +71,24 @@ fn a_step_allocates_nothing_after_the_first() {
         offset: 0.0,
         factor: 0.1,
     };
-    let sgd = Sgd {
-        learning_rate: 0.1,
-        momentum: 0.9,
-    };
+    let schedule = Schedule::constant(0.1);
+    let rules = [
+        Rule::sgd(0.9),
+        Rule {
+            weight_decay: 0.01,
+            l1: 1e-4,
+            max_norm: Some(1.0),
+            clip_norm: Some(0.1),
+            clip_value: Some(0.1),
+            average: Some(0.9),
+            ..Rule::from(Optimizer::Adam {
+                beta1: 0.9,
+                beta2: 0.999,
+                epsilon: 1e-8,
+                decoupled: true,
+            })
+        },
+    ];
     let (rows, steps) = (150usize, 20);
     let data = dataset(rows, 784);
     // matrixmultiply allocates a packing buffer in each product, and is left out.
@@ -82,7 +98,10 @@ fn a_step_allocates_nothing_after_the_first() {
         .filter(|engine| engine.resolve().is_ok())
     {
         for hidden in [&[][..], &[100][..], &[64, 33][..]] {
-            for threads in [1, 2, 3] {
+            for (threads, rule) in [1, 2, 3]
+                .into_iter()
+                .flat_map(|t| rules.map(|rule| (t, rule)))
+            {
                 let workers = NonZeroUsize::new(threads).expect("not zero");
                 let workers = Workers::new(workers).expect("workers");
                 // The counts below mean something only if every worker's allocations are counted.
@@ -100,8 +119,23 @@ fn a_step_allocates_nothing_after_the_first() {
                     _ => Preprocessing::fit(Scale::Unit, data.images(), &workers).expect("inputs"),
                 };
                 assert_eq!(preprocessing.columns.idle().is_empty(), hidden.len() == 1);
-                let stepper = Stepper::new(&spec, &start, preprocessing, engine, sgd, rows);
+                let stepper =
+                    Stepper::new(&spec, &start, preprocessing, engine, rule, schedule, rows);
                 let mut stepper = stepper.expect("an engine that is here");
+                // With all noise and weights there are in two of the networks.
+                if hidden.len() < 2 {
+                    let noise = Noise {
+                        seed: 1,
+                        inputs: 0.1,
+                        input_dropout: Dropout::new(0.2),
+                        dropout: Dropout::new(0.5),
+                    };
+                    stepper.set_noise(noise).expect("memory");
+                    stepper.set_loss(CrossEntropy {
+                        smoothing: 0.1,
+                        class_weights: Some(vec![2.0; 10]),
+                    });
+                }
                 let batch: Vec<u32> = (0..rows as u32).collect();
                 let mut after_first = 0;
                 let order = batch.repeat(steps);

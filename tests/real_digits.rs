@@ -53,7 +53,7 @@ fn generated_digits_are_a_problem_and_teach_real_ones() {
     let model = outcome.model;
     let preprocessing = model.preprocessing();
     let columns = &preprocessing.columns;
-    let network = Network::new(&model.spec, &model.parameters, columns, Engine::Auto);
+    let network = Network::for_inference(&model.spec, &model.parameters, columns, Engine::Auto);
     let mut evaluator =
         Evaluator::new(&model.spec, preprocessing.clone(), &workers).expect("memory");
     let evaluation = evaluator.evaluate(&workers, &network.expect("a network"), &test);

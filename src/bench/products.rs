@@ -12,11 +12,12 @@ use serde::{Deserialize, Serialize};
 use super::statistics::median;
 use crate::compute::Engine;
 use crate::compute::affine::Affine;
+use crate::compute::affine::Keeps;
 use crate::compute::parallel::Workers;
 use crate::compute::shared::Matrix;
 use crate::error::Result;
 use crate::nn::Spec;
-use crate::optim::Sgd;
+use crate::optim::Rule;
 
 /// One of the three products of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,7 +133,13 @@ impl Layer {
     ) -> Result<Layer> {
         let weight: Vec<f32> = (0..fan_in * fan_out).map(varied).collect();
         Ok(Layer {
-            affine: Affine::new(engine, &weight, (fan_in, fan_out), inputs_need_gradient)?,
+            affine: Affine::new(
+                engine,
+                &weight,
+                (fan_in, fan_out),
+                inputs_need_gradient,
+                Keeps::of(&Rule::sgd(0.5)),
+            )?,
             rows,
             x: filled(rows, fan_in)?,
             z: filled(rows, fan_out)?,
@@ -145,10 +152,7 @@ impl Layer {
     fn run(&self, stage: Stage) {
         let rows = 0..self.rows;
         // The velocity stays bounded and the weights stay: any number of calls does the same work.
-        let sgd = Sgd {
-            learning_rate: 0.0,
-            momentum: 0.5,
-        };
+        let step = Rule::sgd(0.5).at(1, 0.0);
         // SAFETY: layer and matrices belong to this struct, and one thread runs one call at a time.
         unsafe {
             match stage {
@@ -163,7 +167,7 @@ impl Layer {
                 Stage::WeightUpdate => {
                     let (x, dz) = (self.x.rows(rows.clone()), self.dz.rows(rows));
                     for piece in 0..self.affine.pieces() {
-                        self.affine.update(piece, x, dz, sgd);
+                        self.affine.update(piece, x, dz, &step);
                     }
                 }
             }

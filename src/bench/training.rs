@@ -19,7 +19,6 @@ use crate::data::{Dataset, Preprocessing};
 use crate::error::{Error, Result};
 use crate::nn::init::initial_parameters;
 use crate::nn::{Network, Spec};
-use crate::optim::Sgd;
 use crate::train::Stepper;
 
 /// Training at one number of threads.
@@ -74,11 +73,8 @@ impl<'a> Trainee<'a> {
     ) -> Result<Trainee<'a>> {
         let preprocessing = Preprocessing::for_run(config, data.images(), workers)?;
         let parameters = initial_parameters(spec, config.init, config.bias_init, config.seed);
-        let sgd = Sgd {
-            learning_rate: config.optimizer.learning_rate,
-            momentum: config.optimizer.momentum,
-        };
         let batch_size = config.batch_size.min(data.items());
+        let schedule = config.schedule(data.items().div_ceil(batch_size))?;
         Ok(Trainee {
             config,
             data,
@@ -87,7 +83,8 @@ impl<'a> Trainee<'a> {
                 &parameters,
                 preprocessing,
                 config.engine,
-                sgd,
+                config.optimizer.rule(),
+                schedule,
                 batch_size,
             )?,
             order: Order::new(data.items(), config.window_for(data.items())),
@@ -136,7 +133,7 @@ impl<'a> Trainee<'a> {
                 step,
                 what: "training loss",
                 value: loss,
-                learning_rate: self.config.optimizer.learning_rate,
+                learning_rate: self.stepper.last_learning_rate(),
             }),
             None => Ok(rest + shuffle * steps.min(self.steps()) as f64 / self.steps() as f64),
         }

@@ -9,11 +9,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use perceptor::bench::{self, Goal, Record, Settings, compare};
 use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
-use perceptor::config::OptimizerConfig;
+use perceptor::config::{LearningRate, OptimizerConfig, OptimizerName};
 use perceptor::data::Splits;
 use perceptor::nn::Activation;
 use perceptor::report::benchmark::{write_json, write_markdown, write_text};
-use perceptor::train::trainer::spec_for;
+use perceptor::train::prepare::spec_for;
 use perceptor::{Error, Refusal, TrainConfig};
 
 use super::engine::{Tell, choose};
@@ -70,10 +70,16 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", help_heading = "Training", default_value_t = TrainConfig::default().batch_size)]
     batch_size: usize,
     /// Learning rate, on the mean gradient of a batch
-    #[arg(long, value_name = "X", help_heading = "Training", default_value_t = TrainConfig::default().optimizer.learning_rate, allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", help_heading = "Training", default_value_t = OptimizerName::default().default_learning_rate(), allow_negative_numbers = true)]
     lr: f32,
     /// Momentum, 0 to below 1
-    #[arg(long, value_name = "X", help_heading = "Training", default_value_t = TrainConfig::default().optimizer.momentum, allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "X",
+        help_heading = "Training",
+        default_value_t = 0.9,
+        allow_negative_numbers = true
+    )]
     momentum: f32,
     /// Seed of all randomness
     #[arg(long, value_name = "N", help_heading = "Training", default_value_t = TrainConfig::default().seed, overrides_with = "seed")]
@@ -247,8 +253,9 @@ impl BenchArgs {
             epochs: self.epochs,
             batch_size: self.batch_size,
             optimizer: OptimizerConfig {
-                learning_rate: self.lr,
-                momentum: self.momentum,
+                learning_rate: Some(LearningRate::Value(self.lr)),
+                momentum: Some(self.momentum),
+                ..OptimizerConfig::default()
             },
             seed: self.seed,
             engine: self.engine,

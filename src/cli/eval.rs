@@ -49,7 +49,7 @@ impl EvalArgs {
         let preprocessing = model.preprocessing();
         let columns = &preprocessing.columns;
         let engine = choose(self.compute.engine, spec, MOST_ITEMS, Tell::Work)?;
-        let network = Network::new(spec, &model.parameters, columns, engine)?;
+        let network = Network::for_inference(spec, &model.parameters, columns, engine)?;
         let mut evaluator = Evaluator::new(spec, preprocessing, &workers)?;
         let evaluation = evaluator.evaluate(&workers, &network, &data)?;
         let name = self.model.display().to_string();

@@ -95,7 +95,7 @@ impl PredictArgs {
         let columns = &preprocessing.columns;
         let engine = self.compute.engine;
         let engine = choose(engine, &model.spec, BLOCK_ITEMS, Tell::Work)?;
-        let network = Network::new(&model.spec, &model.parameters, columns, engine)?;
+        let network = Network::for_inference(&model.spec, &model.parameters, columns, engine)?;
         let mut evaluator = Evaluator::new(&model.spec, preprocessing, &workers)?;
         let mut out = BufWriter::new(io::stdout().lock());
         write_header(&mut out, format, detail, classes)?;

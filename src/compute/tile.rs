@@ -9,7 +9,10 @@
 use std::arch::x86_64::{__m256, __m512};
 
 use super::simd::{Vector, prefetch};
-use crate::optim::Sgd;
+
+/// Floats across the widest tile of any instruction set, and in the largest one.
+pub(super) const MOST_WIDTH: usize = 48;
+pub(super) const MOST_TILE: usize = 8 * MOST_WIDTH;
 
 /// Where a strided operand lies.
 #[derive(Debug, Clone, Copy)]
@@ -40,8 +43,10 @@ pub(super) enum Sink {
         v: *mut f32,
         /// Floats from one row of both to the next.
         row: usize,
-        /// η and μ.
-        sgd: Sgd,
+        /// The momentum μ.
+        momentum: f32,
+        /// The learning rate η.
+        learning_rate: f32,
     },
 }
 
@@ -233,9 +238,15 @@ unsafe fn kernel<V: Vector, const MR: usize, const NV: usize>(
                     }
                 });
             }
-            Sink::Update { w, v, row, sgd } => {
-                let momentum = V::splat(sgd.momentum);
-                let rate = V::splat(-sgd.learning_rate);
+            Sink::Update {
+                w,
+                v,
+                row,
+                momentum,
+                learning_rate,
+            } => {
+                let momentum = V::splat(momentum);
+                let rate = V::splat(-learning_rate);
                 for_rows!(MR, r, {
                     for (j, sum) in tile[r].iter().enumerate() {
                         let at = r * row + j * V::LANES;
@@ -341,10 +352,6 @@ mod tests {
             let columns = set.lanes();
             for (before, after) in cases {
                 let (mut w, mut v) = (vec![0.0f32; columns], vec![before; columns]);
-                let still = Sgd {
-                    learning_rate: 0.0,
-                    momentum: 1.0,
-                };
                 let zeros = vec![0.0f32; columns];
                 let operand = |k| Operand {
                     start: zeros.as_ptr(),
@@ -355,7 +362,8 @@ mod tests {
                     w: w.as_mut_ptr(),
                     v: v.as_mut_ptr(),
                     row: columns,
-                    sgd: still,
+                    momentum: 1.0,
+                    learning_rate: 0.0,
                 };
                 // SAFETY: the processor has `set`, and all buffers have the tile's size.
                 unsafe { set.tile((1, 1), 1, operand(1), operand(columns), sink) };
@@ -376,10 +384,7 @@ mod tests {
                     let columns = registers * set.lanes();
                     let (a, b) = (numbers(rows * depth, 1), numbers(depth * columns, 2));
                     let (w, v) = (numbers(rows * columns, 3), numbers(rows * columns, 4));
-                    let sgd = Sgd {
-                        learning_rate: 0.3,
-                        momentum: 0.7,
-                    };
+                    let (momentum, learning_rate) = (0.7f32, 0.3f32);
                     let (mut c, mut new_w, mut new_v) = (vec![0.0; w.len()], w.clone(), v.clone());
                     let a_at = Operand {
                         start: a.as_ptr(),
@@ -400,7 +405,8 @@ mod tests {
                         w: w_at,
                         v: v_at,
                         row: columns,
-                        sgd,
+                        momentum,
+                        learning_rate,
                     };
                     for sink in [store, update] {
                         // SAFETY: the processor has `set`, and all buffers have the tile's size.
@@ -411,8 +417,8 @@ mod tests {
                         let sum = (0..depth).fold(0.0f32, |sum, k| {
                             a[row * depth + k].mul_add(b[k * columns + column], sum)
                         });
-                        let velocity = sgd.momentum.mul_add(v[at], sum);
-                        let weight = (-sgd.learning_rate).mul_add(velocity, w[at]);
+                        let velocity = momentum.mul_add(v[at], sum);
+                        let weight = (-learning_rate).mul_add(velocity, w[at]);
                         let found = [c[at], new_v[at], new_w[at]].map(f32::to_bits);
                         let expected = [sum, velocity, weight].map(f32::to_bits);
                         assert_eq!(found, expected, "{set:?} {rows}×{registers} at {at}");

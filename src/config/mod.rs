@@ -4,20 +4,25 @@
 //! here are the data, which have their own checks, and the number of threads, which is an argument of the workers
 //! and changes no bit of the result.
 
+mod class_weight;
 mod optimizer;
 mod regularization;
+mod schedule;
 mod validation;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::optimizer::OptimizerConfig;
+pub use self::class_weight::ClassWeight;
+pub use self::optimizer::{LearningRate, OptimizerConfig, OptimizerName};
 pub use self::regularization::RegularizationConfig;
+pub use self::schedule::ScheduleConfig;
 pub use self::validation::{EarlyStop, Holdout, MaxTime, ValidationConfig};
 
 use crate::compute::Engine;
 use crate::data::Scale;
 use crate::error::{Error, Refusal, Result};
 use crate::nn::{Activation, Init};
+use crate::schedule::Schedule;
 
 /// Everything that decides what a run computes, beside the data. The default is the network of the classic
 /// tutorial: one hidden layer of 100 sigmoid units.
@@ -47,6 +52,9 @@ pub struct TrainConfig {
     /// How a gradient moves the weights.
     #[serde(flatten)]
     pub optimizer: OptimizerConfig,
+    /// How the learning rate goes.
+    #[serde(flatten)]
+    pub schedule: ScheduleConfig,
     /// What keeps the network from learning its training set by heart.
     #[serde(flatten)]
     pub regularization: RegularizationConfig,
@@ -72,6 +80,7 @@ impl Default for TrainConfig {
             shuffle_window: None,
             batch_size: 32,
             optimizer: OptimizerConfig::default(),
+            schedule: ScheduleConfig::default(),
             regularization: RegularizationConfig::default(),
             validation: ValidationConfig::default(),
             seed: 1,
@@ -86,11 +95,42 @@ impl TrainConfig {
         self.shuffle_window.filter(|&window| window < items)
     }
 
+    /// The same with what optimiser and schedule have by default where nothing was set, as it is recorded.
+    pub fn resolved(&self) -> TrainConfig {
+        TrainConfig {
+            optimizer: self.optimizer.resolved(),
+            schedule: self.schedule.resolved(self.epochs),
+            ..self.clone()
+        }
+    }
+
+    /// Whether weights of features that are zero in every item move, so that these cannot be left out.
+    pub fn moves_idle_weights(&self) -> bool {
+        self.regularization.input_noise > 0.0 || self.optimizer.rule().moves_idle_weights()
+    }
+
+    /// The schedule of a run with `steps_an_epoch`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when the learning rate is still to be found.
+    pub fn schedule(&self, steps_an_epoch: usize) -> Result<Schedule> {
+        let Some(rate) = self.optimizer.rate() else {
+            let expected = "a number where a run begins";
+            return Err(Error::Config(
+                Refusal::new("--lr", "auto", expected).hint("train::range_test finds one"),
+            ));
+        };
+        let schedule = &self.schedule;
+        Ok(schedule.schedule(rate, self.epochs, steps_an_epoch))
+    }
+
     /// One with a value in every option that may be none, for the list of keys.
     pub(crate) fn full() -> TrainConfig {
         TrainConfig {
             freeze: vec![String::new()],
             shuffle_window: Some(1),
+            optimizer: OptimizerConfig::full(),
+            schedule: ScheduleConfig::full(),
             regularization: RegularizationConfig::full(),
             validation: ValidationConfig::full(),
             ..TrainConfig::default()
@@ -126,6 +166,7 @@ impl TrainConfig {
         let demands = own
             .into_iter()
             .chain(self.optimizer.demands())
+            .chain(self.schedule.demands(self.epochs))
             .chain(self.regularization.demands())
             .chain(self.validation.demands());
         demands

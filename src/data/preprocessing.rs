@@ -32,7 +32,7 @@ impl Preprocessing {
     }
 
     /// [`Preprocessing::fit`] for what `config` makes of `train`. A file that is read in windows, as it does not fit into
-    /// memory, is not read through just to find what could be left out.
+    /// memory, is not read through just to find what could be left out; and nothing may be left out whose weights move.
     ///
     /// # Errors
     /// As [`Scaling::fit`].
@@ -52,9 +52,10 @@ impl Preprocessing {
         train: &IdxFile,
         workers: &Workers,
     ) -> Preprocessing {
-        let columns = match config.window_for(train.header().items()) {
-            Some(_) => Columns::all(train.header().features()),
-            None => Columns::of(train, scaling, workers),
+        let windowed = config.window_for(train.header().items()).is_some();
+        let columns = match windowed || config.moves_idle_weights() {
+            true => Columns::all(train.header().features()),
+            false => Columns::of(train, scaling, workers),
         };
         Preprocessing { scaling, columns }
     }

@@ -18,9 +18,10 @@ use crate::data::{Dataset, IdxFile, Preprocessing};
 use crate::error::Result;
 use crate::nn::init::initial_parameters;
 use crate::nn::{Activation, Init, Spec};
-use crate::optim::Sgd;
+use crate::optim::Rule;
 use crate::random::{Purpose, stream};
 use crate::reference::Reference;
+use crate::schedule::Schedule;
 use crate::train::Stepper;
 
 /// A gradient may be off by this share of its largest element: some hundred roundings of `f32`.
@@ -39,10 +40,8 @@ const SHAPES: [(usize, &[usize], usize); 5] = [
 ];
 /// Rows of a batch and hidden widths; the last network's weights do not fit the cache of a core.
 const STEPS: [(usize, &[usize]); 3] = [(33, &[20]), (128, &[64, 33]), (100, &[1500, 100])];
-const SGD: Sgd = Sgd {
-    learning_rate: 0.2,
-    momentum: 0.9,
-};
+const LEARNING_RATE: f32 = 0.2;
+const MOMENTUM: f32 = 0.9;
 
 /// How far an engine was from the reference, at worst.
 #[derive(Debug, Clone, PartialEq)]
@@ -115,7 +114,16 @@ impl Case {
     fn stepper(&self, engine: Engine) -> Result<Stepper> {
         let as_it_is = Preprocessing::whole(AS_IT_IS, self.spec.inputs());
         let rows = self.batch.len();
-        Stepper::new(&self.spec, &self.parameters, as_it_is, engine, SGD, rows)
+        let (rule, schedule) = (Rule::sgd(MOMENTUM), Schedule::constant(LEARNING_RATE));
+        Stepper::new(
+            &self.spec,
+            &self.parameters,
+            as_it_is,
+            engine,
+            rule,
+            schedule,
+            rows,
+        )
     }
 
     fn reference(&self) -> Reference {
@@ -123,6 +131,7 @@ impl Case {
             sizes: self.spec.sizes(),
             activation: self.spec.activation(),
             parameters: self.parameters.iter().copied().map(f64::from).collect(),
+            masks: Vec::new(),
         }
     }
 
@@ -151,7 +160,7 @@ impl Case {
     fn fast_gradient(&self, engine: Engine, workers: &Workers) -> Result<Vec<f32>> {
         let mut stepper = self.stepper(engine)?;
         stepper.step(workers, &self.data, &self.batch);
-        Ok(stepper.velocity())
+        Ok(stepper.slots().swap_remove(0))
     }
 
     /// The bits of the parameters after a few steps.

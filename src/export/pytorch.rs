@@ -105,7 +105,7 @@ pub fn from_bytes(path: &Path, bytes: &[u8], untold: &Untold) -> Result<Model> {
     let layout = Layout {
         stems,
         outputs_first: true,
-        ending: "",
+        ending: String::new(),
     };
     let parameters = file.flat(&spec, &layout)?;
     Ok(Model {

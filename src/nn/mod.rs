@@ -2,16 +2,20 @@
 //!
 //! `spec` says what the network is and where each layer lies in the one flat parameter buffer, `init`
 //! fills it, `activation` and `loss` are formulas with their derivatives, `network` runs rows forward and
-//! backward and updates the weights, `symmetry` looks for units that learned nothing of their own.
+//! backward and updates the weights, `noise` is what training does to inputs and units, `symmetry` looks for units that
+//! learned nothing of their own.
 
 pub mod activation;
 pub mod init;
 pub mod loss;
 pub mod network;
+pub mod noise;
+mod parameter;
 pub mod spec;
 pub mod symmetry;
 
 pub use activation::Activation;
 pub use init::Init;
 pub use network::{Activations, Network};
+pub use noise::{Dropout, Noise};
 pub use spec::{Layer, Spec};

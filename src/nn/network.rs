@@ -4,26 +4,28 @@
 //! holds the logits. A worker runs rows of its own through all layers and back; the update then takes the weights
 //! apart in pieces and reads all rows. Nothing here allocates or knows where rows come from.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use multiversion::multiversion;
 
 use super::activation::{Activation, activate, activate_backward};
-use super::loss::cross_entropy_backward;
+use super::loss::CrossEntropy;
+use super::noise::{Dropout, Dropped};
+use super::parameter::Parameter;
 use super::spec::{Layer, Spec};
-use crate::compute::affine::{Affine, Engine};
+use crate::compute::affine::{Affine, Engine, Keeps};
 use crate::compute::shared::{Matrix, Rows, RowsMut, SharedBuffer};
 use crate::data::Columns;
 use crate::error::Result;
-use crate::optim::Sgd;
+use crate::optim::{Rule, Step};
 
-/// The parameters of a network with their velocity, in the layout of an engine.
+/// The parameters of a network with the optimiser's slots, in the layout of an engine.
 #[derive(Debug)]
 pub struct Network {
     spec: Spec,
     layers: Vec<Affine>,
-    biases: Vec<SharedBuffer<f32>>,
-    bias_velocities: Vec<SharedBuffer<f32>>,
+    biases: Vec<Parameter>,
     /// Whether training leaves a layer as it is, for each.
     frozen: Vec<bool>,
     columns: Columns,
@@ -39,6 +41,8 @@ pub struct Activations {
     idle_inputs: Option<Matrix>,
     labels: SharedBuffer<u32>,
     outputs: Vec<Matrix>,
+    /// What the layers behind see of hidden outputs in training with dropout.
+    pub(super) dropped: Option<Dropped>,
     d_outputs: Vec<Matrix>,
 }
 
@@ -72,8 +76,24 @@ impl Activations {
             idle_inputs: (idle > 0).then(|| Matrix::zeroed(rows, idle)).transpose()?,
             labels: SharedBuffer::zeroed(rows)?,
             outputs: outputs.collect::<Result<_>>()?,
+            dropped: None,
             d_outputs: Vec::new(),
         })
+    }
+
+    /// From now on hidden units are dropped, as the draws of [`super::Noise::draw`] say, or no longer are.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] when memory is not granted.
+    pub fn set_dropout(
+        &mut self,
+        spec: &Spec,
+        dropout: Option<Dropout>,
+        rows: usize,
+    ) -> Result<()> {
+        let dropped = dropout.map(|dropout| Dropped::zeroed(dropout, spec, rows));
+        self.dropped = dropped.transpose()?;
+        Ok(())
     }
 
     /// Inputs `[rows, active columns]` and labels `[rows]` to fill.
@@ -110,10 +130,10 @@ impl Activations {
 
     /// What layer `layer` takes.
     fn before(&self, layer: usize) -> &Matrix {
-        if layer == 0 {
-            &self.inputs
-        } else {
-            &self.outputs[layer - 1]
+        match (layer, &self.dropped) {
+            (0, _) => &self.inputs,
+            (_, Some(dropped)) => dropped.output(layer - 1),
+            (_, None) => &self.outputs[layer - 1],
         }
     }
 
@@ -124,37 +144,61 @@ impl Activations {
 }
 
 impl Network {
-    /// Takes over `parameters [parameters]`, laid out as `spec` says, with zero velocity. Weights of idle `columns` are
-    /// kept aside: training does not move them.
+    /// Takes over `parameters [parameters]`, laid out as `spec` says, for forward passes only.
     ///
     /// # Errors
     /// [`crate::Error::Config`] for an engine that is not here, or when memory is not granted.
     ///
     /// # Panics
     /// When `parameters` or `columns` are not of this `spec`.
-    pub fn new(
+    pub fn for_inference(
         spec: &Spec,
         parameters: &[f32],
         columns: &Columns,
         engine: Engine,
     ) -> Result<Network> {
+        Network::new(spec, parameters, columns, engine, Keeps::default())
+    }
+
+    /// Takes over `parameters [parameters]`, laid out as `spec` says, to be moved by `rule`: with slots as they begin.
+    /// Weights of idle `columns` are kept aside: training does not move them.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] for an engine that is not here, or when memory is not granted.
+    ///
+    /// # Panics
+    /// When `parameters` or `columns` are not of this `spec`.
+    pub fn for_training(
+        spec: &Spec,
+        parameters: &[f32],
+        columns: &Columns,
+        engine: Engine,
+        rule: &Rule,
+    ) -> Result<Network> {
+        Network::new(spec, parameters, columns, engine, Keeps::of(rule))
+    }
+
+    fn new(
+        spec: &Spec,
+        parameters: &[f32],
+        columns: &Columns,
+        engine: Engine,
+        keeps: Keeps,
+    ) -> Result<Network> {
         assert_eq!(parameters.len(), spec.parameters(), "parameters of {spec}");
         assert_eq!(columns.features(), spec.inputs(), "features of {spec}");
-        let (mut layers, mut biases, mut bias_velocities) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut layers, mut biases) = (Vec::new(), Vec::new());
         for (index, layer) in spec.layers().iter().enumerate() {
             let (weight, bias) = layer.split(parameters);
             if index == 0 {
                 let active = take_rows(weight, layer.fan_out, columns.active().iter().cloned());
                 let sizes = (columns.width(), layer.fan_out);
-                layers.push(Affine::new(engine, &active, sizes, false)?);
+                layers.push(Affine::new(engine, &active, sizes, false, keeps)?);
             } else {
                 let sizes = (layer.fan_in, layer.fan_out);
-                layers.push(Affine::new(engine, weight, sizes, true)?);
+                layers.push(Affine::new(engine, weight, sizes, true, keeps)?);
             }
-            let mut own = SharedBuffer::zeroed(bias.len())?;
-            own.as_mut_slice().copy_from_slice(bias);
-            biases.push(own);
-            bias_velocities.push(SharedBuffer::zeroed(bias.len())?);
+            biases.push(Parameter::new(bias, keeps)?);
         }
         let first = &spec.layers()[0];
         let idle = columns.idle().iter().map(|&column| column..column + 1);
@@ -165,29 +209,29 @@ impl Network {
             spec: spec.clone(),
             layers,
             biases,
-            bias_velocities,
         })
     }
 
-    /// Takes over `velocity [parameters]`, laid out as the parameters, of an earlier run.
+    /// Takes over the slots of an earlier run, `[parameters]` each and laid out as the parameters.
     ///
     /// # Panics
-    /// When it is not of this network.
-    pub fn set_velocity(&mut self, velocity: &[f32]) {
-        assert_eq!(
-            velocity.len(),
-            self.spec.parameters(),
-            "velocity of {}",
-            self.spec
-        );
-        let first = &self.spec.layers()[0];
-        let active = self.columns.active().iter().cloned();
-        let active = take_rows(first.split(velocity).0, first.fan_out, active);
-        let layers = self.spec.layers().iter().zip(&mut self.layers).enumerate();
-        for ((index, (layer, affine)), own) in layers.zip(&mut self.bias_velocities) {
-            let (weight, bias) = layer.split(velocity);
-            affine.set_velocity(if index == 0 { &active } else { weight });
-            own.as_mut_slice().copy_from_slice(bias);
+    /// When they are not of this network, or more than the rule has.
+    pub fn set_slots(&mut self, slots: &[Vec<f32>]) {
+        let (spec, columns) = (&self.spec, &self.columns);
+        for (slot, flat) in slots.iter().enumerate() {
+            assert_eq!(flat.len(), spec.parameters(), "slots of {spec}");
+            let layers = self.layers.iter_mut().zip(&mut self.biases);
+            for (index, (affine, own)) in layers.enumerate() {
+                let layer = &spec.layers()[index];
+                let (weight, bias) = layer.split(flat);
+                own.set_slot(slot, bias);
+                if index == 0 {
+                    let active = columns.active().iter().cloned();
+                    affine.set_slot(slot, &take_rows(weight, layer.fan_out, active));
+                } else {
+                    affine.set_slot(slot, weight);
+                }
+            }
         }
     }
 
@@ -245,28 +289,46 @@ impl Network {
 
     /// The parameters, laid out as the spec says: `[parameters]`.
     pub fn parameters(&mut self) -> Vec<f32> {
-        let mut flat = self.collect(Affine::copy_weight, |network| &network.biases);
+        let mut flat = self.collect(
+            // SAFETY: `&mut self` says that no worker is at it.
+            |affine, weight| unsafe { affine.copy_weight(weight) },
+            // SAFETY: as above.
+            |bias| unsafe { bias.values() },
+        );
+        self.fill_idle(&mut flat);
+        flat
+    }
+
+    /// A slot of the optimiser, laid out as the parameters: `[parameters]`. That of idle columns is 0.
+    ///
+    /// # Panics
+    /// When the rule has no such slot.
+    pub fn slot(&mut self, slot: usize) -> Vec<f32> {
+        self.collect(
+            // SAFETY: `&mut self` says that no worker is at it.
+            |affine, weight| unsafe { affine.copy_slot(slot, weight) },
+            // SAFETY: as above.
+            |bias| unsafe { bias.slot(slot) },
+        )
+    }
+
+    /// Puts the weights of idle columns to their places in `flat [parameters]`.
+    pub fn fill_idle(&self, flat: &mut [f32]) {
         let first = &self.spec.layers()[0];
         let idle = self.idle_weight.chunks_exact(first.fan_out);
         for (&column, idle) in self.columns.idle().iter().zip(idle) {
             flat[column * first.fan_out..][..first.fan_out].copy_from_slice(idle);
         }
-        flat
     }
 
-    /// The velocity, laid out as the parameters: `[parameters]`. That of idle columns is 0.
-    pub fn velocity(&mut self) -> Vec<f32> {
-        self.collect(Affine::copy_velocity, |network| &network.bias_velocities)
-    }
-
-    /// Weights of active columns and biases, or their velocities; the rest is 0.
-    fn collect(
-        &mut self,
-        copy_weight: unsafe fn(&Affine, &mut [f32]),
-        biases: fn(&Network) -> &Vec<SharedBuffer<f32>>,
+    /// Something of active columns' weights and of biases; the rest is 0.
+    fn collect<'a>(
+        &'a self,
+        copy_weight: impl Fn(&Affine, &mut [f32]),
+        of_bias: impl Fn(&'a Parameter) -> &'a [f32],
     ) -> Vec<f32> {
         let mut flat = vec![0.0; self.spec.parameters()];
-        let parts = self.layers.iter().zip(biases(self)).enumerate();
+        let parts = self.layers.iter().zip(&self.biases).enumerate();
         for (index, (affine, bias)) in parts {
             let layer = &self.spec.layers()[index];
             let (weight, out) = layer.split_mut(&mut flat);
@@ -275,11 +337,8 @@ impl Network {
             } else {
                 layer.fan_in
             };
-            // SAFETY: `&mut self` says that no worker is at it.
-            unsafe {
-                copy_weight(affine, &mut weight[..active * layer.fan_out]);
-                out.copy_from_slice(bias.read(0..bias.len()));
-            }
+            copy_weight(affine, &mut weight[..active * layer.fan_out]);
+            out.copy_from_slice(of_bias(bias));
         }
         let first = &self.spec.layers()[0];
         spread_rows(first.split_mut(&mut flat).0, first.fan_out, &self.columns);
@@ -310,7 +369,10 @@ impl Network {
                 if let (0, Some(idle)) = (index, &activations.idle_inputs) {
                     self.add_idle(idle.rows(rows.clone()), z.reborrow());
                 }
-                activate(activation, z, bias.read(0..bias.len()));
+                activate(activation, z, bias.values());
+                if let (false, Some(dropped)) = (last, &activations.dropped) {
+                    dropped.forward(index, rows.clone(), &activations.outputs[index]);
+                }
             }
         }
     }
@@ -327,10 +389,10 @@ impl Network {
         }
     }
 
-    /// From the logits of [`Network::forward`] to the loss of each row, and the gradient of `scale · loss` at the logits
+    /// From the logits of [`Network::forward`] to the `loss` of each row, and the gradient of `scale · loss` at the logits
     /// in their place.
     ///
-    /// Overwrites the logits of these rows, and `losses [rows]` with the loss of each in nats.
+    /// Overwrites the logits of these rows, and `losses [rows]` with the loss of each in nats, times its weight.
     ///
     /// # Safety
     /// As [`Network::forward`].
@@ -341,6 +403,7 @@ impl Network {
         &self,
         activations: &Activations,
         rows: Range<usize>,
+        loss: &CrossEntropy,
         scale: f32,
         losses: &mut [f64],
     ) {
@@ -351,8 +414,8 @@ impl Network {
                 activations.labels.read(rows),
             )
         };
-        for ((row, &label), loss) in logits.iter_mut().zip(labels).zip(losses) {
-            *loss = cross_entropy_backward(row, label as usize, scale);
+        for ((row, &label), of_row) in logits.iter_mut().zip(labels).zip(losses) {
+            *of_row = loss.backward(row, label as usize, scale);
         }
     }
 
@@ -374,6 +437,9 @@ impl Network {
                 let d_z = activations.d_z(index).rows(rows.clone());
                 let mut d_y = activations.d_outputs[index - 1].rows_mut(rows.clone());
                 layer.backward(d_z, d_y.reborrow());
+                if let Some(dropped) = &activations.dropped {
+                    dropped.backward(index - 1, rows.clone(), d_y.reborrow());
+                }
                 let y = activations.outputs[index - 1].rows(rows.clone());
                 activate_backward(self.spec.activation(), d_y, y);
             }
@@ -385,40 +451,135 @@ impl Network {
         self.layers.iter().map(|layer| layer.pieces() + 1).sum()
     }
 
-    /// `v = μ v + g` and `w = w − η v` for one piece of the parameters, with the gradient `dw = xᵀ · dz` or
-    /// `db = Σ_rows dz` over the first `rows` rows. Pieces of frozen layers stay as they are.
+    /// The gradient, `dw = xᵀ · dz` or `db = Σ_rows dz` over the first `rows` rows, and the optimiser's step against it,
+    /// for one piece of the parameters. Pieces of frozen layers stay as they are.
     ///
     /// # Safety
     /// Until the next barrier no other worker takes this piece, and none runs rows forward or backward.
     ///
     /// # Panics
     /// When there is no such piece.
-    pub unsafe fn update(&self, piece: usize, activations: &Activations, rows: usize, sgd: Sgd) {
+    pub unsafe fn update(&self, piece: usize, activations: &Activations, rows: usize, step: &Step) {
+        let (index, part) = self.place(piece);
+        let layer = &self.layers[index];
+        if self.frozen[index] {
+            return;
+        }
+        // SAFETY: the caller's promise.
+        unsafe {
+            let d_z = activations.d_z(index).rows(0..rows);
+            match part {
+                Some(piece) => {
+                    let x = activations.before(index).rows(0..rows);
+                    layer.update(piece, x, d_z, &self.for_weights(index, step));
+                }
+                None => self.biases[index].update(step, |sums| add_column_sums(d_z, sums)),
+            }
+        }
+    }
+
+    /// The gradient of one piece, kept for [`Network::apply`]; gives `Σ g²`, which is 0 for a frozen layer.
+    ///
+    /// # Safety
+    /// As [`Network::update`].
+    ///
+    /// # Panics
+    /// When there is no such piece, or the rule keeps no gradient.
+    pub unsafe fn keep_gradient(
+        &self,
+        piece: usize,
+        activations: &Activations,
+        rows: usize,
+    ) -> f64 {
+        let (index, part) = self.place(piece);
+        if self.frozen[index] {
+            return 0.0;
+        }
+        // SAFETY: the caller's promise.
+        unsafe {
+            let d_z = activations.d_z(index).rows(0..rows);
+            match part {
+                Some(piece) => {
+                    let x = activations.before(index).rows(0..rows);
+                    self.layers[index].keep_gradient(piece, x, d_z)
+                }
+                None => self.biases[index].keep_gradient(|sums| add_column_sums(d_z, sums)),
+            }
+        }
+    }
+
+    /// The optimiser's step against the gradient of one piece that was kept.
+    ///
+    /// # Safety
+    /// As [`Network::update`].
+    ///
+    /// # Panics
+    /// When there is no such piece, or the rule keeps no gradient.
+    pub unsafe fn apply(&self, piece: usize, step: &Step) {
+        let (index, part) = self.place(piece);
+        if self.frozen[index] {
+            return;
+        }
+        // SAFETY: the caller's promise.
+        unsafe {
+            match part {
+                Some(piece) => self.layers[index].apply(piece, &self.for_weights(index, step)),
+                None => self.biases[index].apply(step),
+            }
+        }
+    }
+
+    /// In how many pieces the hidden units are held to a norm: by the network's shape alone.
+    pub fn unit_pieces(&self) -> usize {
+        self.hidden().iter().map(Affine::unit_pieces).sum()
+    }
+
+    /// Scales the weights into each unit of a piece down to a Euclidean norm of at most `most`, and lets their average
+    /// follow.
+    ///
+    /// # Safety
+    /// As [`Network::update`], with pieces of units.
+    ///
+    /// # Panics
+    /// When there is no such piece.
+    pub unsafe fn limit_units(&self, piece: usize, most: f32, step: &Step) {
+        let mut piece = piece;
+        for (layer, &frozen) in self.hidden().iter().zip(&self.frozen) {
+            if piece < layer.unit_pieces() {
+                if frozen {
+                    return;
+                }
+                // SAFETY: the caller's promise.
+                return unsafe { layer.limit_units(piece, most, step) };
+            }
+            piece -= layer.unit_pieces();
+        }
+        unreachable!("units {piece} beyond the last of {}", self.spec);
+    }
+
+    /// The layers with hidden units.
+    fn hidden(&self) -> &[Affine] {
+        &self.layers[..self.layers.len() - 1]
+    }
+
+    /// The step of a layer's weights: where they are still to be held to a norm, the average follows after that.
+    fn for_weights(&self, index: usize, step: &Step) -> Step {
+        let hidden = index + 1 < self.layers.len();
+        match step.rule().max_norm {
+            Some(_) if hidden => step.without_average(),
+            _ => *step,
+        }
+    }
+
+    /// The layer of a piece, and which piece of its weights that is; none is its bias.
+    fn place(&self, piece: usize) -> (usize, Option<usize>) {
         let mut piece = piece;
         for (index, layer) in self.layers.iter().enumerate() {
-            if piece > layer.pieces() {
-                piece -= layer.pieces() + 1;
-                continue;
+            match piece.cmp(&layer.pieces()) {
+                Ordering::Less => return (index, Some(piece)),
+                Ordering::Equal => return (index, None),
+                Ordering::Greater => piece -= layer.pieces() + 1,
             }
-            if self.frozen[index] {
-                return;
-            }
-            // SAFETY: the caller's promise.
-            unsafe {
-                let x = activations.before(index).rows(0..rows);
-                let d_z = activations.d_z(index).rows(0..rows);
-                if piece < layer.pieces() {
-                    layer.update(piece, x, d_z, sgd);
-                } else {
-                    let (bias, velocity) = (&self.biases[index], &self.bias_velocities[index]);
-                    let bias = bias.write(0..bias.len());
-                    let velocity = velocity.write(0..velocity.len());
-                    velocity.iter_mut().for_each(|v| *v *= sgd.momentum);
-                    add_column_sums(d_z, velocity);
-                    sgd.step(bias, velocity);
-                }
-            }
-            return;
         }
         unreachable!("piece {piece} beyond the last of {}", self.spec);
     }

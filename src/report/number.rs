@@ -13,6 +13,16 @@ pub fn grouped(number: usize) -> String {
     text
 }
 
+/// A learning rate to four significant digits.
+pub fn rate(rate: f32) -> String {
+    let short = format!("{rate:.3e}").parse().unwrap_or(rate);
+    match short {
+        0.0 => "0".to_owned(),
+        tiny if tiny < 1e-4 => format!("{tiny:e}"),
+        short => short.to_string(),
+    }
+}
+
 /// A share of 1 in per cent: `97.52 %`.
 pub fn percent(share: f64) -> String {
     format!("{:.2} %", share * 100.0)

@@ -5,15 +5,16 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::number::{bytes, grouped, percent, seconds};
+use super::number::{bytes, grouped, percent, rate, seconds};
 use super::profile::{PhaseShare, shares, write_shares};
 use crate::bench::Peak;
 use crate::compute::blas::Blas;
 use crate::compute::parallel::Workers;
-use crate::config::TrainConfig;
+use crate::config::{ClassWeight, TrainConfig};
 use crate::data::{Dataset, Splits};
 use crate::nn::Spec;
-use crate::train::{Cause, EpochMetrics, Outcome};
+use crate::schedule::ScheduleName;
+use crate::train::{Cause, EpochMetrics, Outcome, RangeTest};
 
 /// The name and version of the JSON object's layout.
 pub const SCHEMA: &str = "perceptor.train/1";
@@ -75,13 +76,16 @@ pub fn banner(
     )?;
     writeln!(
         out,
-        "  training  {}, batch size {}, learning rate {}, momentum {}, seed {}",
+        "  training  {}, batch size {}, seed {}",
         counted(config.epochs, "epoch"),
         config.batch_size.min(data.train.items()),
-        config.optimizer.learning_rate,
-        config.optimizer.momentum,
         config.seed
     )?;
+    writeln!(out, "  optimiser {}", optimizer_words(config))?;
+    let regularization = regularization_words(config);
+    if !regularization.is_empty() {
+        writeln!(out, "            {regularization}")?;
+    }
     if !config.freeze.is_empty() {
         writeln!(out, "  frozen    {}", config.freeze.join(", "))?;
     }
@@ -136,6 +140,63 @@ fn early_ends(config: &TrainConfig) -> Vec<String> {
     [stop, target, time].into_iter().flatten().collect()
 }
 
+/// `adamw, learning rate 0.001 by cosine, β₁ 0.9, …`: what moves the weights, with all that takes part in it.
+fn optimizer_words(config: &TrainConfig) -> String {
+    let config = config.resolved();
+    let (optimizer, schedule) = (&config.optimizer, &config.schedule);
+    let mut learning_rate = match optimizer.rate() {
+        Some(found) => format!("learning rate {}", rate(found)),
+        None => "learning rate to be found".to_owned(),
+    };
+    if schedule.schedule != ScheduleName::Constant {
+        learning_rate += &format!(" by {}", schedule.schedule.name());
+    }
+    if schedule.warmup > 0.0 {
+        learning_rate += &format!(", warm-up {} epochs", schedule.warmup);
+    }
+    let some = |name: &'static str, number: Option<f32>| number.map(|number| (name, number));
+    let acting = |name, number: Option<f32>| some(name, number.filter(|number| *number != 0.0));
+    let numbers = [
+        some("momentum", optimizer.momentum),
+        some("β₁", optimizer.beta1),
+        some("β₂", optimizer.beta2),
+        some("α", optimizer.alpha),
+        acting("weight decay", optimizer.weight_decay),
+        acting("L1", Some(optimizer.l1)),
+        some("max-norm", optimizer.max_norm),
+        some("gradient norm at most", optimizer.clip_norm),
+        some("gradient elements at most", optimizer.clip_value),
+        some("average of the weights with", optimizer.average),
+    ];
+    let numbers = numbers.into_iter().flatten();
+    let numbers = numbers.map(|(name, number)| format!("{name} {number}"));
+    let parts = [optimizer.optimizer.name().to_owned(), learning_rate];
+    parts
+        .into_iter()
+        .chain(numbers)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// `dropout 0.5, balanced classes`: what keeps the network from learning by heart; nothing where nothing does.
+fn regularization_words(config: &TrainConfig) -> String {
+    let regularization = &config.regularization;
+    let strengths = [
+        ("dropout", regularization.dropout),
+        ("input dropout", regularization.input_dropout),
+        ("input noise", regularization.input_noise),
+        ("label smoothing", regularization.label_smoothing),
+    ];
+    let used = strengths.iter().filter(|(_, strength)| *strength != 0.0);
+    let used = used.map(|(name, strength)| format!("{name} {strength}"));
+    let weights = regularization.class_weight.as_ref();
+    let weights = weights.map(|weight| match weight {
+        ClassWeight::Balanced => "balanced classes".to_owned(),
+        ClassWeight::Given(_) => "weighted classes".to_owned(),
+    });
+    used.chain(weights).collect::<Vec<_>>().join(", ")
+}
+
 /// `1 epoch`, `3 epochs`.
 fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
@@ -176,9 +237,26 @@ pub fn epoch_line(epoch: &EpochMetrics) -> String {
         epoch.train_loss,
         or_dash(epoch.loss().map(|loss| format!("{loss:.4}"))),
         or_dash(epoch.accuracy().map(percent)),
-        epoch.learning_rate,
+        rate(epoch.learning_rate),
         grouped(epoch.samples_per_second.round() as usize),
         epoch.gflops,
+    )
+}
+
+/// Says which learning rate a range test chose, and why.
+///
+/// # Errors
+/// Those of `out`.
+pub fn range_test_line(out: &mut dyn Write, found: &RangeTest) -> io::Result<()> {
+    let steps = found.losses.len();
+    let (first, last) = (found.learning_rates[0], found.learning_rates[steps - 1]);
+    writeln!(
+        out,
+        "  found     learning rate {}: a tenth of {}, where the loss was lowest in {steps} steps from {} to {}",
+        rate(found.chosen),
+        rate(found.at_lowest),
+        rate(first),
+        rate(last),
     )
 }
 
@@ -193,6 +271,8 @@ pub struct Close<'a> {
     pub config: &'a TrainConfig,
     /// The most that the workers could do; none where no profile was asked for.
     pub peak: Option<Peak>,
+    /// How the learning rate was found; none where it was given.
+    pub range_test: Option<&'a RangeTest>,
     /// Where the model is.
     pub model: &'a Path,
 }
@@ -334,6 +414,8 @@ pub fn warnings(outcome: &Outcome) -> Vec<Warning> {
 fn learned_nothing(outcome: &Outcome) -> Option<Warning> {
     let last = outcome.kept();
     let loss = last.loss().unwrap_or(last.train_loss);
+    let provenance = outcome.model.provenance.as_ref();
+    let highest = provenance.and_then(|provenance| provenance.config.optimizer.rate());
     let guessing = (outcome.model.spec.classes() as f64).ln();
     // Where units are copies of one another, that is the reason.
     let unexplained = outcome.identical_layers.is_empty();
@@ -341,7 +423,7 @@ fn learned_nothing(outcome: &Outcome) -> Option<Warning> {
         what: format!("the loss of {loss:.4} is no better than that of guessing, {guessing:.4}"),
         cure: format!(
             "a learning rate of {} may be too high; try a tenth of it, or fewer epochs",
-            last.learning_rate
+            rate(highest.unwrap_or(last.learning_rate))
         ),
     })
 }
@@ -370,6 +452,9 @@ pub struct TrainReport<'a> {
     pub parameters: usize,
     /// Every setting of the run.
     pub config: &'a TrainConfig,
+    /// How the learning rate was found; none where it was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub range_test: Option<&'a RangeTest>,
     /// Worker threads.
     pub threads: usize,
     /// The engine that did the work.
@@ -422,7 +507,7 @@ impl<'a> TrainReport<'a> {
         config: &'a TrainConfig,
         workers: &'a Workers,
         outcome: &'a Outcome,
-        close: &Close,
+        close: &Close<'a>,
     ) -> TrainReport<'a> {
         let profile = outcome.profile.as_ref().zip(close.peak.as_ref());
         let best = outcome.best();
@@ -437,6 +522,7 @@ impl<'a> TrainReport<'a> {
             network: outcome.model.spec.to_string(),
             parameters: outcome.model.spec.parameters(),
             config,
+            range_test: close.range_test,
             threads: workers.threads(),
             engine: outcome.engine.describe(workers.blas()),
             blas: workers.blas(),

@@ -1,9 +1,11 @@
 //! A checkpoint file: safetensors that any tool can look into, and all that a run needs to go on from it.
 //!
-//! Tensors are those of a model, `layers.L.weight [in, out]` and `layers.L.bias [out]`, each with a second one of the
-//! same shape that ends in `.velocity`, and where the weights of the best epoch so far are kept, with one that ends in
-//! `.best`. The metadata's JSON object ends in a checksum, XXH3 of 128 bits over the object up to there and then all
-//! parameters, velocities and best parameters in order, so that one flipped bit is noticed and an older checkpoint taken. There is no generator in it: what a run draws follows from the seed and the place (see [`crate::train::state`]).
+//! Tensors are those of a model, `layers.L.weight [in, out]` and `layers.L.bias [out]`, each with others of the same shape
+//! for what the optimiser keeps, which end in its name, as `.velocity`, and for the weights of the best epoch so far where
+//! these are kept, which end in `.best`. The metadata's JSON object ends in a checksum, XXH3 of 128 bits over the object up
+//! to there and then all parameters, slots and best parameters in order, so that one flipped bit is noticed and an older
+//! checkpoint taken. There is no generator in it: what a run draws follows from the seed and the place (see
+//! [`crate::train::state`]).
 
 use std::path::Path;
 use std::time::Duration;
@@ -30,8 +32,6 @@ const KIND: Kind = Kind {
 
 /// What stands between the hashed part of the metadata and the checksum's digits.
 const CHECKSUM: &str = ",\"checksum\":\"";
-/// What the tensors of the velocity end in.
-const VELOCITY: &str = ".velocity";
 /// What the tensors of the best parameters so far end in.
 const BEST: &str = ".best";
 
@@ -115,12 +115,13 @@ impl Checkpoint {
         let sum = checksum(&text, state);
         text.push_str(&format!("{CHECKSUM}{sum}\"}}"));
         let layout = Layout::own(spec.layers().len());
-        let [velocity, best] = [VELOCITY, BEST].map(|ending| layout.clone().ending(ending));
-        let mut flats = vec![
-            (&state.parameters[..], layout),
-            (&state.velocity[..], velocity),
-        ];
-        flats.extend(state.best.iter().map(|kept| (&kept[..], best.clone())));
+        let best = layout.clone().ending(BEST);
+        let slots = slot_layouts(spec, &identity.config);
+        let slots = state.slots.iter().map(Vec::as_slice).zip(slots);
+        let flats: Vec<(&[f32], Layout)> = std::iter::once((&state.parameters[..], layout))
+            .chain(slots)
+            .chain(state.best.as_deref().map(|kept| (kept, best)))
+            .collect();
         tensors::to_bytes(spec, &flats, text)
     }
 
@@ -141,11 +142,9 @@ impl Checkpoint {
         let file = TensorFile::parse(&KIND, path, bytes)?;
         let metadata: Metadata = file.metadata()?;
         let spec = file.spec(&metadata.layers, metadata.activation)?;
-        let (a_layer, why) = match metadata.best {
-            false => (4, "four a layer"),
-            true => (6, "six a layer"),
-        };
-        file.check_count(a_layer * spec.layers().len(), why)?;
+        let slots = slot_layouts(&spec, &metadata.identity.config);
+        let each = 2 * (1 + slots.len() + usize::from(metadata.best));
+        file.check_count(each * spec.layers().len(), &format!("{each} a layer"))?;
         let time = |seconds: f64| {
             let time = Duration::try_from_secs_f64(seconds);
             time.map_err(|_| {
@@ -167,7 +166,10 @@ impl Checkpoint {
             loss_sum: metadata.loss_sum,
             elapsed: time(metadata.seconds)?,
             parameters: file.flat(&spec, &layout)?,
-            velocity: file.flat(&spec, &layout.clone().ending(VELOCITY))?,
+            slots: slots
+                .iter()
+                .map(|layout| file.flat(&spec, layout))
+                .collect::<Result<_>>()?,
             best: best.transpose()?,
             spent: time(metadata.spent_seconds)?,
             origin: metadata.origin,
@@ -193,11 +195,21 @@ impl Checkpoint {
     }
 }
 
+/// Where each slot of the optimiser lies.
+fn slot_layouts(spec: &Spec, config: &TrainConfig) -> Vec<Layout> {
+    let layout = Layout::own(spec.layers().len());
+    let slots = config.optimizer.rule().slots();
+    let ending = |slot| layout.clone().ending(&format!(".{slot}"));
+    slots.into_iter().map(ending).collect()
+}
+
 fn checksum(text: &str, state: &State) -> String {
     let mut hash = Xxh3::new();
     hash.update(text.as_bytes());
     hash.update(&little_endian(&state.parameters));
-    hash.update(&little_endian(&state.velocity));
+    for slot in &state.slots {
+        hash.update(&little_endian(slot));
+    }
     hash.update(&little_endian(state.best.as_deref().unwrap_or_default()));
     hexadecimal(hash.digest128())
 }
@@ -231,7 +243,7 @@ mod tests {
                 loss_sum: 1.0 / 7.0,
                 elapsed: Duration::from_millis(2),
                 parameters: (0..spec.parameters()).map(|i| i as f32 / 7.0).collect(),
-                velocity: (0..spec.parameters()).map(|i| i as f32 / -9.0).collect(),
+                slots: vec![(0..spec.parameters()).map(|i| i as f32 / -9.0).collect()],
                 best: Some((0..spec.parameters()).map(|i| i as f32 / 3.0).collect()),
                 spent: Duration::from_millis(5),
                 origin: Some(Origin {

@@ -1,6 +1,7 @@
 //! A run that outlives its process: a folder with its settings, its metrics, its checkpoints and at last its model.
 //!
-//! `folder` says what lies where, `settings` is `config.toml`, `environment` and `metrics` are records for people and
+//! `folder` says what lies where, `settings` is `config.toml`, `recipes` are
+//! files of settings in the program, `environment` and `metrics` are records for people and
 //! programs; `checkpoint` is the file, `shelf` the folder of them, `every` how often there is one; `saver` writes them
 //! beside the training, `keeper` looks after a run, `resume` says whether and where an earlier one goes on.
 
@@ -10,6 +11,7 @@ pub mod every;
 pub mod folder;
 pub mod keeper;
 pub mod metrics;
+pub mod recipes;
 pub mod resume;
 mod saver;
 pub mod settings;
@@ -20,6 +22,7 @@ pub use environment::Environment;
 pub use every::Every;
 pub use folder::RunFolder;
 pub use keeper::{Care, Keeper};
+pub use recipes::{RECIPES, Recipe};
 pub use resume::Resumption;
 pub use saver::{Failure, Identifier};
 pub use settings::Settings;

@@ -168,18 +168,21 @@ fn same_bits(a: &str, b: &str) -> bool {
     a == b || (native(a) && native(b))
 }
 
-/// The first setting in which two runs differ, but for those that only say how far a run goes: its name and both values.
+/// The first setting in which two runs differ: its name and both values. How long it may take may differ, and the number
+/// of epochs, unless the schedule is stretched over them.
 fn difference(found: &TrainConfig, expected: &TrainConfig) -> Option<(String, String, String)> {
     let table = |config: &TrainConfig| -> Map<String, Value> {
         let value = serde_json::to_value(config).expect("plain data is always JSON");
         value.as_object().cloned().unwrap_or_default()
     };
-    let (found, expected) = (table(found), table(expected));
+    let stretched = found.schedule.schedule.spans_the_run();
+    let (found, expected) = (table(&found.resolved()), table(&expected.resolved()));
     // A setting that is none is missing from its table, on either side.
     found.keys().chain(expected.keys()).find_map(|key| {
         let value = |table: &Map<String, Value>| table.get(key).cloned().unwrap_or_default();
         let (found, expected) = (value(&found), value(&expected));
-        let differ = !["epochs", "max_time"].contains(&key.as_str()) && found != expected;
+        let free = (key == "epochs" && !stretched) || key == "max_time";
+        let differ = !free && found != expected;
         differ.then(|| (key.clone(), words(&found), words(&expected)))
     })
 }
@@ -198,6 +201,8 @@ fn words(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ScheduleConfig;
+    use crate::schedule::ScheduleName;
 
     #[test]
     fn names_the_setting_that_differs_and_lets_epochs_grow() {
@@ -216,6 +221,26 @@ mod tests {
             (key.as_str(), found.as_str(), expected.as_str()),
             ("hidden", "[7]", "[100]")
         );
+    }
+
+    #[test]
+    fn epochs_are_fixed_where_the_schedule_spans_them() {
+        let config = |epochs, schedule| TrainConfig {
+            epochs,
+            schedule: ScheduleConfig {
+                schedule,
+                ..ScheduleConfig::default()
+            },
+            ..TrainConfig::default()
+        };
+        for (schedule, free) in [
+            (ScheduleName::Exponential, true),
+            (ScheduleName::Cosine, false),
+            (ScheduleName::OneCycle, false),
+        ] {
+            let found = difference(&config(9, schedule), &config(8, schedule));
+            assert_eq!(found.is_none(), free, "{schedule:?}");
+        }
     }
 
     #[test]

@@ -102,16 +102,13 @@ impl Settings {
         Settings::from_bytes(path, &content(path)?)
     }
 
-    /// The keys that stand in the file at `path`, which [`Settings::read`] takes.
+    /// The keys that stand in the file at `path`.
     ///
     /// # Errors
     /// [`Error::Io`] when it cannot be read.
     pub fn keys(path: &Path) -> Result<Vec<String>> {
         let bytes = content(path)?;
-        let text = std::str::from_utf8(&bytes).ok();
-        let table: Option<Table> = text.and_then(|text| text.parse().ok());
-        let table = table.unwrap_or_default();
-        Ok(table.into_iter().map(|(key, _)| key).collect())
+        Ok(keys_in(std::str::from_utf8(&bytes).unwrap_or_default()))
     }
 
     /// Reads the content of the file `path`.
@@ -202,6 +199,12 @@ impl Settings {
     }
 }
 
+/// The keys that stand in `text`; none where it is no TOML.
+pub(super) fn keys_in(text: &str) -> Vec<String> {
+    let table: Table = text.parse().unwrap_or_default();
+    table.into_iter().map(|(key, _)| key).collect()
+}
+
 /// What stands in the file at `path`, up to where it is too long.
 fn content(path: &Path) -> Result<Vec<u8>> {
     let file = fs::File::open(path).map_err(Error::io(path, "open"))?;
@@ -280,10 +283,12 @@ mod seed_in_words {
 
     /// The shortest number that means the same 32 bits: 0.1 and not 0.10000000149011612.
     fn shorten(value: &mut Value) {
-        if let Value::Float(number) = value
-            && f64::from(*number as f32) == *number
-        {
-            *number = (*number as f32).to_string().parse().unwrap_or(*number);
+        match value {
+            Value::Float(number) if f64::from(*number as f32) == *number => {
+                *number = (*number as f32).to_string().parse().unwrap_or(*number);
+            }
+            Value::Array(values) => values.iter_mut().for_each(shorten),
+            _ => {}
         }
     }
 

@@ -15,7 +15,8 @@ use crate::model::Model;
 pub struct EpochMetrics {
     /// The epoch, counted from 1.
     pub epoch: usize,
-    /// Mean cross-entropy over the epoch's samples, each taken before its own step, in nats.
+    /// Mean of the loss that is minimised over the epoch's samples, each taken before its own step, in nats: the
+    /// cross-entropy, against smoothed labels and by weight of the classes where these are asked for.
     pub train_loss: f64,
     /// Mean cross-entropy on the validation set after the epoch, in nats; none without a validation set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -28,7 +29,7 @@ pub struct EpochMetrics {
     pub test_loss: Option<f64>,
     /// Share of the test set predicted right after the epoch, 0 to 1; none where [`EpochMetrics::test_loss`] is.
     pub test_accuracy: Option<f64>,
-    /// The learning rate in force.
+    /// The learning rate of its last step.
     pub learning_rate: f32,
     /// Time in training, evaluation not counted, in seconds.
     pub train_seconds: f64,
@@ -60,6 +61,13 @@ pub struct Score {
     pub loss: f64,
     /// Share of items whose class is predicted right, 0 to 1.
     pub accuracy: f64,
+}
+
+impl EpochMetrics {
+    /// What a schedule looks back at, on the validation set where there is one: never the test set, by which nothing may be chosen.
+    pub fn watched_loss(&self) -> f64 {
+        self.validation_loss.unwrap_or(self.train_loss)
+    }
 }
 
 /// What happens during a run.

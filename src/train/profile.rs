@@ -13,6 +13,8 @@ use serde::Serialize;
 pub enum Phase {
     /// Items from the file to scaled inputs.
     Gather,
+    /// Dropout's draws, and noise on inputs; only in runs that use them.
+    Noise,
     /// From inputs to logits.
     Forward,
     /// Softmax, cross-entropy and their gradient.
@@ -21,6 +23,10 @@ pub enum Phase {
     Backward,
     /// The weights' gradient, the optimiser's update, and the transpose for the next step.
     Update,
+    /// The update once the norm of the whole gradient is known.
+    Clipping,
+    /// Holding units to the largest norm of their weights.
+    MaxNorm,
     /// The validation or test set.
     Evaluation,
     /// At a barrier for the others, and the little that one worker does for all.
@@ -29,24 +35,35 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase in the order of a step.
-    pub const ALL: [Phase; 7] = [
+    pub const ALL: [Phase; 10] = [
         Phase::Gather,
+        Phase::Noise,
         Phase::Forward,
         Phase::Loss,
         Phase::Backward,
         Phase::Update,
+        Phase::Clipping,
+        Phase::MaxNorm,
         Phase::Evaluation,
         Phase::Waiting,
     ];
+
+    /// Whether only some runs have it.
+    pub fn is_optional(self) -> bool {
+        matches!(self, Phase::Noise | Phase::Clipping | Phase::MaxNorm)
+    }
 
     /// The name used in reports.
     pub fn name(self) -> &'static str {
         match self {
             Phase::Gather => "gather",
+            Phase::Noise => "noise",
             Phase::Forward => "forward",
             Phase::Loss => "loss",
             Phase::Backward => "backward",
             Phase::Update => "update",
+            Phase::Clipping => "clipping",
+            Phase::MaxNorm => "max-norm",
             Phase::Evaluation => "evaluation",
             Phase::Waiting => "waiting",
         }

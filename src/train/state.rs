@@ -19,6 +19,7 @@ use crate::error::{Error, Refusal, Result};
 use crate::model::Model;
 use crate::nn::Spec;
 use crate::nn::init::initial_parameters;
+use crate::optim::AVERAGE;
 use crate::tensors::little_endian;
 
 /// How far a run is. Places are ordered as a run comes by them.
@@ -54,8 +55,8 @@ pub struct State {
     pub elapsed: Duration,
     /// The parameters, `[parameters]`.
     pub parameters: Vec<f32>,
-    /// The velocity, laid out as the parameters.
-    pub velocity: Vec<f32>,
+    /// What the optimiser keeps, in the order of [`crate::optim::Rule::slots`], each laid out as the parameters.
+    pub slots: Vec<Vec<f32>>,
     /// The parameters after the best epoch so far, where these are kept: see [`crate::config::EarlyStop`].
     pub best: Option<Vec<f32>>,
     /// Time that the run took up to here, evaluation counted.
@@ -77,14 +78,14 @@ impl State {
     /// The start of a run that draws its weights.
     pub fn start(spec: &Spec, config: &TrainConfig) -> State {
         let parameters = initial_parameters(spec, config.init, config.bias_init, config.seed);
-        State::of_parameters(parameters, None)
+        State::of_parameters(config, parameters, None)
     }
 
     /// The start of a run of the network `spec` from the weights of `model`.
     ///
     /// # Errors
     /// [`Error::Config`] when `model` is another network.
-    pub fn warm_start(spec: &Spec, model: &Model) -> Result<State> {
+    pub fn warm_start(spec: &Spec, config: &TrainConfig, model: &Model) -> Result<State> {
         if *spec != model.spec {
             let words = |spec: &Spec| format!("{spec}, {}", spec.activation().name());
             let ends = |spec: &Spec| (spec.inputs(), spec.classes());
@@ -108,16 +109,25 @@ impl State {
             scaling: model.scaling,
             parameters: hexadecimal(hash),
         };
-        Ok(State::of_parameters(model.parameters.clone(), Some(origin)))
+        Ok(State::of_parameters(
+            config,
+            model.parameters.clone(),
+            Some(origin),
+        ))
     }
 
-    fn of_parameters(parameters: Vec<f32>, origin: Option<Origin>) -> State {
+    fn of_parameters(config: &TrainConfig, parameters: Vec<f32>, origin: Option<Origin>) -> State {
+        let begin = |name| match name {
+            AVERAGE => parameters.clone(),
+            _ => vec![0.0; parameters.len()],
+        };
+        let slots = config.optimizer.rule().slots();
         State {
             epochs: Vec::new(),
             steps: 0,
             loss_sum: 0.0,
             elapsed: Duration::ZERO,
-            velocity: vec![0.0; parameters.len()],
+            slots: slots.into_iter().map(begin).collect(),
             parameters,
             best: None,
             spent: Duration::ZERO,

@@ -1,4 +1,4 @@
-//! One training step, the whole way: gather, forward, loss, backward, update.
+//! One training step, the whole way: gather, noise where there is any, forward, loss, backward, update.
 //!
 //! A [`Stepper`] owns what a step changes (the network) and what it works in (activations). All workers run the same
 //! steps as one team, two barriers a step: rows first, each block through all layers and back by one worker; then
@@ -16,8 +16,10 @@ use crate::compute::parallel::{Member, Pieces, Workers};
 use crate::compute::shared::SharedBuffer;
 use crate::data::{Dataset, Preprocessing};
 use crate::error::Result;
-use crate::nn::{Activations, Network, Spec};
-use crate::optim::Sgd;
+use crate::nn::loss::CrossEntropy;
+use crate::nn::{Activations, Network, Noise, Spec};
+use crate::optim::{Rule, Step};
+use crate::schedule::Schedule;
 
 /// The state of a training run between two steps.
 #[derive(Debug)]
@@ -25,12 +27,19 @@ pub struct Stepper {
     network: Network,
     preprocessing: Preprocessing,
     activations: Activations,
+    loss: CrossEntropy,
+    noise: Noise,
     losses: SharedBuffer<f64>,
     batch_size: usize,
     engine: Engine,
-    sgd: Sgd,
+    rule: Rule,
+    schedule: Schedule,
+    /// [`Schedule::plateau_factor`] of the epochs that are done.
+    plateau: f32,
     /// Steps done since the run began.
     steps: u64,
+    /// `Σ g²` of each piece of the parameters, where the gradient is held to a norm.
+    squares: SharedBuffer<f64>,
 }
 
 /// What the workers of a pass share beside the stepper.
@@ -39,6 +48,8 @@ struct Pass<'a> {
     threads: usize,
     blocks_taken: Pieces,
     pieces_taken: Pieces,
+    applied: Pieces,
+    units_taken: Pieces,
     stopped: AtomicBool,
 }
 
@@ -47,7 +58,8 @@ struct Pass<'a> {
 pub type OnStep<'a> = dyn FnMut(usize, f64) -> ControlFlow<()> + Send + 'a;
 
 impl Stepper {
-    /// Starts from `parameters [parameters]` with zero velocity, for batches of up to `batch_size` rows.
+    /// Starts from `parameters [parameters]`, to be moved by `rule` at the learning rates of `schedule`, for batches of up to
+    /// `batch_size` rows.
     ///
     /// # Errors
     /// [`crate::Error::Config`] for an engine that is not here, or when memory is not granted.
@@ -59,30 +71,65 @@ impl Stepper {
         parameters: &[f32],
         preprocessing: Preprocessing,
         engine: Engine,
-        sgd: Sgd,
+        rule: Rule,
+        schedule: Schedule,
         batch_size: usize,
     ) -> Result<Stepper> {
         let engine = engine.resolve()?;
         let columns = &preprocessing.columns;
+        let network = Network::for_training(spec, parameters, columns, engine, &rule)?;
+        let squares = rule.clip_norm.map_or(0, |_| network.pieces());
         Ok(Stepper {
-            network: Network::new(spec, parameters, columns, engine)?,
+            network,
+            squares: SharedBuffer::zeroed(squares)?,
             activations: Activations::for_training(spec, columns, batch_size)?,
             preprocessing,
+            loss: CrossEntropy::default(),
+            noise: Noise::default(),
             losses: SharedBuffer::zeroed(batch_size)?,
             batch_size,
             engine,
-            sgd,
+            rule,
+            schedule,
+            plateau: 1.0,
             steps: 0,
         })
     }
 
-    /// Goes on after `steps` steps of a run that left this `velocity [parameters]`.
+    /// Goes on after `steps` steps of a run that left these `slots`, `[parameters]` each.
     ///
     /// # Panics
-    /// When it is not of this network.
-    pub fn resume(&mut self, steps: u64, velocity: &[f32]) {
+    /// When they are not of this network and rule.
+    pub fn resume(&mut self, steps: u64, slots: &[Vec<f32>]) {
         self.steps = steps;
-        self.network.set_velocity(velocity);
+        self.network.set_slots(slots);
+    }
+
+    /// Tells the schedule what the epochs so far came to: their `losses` in turn.
+    pub fn look_back(&mut self, losses: impl Iterator<Item = f64>) {
+        self.plateau = self.schedule.plateau_factor(losses);
+    }
+
+    /// The learning rate of the last step that was done.
+    pub fn last_learning_rate(&self) -> f32 {
+        self.schedule.at(self.steps.saturating_sub(1), self.plateau)
+    }
+
+    /// Minimises `loss` from now on.
+    pub fn set_loss(&mut self, loss: CrossEntropy) {
+        self.loss = loss;
+    }
+
+    /// Trains under `noise` from now on.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] when memory is not granted.
+    pub fn set_noise(&mut self, noise: Noise) -> Result<()> {
+        let spec = self.network.spec();
+        self.activations
+            .set_dropout(spec, noise.dropout, self.batch_size)?;
+        self.noise = noise;
+        Ok(())
     }
 
     /// Leaves layers as they are from now on: see [`Network::freeze`].
@@ -140,6 +187,8 @@ impl Stepper {
             threads: workers.threads(),
             blocks_taken: Pieces::default(),
             pieces_taken: Pieces::default(),
+            applied: Pieces::default(),
+            units_taken: Pieces::default(),
             stopped: AtomicBool::new(false),
         };
         let steps = AtomicU64::new(self.steps);
@@ -151,7 +200,9 @@ impl Stepper {
             let mut batches = order.chunks(stepper.batch_size).enumerate().peekable();
             while let Some((number, batch)) = batches.next() {
                 let next = batches.peek().map_or(&[][..], |(_, next)| next);
-                let loss = stepper.step_together(&pass, member, batch, next, &mut clock);
+                let step = stepper.steps + number as u64;
+                let loss = stepper.rows_together(&pass, member, step, batch, next, &mut clock);
+                stepper.update_together(&pass, member, step, batch.len(), &mut clock);
                 if let Some(on_step) = &mut on_step {
                     steps.fetch_add(1, Ordering::Relaxed);
                     if on_step(number, loss).is_break() {
@@ -170,7 +221,8 @@ impl Stepper {
         profile.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One step on the items `batch` of `data`; gives the sum of their losses before it, in nats.
+    /// One step on the items `batch` of `data`; gives the sum of their losses before it, in nats and
+    /// by weight.
     ///
     /// # Panics
     /// When there are more items than the batch size, and as [`Stepper::pass`].
@@ -189,16 +241,19 @@ impl Stepper {
         sum
     }
 
-    /// One member's part in a step, up to the barrier that ends it. Gives the summed loss to every member.
-    fn step_together<const CLOCKED: bool>(
+    /// One member's part in the rows of a step, up to the barrier behind them. Gives the summed loss to every member.
+    fn rows_together<const CLOCKED: bool>(
         &self,
         pass: &Pass,
         member: Member,
+        step: u64,
         batch: &[u32],
         next: &[u32],
         clock: &mut Clock<CLOCKED>,
     ) -> f64 {
         let rows = batch.len();
+        let labels = batch.iter().map(|&item| pass.data.labels()[item as usize]);
+        let mean = (1.0 / self.loss.total_weight(labels)) as f32;
         let blocks = Blocks::new(self.network.spec(), self.engine, rows, pass.threads);
         pass.blocks_taken.take_each(blocks.count(), |block| {
             let rows = blocks.rows(block);
@@ -216,11 +271,15 @@ impl Stepper {
                     labels,
                 );
                 clock.end(Phase::Gather);
+                if !self.noise.is_none() {
+                    self.noise.draw(&self.activations, step, rows.clone());
+                    clock.end(Phase::Noise);
+                }
                 self.network.forward(&self.activations, rows.clone());
                 clock.end(Phase::Forward);
-                let (mean, losses) = (1.0 / batch.len() as f32, self.losses.write(rows.clone()));
+                let losses = self.losses.write(rows.clone());
                 self.network
-                    .loss(&self.activations, rows.clone(), mean, losses);
+                    .loss(&self.activations, rows.clone(), &self.loss, mean, losses);
                 clock.end(Phase::Loss);
                 self.network.backward(&self.activations, rows);
                 clock.end(Phase::Backward);
@@ -228,23 +287,81 @@ impl Stepper {
         });
         if member.leads() {
             pass.pieces_taken.put_back();
+            pass.applied.put_back();
+            pass.units_taken.put_back();
         }
         member.wait();
         clock.end(Phase::Waiting);
-        pass.pieces_taken.take_each(self.network.pieces(), |piece| {
-            // SAFETY: each piece is taken once, and nobody runs rows before the barrier that ends the step.
-            unsafe {
-                self.network
-                    .update(piece, &self.activations, rows, self.sgd)
-            };
-        });
-        clock.end(Phase::Update);
+        // SAFETY: losses are written before the barrier above and not again before the next but one. They are summed row by
+        // row, as blocks may be cut by the number of threads.
+        unsafe { self.losses.read(0..rows) }.iter().sum()
+    }
+
+    /// One member's part in the update of step `number`, counted from 0, up to the barrier that ends it.
+    fn update_together<const CLOCKED: bool>(
+        &self,
+        pass: &Pass,
+        member: Member,
+        number: u64,
+        rows: usize,
+        clock: &mut Clock<CLOCKED>,
+    ) {
+        let network = &self.network;
+        let learning_rate = self.schedule.at(number, self.plateau);
+        let mut step = self.rule.at(number + 1, learning_rate);
+        if self.rule.clip_norm.is_some() {
+            step = self.clip_together(pass, member, step, rows, clock);
+        } else {
+            pass.pieces_taken.take_each(network.pieces(), |piece| {
+                // SAFETY: each piece is taken once, and nobody runs rows before the barrier that ends the step.
+                unsafe { network.update(piece, &self.activations, rows, &step) };
+            });
+            clock.end(Phase::Update);
+        }
         if member.leads() {
             pass.blocks_taken.put_back();
         }
-        // SAFETY: losses are written before the barrier above and not again before the next. They are summed row by
-        // row, as blocks may be cut by the number of threads.
-        unsafe { self.losses.read(0..rows) }.iter().sum()
+        if let Some(most) = self.rule.max_norm {
+            member.wait();
+            clock.end(Phase::Waiting);
+            pass.units_taken.take_each(network.unit_pieces(), |piece| {
+                // SAFETY: each piece is taken once, after the barrier behind all updates.
+                unsafe { network.limit_units(piece, most, &step) };
+            });
+            clock.end(Phase::MaxNorm);
+        }
+    }
+
+    /// The update in two passes, the second of which knows the norm of the whole gradient. Gives the step so clipped.
+    fn clip_together<const CLOCKED: bool>(
+        &self,
+        pass: &Pass,
+        member: Member,
+        step: Step,
+        rows: usize,
+        clock: &mut Clock<CLOCKED>,
+    ) -> Step {
+        let network = &self.network;
+        pass.pieces_taken.take_each(network.pieces(), |piece| {
+            // SAFETY: each piece is taken once, and nobody runs rows before the barrier that ends the step.
+            unsafe {
+                let square = network.keep_gradient(piece, &self.activations, rows);
+                self.squares.write(piece..piece + 1)[0] = square;
+            }
+        });
+        clock.end(Phase::Update);
+        member.wait();
+        clock.end(Phase::Waiting);
+        // SAFETY: squares are written before the barrier above and not again before the next but one. They are summed
+        // piece by piece.
+        let squares = unsafe { self.squares.read(0..network.pieces()) };
+        let step = step.clipped(squares.iter().sum::<f64>().sqrt());
+        pass.applied.take_each(network.pieces(), |piece| {
+            // SAFETY: each piece is taken once, after the barrier behind all gradients.
+            unsafe { network.apply(piece, &step) };
+        });
+        clock.end(Phase::Clipping);
+        step
     }
 
     /// The network; its parameters are those after the last step.
@@ -267,9 +384,19 @@ impl Stepper {
         self.network.parameters()
     }
 
-    /// The velocity as it is now, `[parameters]`; after a first step that is the gradient of its mean loss.
-    pub fn velocity(&mut self) -> Vec<f32> {
-        self.network.velocity()
+    /// The optimiser's slots as they are now, in the order of [`Rule::slots`], `[parameters]` each. The velocity of
+    /// gradient descent after a first step is the gradient of its mean loss.
+    pub fn slots(&mut self) -> Vec<Vec<f32>> {
+        let count = self.rule.slots().len();
+        (0..count).map(|slot| self.network.slot(slot)).collect()
+    }
+
+    /// The moving average of the parameters as it is now, `[parameters]`; none where none is kept.
+    pub fn average(&mut self) -> Option<Vec<f32>> {
+        self.rule.average?;
+        let mut average = self.network.slot(self.rule.slots().len() - 1);
+        self.network.fill_idle(&mut average);
+        Some(average)
     }
 }
 

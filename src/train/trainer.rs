@@ -9,22 +9,20 @@ use std::time::{Duration, Instant};
 
 use super::eval::Evaluator;
 use super::outcome::{Ending, EpochMetrics, Event, Outcome, Score};
+use super::prepare::{check_memory, check_state, loss_for, noise_for, preprocessing_for, spec_for};
 use super::profile::Profile;
 use super::state::{Origin, Place, State};
 use super::step::Stepper;
 use super::stopping::{self, Cause, TimeLimit};
 use super::supervisor::{Supervisor, Then, Unsupervised};
 use crate::compute::parallel::Workers;
-use crate::compute::shared::SharedBuffer;
 use crate::config::TrainConfig;
 use crate::data::loader::Order;
-use crate::data::scaling::check_finite;
-use crate::data::{Dataset, Preprocessing, Scale, Splits};
-use crate::error::{Error, Refusal, Result};
+use crate::data::{Dataset, Splits};
+use crate::error::{Error, Result};
 use crate::model::{Model, Provenance};
+use crate::nn::Network;
 use crate::nn::symmetry::identical_units;
-use crate::nn::{Network, Spec};
-use crate::optim::Sgd;
 
 /// Progress is told this often within an epoch.
 const TELLS_AN_EPOCH: usize = 100;
@@ -91,35 +89,37 @@ impl Training<'_> {
         let engine = self.config.engine.resolve()?;
         let config = TrainConfig {
             engine,
-            ..self.config.clone()
+            ..self.config.resolved()
         };
+        let train = &self.data.train;
+        let preprocessing = preprocessing_for(&config, train, self.from.as_ref(), self.workers)?;
         let state = match self.from {
             Some(state) => state,
             None => State::start(&spec, &config),
         };
-        let images = self.data.train.images();
-        let preprocessing = match (config.scale, &state.origin) {
-            (Scale::Model, Some(origin)) => {
-                check_finite(images)?;
-                Preprocessing::under(origin.scaling, &config, images, self.workers)
-            }
-            _ => Preprocessing::for_run(&config, images, self.workers)?,
-        };
-        let sgd = Sgd {
-            learning_rate: config.optimizer.learning_rate,
-            momentum: config.optimizer.momentum,
-        };
-        let items = self.data.train.items();
+        let rule = config.optimizer.rule();
+        let items = train.items();
         let batch_size = config.batch_size.min(items);
         let steps_an_epoch = items.div_ceil(batch_size);
-        check_state(&state, &spec, steps_an_epoch)?;
+        let schedule = config.schedule(steps_an_epoch)?;
+        check_state(&state, &spec, &rule, steps_an_epoch)?;
         let over = state.over(&config);
         let evaluator = Evaluator::new(&spec, preprocessing.clone(), self.workers)?;
         let parameters = &state.parameters;
-        let mut stepper = Stepper::new(&spec, parameters, preprocessing, engine, sgd, batch_size)?;
+        let mut stepper = Stepper::new(
+            &spec,
+            parameters,
+            preprocessing,
+            engine,
+            rule,
+            schedule,
+            batch_size,
+        )?;
         stepper.freeze(&frozen);
         let steps = state.epochs.len() * steps_an_epoch + state.steps;
-        stepper.resume(steps as u64, &state.velocity);
+        stepper.resume(steps as u64, &state.slots);
+        stepper.set_loss(loss_for(&config, train));
+        stepper.set_noise(noise_for(&config))?;
         let run = Run {
             config: &config,
             data: self.data,
@@ -139,45 +139,6 @@ impl Training<'_> {
         };
         run.go_through(over, supervisor, on_event)
     }
-}
-
-/// Asks for what a run needs at its peak and gives it back: a network that does not fit is refused in words, before the
-/// hours it would have taken. At the end there are weights, velocity and transpose, the flat parameters, and two copies of
-/// them on their way to the file, while parameters and velocity may be on their way to a checkpoint, twice as well; and
-/// where the best weights so far are kept, they are there, on their way to a checkpoint, and in a network to measure.
-fn check_memory(spec: &Spec, config: &TrainConfig) -> Result<()> {
-    let copies = match config.validation.early_stop {
-        None => 10,
-        Some(_) => 15,
-    };
-    SharedBuffer::<f32>::zeroed(spec.parameters().saturating_mul(copies)).map(drop)
-}
-
-/// Holds a state against the network and the steps of an epoch.
-fn check_state(state: &State, spec: &Spec, steps: usize) -> Result<()> {
-    let found = (state.parameters.len(), state.velocity.len());
-    let expected = (spec.parameters(), spec.parameters());
-    let best = state.best.as_ref().map_or(expected.0, Vec::len);
-    if found == expected && best == expected.0 && state.steps <= steps {
-        return Ok(());
-    }
-    Err(Error::Run(Refusal::new(
-        "state",
-        format!("{found:?} parameters and velocities, {}", state.place()),
-        format!("those of {spec}, and at most {steps} steps an epoch"),
-    )))
-}
-
-/// The network that `config` describes for `data`.
-///
-/// # Errors
-/// [`Error::Config`] for a setting out of range, or one that `data` have no sets for.
-pub fn spec_for(config: &TrainConfig, data: &Splits) -> Result<Spec> {
-    config.check()?;
-    let (validation, test) = (data.validation.is_some(), data.test.is_some());
-    config.validation.check_sets(validation, test)?;
-    let (features, classes) = (data.train.features(), data.train.classes());
-    Spec::new(features, &config.hidden, classes, config.activation)
 }
 
 /// What an epoch needs, and what it leaves to the next.
@@ -235,6 +196,8 @@ impl Run<'_> {
     /// The epoch under way, or the rest of it.
     fn epoch(&mut self, supervisor: &mut dyn Supervisor, on_event: &mut OnEvent) -> Result<Pause> {
         self.order.shuffle(self.config.seed, self.epochs.len() + 1);
+        let losses = self.epochs.iter().map(|epoch| epoch.watched_loss());
+        self.stepper.look_back(losses);
         loop {
             let then = self.pass(supervisor, on_event)?;
             // At the end of an epoch there is no hurry: it is measured first.
@@ -288,7 +251,7 @@ impl Run<'_> {
             validation_accuracy: validation.map(|score| score.accuracy),
             test_loss: test.map(|score| score.loss),
             test_accuracy: test.map(|score| score.accuracy),
-            learning_rate: self.config.optimizer.learning_rate,
+            learning_rate: self.stepper.last_learning_rate(),
             train_seconds,
             samples_per_second,
             gflops: samples_per_second * self.stepper.network().training_flops() / 1e9,
@@ -298,7 +261,9 @@ impl Run<'_> {
 
     /// What the network comes to on `set`: a finite loss, called `what`.
     fn score(&mut self, what: &'static str, set: &Dataset) -> Result<Score> {
-        let (network, profile) = (self.stepper.network(), self.profile.as_mut());
+        let averaged = self.averaged()?;
+        let network = averaged.as_ref().unwrap_or(self.stepper.network());
+        let profile = self.profile.as_mut();
         let score = self.evaluator.score(self.workers, network, set, profile)?;
         match score.loss.is_finite() {
             true => Ok(score),
@@ -306,12 +271,30 @@ impl Run<'_> {
         }
     }
 
+    /// A network with the average of the parameters, where one is kept: it is what is measured and saved.
+    fn averaged(&mut self) -> Result<Option<Network>> {
+        let average = self.stepper.average();
+        average.map(|average| self.network_of(&average)).transpose()
+    }
+
+    fn network_of(&self, parameters: &[f32]) -> Result<Network> {
+        let (spec, engine) = (self.stepper.network().spec(), self.stepper.engine());
+        let columns = &self.stepper.preprocessing().columns;
+        Network::for_inference(spec, parameters, columns, engine)
+    }
+
+    /// The parameters that a model would have now: the average, where one is kept.
+    fn parameters_to_keep(&mut self) -> Result<Vec<f32>> {
+        let parameters = self.finite_parameters()?;
+        Ok(self.stepper.average().unwrap_or(parameters))
+    }
+
     /// Keeps the parameters, where the best are asked for and the last epoch is the best.
     fn keep_best(&mut self) -> Result<()> {
         let last = self.epochs.len() - 1;
         let asked_for = self.config.validation.early_stop.is_some();
         if asked_for && stopping::best(&self.epochs) == Some(last) {
-            self.best = Some(self.finite_parameters()?);
+            self.best = Some(self.parameters_to_keep()?);
         }
         Ok(())
     }
@@ -327,7 +310,7 @@ impl Run<'_> {
         }
         let (kept, parameters) = match (self.best.take(), stopping::best(&self.epochs)) {
             (Some(best), Some(kept)) => (kept, best),
-            _ => (self.epochs.len() - 1, self.finite_parameters()?),
+            _ => (self.epochs.len() - 1, self.parameters_to_keep()?),
         };
         let test = self.test(kept, &parameters)?;
         let spec = self.stepper.network().spec().clone();
@@ -363,14 +346,9 @@ impl Run<'_> {
         let Some(set) = &self.data.test else {
             return Ok(None);
         };
-        let (spec, columns) = (
-            self.stepper.network().spec(),
-            &self.stepper.preprocessing().columns,
-        );
-        let network = Network::new(spec, parameters, columns, self.config.engine)?;
-        let score = self
-            .evaluator
-            .score(self.workers, &network, set, self.profile.as_mut());
+        let network = self.network_of(parameters)?;
+        let profile = self.profile.as_mut();
+        let score = self.evaluator.score(self.workers, &network, set, profile);
         score.map(Some)
     }
 
@@ -455,7 +433,7 @@ impl Run<'_> {
             elapsed: self.elapsed,
             // A run that has diverged is not worth keeping: it would take the place of one that has not.
             parameters: self.finite_parameters()?,
-            velocity: self.stepper.velocity(),
+            slots: self.stepper.slots(),
             best: self.best.clone(),
             spent: self.time.spent(),
             origin: self.origin.clone(),
@@ -484,7 +462,7 @@ impl Run<'_> {
             step,
             what,
             value,
-            learning_rate: self.config.optimizer.learning_rate,
+            learning_rate: self.stepper.last_learning_rate(),
         }
     }
 }

@@ -44,6 +44,20 @@ fn rejects_momentum_outside_its_range() {
 }
 
 #[test]
+fn rejects_regularisation_outside_its_ranges() {
+    for flag in ["dropout", "input-dropout", "label-smoothing"] {
+        for found in ["1", "-0.1", "1.5", "NaN", "inf"] {
+            let message = format!("--{flag}: {found}, expected 0 to below 1");
+            refuses_early(&[(&format!("--{flag} {found}"), &message)]);
+        }
+    }
+    for found in ["-0.1", "NaN", "inf"] {
+        let message = format!("--input-noise: {found}, expected a finite number of at least 0");
+        refuses_early(&[(&format!("--input-noise {found}"), &message)]);
+    }
+}
+
+#[test]
 fn rejects_counts_out_of_range() {
     refuses_early(&[
         (
@@ -165,6 +179,10 @@ fn rejects_numbers_that_are_text() {
     for flag in [
         "lr",
         "momentum",
+        "dropout",
+        "input-dropout",
+        "input-noise",
+        "label-smoothing",
         "batch-size",
         "epochs",
         "seed",
@@ -249,4 +267,116 @@ fn asks_for_test_files_where_only_training_files_are_named() {
         2,
         &format!("--train-images: {images}, expected {expected}"),
     );
+}
+
+#[test]
+fn rejects_numbers_that_the_optimiser_does_not_have() {
+    refuses_early(&[
+        (
+            "--beta1 0.8",
+            "--beta1: 0.8 with --optimizer sgd, expected --optimizer adam, adamw or lion beside it",
+        ),
+        (
+            "--optimizer adam --momentum 0.5",
+            "--momentum: 0.5 with --optimizer adam, expected --optimizer sgd, nesterov or rmsprop beside it",
+        ),
+        (
+            "--optimizer adam --alpha 0.5",
+            "--alpha: 0.5 with --optimizer adam, expected --optimizer rmsprop beside it",
+        ),
+        (
+            "--optimizer lion --epsilon 1e-8",
+            "--epsilon: 0.00000001 with --optimizer lion, expected --optimizer adam, adamw or rmsprop beside it",
+        ),
+        (
+            "--optimizer adam --beta2 1",
+            "--beta2: 1, expected 0 to below 1",
+        ),
+        (
+            "--optimizer rmsprop --epsilon 0",
+            "--epsilon: 0, expected a finite number above 0",
+        ),
+        (
+            "--weight-decay -1",
+            "--weight-decay: -1, expected a finite number, 0 or above",
+        ),
+        (
+            "--l1 nan",
+            "--l1: NaN, expected a finite number, 0 or above",
+        ),
+        (
+            "--max-norm 0",
+            "--max-norm: 0, expected a finite number above 0",
+        ),
+        (
+            "--clip-norm inf",
+            "--clip-norm: inf, expected a finite number above 0",
+        ),
+        (
+            "--clip-value -1",
+            "--clip-value: -1, expected a finite number above 0",
+        ),
+        ("--ema 1", "--ema: 1, expected 0 to below 1"),
+    ]);
+}
+
+#[test]
+fn rejects_optimisers_and_learning_rates_that_are_none() {
+    let desk = Desk::empty();
+    for (flags, parts) in [
+        (
+            "--lr autumn",
+            [
+                "invalid value 'autumn' for '--lr <X>'",
+                "neither a number nor auto",
+            ],
+        ),
+        (
+            "--optimizer adagrad",
+            [
+                "invalid value 'adagrad'",
+                "sgd, nesterov, adam, adamw, rmsprop, lion",
+            ],
+        ),
+    ] {
+        desk.refuses_in_parts(&format!("train --data nowhere {flags}"), 2, &parts);
+    }
+}
+
+#[test]
+fn rejects_numbers_that_the_schedule_does_not_have() {
+    refuses_early(&[
+        (
+            "--lr-factor 0.5",
+            "--lr-factor: 0.5 with --schedule constant, expected --schedule step, exponential or plateau beside it",
+        ),
+        (
+            "--schedule cosine --lr-every 2",
+            "--lr-every: 2 with --schedule cosine, expected --schedule step beside it",
+        ),
+        (
+            "--schedule step --lr-patience 2",
+            "--lr-patience: 2 with --schedule step, expected --schedule plateau beside it",
+        ),
+        (
+            "--schedule step --lr-factor 1",
+            "--lr-factor: 1, expected above 0 and below 1",
+        ),
+        (
+            "--schedule step --lr-every 0",
+            "--lr-every: 0, expected epochs, a finite number above 0",
+        ),
+        (
+            "--schedule cosine --lr-min -1",
+            "--lr-min: -1, expected a finite number, 0 or above",
+        ),
+        (
+            "--schedule inverse-scaling --lr-power 0",
+            "--lr-power: 0, expected a finite number above 0",
+        ),
+        (
+            "--epochs 3 --warmup 4",
+            "--warmup: 4, expected 0 to 3, the epochs of the run",
+        ),
+    ]);
 }

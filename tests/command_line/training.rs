@@ -113,7 +113,8 @@ fn the_banner_says_what_runs_on_what() {
         concat!("perceptor ", env!("CARGO_PKG_VERSION")),
         "200 training and 60 test items, 3×3 u8, 4 classes",
         "9-8-4, sigmoid and softmax, 116 parameters",
-        "4 epochs, batch size 32, learning rate 0.1, momentum 0.9, seed 1",
+        "4 epochs, batch size 32, seed 1",
+        "sgd, learning rate 0.1, momentum 0.9",
         "2 threads, ",
     ] {
         assert!(run.done().stderr.contains(words), "{words}: {run:#?}");

@@ -15,14 +15,23 @@ fn columns_that_are_always_zero_are_left_out_exactly() {
     for engine in engines() {
         let ended = |preprocessing: &Preprocessing| {
             let preprocessing = preprocessing.clone();
-            let stepper = Stepper::new(&spec, &start, preprocessing.clone(), engine, SGD, 61);
+            let (rule, schedule) = (Rule::sgd(MOMENTUM), Schedule::constant(LEARNING_RATE));
+            let stepper = Stepper::new(
+                &spec,
+                &start,
+                preprocessing.clone(),
+                engine,
+                rule,
+                schedule,
+                61,
+            );
             let mut stepper = stepper.expect("an engine that is here");
             for _ in 0..5 {
                 stepper.step(&workers, &train, &batch);
             }
             let mut evaluator = Evaluator::new(&spec, preprocessing, &workers).expect("memory");
             let evaluated = evaluator.evaluate(&workers, stepper.network(), &test);
-            let (weights, velocity) = (stepper.parameters(), stepper.velocity());
+            let (weights, velocity) = (stepper.parameters(), stepper.slots().swap_remove(0));
             (weights, velocity, evaluated.expect("memory").loss)
         };
         let (with, without) = (ended(&whole), ended(&fitted));

@@ -44,21 +44,6 @@ fn the_gradient_check_fails_on_a_flipped_sign() {
     }
 }
 
-/// The mean gradient over a batch and its summed loss, by the reference.
-fn slow_gradient(net: &Reference, data: &Dataset, batch: &[u32]) -> (Vec<f64>, f64) {
-    let mut mean = vec![0.0; net.parameters.len()];
-    let mut loss = 0.0;
-    for &row in batch {
-        let x = item(data, row as usize);
-        let label = data.labels()[row as usize] as usize;
-        loss += net.loss(&x, label);
-        for (mean, g) in mean.iter_mut().zip(net.gradient(&x, label)) {
-            *mean += g / batch.len() as f64;
-        }
-    }
-    (mean, loss)
-}
-
 #[test]
 fn the_fast_gradient_equals_the_slow_one_over_awkward_shapes() {
     let workers = workers(2);
@@ -85,7 +70,7 @@ fn the_fast_gradient_equals_the_slow_one_over_awkward_shapes() {
                     let mut stepper = stepper(&spec, &parameters, engine, rows);
                     let loss = stepper.step(&workers, &data, &batch);
                     // The velocity starts at zero, so after one step it is the gradient.
-                    let off = distance(&wide(&stepper.velocity()), &expected);
+                    let off = distance(&wide(&stepper.slots()[0]), &expected);
                     let case = format!("{engine:?}, {rows} rows, {spec}, {activation:?}");
                     assert!(off < 1e-5, "{case}: gradient off by {off}");
                     let off = (loss - expected_loss).abs() / expected_loss;
@@ -112,8 +97,8 @@ fn steps_with_momentum_and_a_ragged_batch_follow_the_slow_path() {
                 stepper.step(&workers(2), &data, batch);
                 let (gradient, _) = slow_gradient(&net, &data, batch);
                 for ((w, v), g) in net.parameters.iter_mut().zip(&mut velocity).zip(gradient) {
-                    *v = f64::from(SGD.momentum) * *v + g;
-                    *w -= f64::from(SGD.learning_rate) * *v;
+                    *v = f64::from(MOMENTUM) * *v + g;
+                    *w -= f64::from(LEARNING_RATE) * *v;
                 }
             }
         }
@@ -141,7 +126,7 @@ fn evaluation_equals_the_slow_path() {
     }
     for engine in engines() {
         let as_it_is = Preprocessing::whole(AS_IT_IS, 13);
-        let network = Network::new(&spec, &parameters, &as_it_is.columns, engine);
+        let network = Network::for_inference(&spec, &parameters, &as_it_is.columns, engine);
         let network = network.expect("a network");
         let mut evaluator = Evaluator::new(&spec, as_it_is, &workers).expect("memory");
         let found = evaluator

@@ -5,6 +5,8 @@
 
 mod columns;
 mod gradients;
+mod optimizers;
+mod regularization;
 mod resumption;
 mod symmetry;
 mod threads;
@@ -23,9 +25,10 @@ use perceptor::data::scaling::AS_IT_IS;
 use perceptor::data::{Dataset, IdxFile, Preprocessing, Scale, Splits};
 use perceptor::nn::init::initial_parameters;
 use perceptor::nn::{Activation, Init, Network, Spec};
-use perceptor::optim::Sgd;
+use perceptor::optim::Rule;
 use perceptor::random::{ChaCha8Rng, Purpose, stream};
 use perceptor::reference::Reference;
+use perceptor::schedule::Schedule;
 use perceptor::train::{
     Ending, EpochMetrics, Evaluator, Place, State, Stepper, Supervisor, Then, Training, train,
 };
@@ -67,6 +70,7 @@ fn reference(spec: &Spec, parameters: &[f32]) -> Reference {
         sizes: spec.sizes(),
         activation: spec.activation(),
         parameters: parameters.iter().copied().map(f64::from).collect(),
+        masks: Vec::new(),
     }
 }
 
@@ -80,15 +84,16 @@ fn parameters(spec: &Spec, seed: u64) -> Vec<f32> {
     parameters
 }
 
-const SGD: Sgd = Sgd {
-    learning_rate: 0.2,
-    momentum: 0.9,
-};
+const LEARNING_RATE: f32 = 0.2;
+const MOMENTUM: f32 = 0.9;
 
 fn stepper(spec: &Spec, parameters: &[f32], engine: Engine, batch_size: usize) -> Stepper {
     let as_it_is = Preprocessing::whole(AS_IT_IS, spec.inputs());
-    Stepper::new(spec, parameters, as_it_is, engine, SGD, batch_size)
-        .expect("an engine that is here")
+    let (rule, schedule) = (Rule::sgd(MOMENTUM), Schedule::constant(LEARNING_RATE));
+    Stepper::new(
+        spec, parameters, as_it_is, engine, rule, schedule, batch_size,
+    )
+    .expect("an engine that is here")
 }
 
 fn wide(numbers: &[f32]) -> Vec<f64> {
@@ -113,6 +118,21 @@ fn distance(found: &[f64], expected: &[f64]) -> f64 {
     // What is no number is as far off as can be; `max` would pass over it.
     let numbers = differences.map(|d| if d.is_nan() { f64::INFINITY } else { d });
     numbers.fold(0.0, f64::max) / largest.max(1e-12)
+}
+
+/// The mean gradient over a batch and its summed loss, by the reference.
+fn slow_gradient(net: &Reference, data: &Dataset, batch: &[u32]) -> (Vec<f64>, f64) {
+    let mut mean = vec![0.0; net.parameters.len()];
+    let mut loss = 0.0;
+    for &row in batch {
+        let x = item(data, row as usize);
+        let label = data.labels()[row as usize] as usize;
+        loss += net.loss(&x, label);
+        for (mean, g) in mean.iter_mut().zip(net.gradient(&x, label)) {
+            *mean += g / batch.len() as f64;
+        }
+    }
+    (mean, loss)
 }
 
 /// Items of which some features are zero throughout, and more of the same kind in which these are not.

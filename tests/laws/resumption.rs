@@ -1,5 +1,9 @@
 //! A run that goes on from any step ends in the same model.
 
+use perceptor::config::ScheduleConfig;
+use perceptor::schedule::ScheduleName;
+
+use super::optimizers::every_rule;
 use super::*;
 
 /// Keeps the state after every step and every epoch.
@@ -18,6 +22,44 @@ impl Supervisor for Everything {
     fn save(&mut self, state: State) -> perceptor::Result<()> {
         self.0.push(state);
         Ok(())
+    }
+}
+
+/// Runs `config` once undisturbed and once from every step and epoch on, with other numbers of threads.
+pub fn goes_on_from_anywhere(config: &TrainConfig, splits: &Splits) {
+    let run = |threads, from, supervisor: &mut dyn Supervisor| {
+        let training = Training {
+            config,
+            data: splits,
+            workers: &workers(threads),
+            profiled: false,
+            from,
+        };
+        match training
+            .run(supervisor, &mut |_| {})
+            .expect("a finite loss")
+        {
+            Ending::Finished(outcome) => outcome.model.to_bytes(),
+            Ending::Stopped(place) => panic!("stopped at {place}"),
+        }
+    };
+    let whole = train(config, splits, &workers(2), &mut |_| {});
+    let whole = whole.expect("a finite loss").model.to_bytes();
+    let mut everything = Everything::default();
+    assert_eq!(
+        run(2, None, &mut everything),
+        whole,
+        "{config:?}: saving changes the model"
+    );
+    let steps = splits.train.items().div_ceil(config.batch_size);
+    assert_eq!(everything.0.len(), config.epochs * (steps + 1));
+    for (state, threads) in everything.0.into_iter().zip([1, 3, 2].into_iter().cycle()) {
+        let place = state.place();
+        let resumed = run(threads, Some(state), &mut Everything::default());
+        assert!(
+            resumed == whole,
+            "{config:?} from {place}, {threads} threads"
+        );
     }
 }
 
@@ -45,39 +87,32 @@ fn a_run_that_goes_on_from_any_step_ends_in_the_same_model() {
             validation: None,
             test: Some(test_set),
         };
-        let run = |threads, from, supervisor: &mut dyn Supervisor| {
-            let training = Training {
-                config: &config,
-                data: &splits,
-                workers: &workers(threads),
-                profiled: false,
-                from,
-            };
-            match training
-                .run(supervisor, &mut |_| {})
-                .expect("a finite loss")
-            {
-                Ending::Finished(outcome) => outcome.model.to_bytes(),
-                Ending::Stopped(place) => panic!("stopped at {place}"),
-            }
+        goes_on_from_anywhere(&config, &splits);
+    }
+}
+
+#[test]
+fn a_run_goes_on_under_every_rule_and_schedule() {
+    let schedules = ScheduleName::ALL.into_iter().cycle();
+    for (optimizer, schedule) in every_rule().into_iter().zip(schedules) {
+        let config = TrainConfig {
+            hidden: vec![20],
+            batch_size: 33,
+            epochs: 3,
+            optimizer,
+            schedule: ScheduleConfig {
+                schedule,
+                warmup: 0.7,
+                ..ScheduleConfig::default()
+            },
+            ..TrainConfig::default()
         };
-        let whole = train(&config, &splits, &workers(2), &mut |_| {});
-        let whole = whole.expect("a finite loss").model.to_bytes();
-        let mut everything = Everything::default();
-        assert_eq!(
-            run(2, None, &mut everything),
-            whole,
-            "{engine:?}: saving changes the model"
-        );
-        // Four steps an epoch, and its end.
-        assert_eq!(everything.0.len(), 15);
-        for (state, threads) in everything.0.into_iter().zip([1, 3, 2].into_iter().cycle()) {
-            let place = state.place();
-            let resumed = run(threads, Some(state), &mut Everything::default());
-            assert!(
-                resumed == whole,
-                "{engine:?} from {place}, {threads} threads"
-            );
-        }
+        let (train_set, test_set) = with_idle_columns(100);
+        let splits = Splits {
+            train: train_set,
+            validation: None,
+            test: Some(test_set),
+        };
+        goes_on_from_anywhere(&config, &splits);
     }
 }

@@ -1,5 +1,9 @@
 //! Any number of threads gives the same model, byte for byte.
 
+use perceptor::config::ScheduleConfig;
+use perceptor::schedule::ScheduleName;
+
+use super::optimizers::every_rule;
 use super::*;
 
 #[test]
@@ -76,6 +80,44 @@ fn any_thread_count_gives_the_same_model_without_idle_columns() {
             assert!(
                 one == model(threads),
                 "{engine:?}: {threads} threads differ from 1"
+            );
+        }
+    }
+}
+
+#[test]
+fn any_thread_count_gives_the_same_model_under_every_rule() {
+    for (engine, optimizer) in
+        engines().flat_map(|engine| every_rule().into_iter().map(move |rule| (engine, rule)))
+    {
+        let config = TrainConfig {
+            hidden: vec![70, 20],
+            engine,
+            batch_size: 33,
+            epochs: 2,
+            optimizer,
+            schedule: ScheduleConfig {
+                schedule: ScheduleName::OneCycle,
+                ..ScheduleConfig::default()
+            },
+            ..TrainConfig::default()
+        };
+        let model = |threads| {
+            let (train_set, test_set) = with_idle_columns(107);
+            let splits = Splits {
+                train: train_set,
+                validation: None,
+                test: Some(test_set),
+            };
+            let outcome = train(&config, &splits, &workers(threads), &mut |_| {});
+            outcome.expect("a finite loss").model.to_bytes()
+        };
+        let one = model(1);
+        for threads in [2, 3, 7] {
+            let rule = &config.optimizer;
+            assert!(
+                one == model(threads),
+                "{engine:?}, {rule:?}: {threads} threads differ from 1"
             );
         }
     }

@@ -1,7 +1,9 @@
 //! Validation, early ends and frozen layers under the laws: same bits for any number of threads, and from any step a run
 //! goes on from.
 
-use perceptor::config::{EarlyStop, Holdout, MaxTime, ValidationConfig};
+use perceptor::config::{
+    EarlyStop, Holdout, MaxTime, OptimizerConfig, OptimizerName, ValidationConfig,
+};
 use perceptor::train::{Cause, Outcome};
 
 use super::resumption::Everything;
@@ -80,9 +82,14 @@ fn any_thread_count_stops_early_at_the_same_epoch_with_the_same_model() {
 #[test]
 fn a_run_that_stops_early_ends_in_the_same_model_from_any_step_it_goes_on_from() {
     for engine in engines() {
-        for shuffle_window in [None, Some(40)] {
+        for (shuffle_window, average) in [(None, None), (Some(40), None), (None, Some(0.9))] {
+            let optimizer = OptimizerConfig {
+                average,
+                ..OptimizerConfig::default()
+            };
             let config = TrainConfig {
                 shuffle_window,
+                optimizer,
                 ..config(engine)
             };
             let mut everything = Everything::default();
@@ -156,10 +163,28 @@ fn scaling_and_columns_are_fitted_on_what_is_not_held_out() {
 
 #[test]
 fn frozen_layers_stay_as_they_were_and_the_others_do_not() {
-    for (engine, scale) in engines().flat_map(|e| [Scale::Unit, Scale::Standard].map(|s| (e, s))) {
+    // Everything that moves weights outside the gradient, and what clips it.
+    let optimizer = OptimizerConfig {
+        optimizer: OptimizerName::Adamw,
+        weight_decay: Some(0.1),
+        l1: 0.01,
+        max_norm: Some(0.5),
+        clip_norm: Some(0.1),
+        average: Some(0.9),
+        ..OptimizerConfig::default()
+    };
+    let ways = [
+        (Scale::Unit, OptimizerConfig::default()),
+        (Scale::Standard, OptimizerConfig::default()),
+        (Scale::Unit, optimizer),
+    ];
+    for (engine, (scale, optimizer)) in
+        engines().flat_map(|e| ways.iter().cloned().map(move |way| (e, way)))
+    {
         for freeze in [&["layers.0"][..], &["layers.1"], &["layers.0", "layers.2"]] {
             let mut config = config(engine);
             config.scale = scale;
+            config.optimizer = optimizer.clone();
             config.epochs = 2;
             config.validation.early_stop = None;
             config.freeze = freeze.iter().map(|&name| name.to_owned()).collect();
@@ -218,7 +243,7 @@ fn a_model_trained_from_another_begins_with_its_weights_and_scaling() {
     let first = run(&config, 2, None, &mut Everything::default()).model;
     config.scale = Scale::Model;
     config.freeze = vec!["layers.0".to_owned(), "layers.1".to_owned()];
-    let begin = State::warm_start(&first.spec, &first).expect("the same network");
+    let begin = State::warm_start(&first.spec, &config, &first).expect("the same network");
     let mut everything = Everything::default();
     let second = run(&config, 2, Some(begin), &mut everything).model;
     assert_eq!(second.scaling, first.scaling);
@@ -244,7 +269,7 @@ fn a_model_trained_from_another_begins_with_its_weights_and_scaling() {
         assert!(resumed.to_bytes() == second.to_bytes());
     }
     let narrower = Spec::new(21, &[37, 19], 3, Activation::Relu).expect("a spec");
-    let refused = State::warm_start(&narrower, &first).expect_err("a refusal");
+    let refused = State::warm_start(&narrower, &config, &first).expect_err("a refusal");
     assert_eq!(
         refused.to_string(),
         "--init-from: a model 21-37-20-3, relu, expected 21-37-19-3, relu, the network of this run"

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 
 use perceptor::TrainConfig;
-use perceptor::config::OptimizerConfig;
+use perceptor::config::{LearningRate, OptimizerConfig};
 use perceptor::run::{Every, Settings};
 
 use crate::desk::Desk;
@@ -106,7 +106,7 @@ fn what_is_wrong_in_a_file_is_said_with_its_name() {
         ),
         (
             "lr = \"fast\"",
-            "my.toml: lr: invalid type: string \"fast\", expected f32\n",
+            "my.toml: lr: invalid value: string \"fast\", expected a number or \"auto\"\n",
         ),
         (
             "epochs = -1",
@@ -180,7 +180,7 @@ proptest! {
             train: TrainConfig {
                 seed,
                 optimizer: OptimizerConfig {
-                    learning_rate: lr,
+                    learning_rate: Some(LearningRate::Value(lr)),
                     ..OptimizerConfig::default()
                 },
                 hidden: hidden.into_iter().map(|width| width as usize).collect(),

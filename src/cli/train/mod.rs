@@ -4,10 +4,12 @@
 
 mod optimizer;
 mod regularization;
+mod schedule;
 mod session;
 mod settings;
 mod validation;
 
+use std::io::{self, Write};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -16,10 +18,11 @@ use clap::{ArgMatches, Args};
 use perceptor::TrainConfig;
 use perceptor::data::{DataMode, Scale};
 use perceptor::nn::{Activation, Init};
-use perceptor::run::{Every, Resumption, Settings};
+use perceptor::run::{Every, RECIPES, Recipe, Resumption, Settings};
 
 use self::optimizer::OptimizerArgs;
 use self::regularization::RegularizationArgs;
+use self::schedule::ScheduleArgs;
 use self::session::Session;
 use self::validation::ValidationArgs;
 use super::engine::{ComputeArgs, VerboseArg};
@@ -30,6 +33,7 @@ const EXAMPLES: &str = "\
 Examples:
   perceptor train                                     data/mnist, or generated digits without it
   perceptor train --data DIR --epochs 30              the tutorial's network on your own IDX files
+  perceptor train --recipe quick                      settings by name; --recipe list shows them
   perceptor train --hidden 512,256 --activation relu --batch-size 128 --lr 0.05
   perceptor train --resume runs/train-1               go on with a run that was stopped
   perceptor train --config runs/train-1/config.toml --lr 0.05
@@ -93,12 +97,18 @@ pub struct TrainArgs {
     #[command(flatten)]
     optimizer: OptimizerArgs,
     #[command(flatten)]
+    schedule: ScheduleArgs,
+    #[command(flatten)]
     regularization: RegularizationArgs,
     #[command(flatten)]
     validation: ValidationArgs,
     #[command(flatten)]
     compute: ComputeArgs,
 
+    /// Settings to start from by name, tried and measured, as quick or accurate; list shows them with what they
+    /// reached. Flags win over them
+    #[arg(long, value_name = "NAME", help_heading = "Runs", conflicts_with_all = ["config", "resume"])]
+    recipe: Option<String>,
     /// Settings to start from, as the config.toml of a run; flags win over them
     #[arg(
         long,
@@ -141,6 +151,9 @@ pub struct TrainArgs {
 impl TrainArgs {
     pub fn run(&self, matches: &ArgMatches) -> Result<(), Failure> {
         let start = Instant::now();
+        if self.recipe.as_deref() == Some("list") {
+            return Ok(write_recipes(&mut io::stdout().lock())?);
+        }
         let plan = self.plan(matches)?;
         let session = Session::open(self, plan)?;
         session.run(start)
@@ -155,12 +168,29 @@ impl TrainArgs {
             resumption.settings.train.check()?;
             return Ok(Plan::Resume(Box::new(resumption)));
         }
-        let file = self.config.as_deref().map(Settings::read).transpose()?;
+        let file = match (&self.recipe, &self.config) {
+            (Some(name), _) => Some(Recipe::find(name)?.settings()),
+            (None, Some(path)) => Some(Settings::read(path)?),
+            (None, None) => None,
+        };
         let mut settings = self.over(file, matches)?;
         self.take_from_model(&mut settings, matches)?;
         settings.train.check()?;
+        settings.train = settings.train.resolved();
         Ok(Plan::Begin(Box::new(settings)))
     }
+}
+
+/// Every recipe with what its head says.
+fn write_recipes(out: &mut dyn Write) -> io::Result<()> {
+    for recipe in RECIPES {
+        let mut name = recipe.name;
+        for line in recipe.head() {
+            writeln!(out, "{name:<10} {line}")?;
+            name = "";
+        }
+    }
+    out.flush()
 }
 
 /// What to do.

@@ -1,27 +1,108 @@
-//! Flags of the optimiser.
+//! Flags of the optimiser, and of what else is done with a gradient.
 
 use clap::Args;
-use perceptor::config::OptimizerConfig;
+use perceptor::config::{LearningRate, OptimizerConfig, OptimizerName};
 
 use super::settings::{Given, take};
+use crate::cli::named;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Optimiser")]
 pub struct OptimizerArgs {
-    /// Learning rate, on the mean gradient of a batch
-    #[arg(long, alias = "learning-rate", value_name = "X", default_value_t = OptimizerConfig::default().learning_rate, allow_negative_numbers = true)]
-    lr: f32,
-    /// Momentum, 0 to below 1
-    #[arg(long, value_name = "X", default_value_t = OptimizerConfig::default().momentum, allow_negative_numbers = true)]
-    momentum: f32,
+    /// What makes a step of a gradient
+    #[arg(long, default_value = OptimizerName::default().name(), value_parser = named(OptimizerName::ALL, OptimizerName::name))]
+    optimizer: OptimizerName,
+    /// Learning rate, on the mean gradient of a batch, or auto to find one by a range test first
+    /// [default: 0.1 for sgd and nesterov, 0.001 for adam and adamw, 0.01 for rmsprop, 0.0001 for lion]
+    #[arg(
+        long,
+        alias = "learning-rate",
+        value_name = "X",
+        allow_negative_numbers = true
+    )]
+    lr: Option<LearningRate>,
+    /// Momentum of sgd, nesterov and rmsprop, 0 to below 1 [default: 0.9, for rmsprop 0]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    momentum: Option<f32>,
+    /// Share of the old first moment in the new, of adam, adamw and lion [default: 0.9]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    beta1: Option<f32>,
+    /// Share of the old second moment in the new, of adam, adamw and lion [default: 0.999, for lion 0.99]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    beta2: Option<f32>,
+    /// Share of the old mean square in the new, of rmsprop [default: 0.99]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    alpha: Option<f32>,
+    /// What is added to the root below the gradient, of adam, adamw and rmsprop [default: 1e-8]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    epsilon: Option<f32>,
+    /// Scale the gradient down to this Euclidean norm [default: no limit]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    clip_norm: Option<f32>,
+    /// Cut the gradient's elements off at this magnitude [default: no limit]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    clip_value: Option<f32>,
+    /// Share of the old in a moving average of the weights, as 0.999: the average is what is measured and saved
+    /// [default: no average]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    ema: Option<f32>,
+
+    /// Weight decay, of weights and not of biases: part of the gradient, but beside it with adamw and lion
+    /// [default: 0, for adamw 0.01]
+    #[arg(
+        long,
+        value_name = "X",
+        help_heading = "Regularisation",
+        allow_negative_numbers = true
+    )]
+    weight_decay: Option<f32>,
+    /// L1 penalty, of weights and not of biases
+    #[arg(
+        long,
+        value_name = "X",
+        help_heading = "Regularisation",
+        default_value_t = 0.0,
+        allow_negative_numbers = true
+    )]
+    l1: f32,
+    /// Largest Euclidean norm of the weights into a hidden unit [default: no limit]
+    #[arg(
+        long,
+        value_name = "X",
+        help_heading = "Regularisation",
+        allow_negative_numbers = true
+    )]
+    max_norm: Option<f32>,
 }
 
 impl OptimizerArgs {
     /// Puts the flags that were given over `config`.
     pub(super) fn over(&self, config: &mut OptimizerConfig, given: Given) {
+        if given("optimizer") && self.optimizer != config.optimizer {
+            // The numbers of another optimiser are none of this one.
+            *config = OptimizerConfig {
+                optimizer: self.optimizer,
+                l1: config.l1,
+                max_norm: config.max_norm,
+                clip_norm: config.clip_norm,
+                clip_value: config.clip_value,
+                average: config.average,
+                ..OptimizerConfig::default()
+            };
+        }
         take! { given,
             "lr": config.learning_rate => self.lr;
             "momentum": config.momentum => self.momentum;
+            "beta1": config.beta1 => self.beta1;
+            "beta2": config.beta2 => self.beta2;
+            "alpha": config.alpha => self.alpha;
+            "epsilon": config.epsilon => self.epsilon;
+            "clip_norm": config.clip_norm => self.clip_norm;
+            "clip_value": config.clip_value => self.clip_value;
+            "ema": config.average => self.ema;
+            "weight_decay": config.weight_decay => self.weight_decay;
+            "l1": config.l1 => self.l1;
+            "max_norm": config.max_norm => self.max_norm;
         }
     }
 }

@@ -8,14 +8,15 @@ use std::time::Instant;
 
 use perceptor::bench::peak::{self, Instructions};
 use perceptor::compute::parallel::Workers;
+use perceptor::config::LearningRate;
 use perceptor::data::{Fingerprint, Splits};
 use perceptor::nn::Spec;
-use perceptor::report::training::{Close, TrainReport, banner, summary};
+use perceptor::report::training::{Close, TrainReport, banner, range_test_line, summary};
 use perceptor::run::{
     Care, Environment, Failure as Failed, Identifier, Keeper, Resumption, RunFolder, Settings,
 };
-use perceptor::train::trainer::spec_for;
-use perceptor::train::{Cause, Ending, Outcome, State, Training};
+use perceptor::train::prepare::spec_for;
+use perceptor::train::{Cause, Ending, Outcome, RangeTest, State, Training, range_test};
 use perceptor::{Model, REVISION, VERSION};
 
 use super::settings::recorded;
@@ -41,6 +42,8 @@ pub(super) struct Session<'a> {
     source: Source,
     spec: Spec,
     folder: RunFolder,
+    /// How the learning rate was found, where it was to be.
+    range_test: Option<RangeTest>,
     /// What to go on from, or to begin from; none to begin from drawn weights.
     from: Option<State>,
     fingerprint: Option<Fingerprint>,
@@ -77,9 +80,25 @@ impl Session<'_> {
         // Read before a folder is made: it may be refused.
         let goes_on = resumption.as_ref().is_some_and(|run| run.from().is_some());
         let begin = match &settings.init_from {
-            Some(path) if !goes_on => Some(State::warm_start(&spec, &Model::load(path)?)?),
+            Some(path) if !goes_on => {
+                let model = Model::load(path)?;
+                Some(State::warm_start(&spec, &settings.train, &model)?)
+            }
             _ => None,
         };
+        let range_test = match settings.train.optimizer.rate() {
+            Some(_) => None,
+            None => Some(range_test(
+                &settings.train,
+                &data,
+                &workers,
+                begin.as_ref(),
+            )?),
+        };
+        if let Some(found) = &range_test {
+            let chosen = LearningRate::Value(found.chosen);
+            settings.train.optimizer.learning_rate = Some(chosen);
+        }
         let (folder, from) = match resumption {
             None => (RunFolder::create(args.out.as_deref(), args.exist_ok)?, None),
             Some(resumption) => {
@@ -112,6 +131,7 @@ impl Session<'_> {
             source,
             spec,
             folder,
+            range_test,
             from,
             fingerprint,
             resumed,
@@ -133,6 +153,9 @@ impl Session<'_> {
             config,
             &self.workers,
         )?;
+        if let Some(found) = &self.range_test {
+            range_test_line(&mut text, found)?;
+        }
         if let Some(path) = &self.settings.init_from {
             writeln!(text, "  start     from the weights of {}", path.display())?;
         }
@@ -259,6 +282,7 @@ impl Session<'_> {
             resumed: self.resumed,
             config: &self.settings.train,
             peak: profiled.then(peak),
+            range_test: self.range_test.as_ref(),
             model: &model,
         };
         let mut out = io::stdout().lock();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use perceptor::data::Scale;
-use perceptor::run::Settings;
+use perceptor::run::{Recipe, Settings};
 use perceptor::{Error, Model, Refusal, Result};
 
 use super::TrainArgs;
@@ -73,7 +73,9 @@ impl TrainArgs {
         }
         let train = &mut settings.train;
         self.optimizer.over(&mut train.optimizer, &given);
-        self.regularization.over(&mut train.regularization, &given);
+        self.schedule.over(&mut train.schedule, &given);
+        self.regularization
+            .over(&mut train.regularization, &given)?;
         self.validation.over(&mut settings, &given);
         // Files that are named together belong together.
         if ["data", "train_images", "test_images"]
@@ -97,8 +99,11 @@ impl TrainArgs {
             return Ok(());
         };
         let model = Model::load(path)?;
-        let keys = self.config.as_deref().map(Settings::keys).transpose()?;
-        let keys = keys.unwrap_or_default();
+        let keys = match (&self.recipe, &self.config) {
+            (Some(name), _) => Recipe::find(name)?.keys(),
+            (None, Some(path)) => Settings::keys(path)?,
+            (None, None) => Vec::new(),
+        };
         let untold = |name: &str| {
             let given = matches.value_source(name) == Some(ValueSource::CommandLine);
             !given && !keys.iter().any(|key| key == name)

@@ -8,15 +8,17 @@ mod gemm_layer;
 #[cfg(target_arch = "x86_64")]
 mod native_layer;
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::blas::{self, Blas};
 use super::gemm::Library;
-use super::shared::{Rows, RowsMut};
+use super::shared::{Rows, RowsMut, SharedBuffer};
 #[cfg(target_arch = "x86_64")]
 use super::tile::InstructionSet;
 use crate::error::{Error, Refusal, Result};
-use crate::optim::Sgd;
+use crate::optim::{Rule, Slots, Step};
 use gemm_layer::GemmLayer;
 #[cfg(target_arch = "x86_64")]
 use native_layer::NativeLayer;
@@ -122,7 +124,32 @@ fn has_openblas() -> bool {
     cfg!(any(feature = "openblas", feature = "openblas-static"))
 }
 
-/// The weights of one layer with their velocity, `[in, out]` in whatever order the engine keeps them.
+/// What a layer keeps beside its weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Keeps {
+    /// Slots of the optimiser, as long as the weights each; the average is the last.
+    pub slots: usize,
+    /// Whether the last slot is an average, which begins as the weights and not as zeros.
+    pub average: bool,
+    /// Whether the gradient is kept for a second pass over all of it.
+    pub gradient: bool,
+    /// Whether the gradient is more than a velocity that is added to.
+    pub scratch: bool,
+}
+
+impl Keeps {
+    /// What `rule` needs.
+    pub fn of(rule: &Rule) -> Keeps {
+        Keeps {
+            slots: rule.slots().len(),
+            average: rule.average.is_some(),
+            gradient: rule.clip_norm.is_some(),
+            scratch: rule.plain_momentum().is_none(),
+        }
+    }
+}
+
+/// The weights of one layer with the optimiser's slots, `[in, out]` in whatever order the engine keeps them.
 #[derive(Debug)]
 pub enum Affine {
     /// Row-major, for a matrix library.
@@ -144,7 +171,7 @@ macro_rules! either {
 }
 
 impl Affine {
-    /// Takes over row-major `weight [in, out]`, with zero velocity. `inputs_need_gradient` is false for the first
+    /// Takes over row-major `weight [in, out]`, with slots as they begin. `inputs_need_gradient` is false for the first
     /// layer alone; [`Affine::backward`] then must not be called.
     ///
     /// # Errors
@@ -154,6 +181,7 @@ impl Affine {
         weight: &[f32],
         (fan_in, fan_out): (usize, usize),
         inputs_need_gradient: bool,
+        keeps: Keeps,
     ) -> Result<Affine> {
         assert_eq!(
             weight.len(),
@@ -164,34 +192,26 @@ impl Affine {
             #[cfg(target_arch = "x86_64")]
             Engine::Native => {
                 let set = InstructionSet::detect().expect("the engine was resolved here");
-                let sizes = (fan_in, fan_out);
-                Ok(Affine::Native(NativeLayer::new(
-                    weight,
-                    sizes,
-                    inputs_need_gradient,
-                    set,
-                )?))
+                let layer =
+                    NativeLayer::new(weight, (fan_in, fan_out), inputs_need_gradient, keeps, set);
+                layer.map(Affine::Native)
             }
             engine => {
                 let library = match engine {
                     Engine::Openblas => Library::OpenBlas,
                     _ => Library::MatrixMultiply,
                 };
-                Ok(Affine::Gemm(GemmLayer::new(
-                    weight,
-                    (fan_in, fan_out),
-                    library,
-                )?))
+                GemmLayer::new(weight, (fan_in, fan_out), keeps, library).map(Affine::Gemm)
             }
         }
     }
 
-    /// Takes over the row-major `velocity [in · out]` of an earlier run.
+    /// Takes over a row-major slot `[in · out]` of an earlier run.
     ///
     /// # Panics
-    /// When it has another length.
-    pub fn set_velocity(&mut self, velocity: &[f32]) {
-        either!(self, layer => layer.set_velocity(velocity));
+    /// When it has another length, or there is no such slot.
+    pub fn set_slot(&mut self, slot: usize, from: &[f32]) {
+        either!(self, layer => layer.set_slot(slot, from));
     }
 
     /// `z = x · w`.
@@ -221,15 +241,55 @@ impl Affine {
         either!(self, layer => layer.pieces())
     }
 
-    /// `v = μ v + xᵀ · dz` and `w = w − η v`, for one piece of the weights.
+    /// The gradient `g = xᵀ · dz` and the optimiser's step against it, for one piece of the weights.
     ///
     /// Shapes: `x [rows, in]`, `dz [rows, out]`. Overwrites the piece.
     ///
     /// # Safety
     /// Until the next barrier no other worker updates this piece, and none runs this layer forward or backward.
-    pub unsafe fn update(&self, piece: usize, x: Rows, dz: Rows, sgd: Sgd) {
+    pub unsafe fn update(&self, piece: usize, x: Rows, dz: Rows, step: &Step) {
         // SAFETY: passed on.
-        either!(self, layer => unsafe { layer.update(piece, x, dz, sgd) });
+        either!(self, layer => unsafe { layer.update(piece, x, dz, step) });
+    }
+
+    /// The gradient `g = xᵀ · dz` of one piece, kept for [`Affine::apply`]; gives `Σ g²`.
+    ///
+    /// Shapes: `x [rows, in]`, `dz [rows, out]`.
+    ///
+    /// # Safety
+    /// As [`Affine::update`].
+    ///
+    /// # Panics
+    /// When no gradient is kept.
+    pub unsafe fn keep_gradient(&self, piece: usize, x: Rows, dz: Rows) -> f64 {
+        // SAFETY: passed on.
+        either!(self, layer => unsafe { layer.keep_gradient(piece, x, dz) })
+    }
+
+    /// The optimiser's step against the gradient that was kept, for one piece.
+    ///
+    /// # Safety
+    /// As [`Affine::update`].
+    ///
+    /// # Panics
+    /// When no gradient is kept.
+    pub unsafe fn apply(&self, piece: usize, step: &Step) {
+        // SAFETY: passed on.
+        either!(self, layer => unsafe { layer.apply(piece, step) });
+    }
+
+    /// In how many pieces the units are held to a norm: by the weights' shape alone.
+    pub fn unit_pieces(&self) -> usize {
+        either!(self, layer => layer.unit_pieces())
+    }
+
+    /// Scales the weights `w [in]` into each unit of a piece down to `‖w‖₂ ≤ most`, and lets their average follow.
+    ///
+    /// # Safety
+    /// As [`Affine::update`], with pieces of units.
+    pub unsafe fn limit_units(&self, piece: usize, most: f32, step: &Step) {
+        // SAFETY: passed on.
+        either!(self, layer => unsafe { layer.limit_units(piece, most, step) });
     }
 
     /// The weights, row-major.
@@ -243,14 +303,37 @@ impl Affine {
         either!(self, layer => unsafe { layer.copy_weight(weight) });
     }
 
-    /// The velocity, row-major.
+    /// A slot, row-major.
     ///
-    /// Shapes: `velocity [in · out]`. Overwrites it.
+    /// Shapes: `to [in · out]`. Overwrites it.
     ///
     /// # Safety
     /// Until the next barrier no worker updates this layer.
-    pub unsafe fn copy_velocity(&self, velocity: &mut [f32]) {
+    ///
+    /// # Panics
+    /// When there is no such slot.
+    pub unsafe fn copy_slot(&self, slot: usize, to: &mut [f32]) {
         // SAFETY: passed on.
-        either!(self, layer => unsafe { layer.copy_velocity(velocity) });
+        either!(self, layer => unsafe { layer.copy_slot(slot, to) });
     }
+}
+
+/// The factor that takes a unit whose squared norm is `square` to a norm of at most `most`; a unit that is no number
+/// stays as it is.
+fn shrinking(square: f32, most: f32) -> f32 {
+    let norm = square.sqrt();
+    if norm > most { most / norm } else { 1.0 }
+}
+
+/// The same `range` of each slot, to write; empty where there is none.
+///
+/// # Safety
+/// As [`SharedBuffer::write`].
+pub(crate) unsafe fn write_slots(slots: &[SharedBuffer<f32>], range: Range<usize>) -> Slots<'_> {
+    let mut out: Slots = [&mut [], &mut [], &mut []];
+    for (out, slot) in out.iter_mut().zip(slots) {
+        // SAFETY: the caller's promise.
+        *out = unsafe { slot.write(range.clone()) };
+    }
+    out
 }

@@ -7,10 +7,12 @@
 
 use std::ops::Range;
 
+use super::super::kernels::{add_squares, multiply_by, sum_of_squares};
 use super::super::shared::{Rows, RowsMut, SharedBuffer};
-use super::super::tile::{InstructionSet, Operand, Sink};
+use super::super::tile::{InstructionSet, MOST_TILE, MOST_WIDTH, Operand, Sink};
+use super::{Keeps, shrinking, write_slots};
 use crate::error::Result;
-use crate::optim::Sgd;
+use crate::optim::Step;
 
 /// Rows of the weights in a piece: a cache line of `x` for each sample, which stays near for all panels.
 const PIECE_ROWS: usize = 16;
@@ -87,23 +89,32 @@ impl Panels {
 
     /// Takes over a row-major matrix.
     fn pack(&mut self, from: &[f32]) {
+        // SAFETY: `&mut self` says that there is no other reference.
+        self.pack_to(from, unsafe { self.values.write(0..self.values.len()) });
+    }
+
+    /// Writes a row-major matrix to `panels`, laid out as these.
+    fn pack_into(&self, from: &[f32], panels: &mut SharedBuffer<f32>) {
+        self.pack_to(from, panels.as_mut_slice());
+    }
+
+    fn pack_to(&self, from: &[f32], panels: &mut [f32]) {
         for panel in 0..self.count() {
             let columns = self.columns_of(panel);
             for (row, values) in from.chunks_exact(self.columns).enumerate() {
                 let at = self.at(panel, row);
-                self.values.as_mut_slice()[at..at + columns.len()]
-                    .copy_from_slice(&values[columns.clone()]);
+                panels[at..at + columns.len()].copy_from_slice(&values[columns.clone()]);
             }
         }
     }
 
-    /// Writes the matrix row-major to `to [rows · columns]`.
+    /// Writes what `panels`, laid out as these, hold row-major to `to [rows · columns]`.
     ///
     /// # Safety
-    /// As [`SharedBuffer::read`], for all of it.
-    unsafe fn unpack(&self, to: &mut [f32]) {
+    /// As [`SharedBuffer::read`], for all of them.
+    unsafe fn unpack_from(&self, panels: &SharedBuffer<f32>, to: &mut [f32]) {
         // SAFETY: the caller's promise.
-        let values = unsafe { self.values.read(0..self.values.len()) };
+        let values = unsafe { panels.read(0..panels.len()) };
         for panel in 0..self.count() {
             let columns = self.columns_of(panel);
             for (row, out) in to.chunks_exact_mut(self.columns).enumerate() {
@@ -159,13 +170,15 @@ impl Panels {
     }
 }
 
-/// Weights, velocity and, where asked for, transposed weights, all in panels.
+/// Weights, slots, the gradient where it is kept and, where asked for, transposed weights, all in panels.
 #[derive(Debug)]
 pub struct NativeLayer {
     set: InstructionSet,
     weight: Panels,
-    velocity: Panels,
+    slots: Vec<SharedBuffer<f32>>,
+    gradient: Option<SharedBuffer<f32>>,
     transposed: Option<Panels>,
+    keeps: Keeps,
 }
 
 impl NativeLayer {
@@ -173,16 +186,25 @@ impl NativeLayer {
         from: &[f32],
         (fan_in, fan_out): (usize, usize),
         inputs_need_gradient: bool,
+        keeps: Keeps,
         set: InstructionSet,
     ) -> Result<NativeLayer> {
-        let mut weight = Panels::zeroed(set, fan_in, fan_out)?;
-        weight.pack(from);
+        let weight = Panels::zeroed(set, fan_in, fan_out)?;
+        let zeroed = || SharedBuffer::zeroed(weight.values.len());
+        let slots = (0..keeps.slots).map(|_| zeroed()).collect::<Result<_>>()?;
+        let gradient = keeps.gradient.then(zeroed).transpose()?;
         let mut layer = NativeLayer {
             set,
             weight,
-            velocity: Panels::zeroed(set, fan_in, fan_out)?,
+            slots,
+            gradient,
             transposed: None,
+            keeps,
         };
+        layer.weight.pack(from);
+        if keeps.average {
+            layer.set_slot(keeps.slots - 1, from);
+        }
         if inputs_need_gradient {
             layer.transposed = Some(Panels::zeroed(set, fan_out, fan_in)?);
             for piece in 0..layer.pieces() {
@@ -211,7 +233,86 @@ impl NativeLayer {
         self.weight.rows.div_ceil(PIECE_ROWS)
     }
 
-    pub(super) unsafe fn update(&self, piece: usize, x: Rows, dz: Rows, sgd: Sgd) {
+    pub(super) unsafe fn update(&self, piece: usize, x: Rows, dz: Rows, step: &Step) {
+        let momentum = step.rule().plain_momentum();
+        self.for_tiles(piece, x, dz, |range, width, tile| {
+            // SAFETY: rows of a piece are this worker's alone, by the caller's promise.
+            let w = unsafe { self.weight.values.write(range.clone()) };
+            if let Some(momentum) = momentum {
+                // SAFETY: as above.
+                let v = unsafe { self.slots[0].write(range) };
+                return tile(Sink::Update {
+                    w: w.as_mut_ptr(),
+                    v: v.as_mut_ptr(),
+                    row: width,
+                    momentum,
+                    learning_rate: step.learning_rate(),
+                });
+            }
+            let mut gradient = [0.0; MOST_TILE];
+            let gradient = &mut gradient[..range.len()];
+            tile(Sink::Store {
+                c: gradient.as_mut_ptr(),
+                row: width,
+            });
+            // SAFETY: as above.
+            step.apply(w, &mut unsafe { write_slots(&self.slots, range) }, gradient);
+        });
+        // SAFETY: the same piece, by the caller's promise.
+        unsafe { self.transpose(piece) };
+    }
+
+    pub(super) unsafe fn keep_gradient(&self, piece: usize, x: Rows, dz: Rows) -> f64 {
+        let (kept, mut sum) = (self.kept_gradient(), 0.0);
+        self.for_tiles(piece, x, dz, |range, width, tile| {
+            // SAFETY: rows of a piece are this worker's alone, by the caller's promise.
+            let gradient = unsafe { kept.write(range) };
+            tile(Sink::Store {
+                c: gradient.as_mut_ptr(),
+                row: width,
+            });
+            sum += sum_of_squares(gradient);
+        });
+        sum
+    }
+
+    pub(super) unsafe fn apply(&self, piece: usize, step: &Step) {
+        let kept = self.kept_gradient();
+        let inputs = self.piece(piece);
+        for panel in 0..self.weight.count() {
+            let range = self.weight.at(panel, inputs.start)..self.weight.at(panel, inputs.end);
+            // SAFETY: rows of a piece are this worker's alone, by the caller's promise.
+            unsafe {
+                let weight = self.weight.values.write(range.clone());
+                let gradient = kept.write(range.clone());
+                let mut slots = write_slots(&self.slots, range);
+                step.apply(weight, &mut slots, gradient);
+            }
+        }
+        // SAFETY: the same piece, by the caller's promise.
+        unsafe { self.transpose(piece) };
+    }
+
+    fn kept_gradient(&self) -> &SharedBuffer<f32> {
+        let gradient = self.gradient.as_ref();
+        gradient.expect("a layer that keeps its gradient")
+    }
+
+    /// The rows of the weights in a piece.
+    fn piece(&self, piece: usize) -> Range<usize> {
+        let start = piece * PIECE_ROWS;
+        start..(start + PIECE_ROWS).min(self.weight.rows)
+    }
+
+    /// Hands out each tile of the gradient `xᵀ · dz` of a piece: where it lies among the weights, the width of its rows,
+    /// and what makes it, given a sink for as much.
+    fn for_tiles(
+        &self,
+        piece: usize,
+        x: Rows,
+        dz: Rows,
+        mut take: impl FnMut(Range<usize>, usize, &dyn Fn(Sink)),
+    ) {
         let (weight, samples) = (&self.weight, x.rows());
         assert_eq!(
             (x.width, dz.width),
@@ -220,8 +321,7 @@ impl NativeLayer {
         );
         assert_eq!(samples, dz.rows(), "rows of x and dz");
         assert!(x.width <= x.stride, "width of x within its stride");
-        let start = piece * PIECE_ROWS;
-        let end = (start + PIECE_ROWS).min(weight.rows);
+        let inputs = self.piece(piece);
         for panel in 0..weight.count() {
             let (registers, width) = (weight.registers(panel), weight.width(panel));
             let column = weight.first_column(panel);
@@ -231,34 +331,23 @@ impl NativeLayer {
                 row: 0,
                 k: dz.stride,
             };
-            for row in (start..end).step_by(self.set.tile_rows()) {
-                let rows = self.set.tile_rows().min(end - row);
+            for row in inputs.clone().step_by(self.set.tile_rows()) {
+                let rows = self.set.tile_rows().min(inputs.end - row);
                 let a = Operand {
                     start: x.values[row..].as_ptr(),
                     row: 1,
                     k: x.stride,
                 };
-                let range = weight.at(panel, row)..weight.at(panel, row) + rows * width;
-                // SAFETY: rows of a piece are this worker's alone, by the caller's promise.
-                let (w, v) = unsafe {
-                    (
-                        weight.values.write(range.clone()),
-                        self.velocity.values.write(range),
-                    )
-                };
-                let sink = Sink::Update {
-                    w: w.as_mut_ptr(),
-                    v: v.as_mut_ptr(),
-                    row: width,
-                    sgd,
-                };
+                let start = weight.at(panel, row);
                 // SAFETY: the set was detected. For each of `samples` rows, `x` has `rows` elements from `row` on,
-                // `dz` has `width` from `column` on within its stride, and the sink has `rows · width`.
-                unsafe { self.set.tile((rows, registers), samples, a, b, sink) };
+                // `dz` has `width` from `column` on within its stride, and the sink has `rows · width`, which is the
+                // length of the range that is handed out.
+                let tile = |sink| unsafe {
+                    self.set.tile((rows, registers), samples, a, b, sink);
+                };
+                take(start..start + rows * width, width, &tile);
             }
         }
-        // SAFETY: the same piece, by the caller's promise.
-        unsafe { self.transpose(piece) };
     }
 
     /// Copies a piece of the weights into the transposed panels.
@@ -306,18 +395,72 @@ impl NativeLayer {
         }
     }
 
-    pub(super) fn set_velocity(&mut self, from: &[f32]) {
-        self.velocity.pack(from);
+    pub(super) fn unit_pieces(&self) -> usize {
+        self.weight.count()
+    }
+
+    pub(super) unsafe fn limit_units(&self, piece: usize, most: f32, step: &Step) {
+        let (panel, width) = (piece, self.weight.width(piece));
+        let range = self.weight.at(panel, 0)..self.weight.at(panel, self.weight.rows);
+        // SAFETY: units of a piece are this worker's alone, by the caller's promise.
+        let weights = unsafe { self.weight.values.write(range.clone()) };
+        let mut factors = [0.0; MOST_WIDTH];
+        let factors = &mut factors[..width];
+        for row in weights.chunks_exact(width) {
+            add_squares(factors, row);
+        }
+        for factor in factors.iter_mut() {
+            *factor = shrinking(*factor, most);
+        }
+        if factors.iter().any(|factor| *factor != 1.0) {
+            for row in weights.chunks_exact_mut(width) {
+                multiply_by(row, factors);
+            }
+            let columns = self.weight.columns_of(panel);
+            for (column, &factor) in columns.zip(&*factors) {
+                // SAFETY: columns of the weights are rows of the transpose.
+                unsafe { self.scale_transposed(column, factor) };
+            }
+        }
+        if self.keeps.average {
+            // SAFETY: as above.
+            let average = unsafe { self.slots[self.keeps.slots - 1].write(range) };
+            step.follow(average, weights);
+        }
+    }
+
+    /// Scales a row of the transpose, where there is one.
+    ///
+    /// # Safety
+    /// Until the next barrier no other worker touches the weights of this column.
+    unsafe fn scale_transposed(&self, column: usize, factor: f32) {
+        let Some(transposed) = self.transposed.as_ref().filter(|_| factor != 1.0) else {
+            return;
+        };
+        for panel in 0..transposed.count() {
+            let start = transposed.at(panel, column);
+            // SAFETY: the caller's promise.
+            let row = unsafe {
+                transposed
+                    .values
+                    .write(start..start + transposed.width(panel))
+            };
+            row.iter_mut().for_each(|w| *w *= factor);
+        }
+    }
+
+    pub(super) fn set_slot(&mut self, slot: usize, from: &[f32]) {
+        self.weight.pack_into(from, &mut self.slots[slot]);
     }
 
     pub(super) unsafe fn copy_weight(&self, weight: &mut [f32]) {
         // SAFETY: nobody updates the weights, by the caller's promise.
-        unsafe { self.weight.unpack(weight) };
+        unsafe { self.weight.unpack_from(&self.weight.values, weight) };
     }
 
-    pub(super) unsafe fn copy_velocity(&self, velocity: &mut [f32]) {
+    pub(super) unsafe fn copy_slot(&self, slot: usize, to: &mut [f32]) {
         // SAFETY: as above.
-        unsafe { self.velocity.unpack(velocity) };
+        unsafe { self.weight.unpack_from(&self.slots[slot], to) };
     }
 }
 
@@ -325,6 +468,7 @@ impl NativeLayer {
 mod tests {
     use super::*;
     use crate::compute::shared::Matrix;
+    use crate::optim::Rule;
 
     /// What this processor can run.
     fn sets() -> impl Iterator<Item = InstructionSet> {
@@ -362,7 +506,7 @@ mod tests {
                 panels.pack(&values);
                 let mut unpacked = vec![0.0; values.len()];
                 // SAFETY: the panels are ours alone.
-                unsafe { panels.unpack(&mut unpacked) };
+                unsafe { panels.unpack_from(&panels.values, &mut unpacked) };
                 assert_eq!(unpacked, values, "{set:?}, {columns} columns");
             }
         }
@@ -372,10 +516,9 @@ mod tests {
     /// of the same fused multiply-adds: the same bits, whatever the instruction set.
     #[test]
     fn all_three_products_have_the_bits_of_scalar_chains() {
-        let sgd = Sgd {
-            learning_rate: 0.3,
-            momentum: 0.7,
-        };
+        let (momentum, learning_rate) = (0.7f32, 0.3f32);
+        let rule = Rule::sgd(momentum);
+        let step = rule.at(1, learning_rate);
         for (rows, fan_in, fan_out) in [
             (1, 1, 1),
             (9, 16, 16),
@@ -394,18 +537,20 @@ mod tests {
                     let gradient = (0..rows).fold(0.0f32, |sum, row| {
                         x.values[row * x.stride + i].mul_add(dz.values[row * dz.stride + j], sum)
                     });
-                    velocity[at] = sgd.momentum.mul_add(velocity[at], gradient);
-                    weight[at] = (-sgd.learning_rate).mul_add(velocity[at], weight[at]);
+                    velocity[at] = momentum.mul_add(velocity[at], gradient);
+                    weight[at] = (-learning_rate).mul_add(velocity[at], weight[at]);
                 }
             }
             for set in sets() {
-                let layer = NativeLayer::new(&start, (fan_in, fan_out), true, set).expect("memory");
+                let layer =
+                    NativeLayer::new(&start, (fan_in, fan_out), true, Keeps::of(&rule), set)
+                        .expect("memory");
                 let (z, dx) = (matrix(rows, fan_out, 4), matrix(rows, fan_in, 5));
                 let mut found = vec![0.0; start.len()];
                 // SAFETY: one thread does one thing after the other.
                 let (z, dx) = unsafe {
                     for _ in 0..2 {
-                        (0..layer.pieces()).for_each(|piece| layer.update(piece, x, dz, sgd));
+                        (0..layer.pieces()).for_each(|piece| layer.update(piece, x, dz, &step));
                     }
                     layer.copy_weight(&mut found);
                     layer.forward(x, z.rows_mut(0..rows));

@@ -1,0 +1,216 @@
+//! A range test: which learning rate a network bears, found before it is trained.
+//!
+//! A network of its own is trained for some steps while the learning rate rises evenly on a logarithmic scale (L. Smith,
+//! *Cyclical Learning Rates for Training Neural Networks*, 2017). The loss first falls, then lies still, then rises; the
+//! learning rate at its lowest point is about the largest that does not break things, and a tenth of it trains well.
+
+use std::ops::ControlFlow;
+
+use serde::Serialize;
+
+use super::prepare::{loss_for, noise_for, preprocessing_for, spec_for};
+use super::state::State;
+use super::step::Stepper;
+use crate::compute::parallel::Workers;
+use crate::config::TrainConfig;
+use crate::data::Splits;
+use crate::data::loader::Order;
+use crate::error::{Error, Refusal, Result};
+use crate::nn::init::initial_parameters;
+use crate::schedule::{Schedule, ScheduleName};
+
+/// Steps from the lowest learning rate to the highest.
+const STEPS: usize = 250;
+/// Both ends, as multiples of the optimiser's default.
+const LOWEST: f32 = 1e-4;
+const HIGHEST: f32 = 1e2;
+/// The share of the old in the running mean of the losses.
+const SMOOTHING: f64 = 0.9;
+/// A loss so many times the lowest one ends the test.
+const BROKEN: f64 = 3.0;
+/// The chosen learning rate as a share of that at the lowest loss.
+const SAFETY: f32 = 0.1;
+/// Losses at the beginning, when the running mean is of few, that cannot be the lowest.
+const YOUNG: usize = 10;
+
+/// What a range test found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RangeTest {
+    /// The learning rate that was chosen, of two digits.
+    pub chosen: f32,
+    /// The one at which the running mean of the losses was lowest.
+    pub at_lowest: f32,
+    /// The learning rate of each step.
+    pub learning_rates: Vec<f32>,
+    /// The running mean of the losses after each step, in nats.
+    pub losses: Vec<f64>,
+}
+
+/// Finds a learning rate for `config` on the training set of `data`, from the weights of the state `from` or from those
+/// that a run would draw; nothing of the test set is looked at. What schedule the configuration has plays no part. The
+/// result depends on the same things as a run's.
+///
+/// # Errors
+/// As [`super::trainer::Training::run`], and [`Error::Config`] when no learning rate lowers the loss.
+pub fn range_test(
+    config: &TrainConfig,
+    data: &Splits,
+    workers: &Workers,
+    from: Option<&State>,
+) -> Result<RangeTest> {
+    let spec = spec_for(config, data)?;
+    let train = &data.train;
+    let preprocessing = preprocessing_for(config, train, from, workers)?;
+    let parameters = match from {
+        Some(state) => state.parameters.clone(),
+        None => initial_parameters(&spec, config.init, config.bias_init, config.seed),
+    };
+    let batch_size = config.batch_size.min(train.items());
+    let default = config.optimizer.optimizer.default_learning_rate();
+    let schedule = Schedule {
+        name: ScheduleName::Exponential,
+        factor: (HIGHEST / LOWEST).powf(1.0 / (STEPS - 1) as f32),
+        // An epoch a step, to multiply at each.
+        steps_an_epoch: 1,
+        ..Schedule::constant(default * LOWEST)
+    };
+    let mut stepper = Stepper::new(
+        &spec,
+        &parameters,
+        preprocessing,
+        config.engine,
+        config.optimizer.rule(),
+        schedule,
+        batch_size,
+    )?;
+    stepper.freeze(&spec.layers_named(&config.freeze)?);
+    stepper.set_loss(loss_for(config, train));
+    stepper.set_noise(noise_for(config))?;
+    let mut order = Order::new(train.items(), config.window_for(train.items()));
+    let mut curve = Curve::default();
+    for pass in 0.. {
+        order.shuffle(config.seed, pass);
+        let steps = (STEPS - curve.losses.len()).min(train.items().div_ceil(batch_size));
+        let items = &order.items()[..train.items().min(steps * batch_size)];
+        let mut sizes = items.chunks(batch_size).map(<[u32]>::len);
+        stepper.pass(workers, train, items, &mut |_, loss| {
+            let size = sizes.next().unwrap_or(batch_size);
+            let rate = schedule.at(curve.losses.len() as u64, 1.0);
+            curve.add(rate, loss / size as f64)
+        });
+        if curve.broken || curve.losses.len() >= STEPS {
+            break;
+        }
+    }
+    curve.choose()
+}
+
+/// The losses so far.
+#[derive(Debug, Default)]
+struct Curve {
+    learning_rates: Vec<f32>,
+    losses: Vec<f64>,
+    mean: f64,
+    broken: bool,
+}
+
+impl Curve {
+    fn add(&mut self, rate: f32, loss: f64) -> ControlFlow<()> {
+        self.mean = SMOOTHING * self.mean + (1.0 - SMOOTHING) * loss;
+        let age = self.losses.len() as i32 + 1;
+        let loss = self.mean / (1.0 - SMOOTHING.powi(age));
+        self.broken = !loss.is_finite() || loss > BROKEN * self.lowest().1;
+        if self.broken {
+            return ControlFlow::Break(());
+        }
+        self.learning_rates.push(rate);
+        self.losses.push(loss);
+        ControlFlow::Continue(())
+    }
+
+    /// Where the loss was lowest, and how low.
+    fn lowest(&self) -> (usize, f64) {
+        let losses = self.losses.iter().copied().enumerate();
+        losses.fold(
+            (0, f64::INFINITY),
+            |best, at| if at.1 < best.1 { at } else { best },
+        )
+    }
+
+    fn choose(self) -> Result<RangeTest> {
+        let (lowest, loss) = self.lowest();
+        if lowest < YOUNG {
+            return Err(Error::Config(
+                Refusal::new(
+                    "--lr auto",
+                    format!("no learning rate lowered the loss of {loss:.4}"),
+                    "one that does",
+                )
+                .hint("look at the data and at --scale and --init, or give a number"),
+            ));
+        }
+        let at_lowest = self.learning_rates[lowest];
+        Ok(RangeTest {
+            chosen: two_digits(SAFETY * at_lowest),
+            at_lowest,
+            learning_rates: self.learning_rates,
+            losses: self.losses,
+        })
+    }
+}
+
+/// `number` to two significant digits.
+fn two_digits(number: f32) -> f32 {
+    format!("{number:.1e}").parse().unwrap_or(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn curve(losses: impl Iterator<Item = f64>) -> Curve {
+        let mut curve = Curve::default();
+        for (step, loss) in losses.enumerate() {
+            let rate = 1e-3 * 1.1f32.powi(step as i32);
+            if curve.add(rate, loss).is_break() {
+                break;
+            }
+        }
+        curve
+    }
+
+    #[test]
+    fn chooses_a_tenth_of_where_the_loss_is_lowest() {
+        let valley = (0..100).map(|step| 1.0 + (f64::from(step) - 60.0).powi(2) / 3600.0);
+        let found = curve(valley).choose().expect("a valley");
+        // The running mean lags behind by a few steps.
+        let at = found
+            .learning_rates
+            .iter()
+            .position(|&rate| rate == found.at_lowest);
+        assert!((60..75).contains(&at.expect("one of them")), "{at:?}");
+        assert!((found.chosen / found.at_lowest - 0.1).abs() < 0.005);
+    }
+
+    #[test]
+    fn ends_when_the_loss_explodes() {
+        let cliff = (0..100).map(|step| {
+            if step < 50 {
+                1.0 - 0.01 * f64::from(step)
+            } else {
+                1e30
+            }
+        });
+        let curve = curve(cliff);
+        assert!(curve.broken && curve.losses.len() == 50);
+        assert!(curve.choose().is_ok());
+        let nothing = super::tests::curve((0..100).map(|step| 1.0 + f64::from(step)));
+        assert!(nothing.choose().is_err());
+    }
+
+    #[test]
+    fn rounds_to_two_digits() {
+        assert_eq!(two_digits(0.123_456), 0.12);
+        assert_eq!(two_digits(9.96e-4), 1e-3);
+    }
+}

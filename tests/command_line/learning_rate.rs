@@ -1,0 +1,93 @@
+//! Learning rates that change and that are found, and what a file says of an optimiser that a flag replaces.
+
+use crate::desk::Desk;
+use crate::idx_set::EasySet;
+
+const TRAIN: &str = "train --data set --hidden 8 --quiet";
+
+fn text(desk: &Desk, name: &str) -> String {
+    String::from_utf8(desk.read(name)).expect("text")
+}
+
+#[test]
+fn auto_says_what_it_chose_and_why_and_records_it() {
+    let desk = Desk::with(&EasySet::default());
+    let told = desk.run("train --data set --hidden 8 --epochs 1 --lr auto --out a");
+    assert!(told.stderr.contains("a tenth of"), "{told:?}");
+    let report = desk
+        .run(&format!(
+            "{TRAIN} --epochs 1 --lr auto --format json --out b"
+        ))
+        .done()
+        .json();
+    let chosen = report["range_test"]["chosen"].as_f64().expect("a number");
+    assert_eq!(report["config"]["learning_rate"].as_f64(), Some(chosen));
+    let recorded = text(&desk, "b/config.toml");
+    let line = recorded
+        .lines()
+        .find(|line| line.starts_with("learning_rate"));
+    let line = line
+        .expect("a learning rate")
+        .split_once("= ")
+        .expect("a value")
+        .1;
+    assert!((line.parse::<f64>().expect("a number") - chosen).abs() < 1e-6 * chosen);
+    // The range test belongs to the seed alone, and the run to what it chose.
+    desk.run(&format!(
+        "{TRAIN} --epochs 1 --lr {line} --threads 1 --out c"
+    ))
+    .done();
+    assert!(desk.read("b/model.safetensors") == desk.read("c/model.safetensors"));
+}
+
+#[test]
+fn a_schedule_shows_in_the_table() {
+    let desk = Desk::with(&EasySet::default());
+    let report = desk
+        .run(&format!(
+            "{TRAIN} --epochs 3 --schedule exponential --lr-factor 0.5 --format json --out a"
+        ))
+        .done()
+        .json();
+    let rates: Vec<f64> = report["epochs"]
+        .as_array()
+        .expect("epochs")
+        .iter()
+        .map(|epoch| epoch["learning_rate"].as_f64().expect("a number"))
+        .collect();
+    assert!((rates[1] / rates[0] - 0.5).abs() < 1e-6 && (rates[2] / rates[1] - 0.5).abs() < 1e-6);
+}
+
+#[test]
+fn another_optimiser_than_the_files_has_its_own_numbers() {
+    let desk = Desk::with(&EasySet::default());
+    desk.run(&format!("{TRAIN} --epochs 1 --momentum 0.5 --out a"))
+        .done();
+    desk.run("train --config a/config.toml --optimizer adamw --schedule cosine --quiet --out b")
+        .done();
+    let recorded = text(&desk, "b/config.toml");
+    for line in [
+        "optimizer = \"adamw\"",
+        "learning_rate = 0.001",
+        "beta1 = 0.9",
+        "weight_decay = 0.01",
+    ] {
+        assert!(recorded.contains(line), "{line}: {recorded}");
+    }
+    assert!(!recorded.contains("momentum"), "{recorded}");
+    desk.run("train --config b/config.toml --schedule step --quiet --out c")
+        .done();
+    assert!(!text(&desk, "c/config.toml").contains("lr_min"));
+}
+
+#[test]
+fn epochs_under_a_schedule_that_spans_them_cannot_change() {
+    let desk = Desk::with(&EasySet::default());
+    desk.run(&format!("{TRAIN} --epochs 2 --schedule cosine --out a"))
+        .done();
+    desk.refuses_in_parts(
+        "train --resume a --epochs 3",
+        1,
+        &["a/config.toml: ", "epochs is 3, expected 2"],
+    );
+}

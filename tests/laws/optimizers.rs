@@ -1,0 +1,449 @@
+//! Optimisers, limits and averages: against PyTorch's figures for fixed numbers, and the engines against the slow path.
+
+use perceptor::config::{LearningRate, OptimizerConfig, OptimizerName};
+use serde_json::Value;
+
+use super::*;
+
+fn at_rate(optimizer: OptimizerName, learning_rate: f32) -> OptimizerConfig {
+    OptimizerConfig {
+        optimizer,
+        learning_rate: Some(LearningRate::Value(learning_rate)),
+        ..OptimizerConfig::default()
+    }
+}
+
+/// Every optimiser, and everything that can stand beside one.
+pub fn every_rule() -> Vec<OptimizerConfig> {
+    let sgd = at_rate(OptimizerName::Sgd, LEARNING_RATE);
+    let mut rules: Vec<_> = OptimizerName::ALL
+        .into_iter()
+        .map(|name| at_rate(name, 0.1 * name.default_learning_rate()))
+        .collect();
+    rules.extend([
+        OptimizerConfig {
+            weight_decay: Some(0.02),
+            l1: 0.01,
+            ..sgd.clone()
+        },
+        OptimizerConfig {
+            momentum: Some(0.5),
+            ..at_rate(OptimizerName::Rmsprop, 1e-3)
+        },
+        OptimizerConfig {
+            clip_value: Some(0.002),
+            ..sgd.clone()
+        },
+        OptimizerConfig {
+            clip_norm: Some(0.05),
+            max_norm: Some(0.6),
+            ..sgd.clone()
+        },
+        OptimizerConfig {
+            max_norm: Some(0.6),
+            ..sgd.clone()
+        },
+        OptimizerConfig {
+            average: Some(0.8),
+            max_norm: Some(0.6),
+            clip_norm: Some(0.05),
+            weight_decay: Some(0.1),
+            ..at_rate(OptimizerName::Adamw, 1e-2)
+        },
+    ]);
+    rules
+}
+
+fn figures() -> Value {
+    // Made by torch_figures.py, with the versions that stand in it.
+    serde_json::from_str(include_str!("torch_figures.json")).expect("JSON")
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    let numbers = value.as_array().expect("a list").iter();
+    numbers
+        .map(|number| number.as_f64().expect("a number"))
+        .collect()
+}
+
+#[test]
+fn every_step_is_that_of_pytorch() {
+    use OptimizerName::{Adam, Adamw, Lion, Nesterov, Rmsprop, Sgd};
+    let default = OptimizerConfig::default;
+    let named = |optimizer| OptimizerConfig {
+        optimizer,
+        ..default()
+    };
+    let cases = [
+        ("sgd", default()),
+        (
+            "sgd without momentum",
+            OptimizerConfig {
+                momentum: Some(0.0),
+                ..default()
+            },
+        ),
+        (
+            "sgd with weight decay",
+            OptimizerConfig {
+                weight_decay: Some(0.05),
+                ..default()
+            },
+        ),
+        ("nesterov", named(Nesterov)),
+        ("adam", named(Adam)),
+        (
+            "adam with weight decay",
+            OptimizerConfig {
+                weight_decay: Some(0.05),
+                ..at_rate(Adam, 0.01)
+            },
+        ),
+        ("adamw", named(Adamw)),
+        (
+            "adamw with other betas",
+            OptimizerConfig {
+                beta1: Some(0.8),
+                beta2: Some(0.95),
+                epsilon: Some(1e-3),
+                weight_decay: Some(0.1),
+                ..at_rate(Adamw, 0.01)
+            },
+        ),
+        ("rmsprop", named(Rmsprop)),
+        (
+            "rmsprop with momentum",
+            OptimizerConfig {
+                alpha: Some(0.9),
+                momentum: Some(0.5),
+                weight_decay: Some(0.05),
+                ..named(Rmsprop)
+            },
+        ),
+        ("lion", named(Lion)),
+        (
+            "lion with weight decay",
+            OptimizerConfig {
+                weight_decay: Some(0.1),
+                ..at_rate(Lion, 0.01)
+            },
+        ),
+        (
+            "sgd with L1",
+            OptimizerConfig {
+                l1: 0.02,
+                ..default()
+            },
+        ),
+        (
+            "sgd clipped by norm",
+            OptimizerConfig {
+                clip_norm: Some(2.0),
+                ..default()
+            },
+        ),
+        (
+            "sgd clipped by value",
+            OptimizerConfig {
+                clip_value: Some(0.25),
+                ..default()
+            },
+        ),
+    ];
+    assert_eq!(named(Sgd), default());
+    let figures = figures();
+    let narrow = |value: &Value| -> Vec<f32> { numbers(value).iter().map(|&x| x as f32).collect() };
+    for (name, config) in cases {
+        let mut weights = narrow(&figures["weights"]);
+        let rule = config.rule();
+        let mut slots = [(); 3].map(|()| vec![0.0; weights.len()]);
+        let rate = config.rate().expect("a number");
+        let gradients = figures["gradients"].as_array().expect("a list");
+        let expected = figures["after"][name].as_array().expect(name);
+        assert_eq!(gradients.len(), expected.len());
+        for (step, (gradient, expected)) in gradients.iter().zip(expected).enumerate() {
+            let mut gradient = narrow(gradient);
+            let norm = numbers(&figures["gradients"][step])
+                .iter()
+                .map(|g| g * g)
+                .sum::<f64>()
+                .sqrt();
+            let step = rule.at(step as u64 + 1, rate).clipped(norm);
+            let mut slots = slots.each_mut().map(Vec::as_mut_slice);
+            step.apply(&mut weights, &mut slots, &mut gradient);
+            let off = distance(&wide(&weights), &numbers(expected));
+            assert!(off < 2e-6, "{name}, {step:?}: off by {off}");
+        }
+    }
+}
+
+/// A rule once more, in `f64` and by its formulas, for all parameters at once.
+struct SlowRule {
+    config: OptimizerConfig,
+    first: Vec<f64>,
+    second: Vec<f64>,
+    average: Vec<f64>,
+    steps: i32,
+}
+
+impl SlowRule {
+    fn new(config: &OptimizerConfig, parameters: &[f64]) -> SlowRule {
+        SlowRule {
+            config: config.resolved(),
+            first: vec![0.0; parameters.len()],
+            second: vec![0.0; parameters.len()],
+            average: parameters.to_vec(),
+            steps: 0,
+        }
+    }
+
+    fn number(number: Option<f32>) -> f64 {
+        number.expect("a number of this optimiser").into()
+    }
+
+    fn step(&mut self, spec: &Spec, w: &mut [f64], mut g: Vec<f64>) {
+        self.steps += 1;
+        let config = self.config.clone();
+        let is_weight = weights_of(spec);
+        let rate = f64::from(config.rate().expect("a number"));
+        if let Some(most) = config.clip_norm {
+            let norm = g.iter().map(|g| g * g).sum::<f64>().sqrt();
+            let factor = (f64::from(most) / norm).min(1.0);
+            g.iter_mut().for_each(|g| *g *= factor);
+        }
+        if let Some(most) = config.clip_value.map(f64::from) {
+            g.iter_mut().for_each(|g| *g = g.clamp(-most, most));
+        }
+        let decay = f64::from(config.weight_decay.expect("resolved"));
+        let decoupled = matches!(config.optimizer, OptimizerName::Adamw | OptimizerName::Lion);
+        for at in (0..w.len()).filter(|&at| is_weight[at]) {
+            match decoupled {
+                true => w[at] *= 1.0 - rate * decay,
+                false => g[at] += decay * w[at],
+            }
+            let sign = if w[at] == 0.0 { 0.0 } else { w[at].signum() };
+            g[at] += f64::from(config.l1) * sign;
+        }
+        for (at, &g) in g.iter().enumerate() {
+            w[at] -= rate * self.direction(at, g);
+        }
+        if let Some(most) = config.max_norm {
+            limit_units(spec, w, most.into());
+        }
+        if let Some(share) = config.average {
+            let age = f64::from(self.steps);
+            let share = f64::from(share).min((1.0 + age) / (10.0 + age));
+            for (a, w) in self.average.iter_mut().zip(w) {
+                *a = share * *a + (1.0 - share) * *w;
+            }
+        }
+    }
+
+    /// What the learning rate is multiplied by.
+    fn direction(&mut self, at: usize, g: f64) -> f64 {
+        let (config, t) = (&self.config, self.steps);
+        let number = SlowRule::number;
+        let (first, second) = (&mut self.first[at], &mut self.second[at]);
+        match config.optimizer {
+            OptimizerName::Sgd | OptimizerName::Nesterov => {
+                let momentum = number(config.momentum);
+                *first = momentum * *first + g;
+                match config.optimizer {
+                    OptimizerName::Sgd => *first,
+                    _ => g + momentum * *first,
+                }
+            }
+            OptimizerName::Adam | OptimizerName::Adamw => {
+                let (beta1, beta2) = (number(config.beta1), number(config.beta2));
+                *first = beta1 * *first + (1.0 - beta1) * g;
+                *second = beta2 * *second + (1.0 - beta2) * g * g;
+                let root = (*second / (1.0 - beta2.powi(t))).sqrt();
+                *first / (1.0 - beta1.powi(t)) / (root + number(config.epsilon))
+            }
+            OptimizerName::Rmsprop => {
+                let alpha = number(config.alpha);
+                *first = alpha * *first + (1.0 - alpha) * g * g;
+                let scaled = g / (first.sqrt() + number(config.epsilon));
+                *second = number(config.momentum) * *second + scaled;
+                *second
+            }
+            OptimizerName::Lion => {
+                let (beta1, beta2) = (number(config.beta1), number(config.beta2));
+                let direction = beta1 * *first + (1.0 - beta1) * g;
+                *first = beta2 * *first + (1.0 - beta2) * g;
+                if direction == 0.0 {
+                    0.0
+                } else {
+                    direction.signum()
+                }
+            }
+        }
+    }
+}
+
+/// Which of the flat buffer's elements are weights and not biases.
+fn weights_of(spec: &Spec) -> Vec<bool> {
+    let mut flat = vec![0.0; spec.parameters()];
+    for layer in spec.layers() {
+        layer.split_mut(&mut flat).0.fill(1.0);
+    }
+    flat.into_iter().map(|mark| mark == 1.0).collect()
+}
+
+/// Scales the weights into each hidden unit down to a norm of `most`.
+fn limit_units(spec: &Spec, w: &mut [f64], most: f64) {
+    let mut start = 0;
+    for layer in &spec.layers()[..spec.layers().len() - 1] {
+        let (fan_in, fan_out) = (layer.fan_in, layer.fan_out);
+        for unit in 0..fan_out {
+            let into = (0..fan_in).map(|i| start + i * fan_out + unit);
+            let norm = into.clone().map(|at| w[at] * w[at]).sum::<f64>().sqrt();
+            if norm > most {
+                into.for_each(|at| w[at] *= most / norm);
+            }
+        }
+        start += (fan_in + 1) * fan_out;
+    }
+}
+
+#[test]
+fn every_rule_follows_the_slow_path_on_every_engine() {
+    let (rows, batch_size) = (83, 40);
+    // Several panels and pieces of units a layer, with ragged ends.
+    let spec = Spec::new(13, &[70, 9], 4, Activation::Tanh).expect("a spec");
+    let data = dataset(rows, 13, 4, 3);
+    let start = parameters(&spec, 4);
+    let order: Vec<u32> = (0..rows as u32).collect();
+    for config in every_rule() {
+        let rule = config.rule();
+        let schedule = Schedule::constant(config.rate().expect("a number"));
+        let mut net = reference(&spec, &start);
+        let mut slow = SlowRule::new(&config, &net.parameters);
+        for batch in order.chunks(batch_size).cycle().take(6) {
+            let (gradient, _) = slow_gradient(&net, &data, batch);
+            slow.step(&spec, &mut net.parameters, gradient);
+        }
+        // A sign, or a root of next to nothing, turns the last bits of a gradient into whole steps.
+        let tolerance = match config.optimizer {
+            OptimizerName::Sgd | OptimizerName::Nesterov => 1e-5,
+            _ => 2e-3,
+        };
+        for engine in engines() {
+            let as_it_is = Preprocessing::whole(AS_IT_IS, 13);
+            let stepper = Stepper::new(&spec, &start, as_it_is, engine, rule, schedule, batch_size);
+            let mut stepper = stepper.expect("an engine that is here");
+            for batch in order.chunks(batch_size).cycle().take(6) {
+                stepper.step(&workers(2), &data, batch);
+            }
+            let off = distance(&wide(&stepper.parameters()), &net.parameters);
+            assert!(off < tolerance, "{engine:?}, {config:?}: off by {off}");
+            if let Some(average) = stepper.average() {
+                let off = distance(&wide(&average), &slow.average);
+                assert!(
+                    off < tolerance,
+                    "{engine:?}, {config:?}: average off by {off}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_limit_that_is_never_reached_changes_nothing() {
+    let spec = Spec::new(13, &[20], 4, Activation::Relu).expect("a spec");
+    let data = dataset(40, 13, 4, 3);
+    let start = parameters(&spec, 4);
+    let batch: Vec<u32> = (0..40).collect();
+    let far = OptimizerConfig {
+        clip_norm: Some(1e6),
+        clip_value: Some(1e6),
+        max_norm: Some(1e6),
+        ..at_rate(OptimizerName::Nesterov, 0.1)
+    };
+    for engine in engines() {
+        let ended = |config: OptimizerConfig| {
+            let as_it_is = Preprocessing::whole(AS_IT_IS, 13);
+            let (rule, schedule) = (config.rule(), Schedule::constant(0.1));
+            let stepper = Stepper::new(&spec, &start, as_it_is, engine, rule, schedule, 40);
+            let mut stepper = stepper.expect("an engine that is here");
+            for _ in 0..5 {
+                stepper.step(&workers(2), &data, &batch);
+            }
+            stepper.parameters()
+        };
+        assert_eq!(
+            ended(far.clone()),
+            ended(at_rate(OptimizerName::Nesterov, 0.1)),
+            "{engine:?}"
+        );
+    }
+}
+
+#[test]
+fn every_schedule_is_that_of_pytorch() {
+    let figures = figures();
+    let plain = Schedule {
+        epochs: 12,
+        ..Schedule::constant(0.4)
+    };
+    use perceptor::schedule::ScheduleName::{Cosine, Exponential, OneCycle, Step};
+    let cases = [
+        (
+            Step,
+            Schedule {
+                factor: 0.1,
+                every: 3.0,
+                ..plain
+            },
+        ),
+        (
+            Exponential,
+            Schedule {
+                factor: 0.95,
+                ..plain
+            },
+        ),
+        (
+            Cosine,
+            Schedule {
+                least: 0.01,
+                ..plain
+            },
+        ),
+        (
+            OneCycle,
+            Schedule {
+                epochs: 20,
+                ..plain
+            },
+        ),
+    ];
+    for (name, schedule) in cases {
+        let schedule = Schedule { name, ..schedule };
+        let expected = numbers(&figures["rates"][name.name()]);
+        let found: Vec<f64> = (0..expected.len() as u64)
+            .map(|step| schedule.at(step, 1.0).into())
+            .collect();
+        assert!(distance(&found, &expected) < 1e-6, "{name:?}: {found:?}");
+    }
+}
+
+#[test]
+fn plateau_is_that_of_pytorch() {
+    let figures = figures();
+    let losses = numbers(&figures["losses"]);
+    let schedule = Schedule {
+        name: perceptor::schedule::ScheduleName::Plateau,
+        factor: 0.1,
+        patience: 2,
+        ..Schedule::constant(0.4)
+    };
+    let found: Vec<f64> = (0..losses.len())
+        .map(|epoch| {
+            let factor = schedule.plateau_factor(losses[..epoch].iter().copied());
+            schedule.at(epoch as u64, factor).into()
+        })
+        .collect();
+    let expected = numbers(&figures["rates"]["plateau"]);
+    assert!(distance(&found, &expected) < 1e-6, "{found:?}");
+}

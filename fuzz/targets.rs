@@ -160,7 +160,14 @@ fn use_checkpoint(checkpoint: Checkpoint) {
         ]);
         let labels = file(&[0, 0, 8, 1, 0, 0, 0, 4, 0, 1, 1, 0]);
         let train = Dataset::new(images, &labels, None).expect("a data set");
-        (workers, Splits { train, test: None })
+        (
+            workers,
+            Splits {
+                train,
+                validation: None,
+                test: None,
+            },
+        )
     });
     let (workers, data) = &*RUN;
     let config = TrainConfig {

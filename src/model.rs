@@ -17,7 +17,7 @@ use crate::durable;
 use crate::error::{Error, Refusal, Result};
 use crate::nn::{Activation, Spec};
 use crate::tensors::{self, Kind, Layout, TensorFile};
-use crate::train::EpochMetrics;
+use crate::train::{EpochMetrics, Origin, Score};
 
 /// What a model file is. Files of weights that others wrote are refused with the way to bring them here.
 pub(crate) const KIND: Kind = Kind {
@@ -57,8 +57,21 @@ pub struct Provenance {
     pub config: TrainConfig,
     /// Items trained on.
     pub train_items: usize,
-    /// Mean loss over the last epoch, in nats.
+    /// XXH3 of the parameters of the model that training began from, in hexadecimal; none where they were drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_from: Option<String>,
+    /// The epoch that the model is from, counted from 1, where that was picked by validation data; else none, and it is
+    /// from the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_epoch: Option<usize>,
+    /// Mean loss over its epoch, in nats.
     pub train_loss: f64,
+    /// Mean loss on the validation set after it, in nats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_loss: Option<f64>,
+    /// Accuracy on the validation set after it, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_accuracy: Option<f64>,
     /// Mean loss on the test set after it, in nats.
     pub test_loss: Option<f64>,
     /// Accuracy on the test set after it, 0 to 1.
@@ -66,23 +79,28 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// What is known at the end of a run of at least one epoch.
+    /// What is known at the end of a run: what the epoch of the model came to, and the model on the test set.
     pub(crate) fn new(
         config: &TrainConfig,
         data: &Splits,
         engine: &str,
-        epochs: &[EpochMetrics],
+        (epoch, test): (&EpochMetrics, Option<Score>),
+        origin: Option<Origin>,
     ) -> Provenance {
-        let last = &epochs[epochs.len() - 1];
+        let picked = config.validation.early_stop.is_some();
         Provenance {
             version: crate::VERSION.to_owned(),
             revision: crate::REVISION.to_owned(),
             engine: engine.to_owned(),
             config: config.clone(),
             train_items: data.train.items(),
-            train_loss: last.train_loss,
-            test_loss: last.test_loss,
-            test_accuracy: last.test_accuracy,
+            init_from: origin.map(|origin| origin.parameters),
+            best_epoch: picked.then_some(epoch.epoch),
+            train_loss: epoch.train_loss,
+            validation_loss: epoch.validation_loss,
+            validation_accuracy: epoch.validation_accuracy,
+            test_loss: test.map(|test| test.loss),
+            test_accuracy: test.map(|test| test.accuracy),
         }
     }
 }
@@ -253,7 +271,11 @@ mod tests {
                 engine: "none".to_owned(),
                 config: TrainConfig::default(),
                 train_items: 1,
+                init_from: None,
+                best_epoch: Some(3),
                 train_loss: 0.1 + 0.2,
+                validation_loss: None,
+                validation_accuracy: Some(2.0 / 3.0),
                 test_loss: None,
                 test_accuracy: Some(1.0 / 3.0),
             }),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use perceptor::report::number::{grouped, seconds};
-use perceptor::report::training::{EPOCH_HEADER, epoch_line};
+use perceptor::report::training::{epoch_header, epoch_line};
 use perceptor::train::Event;
 
 /// Shows the events of a run.
@@ -22,8 +22,8 @@ enum Lines {
 }
 
 impl Progress {
-    /// For a run of `epochs`.
-    pub fn new(epochs: usize, quiet: bool) -> Progress {
+    /// For a run of `epochs` with a `validation` set or without.
+    pub fn new(epochs: usize, validation: bool, quiet: bool) -> Progress {
         let target = match quiet {
             true => ProgressDrawTarget::hidden(),
             false => ProgressDrawTarget::stderr_with_hz(10),
@@ -42,7 +42,7 @@ impl Progress {
             epochs,
             lines,
         };
-        progress.line(EPOCH_HEADER);
+        progress.line(&epoch_header(validation));
         progress
     }
 

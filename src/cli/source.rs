@@ -58,6 +58,7 @@ impl DataArgs {
                 name: images.display().to_string(),
                 files: Files {
                     train: pair(images, labels),
+                    validation: None,
                     test: self.named_test(),
                     class_names: None,
                 },
@@ -175,7 +176,8 @@ pub fn shell_word(path: &Path) -> String {
     }
 }
 
-fn pair(images: &Path, labels: &Path) -> Pair {
+/// A file of images and that of their labels.
+pub fn pair(images: &Path, labels: &Path) -> Pair {
     Pair {
         images: images.to_owned(),
         labels: labels.to_owned(),

@@ -16,7 +16,7 @@ pub use self::class_weight::ClassWeight;
 pub use self::optimizer::{LearningRate, OptimizerConfig, OptimizerName};
 pub use self::regularization::RegularizationConfig;
 pub use self::schedule::ScheduleConfig;
-pub use self::validation::ValidationConfig;
+pub use self::validation::{EarlyStop, Holdout, MaxTime, ValidationConfig};
 
 use crate::compute::Engine;
 use crate::data::Scale;
@@ -44,6 +44,9 @@ pub struct TrainConfig {
     pub init_range: Option<f32>,
     /// What every bias starts at.
     pub bias_init: f32,
+    /// Layers that training leaves as they are, by their names in the model file: `layers.0`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freeze: Vec<String>,
     /// How elements become inputs.
     pub scale: Scale,
     /// Passes over the training set.
@@ -79,6 +82,7 @@ impl Default for TrainConfig {
             init: Init::default(),
             init_range: None,
             bias_init: 0.0,
+            freeze: Vec::new(),
             scale: Scale::default(),
             epochs: 10,
             shuffle_window: None,
@@ -141,6 +145,7 @@ impl TrainConfig {
     pub(crate) fn full() -> TrainConfig {
         TrainConfig {
             init_range: Some(1.0),
+            freeze: vec![String::new()],
             shuffle_window: Some(1),
             optimizer: OptimizerConfig::full(),
             schedule: ScheduleConfig::full(),

@@ -1,4 +1,4 @@
-//! Images with their labels, checked as a pair, and the training and test halves that belong together.
+//! Images with their labels, checked as a pair, and the training, validation and test sets that belong together.
 //!
 //! Images stay in the mapped file. Labels are checked and copied, four bytes an item, so that a file
 //! that changes underneath can never turn into an index out of range.
@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::class_names::ClassNames;
 use super::idx::{ElementType, IdxFile};
-use super::mmap;
 use super::preprocessing::Preprocessing;
 use super::scaling::check_finite;
+use super::{holdout, mmap};
+use crate::config::TrainConfig;
 use crate::error::{Error, Refusal, Result};
 
 /// More classes than this are a mistake in the labels, not a problem for a softmax.
@@ -63,6 +64,20 @@ impl Dataset {
             classes,
             class_names: None,
         })
+    }
+
+    /// These `items` alone, in this order, which from now on count from 0. Images are not copied.
+    ///
+    /// # Panics
+    /// When there are none, or one is out of range.
+    pub fn select(&self, items: &[u32]) -> Dataset {
+        let labels = items.iter().map(|&item| self.labels[item as usize]);
+        Dataset {
+            images: self.images.select(items),
+            labels: labels.collect(),
+            classes: self.classes,
+            class_names: self.class_names.clone(),
+        }
     }
 
     /// The images.
@@ -206,11 +221,14 @@ fn check_labels(file: &IdxFile, labels: &[u32], classes: usize) -> Result<()> {
     }
 }
 
-/// The four files of a data set, or two where there is no test half, and the names of its classes.
+/// The four files of a data set, or two where there is no test half, two more where it has a validation set, and the names
+/// of its classes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Files {
     /// Training images and labels.
     pub train: Pair,
+    /// Validation images and labels.
+    pub validation: Option<Pair>,
     /// Test images and labels.
     pub test: Option<Pair>,
     /// The names of the classes; none where they have none.
@@ -257,12 +275,14 @@ pub struct Pair {
     pub labels: PathBuf,
 }
 
-/// The training half and, where there is one, the test half: same features, same classes.
+/// The training half and, where there are any, the validation set and the test half: same features, same classes.
 #[derive(Debug)]
 pub struct Splits {
     /// What the network learns from.
     pub train: Dataset,
-    /// What it is measured on.
+    /// What is looked at while it learns: what is picked is picked by this.
+    pub validation: Option<Dataset>,
+    /// What it is measured on. Where there is a validation set, that is once, at the end.
     pub test: Option<Dataset>,
 }
 
@@ -271,7 +291,7 @@ impl Splits {
     /// none, counted from the training labels.
     ///
     /// # Errors
-    /// Those of [`Dataset::open`], and [`Error::Data`] when the halves differ in their features, or there are not as many
+    /// Those of [`Dataset::open`], and [`Error::Data`] when the sets differ in their features, or there are not as many
     /// names as classes.
     pub fn open(files: &Files, classes: Option<usize>) -> Result<Splits> {
         Splits::open_as(files, classes, DataMode::Map)
@@ -294,33 +314,61 @@ impl Splits {
         let images = mode.open(&files.train.images)?;
         let labels = IdxFile::open(&files.train.labels)?;
         let mut train = Dataset::new(images, &labels, classes)?;
-        if let (Some(names), Some(path)) = (&names, &files.class_names) {
-            let counted = classes.is_none();
-            train.name_classes(path, names.clone(), counted)?;
+        if let (Some(names), Some(path)) = (names, &files.class_names) {
+            train.name_classes(path, names, classes.is_none())?;
         }
-        let Some(pair) = &files.test else {
-            return Ok(Splits { train, test: None });
+        let beside = |pair: &Option<Pair>| {
+            let pair = pair.as_ref();
+            pair.map(|pair| open_beside(&train, pair, mode)).transpose()
         };
-        // Widths first: labels of another data set would only hide what is wrong.
-        let images = mode.open(&pair.images)?;
-        if images.header().features() != train.features() {
-            return Err(Error::Data(Refusal::new(
-                images.path().display(),
-                format!("{} features an item", images.header().features()),
-                format!(
-                    "{}, as in {}",
-                    train.features(),
-                    train.images().path().display()
-                ),
-            )));
-        }
-        let labels = IdxFile::open(&pair.labels)?;
-        let mut test = Dataset::new(images, &labels, Some(train.classes()))?;
-        check_finite(test.images())?;
-        test.class_names = names;
+        let (validation, test) = (beside(&files.validation)?, beside(&files.test)?);
         Ok(Splits {
             train,
-            test: Some(test),
+            validation,
+            test,
         })
     }
+
+    /// Holds out of the training items what `config` asks for, as a validation set. Where there is one already, nothing
+    /// more is held out.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when there are too few items for that.
+    pub fn hold_out(self, config: &TrainConfig) -> Result<Splits> {
+        let Some(holdout) = config.validation.validation_split.as_ref() else {
+            return Ok(self);
+        };
+        if self.validation.is_some() {
+            return Ok(self);
+        }
+        // Before items get other numbers than they have in the file.
+        check_finite(self.train.images())?;
+        let (rest, held_out) = holdout::draw(&self.train, *holdout, config.seed)?;
+        Ok(Splits {
+            validation: Some(self.train.select(&held_out)),
+            train: self.train.select(&rest),
+            test: self.test,
+        })
+    }
+}
+
+/// Opens a set that goes with `train`. Widths first: labels of another data set would only hide what is wrong.
+fn open_beside(train: &Dataset, pair: &Pair, mode: DataMode) -> Result<Dataset> {
+    let images = mode.open(&pair.images)?;
+    if images.header().features() != train.features() {
+        return Err(Error::Data(Refusal::new(
+            images.path().display(),
+            format!("{} features an item", images.header().features()),
+            format!(
+                "{}, as in {}",
+                train.features(),
+                train.images().path().display()
+            ),
+        )));
+    }
+    let labels = IdxFile::open(&pair.labels)?;
+    let mut set = Dataset::new(images, &labels, Some(train.classes()))?;
+    check_finite(set.images())?;
+    set.class_names = train.class_names.clone();
+    Ok(set)
 }

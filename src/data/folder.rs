@@ -49,6 +49,7 @@ pub fn find(folder: &Path) -> Result<Files> {
     };
     Ok(Files {
         train,
+        validation: None,
         test,
         class_names: ClassNames::file_in(folder),
     })

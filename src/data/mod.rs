@@ -2,14 +2,13 @@
 //!
 //! `folder` finds the files, `gzip` decodes what is compressed, `mmap` and `idx` turn bytes into typed
 //! items, `dataset` pairs images with labels, `preprocessing` fixes how an item becomes inputs by `scaling` and
-//! `columns`, `loader` shuffles; `class_names` says what classes are called; `fingerprint` tells whether data are the same,
-//! `watch` whether they change underfoot; `digits` draws and `generated` writes a set for those who have none, `fetch` gets
-//! one from the web, `convert` makes one of files in other formats.
+//! `columns`, `holdout` draws a validation set, `loader` shuffles; `class_names` says what classes are called;
+//! `fingerprint` tells whether data are the same, `watch` whether they change underfoot; `digits` draws and `generated`
+//! writes a set for those who have none, `fetch` gets one from the web, `convert` makes one of files in other formats.
 
 pub mod class_names;
 pub mod columns;
 pub mod convert;
-
 pub mod dataset;
 pub mod digits;
 pub mod fetch;
@@ -17,6 +16,7 @@ pub mod fingerprint;
 pub mod folder;
 pub mod generated;
 mod gzip;
+pub mod holdout;
 pub mod idx;
 pub mod loader;
 pub mod mmap;

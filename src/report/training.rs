@@ -14,14 +14,16 @@ use crate::config::{ClassWeight, TrainConfig};
 use crate::data::{Dataset, Splits};
 use crate::nn::Spec;
 use crate::schedule::ScheduleName;
-use crate::train::{EpochMetrics, Outcome, RangeTest};
+use crate::train::{Cause, EpochMetrics, Outcome, RangeTest};
 
 /// The name and version of the JSON object's layout.
 pub const SCHEMA: &str = "perceptor.train/1";
 
-/// The columns that [`epoch_line`] fills.
-pub const EPOCH_HEADER: &str =
-    "epoch  train loss  test loss  test accuracy  learning rate   samples/s  GFLOP/s";
+/// The columns that [`epoch_line`] fills, for a run with a `validation` set or without.
+pub fn epoch_header(validation: bool) -> String {
+    let set = if validation { "val." } else { "test" };
+    format!("epoch  train loss  {set} loss  {set} accuracy  learning rate   samples/s  GFLOP/s")
+}
 
 /// Says what will run on what. The engine of `config` is no longer auto.
 ///
@@ -47,10 +49,17 @@ pub fn banner(
         crate::REVISION,
         build_mode()
     )?;
+    let train = match &data.validation {
+        Some(set) => format!(
+            "{} training, {} validation",
+            grouped(data.train.items()),
+            grouped(set.items())
+        ),
+        None => format!("{} training", grouped(data.train.items())),
+    };
     writeln!(
         out,
-        "  data      {data_name}: {} training and {test} items, {}, {} classes",
-        grouped(data.train.items()),
+        "  data      {data_name}: {train} and {test} items, {}, {} classes",
         item_shape(&data.train),
         data.train.classes(),
     )?;
@@ -76,6 +85,13 @@ pub fn banner(
     let regularization = regularization_words(config);
     if !regularization.is_empty() {
         writeln!(out, "            {regularization}")?;
+    }
+    if !config.freeze.is_empty() {
+        writeln!(out, "  frozen    {}", config.freeze.join(", "))?;
+    }
+    let ends = early_ends(config);
+    if !ends.is_empty() {
+        writeln!(out, "  ends      {}", ends.join("; "))?;
     }
     writeln!(
         out,
@@ -103,6 +119,25 @@ pub fn banner(
         )?;
     }
     Ok(())
+}
+
+/// What may end a run before its last epoch.
+fn early_ends(config: &TrainConfig) -> Vec<String> {
+    let validation = &config.validation;
+    let stop = validation.early_stop.map(|stop| {
+        let least = match stop.min_delta {
+            0.0 => String::new(),
+            delta => format!(" by more than {}", percent(delta)),
+        };
+        let epochs = counted(stop.patience, "epoch");
+        format!(
+            "when the validation accuracy has not risen{least} for {epochs}, with the best weights"
+        )
+    });
+    let target = validation.target_accuracy;
+    let target = target.map(|target| format!("at an accuracy of {}", percent(target)));
+    let time = validation.max_time.map(|time| format!("after {time}"));
+    [stop, target, time].into_iter().flatten().collect()
 }
 
 /// `adamw, learning rate 0.001 by cosine, β₁ 0.9, …`: what moves the weights, with all that takes part in it.
@@ -190,15 +225,18 @@ fn item_shape(data: &Dataset) -> String {
     format!("{sizes} {}", header.element().name())
 }
 
-/// One epoch under [`EPOCH_HEADER`].
+/// One epoch under [`epoch_header`]; a part of one has a point in its number.
 pub fn epoch_line(epoch: &EpochMetrics) -> String {
+    let number = match epoch.part {
+        None => epoch.epoch.to_string(),
+        Some(part) => format!("{:.2}", (epoch.epoch - 1) as f64 + part),
+    };
     let or_dash = |figure: Option<String>| figure.unwrap_or_else(|| "–".to_owned());
     format!(
-        "{:>5}  {:>10.4}  {:>9}  {:>13}  {:>13}  {:>10}  {:>7.1}",
-        epoch.epoch,
+        "{number:>5}  {:>10.4}  {:>9}  {:>13}  {:>13}  {:>10}  {:>7.1}",
         epoch.train_loss,
-        or_dash(epoch.test_loss.map(|loss| format!("{loss:.4}"))),
-        or_dash(epoch.test_accuracy.map(percent)),
+        or_dash(epoch.loss().map(|loss| format!("{loss:.4}"))),
+        or_dash(epoch.accuracy().map(percent)),
         rate(epoch.learning_rate),
         grouped(epoch.samples_per_second.round() as usize),
         epoch.gflops,
@@ -229,6 +267,8 @@ pub struct Close<'a> {
     pub wall_seconds: f64,
     /// Whether the run was resumed: then its wall time is that since.
     pub resumed: bool,
+    /// The settings of the run.
+    pub config: &'a TrainConfig,
     /// The most that the workers could do; none where no profile was asked for.
     pub peak: Option<Peak>,
     /// How the learning rate was found; none where it was given.
@@ -247,17 +287,9 @@ pub fn summary(
     close: &Close,
     next: &str,
 ) -> io::Result<()> {
-    let (last, train_seconds) = (outcome.last(), outcome.train_seconds());
-    match (last.test_accuracy, outcome.best()) {
-        (Some(accuracy), Some(best)) => writeln!(
-            out,
-            "test accuracy  {} after the last epoch (the model); best {} after epoch {}",
-            percent(accuracy),
-            percent(best.test_accuracy.unwrap_or(0.0)),
-            best.epoch
-        )?,
-        _ => writeln!(out, "training loss  {:.4} (no test set)", last.train_loss)?,
-    }
+    let train_seconds = outcome.train_seconds();
+    write_accuracy(out, outcome)?;
+    write_cause(out, outcome, close.config)?;
     writeln!(
         out,
         "time           {}, {} {}: {} samples/s, {:.1} GFLOP/s",
@@ -288,6 +320,73 @@ pub fn summary(
     writeln!(out, "next           {next}")
 }
 
+/// What the model comes to, and by what it was picked.
+fn write_accuracy(out: &mut dyn Write, outcome: &Outcome) -> io::Result<()> {
+    let (kept, best) = (outcome.kept(), outcome.best());
+    let best = best.and_then(|best| Some((percent(best.accuracy()?), best.epoch)));
+    match (kept.validation_accuracy, best) {
+        (Some(accuracy), _) if outcome.picked => writeln!(
+            out,
+            "validation     {} after epoch {}, the best by it: the model is picked on validation data",
+            percent(accuracy),
+            kept.epoch
+        )?,
+        (Some(accuracy), Some((best, epoch))) => writeln!(
+            out,
+            "validation     {} after the last epoch (the model); best {best} after epoch {epoch}",
+            percent(accuracy),
+        )?,
+        (None, Some((best, epoch))) => {
+            return writeln!(
+                out,
+                "test accuracy  {} after the last epoch (the model); best {best} after epoch {epoch}",
+                percent(kept.test_accuracy.unwrap_or(0.0)),
+            );
+        }
+        _ => return writeln!(out, "training loss  {:.4} (no test set)", kept.train_loss),
+    }
+    match outcome.test {
+        Some(test) => writeln!(
+            out,
+            "test accuracy  {}, measured once, at the end",
+            percent(test.accuracy)
+        ),
+        None => writeln!(out, "test accuracy  unknown (no test set)"),
+    }
+}
+
+/// Why the run ended, where that was not with its last epoch.
+fn write_cause(out: &mut dyn Write, outcome: &Outcome, config: &TrainConfig) -> io::Result<()> {
+    let (last, settings) = (outcome.last(), &config.validation);
+    let target = settings.target_accuracy.map(percent).unwrap_or_default();
+    let why = match outcome.cause {
+        Cause::Epochs => return Ok(()),
+        Cause::EarlyStop => {
+            let patience = settings.early_stop.map_or(0, |stop| stop.patience);
+            let epochs = counted(patience, "epoch");
+            format!("the validation accuracy has not risen for {epochs}")
+        }
+        Cause::TargetAccuracy if last.validation_accuracy.is_some() => {
+            format!("{target} reached on the validation set")
+        }
+        Cause::TargetAccuracy => format!(
+            "{target} reached on the test set, which thereby picked the model and flatters it"
+        ),
+        Cause::MaxTime => {
+            let time = settings.max_time.map(|time| time.to_string());
+            format!(
+                "the time of {} was over; how far it came depends on the speed of the machine",
+                time.unwrap_or_default()
+            )
+        }
+    };
+    let place = match last.part {
+        None => format!("after epoch {}", last.epoch),
+        Some(part) => format!("in epoch {}, {} of it done", last.epoch, percent(part)),
+    };
+    writeln!(out, "ended          {place}: {why}")
+}
+
 /// Something the user should know about a run that did end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Warning {
@@ -313,8 +412,8 @@ pub fn warnings(outcome: &Outcome) -> Vec<Warning> {
 
 /// A network that guesses every class alike has a loss of `ln classes`.
 fn learned_nothing(outcome: &Outcome) -> Option<Warning> {
-    let last = outcome.last();
-    let loss = last.test_loss.unwrap_or(last.train_loss);
+    let last = outcome.kept();
+    let loss = last.loss().unwrap_or(last.train_loss);
     let provenance = outcome.model.provenance.as_ref();
     let highest = provenance.and_then(|provenance| provenance.config.optimizer.rate());
     let guessing = (outcome.model.spec.classes() as f64).ln();
@@ -342,6 +441,9 @@ pub struct TrainReport<'a> {
     pub data: &'a str,
     /// Training items.
     pub train_items: usize,
+    /// Validation items; none without a validation set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_items: Option<usize>,
     /// Test items; none without a test set.
     pub test_items: Option<usize>,
     /// The widths, as `784-100-10`.
@@ -363,9 +465,21 @@ pub struct TrainReport<'a> {
     pub build: &'static str,
     /// Every epoch in turn.
     pub epochs: &'a [EpochMetrics],
-    /// Accuracy on the test set after the last epoch, 0 to 1; none without a test set.
+    /// Why the run ended, where that was not with its last epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Cause>,
+    /// The epoch that the model is from, where it was picked by validation data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best_epoch: Option<usize>,
+    /// Accuracy of the model on the validation set, 0 to 1; none without a validation set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_accuracy: Option<f64>,
+    /// The best accuracy on the validation set after any epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best_validation_accuracy: Option<f64>,
+    /// Accuracy of the model on the test set, 0 to 1; none without a test set.
     pub test_accuracy: Option<f64>,
-    /// The best accuracy after any epoch, 0 to 1; none without a test set.
+    /// The best accuracy on the test set after any epoch, 0 to 1; none without one, and where it is measured once.
     pub best_test_accuracy: Option<f64>,
     /// Time in training, evaluation not counted, in seconds.
     pub train_seconds: f64,
@@ -396,12 +510,14 @@ impl<'a> TrainReport<'a> {
         close: &Close<'a>,
     ) -> TrainReport<'a> {
         let profile = outcome.profile.as_ref().zip(close.peak.as_ref());
+        let best = outcome.best();
         TrainReport {
             schema: SCHEMA,
             version: crate::VERSION,
             revision: crate::REVISION,
             data: data_name,
             train_items: data.train.items(),
+            validation_items: data.validation.as_ref().map(Dataset::items),
             test_items: data.test.as_ref().map(Dataset::items),
             network: outcome.model.spec.to_string(),
             parameters: outcome.model.spec.parameters(),
@@ -412,8 +528,12 @@ impl<'a> TrainReport<'a> {
             blas: workers.blas(),
             build: build_mode(),
             epochs: &outcome.epochs,
-            test_accuracy: outcome.last().test_accuracy,
-            best_test_accuracy: outcome.best().and_then(|best| best.test_accuracy),
+            ended: (outcome.cause != Cause::Epochs).then_some(outcome.cause),
+            best_epoch: outcome.picked.then_some(outcome.kept().epoch),
+            validation_accuracy: outcome.kept().validation_accuracy,
+            best_validation_accuracy: best.and_then(|best| best.validation_accuracy),
+            test_accuracy: outcome.test.map(|test| test.accuracy),
+            best_test_accuracy: best.and_then(|best| best.test_accuracy),
             train_seconds: outcome.train_seconds(),
             wall_seconds: close.wall_seconds,
             samples_per_second: outcome.samples_per_second(),

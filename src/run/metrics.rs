@@ -9,25 +9,34 @@ use crate::durable::write_soon;
 use crate::error::{Error, Result};
 use crate::train::EpochMetrics;
 
-const COLUMNS: &str = "epoch,train_loss,test_loss,test_accuracy,learning_rate,train_seconds,samples_per_second,gflops";
+/// The columns, with the set that is measured after each epoch in the place of `SET`.
+const COLUMNS: &str =
+    "epoch,train_loss,SET_loss,SET_accuracy,learning_rate,train_seconds,samples_per_second,gflops";
 
 /// Both files.
 #[derive(Debug)]
 pub struct MetricsLog {
     csv: PathBuf,
     jsonl: PathBuf,
+    /// `validation` or `test`.
+    set: &'static str,
     /// The tables, open at their ends; none where a write failed, which may have left half a line.
     open: Option<[File; 2]>,
 }
 
 impl MetricsLog {
-    /// Starts both files with the epochs that are done. What stood in them, lines of epochs among it that come after the
+    /// Starts both files with the epochs that are done, of a run with a `validation` set or without. What stood in them, lines of epochs among it that come after the
     /// checkpoint a run goes on from, is gone.
     ///
     /// # Errors
     /// [`Error::Io`] when they cannot be written.
-    pub fn start(folder: &RunFolder, done: &[EpochMetrics]) -> Result<MetricsLog> {
+    pub fn start(
+        folder: &RunFolder,
+        done: &[EpochMetrics],
+        validation: bool,
+    ) -> Result<MetricsLog> {
         let mut log = MetricsLog {
+            set: if validation { "validation" } else { "test" },
             csv: folder.metrics_csv(),
             jsonl: folder.metrics_jsonl(),
             open: None,
@@ -56,7 +65,7 @@ impl MetricsLog {
 
     fn write_anew(&mut self, epochs: &[EpochMetrics]) -> Result<()> {
         let in_csv = write_soon(&self.csv, |out| {
-            writeln!(out, "{COLUMNS}")?;
+            writeln!(out, "{}", COLUMNS.replace("SET", self.set))?;
             let mut lines = epochs.iter().map(csv_line);
             lines.try_for_each(|line| out.write_all(line.as_bytes()))
         });
@@ -81,8 +90,8 @@ fn csv_line(epoch: &EpochMetrics) -> String {
         "{},{},{},{},{},{},{},{}\n",
         epoch.epoch,
         epoch.train_loss,
-        or_empty(epoch.test_loss),
-        or_empty(epoch.test_accuracy),
+        or_empty(epoch.loss()),
+        or_empty(epoch.accuracy()),
         epoch.learning_rate,
         epoch.train_seconds,
         epoch.samples_per_second,

@@ -4,7 +4,10 @@
 //! number of threads. Activations are made once, some rows a worker, and used for every evaluation.
 
 use std::ops::Range;
+use std::time::Instant;
 
+use super::outcome::Score;
+use super::profile::{Phase, Profile};
 use crate::compute::parallel::{Pieces, Workers};
 use crate::compute::shared::{Number, RowsMut, SharedBuffer};
 use crate::data::{Dataset, IdxFile, Preprocessing};
@@ -100,6 +103,31 @@ impl Evaluator {
             accuracy: right as f64 / items as f64,
             predictions,
         })
+    }
+
+    /// Loss and accuracy of `network` on `data`; their time and work go to `profile`.
+    ///
+    /// # Errors
+    /// As [`Evaluator::evaluate`].
+    ///
+    /// # Panics
+    /// As [`Evaluator::evaluate`].
+    pub fn score(
+        &mut self,
+        workers: &Workers,
+        network: &Network,
+        data: &Dataset,
+        profile: Option<&mut Profile>,
+    ) -> Result<Score> {
+        let start = Instant::now();
+        let Evaluation { loss, accuracy, .. } = self.evaluate(workers, network, data)?;
+        if let Some(profile) = profile {
+            let time = start.elapsed() * workers.threads() as u32;
+            profile.add(Phase::Evaluation, time);
+            let flops = network.forward_flops() * data.items() as f64;
+            profile.add_flops(Phase::Evaluation, flops);
+        }
+        Ok(Score { loss, accuracy })
     }
 
     /// Probabilities of the `items` of `images`.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::profile::Profile;
 use super::state::Place;
+use super::stopping::{self, Cause};
 use crate::compute::Engine;
 use crate::model::Model;
 
@@ -17,9 +18,16 @@ pub struct EpochMetrics {
     /// Mean of the loss that is minimised over the epoch's samples, each taken before its own step, in nats: the
     /// cross-entropy, against smoothed labels and by weight of the classes where these are asked for.
     pub train_loss: f64,
-    /// Mean cross-entropy on the test set after the epoch, in nats; none without a test set.
+    /// Mean cross-entropy on the validation set after the epoch, in nats; none without a validation set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_loss: Option<f64>,
+    /// Share of the validation set predicted right after the epoch, 0 to 1; none without a validation set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_accuracy: Option<f64>,
+    /// Mean cross-entropy on the test set after the epoch, in nats; none without a test set, and where there is a
+    /// validation set.
     pub test_loss: Option<f64>,
-    /// Share of the test set predicted right after the epoch, 0 to 1; none without a test set.
+    /// Share of the test set predicted right after the epoch, 0 to 1; none where [`EpochMetrics::test_loss`] is.
     pub test_accuracy: Option<f64>,
     /// The learning rate of its last step.
     pub learning_rate: f32,
@@ -29,12 +37,36 @@ pub struct EpochMetrics {
     pub samples_per_second: f64,
     /// 10⁹ floating point operations of the matrix products in a second of that.
     pub gflops: f64,
+    /// The share of the epoch's samples that was trained on, where the time was over before its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<f64>,
 }
 
 impl EpochMetrics {
-    /// What a schedule looks back at: never the test set, by which nothing may be chosen.
+    /// The loss on the validation set, or on the test set where there is no other; in nats.
+    pub fn loss(&self) -> Option<f64> {
+        self.validation_loss.or(self.test_loss)
+    }
+
+    /// The accuracy on the validation set, or on the test set where there is no other; 0 to 1.
+    pub fn accuracy(&self) -> Option<f64> {
+        self.validation_accuracy.or(self.test_accuracy)
+    }
+}
+
+/// What a network comes to on a set.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Score {
+    /// Mean cross-entropy, in nats.
+    pub loss: f64,
+    /// Share of items whose class is predicted right, 0 to 1.
+    pub accuracy: f64,
+}
+
+impl EpochMetrics {
+    /// What a schedule looks back at, on the validation set where there is one: never the test set, by which nothing may be chosen.
     pub fn watched_loss(&self) -> f64 {
-        self.train_loss
+        self.validation_loss.unwrap_or(self.train_loss)
     }
 }
 
@@ -62,7 +94,7 @@ pub enum Event<'a> {
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one a run")]
 pub enum Ending {
-    /// All epochs are done.
+    /// It is over, for one of the reasons of [`Cause`].
     Finished(Outcome),
     /// It was told to stop, here; its state was handed over.
     Stopped(Place),
@@ -71,10 +103,18 @@ pub enum Ending {
 /// What a run comes to.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The network after the last epoch.
+    /// The network after the epoch that [`Outcome::kept`] tells.
     pub model: Model,
-    /// Every epoch in turn; at least one.
+    /// Every epoch in turn; at least one. The last may be a part of one.
     pub epochs: Vec<EpochMetrics>,
+    /// Which of them the model is from, counted from 0.
+    pub kept: usize,
+    /// Whether that is the best one by validation data, and not just the last.
+    pub picked: bool,
+    /// Why there are no more.
+    pub cause: Cause,
+    /// What the model comes to on the test set; none without one.
+    pub test: Option<Score>,
     /// The engine that did the work; never [`Engine::Auto`].
     pub engine: Engine,
     /// Where the time went, all workers together; none where it was not asked for.
@@ -112,18 +152,13 @@ impl Outcome {
         &self.epochs[self.epochs.len() - 1]
     }
 
-    /// The epoch with the best test accuracy, the first of equals; none without a test set.
+    /// The epoch that the model is from.
+    pub fn kept(&self) -> &EpochMetrics {
+        &self.epochs[self.kept]
+    }
+
+    /// The best epoch by [`stopping::best`]; none where nothing was measured.
     pub fn best(&self) -> Option<&EpochMetrics> {
-        let measured = self
-            .epochs
-            .iter()
-            .filter(|epoch| epoch.test_accuracy.is_some());
-        measured.reduce(|best, epoch| {
-            if epoch.test_accuracy > best.test_accuracy {
-                epoch
-            } else {
-                best
-            }
-        })
+        stopping::best(&self.epochs).map(|at| &self.epochs[at])
     }
 }

@@ -193,7 +193,7 @@ fn rejects_names_that_stand_for_nothing_and_lists_those_that_do() {
             "init",
             "auto, zero, normal, uniform, lecun, lecun-uniform, xavier, xavier-uniform, he, he-uniform, orthogonal",
         ),
-        ("scale", "unit, standard, none"),
+        ("scale", "unit, standard, none, model"),
         ("engine", "auto, openblas, native, portable"),
         ("format", "text, json"),
     ] {

@@ -29,6 +29,7 @@ mod regularization;
 mod same_model;
 mod streams;
 mod training;
+mod validation;
 
 #[cfg(feature = "fetch")]
 #[path = "../mnist/mod.rs"]

@@ -10,9 +10,11 @@ mod regularization;
 mod resumption;
 mod symmetry;
 mod threads;
+mod validation;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::time::Duration;
 
 use perceptor::TrainConfig;
 use perceptor::compute::Engine;

@@ -1,0 +1,111 @@
+//! What a run needs before its first step: the network of its settings, the loss and the noise it trains under, the inputs
+//! it sees, and whether memory and the state it goes on from are enough for it.
+
+use super::state::State;
+use crate::compute::parallel::Workers;
+use crate::compute::shared::SharedBuffer;
+use crate::config::{ClassWeight, RegularizationConfig, TrainConfig};
+use crate::data::scaling::check_finite;
+use crate::data::{Dataset, Preprocessing, Scale, Splits};
+use crate::error::{Error, Refusal, Result};
+use crate::nn::loss::CrossEntropy;
+use crate::nn::{Dropout, Noise, Spec};
+use crate::optim::Rule;
+
+/// The network that `config` describes for `data`.
+///
+/// # Errors
+/// [`Error::Config`] for a setting out of range, or one that `data` have no sets for.
+pub fn spec_for(config: &TrainConfig, data: &Splits) -> Result<Spec> {
+    config.check()?;
+    let (validation, test) = (data.validation.is_some(), data.test.is_some());
+    config.validation.check_sets(validation, test)?;
+    let (features, classes) = (data.train.features(), data.train.classes());
+    if let Some(class_weight) = &config.regularization.class_weight {
+        class_weight.check_classes(classes)?;
+    }
+    Spec::new(features, &config.hidden, classes, config.activation)
+}
+
+/// How items of `train` become inputs; under the scaling of the model that a run began from, where that is asked for.
+///
+/// # Errors
+/// As [`Preprocessing::for_run`].
+pub(super) fn preprocessing_for(
+    config: &TrainConfig,
+    train: &Dataset,
+    from: Option<&State>,
+    workers: &Workers,
+) -> Result<Preprocessing> {
+    let images = train.images();
+    match (config.scale, from.and_then(|state| state.origin.as_ref())) {
+        (Scale::Model, Some(origin)) => {
+            check_finite(images)?;
+            Ok(Preprocessing::under(
+                origin.scaling,
+                config,
+                images,
+                workers,
+            ))
+        }
+        _ => Preprocessing::for_run(config, images, workers),
+    }
+}
+
+/// The loss that `config` describes for `train`.
+pub(super) fn loss_for(config: &TrainConfig, train: &Dataset) -> CrossEntropy {
+    let RegularizationConfig {
+        label_smoothing,
+        class_weight,
+        ..
+    } = &config.regularization;
+    let weights =
+        |weight: &ClassWeight| weight.weights(train.labels().iter().copied(), train.classes());
+    CrossEntropy {
+        smoothing: *label_smoothing,
+        class_weights: class_weight.as_ref().map(weights),
+    }
+}
+
+/// The noise that `config` describes.
+pub(super) fn noise_for(config: &TrainConfig) -> Noise {
+    let regularization = &config.regularization;
+    Noise {
+        seed: config.seed,
+        inputs: regularization.input_noise,
+        input_dropout: Dropout::new(regularization.input_dropout),
+        dropout: Dropout::new(regularization.dropout),
+    }
+}
+
+/// Asks for what a run needs at its peak and gives it back: a network that does not fit is refused in words, before the
+/// hours it would have taken. At the end there are weights, velocity and transpose, the flat parameters, and two copies of
+/// them on their way to the file, while parameters and velocity may be on their way to a checkpoint, twice as well; and
+/// where the best weights so far are kept, they are there, on their way to a checkpoint, and in a network to measure.
+pub(super) fn check_memory(spec: &Spec, config: &TrainConfig) -> Result<()> {
+    let copies = match config.validation.early_stop {
+        None => 10,
+        Some(_) => 15,
+    };
+    SharedBuffer::<f32>::zeroed(spec.parameters().saturating_mul(copies)).map(drop)
+}
+
+/// Holds a state against the network and the steps of an epoch.
+pub(super) fn check_state(state: &State, spec: &Spec, rule: &Rule, steps: usize) -> Result<()> {
+    let (slots, expected) = (rule.slots(), spec.parameters());
+    let fits = |flat: &Vec<f32>| flat.len() == expected;
+    let kept = state.slots.iter().chain(&state.best);
+    let whole = fits(&state.parameters) && kept.into_iter().all(fits);
+    if whole && state.slots.len() == slots.len() && state.steps <= steps {
+        return Ok(());
+    }
+    let (parameters, found) = (state.parameters.len(), state.slots.len());
+    Err(Error::Run(Refusal::new(
+        "state",
+        format!("{parameters} parameters, {found} slots, {}", state.place()),
+        format!(
+            "those of {spec}, {} slots, and at most {steps} steps an epoch",
+            slots.len()
+        ),
+    )))
+}

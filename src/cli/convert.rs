@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use perceptor::Error;
 use perceptor::config::Holdout;
 use perceptor::data::ClassNames;
 use perceptor::data::convert::{
@@ -47,16 +48,15 @@ pub struct ConvertArgs {
     #[arg(long, short)]
     quiet: bool,
 
-    /// What has the labels. CSV: a column by its name or number (-1 is the last), or several of 0 and 1;
-    /// NPY: a file; NPZ: an array; none for items without labels. Classes count numbers by their value,
-    /// names in the order of text
-    /// [default: what is called label, class, target or y; the sub-folders of PNG files]
+    /// What has the labels. CSV: a column by its name or number (-1 is the last), or several of 0 and 1,
+    /// joined by commas; NPY: a file; NPZ: an array; none for items without labels. Classes count
+    /// numbers by value and words as text [default: what is called label, class, target or y; the
+    /// sub-folders of PNG files]
     #[arg(
         long,
-        value_name = "COLUMN|FILE|ARRAY|none",
+        value_name = "COLUMN,...|FILE|ARRAY|none",
         help_heading = "Labels",
-        allow_negative_numbers = true,
-        verbatim_doc_comment
+        allow_negative_numbers = true
     )]
     labels: Option<String>,
     /// What has the numbers that a regression is to predict, in the place of labels: columns, a file or
@@ -199,7 +199,10 @@ impl ConvertArgs {
             .map(|given| match given.contains(',') {
                 true => {
                     let names = given.split(',').map(|name| name.trim().to_owned());
-                    ClassNames::new("--class-names", names.collect())
+                    ClassNames::new("--class-names", names.collect()).map_err(|error| match error {
+                    Error::Data(refusal) => Error::Config(refusal),
+                    other => other,
+                })
                 }
                 false => ClassNames::read(Path::new(given)),
             });

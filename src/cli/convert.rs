@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use perceptor::config::Holdout;
 use perceptor::data::ClassNames;
 use perceptor::data::convert::{
     ArrayOptions, Background, Color, Converted, LabelFile, Labels, PictureOptions, Progress,
-    Request, TableOptions, TestPart, convert,
+    Request, TableOptions, TestSplit, convert,
 };
 use perceptor::data::idx::ElementType;
 use perceptor::report::number::{grouped, seconds};
@@ -19,7 +20,7 @@ use super::{Failure, named};
 
 const EXAMPLES: &str = "\
 Examples:
-  perceptor data convert iris.csv --labels species --test-part 0.2 --out iris
+  perceptor data convert iris.csv --labels species --test-split 0.2 --out iris
   perceptor data convert mnist_train.csv --labels 1 --test mnist_test.csv --shape 28x28 --out set
   perceptor data convert mnist.npz --out set           x_train, y_train, x_test, y_test
   perceptor data convert x.npy --labels y.npy --out set
@@ -81,15 +82,16 @@ pub struct ConvertArgs {
     /// What has the labels of the test items: an NPY file, or an array of an NPZ file
     #[arg(long, value_name = "FILE|ARRAY", help_heading = "Test half")]
     test_labels: Option<String>,
-    /// Draw this share of the items as the test half, of every class alike
+    /// Items drawn for the test half, of every class its share: a share of all, as 0.1, or a number of
+    /// items, as 5000
     #[arg(
         long,
-        value_name = "SHARE",
+        value_name = "SHARE|N",
         help_heading = "Test half",
         conflicts_with = "test",
         allow_negative_numbers = true
     )]
-    test_part: Option<f64>,
+    test_split: Option<Holdout>,
     /// Seed of that draw
     #[arg(
         long,
@@ -214,8 +216,8 @@ impl ConvertArgs {
             multilabel: self.multilabel,
             class_names: class_names.transpose()?,
             test: self.test.clone(),
-            test_part: self.test_part.map(|share| TestPart {
-                share,
+            test_split: self.test_split.map(|holdout| TestSplit {
+                holdout,
                 seed: self.seed,
             }),
             element: self.element,

@@ -45,7 +45,7 @@ pub fn draw(data: &Dataset, holdout: Holdout, seed: u64) -> Result<(Vec<u32>, Ve
 /// of the remainders (A. Hamilton's method), never its last one.
 ///
 /// Shapes: `sizes [classes]`, gives `[classes]`.
-fn quotas(sizes: &[usize], count: usize) -> Vec<usize> {
+pub(super) fn quotas(sizes: &[usize], count: usize) -> Vec<usize> {
     let items: usize = sizes.iter().sum();
     // In 128 bits, so that no product overflows and no rounding decides.
     let shares = sizes.iter().map(|&size| size as u128 * count as u128);

@@ -200,9 +200,9 @@ impl ConvertArgs {
                 true => {
                     let names = given.split(',').map(|name| name.trim().to_owned());
                     ClassNames::new("--class-names", names.collect()).map_err(|error| match error {
-                    Error::Data(refusal) => Error::Config(refusal),
-                    other => other,
-                })
+                        Error::Data(refusal) => Error::Config(refusal),
+                        other => other,
+                    })
                 }
                 false => ClassNames::read(Path::new(given)),
             });

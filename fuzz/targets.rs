@@ -16,14 +16,14 @@ use perceptor::bench::{EngineTable, Record};
 use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
 use perceptor::data::mmap::Bytes;
-use perceptor::data::{Dataset, IdxFile, Scaling, Splits};
+use perceptor::data::{Dataset, IdxFile, Scaling, Splits, Targets, Task};
 use perceptor::export::pytorch::{self, Untold};
 use perceptor::export::{c_header, npz, onnx};
 use perceptor::nn::{Activation, Spec};
 use perceptor::report::{benchmark, inspection};
 use perceptor::run::{Checkpoint, Settings};
 use perceptor::train::{Training, Unsupervised};
-use perceptor::{Error, Model, TrainConfig, data};
+use perceptor::{Error, Model, TrainConfig};
 
 /// A target's name, which is that of its folder of seeds, and what it does.
 pub type Target = (&'static str, fn(&[u8]) -> bool);
@@ -61,10 +61,16 @@ fn use_items(file: &IdxFile) -> bool {
     let mut row = vec![0.0; header.features()];
     file.read(0, &mut row);
     file.read(header.items() - 1, &mut row);
-    let labels = data::dataset::read_labels(file);
     let out = &mut io::sink();
     inspection::write_header(out, file).expect("a sink takes all");
-    inspection::write_items(out, file, labels.as_deref().ok(), &[0], 80).expect("a sink takes all");
+    for task in Task::ALL {
+        let targets = Targets::read(file, task, None).ok();
+        if let Some(targets) = &targets {
+            inspection::write_targets(out, targets).expect("a sink takes all");
+        }
+        let written = inspection::write_items(out, file, targets.as_ref(), &[0], 80);
+        written.expect("a sink takes all");
+    }
     true
 }
 
@@ -89,6 +95,7 @@ pub fn imported(bytes: &[u8]) -> bool {
             offset: 0.0,
             factor: 1.0,
         }),
+        task: Some(Task::Regression),
     };
     let mut accepted = false;
     for untold in [Untold::default(), told] {

@@ -4,14 +4,16 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use perceptor::data::Task;
+use perceptor::report::epochs::{epoch_header, epoch_line};
 use perceptor::report::number::{grouped, seconds};
-use perceptor::report::training::{EPOCH_HEADER, epoch_line};
 use perceptor::train::Event;
 
 /// Shows the events of a run.
 pub struct Progress {
     bar: ProgressBar,
     epochs: usize,
+    task: Task,
     /// None where nothing is to be shown.
     lines: Option<Lines>,
 }
@@ -22,8 +24,8 @@ enum Lines {
 }
 
 impl Progress {
-    /// For a run of `epochs`.
-    pub fn new(epochs: usize, quiet: bool) -> Progress {
+    /// For a run of `epochs` of a task.
+    pub fn new(task: Task, epochs: usize, quiet: bool) -> Progress {
         let target = match quiet {
             true => ProgressDrawTarget::hidden(),
             false => ProgressDrawTarget::stderr_with_hz(10),
@@ -40,16 +42,17 @@ impl Progress {
         let progress = Progress {
             bar: ProgressBar::with_draw_target(None, target).with_style(style),
             epochs,
+            task,
             lines,
         };
-        progress.line(EPOCH_HEADER);
+        progress.line(&epoch_header(task));
         progress
     }
 
     /// Takes one event in.
     pub fn show(&self, event: &Event) {
         match event {
-            Event::Epoch(metrics) => self.line(&epoch_line(metrics)),
+            Event::Epoch(metrics) => self.line(&epoch_line(self.task, metrics)),
             &Event::Progress {
                 epoch,
                 samples,

@@ -1,32 +1,28 @@
-//! Images with their labels, checked as a pair, and the training and test halves that belong together.
+//! Images with their targets, checked as a pair, and the training and test halves that belong together.
 //!
-//! Images stay in the mapped file. Labels are checked and copied, four bytes an item, so that a file
-//! that changes underneath can never turn into an index out of range.
+//! Images stay in the mapped file; targets are copied.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::idx::{ElementType, IdxFile};
+use super::idx::IdxFile;
 use super::mmap;
 use super::preprocessing::Preprocessing;
 use super::scaling::check_finite;
+use super::targets::{MAX_CLASSES, Targets, Task};
 use crate::error::{Error, Refusal, Result};
 
-/// More classes than this are a mistake in the labels, not a problem for a softmax.
-const MAX_CLASSES: usize = 1 << 20;
-
-/// Images and the class of each.
+/// Images and what is to be learned of each.
 #[derive(Debug)]
 pub struct Dataset {
     images: IdxFile,
-    labels: Vec<u32>,
-    classes: usize,
+    targets: Targets,
 }
 
 impl Dataset {
-    /// Opens and checks a pair of files. Without `classes` they are counted from the labels: the largest
-    /// one plus one, and at least two.
+    /// Opens and checks a pair of files for classification. Without `classes` they are counted from the labels: the
+    /// largest one plus one, and at least two.
     ///
     /// # Errors
     /// [`Error::Io`] or [`Error::Data`] when a file is missing or damaged, when the two do not have the
@@ -40,11 +36,24 @@ impl Dataset {
     /// # Errors
     /// As [`Dataset::open`].
     pub fn new(images: IdxFile, label_file: &IdxFile, classes: Option<usize>) -> Result<Dataset> {
-        let labels = read_labels(label_file)?;
-        if labels.len() != images.header().items() {
+        Dataset::for_task(Task::Classification, images, label_file, classes)
+    }
+
+    /// [`Dataset::new`] for any task; `outputs` is what a network gives for an item, where that is known.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when the two do not have the same number of items, and as [`Targets::read`].
+    pub fn for_task(
+        task: Task,
+        images: IdxFile,
+        label_file: &IdxFile,
+        outputs: Option<usize>,
+    ) -> Result<Dataset> {
+        let targets = Targets::read(label_file, task, outputs)?;
+        if targets.items() != images.header().items() {
             return Err(Error::Data(Refusal::new(
                 label_file.path().display(),
-                format!("{} labels", labels.len()),
+                format!("{} labels", targets.items()),
                 format!(
                     "{}, one for each item of {}",
                     images.header().items(),
@@ -52,14 +61,7 @@ impl Dataset {
                 ),
             )));
         }
-        let largest = labels.iter().copied().max().unwrap_or(0) as usize;
-        let classes = classes.unwrap_or((largest + 1).max(2));
-        check_labels(label_file, &labels, classes)?;
-        Ok(Dataset {
-            images,
-            labels,
-            classes,
-        })
+        Ok(Dataset { images, targets })
     }
 
     /// The images.
@@ -67,19 +69,35 @@ impl Dataset {
         &self.images
     }
 
-    /// The class of each item, all below [`Dataset::classes`].
-    pub fn labels(&self) -> &[u32] {
-        &self.labels
+    /// What is to be learned of each item.
+    pub fn targets(&self) -> &Targets {
+        &self.targets
     }
 
-    /// Number of classes.
-    pub fn classes(&self) -> usize {
-        self.classes
+    /// What the network is to tell of an item.
+    pub fn task(&self) -> Task {
+        self.targets.task()
+    }
+
+    /// The class of each item, all below [`Dataset::outputs`].
+    ///
+    /// # Panics
+    /// When the task is another than classification.
+    pub fn labels(&self) -> &[u32] {
+        match &self.targets {
+            Targets::Classes { labels, .. } => labels,
+            other => panic!("labels of a set for {}", other.task().name()),
+        }
+    }
+
+    /// What a network gives for an item: a number for each class, or the numbers to predict.
+    pub fn outputs(&self) -> usize {
+        self.targets.outputs()
     }
 
     /// Number of items.
     pub fn items(&self) -> usize {
-        self.labels.len()
+        self.targets.items()
     }
 
     /// Elements in an item.
@@ -87,11 +105,10 @@ impl Dataset {
         self.images.header().features()
     }
 
-    /// Gathers `items` as inputs, their active columns scaled, and their labels. Meanwhile the processor fetches
-    /// `ahead`, at most as many items that are gathered soon: one between two others, as it can only wait for so much
-    /// at a time.
+    /// Gathers `items` as inputs, their active columns scaled. Meanwhile the processor fetches `ahead`, at most as many
+    /// items that are gathered soon: one between two others, as it can only wait for so much at a time.
     ///
-    /// Shapes: `inputs` has a row `[active columns]` for each item, `labels [items]`. Overwrites both.
+    /// Shapes: `inputs` has a row `[active columns]` for each item. Overwrites them.
     ///
     /// # Panics
     /// When an item is out of range or a buffer has another length.
@@ -101,81 +118,16 @@ impl Dataset {
         ahead: &[u32],
         preprocessing: &Preprocessing,
         inputs: impl ExactSizeIterator<Item = &'a mut [f32]>,
-        labels: &mut [u32],
     ) {
-        assert_eq!(
-            (inputs.len(), labels.len()),
-            (items.len(), items.len()),
-            "a row and a label an item"
-        );
+        assert_eq!(inputs.len(), items.len(), "a row an item");
         let mut ahead = ahead.iter();
-        for ((&item, input), label) in items.iter().zip(inputs).zip(labels) {
+        for (&item, input) in items.iter().zip(inputs) {
             if let Some(&item) = ahead.next() {
                 mmap::prefetch(self.images.item(item as usize));
             }
             let item = item as usize;
             let Preprocessing { scaling, columns } = preprocessing;
             self.images.read_active(item, *scaling, columns, input);
-            *label = self.labels[item];
-        }
-    }
-}
-
-/// The labels of `file` as they are, before they are held against a class count.
-///
-/// # Errors
-/// [`Error::Data`] when the file is not one small non-negative integer an item.
-pub fn read_labels(file: &IdxFile) -> Result<Vec<u32>> {
-    let header = file.header();
-    let refuse = |found: String, expected: &str| {
-        Error::Data(
-            Refusal::new(file.path().display(), found, expected)
-                .hint("are the image and label files swapped?"),
-        )
-    };
-    if matches!(header.element(), ElementType::F32 | ElementType::F64) {
-        return Err(refuse(
-            format!("labels of type {}", header.element().name()),
-            "an integer type",
-        ));
-    }
-    if header.features() != 1 {
-        return Err(refuse(
-            format!("labels of dimensions {:?}", header.dimensions()),
-            "one number an item",
-        ));
-    }
-    let mut element = [0.0];
-    let mut label_of = |item| {
-        file.read(item, &mut element);
-        let label = element[0];
-        if label < 0.0 || label >= MAX_CLASSES as f32 {
-            return Err(refuse(
-                format!("item {item} has label {label}"),
-                "0..1048576",
-            ));
-        }
-        Ok(label as u32)
-    };
-    (0..header.items()).map(&mut label_of).collect()
-}
-
-fn check_labels(file: &IdxFile, labels: &[u32], classes: usize) -> Result<()> {
-    match labels.iter().position(|&label| label as usize >= classes) {
-        None => Ok(()),
-        Some(item) => {
-            let largest = labels.iter().copied().max().unwrap_or(0);
-            Err(Error::Data(
-                Refusal::new(
-                    file.path().display(),
-                    format!("item {item} has label {}", labels[item]),
-                    format!("0..{classes}"),
-                )
-                .hint(format!(
-                    "train with --classes {} if the data set has more classes",
-                    largest + 1
-                )),
-            ))
         }
     }
 }
@@ -252,6 +204,24 @@ impl Splits {
     /// # Errors
     /// As [`Splits::open`], and [`Error::Config`] when memory for a copy is not granted.
     pub fn open_as(files: &Files, classes: Option<usize>, mode: DataMode) -> Result<Splits> {
+        Splits::open_for(Task::Classification, files, classes, mode)
+    }
+
+    /// [`Splits::open_as`] for any task. Of others than classification the labels tell the number of outputs.
+    ///
+    /// # Errors
+    /// As [`Splits::open_as`], and [`Error::Config`] for `classes` where the labels tell.
+    pub fn open_for(
+        task: Task,
+        files: &Files,
+        classes: Option<usize>,
+        mode: DataMode,
+    ) -> Result<Splits> {
+        if let (Some(classes), Task::Regression | Task::Multilabel) = (classes, task) {
+            let found = format!("{classes} with --task {}", task.name());
+            let expected = "neither: the labels tell how many there are";
+            return Err(Error::Config(Refusal::new("--classes", found, expected)));
+        }
         if let Some(classes) = classes.filter(|classes| !(2..=MAX_CLASSES).contains(classes)) {
             return Err(Error::Config(Refusal::new(
                 "--classes",
@@ -260,7 +230,8 @@ impl Splits {
             )));
         }
         let images = mode.open(&files.train.images)?;
-        let train = Dataset::new(images, &IdxFile::open(&files.train.labels)?, classes)?;
+        let labels = IdxFile::open(&files.train.labels)?;
+        let train = Dataset::for_task(task, images, &labels, classes)?;
         let Some(pair) = &files.test else {
             return Ok(Splits { train, test: None });
         };
@@ -278,7 +249,7 @@ impl Splits {
             )));
         }
         let labels = IdxFile::open(&pair.labels)?;
-        let test = Dataset::new(images, &labels, Some(train.classes()))?;
+        let test = Dataset::for_task(task, images, &labels, Some(train.outputs()))?;
         check_finite(test.images())?;
         Ok(Splits {
             train,

@@ -1,7 +1,7 @@
 //! From files to mini-batches: bytes are mapped, checked once, and then only read.
 //!
 //! `folder` finds the files, `gzip` decodes what is compressed, `mmap` and `idx` turn bytes into typed
-//! items, `dataset` pairs images with labels, `preprocessing` fixes how an item becomes inputs by `scaling` and
+//! items, `targets` are what is to be learned of them, `dataset` pairs both, `preprocessing` fixes how an item becomes inputs by `scaling` and
 //! `columns`, `loader` shuffles; `fingerprint` tells whether data are the same, `watch` whether they change underfoot;
 //! `digits` draws and `generated` writes a set for those who have none, `fetch` gets one from the web.
 
@@ -18,6 +18,7 @@ pub mod loader;
 pub mod mmap;
 pub mod preprocessing;
 pub mod scaling;
+pub mod targets;
 pub mod watch;
 
 pub use columns::Columns;
@@ -26,4 +27,5 @@ pub use fingerprint::Fingerprint;
 pub use idx::IdxFile;
 pub use preprocessing::Preprocessing;
 pub use scaling::{Scale, Scaling};
+pub use targets::{Targets, Task};
 pub use watch::Watch;

@@ -8,6 +8,7 @@ pub mod benchmark;
 mod comparison;
 pub mod diagnosis;
 pub mod engines;
+pub mod epochs;
 pub mod evaluation;
 pub mod inspection;
 pub mod number;

@@ -1,4 +1,4 @@
-//! A training run, told: the banner before it, a line an epoch, the summary after it, or all of it as JSON.
+//! A training run, told: the banner before it, the summary after it, or all of it as JSON.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -10,18 +10,14 @@ use super::profile::{PhaseShare, shares, write_shares};
 use crate::bench::Peak;
 use crate::compute::blas::Blas;
 use crate::compute::parallel::Workers;
-use crate::config::{ClassWeight, TrainConfig};
-use crate::data::{Dataset, Splits};
+use crate::config::{ClassWeight, LossName, TaskConfig, TrainConfig};
+use crate::data::{Dataset, Splits, Targets, Task};
 use crate::nn::Spec;
 use crate::schedule::ScheduleName;
 use crate::train::{EpochMetrics, Outcome, RangeTest};
 
 /// The name and version of the JSON object's layout.
 pub const SCHEMA: &str = "perceptor.train/1";
-
-/// The columns that [`epoch_line`] fills.
-pub const EPOCH_HEADER: &str =
-    "epoch  train loss  test loss  test accuracy  learning rate   samples/s  GFLOP/s";
 
 /// Says what will run on what. The engine of `config` is no longer auto.
 ///
@@ -49,10 +45,10 @@ pub fn banner(
     )?;
     writeln!(
         out,
-        "  data      {data_name}: {} training and {test} items, {}, {} classes",
+        "  data      {data_name}: {} training and {test} items, {}, {}",
         grouped(data.train.items()),
         item_shape(&data.train),
-        data.train.classes(),
+        target_words(data.train.targets()),
     )?;
     let activation = match spec.layers() {
         [_] => String::new(),
@@ -60,7 +56,8 @@ pub fn banner(
     };
     writeln!(
         out,
-        "  network   {spec}, {activation}softmax, {} parameters ({}), {} init",
+        "  network   {spec}, {activation}{}, {} parameters ({}), {} init",
+        spec.task().output_function(),
         grouped(spec.parameters()),
         bytes(4 * spec.parameters()),
         config.init.name(),
@@ -72,6 +69,9 @@ pub fn banner(
         config.batch_size.min(data.train.items()),
         config.seed
     )?;
+    if spec.task() != Task::Classification {
+        writeln!(out, "  task      {}", task_words(&config.task))?;
+    }
     writeln!(out, "  optimiser {}", optimizer_words(config))?;
     let regularization = regularization_words(config);
     if !regularization.is_empty() {
@@ -96,6 +96,12 @@ pub fn banner(
             counted(cores, "core"),
         )?;
     }
+    if let Some(size) = size_of_large(data.train.targets()) {
+        writeln!(
+            out,
+            "  warning: the numbers to predict are about {size:.0} in size; networks learn numbers about 1 best: divide them, or lower --lr"
+        )?;
+    }
     if cfg!(debug_assertions) {
         writeln!(
             out,
@@ -103,6 +109,38 @@ pub fn banner(
         )?;
     }
     Ok(())
+}
+
+/// `10 classes`, `2 numbers to predict`.
+pub fn target_words(targets: &Targets) -> String {
+    let outputs = targets.outputs();
+    match targets {
+        Targets::Classes { .. } => format!("{outputs} classes"),
+        Targets::Values { .. } => format!("{} to predict", counted(outputs, "number")),
+        Targets::Flags { .. } => format!("{}, any of them", counted(outputs, "label")),
+    }
+}
+
+/// `regression by huber loss, δ 1`.
+fn task_words(config: &TaskConfig) -> String {
+    let (task, loss) = (config.task.name(), config.loss());
+    let delta = match loss {
+        LossName::Huber => format!(", δ {}", config.huber_delta()),
+        _ => String::new(),
+    };
+    format!("{task} by {} loss{delta}", loss.name())
+}
+
+/// The root of the mean square of numbers to predict, where they are so large that usual learning rates are too.
+fn size_of_large(targets: &Targets) -> Option<f64> {
+    /// Losses are squares of it.
+    const LARGE: f64 = 30.0;
+    let Targets::Values { values, .. } = targets else {
+        return None;
+    };
+    let squares = values.iter().map(|&value| f64::from(value).powi(2));
+    let size = (squares.sum::<f64>() / values.len() as f64).sqrt();
+    (size > LARGE).then_some(size)
 }
 
 /// `adamw, learning rate 0.001 by cosine, β₁ 0.9, …`: what moves the weights, with all that takes part in it.
@@ -190,21 +228,6 @@ fn item_shape(data: &Dataset) -> String {
     format!("{sizes} {}", header.element().name())
 }
 
-/// One epoch under [`EPOCH_HEADER`].
-pub fn epoch_line(epoch: &EpochMetrics) -> String {
-    let or_dash = |figure: Option<String>| figure.unwrap_or_else(|| "–".to_owned());
-    format!(
-        "{:>5}  {:>10.4}  {:>9}  {:>13}  {:>13}  {:>10}  {:>7.1}",
-        epoch.epoch,
-        epoch.train_loss,
-        or_dash(epoch.test_loss.map(|loss| format!("{loss:.4}"))),
-        or_dash(epoch.test_accuracy.map(percent)),
-        rate(epoch.learning_rate),
-        grouped(epoch.samples_per_second.round() as usize),
-        epoch.gflops,
-    )
-}
-
 /// Says which learning rate a range test chose, and why.
 ///
 /// # Errors
@@ -247,17 +270,8 @@ pub fn summary(
     close: &Close,
     next: &str,
 ) -> io::Result<()> {
-    let (last, train_seconds) = (outcome.last(), outcome.train_seconds());
-    match (last.test_accuracy, outcome.best()) {
-        (Some(accuracy), Some(best)) => writeln!(
-            out,
-            "test accuracy  {} after the last epoch (the model); best {} after epoch {}",
-            percent(accuracy),
-            percent(best.test_accuracy.unwrap_or(0.0)),
-            best.epoch
-        )?,
-        _ => writeln!(out, "training loss  {:.4} (no test set)", last.train_loss)?,
-    }
+    let train_seconds = outcome.train_seconds();
+    writeln!(out, "{}", result_words(outcome))?;
     writeln!(
         out,
         "time           {}, {} {}: {} samples/s, {:.1} GFLOP/s",
@@ -288,6 +302,37 @@ pub fn summary(
     writeln!(out, "next           {next}")
 }
 
+/// What the network came to: `test accuracy  98.02 % after the last epoch (the model); best …`.
+fn result_words(outcome: &Outcome) -> String {
+    let last = outcome.last();
+    let after = "after the last epoch (the model); best";
+    let best = outcome.best().map(|best| {
+        let figure = best.test_accuracy.map(percent);
+        let figure = figure.or(best.test_loss.map(|loss| format!("loss {loss:.4}")));
+        format!("{} after epoch {}", figure.unwrap_or_default(), best.epoch)
+    });
+    let Some(best) = best else {
+        return format!("training loss  {:.4} (no test set)", last.train_loss);
+    };
+    match (last.test_accuracy, last.f1, last.r2, last.mae) {
+        (Some(accuracy), None, ..) => {
+            format!("test accuracy  {} {after} {best}", percent(accuracy))
+        }
+        (Some(accuracy), Some(f1), ..) => format!(
+            "test accuracy  {} of items with every label right, F1 {} {after} {best}",
+            percent(accuracy),
+            percent(f1)
+        ),
+        (_, _, Some(r2), Some(mae)) => {
+            format!("test R²        {r2:.4}, MAE {mae:.4} {after} {best}")
+        }
+        _ => format!(
+            "test loss      {:.4} {after} {best}",
+            last.test_loss.unwrap_or(f64::NAN)
+        ),
+    }
+}
+
 /// Something the user should know about a run that did end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Warning {
@@ -311,17 +356,29 @@ pub fn warnings(outcome: &Outcome) -> Vec<Warning> {
     identical.chain(learned_nothing(outcome)).collect()
 }
 
-/// A network that guesses every class alike has a loss of `ln classes`.
+/// A network that guesses every class alike has a loss of `ln classes`, one that guesses every label alike of `ln 2`, and
+/// one that always tells the mean an R² of 0.
 fn learned_nothing(outcome: &Outcome) -> Option<Warning> {
-    let last = outcome.last();
+    let (last, spec) = (outcome.last(), &outcome.model.spec);
     let loss = last.test_loss.unwrap_or(last.train_loss);
+    let by_loss = |guessing: f64| {
+        let what =
+            format!("the loss of {loss:.4} is no better than that of guessing, {guessing:.4}");
+        (loss >= guessing).then_some(what)
+    };
+    let what = match spec.task() {
+        Task::Classification => by_loss((spec.outputs() as f64).ln()),
+        Task::Multilabel => by_loss(2.0f64.ln()),
+        Task::Regression => last.r2.filter(|r2| *r2 <= 0.0).map(|r2| {
+            format!("the R² of {r2:.4} is no better than that of always telling the mean, 0")
+        }),
+    }?;
     let provenance = outcome.model.provenance.as_ref();
     let highest = provenance.and_then(|provenance| provenance.config.optimizer.rate());
-    let guessing = (outcome.model.spec.classes() as f64).ln();
     // Where units are copies of one another, that is the reason.
     let unexplained = outcome.identical_layers.is_empty();
-    (unexplained && loss >= guessing).then(|| Warning {
-        what: format!("the loss of {loss:.4} is no better than that of guessing, {guessing:.4}"),
+    unexplained.then(|| Warning {
+        what,
         cure: format!(
             "a learning rate of {} may be too high; try a tenth of it, or fewer epochs",
             rate(highest.unwrap_or(last.learning_rate))
@@ -363,8 +420,17 @@ pub struct TrainReport<'a> {
     pub build: &'static str,
     /// Every epoch in turn.
     pub epochs: &'a [EpochMetrics],
-    /// Accuracy on the test set after the last epoch, 0 to 1; none without a test set.
+    /// Accuracy on the test set after the last epoch, 0 to 1; none without a test set, and in regression.
     pub test_accuracy: Option<f64>,
+    /// F1 on the test set after the last epoch, of several labels an item alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_f1: Option<f64>,
+    /// Mean absolute error on the test set after the last epoch, of regression alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_mae: Option<f64>,
+    /// R² on the test set after the last epoch, of regression alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_r2: Option<f64>,
     /// The best accuracy after any epoch, 0 to 1; none without a test set.
     pub best_test_accuracy: Option<f64>,
     /// Time in training, evaluation not counted, in seconds.
@@ -413,6 +479,9 @@ impl<'a> TrainReport<'a> {
             build: build_mode(),
             epochs: &outcome.epochs,
             test_accuracy: outcome.last().test_accuracy,
+            test_f1: outcome.last().f1,
+            test_mae: outcome.last().mae,
+            test_r2: outcome.last().r2,
             best_test_accuracy: outcome.best().and_then(|best| best.test_accuracy),
             train_seconds: outcome.train_seconds(),
             wall_seconds: close.wall_seconds,

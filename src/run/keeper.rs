@@ -60,7 +60,7 @@ impl Keeper {
         tell: impl Fn(&Failure) + Send + Sync + 'static,
     ) -> Result<Keeper> {
         Ok(Keeper {
-            metrics: MetricsLog::start(folder, done)?,
+            metrics: MetricsLog::start(folder, identifier.spec.task(), done)?,
             watch: identifier.watch(),
             saver: Saver::start(folder, care.keep, identifier, environment, tell),
             care,

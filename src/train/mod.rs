@@ -15,9 +15,9 @@ pub mod step;
 pub mod supervisor;
 pub mod trainer;
 
-pub use eval::{Evaluation, Evaluator};
-pub use metrics::ClassMetrics;
-pub use outcome::{Ending, EpochMetrics, Event, Outcome};
+pub use eval::{Evaluation, Evaluator, Predictions};
+pub use metrics::{ClassMetrics, OutputMetrics};
+pub use outcome::{Ending, EpochMetrics, Event, Outcome, Score};
 pub use profile::{Phase, Profile};
 pub use range_test::{RangeTest, range_test};
 pub use state::{Place, State};

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use serde::Serialize;
 
 use super::step::Stepper;
-use super::trainer::{loss_for, noise_for, spec_for};
+use super::trainer::spec_for;
 use crate::compute::parallel::Workers;
 use crate::config::TrainConfig;
 use crate::data::loader::Order;
@@ -73,8 +73,8 @@ pub fn range_test(config: &TrainConfig, data: &Splits, workers: &Workers) -> Res
         schedule,
         batch_size,
     )?;
-    stepper.set_loss(loss_for(config, train));
-    stepper.set_noise(noise_for(config))?;
+    stepper.set_loss(config.loss(train));
+    stepper.set_noise(config.noise())?;
     let mut order = Order::new(train.items(), config.window_for(train.items()));
     let mut curve = Curve::default();
     for pass in 0.. {

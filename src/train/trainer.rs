@@ -15,15 +15,14 @@ use super::step::Stepper;
 use super::supervisor::{Supervisor, Then, Unsupervised};
 use crate::compute::parallel::Workers;
 use crate::compute::shared::SharedBuffer;
-use crate::config::{ClassWeight, RegularizationConfig, TrainConfig};
+use crate::config::TrainConfig;
 use crate::data::loader::Order;
-use crate::data::{Dataset, Preprocessing, Splits};
+use crate::data::{Preprocessing, Splits};
 use crate::error::{Error, Refusal, Result};
 use crate::model::{Model, Provenance};
 use crate::nn::init::initial_parameters;
-use crate::nn::loss::CrossEntropy;
 use crate::nn::symmetry::identical_units;
-use crate::nn::{Dropout, Network, Noise, Spec};
+use crate::nn::{Network, Spec};
 use crate::optim::{AVERAGE, Rule};
 
 /// Progress is told this often within an epoch.
@@ -103,7 +102,7 @@ impl Training<'_> {
         let steps_an_epoch = items.div_ceil(batch_size);
         let schedule = config.schedule(steps_an_epoch)?;
         check_state(&state, &spec, &rule, steps_an_epoch)?;
-        let evaluator = Evaluator::new(&spec, preprocessing.clone(), self.workers)?;
+        let mut evaluator = Evaluator::new(&spec, preprocessing.clone(), self.workers)?;
         let parameters = &state.parameters;
         let mut stepper = Stepper::new(
             &spec,
@@ -116,8 +115,9 @@ impl Training<'_> {
         )?;
         let steps = state.epochs.len() * steps_an_epoch + state.steps;
         stepper.resume(steps as u64, &state.slots);
-        stepper.set_loss(loss_for(&config, &self.data.train));
-        stepper.set_noise(noise_for(&config))?;
+        evaluator.set_loss(config.task.plain_loss());
+        stepper.set_loss(config.loss(&self.data.train));
+        stepper.set_noise(config.noise())?;
         let mut run = Run {
             config: &config,
             data: self.data,
@@ -202,40 +202,14 @@ fn check_state(state: &State, spec: &Spec, rule: &Rule, steps: usize) -> Result<
 /// The network that `config` describes for `data`.
 ///
 /// # Errors
-/// [`Error::Config`] for a setting out of range.
+/// [`Error::Config`] for a setting out of range, or one that does not go with `data`.
 pub fn spec_for(config: &TrainConfig, data: &Splits) -> Result<Spec> {
     config.check()?;
-    let (features, classes) = (data.train.features(), data.train.classes());
-    if let Some(class_weight) = &config.regularization.class_weight {
-        class_weight.check_classes(classes)?;
-    }
-    Spec::new(features, &config.hidden, classes, config.activation)
-}
-
-/// The loss that `config` describes for `train`.
-pub(super) fn loss_for(config: &TrainConfig, train: &Dataset) -> CrossEntropy {
-    let RegularizationConfig {
-        label_smoothing,
-        class_weight,
-        ..
-    } = &config.regularization;
-    let weights =
-        |weight: &ClassWeight| weight.weights(train.labels().iter().copied(), train.classes());
-    CrossEntropy {
-        smoothing: *label_smoothing,
-        class_weights: class_weight.as_ref().map(weights),
-    }
-}
-
-/// The noise that `config` describes.
-pub(super) fn noise_for(config: &TrainConfig) -> Noise {
-    let regularization = &config.regularization;
-    Noise {
-        seed: config.seed,
-        inputs: regularization.input_noise,
-        input_dropout: Dropout::new(regularization.input_dropout),
-        dropout: Dropout::new(regularization.dropout),
-    }
+    let train = &data.train;
+    config.check_data(train)?;
+    let (features, outputs) = (train.features(), train.outputs());
+    let spec = Spec::new(features, &config.hidden, outputs, config.activation)?;
+    Ok(spec.for_task(train.task()))
 }
 
 /// What an epoch needs, and what it leaves to the next.
@@ -297,7 +271,8 @@ impl Run<'_> {
             let flops = self.stepper.network().forward_flops();
             profile.add_flops(Phase::Evaluation, flops * data.items() as f64);
         }
-        let test_loss = test.as_ref().map(|test| test.loss);
+        let test = test.map(|test| test.score);
+        let test_loss = test.map(|test| test.loss);
         if let Some(loss) = test_loss.filter(|loss| !loss.is_finite()) {
             return Err(self.diverged(self.steps, "test loss", loss));
         }
@@ -312,7 +287,10 @@ impl Run<'_> {
             epoch,
             train_loss: self.loss_sum / items,
             test_loss,
-            test_accuracy: test.map(|test| test.accuracy),
+            test_accuracy: test.and_then(|test| test.accuracy),
+            f1: test.and_then(|test| test.f1),
+            mae: test.and_then(|test| test.mae),
+            r2: test.and_then(|test| test.r2),
             learning_rate: self.stepper.last_learning_rate(),
             train_seconds,
             samples_per_second,

@@ -63,7 +63,8 @@ impl Session<'_> {
         // Refused before the data are looked at, chosen when the network is known.
         settings.train.engine.resolve()?;
         let source = DataArgs::of(&settings).training(&workers, args.quiet)?;
-        let data = Splits::open_as(&source.files, settings.classes, settings.data_mode)?;
+        let (task, classes) = (settings.train.task.task, settings.classes);
+        let data = Splits::open_for(task, &source.files, classes, settings.data_mode)?;
         let data = Arc::new(data);
         let spec = spec_for(&settings.train, &data)?;
         let batch_size = settings.train.batch_size.min(data.train.items());
@@ -162,7 +163,8 @@ impl Session<'_> {
         );
         explain_cut_files(&format!("put the file back as it was, then {resume}"));
         let signals = StopSignals::heed();
-        let progress = Arc::new(Progress::new(self.settings.train.epochs, self.args.quiet));
+        let (task, epochs) = (self.spec.task(), self.settings.train.epochs);
+        let progress = Arc::new(Progress::new(task, epochs, self.args.quiet));
         let mut keeper = match self.keeper(&signals, &progress) {
             Ok(keeper) => keeper,
             Err(error) => {

@@ -66,6 +66,7 @@ impl TrainArgs {
             "keep": settings.keep => self.keep;
         }
         let train = &mut settings.train;
+        self.task.over(&mut train.task, &given);
         self.optimizer.over(&mut train.optimizer, &given);
         self.schedule.over(&mut train.schedule, &given);
         self.regularization

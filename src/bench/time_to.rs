@@ -18,7 +18,7 @@ use crate::data::dataset::Files;
 use crate::data::{Dataset, Splits};
 use crate::error::{Error, Refusal, Result};
 use crate::train::Evaluator;
-use crate::train::trainer::spec_for;
+use crate::train::prepare::spec_for;
 
 /// What is to be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use perceptor::data::targets::read_labels;
-use perceptor::data::{DataMode, Dataset, IdxFile, Splits, Targets, Task, folder};
+use perceptor::data::{DataMode, Dataset, IdxFile, Splits, Task, folder};
 use perceptor::report::inspection::{write_class_counts, write_header, write_items, write_targets};
 use perceptor::report::training::target_words;
 
@@ -58,8 +58,8 @@ impl InspectArgs {
     fn dataset(&self, out: &mut dyn Write, half: &str, data: &Dataset) -> io::Result<()> {
         writeln!(out, "{half}: {}", target_words(data.targets()))?;
         write_header(out, data.images())?;
-        write_targets(out, data.targets())?;
-        self.draw(out, data.images(), Some(data.targets()))
+        write_targets(out, data.targets(), data.class_names())?;
+        self.draw(out, data.images(), Some(data))
     }
 
     /// A file alone: one number an item is a list of labels, anything more is items.
@@ -67,25 +67,22 @@ impl InspectArgs {
         let file = IdxFile::open(path)?;
         write_header(out, &file)?;
         match read_labels(&file) {
-            Ok(labels) => write_class_counts(out, &labels)?,
+            Ok(labels) => write_class_counts(out, &labels, None)?,
             Err(_) => self.draw(out, &file, None)?,
         }
         Ok(())
     }
 
-    fn draw(
-        &self,
-        out: &mut dyn Write,
-        file: &IdxFile,
-        targets: Option<&Targets>,
-    ) -> io::Result<()> {
+    fn draw(&self, out: &mut dyn Write, file: &IdxFile, data: Option<&Dataset>) -> io::Result<()> {
         let end = file
             .header()
             .items()
             .min(self.offset.saturating_add(self.items));
         let items: Vec<usize> = (self.offset..end).collect();
         let columns = terminal_columns().unwrap_or(USUAL_COLUMNS);
-        write_items(out, file, targets, &items, columns)
+        let targets = data.map(Dataset::targets);
+        let names = data.and_then(Dataset::class_names);
+        write_items(out, file, targets, names, &items, columns)
     }
 }
 

@@ -101,6 +101,7 @@ impl PredictArgs {
         let mut out = BufWriter::new(io::stdout().lock());
         let told = Told {
             task,
+            names: model.class_names.as_ref(),
             outputs,
             format,
             detail,

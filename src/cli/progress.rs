@@ -4,8 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use perceptor::data::Task;
-use perceptor::report::epochs::{epoch_header, epoch_line};
+use perceptor::report::epochs::EpochTable;
 use perceptor::report::number::{grouped, seconds};
 use perceptor::train::Event;
 
@@ -13,7 +12,7 @@ use perceptor::train::Event;
 pub struct Progress {
     bar: ProgressBar,
     epochs: usize,
-    task: Task,
+    table: EpochTable,
     /// None where nothing is to be shown.
     lines: Option<Lines>,
 }
@@ -24,8 +23,8 @@ enum Lines {
 }
 
 impl Progress {
-    /// For a run of `epochs` of a task.
-    pub fn new(task: Task, epochs: usize, quiet: bool) -> Progress {
+    /// For a run of `epochs`, which `table` tells of.
+    pub fn new(epochs: usize, table: EpochTable, quiet: bool) -> Progress {
         let target = match quiet {
             true => ProgressDrawTarget::hidden(),
             false => ProgressDrawTarget::stderr_with_hz(10),
@@ -42,17 +41,17 @@ impl Progress {
         let progress = Progress {
             bar: ProgressBar::with_draw_target(None, target).with_style(style),
             epochs,
-            task,
+            table,
             lines,
         };
-        progress.line(&epoch_header(task));
+        progress.line(&table.header());
         progress
     }
 
     /// Takes one event in.
     pub fn show(&self, event: &Event) {
         match event {
-            Event::Epoch(metrics) => self.line(&epoch_line(self.task, metrics)),
+            Event::Epoch(metrics) => self.line(&self.table.line(metrics)),
             &Event::Progress {
                 epoch,
                 samples,

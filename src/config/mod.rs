@@ -18,14 +18,18 @@ pub use self::optimizer::{LearningRate, OptimizerConfig, OptimizerName};
 pub use self::regularization::RegularizationConfig;
 pub use self::schedule::ScheduleConfig;
 pub use self::task::{LossName, TaskConfig};
-pub use self::validation::ValidationConfig;
+pub use self::validation::{EarlyStop, Holdout, MaxTime, ValidationConfig};
 
 use crate::compute::Engine;
 use crate::data::{Dataset, Scale, Task};
 use crate::error::{Error, Refusal, Result};
+use crate::nn::init::{DEFAULT_RANGE, Start};
 use crate::nn::loss::{CrossEntropy, Loss};
 use crate::nn::{Activation, Dropout, Init, Noise};
 use crate::schedule::Schedule;
+
+/// Twice of it is a number still.
+const MAX_RANGE: f32 = 1e38;
 
 /// Everything that decides what a run computes, beside the data. The default is the network of the classic
 /// tutorial: one hidden layer of 100 sigmoid units.
@@ -41,8 +45,14 @@ pub struct TrainConfig {
     pub activation: Activation,
     /// How weights start.
     pub init: Init,
+    /// The range x of a uniform init, U(−x, x), above 0; none for 0.05. No other init has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_range: Option<f32>,
     /// What every bias starts at.
     pub bias_init: f32,
+    /// Layers that training leaves as they are, by their names in the model file: `layers.0`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freeze: Vec<String>,
     /// How elements become inputs.
     pub scale: Scale,
     /// Passes over the training set.
@@ -77,7 +87,9 @@ impl Default for TrainConfig {
             hidden: vec![100],
             activation: Activation::default(),
             init: Init::default(),
+            init_range: None,
             bias_init: 0.0,
+            freeze: Vec::new(),
             scale: Scale::default(),
             epochs: 10,
             shuffle_window: None,
@@ -96,6 +108,15 @@ impl TrainConfig {
     /// The window to shuffle `items` in; none where that would hold them all.
     pub fn window_for(&self, items: usize) -> Option<usize> {
         self.shuffle_window.filter(|&window| window < items)
+    }
+
+    /// How the parameters start.
+    pub fn start(&self) -> Start {
+        Start {
+            init: self.init,
+            range: self.init_range.unwrap_or(DEFAULT_RANGE),
+            bias: self.bias_init,
+        }
     }
 
     /// The same with what task, optimiser and schedule have by default where nothing was set, as it is recorded.
@@ -181,6 +202,8 @@ impl TrainConfig {
     pub(crate) fn full() -> TrainConfig {
         TrainConfig {
             task: TaskConfig::full(),
+            init_range: Some(1.0),
+            freeze: vec![String::new()],
             shuffle_window: Some(1),
             optimizer: OptimizerConfig::full(),
             schedule: ScheduleConfig::full(),
@@ -207,6 +230,19 @@ impl TrainConfig {
                 "widths of at least 1",
             ),
             Demand::new(
+                self.init_range
+                    .is_none_or(|range| range > 0.0 && range <= MAX_RANGE),
+                "--init-range",
+                self.init_range.unwrap_or(1.0),
+                format!("a number above 0, to {MAX_RANGE:e}"),
+            ),
+            Demand::new(
+                self.init_range.is_none() || self.init == Init::Uniform,
+                "--init-range",
+                format!("given with --init {}", self.init.name()),
+                "--init uniform, which alone has a range",
+            ),
+            Demand::new(
                 self.bias_init.is_finite(),
                 "--bias-init",
                 self.bias_init,
@@ -222,7 +258,7 @@ impl TrainConfig {
             .chain(self.optimizer.demands())
             .chain(self.schedule.demands(self.epochs))
             .chain(self.regularization.demands(self.task.task))
-            .chain(self.validation.demands());
+            .chain(self.validation.demands(self.task.task));
         demands
             .map(Demand::check)
             .find(Result::is_err)

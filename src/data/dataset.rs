@@ -1,4 +1,4 @@
-//! Images with their targets, checked as a pair, and the training and test halves that belong together.
+//! Images with their targets, checked as a pair, and the training, validation and test sets that belong together.
 //!
 //! Images stay in the mapped file; targets are copied.
 
@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::class_names::ClassNames;
 use super::idx::IdxFile;
-use super::mmap;
 use super::preprocessing::Preprocessing;
 use super::scaling::check_finite;
 use super::targets::{MAX_CLASSES, Targets, Task};
+use super::{holdout, mmap};
+use crate::config::TrainConfig;
 use crate::error::{Error, Refusal, Result};
 
 /// Images and what is to be learned of each.
@@ -18,6 +20,7 @@ use crate::error::{Error, Refusal, Result};
 pub struct Dataset {
     images: IdxFile,
     targets: Targets,
+    class_names: Option<ClassNames>,
 }
 
 impl Dataset {
@@ -61,7 +64,23 @@ impl Dataset {
                 ),
             )));
         }
-        Ok(Dataset { images, targets })
+        Ok(Dataset {
+            images,
+            targets,
+            class_names: None,
+        })
+    }
+
+    /// These `items` alone, in this order, which from now on count from 0. Images are not copied.
+    ///
+    /// # Panics
+    /// When there are none, or one is out of range.
+    pub fn select(&self, items: &[u32]) -> Dataset {
+        Dataset {
+            images: self.images.select(items),
+            targets: self.targets.select(items),
+            class_names: self.class_names.clone(),
+        }
     }
 
     /// The images.
@@ -93,6 +112,36 @@ impl Dataset {
     /// What a network gives for an item: a number for each class, or the numbers to predict.
     pub fn outputs(&self) -> usize {
         self.targets.outputs()
+    }
+
+    /// What the classes are called, a name for each; none where nobody said.
+    pub fn class_names(&self) -> Option<&ClassNames> {
+        self.class_names.as_ref()
+    }
+
+    /// Gives the classes the names of the file `path`; numbers to predict have none. Where the classes were counted from
+    /// the labels there are as many as names from now on, for labels may not show every class.
+    fn name_classes(&mut self, path: &Path, names: ClassNames, counted: bool) -> Result<()> {
+        let found = names.names().len();
+        match &mut self.targets {
+            Targets::Values { .. } => return Ok(()),
+            Targets::Classes { labels, classes } if counted => {
+                let largest = labels.iter().max();
+                let needed = largest.map_or(0, |&label| label as usize + 1);
+                if found >= needed.max(2) {
+                    *classes = found;
+                }
+            }
+            _ => {}
+        }
+        if found != self.outputs() {
+            let expected = format!("{}, one a class", self.outputs());
+            let refusal = Refusal::new(path.display(), format!("{found} names"), expected);
+            let hint = "mend the file, or give it another name if it is not about these labels";
+            return Err(Error::Data(refusal.hint(hint)));
+        }
+        self.class_names = Some(names);
+        Ok(())
     }
 
     /// Number of items.
@@ -132,13 +181,18 @@ impl Dataset {
     }
 }
 
-/// The four files of a data set, or two where there is no test half.
+/// The four files of a data set, or two where there is no test half, two more where it has a validation set, and the names
+/// of its classes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Files {
     /// Training images and labels.
     pub train: Pair,
+    /// Validation images and labels.
+    pub validation: Option<Pair>,
     /// Test images and labels.
     pub test: Option<Pair>,
+    /// The names of the classes; none where they have none.
+    pub class_names: Option<PathBuf>,
 }
 
 /// How images are held while they are used. Labels are always copied.
@@ -181,20 +235,24 @@ pub struct Pair {
     pub labels: PathBuf,
 }
 
-/// The training half and, where there is one, the test half: same features, same classes.
+/// The training half and, where there are any, the validation set and the test half: same features, same classes.
 #[derive(Debug)]
 pub struct Splits {
     /// What the network learns from.
     pub train: Dataset,
-    /// What it is measured on.
+    /// What is looked at while it learns: what is picked is picked by this.
+    pub validation: Option<Dataset>,
+    /// What it is measured on. Where there is a validation set, that is once, at the end.
     pub test: Option<Dataset>,
 }
 
 impl Splits {
-    /// Opens and checks all files, and maps them. Without `classes` they are counted from the training labels.
+    /// Opens and checks all files, and maps them. Without `classes` they are as many as have names, or where they have
+    /// none, counted from the training labels.
     ///
     /// # Errors
-    /// Those of [`Dataset::open`], and [`Error::Data`] when the halves differ in their features.
+    /// Those of [`Dataset::open`], and [`Error::Data`] when the sets differ in their features, or there are not as many
+    /// names as classes.
     pub fn open(files: &Files, classes: Option<usize>) -> Result<Splits> {
         Splits::open_as(files, classes, DataMode::Map)
     }
@@ -229,31 +287,66 @@ impl Splits {
                 format!("2 to {MAX_CLASSES}"),
             )));
         }
+        let names = files.class_names.as_deref().map(ClassNames::read);
+        let names = names.transpose()?;
         let images = mode.open(&files.train.images)?;
         let labels = IdxFile::open(&files.train.labels)?;
-        let train = Dataset::for_task(task, images, &labels, classes)?;
-        let Some(pair) = &files.test else {
-            return Ok(Splits { train, test: None });
-        };
-        // Widths first: labels of another data set would only hide what is wrong.
-        let images = mode.open(&pair.images)?;
-        if images.header().features() != train.features() {
-            return Err(Error::Data(Refusal::new(
-                images.path().display(),
-                format!("{} features an item", images.header().features()),
-                format!(
-                    "{}, as in {}",
-                    train.features(),
-                    train.images().path().display()
-                ),
-            )));
+        let mut train = Dataset::for_task(task, images, &labels, classes)?;
+        if let (Some(names), Some(path)) = (names, &files.class_names) {
+            train.name_classes(path, names, classes.is_none())?;
         }
-        let labels = IdxFile::open(&pair.labels)?;
-        let test = Dataset::for_task(task, images, &labels, Some(train.outputs()))?;
-        check_finite(test.images())?;
+        let beside = |pair: &Option<Pair>| {
+            let pair = pair.as_ref();
+            pair.map(|pair| open_beside(&train, pair, mode)).transpose()
+        };
+        let (validation, test) = (beside(&files.validation)?, beside(&files.test)?);
         Ok(Splits {
             train,
-            test: Some(test),
+            validation,
+            test,
         })
     }
+
+    /// Holds out of the training items what `config` asks for, as a validation set. Where there is one already, nothing
+    /// more is held out.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when there are too few items for that.
+    pub fn hold_out(self, config: &TrainConfig) -> Result<Splits> {
+        let Some(holdout) = config.validation.validation_split.as_ref() else {
+            return Ok(self);
+        };
+        if self.validation.is_some() {
+            return Ok(self);
+        }
+        // Before items get other numbers than they have in the file.
+        check_finite(self.train.images())?;
+        let (rest, held_out) = holdout::draw(&self.train, *holdout, config.seed)?;
+        Ok(Splits {
+            validation: Some(self.train.select(&held_out)),
+            train: self.train.select(&rest),
+            test: self.test,
+        })
+    }
+}
+
+/// Opens a set that goes with `train`. Widths first: labels of another data set would only hide what is wrong.
+fn open_beside(train: &Dataset, pair: &Pair, mode: DataMode) -> Result<Dataset> {
+    let images = mode.open(&pair.images)?;
+    if images.header().features() != train.features() {
+        return Err(Error::Data(Refusal::new(
+            images.path().display(),
+            format!("{} features an item", images.header().features()),
+            format!(
+                "{}, as in {}",
+                train.features(),
+                train.images().path().display()
+            ),
+        )));
+    }
+    let labels = IdxFile::open(&pair.labels)?;
+    let mut set = Dataset::for_task(train.task(), images, &labels, Some(train.outputs()))?;
+    check_finite(set.images())?;
+    set.class_names = train.class_names.clone();
+    Ok(set)
 }

@@ -99,6 +99,31 @@ impl Targets {
         }
     }
 
+    /// Those of `items` alone, in this order.
+    ///
+    /// # Panics
+    /// When one is out of range.
+    pub fn select(&self, items: &[u32]) -> Targets {
+        fn rows<T: Copy>(all: &[T], width: usize, items: &[u32]) -> Vec<T> {
+            let row = |&item: &u32| &all[item as usize * width..][..width];
+            items.iter().flat_map(row).copied().collect()
+        }
+        match self {
+            Targets::Classes { labels, classes } => Targets::Classes {
+                labels: rows(labels, 1, items),
+                classes: *classes,
+            },
+            Targets::Values { values, outputs } => Targets::Values {
+                values: rows(values, *outputs, items),
+                outputs: *outputs,
+            },
+            Targets::Flags { flags, classes } => Targets::Flags {
+                flags: rows(flags, *classes, items),
+                classes: *classes,
+            },
+        }
+    }
+
     /// The task they are for.
     pub fn task(&self) -> Task {
         match self {
@@ -350,6 +375,9 @@ mod tests {
                 classes: 2
             }
         );
+        let turned = flags.select(&[1, 0]);
+        turned.read_row(1, &mut row[..2]);
+        assert_eq!((turned.items(), &row[..2]), (2, &[0.0, 1.0][..]));
         flags.read_row(0, &mut row[..2]);
         assert_eq!(row[..2], [0.0, 1.0]);
     }

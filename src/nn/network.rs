@@ -9,11 +9,11 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 
-use super::activation::{Activation, activate, activate_backward};
+use super::activation::{Activation, activate, activate_backward, activate_keeping};
 use super::loss::Loss;
 use super::noise::{Dropout, Dropped};
 use super::parameter::Parameter;
-use super::spec::Spec;
+use super::spec::{Layer, Spec};
 use crate::compute::affine::{Affine, Engine, Keeps};
 use crate::compute::shared::{Matrix, Rows, RowsMut, SharedBuffer};
 use crate::data::{Columns, Task};
@@ -26,6 +26,8 @@ pub struct Network {
     spec: Spec,
     layers: Vec<Affine>,
     biases: Vec<Parameter>,
+    /// Whether training leaves a layer as it is, for each.
+    frozen: Vec<bool>,
     columns: Columns,
     /// Rows of the first layer's weights that no training moves, `[idle, out]`.
     idle_weight: Vec<f32>,
@@ -41,6 +43,8 @@ pub struct Activations {
     outputs: Vec<Matrix>,
     /// What the layers behind see of hidden outputs in training with dropout.
     pub(super) dropped: Option<Dropped>,
+    /// The inputs of the hidden layers' activation, where its derivative takes these; else none.
+    activation_inputs: Vec<Matrix>,
     d_outputs: Vec<Matrix>,
 }
 
@@ -78,11 +82,18 @@ impl Activations {
     /// [`crate::Error::Config`] when memory is not granted.
     pub fn for_training(spec: &Spec, columns: &Columns, rows: usize) -> Result<Activations> {
         let hidden = &spec.layers()[..spec.layers().len() - 1];
-        let d_outputs = hidden
-            .iter()
-            .map(|layer| Matrix::zeroed(rows, layer.fan_out));
+        let matrices = || {
+            hidden
+                .iter()
+                .map(|layer| Matrix::zeroed(rows, layer.fan_out))
+        };
+        let activation_inputs = match spec.activation().needs_input() {
+            true => matrices().collect::<Result<_>>()?,
+            false => Vec::new(),
+        };
         Ok(Activations {
-            d_outputs: d_outputs.collect::<Result<_>>()?,
+            d_outputs: matrices().collect::<Result<_>>()?,
+            activation_inputs,
             targets: Some(Targets::zeroed(spec, rows)?),
             idle_inputs: None,
             ..Activations::for_inference(spec, columns, rows)?
@@ -103,6 +114,7 @@ impl Activations {
             targets: None,
             outputs: outputs.collect::<Result<_>>()?,
             dropped: None,
+            activation_inputs: Vec::new(),
             d_outputs: Vec::new(),
         })
     }
@@ -176,6 +188,12 @@ impl Activations {
         }
     }
 
+    /// What the derivative of a hidden layer's activation is taken of: its inputs where they are kept, else its outputs.
+    fn derivative_of(&self, layer: usize) -> &Matrix {
+        let inputs = self.activation_inputs.get(layer);
+        inputs.unwrap_or(&self.outputs[layer])
+    }
+
     /// The gradient at what layer `layer` gives, before its activation: in the place of the logits for the last.
     fn d_z(&self, layer: usize) -> &Matrix {
         self.d_outputs.get(layer).unwrap_or(&self.outputs[layer])
@@ -244,6 +262,7 @@ impl Network {
         Ok(Network {
             idle_weight: take_rows(first.split(parameters).0, first.fan_out, idle),
             columns: columns.clone(),
+            frozen: vec![false; layers.len()],
             spec: spec.clone(),
             layers,
             biases,
@@ -273,15 +292,51 @@ impl Network {
         }
     }
 
+    /// Leaves layers as they are from now on: no update moves their weights, biases or velocities.
+    ///
+    /// Shapes: `frozen [layers]`.
+    ///
+    /// # Panics
+    /// When there is not one for each layer.
+    pub fn freeze(&mut self, frozen: &[bool]) {
+        assert_eq!(frozen.len(), self.layers.len(), "layers of {}", self.spec);
+        self.frozen.copy_from_slice(frozen);
+    }
+
+    /// The first layer that training moves: gradients need not come further down.
+    fn first_trained(&self) -> usize {
+        let first = self.frozen.iter().position(|&frozen| !frozen);
+        first.unwrap_or(self.layers.len())
+    }
+
     /// What the network is.
     pub fn spec(&self) -> &Spec {
         &self.spec
     }
 
     /// Floating point operations of the matrix products to train on one sample: those of
-    /// [`Spec::training_flops`] without the columns that are left out.
+    /// [`Spec::training_flops`] without the columns that are left out and what frozen layers spare.
     pub fn training_flops(&self) -> f64 {
-        2.0 * self.forward_flops() + self.spec.backward_flops()
+        self.forward_flops() + self.backward_flops() + self.update_flops()
+    }
+
+    /// Those of the gradient back to the first layer that is trained, as [`Spec::backward_flops`].
+    pub fn backward_flops(&self) -> f64 {
+        let layers = self.spec.layers().iter().skip(self.first_trained() + 1);
+        layers.map(Layer::product_flops).sum()
+    }
+
+    /// Those of the weights' gradient: as many as forward, but for frozen layers.
+    pub fn update_flops(&self) -> f64 {
+        let layers = self.spec.layers().iter().zip(&self.frozen);
+        let spared = layers.filter(|(_, frozen)| **frozen);
+        let spared: f64 = spared.map(|(layer, _)| layer.product_flops()).sum();
+        // Idle columns of a frozen first layer are left out once.
+        let idle = match self.frozen[0] {
+            true => 2.0 * self.idle_weight.len() as f64,
+            false => 0.0,
+        };
+        self.forward_flops() - spared + idle
     }
 
     /// Those from inputs to logits, as [`Spec::forward_flops`] without the columns that are left out.
@@ -371,7 +426,17 @@ impl Network {
                 if let (0, Some(idle)) = (index, &activations.idle_inputs) {
                     self.add_idle(idle.rows(rows.clone()), z.reborrow());
                 }
-                activate(activation, z, bias.values());
+                match activations.activation_inputs.get(index) {
+                    Some(inputs) => {
+                        activate_keeping(
+                            activation,
+                            z,
+                            inputs.rows_mut(rows.clone()),
+                            bias.values(),
+                        );
+                    }
+                    None => activate(activation, z, bias.values()),
+                }
                 if let (false, Some(dropped)) = (last, &activations.dropped) {
                     dropped.forward(index, rows.clone(), &activations.outputs[index]);
                 }
@@ -429,7 +494,7 @@ impl Network {
     }
 
     /// From the gradient at the logits back: for each layer from the last `dx = dz · wᵀ`, and `dz = dx ⊙ f'` for the
-    /// layer before.
+    /// layer before, down to the first layer that is trained.
     ///
     /// Overwrites the gradients at the outputs of the hidden layers for these rows.
     ///
@@ -439,7 +504,8 @@ impl Network {
     /// # Panics
     /// When `activations` are for inference only.
     pub unsafe fn backward(&self, activations: &Activations, rows: Range<usize>) {
-        for (index, layer) in self.layers.iter().enumerate().skip(1).rev() {
+        let above = self.first_trained() + 1;
+        for (index, layer) in self.layers.iter().enumerate().skip(above).rev() {
             // SAFETY: the caller's promise; `d_z` and `d_y` are buffers of different layers.
             unsafe {
                 let d_z = activations.d_z(index).rows(rows.clone());
@@ -448,8 +514,8 @@ impl Network {
                 if let Some(dropped) = &activations.dropped {
                     dropped.backward(index - 1, rows.clone(), d_y.reborrow());
                 }
-                let y = activations.outputs[index - 1].rows(rows.clone());
-                activate_backward(self.spec.activation(), d_y, y);
+                let of = activations.derivative_of(index - 1).rows(rows.clone());
+                activate_backward(self.spec.activation(), d_y, of);
             }
         }
     }
@@ -460,7 +526,7 @@ impl Network {
     }
 
     /// The gradient, `dw = xᵀ · dz` or `db = Σ_rows dz` over the first `rows` rows, and the optimiser's step against it,
-    /// for one piece of the parameters.
+    /// for one piece of the parameters. Pieces of frozen layers stay as they are.
     ///
     /// # Safety
     /// Until the next barrier no other worker takes this piece, and none runs rows forward or backward.
@@ -470,6 +536,9 @@ impl Network {
     pub unsafe fn update(&self, piece: usize, activations: &Activations, rows: usize, step: &Step) {
         let (index, part) = self.place(piece);
         let layer = &self.layers[index];
+        if self.frozen[index] {
+            return;
+        }
         // SAFETY: the caller's promise.
         unsafe {
             let d_z = activations.d_z(index).rows(0..rows);
@@ -483,7 +552,7 @@ impl Network {
         }
     }
 
-    /// The gradient of one piece, kept for [`Network::apply`]; gives `Σ g²`.
+    /// The gradient of one piece, kept for [`Network::apply`]; gives `Σ g²`, which is 0 for a frozen layer.
     ///
     /// # Safety
     /// As [`Network::update`].
@@ -497,6 +566,9 @@ impl Network {
         rows: usize,
     ) -> f64 {
         let (index, part) = self.place(piece);
+        if self.frozen[index] {
+            return 0.0;
+        }
         // SAFETY: the caller's promise.
         unsafe {
             let d_z = activations.d_z(index).rows(0..rows);
@@ -519,6 +591,9 @@ impl Network {
     /// When there is no such piece, or the rule keeps no gradient.
     pub unsafe fn apply(&self, piece: usize, step: &Step) {
         let (index, part) = self.place(piece);
+        if self.frozen[index] {
+            return;
+        }
         // SAFETY: the caller's promise.
         unsafe {
             match part {
@@ -543,8 +618,11 @@ impl Network {
     /// When there is no such piece.
     pub unsafe fn limit_units(&self, piece: usize, most: f32, step: &Step) {
         let mut piece = piece;
-        for layer in self.hidden() {
+        for (layer, &frozen) in self.hidden().iter().zip(&self.frozen) {
             if piece < layer.unit_pieces() {
+                if frozen {
+                    return;
+                }
                 // SAFETY: the caller's promise.
                 return unsafe { layer.limit_units(piece, most, step) };
             }

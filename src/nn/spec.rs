@@ -50,6 +50,11 @@ impl Layer {
         (&flat[self.weight_range()], &flat[self.bias_range()])
     }
 
+    /// Floating point operations of one product of this layer for one sample.
+    pub(super) fn product_flops(&self) -> f64 {
+        2.0 * (self.fan_in * self.fan_out) as f64
+    }
+
     /// [`Layer::split`], to write through.
     pub fn split_mut<'a>(&self, flat: &'a mut [f32]) -> (&'a mut [f32], &'a mut [f32]) {
         let layer = &mut flat[self.start..self.bias_range().end];
@@ -137,6 +142,25 @@ impl Spec {
         self.activation
     }
 
+    /// Whether each layer is one of those called `names` (`layers.0` is the first): `[layers]`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a name that is none, and where no layer is left.
+    pub fn layers_named(&self, names: &[String]) -> Result<Vec<bool>> {
+        let all: Vec<String> = (0..self.layers.len()).map(layer_name).collect();
+        let refuse = |found: &str, expected: String| {
+            Err(Error::Config(Refusal::new("--freeze", found, expected)))
+        };
+        if let Some(name) = names.iter().find(|name| !all.contains(name)) {
+            return refuse(name, all.join(", "));
+        }
+        let named: Vec<bool> = all.iter().map(|name| names.contains(name)).collect();
+        match named.contains(&false) {
+            true => Ok(named),
+            false => refuse("every layer", "at least one that is trained".to_owned()),
+        }
+    }
+
     /// Features of an item.
     pub fn inputs(&self) -> usize {
         self.layers[0].fan_in
@@ -166,18 +190,18 @@ impl Spec {
 
     /// Those from inputs to logits: 2·in·out for each layer. The weights' gradient takes as many.
     pub fn forward_flops(&self) -> f64 {
-        self.layers.iter().map(product_flops).sum()
+        self.layers.iter().map(Layer::product_flops).sum()
     }
 
     /// Those of the gradient back to the first hidden layer: 2·in·out for each layer but the first.
     pub fn backward_flops(&self) -> f64 {
-        self.layers[1..].iter().map(product_flops).sum()
+        self.layers[1..].iter().map(Layer::product_flops).sum()
     }
 }
 
-/// Floating point operations of one product of a layer for one sample.
-fn product_flops(layer: &Layer) -> f64 {
-    2.0 * (layer.fan_in * layer.fan_out) as f64
+/// What layer `index` is called in files: `layers.0` is the first.
+pub(crate) fn layer_name(index: usize) -> String {
+    format!("layers.{index}")
 }
 
 /// `784-100-10`.

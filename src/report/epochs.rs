@@ -5,16 +5,25 @@ use crate::data::Task;
 use crate::train::EpochMetrics;
 use crate::train::outcome::figures;
 
-/// A figure of the test set as a column: its name, its width, and how it is written.
+/// What the lines of a run have.
+#[derive(Debug, Clone, Copy)]
+pub struct EpochTable {
+    /// The task, which says the figures.
+    pub task: Task,
+    /// Whether they are of a validation set, and not of the test set.
+    pub validation: bool,
+}
+
+/// A figure as a column: its name, its width, and how it is written.
 type Column = (&'static str, usize, fn(f64) -> String);
 
 /// The columns of the [`figures`] of a task, in the same order.
 fn columns(task: Task) -> &'static [Column] {
-    const ACCURACY: Column = ("test accuracy", 13, percent);
+    const ACCURACY: Column = ("accuracy", 13, percent);
     match task {
         Task::Classification => &[ACCURACY],
-        Task::Regression => &[("test MAE", 10, four_digits), ("test R²", 8, four_digits)],
-        Task::Multilabel => &[ACCURACY, ("test F1", 8, percent)],
+        Task::Regression => &[("MAE", 10, four_digits), ("R²", 8, four_digits)],
+        Task::Multilabel => &[ACCURACY, ("F1", 8, percent)],
     }
 }
 
@@ -22,41 +31,55 @@ fn four_digits(number: f64) -> String {
     format!("{number:.4}")
 }
 
-/// What stands above the lines of [`epoch_line`].
-pub fn epoch_header(task: Task) -> String {
-    let figures = columns(task).iter();
-    let figures = figures.map(|(name, width, _)| format!("  {name:>width$}"));
-    let figures: String = figures.collect();
-    format!("epoch  train loss  test loss{figures}  learning rate   samples/s  GFLOP/s")
-}
+impl EpochTable {
+    /// What stands above the lines.
+    pub fn header(&self) -> String {
+        let set = if self.validation { "val." } else { "test" };
+        let figures = columns(self.task).iter();
+        let figures =
+            figures.map(|(name, width, _)| format!("  {:>width$}", format!("{set} {name}")));
+        let figures: String = figures.collect();
+        format!("epoch  train loss  {set} loss{figures}  learning rate   samples/s  GFLOP/s")
+    }
 
-/// One epoch under [`epoch_header`].
-pub fn epoch_line(task: Task, epoch: &EpochMetrics) -> String {
-    let or_dash = |figure: Option<String>| figure.unwrap_or_else(|| "–".to_owned());
-    let cells = columns(task).iter().zip(figures(task));
-    let cells = cells
-        .map(|((_, width, write), (_, of))| format!("  {:>width$}", or_dash(of(epoch).map(write))));
-    let figures: String = cells.collect();
-    format!(
-        "{:>5}  {:>10.4}  {:>9}{figures}  {:>13}  {:>10}  {:>7.1}",
-        epoch.epoch,
-        epoch.train_loss,
-        or_dash(epoch.test_loss.map(four_digits)),
-        rate(epoch.learning_rate),
-        grouped(epoch.samples_per_second.round() as usize),
-        epoch.gflops,
-    )
+    /// The line of an epoch; a part of one has a point in its number.
+    pub fn line(&self, epoch: &EpochMetrics) -> String {
+        let number = match epoch.part {
+            None => epoch.epoch.to_string(),
+            Some(part) => format!("{:.2}", (epoch.epoch - 1) as f64 + part),
+        };
+        let or_dash = |figure: Option<String>| figure.unwrap_or_else(|| "–".to_owned());
+        let cells = columns(self.task).iter().zip(figures(self.task));
+        let cells = cells.map(|((_, width, write), (_, of))| {
+            format!("  {:>width$}", or_dash(of(epoch).map(write)))
+        });
+        let figures: String = cells.collect();
+        format!(
+            "{number:>5}  {:>10.4}  {:>9}{figures}  {:>13}  {:>10}  {:>7.1}",
+            epoch.train_loss,
+            or_dash(epoch.loss().map(four_digits)),
+            rate(epoch.learning_rate),
+            grouped(epoch.samples_per_second.round() as usize),
+            epoch.gflops,
+        )
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn table(task: Task, validation: bool) -> EpochTable {
+        EpochTable { task, validation }
+    }
+
     #[test]
     fn lines_stand_under_their_header() {
         let epoch = EpochMetrics {
             epoch: 1,
             train_loss: 0.5,
+            validation_loss: None,
+            validation_accuracy: None,
             test_loss: Some(0.25),
             test_accuracy: Some(0.75),
             f1: Some(0.5),
@@ -66,17 +89,18 @@ mod tests {
             train_seconds: 1.0,
             samples_per_second: 1000.0,
             gflops: 2.0,
+            part: None,
         };
-        for task in Task::ALL {
-            let (header, line) = (epoch_header(task), epoch_line(task, &epoch));
+        let tables = Task::ALL.map(|task| [false, true].map(|validation| table(task, validation)));
+        for table in tables.into_iter().flatten() {
+            let (header, line) = (table.header(), table.line(&epoch));
             let width = |text: &str| text.chars().count();
             assert_eq!(width(&header), width(&line), "{header}\n{line}");
         }
-        let line = epoch_line(Task::Regression, &epoch);
+        let line = table(Task::Regression, false).line(&epoch);
         assert!(line.contains("  0.2500           –   -0.1250  "), "{line}");
-        let header = epoch_header(Task::Classification);
         assert_eq!(
-            header,
+            table(Task::Classification, false).header(),
             "epoch  train loss  test loss  test accuracy  learning rate   samples/s  GFLOP/s"
         );
     }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::number::{grouped, percent};
-use crate::data::{Dataset, Targets};
+use crate::data::{ClassNames, Dataset, Targets};
 use crate::train::metrics::{class_metrics, confusion, label_metrics, output_metrics};
 use crate::train::{ClassMetrics, Evaluation, OutputMetrics, Predictions};
 
@@ -37,7 +37,7 @@ pub struct EvalReport {
 enum Figures {
     Classification {
         accuracy: f64,
-        classes: Vec<ClassMetrics>,
+        classes: Vec<NamedMetrics>,
         /// `confusion[label][prediction]`; none for more than 1000 classes.
         confusion: Option<Vec<Vec<u64>>>,
     },
@@ -53,18 +53,26 @@ enum Figures {
         f1: f64,
         /// The mean over the classes.
         macro_f1: f64,
-        classes: Vec<ClassMetrics>,
+        classes: Vec<NamedMetrics>,
     },
 }
 
 impl Figures {
-    fn new(data: &Dataset, evaluation: &Evaluation) -> Figures {
+    fn new(names: Option<&ClassNames>, data: &Dataset, evaluation: &Evaluation) -> Figures {
+        let named = |classes: Vec<ClassMetrics>| {
+            let name = |class: usize| names.map(|names| names.names()[class].clone());
+            let named = classes.into_iter().map(|metrics| NamedMetrics {
+                name: name(metrics.class),
+                metrics,
+            });
+            named.collect()
+        };
         let (outputs, score) = (data.outputs(), evaluation.score);
         match (data.targets(), &evaluation.predictions) {
             (Targets::Classes { labels, classes }, Predictions::Classes(predictions)) => {
                 Figures::Classification {
                     accuracy: score.accuracy.unwrap_or(0.0),
-                    classes: class_metrics(labels, predictions, *classes),
+                    classes: named(class_metrics(labels, predictions, *classes)),
                     confusion: (*classes <= MAX_CONFUSION_CLASSES)
                         .then(|| confusion(labels, predictions, *classes)),
                 }
@@ -81,7 +89,7 @@ impl Figures {
                     accuracy: score.accuracy.unwrap_or(0.0),
                     f1: score.f1.unwrap_or(0.0),
                     macro_f1: sum / outputs as f64,
-                    classes,
+                    classes: named(classes),
                 }
             }
             (targets, _) => panic!("predictions of another task than {}", targets.task().name()),
@@ -149,14 +157,24 @@ impl Figures {
     }
 }
 
+/// How one class fares, with its name where it has one.
+#[derive(Debug, Serialize)]
+struct NamedMetrics {
+    #[serde(flatten)]
+    metrics: ClassMetrics,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+}
+
 impl EvalReport {
-    /// Works out the figures of every class, label or output.
+    /// Works out the figures of every class or label, which may have `names`, or output.
     ///
     /// # Panics
     /// When `evaluation` is not of `data`.
     pub fn new(
         model: String,
         network: String,
+        names: Option<&ClassNames>,
         data: &Dataset,
         evaluation: &Evaluation,
     ) -> EvalReport {
@@ -167,7 +185,7 @@ impl EvalReport {
             data: data.images().path().display().to_string(),
             items: data.items(),
             loss: evaluation.score.loss,
-            figures: Figures::new(data, evaluation),
+            figures: Figures::new(names, data, evaluation),
         }
     }
 
@@ -188,13 +206,17 @@ impl EvalReport {
     }
 }
 
-fn write_classes(out: &mut dyn Write, classes: &[ClassMetrics]) -> io::Result<()> {
+fn write_classes(out: &mut dyn Write, classes: &[NamedMetrics]) -> io::Result<()> {
     writeln!(
         out,
         "\nclass    items  predicted  precision    recall        F1"
     )?;
-    classes.iter().try_for_each(|class| {
-        writeln!(
+    for NamedMetrics {
+        name,
+        metrics: class,
+    } in classes
+    {
+        write!(
             out,
             "{:>5} {:>8} {:>10}  {:>9} {:>9} {:>9}",
             class.class,
@@ -203,8 +225,13 @@ fn write_classes(out: &mut dyn Write, classes: &[ClassMetrics]) -> io::Result<()
             percent(class.precision),
             percent(class.recall),
             percent(class.f1),
-        )
-    })
+        )?;
+        match name {
+            Some(name) => writeln!(out, "  {name}")?,
+            None => writeln!(out)?,
+        }
+    }
+    Ok(())
 }
 
 fn write_confusion(out: &mut dyn Write, rows: &[Vec<u64>]) -> io::Result<()> {

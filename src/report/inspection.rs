@@ -6,6 +6,7 @@
 use std::io::{self, Write};
 
 use super::number::{bytes, grouped, percent};
+use crate::data::class_names::{ClassNames, titled};
 use crate::data::{IdxFile, Targets};
 
 /// Says what the header says.
@@ -35,9 +36,13 @@ pub fn write_header(out: &mut dyn Write, file: &IdxFile) -> io::Result<()> {
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write_targets(out: &mut dyn Write, targets: &Targets) -> io::Result<()> {
+pub fn write_targets(
+    out: &mut dyn Write,
+    targets: &Targets,
+    names: Option<&ClassNames>,
+) -> io::Result<()> {
     match targets {
-        Targets::Classes { labels, .. } => write_class_counts(out, labels),
+        Targets::Classes { labels, .. } => write_class_counts(out, labels, names),
         Targets::Values { values, outputs } => write_ranges(out, values, *outputs),
         Targets::Flags { flags, classes } => {
             let count = |class: usize| {
@@ -45,7 +50,7 @@ pub fn write_targets(out: &mut dyn Write, targets: &Targets) -> io::Result<()> {
                 of_class.filter(|flag| **flag == 1).count()
             };
             let counts: Vec<usize> = (0..*classes).map(count).collect();
-            write_counts(out, &counts, targets.items())
+            write_counts(out, &counts, targets.items(), names)
         }
     }
 }
@@ -76,27 +81,39 @@ fn write_ranges(out: &mut dyn Write, values: &[f32], outputs: usize) -> io::Resu
 /// A list of more classes, or numbers to predict, than this is cut.
 const MOST_CLASSES: usize = 50;
 
-/// How many items each class has, as a bar each.
+/// How many items each class has, as a bar each; with `names`, those without items too.
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write_class_counts(out: &mut dyn Write, labels: &[u32]) -> io::Result<()> {
-    let classes = labels.iter().max().map_or(0, |&label| label as usize + 1);
+pub fn write_class_counts(
+    out: &mut dyn Write,
+    labels: &[u32],
+    names: Option<&ClassNames>,
+) -> io::Result<()> {
+    let named = names.map_or(0, |names| names.names().len());
+    let shown = labels.iter().max().map_or(0, |&label| label as usize + 1);
+    let classes = shown.max(named);
     let mut counts = vec![0usize; classes];
     for &label in labels {
         counts[label as usize] += 1;
     }
-    write_counts(out, &counts, labels.len())
+    write_counts(out, &counts, labels.len(), names)
 }
 
-fn write_counts(out: &mut dyn Write, counts: &[usize], items: usize) -> io::Result<()> {
+fn write_counts(
+    out: &mut dyn Write,
+    counts: &[usize],
+    items: usize,
+    names: Option<&ClassNames>,
+) -> io::Result<()> {
     /// Characters of the longest bar.
     const BAR: usize = 32;
     let largest = counts.iter().copied().max().unwrap_or(1).max(1);
     for (class, &count) in counts.iter().enumerate().take(MOST_CLASSES) {
         writeln!(
             out,
-            "  class {class:>3}  {:>10}  {:>7}  {}",
+            "  class {class:>3}{}  {:>10}  {:>7}  {}",
+            names.map_or(String::new(), |names| format!(" {}", names.cell(class))),
             grouped(count),
             percent(count as f64 / items as f64),
             "▇".repeat((count * BAR).div_ceil(largest)),
@@ -113,7 +130,7 @@ fn write_counts(out: &mut dyn Write, counts: &[usize], items: usize) -> io::Resu
 }
 
 /// Draws the items `items` of `file` side by side, as many a row as fit `columns` characters, each under its
-/// number and label. Items that are no pictures (not two dimensions each) are written as their first numbers.
+/// number, label and its name. Items that are no pictures (not two dimensions each) are written as their first numbers.
 ///
 /// # Errors
 /// Those of `out`.
@@ -124,11 +141,12 @@ pub fn write_items(
     out: &mut dyn Write,
     file: &IdxFile,
     targets: Option<&Targets>,
+    names: Option<&ClassNames>,
     items: &[usize],
     columns: usize,
 ) -> io::Result<()> {
     let title = |item: usize| match targets {
-        Some(targets) => format!("item {item}: {}", title_of(targets, item)),
+        Some(targets) => format!("item {item}: {}", title_of(targets, names, item)),
         None => format!("item {item}"),
     };
     let values_of = |item: usize| {
@@ -178,17 +196,17 @@ pub fn write_items(
 }
 
 /// What is to be learned of an item, in short.
-fn title_of(targets: &Targets, item: usize) -> String {
+fn title_of(targets: &Targets, names: Option<&ClassNames>, item: usize) -> String {
     /// More numbers than this are cut.
     const MOST: usize = 4;
     if let Targets::Classes { labels, .. } = targets {
-        return format!("class {}", labels[item]);
+        return format!("class {}", titled(labels[item] as usize, names));
     }
     let mut row = vec![0.0; targets.outputs()];
     targets.read_row(item, &mut row);
     let there = row.iter().enumerate().filter(|(_, flag)| **flag == 1.0);
     let words: Vec<String> = match targets {
-        Targets::Flags { .. } => there.map(|(class, _)| class.to_string()).collect(),
+        Targets::Flags { .. } => there.map(|(class, _)| titled(class, names)).collect(),
         _ => row.iter().map(f32::to_string).collect(),
     };
     let more = if words.len() > MOST { " …" } else { "" };

@@ -7,6 +7,7 @@
 pub mod benchmark;
 mod comparison;
 pub mod diagnosis;
+pub mod ending;
 pub mod engines;
 pub mod epochs;
 pub mod evaluation;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::ending::{Warning, standstill, warnings, write_cause, write_result};
 use super::number::{bytes, grouped, percent, rate, seconds};
 use super::profile::{PhaseShare, shares, write_shares};
 use crate::bench::Peak;
@@ -14,7 +15,7 @@ use crate::config::{ClassWeight, LossName, TaskConfig, TrainConfig};
 use crate::data::{Dataset, Splits, Targets, Task};
 use crate::nn::Spec;
 use crate::schedule::ScheduleName;
-use crate::train::{EpochMetrics, Outcome, RangeTest};
+use crate::train::{Cause, EpochMetrics, Outcome, RangeTest};
 
 /// The name and version of the JSON object's layout.
 pub const SCHEMA: &str = "perceptor.train/1";
@@ -43,10 +44,17 @@ pub fn banner(
         crate::REVISION,
         build_mode()
     )?;
+    let train = match &data.validation {
+        Some(set) => format!(
+            "{} training, {} validation",
+            grouped(data.train.items()),
+            grouped(set.items())
+        ),
+        None => format!("{} training", grouped(data.train.items())),
+    };
     writeln!(
         out,
-        "  data      {data_name}: {} training and {test} items, {}, {}",
-        grouped(data.train.items()),
+        "  data      {data_name}: {train} and {test} items, {}, {}",
         item_shape(&data.train),
         target_words(data.train.targets()),
     )?;
@@ -76,6 +84,13 @@ pub fn banner(
     let regularization = regularization_words(config);
     if !regularization.is_empty() {
         writeln!(out, "            {regularization}")?;
+    }
+    if !config.freeze.is_empty() {
+        writeln!(out, "  frozen    {}", config.freeze.join(", "))?;
+    }
+    let ends = early_ends(config);
+    if !ends.is_empty() {
+        writeln!(out, "  ends      {}", ends.join("; "))?;
     }
     writeln!(
         out,
@@ -143,6 +158,24 @@ fn size_of_large(targets: &Targets) -> Option<f64> {
     (size > LARGE).then_some(size)
 }
 
+/// What may end a run before its last epoch.
+fn early_ends(config: &TrainConfig) -> Vec<String> {
+    let (task, validation) = (config.task.task, &config.validation);
+    let stop = validation.early_stop.map(|stop| {
+        let least = match (stop.min_delta, task) {
+            (0.0, _) => String::new(),
+            (delta, Task::Regression) => format!(" by more than {delta}"),
+            (delta, _) => format!(" by more than {}", percent(delta)),
+        };
+        let (epochs, stands) = (counted(stop.patience, "epoch"), standstill(task));
+        format!("when the validation {stands}{least} for {epochs}, with the best weights")
+    });
+    let target = validation.target_accuracy;
+    let target = target.map(|target| format!("at an accuracy of {}", percent(target)));
+    let time = validation.max_time.map(|time| format!("after {time}"));
+    [stop, target, time].into_iter().flatten().collect()
+}
+
 /// `adamw, learning rate 0.001 by cosine, β₁ 0.9, …`: what moves the weights, with all that takes part in it.
 fn optimizer_words(config: &TrainConfig) -> String {
     let config = config.resolved();
@@ -201,7 +234,7 @@ fn regularization_words(config: &TrainConfig) -> String {
 }
 
 /// `1 epoch`, `3 epochs`.
-fn counted(count: usize, what: &str) -> String {
+pub(super) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
@@ -252,6 +285,8 @@ pub struct Close<'a> {
     pub wall_seconds: f64,
     /// Whether the run was resumed: then its wall time is that since.
     pub resumed: bool,
+    /// The settings of the run.
+    pub config: &'a TrainConfig,
     /// The most that the workers could do; none where no profile was asked for.
     pub peak: Option<Peak>,
     /// How the learning rate was found; none where it was given.
@@ -271,7 +306,8 @@ pub fn summary(
     next: &str,
 ) -> io::Result<()> {
     let train_seconds = outcome.train_seconds();
-    writeln!(out, "{}", result_words(outcome))?;
+    write_result(out, outcome)?;
+    write_cause(out, outcome, close.config)?;
     writeln!(
         out,
         "time           {}, {} {}: {} samples/s, {:.1} GFLOP/s",
@@ -302,90 +338,6 @@ pub fn summary(
     writeln!(out, "next           {next}")
 }
 
-/// What the network came to: `test accuracy  98.02 % after the last epoch (the model); best …`.
-fn result_words(outcome: &Outcome) -> String {
-    let last = outcome.last();
-    let after = "after the last epoch (the model); best";
-    let best = outcome.best().map(|best| {
-        let figure = best.test_accuracy.map(percent);
-        let figure = figure.or(best.test_loss.map(|loss| format!("loss {loss:.4}")));
-        format!("{} after epoch {}", figure.unwrap_or_default(), best.epoch)
-    });
-    let Some(best) = best else {
-        return format!("training loss  {:.4} (no test set)", last.train_loss);
-    };
-    match (last.test_accuracy, last.f1, last.r2, last.mae) {
-        (Some(accuracy), None, ..) => {
-            format!("test accuracy  {} {after} {best}", percent(accuracy))
-        }
-        (Some(accuracy), Some(f1), ..) => format!(
-            "test accuracy  {} of items with every label right, F1 {} {after} {best}",
-            percent(accuracy),
-            percent(f1)
-        ),
-        (_, _, Some(r2), Some(mae)) => {
-            format!("test R²        {r2:.4}, MAE {mae:.4} {after} {best}")
-        }
-        _ => format!(
-            "test loss      {:.4} {after} {best}",
-            last.test_loss.unwrap_or(f64::NAN)
-        ),
-    }
-}
-
-/// Something the user should know about a run that did end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Warning {
-    /// What was found.
-    pub what: String,
-    /// What to do about it.
-    pub cure: String,
-}
-
-/// What is wrong with the network that a run ended with.
-pub fn warnings(outcome: &Outcome) -> Vec<Warning> {
-    let layers = outcome.model.spec.layers();
-    let identical = outcome.identical_layers.iter().map(|&layer| Warning {
-        what: format!(
-            "all {} units of hidden layer {layer} are the same: with equal initial weights they get \
-             equal gradients and learn one feature between them",
-            layers[layer - 1].fan_out
-        ),
-        cure: "start from different weights, with --init auto (or xavier, he, normal)".to_owned(),
-    });
-    identical.chain(learned_nothing(outcome)).collect()
-}
-
-/// A network that guesses every class alike has a loss of `ln classes`, one that guesses every label alike of `ln 2`, and
-/// one that always tells the mean an R² of 0.
-fn learned_nothing(outcome: &Outcome) -> Option<Warning> {
-    let (last, spec) = (outcome.last(), &outcome.model.spec);
-    let loss = last.test_loss.unwrap_or(last.train_loss);
-    let by_loss = |guessing: f64| {
-        let what =
-            format!("the loss of {loss:.4} is no better than that of guessing, {guessing:.4}");
-        (loss >= guessing).then_some(what)
-    };
-    let what = match spec.task() {
-        Task::Classification => by_loss((spec.outputs() as f64).ln()),
-        Task::Multilabel => by_loss(2.0f64.ln()),
-        Task::Regression => last.r2.filter(|r2| *r2 <= 0.0).map(|r2| {
-            format!("the R² of {r2:.4} is no better than that of always telling the mean, 0")
-        }),
-    }?;
-    let provenance = outcome.model.provenance.as_ref();
-    let highest = provenance.and_then(|provenance| provenance.config.optimizer.rate());
-    // Where units are copies of one another, that is the reason.
-    let unexplained = outcome.identical_layers.is_empty();
-    unexplained.then(|| Warning {
-        what,
-        cure: format!(
-            "a learning rate of {} may be too high; try a tenth of it, or fewer epochs",
-            rate(highest.unwrap_or(last.learning_rate))
-        ),
-    })
-}
-
 /// A run as one JSON object.
 #[derive(Debug, Serialize)]
 pub struct TrainReport<'a> {
@@ -399,6 +351,9 @@ pub struct TrainReport<'a> {
     pub data: &'a str,
     /// Training items.
     pub train_items: usize,
+    /// Validation items; none without a validation set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_items: Option<usize>,
     /// Test items; none without a test set.
     pub test_items: Option<usize>,
     /// The widths, as `784-100-10`.
@@ -420,18 +375,30 @@ pub struct TrainReport<'a> {
     pub build: &'static str,
     /// Every epoch in turn.
     pub epochs: &'a [EpochMetrics],
-    /// Accuracy on the test set after the last epoch, 0 to 1; none without a test set, and in regression.
+    /// Why the run ended, where that was not with its last epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Cause>,
+    /// The epoch that the model is from, where it was picked by validation data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best_epoch: Option<usize>,
+    /// Accuracy of the model on the validation set, 0 to 1; none without a validation set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_accuracy: Option<f64>,
+    /// The best accuracy on the validation set after any epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best_validation_accuracy: Option<f64>,
+    /// Accuracy of the model on the test set, 0 to 1; none without a test set, and in regression.
     pub test_accuracy: Option<f64>,
-    /// F1 on the test set after the last epoch, of several labels an item alone.
+    /// F1 of the model on the test set, of several labels an item alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_f1: Option<f64>,
-    /// Mean absolute error on the test set after the last epoch, of regression alone.
+    /// Mean absolute error of the model on the test set, of regression alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_mae: Option<f64>,
-    /// R² on the test set after the last epoch, of regression alone.
+    /// R² of the model on the test set, of regression alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_r2: Option<f64>,
-    /// The best accuracy after any epoch, 0 to 1; none without a test set.
+    /// The best accuracy on the test set after any epoch, 0 to 1; none without one, and where it is measured once.
     pub best_test_accuracy: Option<f64>,
     /// Time in training, evaluation not counted, in seconds.
     pub train_seconds: f64,
@@ -462,12 +429,14 @@ impl<'a> TrainReport<'a> {
         close: &Close<'a>,
     ) -> TrainReport<'a> {
         let profile = outcome.profile.as_ref().zip(close.peak.as_ref());
+        let best = outcome.best();
         TrainReport {
             schema: SCHEMA,
             version: crate::VERSION,
             revision: crate::REVISION,
             data: data_name,
             train_items: data.train.items(),
+            validation_items: data.validation.as_ref().map(Dataset::items),
             test_items: data.test.as_ref().map(Dataset::items),
             network: outcome.model.spec.to_string(),
             parameters: outcome.model.spec.parameters(),
@@ -478,11 +447,15 @@ impl<'a> TrainReport<'a> {
             blas: workers.blas(),
             build: build_mode(),
             epochs: &outcome.epochs,
-            test_accuracy: outcome.last().test_accuracy,
-            test_f1: outcome.last().f1,
-            test_mae: outcome.last().mae,
-            test_r2: outcome.last().r2,
-            best_test_accuracy: outcome.best().and_then(|best| best.test_accuracy),
+            ended: (outcome.cause != Cause::Epochs).then_some(outcome.cause),
+            best_epoch: outcome.picked.then_some(outcome.kept().epoch),
+            validation_accuracy: outcome.kept().validation_accuracy,
+            best_validation_accuracy: best.and_then(|best| best.validation_accuracy),
+            test_accuracy: outcome.test.and_then(|test| test.accuracy),
+            test_f1: outcome.test.and_then(|test| test.f1),
+            test_mae: outcome.test.and_then(|test| test.mae),
+            test_r2: outcome.test.and_then(|test| test.r2),
+            best_test_accuracy: best.and_then(|best| best.test_accuracy),
             train_seconds: outcome.train_seconds(),
             wall_seconds: close.wall_seconds,
             samples_per_second: outcome.samples_per_second(),

@@ -17,19 +17,26 @@ pub struct MetricsLog {
     task: Task,
     csv: PathBuf,
     jsonl: PathBuf,
+    /// `validation` or `test`.
+    set: &'static str,
     /// The tables, open at their ends; none where a write failed, which may have left half a line.
     open: Option<[File; 2]>,
 }
 
 impl MetricsLog {
-    /// Starts both files of a run of `task` with the epochs that are done. What stood in them, lines of epochs among it that come after the
-    /// checkpoint a run goes on from, is gone.
+    /// Starts both files with the epochs that are done, of a run of `task` with a `validation` set or without. What stood
+    /// in them, lines of epochs among it that come after the checkpoint a run goes on from, is gone.
     ///
     /// # Errors
     /// [`Error::Io`] when they cannot be written.
-    pub fn start(folder: &RunFolder, task: Task, done: &[EpochMetrics]) -> Result<MetricsLog> {
+    pub fn start(
+        folder: &RunFolder,
+        (task, validation): (Task, bool),
+        done: &[EpochMetrics],
+    ) -> Result<MetricsLog> {
         let mut log = MetricsLog {
             task,
+            set: if validation { "validation" } else { "test" },
             csv: folder.metrics_csv(),
             jsonl: folder.metrics_jsonl(),
             open: None,
@@ -76,10 +83,10 @@ impl MetricsLog {
     }
 
     fn csv_header(&self) -> String {
-        let names = figures(self.task).iter();
-        let figures: String = names.map(|(name, _)| format!(",test_{name}")).collect();
+        let (set, names) = (self.set, figures(self.task).iter());
+        let figures: String = names.map(|(name, _)| format!(",{set}_{name}")).collect();
         format!(
-            "epoch,train_loss,test_loss{figures},learning_rate,train_seconds,samples_per_second,gflops\n"
+            "epoch,train_loss,{set}_loss{figures},learning_rate,train_seconds,samples_per_second,gflops\n"
         )
     }
 
@@ -93,7 +100,7 @@ impl MetricsLog {
             "{},{},{}{figures},{},{},{},{}\n",
             epoch.epoch,
             epoch.train_loss,
-            or_empty(epoch.test_loss),
+            or_empty(epoch.loss()),
             epoch.learning_rate,
             epoch.train_seconds,
             epoch.samples_per_second,

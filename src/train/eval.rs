@@ -4,9 +4,11 @@
 //! number of threads. Activations are made once, some rows a worker, and used for every evaluation.
 
 use std::ops::Range;
+use std::time::Instant;
 
 use super::metrics::{OutputMetrics, label_scores, output_metrics};
 use super::outcome::Score;
+use super::profile::{Phase, Profile};
 use crate::compute::parallel::{Pieces, Workers};
 use crate::compute::shared::{Number, RowsMut, SharedBuffer};
 use crate::data::{Dataset, IdxFile, Preprocessing, Targets};
@@ -194,6 +196,31 @@ impl Evaluator {
             score,
             predictions: Predictions::Rows(predictions),
         })
+    }
+
+    /// The figures of `network` on `data`; their time and work go to `profile`.
+    ///
+    /// # Errors
+    /// As [`Evaluator::evaluate`].
+    ///
+    /// # Panics
+    /// As [`Evaluator::evaluate`].
+    pub fn score(
+        &mut self,
+        workers: &Workers,
+        network: &Network,
+        data: &Dataset,
+        profile: Option<&mut Profile>,
+    ) -> Result<Score> {
+        let start = Instant::now();
+        let score = self.evaluate(workers, network, data)?.score;
+        if let Some(profile) = profile {
+            let time = start.elapsed() * workers.threads() as u32;
+            profile.add(Phase::Evaluation, time);
+            let flops = network.forward_flops() * data.items() as f64;
+            profile.add_flops(Phase::Evaluation, flops);
+        }
+        Ok(score)
     }
 
     /// What `network` tells of the `items` of `images`: the probability of each class or label, or numbers.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::profile::Profile;
 use super::state::Place;
+use super::stopping::{self, Cause};
 use crate::compute::Engine;
 use crate::data::Task;
 use crate::model::Model;
@@ -18,9 +19,15 @@ pub struct EpochMetrics {
     /// Mean of the loss that is minimised over the epoch's samples, each taken before its own step: against smoothed labels
     /// and by weight of the classes where these are asked for. Cross-entropies are in nats.
     pub train_loss: f64,
-    /// Mean loss on the test set after the epoch; none without a test set.
+    /// Mean loss on the validation set after the epoch; none without a validation set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_loss: Option<f64>,
+    /// [`Score::accuracy`] on the validation set after the epoch; none without a validation set, and in regression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_accuracy: Option<f64>,
+    /// Mean loss on the test set after the epoch; none without a test set, and where there is a validation set.
     pub test_loss: Option<f64>,
-    /// [`Score::accuracy`] on the test set after the epoch; none without a test set, and in regression.
+    /// [`Score::accuracy`] on the test set after the epoch; none where [`EpochMetrics::test_loss`] is, and in regression.
     pub test_accuracy: Option<f64>,
     /// [`Score::f1`] on the set that is measured after the epoch; of several labels an item alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,12 +46,38 @@ pub struct EpochMetrics {
     pub samples_per_second: f64,
     /// 10⁹ floating point operations of the matrix products in a second of that.
     pub gflops: f64,
+    /// The share of the epoch's samples that was trained on, where the time was over before its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<f64>,
 }
 
 impl EpochMetrics {
-    /// What a schedule looks back at: never the test set, by which nothing may be chosen.
+    /// The loss on the validation set, or on the test set where there is no other.
+    pub fn loss(&self) -> Option<f64> {
+        self.validation_loss.or(self.test_loss)
+    }
+
+    /// The accuracy on the validation set, or on the test set where there is no other; 0 to 1, none in regression.
+    pub fn accuracy(&self) -> Option<f64> {
+        self.validation_accuracy.or(self.test_accuracy)
+    }
+
+    /// All figures on the validation set, or on the test set where there is no other.
+    pub fn score(&self) -> Option<Score> {
+        Some(Score {
+            loss: self.loss()?,
+            accuracy: self.accuracy(),
+            f1: self.f1,
+            mae: self.mae,
+            r2: self.r2,
+        })
+    }
+}
+
+impl EpochMetrics {
+    /// What a schedule looks back at, on the validation set where there is one: never the test set, by which nothing may be chosen.
     pub fn watched_loss(&self) -> f64 {
-        self.train_loss
+        self.validation_loss.unwrap_or(self.train_loss)
     }
 }
 
@@ -53,7 +86,7 @@ pub type Figure = (&'static str, fn(&EpochMetrics) -> Option<f64>);
 
 /// What epochs of a task have beside the loss.
 pub fn figures(task: Task) -> &'static [Figure] {
-    const ACCURACY: Figure = ("accuracy", |epoch| epoch.test_accuracy);
+    const ACCURACY: Figure = ("accuracy", EpochMetrics::accuracy);
     match task {
         Task::Classification => &[ACCURACY],
         Task::Regression => &[("mae", |epoch| epoch.mae), ("r2", |epoch| epoch.r2)],
@@ -101,7 +134,7 @@ pub enum Event<'a> {
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one a run")]
 pub enum Ending {
-    /// All epochs are done.
+    /// It is over, for one of the reasons of [`Cause`].
     Finished(Outcome),
     /// It was told to stop, here; its state was handed over.
     Stopped(Place),
@@ -110,10 +143,18 @@ pub enum Ending {
 /// What a run comes to.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The network after the last epoch.
+    /// The network after the epoch that [`Outcome::kept`] tells.
     pub model: Model,
-    /// Every epoch in turn; at least one.
+    /// Every epoch in turn; at least one. The last may be a part of one.
     pub epochs: Vec<EpochMetrics>,
+    /// Which of them the model is from, counted from 0.
+    pub kept: usize,
+    /// Whether that is the best one by validation data, and not just the last.
+    pub picked: bool,
+    /// Why there are no more.
+    pub cause: Cause,
+    /// What the model comes to on the test set; none without one.
+    pub test: Option<Score>,
     /// The engine that did the work; never [`Engine::Auto`].
     pub engine: Engine,
     /// Where the time went, all workers together; none where it was not asked for.
@@ -151,17 +192,13 @@ impl Outcome {
         &self.epochs[self.epochs.len() - 1]
     }
 
-    /// The epoch that is best on the test set, by accuracy or, in regression, by loss, the first of equals; none without a
-    /// test set.
+    /// The epoch that the model is from.
+    pub fn kept(&self) -> &EpochMetrics {
+        &self.epochs[self.kept]
+    }
+
+    /// The best epoch by [`stopping::best`]; none where nothing was measured.
     pub fn best(&self) -> Option<&EpochMetrics> {
-        let measured = self.epochs.iter();
-        let measured = measured.filter(|epoch| epoch.test_loss.is_some());
-        measured.reduce(|best, epoch| {
-            let better = match (epoch.test_accuracy, best.test_accuracy) {
-                (None, None) => epoch.test_loss < best.test_loss,
-                (accuracy, best) => accuracy > best,
-            };
-            if better { epoch } else { best }
-        })
+        stopping::best(&self.epochs).map(|at| &self.epochs[at])
     }
 }

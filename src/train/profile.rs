@@ -27,7 +27,7 @@ pub enum Phase {
     Clipping,
     /// Holding units to the largest norm of their weights.
     MaxNorm,
-    /// The test set.
+    /// The validation or test set.
     Evaluation,
     /// At a barrier for the others, and the little that one worker does for all.
     Waiting,

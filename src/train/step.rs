@@ -140,6 +140,14 @@ impl Stepper {
         Ok(())
     }
 
+    /// Leaves layers as they are from now on: see [`Network::freeze`].
+    ///
+    /// # Panics
+    /// When there is not one for each layer.
+    pub fn freeze(&mut self, frozen: &[bool]) {
+        self.network.freeze(frozen);
+    }
+
     /// Trains on the items `order` of `data`, a batch after the other, telling `on_step` after each. The last batch is
     /// shorter where the batch size does not divide the items. `on_step` must not use `workers`: they are at work.
     ///
@@ -168,13 +176,10 @@ impl Stepper {
         };
         let mut profile = self.clocked_pass::<true>(workers, data, order, &mut counted);
         let samples = order.len().min(steps * self.batch_size) as f64;
-        let (forward, backward) = (
-            self.network.forward_flops(),
-            self.network.spec().backward_flops(),
-        );
-        profile.add_flops(Phase::Forward, samples * forward);
-        profile.add_flops(Phase::Backward, samples * backward);
-        profile.add_flops(Phase::Update, samples * forward);
+        let network = &self.network;
+        profile.add_flops(Phase::Forward, samples * network.forward_flops());
+        profile.add_flops(Phase::Backward, samples * network.backward_flops());
+        profile.add_flops(Phase::Update, samples * network.update_flops());
         profile
     }
 

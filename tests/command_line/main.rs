@@ -8,6 +8,8 @@ mod bad_archives;
 mod bad_files;
 mod bad_models;
 mod bad_settings;
+mod class_names;
+mod convert;
 mod data_sets;
 mod desk;
 mod engines;
@@ -27,6 +29,7 @@ mod regularization;
 mod same_model;
 mod streams;
 mod training;
+mod validation;
 
 #[cfg(feature = "fetch")]
 #[path = "../mnist/mod.rs"]

@@ -11,9 +11,11 @@ mod resumption;
 mod symmetry;
 mod tasks;
 mod threads;
+mod validation;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::time::Duration;
 
 use perceptor::TrainConfig;
 use perceptor::compute::Engine;

@@ -58,7 +58,7 @@ fn inputs_of(options: Options, x: &[f64], row: usize) -> Vec<f64> {
     let mask = mask(options.input_dropout, x.len(), 0, row);
     let rows = x.iter().zip(bits).zip(mask);
     rows.map(|((x, bits), m)| {
-        (x + f64::from(options.input_noise) * f64::from(kernels::normal(bits))) * m
+        (x + f64::from(options.input_noise) * f64::from(kernels::normal_deviate(bits))) * m
     })
     .collect()
 }
@@ -249,6 +249,7 @@ fn config(engine: Engine, hidden: &[usize], batch_size: usize) -> TrainConfig {
 fn splits(items: usize) -> Splits {
     Splits {
         train: dataset(items, 41, 6, 11),
+        validation: None,
         test: Some(dataset(300, 41, 6, 12)),
     }
 }
@@ -310,6 +311,7 @@ fn noise_on_inputs_moves_the_weights_of_features_that_are_always_zero() {
     let (train_set, _) = with_idle_columns(61);
     let data = Splits {
         train: train_set,
+        validation: None,
         test: None,
     };
     let mut config = config(Engine::Auto, &[19], 20);
@@ -329,6 +331,7 @@ fn the_loss_of_an_epoch_is_the_weighted_mean_over_its_items() {
     // One batch an epoch, so that all losses are those of the start.
     let data = Splits {
         train: dataset(90, 41, 3, 11),
+        validation: None,
         test: None,
     };
     let given = [0.5, 2.0, 7.0];

@@ -212,6 +212,7 @@ fn configs() -> impl Iterator<Item = TrainConfig> {
 fn splits(task: Task, items: usize) -> Splits {
     Splits {
         train: set(task, items, 41, 6, 11),
+        validation: None,
         test: Some(set(task, 300, 41, 6, 12)),
     }
 }

@@ -51,7 +51,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", help_heading = "Data")]
     classes: Option<usize>,
     /// How elements become inputs: by the range of their type, by mean and deviation of the training
-    /// set, or not at all
+    /// set, not at all, or as the model of --init-from has it, which is the default beside that
     #[arg(long, help_heading = "Data", default_value = Scale::default().name(), value_parser = named(Scale::ALL, Scale::name))]
     scale: Scale,
     /// How images are held: mapped, or copied into memory first, for files that others write to
@@ -64,12 +64,33 @@ pub struct TrainArgs {
     /// Activation of the hidden layers
     #[arg(long, help_heading = "Network", default_value = Activation::default().name(), value_parser = named(Activation::ALL, Activation::name))]
     activation: Activation,
-    /// Initial weights; auto is he before relu and leaky-relu, and xavier elsewhere
+    /// Initial weights; auto is he before relu and its relatives from leaky-relu to softplus, lecun
+    /// before scaled-tanh, and xavier elsewhere
     #[arg(long, help_heading = "Network", default_value = Init::default().name(), value_parser = named(Init::ALL, Init::name))]
     init: Init,
+    /// Weights of --init uniform are between -X and X [default: 0.05]
+    #[arg(
+        long,
+        value_name = "X",
+        help_heading = "Network",
+        allow_negative_numbers = true
+    )]
+    init_range: Option<f32>,
     /// Initial value of every bias
     #[arg(long, value_name = "X", help_heading = "Network", default_value_t = TrainConfig::default().bias_init, allow_negative_numbers = true)]
     bias_init: f32,
+    /// Begin from the weights of this model, in the place of drawn ones; without --hidden and --activation, with its
+    /// network
+    #[arg(long, value_name = "MODEL", help_heading = "Network")]
+    init_from: Option<PathBuf>,
+    /// Layers to leave as they are, by their names in the model file: layers.0 is the first
+    #[arg(
+        long,
+        value_name = "NAME,NAME,...",
+        help_heading = "Network",
+        value_delimiter = ','
+    )]
+    freeze: Vec<String>,
 
     /// Passes over the training set
     #[arg(long, value_name = "N", help_heading = "Training", default_value_t = TrainConfig::default().epochs)]
@@ -166,6 +187,7 @@ impl TrainArgs {
             (None, None) => None,
         };
         let mut settings = self.over(file, matches)?;
+        self.take_from_model(&mut settings, matches)?;
         settings.train.check()?;
         settings.train = settings.train.resolved();
         Ok(Plan::Begin(Box::new(settings)))

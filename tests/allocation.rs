@@ -15,7 +15,7 @@ use perceptor::data::idx::{ElementType, Header};
 use perceptor::data::mmap::Bytes;
 use perceptor::data::{Dataset, IdxFile, Preprocessing, Scale, Scaling};
 use perceptor::nn::init::initial_parameters;
-use perceptor::nn::loss::CrossEntropy;
+use perceptor::nn::loss::{CrossEntropy, Loss};
 use perceptor::nn::{Activation, Dropout, Init, Noise, Spec};
 use perceptor::optim::{Optimizer, Rule};
 use perceptor::schedule::Schedule;
@@ -136,10 +136,10 @@ fn a_step_allocates_nothing_after_the_first() {
                         dropout: Dropout::new(0.5),
                     };
                     stepper.set_noise(noise).expect("memory");
-                    stepper.set_loss(CrossEntropy {
+                    stepper.set_loss(Loss::CrossEntropy(CrossEntropy {
                         smoothing: 0.1,
                         class_weights: Some(vec![2.0; 10]),
-                    });
+                    }));
                 }
                 let batch: Vec<u32> = (0..rows as u32).collect();
                 let mut after_first = 0;

@@ -10,8 +10,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::data::Scaling;
 use crate::data::mmap::Bytes;
+use crate::data::{Scaling, Task};
 use crate::error::{Error, Refusal, Result};
 use crate::model::{KIND, Metadata, Model};
 use crate::nn::Activation;
@@ -24,6 +24,8 @@ pub struct Untold {
     pub activation: Option<Activation>,
     /// How elements become inputs.
     pub scaling: Option<Scaling>,
+    /// What the outputs mean; classification where nobody tells.
+    pub task: Option<Task>,
 }
 
 /// The file as it would be written.
@@ -101,7 +103,14 @@ pub fn from_bytes(path: &Path, bytes: &[u8], untold: &Untold) -> Result<Model> {
         let hint = "1/255 where bytes were divided by 255, as torchvision's ToTensor does; 1 where they were not";
         Error::Config(Refusal::new("--scale-factor", "not given", expected).hint(hint))
     })?;
+    let task = settle(
+        "--task",
+        untold.task,
+        told.map(|metadata| metadata.task),
+        |task| task.name().to_owned(),
+    )?;
     let spec = file.spec(&sizes, activation)?;
+    let spec = spec.for_task(task.unwrap_or_default());
     file.check_count(2 * spec.layers().len(), "two a layer")?;
     let layout = Layout {
         stems,
@@ -217,6 +226,7 @@ mod tests {
     const TOLD: Untold = Untold {
         activation: Some(Activation::Relu),
         scaling: Some(HALF),
+        task: None,
     };
 
     fn model() -> Model {

@@ -1,4 +1,4 @@
-//! The network: `z = x · w + b` and an activation, layer after layer, then softmax and cross-entropy.
+//! The network: `z = x · w + b` and an activation, layer after layer, then the loss of the task.
 //!
 //! `spec` says what the network is and where each layer lies in the one flat parameter buffer, `init`
 //! fills it (`orthogonal` draws rotations for it), `activation` and `loss` are formulas with their derivatives, `network`
@@ -17,6 +17,6 @@ pub mod symmetry;
 
 pub use activation::Activation;
 pub use init::Init;
-pub use network::{Activations, Network};
+pub use network::{Activations, Network, TargetsMut};
 pub use noise::{Dropout, Noise};
 pub use spec::{Layer, Spec};

@@ -10,13 +10,13 @@ use std::ops::Range;
 use multiversion::multiversion;
 
 use super::activation::{Activation, activate, activate_backward, activate_keeping};
-use super::loss::CrossEntropy;
+use super::loss::Loss;
 use super::noise::{Dropout, Dropped};
 use super::parameter::Parameter;
 use super::spec::{Layer, Spec};
 use crate::compute::affine::{Affine, Engine, Keeps};
 use crate::compute::shared::{Matrix, Rows, RowsMut, SharedBuffer};
-use crate::data::Columns;
+use crate::data::{Columns, Task};
 use crate::error::Result;
 use crate::optim::{Rule, Step};
 
@@ -39,13 +39,40 @@ pub struct Activations {
     inputs: Matrix,
     /// Inputs of idle columns, for inference: training has none but zeros.
     idle_inputs: Option<Matrix>,
-    labels: SharedBuffer<u32>,
+    targets: Option<Targets>,
     outputs: Vec<Matrix>,
     /// What the layers behind see of hidden outputs in training with dropout.
     pub(super) dropped: Option<Dropped>,
     /// The inputs of the hidden layers' activation, where its derivative takes these; else none.
     activation_inputs: Vec<Matrix>,
     d_outputs: Vec<Matrix>,
+}
+
+/// What is to be learned of the rows of a batch.
+#[derive(Debug)]
+enum Targets {
+    Labels(SharedBuffer<u32>),
+    Rows(Matrix),
+}
+
+/// Room for what is to be learned of some rows.
+#[derive(Debug)]
+pub enum TargetsMut<'a> {
+    /// A class each, `[rows]`.
+    Labels(&'a mut [u32]),
+    /// Numbers, or 0 and 1 for each label, `[rows, outputs]`.
+    Rows(RowsMut<'a>),
+}
+
+impl Targets {
+    fn zeroed(spec: &Spec, rows: usize) -> Result<Targets> {
+        Ok(match spec.task() {
+            Task::Classification => Targets::Labels(SharedBuffer::zeroed(rows)?),
+            Task::Regression | Task::Multilabel => {
+                Targets::Rows(Matrix::zeroed(rows, spec.outputs())?)
+            }
+        })
+    }
 }
 
 impl Activations {
@@ -67,6 +94,7 @@ impl Activations {
         Ok(Activations {
             d_outputs: matrices().collect::<Result<_>>()?,
             activation_inputs,
+            targets: Some(Targets::zeroed(spec, rows)?),
             idle_inputs: None,
             ..Activations::for_inference(spec, columns, rows)?
         })
@@ -83,7 +111,7 @@ impl Activations {
         Ok(Activations {
             inputs: Matrix::zeroed(rows, columns.width())?,
             idle_inputs: (idle > 0).then(|| Matrix::zeroed(rows, idle)).transpose()?,
-            labels: SharedBuffer::zeroed(rows)?,
+            targets: None,
             outputs: outputs.collect::<Result<_>>()?,
             dropped: None,
             activation_inputs: Vec::new(),
@@ -106,17 +134,30 @@ impl Activations {
         Ok(())
     }
 
-    /// Inputs `[rows, active columns]` and labels `[rows]` to fill.
+    /// Inputs `[rows, active columns]` to fill.
     ///
     /// # Safety
     /// Until the next barrier these rows are this worker's alone.
-    #[expect(
-        clippy::mut_from_ref,
-        reason = "rows are the caller's alone; see the promise"
-    )]
-    pub unsafe fn inputs(&self, rows: Range<usize>) -> (RowsMut<'_>, &mut [u32]) {
+    pub unsafe fn inputs(&self, rows: Range<usize>) -> RowsMut<'_> {
         // SAFETY: the caller's promise.
-        unsafe { (self.inputs.rows_mut(rows.clone()), self.labels.write(rows)) }
+        unsafe { self.inputs.rows_mut(rows) }
+    }
+
+    /// What is to be learned of these rows, to fill.
+    ///
+    /// # Safety
+    /// Until the next barrier these rows are this worker's alone.
+    ///
+    /// # Panics
+    /// When these are for inference only.
+    pub unsafe fn targets(&self, rows: Range<usize>) -> TargetsMut<'_> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self.targets.as_ref().expect("activations for training") {
+                Targets::Labels(labels) => TargetsMut::Labels(labels.write(rows)),
+                Targets::Rows(targets) => TargetsMut::Rows(targets.rows_mut(rows)),
+            }
+        }
     }
 
     /// Inputs of idle columns `[rows, idle columns]` to fill; none in training, and where all columns are active.
@@ -424,24 +465,31 @@ impl Network {
     /// As [`Network::forward`].
     ///
     /// # Panics
-    /// When a label is not below the number of classes.
+    /// When a label is not below the number of classes, or `loss` is of another task.
     pub unsafe fn loss(
         &self,
         activations: &Activations,
         rows: Range<usize>,
-        loss: &CrossEntropy,
+        loss: &Loss,
         scale: f32,
         losses: &mut [f64],
     ) {
         // SAFETY: the caller's promise.
-        let (mut logits, labels) = unsafe {
-            (
-                activations.logits(rows.clone()),
-                activations.labels.read(rows),
-            )
-        };
-        for ((row, &label), of_row) in logits.iter_mut().zip(labels).zip(losses) {
-            *of_row = loss.backward(row, label as usize, scale);
+        let (mut logits, targets) =
+            unsafe { (activations.logits(rows.clone()), activations.targets(rows)) };
+        let rows = logits.iter_mut().zip(losses);
+        match (loss, targets) {
+            (Loss::CrossEntropy(loss), TargetsMut::Labels(labels)) => {
+                for ((row, of_row), &label) in rows.zip(&*labels) {
+                    *of_row = loss.backward(row, label as usize, scale);
+                }
+            }
+            (loss, TargetsMut::Rows(mut targets)) => {
+                for ((row, of_row), targets) in rows.zip(targets.iter_mut()) {
+                    *of_row = loss.backward(row, targets, scale);
+                }
+            }
+            (loss, _) => panic!("{loss:?} for {}", self.spec.task().name()),
         }
     }
 

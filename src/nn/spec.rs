@@ -8,6 +8,7 @@ use std::ops::Range;
 use ndarray::ArrayView2;
 
 use super::activation::Activation;
+use crate::data::Task;
 use crate::error::{Error, Refusal, Result};
 
 /// BLAS counts in 32 bits, and so do we.
@@ -61,16 +62,18 @@ impl Layer {
     }
 }
 
-/// A network: the widths from inputs to classes and the activation of the hidden layers.
+/// A network: the widths from inputs to outputs, the activation of the hidden layers, and the task, which says what outputs
+/// mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spec {
+    task: Task,
     activation: Activation,
     layers: Vec<Layer>,
     parameters: usize,
 }
 
 impl Spec {
-    /// A network with `inputs` features, the `hidden` widths and `classes` outputs.
+    /// A network for classification with `inputs` features, the `hidden` widths and an output for each of `classes`.
     ///
     /// # Errors
     /// [`Error::Config`] when a width is zero or there are more than 2³¹ − 1 parameters.
@@ -112,10 +115,21 @@ impl Spec {
             parameters = end;
         }
         Ok(Spec {
+            task: Task::default(),
             activation,
             layers,
             parameters,
         })
+    }
+
+    /// The same network for another task.
+    pub fn for_task(self, task: Task) -> Spec {
+        Spec { task, ..self }
+    }
+
+    /// What the outputs mean.
+    pub fn task(&self) -> Task {
+        self.task
     }
 
     /// The layers from the inputs to the logits; there is at least one.
@@ -152,12 +166,12 @@ impl Spec {
         self.layers[0].fan_in
     }
 
-    /// Width of the logits.
-    pub fn classes(&self) -> usize {
+    /// Width of the logits: the number of classes, or of the numbers to predict.
+    pub fn outputs(&self) -> usize {
         self.layers[self.layers.len() - 1].fan_out
     }
 
-    /// The widths from inputs to classes.
+    /// The widths from inputs to outputs.
     pub fn sizes(&self) -> Vec<usize> {
         let outputs = self.layers.iter().map(|layer| layer.fan_out);
         std::iter::once(self.inputs()).chain(outputs).collect()

@@ -142,6 +142,7 @@ impl Checkpoint {
         let file = TensorFile::parse(&KIND, path, bytes)?;
         let metadata: Metadata = file.metadata()?;
         let spec = file.spec(&metadata.layers, metadata.activation)?;
+        let spec = spec.for_task(metadata.identity.config.task.task);
         let slots = slot_layouts(&spec, &metadata.identity.config);
         let each = 2 * (1 + slots.len() + usize::from(metadata.best));
         file.check_count(each * spec.layers().len(), &format!("{each} a layer"))?;
@@ -230,6 +231,9 @@ mod tests {
             validation_accuracy: None,
             test_loss: None,
             test_accuracy: Some(1.0 / 3.0),
+            f1: None,
+            mae: None,
+            r2: Some(-1.0 / 3.0),
             learning_rate: 0.1,
             train_seconds: 1e-3,
             samples_per_second: 1e5,

@@ -9,6 +9,7 @@ mod optimizers;
 mod regularization;
 mod resumption;
 mod symmetry;
+mod tasks;
 mod threads;
 mod validation;
 

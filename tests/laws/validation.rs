@@ -139,7 +139,7 @@ fn a_run_without_a_validation_set_is_as_if_there_were_no_such_thing() {
     let test = outcome.test.expect("a test set");
     assert_eq!(
         (last.test_loss, last.test_accuracy),
-        (Some(test.loss), Some(test.accuracy))
+        (Some(test.loss), test.accuracy)
     );
 }
 

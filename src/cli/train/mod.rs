@@ -7,6 +7,7 @@ mod regularization;
 mod schedule;
 mod session;
 mod settings;
+mod task;
 mod validation;
 
 use std::io::{self, Write};
@@ -24,6 +25,7 @@ use self::optimizer::OptimizerArgs;
 use self::regularization::RegularizationArgs;
 use self::schedule::ScheduleArgs;
 use self::session::Session;
+use self::task::TaskArgs;
 use self::validation::ValidationArgs;
 use super::engine::{ComputeArgs, VerboseArg};
 use super::source::DataArgs;
@@ -103,6 +105,8 @@ pub struct TrainArgs {
     /// Seed of all randomness: the same seed gives the same model
     #[arg(long, value_name = "N", help_heading = "Training", default_value_t = TrainConfig::default().seed)]
     seed: u64,
+    #[command(flatten)]
+    task: TaskArgs,
     #[command(flatten)]
     optimizer: OptimizerArgs,
     #[command(flatten)]

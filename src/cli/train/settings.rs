@@ -73,6 +73,7 @@ impl TrainArgs {
             "keep": settings.keep => self.keep;
         }
         let train = &mut settings.train;
+        self.task.over(&mut train.task, &given);
         self.optimizer.over(&mut train.optimizer, &given);
         self.schedule.over(&mut train.schedule, &given);
         self.regularization.over(train, &given)?;
@@ -113,6 +114,7 @@ impl TrainArgs {
         take! { untold,
             "hidden": settings.train.hidden => hidden;
             "activation": settings.train.activation => model.spec.activation();
+            "task": settings.train.task.task => model.spec.task();
             "scale": settings.train.scale => Scale::Model;
         }
         Ok(())

@@ -55,7 +55,7 @@ fn members_of(data: &Dataset) -> Vec<Vec<u32>> {
 /// of the remainders (A. Hamilton's method), never its last one.
 ///
 /// Shapes: `sizes [classes]`, gives `[classes]`.
-fn quotas(sizes: &[usize], count: usize) -> Vec<usize> {
+pub(super) fn quotas(sizes: &[usize], count: usize) -> Vec<usize> {
     let items: usize = sizes.iter().sum();
     // In 128 bits, so that no product overflows and no rounding decides.
     let shares = sizes.iter().map(|&size| size as u128 * count as u128);

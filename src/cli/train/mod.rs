@@ -15,7 +15,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use clap::{ArgMatches, Args};
+use clap::{ArgMatches, Args, Command};
 use perceptor::TrainConfig;
 use perceptor::data::{DataMode, Scale};
 use perceptor::nn::{Activation, Init};
@@ -159,6 +159,38 @@ pub struct TrainArgs {
     quiet: bool,
     #[command(flatten)]
     verbose: VerboseArg,
+}
+
+/// What most runs are made with, in the order of the help, which begins with it.
+const COMMON: [&str; 13] = [
+    "data",
+    "recipe",
+    "hidden",
+    "activation",
+    "optimizer",
+    "lr",
+    "schedule",
+    "epochs",
+    "batch_size",
+    "dropout",
+    "validation_split",
+    "seed",
+    "resume",
+];
+
+/// The command with its common flags before all groups.
+pub fn common_first(command: Command) -> Command {
+    let common = COMMON.iter().copied().enumerate();
+    let command = common.fold(command, |command, (place, flag)| {
+        command.mut_arg(flag, |arg| arg.help_heading("Common").display_order(place))
+    });
+    // Groups stand in the order of their first flags, and a flag that was touched goes behind the others.
+    let others = command.get_arguments().map(|arg| arg.get_id().to_string());
+    let others: Vec<String> = others
+        .filter(|flag| !COMMON.contains(&flag.as_str()))
+        .collect();
+    let others = others.iter();
+    others.fold(command, |command, flag| command.mut_arg(flag, |arg| arg))
 }
 
 impl TrainArgs {

@@ -76,8 +76,7 @@ impl TrainArgs {
         self.task.over(&mut train.task, &given);
         self.optimizer.over(&mut train.optimizer, &given);
         self.schedule.over(&mut train.schedule, &given);
-        self.regularization
-            .over(&mut train.regularization, &given)?;
+        self.regularization.over(train, &given)?;
         self.validation.over(&mut settings, &given);
         // Files that are named together belong together.
         if ["data", "train_images", "test_images"]

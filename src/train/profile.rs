@@ -15,6 +15,8 @@ pub enum Phase {
     Gather,
     /// From inputs to logits.
     Forward,
+    /// Batch normalisation, forward and back, with the derivative of the activation behind it.
+    Normalization,
     /// Softmax, cross-entropy and their gradient.
     Loss,
     /// The gradient back to the first hidden layer.
@@ -33,9 +35,10 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase in the order of a step.
-    pub const ALL: [Phase; 9] = [
+    pub const ALL: [Phase; 10] = [
         Phase::Gather,
         Phase::Forward,
+        Phase::Normalization,
         Phase::Loss,
         Phase::Backward,
         Phase::Update,
@@ -47,7 +50,10 @@ impl Phase {
 
     /// Whether only some runs have it.
     pub fn is_optional(self) -> bool {
-        matches!(self, Phase::Clipping | Phase::MaxNorm)
+        matches!(
+            self,
+            Phase::Normalization | Phase::Clipping | Phase::MaxNorm
+        )
     }
 
     /// The name used in reports.
@@ -55,6 +61,7 @@ impl Phase {
         match self {
             Phase::Gather => "gather",
             Phase::Forward => "forward",
+            Phase::Normalization => "batch norm",
             Phase::Loss => "loss",
             Phase::Backward => "backward",
             Phase::Update => "update",

@@ -16,6 +16,7 @@ use crate::compute::parallel::{Member, Pieces, Workers};
 use crate::compute::shared::SharedBuffer;
 use crate::data::{Dataset, Preprocessing};
 use crate::error::Result;
+use crate::nn::network::Part;
 use crate::nn::{Activations, Network, Spec};
 use crate::optim::{Rule, Step};
 use crate::schedule::Schedule;
@@ -240,14 +241,16 @@ impl Stepper {
                     labels,
                 );
                 clock.end(Phase::Gather);
-                self.network.forward(&self.activations, rows.clone());
-                clock.end(Phase::Forward);
+                let mut end = |part| clock.end(phase(part, Phase::Forward));
+                self.network
+                    .forward_in_parts(&self.activations, rows.clone(), &mut end);
                 let (mean, losses) = (1.0 / batch.len() as f32, self.losses.write(rows.clone()));
                 self.network
                     .loss(&self.activations, rows.clone(), mean, losses);
                 clock.end(Phase::Loss);
-                self.network.backward(&self.activations, rows);
-                clock.end(Phase::Backward);
+                let mut end = |part| clock.end(phase(part, Phase::Backward));
+                self.network
+                    .backward_in_parts(&self.activations, rows, &mut end);
             }
         });
         if member.leads() {
@@ -362,6 +365,14 @@ impl Stepper {
         let mut average = self.network.slot(self.rule.slots().len() - 1);
         self.network.fill_idle(&mut average);
         Some(average)
+    }
+}
+
+/// The phase of a part of the way through the `layers`, forward or back.
+fn phase(part: Part, layers: Phase) -> Phase {
+    match part {
+        Part::Layers => layers,
+        Part::Normalization => Phase::Normalization,
     }
 }
 

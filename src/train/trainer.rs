@@ -202,7 +202,8 @@ fn check_state(state: &State, spec: &Spec, rule: &Rule, steps: usize) -> Result<
 pub fn spec_for(config: &TrainConfig, data: &Splits) -> Result<Spec> {
     config.check()?;
     let (features, classes) = (data.train.features(), data.train.classes());
-    Spec::new(features, &config.hidden, classes, config.activation)
+    Spec::new(features, &config.hidden, classes, config.activation)?
+        .with_batch_norm(config.batch_norm)
 }
 
 /// What an epoch needs, and what it leaves to the next.

@@ -52,6 +52,7 @@ impl TrainArgs {
             "scale": train.scale => self.scale;
             "hidden": train.hidden => self.hidden.0.clone();
             "activation": train.activation => self.activation;
+            "batch_norm": train.batch_norm => self.batch_norm;
             "init": train.init => self.init;
             "init_range": train.init_range => self.init_range;
             "bias_init": train.bias_init => self.bias_init;

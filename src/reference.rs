@@ -2,20 +2,29 @@
 //!
 //! This is the oracle of the tests. It shares no code with the fast path beyond the names of the
 //! activations: no BLAS, no vector kernels, no layout helpers. Central differences prove its gradient;
-//! it in turn proves the fast path's.
+//! it in turn proves the fast path's. Batch normalisation makes the loss of a sample one of its whole shard:
+//! [`batch_norm`] has that.
+
+pub mod batch_norm;
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 use crate::nn::Activation;
 
 /// A network with parameters in the layout of the fast path: for each layer weights `[in, out]`, row by
-/// row, then biases `[out]`.
+/// row, then biases `[out]`; with batch normalisation γ, running mean and running variance `[out]` behind those of each
+/// hidden layer.
 #[derive(Debug, Clone)]
 pub struct Reference {
     /// The widths from inputs to classes.
     pub sizes: Vec<usize>,
     /// The activation of every layer but the last.
     pub activation: Activation,
+    /// Whether every hidden layer is normalised. [`Reference::affine_outputs`] and [`Reference::loss`] do so by the running
+    /// statistics, as in evaluation; [`Reference::gradient`] is for networks without.
+    pub batch_norm: bool,
+    /// Layers that a shard too is normalised by running statistics in, as frozen ones are.
+    pub frozen: Vec<usize>,
     /// The flat buffer, `[parameters]`.
     pub parameters: Vec<f64>,
     /// What the outputs of each hidden layer are multiplied by on their way to the next, `[out_l]` for each: 0 where a unit
@@ -158,12 +167,15 @@ impl Reference {
 
     /// Where layer `layer` starts in the flat buffer.
     fn start(&self, layer: usize) -> usize {
+        // A row of biases, and three of batch normalisation.
+        let rows = if self.batch_norm { 4 } else { 1 };
         (0..layer)
-            .map(|l| self.sizes[l] * self.sizes[l + 1] + self.sizes[l + 1])
+            .map(|l| (self.sizes[l] + rows) * self.sizes[l + 1])
             .sum()
     }
 
-    /// The affine outputs `z` of every layer for one sample; the last are the logits.
+    /// The affine outputs `z` of every layer for one sample, normalised in hidden layers where that is done; the last are
+    /// the logits.
     ///
     /// Shapes: `x [inputs]`; gives `[out_l]` for each layer l.
     pub fn affine_outputs(&self, x: &[f64]) -> Vec<Vec<f64>> {
@@ -179,6 +191,9 @@ impl Reference {
                 .map(|j| {
                     let products =
                         (0..fan_in).map(|i| input[i] * self.parameters[start + i * fan_out + j]);
+                    if self.batch_norm && layer + 2 < self.sizes.len() {
+                        return self.normalize_running(layer, j, products.sum());
+                    }
                     products.sum::<f64>() + self.parameters[start + fan_in * fan_out + j]
                 })
                 .collect();

@@ -43,6 +43,9 @@ pub struct TrainConfig {
     pub hidden: Vec<usize>,
     /// The activation of every hidden layer.
     pub activation: Activation,
+    /// Whether every hidden layer is normalised over batches, between its product and its activation.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub batch_norm: bool,
     /// How weights start.
     pub init: Init,
     /// The range x of a uniform init, U(−x, x), above 0; none for 0.05. No other init has one.
@@ -86,6 +89,7 @@ impl Default for TrainConfig {
             task: TaskConfig::default(),
             hidden: vec![100],
             activation: Activation::default(),
+            batch_norm: false,
             init: Init::default(),
             init_range: None,
             bias_init: 0.0,
@@ -201,6 +205,7 @@ impl TrainConfig {
     /// One with a value in every option that may be none, for the list of keys.
     pub(crate) fn full() -> TrainConfig {
         TrainConfig {
+            batch_norm: true,
             task: TaskConfig::full(),
             init_range: Some(1.0),
             freeze: vec![String::new()],
@@ -228,6 +233,18 @@ impl TrainConfig {
                 "--hidden",
                 format!("{:?}", self.hidden),
                 "widths of at least 1",
+            ),
+            Demand::new(
+                !(self.batch_norm && self.hidden.is_empty()),
+                "--batch-norm",
+                "given with --hidden none",
+                "a hidden layer to normalise",
+            ),
+            Demand::new(
+                !(self.batch_norm && self.batch_size == 1),
+                "--batch-size",
+                "1 with --batch-norm",
+                "at least 2, to normalise over",
             ),
             Demand::new(
                 self.init_range

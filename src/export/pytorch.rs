@@ -53,11 +53,21 @@ pub fn from_bytes(path: &Path, bytes: &[u8], untold: &Untold) -> Result<Model> {
     metadata
         .iter()
         .try_for_each(|metadata| metadata.check(&file))?;
-    let stems = stems_in_order(&file)?;
-    if metadata.is_some() && stems == Layout::own(stems.len()).stems {
+    let itself = || {
         let found = "a model of perceptor itself";
         let refusal = Refusal::new(path.display(), found, "what PyTorch or export wrote");
-        return Err(Error::Model(refusal.hint("use it as it is")));
+        Error::Model(refusal.hint("use it as it is"))
+    };
+    // Exports have none.
+    if metadata
+        .as_ref()
+        .is_some_and(|metadata| metadata.batch_norm)
+    {
+        return Err(itself());
+    }
+    let stems = stems_in_order(&file)?;
+    if metadata.is_some() && stems == Layout::own(stems.len()).stems {
+        return Err(itself());
     }
     let sizes = sizes(&file, &stems)?;
     if let Some(metadata) = &metadata
@@ -109,9 +119,9 @@ pub fn from_bytes(path: &Path, bytes: &[u8], untold: &Untold) -> Result<Model> {
         told.map(|metadata| metadata.task),
         |task| task.name().to_owned(),
     )?;
-    let spec = file.spec(&sizes, activation)?;
+    let spec = file.spec(&sizes, activation, false)?;
     let spec = spec.for_task(task.unwrap_or_default());
-    file.check_count(2 * spec.layers().len(), "two a layer")?;
+    file.check_count(&spec, 1)?;
     let layout = Layout {
         stems,
         outputs_first: true,

@@ -60,13 +60,14 @@ pub fn banner(
     )?;
     let activation = match spec.layers() {
         [_] => String::new(),
+        _ if spec.batch_norm() => format!("batch norm, {} and ", spec.activation().name()),
         _ => format!("{} and ", spec.activation().name()),
     };
     writeln!(
         out,
         "  network   {spec}, {activation}{}, {} parameters ({}), {} init",
         spec.task().output_function(),
-        grouped(spec.parameters()),
+        grouped(spec.trainable()),
         bytes(4 * spec.parameters()),
         config.init.name(),
     )?;
@@ -358,7 +359,7 @@ pub struct TrainReport<'a> {
     pub test_items: Option<usize>,
     /// The widths, as `784-100-10`.
     pub network: String,
-    /// The number of parameters.
+    /// The number of parameters that are trained.
     pub parameters: usize,
     /// Every setting of the run.
     pub config: &'a TrainConfig,
@@ -439,7 +440,7 @@ impl<'a> TrainReport<'a> {
             validation_items: data.validation.as_ref().map(Dataset::items),
             test_items: data.test.as_ref().map(Dataset::items),
             network: outcome.model.spec.to_string(),
-            parameters: outcome.model.spec.parameters(),
+            parameters: outcome.model.spec.trainable(),
             config,
             range_test: close.range_test,
             threads: workers.threads(),

@@ -23,7 +23,8 @@ pub fn spec_for(config: &TrainConfig, data: &Splits) -> Result<Spec> {
     config.check_data(train)?;
     let (features, outputs) = (train.features(), train.outputs());
     let spec = Spec::new(features, &config.hidden, outputs, config.activation)?;
-    Ok(spec.for_task(train.task()))
+    let spec = spec.for_task(train.task());
+    spec.with_batch_norm(config.batch_norm)
 }
 
 /// How items of `train` become inputs; under the scaling of the model that a run began from, where that is asked for.

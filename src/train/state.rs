@@ -86,14 +86,20 @@ impl State {
     /// [`Error::Config`] when `model` is another network.
     pub fn warm_start(spec: &Spec, config: &TrainConfig, model: &Model) -> Result<State> {
         if *spec != model.spec {
-            let words = |spec: &Spec| match spec.task() {
-                Task::Classification => format!("{spec}, {}", spec.activation().name()),
-                task => format!("{spec}, {}, {}", spec.activation().name(), task.name()),
+            let words = |spec: &Spec| {
+                let mut words = format!("{spec}, {}", spec.activation().name());
+                if spec.batch_norm() {
+                    words += ", batch norm";
+                }
+                match spec.task() {
+                    Task::Classification => words,
+                    task => format!("{words}, {}", task.name()),
+                }
             };
             let ends = |spec: &Spec| (spec.inputs(), spec.outputs());
             let hint = match ends(spec) == ends(&model.spec) {
                 true => {
-                    "leave --hidden, --activation and --task out to train the model's own network"
+                    "leave --hidden, --activation, --batch-norm and --task out to train the model's own network"
                 }
                 false => {
                     "a model goes on with data of as many features and classes as it began with"

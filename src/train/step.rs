@@ -17,6 +17,7 @@ use crate::compute::shared::SharedBuffer;
 use crate::data::{Dataset, Preprocessing};
 use crate::error::Result;
 use crate::nn::loss::Loss;
+use crate::nn::network::Part;
 use crate::nn::{Activations, Network, Noise, Spec, TargetsMut};
 use crate::optim::{Rule, Step};
 use crate::schedule::Schedule;
@@ -279,14 +280,16 @@ impl Stepper {
                     self.noise.draw(&self.activations, step, rows.clone());
                     clock.end(Phase::Noise);
                 }
-                self.network.forward(&self.activations, rows.clone());
-                clock.end(Phase::Forward);
+                let mut end = |part| clock.end(phase(part, Phase::Forward));
+                self.network
+                    .forward_in_parts(&self.activations, rows.clone(), &mut end);
                 let losses = self.losses.write(rows.clone());
                 self.network
                     .loss(&self.activations, rows.clone(), &self.loss, mean, losses);
                 clock.end(Phase::Loss);
-                self.network.backward(&self.activations, rows);
-                clock.end(Phase::Backward);
+                let mut end = |part| clock.end(phase(part, Phase::Backward));
+                self.network
+                    .backward_in_parts(&self.activations, rows, &mut end);
             }
         });
         if member.leads() {
@@ -412,6 +415,14 @@ impl Stepper {
         let mut average = self.network.slot(self.rule.slots().len() - 1);
         self.network.fill_idle(&mut average);
         Some(average)
+    }
+}
+
+/// The phase of a part of the way through the `layers`, forward or back.
+fn phase(part: Part, layers: Phase) -> Phase {
+    match part {
+        Part::Layers => layers,
+        Part::Normalization => Phase::Normalization,
     }
 }
 

@@ -8,6 +8,7 @@ mod bad_archives;
 mod bad_files;
 mod bad_models;
 mod bad_settings;
+mod batch_norm;
 mod class_names;
 mod convert;
 mod data_sets;

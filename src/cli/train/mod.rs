@@ -64,6 +64,9 @@ pub struct TrainArgs {
     /// Activation of the hidden layers
     #[arg(long, help_heading = "Network", default_value = Activation::default().name(), value_parser = named(Activation::ALL, Activation::name))]
     activation: Activation,
+    /// Batch normalisation of every hidden layer, over shards of up to 64 samples of a batch
+    #[arg(long, help_heading = "Network")]
+    batch_norm: bool,
     /// Initial weights; auto is he before relu and its relatives from leaky-relu to softplus, lecun
     /// before scaled-tanh, and xavier elsewhere
     #[arg(long, help_heading = "Network", default_value = Init::default().name(), value_parser = named(Init::ALL, Init::name))]

@@ -56,6 +56,7 @@ impl TrainArgs {
             "scale": train.scale => self.scale;
             "hidden": train.hidden => self.hidden.0.clone();
             "activation": train.activation => self.activation;
+            "batch_norm": train.batch_norm => self.batch_norm;
             "init": train.init => self.init;
             "init_range": train.init_range => self.init_range;
             "bias_init": train.bias_init => self.bias_init;
@@ -114,6 +115,7 @@ impl TrainArgs {
         take! { untold,
             "hidden": settings.train.hidden => hidden;
             "activation": settings.train.activation => model.spec.activation();
+            "batch_norm": settings.train.batch_norm => model.spec.batch_norm();
             "task": settings.train.task.task => model.spec.task();
             "scale": settings.train.scale => Scale::Model;
         }

@@ -3,8 +3,9 @@
 //! Layer l has two `f32` tensors, `layers.l.weight [in, out]` and `layers.l.bias [out]`, l from 0 at the
 //! inputs; with batch normalisation hidden layers have `layers.l.norm.weight`, `.running_mean` and `.running_var`,
 //! `[out]` each, beside them. The file's metadata has one key, `perceptor`, whose value is a JSON object: `format`,
-//! `layers` (the widths from inputs to classes), `activation`, `batch_norm` where there is such, `scaling` (`offset`,
-//! `factor`) and `provenance`. One key and not several, so that the same model always is the same bytes.
+//! `layers` (the widths from inputs to outputs), `task` where it is another than classification, `activation`,
+//! `batch_norm` where there is such, `scaling` (`offset`, `factor`), `class_names` where classes have some, and
+//! `provenance`. One key and not several, so that the same model always is the same bytes.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -14,12 +15,13 @@ use serde::{Deserialize, Serialize};
 use crate::config::TrainConfig;
 use crate::data::mmap::Bytes;
 use crate::data::scaling::check_finite;
-use crate::data::{IdxFile, Preprocessing, Scaling, Splits};
+use crate::data::{ClassNames, IdxFile, Preprocessing, Scaling, Splits, Task};
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
+use crate::nn::loss::Loss;
 use crate::nn::{Activation, Spec, batch_norm};
 use crate::tensors::{self, Kind, Layout, TensorFile};
-use crate::train::EpochMetrics;
+use crate::train::{EpochMetrics, Origin, Score};
 
 /// What a model file is. Files of weights that others wrote are refused with the way to bring them here.
 pub(crate) const KIND: Kind = Kind {
@@ -33,12 +35,14 @@ pub(crate) const KIND: Kind = Kind {
 /// A trained network with all it takes to use it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
-    /// Layer sizes and activation.
+    /// Layer sizes, activation and task.
     pub spec: Spec,
     /// How elements become inputs.
     pub scaling: Scaling,
     /// The flat buffer, `[parameters]`.
     pub parameters: Vec<f32>,
+    /// What the classes are called; none where nobody said.
+    pub class_names: Option<ClassNames>,
     /// Where it comes from; none where it was trained by another program, whose file does not say.
     pub provenance: Option<Provenance>,
 }
@@ -57,32 +61,50 @@ pub struct Provenance {
     pub config: TrainConfig,
     /// Items trained on.
     pub train_items: usize,
-    /// Mean loss over the last epoch, in nats.
+    /// XXH3 of the parameters of the model that training began from, in hexadecimal; none where they were drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_from: Option<String>,
+    /// The epoch that the model is from, counted from 1, where that was picked by validation data; else none, and it is
+    /// from the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_epoch: Option<usize>,
+    /// Mean loss over its epoch.
     pub train_loss: f64,
-    /// Mean loss on the test set after it, in nats.
+    /// Mean loss on the validation set after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_loss: Option<f64>,
+    /// Accuracy on the validation set after it, 0 to 1; none in regression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_accuracy: Option<f64>,
+    /// Mean loss on the test set after it.
     pub test_loss: Option<f64>,
-    /// Accuracy on the test set after it, 0 to 1.
+    /// Accuracy on the test set after it, 0 to 1; none in regression.
     pub test_accuracy: Option<f64>,
 }
 
 impl Provenance {
-    /// What is known at the end of a run of at least one epoch.
+    /// What is known at the end of a run: what the epoch of the model came to, and the model on the test set.
     pub(crate) fn new(
         config: &TrainConfig,
         data: &Splits,
         engine: &str,
-        epochs: &[EpochMetrics],
+        (epoch, test): (&EpochMetrics, Option<Score>),
+        origin: Option<Origin>,
     ) -> Provenance {
-        let last = &epochs[epochs.len() - 1];
+        let picked = config.validation.early_stop.is_some();
         Provenance {
             version: crate::VERSION.to_owned(),
             revision: crate::REVISION.to_owned(),
             engine: engine.to_owned(),
             config: config.clone(),
             train_items: data.train.items(),
-            train_loss: last.train_loss,
-            test_loss: last.test_loss,
-            test_accuracy: last.test_accuracy,
+            init_from: origin.map(|origin| origin.parameters),
+            best_epoch: picked.then_some(epoch.epoch),
+            train_loss: epoch.train_loss,
+            validation_loss: epoch.validation_loss,
+            validation_accuracy: epoch.validation_accuracy,
+            test_loss: test.map(|test| test.loss),
+            test_accuracy: test.and_then(|test| test.accuracy),
         }
     }
 }
@@ -92,10 +114,14 @@ impl Provenance {
 pub(crate) struct Metadata {
     format: u32,
     pub layers: Vec<usize>,
+    #[serde(default, skip_serializing_if = "Task::is_default")]
+    pub task: Task,
     pub activation: Activation,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub batch_norm: bool,
     pub scaling: Scaling,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_names: Option<ClassNames>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provenance: Option<Provenance>,
 }
@@ -152,8 +178,51 @@ impl Model {
             spec,
             scaling: self.scaling,
             parameters,
+            class_names: self.class_names.clone(),
             provenance: self.provenance.clone(),
         })
+    }
+
+    /// What evaluation measures: the loss that it was trained by, without weights and against the truth as it is, or the
+    /// usual one of its task where it does not say.
+    pub fn loss(&self) -> Loss {
+        let task = self.spec.task();
+        let config = self
+            .provenance
+            .as_ref()
+            .map(|provenance| &provenance.config.task);
+        match config.filter(|config| config.task == task) {
+            Some(config) => config.plain_loss(),
+            None => Loss::of(task),
+        }
+    }
+
+    /// Holds the names of classes in `path`, beside labels, against those of this model.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when the file cannot be read or a class has two names, [`Error::Io`] as [`ClassNames::read`].
+    pub fn check_class_names(&self, path: &Path) -> Result<()> {
+        let names = ClassNames::read(path)?;
+        let Some(own) = &self.class_names else {
+            return Ok(());
+        };
+        let name = |names: &ClassNames, class: usize| match names.names().get(class) {
+            Some(name) => format!("{name:?}"),
+            None => "not there".to_owned(),
+        };
+        let classes = 0..own.names().len().max(names.names().len());
+        let pairs = classes.map(|class| (class, name(&names, class), name(own, class)));
+        match pairs.into_iter().find(|(_, found, own)| found != own) {
+            None => Ok(()),
+            Some((class, found, own)) => Err(Error::Data(
+                Refusal::new(
+                    path.display(),
+                    format!("class {class} is {found}"),
+                    format!("{own}, as in the model"),
+                )
+                .hint("these labels may count the classes in another order than the model does"),
+            )),
+        }
     }
 
     /// What is done to items before this network sees them.
@@ -177,9 +246,11 @@ impl Model {
         let metadata = Metadata {
             format: KIND.format,
             layers: self.spec.sizes(),
+            task: self.spec.task(),
             activation: self.spec.activation(),
             batch_norm: self.spec.batch_norm(),
             scaling: self.scaling,
+            class_names: self.class_names.clone(),
             provenance: self.provenance.clone(),
         };
         serde_json::to_string(&metadata).expect("plain data is always JSON")
@@ -204,11 +275,13 @@ impl Model {
         let metadata: Metadata = file.metadata()?;
         metadata.check(&file)?;
         let spec = file.spec(&metadata.layers, metadata.activation, metadata.batch_norm)?;
+        let spec = spec.for_task(metadata.task);
         file.check_count(&spec, 1)?;
         Ok(Model {
             parameters: file.flat(&spec, &Layout::own(spec.layers().len()))?,
             spec,
             scaling: metadata.scaling,
+            class_names: metadata.class_names,
             provenance: metadata.provenance,
         })
     }
@@ -218,10 +291,17 @@ impl Metadata {
     /// Holds its numbers against what they can be.
     pub(crate) fn check(&self, file: &TensorFile) -> Result<()> {
         let Scaling { offset, factor } = self.scaling;
-        if offset.is_finite() && factor.is_finite() {
-            return Ok(());
+        if !(offset.is_finite() && factor.is_finite()) {
+            return Err(file.refuse(format!("scaling {offset}, {factor}"), "finite numbers"));
         }
-        Err(file.refuse(format!("scaling {offset}, {factor}"), "finite numbers"))
+        let classes = self.layers.last().copied().unwrap_or(0);
+        match &self.class_names {
+            Some(names) if names.names().len() != classes => {
+                let found = format!("{} class names", names.names().len());
+                Err(file.refuse(found, &format!("{classes}, one a class")))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -239,13 +319,18 @@ mod tests {
                 offset: 0.1,
                 factor: 1.0 / 255.0,
             },
+            class_names: None,
             provenance: Some(Provenance {
                 version: "0".to_owned(),
                 revision: "0".to_owned(),
                 engine: "none".to_owned(),
                 config: TrainConfig::default(),
                 train_items: 1,
+                init_from: None,
+                best_epoch: Some(3),
                 train_loss: 0.1 + 0.2,
+                validation_loss: None,
+                validation_accuracy: Some(2.0 / 3.0),
                 test_loss: None,
                 test_accuracy: Some(1.0 / 3.0),
             }),

@@ -23,8 +23,93 @@ pub struct Reference {
     /// Whether every hidden layer is normalised. [`Reference::affine_outputs`] and [`Reference::loss`] do so by the running
     /// statistics, as in evaluation; [`Reference::gradient`] is for networks without.
     pub batch_norm: bool,
+    /// Layers that a shard too is normalised by running statistics in, as frozen ones are.
+    pub frozen: Vec<usize>,
     /// The flat buffer, `[parameters]`.
     pub parameters: Vec<f64>,
+    /// What the outputs of each hidden layer are multiplied by on their way to the next, `[out_l]` for each: 0 where a unit
+    /// is dropped. Empty where there is no dropout.
+    pub masks: Vec<Vec<f64>>,
+}
+
+/// What is minimised for one sample, as a function of the last layer's outputs.
+#[derive(Debug, Clone, Copy)]
+pub enum Objective<'a> {
+    /// Cross-entropy of the softmax against `(1 − smoothing) · onehot(label) + smoothing / classes`, in nats.
+    CrossEntropy {
+        /// The true class.
+        label: usize,
+        /// The share of the truth that is spread over all classes.
+        smoothing: f64,
+    },
+    /// The mean of `−t ln p − (1 − t) ln(1 − p)` with `p = 1 / (1 + e⁻ᶻ)` over these truths of 0 and 1, in nats.
+    BinaryCrossEntropy(&'a [f64]),
+    /// The mean of `(z − t)²` over these numbers.
+    SquaredError(&'a [f64]),
+    /// The mean over these numbers of `½ (z − t)²` up to a distance, and of the tangent there beyond it.
+    Huber(&'a [f64], f64),
+}
+
+impl Objective<'_> {
+    /// Shapes: `z [outputs]`.
+    fn loss(self, z: &[f64]) -> f64 {
+        match self {
+            Objective::CrossEntropy { label, smoothing } => {
+                let truth = truth(label, smoothing, z.len());
+                let terms = truth.iter().zip(log_softmax(z));
+                terms.map(|(t, ln_p)| -t * ln_p).sum()
+            }
+            Objective::BinaryCrossEntropy(t) => mean(z, t, |z, t| {
+                let p = 1.0 / (1.0 + (-z).exp());
+                -t * p.ln() - (1.0 - t) * (1.0 - p).ln()
+            }),
+            Objective::SquaredError(t) => mean(z, t, |z, t| (z - t).powi(2)),
+            Objective::Huber(t, delta) => mean(z, t, |z, t| match (z - t).abs() {
+                near if near <= delta => near.powi(2) / 2.0,
+                far => delta * far - delta.powi(2) / 2.0,
+            }),
+        }
+    }
+
+    /// Its gradient.
+    ///
+    /// Shapes: `z [outputs]`; gives `[outputs]`.
+    fn gradient(self, z: &[f64]) -> Vec<f64> {
+        let each = |t: &[f64], slope: &dyn Fn(f64, f64) -> f64| {
+            let slopes = z.iter().zip(t).map(|(&z, &t)| slope(z, t));
+            slopes.map(|slope| slope / z.len() as f64).collect()
+        };
+        match self {
+            Objective::CrossEntropy { label, smoothing } => {
+                let truth = truth(label, smoothing, z.len());
+                let terms = truth.iter().zip(log_softmax(z));
+                terms.map(|(t, ln_p)| ln_p.exp() - t).collect()
+            }
+            Objective::BinaryCrossEntropy(t) => each(t, &|z, t| 1.0 / (1.0 + (-z).exp()) - t),
+            Objective::SquaredError(t) => each(t, &|z, t| 2.0 * (z - t)),
+            Objective::Huber(t, delta) => each(t, &|z, t| (z - t).clamp(-delta, delta)),
+        }
+    }
+}
+
+/// The truth as a distribution over `classes`.
+fn truth(label: usize, smoothing: f64, classes: usize) -> Vec<f64> {
+    let mut truth = vec![smoothing / classes as f64; classes];
+    truth[label] += 1.0 - smoothing;
+    truth
+}
+
+/// The mean of `f` over pairs.
+fn mean(z: &[f64], t: &[f64], f: impl Fn(f64, f64) -> f64) -> f64 {
+    let terms = z.iter().zip(t).map(|(&z, &t)| f(z, t));
+    terms.sum::<f64>() / z.len() as f64
+}
+
+/// `z − ln Σ eᶻ`.
+fn log_softmax(z: &[f64]) -> Vec<f64> {
+    let largest = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = z.iter().map(|z| (z - largest).exp()).sum();
+    z.iter().map(|z| z - largest - sum.ln()).collect()
 }
 
 impl Reference {
@@ -71,6 +156,15 @@ impl Reference {
         }
     }
 
+    /// What the layer behind hidden layer `layer` takes, for the affine outputs `z` of that.
+    fn hidden_outputs(&self, layer: usize, z: &[f64]) -> Vec<f64> {
+        let y = z.iter().map(|&z| self.activate(z));
+        match self.masks.get(layer) {
+            None => y.collect(),
+            Some(mask) => y.zip(mask).map(|(y, m)| y * m).collect(),
+        }
+    }
+
     /// Where layer `layer` starts in the flat buffer.
     fn start(&self, layer: usize) -> usize {
         // A row of biases, and three of batch normalisation.
@@ -91,7 +185,7 @@ impl Reference {
             let start = self.start(layer);
             let input = match outputs.last() {
                 None => x.to_vec(),
-                Some(z) => z.iter().map(|&z| self.activate(z)).collect(),
+                Some(z) => self.hidden_outputs(layer - 1, z),
             };
             let z = (0..fan_out)
                 .map(|j| {
@@ -112,11 +206,16 @@ impl Reference {
     ///
     /// Shapes: `x [inputs]`.
     pub fn loss(&self, x: &[f64], label: usize) -> f64 {
+        let smoothing = 0.0;
+        self.loss_of(x, Objective::CrossEntropy { label, smoothing })
+    }
+
+    /// The objective for one sample.
+    ///
+    /// Shapes: `x [inputs]`.
+    pub fn loss_of(&self, x: &[f64], objective: Objective) -> f64 {
         let outputs = self.affine_outputs(x);
-        let logits = &outputs[outputs.len() - 1];
-        let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let sum: f64 = logits.iter().map(|z| (z - largest).exp()).sum();
-        sum.ln() + largest - logits[label]
+        objective.loss(&outputs[outputs.len() - 1])
     }
 
     /// The gradient of the loss of one sample by backpropagation
@@ -124,24 +223,23 @@ impl Reference {
     ///
     /// Shapes: `x [inputs]`; gives `[parameters]`.
     pub fn gradient(&self, x: &[f64], label: usize) -> Vec<f64> {
+        let smoothing = 0.0;
+        self.gradient_of(x, Objective::CrossEntropy { label, smoothing })
+    }
+
+    /// [`Reference::gradient`] of any objective.
+    ///
+    /// Shapes: `x [inputs]`; gives `[parameters]`.
+    pub fn gradient_of(&self, x: &[f64], objective: Objective) -> Vec<f64> {
         let outputs = self.affine_outputs(x);
         let mut gradient = vec![0.0; self.parameters.len()];
-        let logits = &outputs[outputs.len() - 1];
-        let sum: f64 = logits.iter().map(|z| (z - logits[label]).exp()).sum();
-        let mut dz: Vec<f64> = logits
-            .iter()
-            .enumerate()
-            .map(|(class, z)| (z - logits[label]).exp() / sum - f64::from(u8::from(class == label)))
-            .collect();
+        let mut dz = objective.gradient(&outputs[outputs.len() - 1]);
         for layer in (0..self.sizes.len() - 1).rev() {
             let (fan_in, fan_out) = (self.sizes[layer], self.sizes[layer + 1]);
             let start = self.start(layer);
             let input: Vec<f64> = match layer {
                 0 => x.to_vec(),
-                _ => outputs[layer - 1]
-                    .iter()
-                    .map(|&z| self.activate(z))
-                    .collect(),
+                _ => self.hidden_outputs(layer - 1, &outputs[layer - 1]),
             };
             let mut dx = vec![0.0; fan_in];
             for j in 0..fan_out {
@@ -152,6 +250,9 @@ impl Reference {
                 }
             }
             if layer > 0 {
+                if let Some(mask) = self.masks.get(layer - 1) {
+                    dx.iter_mut().zip(mask).for_each(|(d, m)| *d *= m);
+                }
                 let before = outputs[layer - 1].iter().zip(&dx);
                 dz = before
                     .map(|(&z, d)| d * self.activate_derivative(z))
@@ -165,13 +266,21 @@ impl Reference {
     ///
     /// Shapes: `x [inputs]`; gives `[parameters]`.
     pub fn gradient_by_differences(&self, x: &[f64], label: usize, h: f64) -> Vec<f64> {
+        let smoothing = 0.0;
+        self.differences_of(x, Objective::CrossEntropy { label, smoothing }, h)
+    }
+
+    /// [`Reference::gradient_by_differences`] of any objective.
+    ///
+    /// Shapes: `x [inputs]`; gives `[parameters]`.
+    pub fn differences_of(&self, x: &[f64], objective: Objective, h: f64) -> Vec<f64> {
         let mut moved = self.clone();
         (0..self.parameters.len())
             .map(|at| {
                 moved.parameters[at] = self.parameters[at] + h;
-                let above = moved.loss(x, label);
+                let above = moved.loss_of(x, objective);
                 moved.parameters[at] = self.parameters[at] - h;
-                let below = moved.loss(x, label);
+                let below = moved.loss_of(x, objective);
                 moved.parameters[at] = self.parameters[at];
                 (above - below) / (2.0 * h)
             })

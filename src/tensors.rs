@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Refusal, Result};
+use crate::nn::spec::layer_name;
 use crate::nn::{Activation, Layer, Spec};
 
 /// The key of our metadata, in safetensors files and in what they are exported to.
@@ -53,7 +54,7 @@ impl Layout {
     /// Our own.
     pub fn own(layers: usize) -> Layout {
         Layout {
-            stems: (0..layers).map(|layer| format!("layers.{layer}")).collect(),
+            stems: (0..layers).map(layer_name).collect(),
             outputs_first: false,
             ending: String::new(),
         }

@@ -15,7 +15,8 @@ use perceptor::data::idx::{ElementType, Header};
 use perceptor::data::mmap::Bytes;
 use perceptor::data::{Dataset, IdxFile, Preprocessing, Scale, Scaling};
 use perceptor::nn::init::initial_parameters;
-use perceptor::nn::{Activation, Init, Spec};
+use perceptor::nn::loss::{CrossEntropy, Loss};
+use perceptor::nn::{Activation, Dropout, Init, Noise, Spec};
 use perceptor::optim::{Optimizer, Rule};
 use perceptor::schedule::Schedule;
 use perceptor::train::Stepper;
@@ -127,6 +128,20 @@ fn a_step_allocates_nothing_after_the_first() {
                 let stepper =
                     Stepper::new(&spec, &start, preprocessing, engine, rule, schedule, rows);
                 let mut stepper = stepper.expect("an engine that is here");
+                // With all noise and weights there are in two of the networks.
+                if hidden.len() < 2 {
+                    let noise = Noise {
+                        seed: 1,
+                        inputs: 0.1,
+                        input_dropout: Dropout::new(0.2),
+                        dropout: Dropout::new(0.5),
+                    };
+                    stepper.set_noise(noise).expect("memory");
+                    stepper.set_loss(Loss::CrossEntropy(CrossEntropy {
+                        smoothing: 0.1,
+                        class_weights: Some(vec![2.0; 10]),
+                    }));
+                }
                 let batch: Vec<u32> = (0..rows as u32).collect();
                 let mut after_first = 0;
                 let order = batch.repeat(steps);

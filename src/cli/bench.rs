@@ -13,13 +13,13 @@ use perceptor::config::{LearningRate, OptimizerConfig, OptimizerName};
 use perceptor::data::Splits;
 use perceptor::nn::Activation;
 use perceptor::report::benchmark::{write_json, write_markdown, write_text};
-use perceptor::train::trainer::spec_for;
+use perceptor::train::prepare::spec_for;
 use perceptor::{Error, Refusal, TrainConfig};
 
 use super::engine::{Tell, choose};
 use super::source::DataArgs;
 use super::time_to;
-use super::{Failure, Hidden, named, parse_hidden};
+use super::{Failure, Hidden, named, parse_accuracy, parse_hidden};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -158,17 +158,6 @@ enum BenchFormat {
     Text,
     Json,
     Markdown,
-}
-
-/// `0.975` or `97.5%`.
-fn parse_accuracy(text: &str) -> Result<f64, String> {
-    let (number, whole) = match text.strip_suffix('%') {
-        Some(percent) => (percent.trim(), 100.0),
-        None => (text, 1.0),
-    };
-    let share = number.parse::<f64>().map(|number| number / whole);
-    let share = share.ok().filter(|share| *share > 0.0 && *share <= 1.0);
-    share.ok_or_else(|| "expected above 0 and up to 1, as 0.975 or 97.5%".to_owned())
 }
 
 impl BenchArgs {

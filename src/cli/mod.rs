@@ -5,6 +5,7 @@
 //! Results go to stdout, everything else to stderr.
 
 mod bench;
+mod convert;
 mod digits;
 mod doctor;
 #[cfg(feature = "fetch")]
@@ -44,6 +45,7 @@ Examples:
 const DATA_EXAMPLES: &str = "\
 Examples:
   perceptor data fetch mnist               real MNIST into data/mnist; without a name, what there is
+  perceptor data convert table.csv --labels species --out DIR    CSV, NPY, NPZ or PNG to IDX
   perceptor data inspect DIR               what is in a folder or a file, with a few items drawn
   perceptor data digits --out digits       write a data set of generated digits";
 
@@ -85,7 +87,7 @@ enum Command {
     Export(export::ExportArgs),
     Import(import::ImportArgs),
     Bench(bench::BenchArgs),
-    /// Fetch, make and look at data sets
+    /// Fetch, make, convert and look at data sets
     #[command(subcommand, before_help = DATA_EXAMPLES)]
     Data(DataCommand),
     Doctor(doctor::DoctorArgs),
@@ -94,6 +96,7 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum DataCommand {
     Fetch(fetch::FetchArgs),
+    Convert(Box<convert::ConvertArgs>),
     Digits(digits::DigitsArgs),
     Inspect(inspect::InspectArgs),
 }
@@ -131,6 +134,17 @@ fn parse_hidden(text: &str) -> Result<Hidden, String> {
         .map_err(|_| "expected widths joined by commas, as 512,256, or none".to_owned())
 }
 
+/// `0.975` or `97.5%`.
+fn parse_accuracy(text: &str) -> Result<f64, String> {
+    let (number, whole) = match text.strip_suffix('%') {
+        Some(percent) => (percent.trim(), 100.0),
+        None => (text, 1.0),
+    };
+    let share = number.parse::<f64>().map(|number| number / whole);
+    let share = share.ok().filter(|share| *share > 0.0 && *share <= 1.0);
+    share.ok_or_else(|| "expected above 0 and up to 1, as 0.975 or 97.5%".to_owned())
+}
+
 /// What ends a command early.
 #[derive(Debug)]
 enum Failure {
@@ -163,7 +177,8 @@ impl From<serde_json::Error> for Failure {
 /// Parses the command line, runs the command, and says how it ended.
 pub fn run() -> ExitCode {
     signals::heed_cut_files();
-    let matches = Cli::command().get_matches();
+    let command = Cli::command().mut_subcommand("train", train::common_first);
+    let matches = command.get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     // What was typed after the command's name, with whether it was typed at all.
     let (_, typed) = matches.subcommand().expect("the parser asks for a command");
@@ -175,6 +190,7 @@ pub fn run() -> ExitCode {
         Command::Import(args) => args.run(),
         Command::Bench(args) => args.run(),
         Command::Data(DataCommand::Fetch(args)) => args.run(),
+        Command::Data(DataCommand::Convert(args)) => args.run(),
         Command::Data(DataCommand::Digits(args)) => args.run(),
         Command::Data(DataCommand::Inspect(args)) => args.run(),
         Command::Doctor(args) => args.run(),

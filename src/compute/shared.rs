@@ -23,12 +23,14 @@ const HUGE_PAGE: usize = 2 << 20;
 pub trait Number: Copy + Send + Sync + sealed::Sealed {}
 impl Number for f32 {}
 impl Number for f64 {}
+impl Number for u16 {}
 impl Number for u32 {}
 
 mod sealed {
     pub trait Sealed {}
     impl Sealed for f32 {}
     impl Sealed for f64 {}
+    impl Sealed for u16 {}
     impl Sealed for u32 {}
 }
 
@@ -157,18 +159,18 @@ impl<T: Number> SharedBuffer<T> {
 /// Rows begin an odd number of cache lines apart, so that walking down a column does not fall on the same few
 /// sets of a cache. What lies between `width` and the stride is zero at first and never read as part of a row.
 #[derive(Debug)]
-pub struct Matrix {
-    values: SharedBuffer<f32>,
+pub struct Matrix<T = f32> {
+    values: SharedBuffer<T>,
     width: usize,
     stride: usize,
 }
 
-impl Matrix {
+impl<T: Number> Matrix<T> {
     /// Zeros.
     ///
     /// # Errors
     /// As [`SharedBuffer::zeroed`].
-    pub fn zeroed(rows: usize, width: usize) -> Result<Matrix> {
+    pub fn zeroed(rows: usize, width: usize) -> Result<Matrix<T>> {
         let stride = (width.div_ceil(LINE) | 1) * LINE;
         Ok(Matrix {
             values: SharedBuffer::zeroed(rows.saturating_mul(stride))?,
@@ -181,7 +183,7 @@ impl Matrix {
     ///
     /// # Safety
     /// As [`SharedBuffer::read`].
-    pub unsafe fn rows(&self, rows: Range<usize>) -> Rows<'_> {
+    pub unsafe fn rows(&self, rows: Range<usize>) -> Rows<'_, T> {
         let range = rows.start * self.stride..rows.end * self.stride;
         Rows {
             // SAFETY: the caller's promise.
@@ -195,7 +197,7 @@ impl Matrix {
     ///
     /// # Safety
     /// As [`SharedBuffer::write`].
-    pub unsafe fn rows_mut(&self, rows: Range<usize>) -> RowsMut<'_> {
+    pub unsafe fn rows_mut(&self, rows: Range<usize>) -> RowsMut<'_, T> {
         let range = rows.start * self.stride..rows.end * self.stride;
         RowsMut {
             // SAFETY: the caller's promise.
@@ -208,16 +210,16 @@ impl Matrix {
 
 /// Rows of a [`Matrix`]: `values [rows · stride]`, of which the first `width` of each stride are the row.
 #[derive(Debug, Clone, Copy)]
-pub struct Rows<'a> {
+pub struct Rows<'a, T = f32> {
     /// All of it, padding included.
-    pub values: &'a [f32],
+    pub values: &'a [T],
     /// Columns.
     pub width: usize,
-    /// Floats from one row to the next.
+    /// Numbers from one row to the next.
     pub stride: usize,
 }
 
-impl Rows<'_> {
+impl<T> Rows<'_, T> {
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.values.len() / self.stride
@@ -226,23 +228,23 @@ impl Rows<'_> {
 
 /// [`Rows`], to write.
 #[derive(Debug)]
-pub struct RowsMut<'a> {
+pub struct RowsMut<'a, T = f32> {
     /// All of it, padding included.
-    pub values: &'a mut [f32],
+    pub values: &'a mut [T],
     /// Columns.
     pub width: usize,
-    /// Floats from one row to the next.
+    /// Numbers from one row to the next.
     pub stride: usize,
 }
 
-impl RowsMut<'_> {
+impl<T> RowsMut<'_, T> {
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.values.len() / self.stride
     }
 
     /// The same rows, to read.
-    pub fn as_rows(&self) -> Rows<'_> {
+    pub fn as_rows(&self) -> Rows<'_, T> {
         Rows {
             values: self.values,
             width: self.width,
@@ -251,7 +253,7 @@ impl RowsMut<'_> {
     }
 
     /// The same rows, lent on.
-    pub fn reborrow(&mut self) -> RowsMut<'_> {
+    pub fn reborrow(&mut self) -> RowsMut<'_, T> {
         RowsMut {
             values: self.values,
             width: self.width,
@@ -260,7 +262,7 @@ impl RowsMut<'_> {
     }
 
     /// Each row in turn.
-    pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = &mut [f32]> {
+    pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = &mut [T]> {
         let width = self.width;
         let rows = self.values.chunks_exact_mut(self.stride);
         rows.map(move |row| &mut row[..width])
@@ -274,7 +276,7 @@ mod tests {
     #[test]
     fn rows_start_an_odd_number_of_lines_apart() {
         for width in 1..200 {
-            let matrix = Matrix::zeroed(3, width).expect("memory");
+            let matrix = Matrix::<f32>::zeroed(3, width).expect("memory");
             assert!(matrix.stride >= width && matrix.stride.is_multiple_of(LINE));
             assert_eq!(matrix.stride / LINE % 2, 1);
         }

@@ -4,23 +4,28 @@
 //! here are the data, which have their own checks, and the number of threads, which is an argument of the workers
 //! and changes no bit of the result.
 
+mod class_weight;
 mod optimizer;
 mod regularization;
 mod schedule;
+mod task;
 mod validation;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::class_weight::ClassWeight;
 pub use self::optimizer::{LearningRate, OptimizerConfig, OptimizerName};
 pub use self::regularization::RegularizationConfig;
 pub use self::schedule::ScheduleConfig;
-pub use self::validation::ValidationConfig;
+pub use self::task::{LossName, TaskConfig};
+pub use self::validation::{EarlyStop, Holdout, MaxTime, ValidationConfig};
 
 use crate::compute::Engine;
-use crate::data::Scale;
+use crate::data::{Dataset, Scale, Task};
 use crate::error::{Error, Refusal, Result};
 use crate::nn::init::{DEFAULT_RANGE, Start};
-use crate::nn::{Activation, Init};
+use crate::nn::loss::{CrossEntropy, Loss};
+use crate::nn::{Activation, Dropout, Init, Noise};
 use crate::schedule::Schedule;
 
 /// Twice of it is a number still.
@@ -31,6 +36,9 @@ const MAX_RANGE: f32 = 1e38;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TrainConfig {
+    /// What the network is to tell of an item.
+    #[serde(flatten)]
+    pub task: TaskConfig,
     /// Widths of the hidden layers; empty for softmax regression.
     pub hidden: Vec<usize>,
     /// The activation of every hidden layer.
@@ -45,6 +53,9 @@ pub struct TrainConfig {
     pub init_range: Option<f32>,
     /// What every bias starts at.
     pub bias_init: f32,
+    /// Layers that training leaves as they are, by their names in the model file: `layers.0`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freeze: Vec<String>,
     /// How elements become inputs.
     pub scale: Scale,
     /// Passes over the training set.
@@ -75,12 +86,14 @@ pub struct TrainConfig {
 impl Default for TrainConfig {
     fn default() -> TrainConfig {
         TrainConfig {
+            task: TaskConfig::default(),
             hidden: vec![100],
             activation: Activation::default(),
             batch_norm: false,
             init: Init::default(),
             init_range: None,
             bias_init: 0.0,
+            freeze: Vec::new(),
             scale: Scale::default(),
             epochs: 10,
             shuffle_window: None,
@@ -110,18 +123,68 @@ impl TrainConfig {
         }
     }
 
-    /// The same with what optimiser and schedule have by default where nothing was set, as it is recorded.
+    /// The same with what task, optimiser and schedule have by default where nothing was set, as it is recorded.
     pub fn resolved(&self) -> TrainConfig {
         TrainConfig {
+            task: self.task.resolved(),
             optimizer: self.optimizer.resolved(),
             schedule: self.schedule.resolved(self.epochs),
             ..self.clone()
         }
     }
 
-    /// Whether weights of inputs that are always zero move, and so cannot be left out.
+    /// What is minimised when `train` is learned.
+    ///
+    /// # Panics
+    /// When its task is another, or a class has no weight where weights are given.
+    pub fn loss(&self, train: &Dataset) -> Loss {
+        let plain = self.task.plain_loss();
+        if plain.task() != Task::Classification {
+            return plain;
+        }
+        let (labels, classes) = (train.labels(), train.outputs());
+        let weights = |by: &ClassWeight| by.weights(labels.iter().copied(), classes);
+        let weights = self.regularization.class_weight.as_ref().map(weights);
+        Loss::CrossEntropy(CrossEntropy {
+            smoothing: self.regularization.label_smoothing,
+            class_weights: weights,
+        })
+    }
+
+    /// What is done to inputs and hidden units in training.
+    pub fn noise(&self) -> Noise {
+        let regularization = &self.regularization;
+        Noise {
+            seed: self.seed,
+            inputs: regularization.input_noise,
+            input_dropout: Dropout::new(regularization.input_dropout),
+            dropout: Dropout::new(regularization.dropout),
+        }
+    }
+
+    /// Holds the settings against the data that are there.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for another task, and another number of class weights than classes.
+    pub fn check_data(&self, train: &Dataset) -> Result<()> {
+        let (found, expected) = (self.task.task, train.task());
+        if found != expected {
+            let expected = format!("{}, as the labels were read", expected.name());
+            return Err(Error::Config(Refusal::new(
+                "--task",
+                found.name(),
+                expected,
+            )));
+        }
+        match &self.regularization.class_weight {
+            Some(weights) => weights.check_classes(train.outputs()),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether weights of features that are zero in every item move, so that these cannot be left out.
     pub fn moves_idle_weights(&self) -> bool {
-        self.optimizer.rule().moves_idle_weights()
+        self.regularization.input_noise > 0.0 || self.optimizer.rule().moves_idle_weights()
     }
 
     /// The schedule of a run with `steps_an_epoch`.
@@ -143,7 +206,9 @@ impl TrainConfig {
     pub(crate) fn full() -> TrainConfig {
         TrainConfig {
             batch_norm: true,
+            task: TaskConfig::full(),
             init_range: Some(1.0),
+            freeze: vec![String::new()],
             shuffle_window: Some(1),
             optimizer: OptimizerConfig::full(),
             schedule: ScheduleConfig::full(),
@@ -206,10 +271,11 @@ impl TrainConfig {
         ];
         let demands = own
             .into_iter()
+            .chain(self.task.demands())
             .chain(self.optimizer.demands())
             .chain(self.schedule.demands(self.epochs))
-            .chain(self.regularization.demands())
-            .chain(self.validation.demands());
+            .chain(self.regularization.demands(self.task.task))
+            .chain(self.validation.demands(self.task.task));
         demands
             .map(Demand::check)
             .find(Result::is_err)

@@ -1,21 +1,321 @@
 //! What is held out of the training set, and when a run ends before its last epoch.
+//!
+//! Everything that is picked is picked on validation data: the epoch whose weights are kept, and the end. Values that
+//! are more than a number are written as they are typed: `0.1`, `5,0.001`, `10m`.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Demand;
+use crate::data::Task;
+use crate::error::{Error, Refusal, Result};
 
 /// The settings of validation; by default nothing is held out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct ValidationConfig {}
+pub struct ValidationConfig {
+    /// What [`crate::data::Splits::hold_out`] takes out of the training items as a validation set; none to take nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_split: Option<Holdout>,
+    /// When a run that no longer gets better ends, with the weights of its best epoch; none to train on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early_stop: Option<EarlyStop>,
+    /// The accuracy at which the run ends, above 0 and up to 1; none to train on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_accuracy: Option<f64>,
+    /// How long the run may take; none for as long as it needs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_time: Option<MaxTime>,
+}
 
 impl ValidationConfig {
     /// One with a value in every option that may be none, for the list of keys.
     pub(super) fn full() -> ValidationConfig {
-        ValidationConfig {}
+        ValidationConfig {
+            validation_split: Some(Holdout::Items(1)),
+            early_stop: Some(EarlyStop {
+                patience: 1,
+                min_delta: 0.0,
+            }),
+            target_accuracy: Some(1.0),
+            max_time: Some(MaxTime(Duration::from_secs(1))),
+        }
     }
 
-    pub(super) fn demands(&self) -> Vec<Demand> {
-        Vec::new()
+    /// Holds the settings against the sets that there are.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for one that needs a set which is not there.
+    pub fn check_sets(&self, validation: bool, test: bool) -> Result<()> {
+        let refuse = |flag: &str, found: &str, expected: &str| {
+            let refusal = Refusal::new(flag, found, expected);
+            Err(Error::Config(refusal.hint(
+                "hold some of the training items out, as with --validation-split 0.1",
+            )))
+        };
+        if let (Some(holdout), false) = (self.validation_split, validation) {
+            let found = format!("{holdout} of training items that are all together");
+            return refuse(
+                "--validation-split",
+                &found,
+                "sets that `Splits::hold_out` gives",
+            );
+        }
+        if self.early_stop.is_some() && !validation {
+            let expected = "--validation-split, or --validation-images and --validation-labels";
+            return refuse("--early-stop", "given without a validation set", expected);
+        }
+        if self.target_accuracy.is_some() && !validation && !test {
+            let found = "given without a validation or test set";
+            return refuse("--target-accuracy", found, "one to measure it on");
+        }
+        Ok(())
+    }
+
+    pub(super) fn demands(&self, task: Task) -> Vec<Demand> {
+        let mut demands = Vec::new();
+        if let Some(holdout) = self.validation_split {
+            let met = match holdout {
+                Holdout::Fraction(share) => share > 0.0 && share < 1.0,
+                Holdout::Items(items) => (1..=u32::MAX as usize).contains(&items),
+            };
+            demands.push(Demand::new(
+                met,
+                "--validation-split",
+                holdout,
+                "a share above 0 and below 1, or a number of items",
+            ));
+        }
+        if let Some(stop) = self.early_stop {
+            let met = stop.patience >= 1 && stop.min_delta.is_finite() && stop.min_delta >= 0.0;
+            demands.push(Demand::new(met, "--early-stop", stop, EARLY_STOP));
+        }
+        if let Some(accuracy) = self.target_accuracy {
+            demands.push(Demand::new(
+                accuracy > 0.0 && accuracy <= 1.0,
+                "--target-accuracy",
+                accuracy,
+                "above 0 and up to 1",
+            ));
+            demands.push(Demand::new(
+                task != Task::Regression,
+                "--target-accuracy",
+                format!("{accuracy} with --task regression"),
+                "a task that has an accuracy",
+            ));
+        }
+        if let Some(time) = self.max_time {
+            demands.push(Demand::new(
+                !time.0.is_zero(),
+                "--max-time",
+                time,
+                "a time above 0",
+            ));
+        }
+        demands
+    }
+}
+
+/// How much of a training set is held out.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Holdout {
+    /// So many items.
+    Items(usize),
+    /// This share of the items, rounded to the nearest number of them.
+    Fraction(f64),
+}
+
+impl Holdout {
+    /// The number of items held out of `items`.
+    pub fn of(self, items: usize) -> usize {
+        match self {
+            Holdout::Items(count) => count,
+            Holdout::Fraction(share) => (share * items as f64).round() as usize,
+        }
+    }
+}
+
+/// `5000`, `0.1`: a fraction always has a point.
+impl fmt::Display for Holdout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Holdout::Items(count) => write!(f, "{count}"),
+            Holdout::Fraction(share) => write!(f, "{share:?}"),
+        }
+    }
+}
+
+impl FromStr for Holdout {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Holdout, String> {
+        let items = text.parse().ok().map(Holdout::Items);
+        let fraction = || text.parse().ok().map(Holdout::Fraction);
+        let found = items.or_else(fraction);
+        found.ok_or_else(|| "expected a share, as 0.1, or a number of items, as 5000".to_owned())
+    }
+}
+
+/// When a run that no longer gets better ends.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "String")]
+pub struct EarlyStop {
+    /// Epochs in a row without a better one, after which the run ends; at least 1.
+    pub patience: usize,
+    /// What an epoch must be better by to count, in what is watched: a share of the items for an accuracy.
+    pub min_delta: f64,
+}
+
+const EARLY_STOP: &str = "a number of epochs, at least 1, and perhaps the least that counts as better, at least 0, as 5,0.001";
+
+/// `5`, `5,0.001`.
+impl fmt::Display for EarlyStop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.min_delta {
+            0.0 => write!(f, "{}", self.patience),
+            delta => write!(f, "{},{delta}", self.patience),
+        }
+    }
+}
+
+impl FromStr for EarlyStop {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<EarlyStop, String> {
+        let (patience, delta) = text.split_once(',').unwrap_or((text, "0"));
+        let stop = || {
+            Some(EarlyStop {
+                patience: patience.trim().parse().ok()?,
+                min_delta: delta.trim().parse().ok()?,
+            })
+        };
+        stop().ok_or_else(|| format!("expected {EARLY_STOP}"))
+    }
+}
+
+/// How long a run may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "String")]
+pub struct MaxTime(pub Duration);
+
+/// `10m`, `1h 30m`.
+impl fmt::Display for MaxTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_duration(self.0).fmt(f)
+    }
+}
+
+impl FromStr for MaxTime {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<MaxTime, String> {
+        let time = humantime::parse_duration(text);
+        time.map(MaxTime)
+            .map_err(|_| "expected a time with its unit, as 90s, 10m or 1h 30m".to_owned())
+    }
+}
+
+/// As it may stand in a file: `"5,0.001"`, or `5`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Text(String),
+    Number(u32),
+}
+
+impl Written {
+    fn parse<T: FromStr<Err = String>>(self) -> Result<T, String> {
+        let text = match self {
+            Written::Text(text) => text,
+            Written::Number(number) => number.to_string(),
+        };
+        text.parse()
+            .map_err(|expected| format!("{text:?}, {expected}"))
+    }
+}
+
+impl TryFrom<Written> for EarlyStop {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<EarlyStop, String> {
+        written.parse()
+    }
+}
+
+impl TryFrom<Written> for MaxTime {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<MaxTime, String> {
+        written.parse()
+    }
+}
+
+impl From<EarlyStop> for String {
+    fn from(stop: EarlyStop) -> String {
+        stop.to_string()
+    }
+}
+
+impl From<MaxTime> for String {
+    fn from(time: MaxTime) -> String {
+        time.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_people_write_and_what_it_writes_itself() {
+        for (text, holdout) in [
+            ("5000", Holdout::Items(5000)),
+            ("0.1", Holdout::Fraction(0.1)),
+            ("1.0", Holdout::Fraction(1.0)),
+        ] {
+            assert_eq!(text.parse(), Ok(holdout));
+            assert_eq!(holdout.to_string(), text);
+        }
+        for (text, patience, min_delta) in [("5", 5, 0.0), ("12,0.001", 12, 0.001)] {
+            let stop = EarlyStop {
+                patience,
+                min_delta,
+            };
+            assert_eq!(text.parse(), Ok(stop));
+            assert_eq!(stop.to_string(), text);
+        }
+        for (text, seconds) in [
+            ("90s", 90),
+            ("10m", 600),
+            ("1h 30m", 5400),
+            ("10 minutes", 600),
+            ("1.5h", 5400),
+        ] {
+            let time = MaxTime(Duration::from_secs(seconds));
+            assert_eq!(text.parse(), Ok(time));
+            assert_eq!(time.to_string().parse(), Ok(time));
+        }
+    }
+
+    #[test]
+    fn refuses_everything_else_in_words() {
+        for wrong in ["", "ten", "10%", "-5"] {
+            let told = wrong.parse::<Holdout>();
+            // A negative number is read, and refused by its range.
+            assert!(
+                told.is_err() || told == Ok(Holdout::Fraction(-5.0)),
+                "{wrong}"
+            );
+        }
+        for wrong in ["", ",", "5,", "-1", "1.5", "5,0.1,2", "five"] {
+            assert!(wrong.parse::<EarlyStop>().is_err(), "{wrong}");
+        }
+        for wrong in ["", "10", "m", "-5m", "10 moons", "soon"] {
+            assert!(wrong.parse::<MaxTime>().is_err(), "{wrong}");
+        }
     }
 }

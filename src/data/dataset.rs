@@ -1,32 +1,31 @@
-//! Images with their labels, checked as a pair, and the training and test halves that belong together.
+//! Images with their targets, checked as a pair, and the training, validation and test sets that belong together.
 //!
-//! Images stay in the mapped file. Labels are checked and copied, four bytes an item, so that a file
-//! that changes underneath can never turn into an index out of range.
+//! Images stay in the mapped file; targets are copied.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::idx::{ElementType, IdxFile};
-use super::mmap;
+use super::class_names::ClassNames;
+use super::idx::IdxFile;
 use super::preprocessing::Preprocessing;
 use super::scaling::check_finite;
+use super::targets::{MAX_CLASSES, Targets, Task};
+use super::{holdout, mmap};
+use crate::config::TrainConfig;
 use crate::error::{Error, Refusal, Result};
 
-/// More classes than this are a mistake in the labels, not a problem for a softmax.
-const MAX_CLASSES: usize = 1 << 20;
-
-/// Images and the class of each.
+/// Images and what is to be learned of each.
 #[derive(Debug)]
 pub struct Dataset {
     images: IdxFile,
-    labels: Vec<u32>,
-    classes: usize,
+    targets: Targets,
+    class_names: Option<ClassNames>,
 }
 
 impl Dataset {
-    /// Opens and checks a pair of files. Without `classes` they are counted from the labels: the largest
-    /// one plus one, and at least two.
+    /// Opens and checks a pair of files for classification. Without `classes` they are counted from the labels: the
+    /// largest one plus one, and at least two.
     ///
     /// # Errors
     /// [`Error::Io`] or [`Error::Data`] when a file is missing or damaged, when the two do not have the
@@ -40,11 +39,24 @@ impl Dataset {
     /// # Errors
     /// As [`Dataset::open`].
     pub fn new(images: IdxFile, label_file: &IdxFile, classes: Option<usize>) -> Result<Dataset> {
-        let labels = read_labels(label_file)?;
-        if labels.len() != images.header().items() {
+        Dataset::for_task(Task::Classification, images, label_file, classes)
+    }
+
+    /// [`Dataset::new`] for any task; `outputs` is what a network gives for an item, where that is known.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when the two do not have the same number of items, and as [`Targets::read`].
+    pub fn for_task(
+        task: Task,
+        images: IdxFile,
+        label_file: &IdxFile,
+        outputs: Option<usize>,
+    ) -> Result<Dataset> {
+        let targets = Targets::read(label_file, task, outputs)?;
+        if targets.items() != images.header().items() {
             return Err(Error::Data(Refusal::new(
                 label_file.path().display(),
-                format!("{} labels", labels.len()),
+                format!("{} labels", targets.items()),
                 format!(
                     "{}, one for each item of {}",
                     images.header().items(),
@@ -52,14 +64,23 @@ impl Dataset {
                 ),
             )));
         }
-        let largest = labels.iter().copied().max().unwrap_or(0) as usize;
-        let classes = classes.unwrap_or((largest + 1).max(2));
-        check_labels(label_file, &labels, classes)?;
         Ok(Dataset {
             images,
-            labels,
-            classes,
+            targets,
+            class_names: None,
         })
+    }
+
+    /// These `items` alone, in this order, which from now on count from 0. Images are not copied.
+    ///
+    /// # Panics
+    /// When there are none, or one is out of range.
+    pub fn select(&self, items: &[u32]) -> Dataset {
+        Dataset {
+            images: self.images.select(items),
+            targets: self.targets.select(items),
+            class_names: self.class_names.clone(),
+        }
     }
 
     /// The images.
@@ -67,19 +88,65 @@ impl Dataset {
         &self.images
     }
 
-    /// The class of each item, all below [`Dataset::classes`].
-    pub fn labels(&self) -> &[u32] {
-        &self.labels
+    /// What is to be learned of each item.
+    pub fn targets(&self) -> &Targets {
+        &self.targets
     }
 
-    /// Number of classes.
-    pub fn classes(&self) -> usize {
-        self.classes
+    /// What the network is to tell of an item.
+    pub fn task(&self) -> Task {
+        self.targets.task()
+    }
+
+    /// The class of each item, all below [`Dataset::outputs`].
+    ///
+    /// # Panics
+    /// When the task is another than classification.
+    pub fn labels(&self) -> &[u32] {
+        match &self.targets {
+            Targets::Classes { labels, .. } => labels,
+            other => panic!("labels of a set for {}", other.task().name()),
+        }
+    }
+
+    /// What a network gives for an item: a number for each class, or the numbers to predict.
+    pub fn outputs(&self) -> usize {
+        self.targets.outputs()
+    }
+
+    /// What the classes are called, a name for each; none where nobody said.
+    pub fn class_names(&self) -> Option<&ClassNames> {
+        self.class_names.as_ref()
+    }
+
+    /// Gives the classes the names of the file `path`; numbers to predict have none. Where the classes were counted from
+    /// the labels there are as many as names from now on, for labels may not show every class.
+    fn name_classes(&mut self, path: &Path, names: ClassNames, counted: bool) -> Result<()> {
+        let found = names.names().len();
+        match &mut self.targets {
+            Targets::Values { .. } => return Ok(()),
+            Targets::Classes { labels, classes } if counted => {
+                let largest = labels.iter().max();
+                let needed = largest.map_or(0, |&label| label as usize + 1);
+                if found >= needed.max(2) {
+                    *classes = found;
+                }
+            }
+            _ => {}
+        }
+        if found != self.outputs() {
+            let expected = format!("{}, one a class", self.outputs());
+            let refusal = Refusal::new(path.display(), format!("{found} names"), expected);
+            let hint = "mend the file, or give it another name if it is not about these labels";
+            return Err(Error::Data(refusal.hint(hint)));
+        }
+        self.class_names = Some(names);
+        Ok(())
     }
 
     /// Number of items.
     pub fn items(&self) -> usize {
-        self.labels.len()
+        self.targets.items()
     }
 
     /// Elements in an item.
@@ -87,11 +154,10 @@ impl Dataset {
         self.images.header().features()
     }
 
-    /// Gathers `items` as inputs, their active columns scaled, and their labels. Meanwhile the processor fetches
-    /// `ahead`, at most as many items that are gathered soon: one between two others, as it can only wait for so much
-    /// at a time.
+    /// Gathers `items` as inputs, their active columns scaled. Meanwhile the processor fetches `ahead`, at most as many
+    /// items that are gathered soon: one between two others, as it can only wait for so much at a time.
     ///
-    /// Shapes: `inputs` has a row `[active columns]` for each item, `labels [items]`. Overwrites both.
+    /// Shapes: `inputs` has a row `[active columns]` for each item. Overwrites them.
     ///
     /// # Panics
     /// When an item is out of range or a buffer has another length.
@@ -101,92 +167,32 @@ impl Dataset {
         ahead: &[u32],
         preprocessing: &Preprocessing,
         inputs: impl ExactSizeIterator<Item = &'a mut [f32]>,
-        labels: &mut [u32],
     ) {
-        assert_eq!(
-            (inputs.len(), labels.len()),
-            (items.len(), items.len()),
-            "a row and a label an item"
-        );
+        assert_eq!(inputs.len(), items.len(), "a row an item");
         let mut ahead = ahead.iter();
-        for ((&item, input), label) in items.iter().zip(inputs).zip(labels) {
+        for (&item, input) in items.iter().zip(inputs) {
             if let Some(&item) = ahead.next() {
                 mmap::prefetch(self.images.item(item as usize));
             }
             let item = item as usize;
             let Preprocessing { scaling, columns } = preprocessing;
             self.images.read_active(item, *scaling, columns, input);
-            *label = self.labels[item];
         }
     }
 }
 
-/// The labels of `file` as they are, before they are held against a class count.
-///
-/// # Errors
-/// [`Error::Data`] when the file is not one small non-negative integer an item.
-pub fn read_labels(file: &IdxFile) -> Result<Vec<u32>> {
-    let header = file.header();
-    let refuse = |found: String, expected: &str| {
-        Error::Data(
-            Refusal::new(file.path().display(), found, expected)
-                .hint("are the image and label files swapped?"),
-        )
-    };
-    if matches!(header.element(), ElementType::F32 | ElementType::F64) {
-        return Err(refuse(
-            format!("labels of type {}", header.element().name()),
-            "an integer type",
-        ));
-    }
-    if header.features() != 1 {
-        return Err(refuse(
-            format!("labels of dimensions {:?}", header.dimensions()),
-            "one number an item",
-        ));
-    }
-    let mut element = [0.0];
-    let mut label_of = |item| {
-        file.read(item, &mut element);
-        let label = element[0];
-        if label < 0.0 || label >= MAX_CLASSES as f32 {
-            return Err(refuse(
-                format!("item {item} has label {label}"),
-                "0..1048576",
-            ));
-        }
-        Ok(label as u32)
-    };
-    (0..header.items()).map(&mut label_of).collect()
-}
-
-fn check_labels(file: &IdxFile, labels: &[u32], classes: usize) -> Result<()> {
-    match labels.iter().position(|&label| label as usize >= classes) {
-        None => Ok(()),
-        Some(item) => {
-            let largest = labels.iter().copied().max().unwrap_or(0);
-            Err(Error::Data(
-                Refusal::new(
-                    file.path().display(),
-                    format!("item {item} has label {}", labels[item]),
-                    format!("0..{classes}"),
-                )
-                .hint(format!(
-                    "train with --classes {} if the data set has more classes",
-                    largest + 1
-                )),
-            ))
-        }
-    }
-}
-
-/// The four files of a data set, or two where there is no test half.
+/// The four files of a data set, or two where there is no test half, two more where it has a validation set, and the names
+/// of its classes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Files {
     /// Training images and labels.
     pub train: Pair,
+    /// Validation images and labels.
+    pub validation: Option<Pair>,
     /// Test images and labels.
     pub test: Option<Pair>,
+    /// The names of the classes; none where they have none.
+    pub class_names: Option<PathBuf>,
 }
 
 /// How images are held while they are used. Labels are always copied.
@@ -229,20 +235,24 @@ pub struct Pair {
     pub labels: PathBuf,
 }
 
-/// The training half and, where there is one, the test half: same features, same classes.
+/// The training half and, where there are any, the validation set and the test half: same features, same classes.
 #[derive(Debug)]
 pub struct Splits {
     /// What the network learns from.
     pub train: Dataset,
-    /// What it is measured on.
+    /// What is looked at while it learns: what is picked is picked by this.
+    pub validation: Option<Dataset>,
+    /// What it is measured on. Where there is a validation set, that is once, at the end.
     pub test: Option<Dataset>,
 }
 
 impl Splits {
-    /// Opens and checks all files, and maps them. Without `classes` they are counted from the training labels.
+    /// Opens and checks all files, and maps them. Without `classes` they are as many as have names, or where they have
+    /// none, counted from the training labels.
     ///
     /// # Errors
-    /// Those of [`Dataset::open`], and [`Error::Data`] when the halves differ in their features.
+    /// Those of [`Dataset::open`], and [`Error::Data`] when the sets differ in their features, or there are not as many
+    /// names as classes.
     pub fn open(files: &Files, classes: Option<usize>) -> Result<Splits> {
         Splits::open_as(files, classes, DataMode::Map)
     }
@@ -252,6 +262,24 @@ impl Splits {
     /// # Errors
     /// As [`Splits::open`], and [`Error::Config`] when memory for a copy is not granted.
     pub fn open_as(files: &Files, classes: Option<usize>, mode: DataMode) -> Result<Splits> {
+        Splits::open_for(Task::Classification, files, classes, mode)
+    }
+
+    /// [`Splits::open_as`] for any task. Of others than classification the labels tell the number of outputs.
+    ///
+    /// # Errors
+    /// As [`Splits::open_as`], and [`Error::Config`] for `classes` where the labels tell.
+    pub fn open_for(
+        task: Task,
+        files: &Files,
+        classes: Option<usize>,
+        mode: DataMode,
+    ) -> Result<Splits> {
+        if let (Some(classes), Task::Regression | Task::Multilabel) = (classes, task) {
+            let found = format!("{classes} with --task {}", task.name());
+            let expected = "neither: the labels tell how many there are";
+            return Err(Error::Config(Refusal::new("--classes", found, expected)));
+        }
         if let Some(classes) = classes.filter(|classes| !(2..=MAX_CLASSES).contains(classes)) {
             return Err(Error::Config(Refusal::new(
                 "--classes",
@@ -259,30 +287,66 @@ impl Splits {
                 format!("2 to {MAX_CLASSES}"),
             )));
         }
+        let names = files.class_names.as_deref().map(ClassNames::read);
+        let names = names.transpose()?;
         let images = mode.open(&files.train.images)?;
-        let train = Dataset::new(images, &IdxFile::open(&files.train.labels)?, classes)?;
-        let Some(pair) = &files.test else {
-            return Ok(Splits { train, test: None });
-        };
-        // Widths first: labels of another data set would only hide what is wrong.
-        let images = mode.open(&pair.images)?;
-        if images.header().features() != train.features() {
-            return Err(Error::Data(Refusal::new(
-                images.path().display(),
-                format!("{} features an item", images.header().features()),
-                format!(
-                    "{}, as in {}",
-                    train.features(),
-                    train.images().path().display()
-                ),
-            )));
+        let labels = IdxFile::open(&files.train.labels)?;
+        let mut train = Dataset::for_task(task, images, &labels, classes)?;
+        if let (Some(names), Some(path)) = (names, &files.class_names) {
+            train.name_classes(path, names, classes.is_none())?;
         }
-        let labels = IdxFile::open(&pair.labels)?;
-        let test = Dataset::new(images, &labels, Some(train.classes()))?;
-        check_finite(test.images())?;
+        let beside = |pair: &Option<Pair>| {
+            let pair = pair.as_ref();
+            pair.map(|pair| open_beside(&train, pair, mode)).transpose()
+        };
+        let (validation, test) = (beside(&files.validation)?, beside(&files.test)?);
         Ok(Splits {
             train,
-            test: Some(test),
+            validation,
+            test,
         })
     }
+
+    /// Holds out of the training items what `config` asks for, as a validation set. Where there is one already, nothing
+    /// more is held out.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when there are too few items for that.
+    pub fn hold_out(self, config: &TrainConfig) -> Result<Splits> {
+        let Some(holdout) = config.validation.validation_split.as_ref() else {
+            return Ok(self);
+        };
+        if self.validation.is_some() {
+            return Ok(self);
+        }
+        // Before items get other numbers than they have in the file.
+        check_finite(self.train.images())?;
+        let (rest, held_out) = holdout::draw(&self.train, *holdout, config.seed)?;
+        Ok(Splits {
+            validation: Some(self.train.select(&held_out)),
+            train: self.train.select(&rest),
+            test: self.test,
+        })
+    }
+}
+
+/// Opens a set that goes with `train`. Widths first: labels of another data set would only hide what is wrong.
+fn open_beside(train: &Dataset, pair: &Pair, mode: DataMode) -> Result<Dataset> {
+    let images = mode.open(&pair.images)?;
+    if images.header().features() != train.features() {
+        return Err(Error::Data(Refusal::new(
+            images.path().display(),
+            format!("{} features an item", images.header().features()),
+            format!(
+                "{}, as in {}",
+                train.features(),
+                train.images().path().display()
+            ),
+        )));
+    }
+    let labels = IdxFile::open(&pair.labels)?;
+    let mut set = Dataset::for_task(train.task(), images, &labels, Some(train.outputs()))?;
+    check_finite(set.images())?;
+    set.class_names = train.class_names.clone();
+    Ok(set)
 }

@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use multiversion::multiversion;
 
@@ -39,6 +40,16 @@ pub enum ElementType {
 }
 
 impl ElementType {
+    /// Every type.
+    pub const ALL: [ElementType; 6] = [
+        ElementType::U8,
+        ElementType::I8,
+        ElementType::I16,
+        ElementType::I32,
+        ElementType::F32,
+        ElementType::F64,
+    ];
+
     /// The type with this code in the third byte of the magic number.
     pub fn from_code(code: u8) -> Option<ElementType> {
         Some(match code {
@@ -225,12 +236,14 @@ impl Header {
     }
 }
 
-/// An IDX file, checked and mapped.
+/// An IDX file, checked and mapped, or some of the items of one.
 #[derive(Debug)]
 pub struct IdxFile {
     path: PathBuf,
     header: Header,
-    bytes: Bytes,
+    bytes: Arc<Bytes>,
+    /// Where in the file each item stands; none where all are there in the file's order.
+    places: Option<Vec<u32>>,
 }
 
 impl IdxFile {
@@ -274,7 +287,8 @@ impl IdxFile {
         Ok(IdxFile {
             path: path.to_owned(),
             header,
-            bytes,
+            bytes: Arc::new(bytes),
+            places: None,
         })
     }
 
@@ -283,13 +297,38 @@ impl IdxFile {
     /// # Errors
     /// [`Error::Config`] when memory for it is not granted.
     pub fn into_memory(self) -> Result<IdxFile> {
-        Ok(IdxFile {
-            bytes: self.bytes.into_memory()?,
-            ..self
-        })
+        match &*self.bytes {
+            Bytes::Owned(_) => Ok(self),
+            mapped => Ok(IdxFile {
+                bytes: Arc::new(mapped.to_memory()?),
+                ..self
+            }),
+        }
     }
 
-    /// The whole file, header and elements.
+    /// These `items` of the file, in this order, which from now on count from 0. Nothing of them is copied.
+    ///
+    /// # Panics
+    /// When there are none, or one is out of range.
+    pub fn select(&self, items: &[u32]) -> IdxFile {
+        let mut dimensions = self.header.dimensions.clone();
+        dimensions[0] = items.len();
+        let places = items.iter().map(|&item| self.place(item as usize) as u32);
+        let header = Header::new(&self.path, self.header.element, &dimensions);
+        IdxFile {
+            places: Some(places.collect()),
+            header: header.expect("some items of a file"),
+            path: self.path.clone(),
+            bytes: Arc::clone(&self.bytes),
+        }
+    }
+
+    /// Whether `other` is the same file in memory, or some other items of it.
+    pub fn shares_bytes_with(&self, other: &IdxFile) -> bool {
+        Arc::ptr_eq(&self.bytes, &other.bytes)
+    }
+
+    /// The whole file, header and elements, whichever items of it these are.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
@@ -307,14 +346,22 @@ impl IdxFile {
         &self.path
     }
 
-    /// What its header says.
+    /// What its header says, or would say if there were no other items.
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// The elements of all items, as they stand in the file.
+    /// The elements of all items of the file, as they stand there.
     pub fn payload(&self) -> &[u8] {
         &self.bytes[self.header.header_bytes()..]
+    }
+
+    /// Where in the file an item stands.
+    fn place(&self, item: usize) -> usize {
+        match &self.places {
+            None => item,
+            Some(places) => places[item] as usize,
+        }
     }
 
     /// The elements of one item, as they stand in the file.
@@ -323,7 +370,7 @@ impl IdxFile {
     /// When `item` is not below `header().items()`.
     pub fn item(&self, item: usize) -> &[u8] {
         let size = self.header.features() * self.header.element.size();
-        &self.payload()[item * size..][..size]
+        &self.payload()[self.place(item) * size..][..size]
     }
 
     /// Has the system read `items` into memory, in one go, ahead of their use; returns when that is done, where the
@@ -343,11 +390,23 @@ impl IdxFile {
         self.bytes.give_back(self.bytes_of(items));
     }
 
+    /// From the first to the last of `items` in the file, and what stands between them.
     fn bytes_of(&self, items: Range<usize>) -> Range<usize> {
         assert!(items.end <= self.header.items(), "items {items:?}");
+        let places = match &self.places {
+            None => items,
+            Some(_) if items.is_empty() => 0..0,
+            Some(places) => {
+                let places = places[items].iter().map(|&place| place as usize);
+                let (first, last) = places.fold((usize::MAX, 0), |(first, last), place| {
+                    (first.min(place), last.max(place))
+                });
+                first..last + 1
+            }
+        };
         let size = self.header.features() * self.header.element.size();
         let start = self.header.header_bytes();
-        start + items.start * size..start + items.end * size
+        start + places.start * size..start + places.end * size
     }
 
     /// Writes item `item` to `row`, scaled: `row[j] = (element_j − offset) · factor`.
@@ -544,6 +603,28 @@ mod tests {
         };
         file.read_scaled(0, scaling, &mut row);
         assert_eq!(row, [-5.0, 0.0, 5.0]);
+    }
+
+    #[test]
+    fn selected_items_are_those_of_the_file_and_a_selection_of_them_too() {
+        let whole = file(encode(
+            ElementType::U8,
+            &[5, 2],
+            &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+        ));
+        let whole = whole.expect("a good file");
+        let some = whole.select(&[1, 3, 4]);
+        assert_eq!(some.header().dimensions(), [3, 2]);
+        let items = |file: &IdxFile| -> Vec<Vec<u8>> {
+            let items = 0..file.header().items();
+            items.map(|item| file.item(item).to_vec()).collect()
+        };
+        assert_eq!(items(&some), [[2, 3], [6, 7], [8, 9]]);
+        assert_eq!(items(&some.select(&[2, 0])), [[8, 9], [2, 3]]);
+        assert!(some.shares_bytes_with(&whole));
+        // From the first to the last in the file, behind a header of 12 bytes.
+        assert_eq!(some.bytes_of(0..2), 14..20);
+        assert_eq!(some.bytes_of(1..1).len(), 0);
     }
 
     #[test]

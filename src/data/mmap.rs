@@ -45,19 +45,16 @@ impl Bytes {
     ///
     /// # Errors
     /// [`Error::Config`] when memory for them is not granted.
-    pub fn into_memory(self) -> Result<Bytes> {
-        let Bytes::Mapped(map, _) = self else {
-            return Ok(self);
-        };
+    pub fn to_memory(&self) -> Result<Bytes> {
         let mut owned = Vec::new();
-        owned.try_reserve_exact(map.len()).map_err(|_| {
-            let found = format!("{} bytes were not granted", map.len());
+        owned.try_reserve_exact(self.len()).map_err(|_| {
+            let found = format!("{} bytes were not granted", self.len());
             Error::Config(
                 Refusal::new("memory", found, "room for a copy of the data")
                     .hint("use --data-mode map"),
             )
         })?;
-        owned.extend_from_slice(&map);
+        owned.extend_from_slice(self);
         Ok(Bytes::Owned(owned))
     }
 

@@ -1,11 +1,15 @@
 //! From files to mini-batches: bytes are mapped, checked once, and then only read.
 //!
 //! `folder` finds the files, `gzip` decodes what is compressed, `mmap` and `idx` turn bytes into typed
-//! items, `dataset` pairs images with labels, `preprocessing` fixes how an item becomes inputs by `scaling` and
-//! `columns`, `loader` shuffles; `fingerprint` tells whether data are the same, `watch` whether they change underfoot;
-//! `digits` draws and `generated` writes a set for those who have none, `fetch` gets one from the web.
+//! items, `targets` are what is to be learned of them, `dataset` pairs both, `preprocessing` fixes how an item becomes
+//! inputs by `scaling` and `columns`, `holdout` draws a validation set, `loader` shuffles; `class_names` says what classes
+//! are called; `fingerprint` tells whether data are the same, `watch` whether they change underfoot; `digits` draws and
+//! `generated` writes a set for those who have none, `fetch` gets one from the web, `convert` makes one of files in other
+//! formats.
 
+pub mod class_names;
 pub mod columns;
+pub mod convert;
 pub mod dataset;
 pub mod digits;
 pub mod fetch;
@@ -13,17 +17,21 @@ pub mod fingerprint;
 pub mod folder;
 pub mod generated;
 mod gzip;
+pub mod holdout;
 pub mod idx;
 pub mod loader;
 pub mod mmap;
 pub mod preprocessing;
 pub mod scaling;
+pub mod targets;
 pub mod watch;
 
+pub use class_names::ClassNames;
 pub use columns::Columns;
 pub use dataset::{DataMode, Dataset, Splits};
 pub use fingerprint::Fingerprint;
 pub use idx::IdxFile;
 pub use preprocessing::Preprocessing;
 pub use scaling::{Scale, Scaling};
+pub use targets::{Targets, Task};
 pub use watch::Watch;

@@ -41,12 +41,23 @@ impl Preprocessing {
         train: &IdxFile,
         workers: &Workers,
     ) -> Result<Preprocessing> {
+        let scaling = Scaling::fit(config.scale, train)?;
+        Ok(Preprocessing::under(scaling, config, train, workers))
+    }
+
+    /// [`Preprocessing::for_run`] under a `scaling` that is known.
+    pub fn under(
+        scaling: Scaling,
+        config: &TrainConfig,
+        train: &IdxFile,
+        workers: &Workers,
+    ) -> Preprocessing {
         let windowed = config.window_for(train.header().items()).is_some();
-        if windowed || config.moves_idle_weights() {
-            let scaling = Scaling::fit(config.scale, train)?;
-            return Ok(Preprocessing::whole(scaling, train.header().features()));
-        }
-        Preprocessing::fit(config.scale, train, workers)
+        let columns = match windowed || config.moves_idle_weights() {
+            true => Columns::all(train.header().features()),
+            false => Columns::of(train, scaling, workers),
+        };
+        Preprocessing { scaling, columns }
     }
 
     /// All `features` as inputs under `scaling`: for a model, which no longer knows what it was trained on.

@@ -36,11 +36,13 @@ pub enum Scale {
     Standard,
     /// Take the elements as they are.
     None,
+    /// As the model has it that a run begins from.
+    Model,
 }
 
 impl Scale {
     /// Every rule.
-    pub const ALL: [Scale; 3] = [Scale::Unit, Scale::Standard, Scale::None];
+    pub const ALL: [Scale; 4] = [Scale::Unit, Scale::Standard, Scale::None, Scale::Model];
 
     /// The name used by flags, files and messages.
     pub fn name(self) -> &'static str {
@@ -48,6 +50,7 @@ impl Scale {
             Scale::Unit => "unit",
             Scale::Standard => "standard",
             Scale::None => "none",
+            Scale::Model => "model",
         }
     }
 }
@@ -66,7 +69,7 @@ impl Scaling {
     ///
     /// # Errors
     /// [`Error::Data`] when a float element is not finite, or when `standard` is asked of a set whose
-    /// elements are all equal.
+    /// elements are all equal; [`Error::Config`] when it is to be a model's.
     pub fn fit(scale: Scale, train: &IdxFile) -> Result<Scaling> {
         check_finite(train)?;
         match scale {
@@ -76,6 +79,11 @@ impl Scaling {
                 factor: 1.0 / unit_magnitude(train),
             }),
             Scale::Standard => standard(train),
+            Scale::Model => Err(Error::Config(Refusal::new(
+                "--scale",
+                "model",
+                "a model to begin from, with --init-from",
+            ))),
         }
     }
 }

@@ -51,8 +51,12 @@ pub struct Watch {
 impl Watch {
     /// Over the files of `data`, as they were when they were mapped. Copies in memory need no watch.
     pub fn over(data: &Splits) -> Watch {
-        let halves = [Some(&data.train), data.test.as_ref()];
-        let images = halves.into_iter().flatten().map(|half| half.images());
+        let train = &data.train;
+        // What is held out of the training items lies in their file.
+        let validation = data.validation.as_ref();
+        let own = validation.filter(|set| !set.images().shares_bytes_with(train.images()));
+        let sets = [Some(train), own, data.test.as_ref()];
+        let images = sets.into_iter().flatten().map(|set| set.images());
         let mapped = images.filter_map(|images| match images.bytes() {
             Bytes::Mapped(_, stamp) => Some((images.path().to_owned(), *stamp)),
             Bytes::Owned(_) => None,

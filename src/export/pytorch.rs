@@ -10,8 +10,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::data::Scaling;
 use crate::data::mmap::Bytes;
+use crate::data::{Scaling, Task};
 use crate::error::{Error, Refusal, Result};
 use crate::model::{KIND, Metadata, Model};
 use crate::nn::Activation;
@@ -24,6 +24,8 @@ pub struct Untold {
     pub activation: Option<Activation>,
     /// How elements become inputs.
     pub scaling: Option<Scaling>,
+    /// What the outputs mean; classification where nobody tells.
+    pub task: Option<Task>,
 }
 
 /// The file as it would be written.
@@ -111,7 +113,14 @@ pub fn from_bytes(path: &Path, bytes: &[u8], untold: &Untold) -> Result<Model> {
         let hint = "1/255 where bytes were divided by 255, as torchvision's ToTensor does; 1 where they were not";
         Error::Config(Refusal::new("--scale-factor", "not given", expected).hint(hint))
     })?;
+    let task = settle(
+        "--task",
+        untold.task,
+        told.map(|metadata| metadata.task),
+        |task| task.name().to_owned(),
+    )?;
     let spec = file.spec(&sizes, activation, false)?;
+    let spec = spec.for_task(task.unwrap_or_default());
     file.check_count(&spec, 1)?;
     let layout = Layout {
         stems,
@@ -119,11 +128,14 @@ pub fn from_bytes(path: &Path, bytes: &[u8], untold: &Untold) -> Result<Model> {
         ending: String::new(),
     };
     let parameters = file.flat(&spec, &layout)?;
+    let (class_names, provenance) =
+        metadata.map_or((None, None), |told| (told.class_names, told.provenance));
     Ok(Model {
         spec,
         scaling,
         parameters,
-        provenance: metadata.and_then(|metadata| metadata.provenance),
+        class_names,
+        provenance,
     })
 }
 
@@ -224,6 +236,7 @@ mod tests {
     const TOLD: Untold = Untold {
         activation: Some(Activation::Relu),
         scaling: Some(HALF),
+        task: None,
     };
 
     fn model() -> Model {
@@ -232,6 +245,7 @@ mod tests {
             parameters: (0..spec.parameters()).map(|i| i as f32 / 7.0).collect(),
             spec,
             scaling: HALF,
+            class_names: None,
             provenance: None,
         }
     }

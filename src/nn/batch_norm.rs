@@ -3,8 +3,9 @@
 //!
 //! Mean and variance in training are those of a shard of the batch and not of the whole (ghost batch normalisation: E. Hoffer
 //! and others, *Train longer, generalize better*, 2017), so that a worker takes a shard through all layers and back without
-//! waiting for others. [`Shards`] cuts by the number of rows alone. Evaluation takes running statistics, which the update
-//! moves towards the mean over the shards. A shard of one row is its own mean: x̂ is 0, and y is `f(β)`.
+//! waiting for others. [`Shards`] cuts by the number of rows alone. A shard of one row is its own mean: x̂ is 0, and y is
+//! `f(β)`. Evaluation takes running statistics, which the update moves towards the mean over the shards; frozen layers take
+//! them in training too, and keep them.
 
 use std::ops::Range;
 
@@ -196,6 +197,18 @@ impl BatchNorm {
             }
         };
         normalize_by(z, norm);
+    }
+
+    /// [`BatchNorm::backward`] where the running statistics were taken, which no gradient goes through: `dz = γ / √(var + ε)
+    /// ⊙ du`.
+    ///
+    /// Shapes: `du [rows, out]`. Overwrites it.
+    ///
+    /// # Safety
+    /// As [`BatchNorm::forward_running`].
+    pub(super) unsafe fn backward_running(&self, du: RowsMut) {
+        // SAFETY: the caller's promise.
+        unsafe { scale_rows(du, self.gamma.values(), self.variance.values()) };
     }
 
     /// From the gradient at y to that at z: `du = dy ⊙ f'`, `dβ = Σ_rows du`, `dγ = Σ_rows du ⊙ x̂`, and
@@ -426,6 +439,16 @@ fn normalize_columns_by<const N: usize>(
         let row = &mut row[start..start + N];
         for n in 0..N {
             row[n] = (row[n] - means[n]) * factors[n];
+        }
+    }
+}
+
+/// `du = γ / √(var + ε) ⊙ du`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+fn scale_rows(du: RowsMut, gamma: &[f32], variance: &[f32]) {
+    for row in du.values.chunks_exact_mut(du.stride) {
+        for ((d, gamma), &variance) in row.iter_mut().zip(gamma).zip(variance) {
+            *d = flush(*d * (gamma * inverse_deviation(variance)));
         }
     }
 }

@@ -11,12 +11,13 @@ use multiversion::multiversion;
 
 use super::activation::{Activation, activate, activate_backward, activate_keeping};
 use super::batch_norm::{BatchNorm, ShardSums};
-use super::loss::cross_entropy_backward;
+use super::loss::Loss;
+use super::noise::{Dropout, Dropped};
 use super::parameter::Parameter;
-use super::spec::Spec;
+use super::spec::{Layer, Spec};
 use crate::compute::affine::{Affine, Engine, Keeps};
 use crate::compute::shared::{Matrix, Rows, RowsMut, SharedBuffer};
-use crate::data::Columns;
+use crate::data::{Columns, Task};
 use crate::error::Result;
 use crate::optim::{Rule, Step};
 
@@ -28,6 +29,8 @@ pub struct Network {
     biases: Vec<Parameter>,
     /// One for each hidden layer, or none at all.
     norms: Vec<BatchNorm>,
+    /// Whether training leaves a layer as it is, for each.
+    frozen: Vec<bool>,
     columns: Columns,
     /// Rows of the first layer's weights that no training moves, `[idle, out]`.
     idle_weight: Vec<f32>,
@@ -48,14 +51,43 @@ pub struct Activations {
     inputs: Matrix,
     /// Inputs of idle columns, for inference: training has none but zeros.
     idle_inputs: Option<Matrix>,
-    labels: SharedBuffer<u32>,
+    targets: Option<Targets>,
     outputs: Vec<Matrix>,
+    /// What the layers behind see of hidden outputs in training with dropout.
+    pub(super) dropped: Option<Dropped>,
     /// What the way back takes of each hidden layer beside its output: x̂ with batch normalisation, else the activation's
     /// inputs where its derivative takes these, else nothing.
     saved: Vec<Matrix>,
     /// With batch normalisation one for each hidden layer.
     shard_sums: Vec<ShardSums>,
     d_outputs: Vec<Matrix>,
+}
+
+/// What is to be learned of the rows of a batch.
+#[derive(Debug)]
+enum Targets {
+    Labels(SharedBuffer<u32>),
+    Rows(Matrix),
+}
+
+/// Room for what is to be learned of some rows.
+#[derive(Debug)]
+pub enum TargetsMut<'a> {
+    /// A class each, `[rows]`.
+    Labels(&'a mut [u32]),
+    /// Numbers, or 0 and 1 for each label, `[rows, outputs]`.
+    Rows(RowsMut<'a>),
+}
+
+impl Targets {
+    fn zeroed(spec: &Spec, rows: usize) -> Result<Targets> {
+        Ok(match spec.task() {
+            Task::Classification => Targets::Labels(SharedBuffer::zeroed(rows)?),
+            Task::Regression | Task::Multilabel => {
+                Targets::Rows(Matrix::zeroed(rows, spec.outputs())?)
+            }
+        })
+    }
 }
 
 impl Activations {
@@ -79,6 +111,7 @@ impl Activations {
                 .take(if saves { hidden.len() } else { 0 })
                 .collect::<Result<_>>()?,
             shard_sums: shard_sums.collect::<Result<_>>()?,
+            targets: Some(Targets::zeroed(spec, rows)?),
             idle_inputs: None,
             ..Activations::for_inference(spec, columns, rows)?
         })
@@ -95,25 +128,54 @@ impl Activations {
         Ok(Activations {
             inputs: Matrix::zeroed(rows, columns.width())?,
             idle_inputs: (idle > 0).then(|| Matrix::zeroed(rows, idle)).transpose()?,
-            labels: SharedBuffer::zeroed(rows)?,
+            targets: None,
             outputs: outputs.collect::<Result<_>>()?,
+            dropped: None,
             saved: Vec::new(),
             shard_sums: Vec::new(),
             d_outputs: Vec::new(),
         })
     }
 
-    /// Inputs `[rows, active columns]` and labels `[rows]` to fill.
+    /// From now on hidden units are dropped, as the draws of [`super::Noise::draw`] say, or no longer are.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] when memory is not granted.
+    pub fn set_dropout(
+        &mut self,
+        spec: &Spec,
+        dropout: Option<Dropout>,
+        rows: usize,
+    ) -> Result<()> {
+        let dropped = dropout.map(|dropout| Dropped::zeroed(dropout, spec, rows));
+        self.dropped = dropped.transpose()?;
+        Ok(())
+    }
+
+    /// Inputs `[rows, active columns]` to fill.
     ///
     /// # Safety
     /// Until the next barrier these rows are this worker's alone.
-    #[expect(
-        clippy::mut_from_ref,
-        reason = "rows are the caller's alone; see the promise"
-    )]
-    pub unsafe fn inputs(&self, rows: Range<usize>) -> (RowsMut<'_>, &mut [u32]) {
+    pub unsafe fn inputs(&self, rows: Range<usize>) -> RowsMut<'_> {
         // SAFETY: the caller's promise.
-        unsafe { (self.inputs.rows_mut(rows.clone()), self.labels.write(rows)) }
+        unsafe { self.inputs.rows_mut(rows) }
+    }
+
+    /// What is to be learned of these rows, to fill.
+    ///
+    /// # Safety
+    /// Until the next barrier these rows are this worker's alone.
+    ///
+    /// # Panics
+    /// When these are for inference only.
+    pub unsafe fn targets(&self, rows: Range<usize>) -> TargetsMut<'_> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self.targets.as_ref().expect("activations for training") {
+                Targets::Labels(labels) => TargetsMut::Labels(labels.write(rows)),
+                Targets::Rows(targets) => TargetsMut::Rows(targets.rows_mut(rows)),
+            }
+        }
     }
 
     /// Inputs of idle columns `[rows, idle columns]` to fill; none in training, and where all columns are active.
@@ -137,17 +199,11 @@ impl Activations {
 
     /// What layer `layer` takes.
     fn before(&self, layer: usize) -> &Matrix {
-        if layer == 0 {
-            &self.inputs
-        } else {
-            &self.outputs[layer - 1]
+        match (layer, &self.dropped) {
+            (0, _) => &self.inputs,
+            (_, Some(dropped)) => dropped.output(layer - 1),
+            (_, None) => &self.outputs[layer - 1],
         }
-    }
-
-    /// What the derivative of a hidden layer's activation is taken of: its inputs where they are kept, else its outputs.
-    fn derivative_of(&self, layer: usize) -> &Matrix {
-        let inputs = self.saved.get(layer);
-        inputs.unwrap_or(&self.outputs[layer])
     }
 
     /// The gradient at what layer `layer` gives, before its activation: in the place of the logits for the last.
@@ -219,6 +275,7 @@ impl Network {
         Ok(Network {
             idle_weight: take_rows(first.split(parameters).0, first.fan_out, idle),
             columns: columns.clone(),
+            frozen: vec![false; layers.len()],
             spec: spec.clone(),
             layers,
             biases,
@@ -252,15 +309,51 @@ impl Network {
         }
     }
 
+    /// Leaves layers as they are from now on: no update moves their weights, biases or velocities.
+    ///
+    /// Shapes: `frozen [layers]`.
+    ///
+    /// # Panics
+    /// When there is not one for each layer.
+    pub fn freeze(&mut self, frozen: &[bool]) {
+        assert_eq!(frozen.len(), self.layers.len(), "layers of {}", self.spec);
+        self.frozen.copy_from_slice(frozen);
+    }
+
+    /// The first layer that training moves: gradients need not come further down.
+    fn first_trained(&self) -> usize {
+        let first = self.frozen.iter().position(|&frozen| !frozen);
+        first.unwrap_or(self.layers.len())
+    }
+
     /// What the network is.
     pub fn spec(&self) -> &Spec {
         &self.spec
     }
 
     /// Floating point operations of the matrix products to train on one sample: those of
-    /// [`Spec::training_flops`] without the columns that are left out.
+    /// [`Spec::training_flops`] without the columns that are left out and what frozen layers spare.
     pub fn training_flops(&self) -> f64 {
-        2.0 * self.forward_flops() + self.spec.backward_flops()
+        self.forward_flops() + self.backward_flops() + self.update_flops()
+    }
+
+    /// Those of the gradient back to the first layer that is trained, as [`Spec::backward_flops`].
+    pub fn backward_flops(&self) -> f64 {
+        let layers = self.spec.layers().iter().skip(self.first_trained() + 1);
+        layers.map(Layer::product_flops).sum()
+    }
+
+    /// Those of the weights' gradient: as many as forward, but for frozen layers.
+    pub fn update_flops(&self) -> f64 {
+        let layers = self.spec.layers().iter().zip(&self.frozen);
+        let spared = layers.filter(|(_, frozen)| **frozen);
+        let spared: f64 = spared.map(|(layer, _)| layer.product_flops()).sum();
+        // Idle columns of a frozen first layer are left out once.
+        let idle = match self.frozen[0] {
+            true => 2.0 * self.idle_weight.len() as f64,
+            false => 0.0,
+        };
+        self.forward_flops() - spared + idle
     }
 
     /// Those from inputs to logits, as [`Spec::forward_flops`] without the columns that are left out.
@@ -334,7 +427,7 @@ impl Network {
 
     /// From inputs to logits: `y = f(x · w + b)`, layer after layer, with no activation behind the last. Idle inputs,
     /// where there are any, are added to the first product. Hidden layers are normalised where the spec says so: in training
-    /// these rows are a shard, whose own statistics are taken; in inference the running ones are.
+    /// these rows are a shard, whose own statistics are taken; frozen layers, and all in inference, take the running ones.
     ///
     /// Overwrites the outputs of all layers for these rows.
     ///
@@ -356,13 +449,6 @@ impl Network {
         done: &mut impl FnMut(Part),
     ) {
         for (index, layer) in self.layers.iter().enumerate() {
-            let bias = &self.biases[index];
-            let last = index + 1 == self.layers.len();
-            let activation = if last {
-                Activation::Identity
-            } else {
-                self.spec.activation()
-            };
             // SAFETY: the caller's promise.
             unsafe {
                 let x = activations.before(index).rows(rows.clone());
@@ -371,26 +457,95 @@ impl Network {
                 if let (0, Some(idle)) = (index, &activations.idle_inputs) {
                     self.add_idle(idle.rows(rows.clone()), z.reborrow());
                 }
-                let saved = activations.saved.get(index);
-                let saved = saved.map(|saved| saved.rows_mut(rows.clone()));
-                if let Some(norm) = self.norms.get(index) {
-                    done(Part::Layers);
-                    match (saved, activations.shard_sums.get(index)) {
-                        (Some(x_hat), Some(sums)) => {
-                            norm.forward(rows.clone(), z.reborrow(), x_hat, sums);
-                        }
-                        _ => norm.forward_running(z.reborrow()),
-                    }
-                    done(Part::Normalization);
-                    activate(activation, z, bias.values());
-                } else if let Some(inputs) = saved {
-                    activate_keeping(activation, z, inputs, bias.values());
-                } else {
-                    activate(activation, z, bias.values());
+                if index + 1 == self.layers.len() {
+                    activate(Activation::Identity, z, self.biases[index].values());
+                    break;
+                }
+                self.activate_hidden(index, activations, rows.clone(), done);
+                if let Some(dropped) = &activations.dropped {
+                    dropped.forward(index, rows.clone(), &activations.outputs[index]);
                 }
             }
         }
         done(Part::Layers);
+    }
+
+    /// From the products of a hidden layer to its outputs, in place.
+    ///
+    /// # Safety
+    /// As [`Network::forward`].
+    unsafe fn activate_hidden(
+        &self,
+        index: usize,
+        activations: &Activations,
+        rows: Range<usize>,
+        done: &mut impl FnMut(Part),
+    ) {
+        let activation = self.spec.activation();
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut z = activations.outputs[index].rows_mut(rows.clone());
+            let mut saved = activations.saved.get(index);
+            if let Some(norm) = self.norms.get(index) {
+                done(Part::Layers);
+                match (activations.shard_sums.get(index), saved) {
+                    (Some(sums), Some(x_hat)) if !self.frozen[index] => {
+                        let x_hat = x_hat.rows_mut(rows.clone());
+                        norm.forward(rows.clone(), z.reborrow(), x_hat, sums);
+                        saved = None;
+                    }
+                    _ => norm.forward_running(z.reborrow()),
+                }
+                done(Part::Normalization);
+            }
+            let bias = self.biases[index].values();
+            match saved.filter(|_| activation.needs_input()) {
+                Some(inputs) => activate_keeping(activation, z, inputs.rows_mut(rows), bias),
+                None => activate(activation, z, bias),
+            }
+        }
+    }
+
+    /// From the gradient at the outputs of a hidden layer to that at its products, in place.
+    ///
+    /// # Safety
+    /// As [`Network::forward`].
+    unsafe fn activate_hidden_backward(
+        &self,
+        index: usize,
+        activations: &Activations,
+        rows: Range<usize>,
+        done: &mut impl FnMut(Part),
+    ) {
+        let activation = self.spec.activation();
+        let norm = self.norms.get(index);
+        // SAFETY: the caller's promise; buffers are different ones.
+        unsafe {
+            let mut d_y = activations.d_outputs[index].rows_mut(rows.clone());
+            let y = activations.outputs[index].rows(rows.clone());
+            let saved = activations.saved.get(index);
+            let saved = saved.map(|saved| saved.rows(rows.clone()));
+            if norm.is_some() {
+                done(Part::Layers);
+            }
+            match (norm, saved) {
+                (Some(norm), Some(x_hat)) if !self.frozen[index] => {
+                    let behind = (activation, self.biases[index].values());
+                    let sums = &activations.shard_sums[index];
+                    norm.backward(rows, behind, d_y, (y, x_hat), sums);
+                }
+                (norm, saved) => {
+                    let of = saved.filter(|_| activation.needs_input()).unwrap_or(y);
+                    activate_backward(activation, d_y.reborrow(), of);
+                    if let Some(norm) = norm {
+                        norm.backward_running(d_y);
+                    }
+                }
+            }
+            if norm.is_some() {
+                done(Part::Normalization);
+            }
+        }
     }
 
     /// `z = z + x · w` over idle columns. Where training items are all zero, other items seldom are anything else.
@@ -405,37 +560,45 @@ impl Network {
         }
     }
 
-    /// From the logits of [`Network::forward`] to the loss of each row, and the gradient of `scale · loss` at the logits
+    /// From the logits of [`Network::forward`] to the `loss` of each row, and the gradient of `scale · loss` at the logits
     /// in their place.
     ///
-    /// Overwrites the logits of these rows, and `losses [rows]` with the loss of each in nats.
+    /// Overwrites the logits of these rows, and `losses [rows]` with the loss of each in nats, times its weight.
     ///
     /// # Safety
     /// As [`Network::forward`].
     ///
     /// # Panics
-    /// When a label is not below the number of classes.
+    /// When a label is not below the number of classes, or `loss` is of another task.
     pub unsafe fn loss(
         &self,
         activations: &Activations,
         rows: Range<usize>,
+        loss: &Loss,
         scale: f32,
         losses: &mut [f64],
     ) {
         // SAFETY: the caller's promise.
-        let (mut logits, labels) = unsafe {
-            (
-                activations.logits(rows.clone()),
-                activations.labels.read(rows),
-            )
-        };
-        for ((row, &label), loss) in logits.iter_mut().zip(labels).zip(losses) {
-            *loss = cross_entropy_backward(row, label as usize, scale);
+        let (mut logits, targets) =
+            unsafe { (activations.logits(rows.clone()), activations.targets(rows)) };
+        let rows = logits.iter_mut().zip(losses);
+        match (loss, targets) {
+            (Loss::CrossEntropy(loss), TargetsMut::Labels(labels)) => {
+                for ((row, of_row), &label) in rows.zip(&*labels) {
+                    *of_row = loss.backward(row, label as usize, scale);
+                }
+            }
+            (loss, TargetsMut::Rows(mut targets)) => {
+                for ((row, of_row), targets) in rows.zip(targets.iter_mut()) {
+                    *of_row = loss.backward(row, targets, scale);
+                }
+            }
+            (loss, _) => panic!("{loss:?} for {}", self.spec.task().name()),
         }
     }
 
     /// From the gradient at the logits back: for each layer from the last `dx = dz · wᵀ`, and `dz = dx ⊙ f'` for the
-    /// layer before, and through its normalisation.
+    /// layer before, and through its normalisation, down to the first layer that is trained.
     ///
     /// Overwrites the gradients at the outputs of the hidden layers for these rows.
     ///
@@ -462,25 +625,17 @@ impl Network {
         rows: Range<usize>,
         done: &mut impl FnMut(Part),
     ) {
-        for (index, layer) in self.layers.iter().enumerate().skip(1).rev() {
+        let above = self.first_trained() + 1;
+        for (index, layer) in self.layers.iter().enumerate().skip(above).rev() {
             // SAFETY: the caller's promise; `d_z` and `d_y` are buffers of different layers.
             unsafe {
                 let d_z = activations.d_z(index).rows(rows.clone());
                 let mut d_y = activations.d_outputs[index - 1].rows_mut(rows.clone());
                 layer.backward(d_z, d_y.reborrow());
-                let (activation, before) = (self.spec.activation(), index - 1);
-                if let Some(norm) = self.norms.get(before) {
-                    done(Part::Layers);
-                    let behind = (activation, self.biases[before].values());
-                    let y = activations.outputs[before].rows(rows.clone());
-                    let x_hat = activations.saved[before].rows(rows.clone());
-                    let sums = &activations.shard_sums[before];
-                    norm.backward(rows.clone(), behind, d_y, (y, x_hat), sums);
-                    done(Part::Normalization);
-                } else {
-                    let of = activations.derivative_of(before).rows(rows.clone());
-                    activate_backward(activation, d_y, of);
+                if let Some(dropped) = &activations.dropped {
+                    dropped.backward(index - 1, rows.clone(), d_y.reborrow());
                 }
+                self.activate_hidden_backward(index - 1, activations, rows.clone(), done);
             }
         }
         done(Part::Layers);
@@ -492,7 +647,8 @@ impl Network {
     }
 
     /// The gradient, `dw = xᵀ · dz` or `db = Σ_rows dz` over the first `rows` rows, and the optimiser's step against it,
-    /// for one piece of the parameters. What batch normalisation keeps of a layer goes with its bias.
+    /// for one piece of the parameters. What batch normalisation keeps of a layer goes with its bias. Pieces of frozen layers
+    /// stay as they are.
     ///
     /// # Safety
     /// Until the next barrier no other worker takes this piece, and none runs rows forward or backward.
@@ -502,6 +658,9 @@ impl Network {
     pub unsafe fn update(&self, piece: usize, activations: &Activations, rows: usize, step: &Step) {
         let (index, part) = self.place(piece);
         let layer = &self.layers[index];
+        if self.frozen[index] {
+            return;
+        }
         // SAFETY: the caller's promise.
         unsafe {
             let d_z = activations.d_z(index).rows(0..rows);
@@ -541,7 +700,7 @@ impl Network {
         }
     }
 
-    /// The gradient of one piece, kept for [`Network::apply`]; gives `Σ g²`.
+    /// The gradient of one piece, kept for [`Network::apply`]; gives `Σ g²`, which is 0 for a frozen layer.
     ///
     /// # Safety
     /// As [`Network::update`].
@@ -555,6 +714,9 @@ impl Network {
         rows: usize,
     ) -> f64 {
         let (index, part) = self.place(piece);
+        if self.frozen[index] {
+            return 0.0;
+        }
         // SAFETY: the caller's promise.
         unsafe {
             let d_z = activations.d_z(index).rows(0..rows);
@@ -584,6 +746,9 @@ impl Network {
     /// When there is no such piece, or the rule keeps no gradient.
     pub unsafe fn apply(&self, piece: usize, step: &Step) {
         let (index, part) = self.place(piece);
+        if self.frozen[index] {
+            return;
+        }
         // SAFETY: the caller's promise.
         unsafe {
             match part {
@@ -613,8 +778,11 @@ impl Network {
     /// When there is no such piece.
     pub unsafe fn limit_units(&self, piece: usize, most: f32, step: &Step) {
         let mut piece = piece;
-        for layer in self.hidden() {
+        for (layer, &frozen) in self.hidden().iter().zip(&self.frozen) {
             if piece < layer.unit_pieces() {
+                if frozen {
+                    return;
+                }
                 // SAFETY: the caller's promise.
                 return unsafe { layer.limit_units(piece, most, step) };
             }

@@ -9,6 +9,7 @@ use std::ops::Range;
 use ndarray::ArrayView2;
 
 use super::activation::Activation;
+use crate::data::Task;
 use crate::error::{Error, Refusal, Result};
 
 /// BLAS counts in 32 bits, and so do we.
@@ -68,6 +69,11 @@ impl Layer {
         (&flat[self.weight_range()], &flat[self.bias_range()])
     }
 
+    /// Floating point operations of one product of this layer for one sample.
+    pub(super) fn product_flops(&self) -> f64 {
+        2.0 * (self.fan_in * self.fan_out) as f64
+    }
+
     /// [`Layer::split`], to write through.
     pub fn split_mut<'a>(&self, flat: &'a mut [f32]) -> (&'a mut [f32], &'a mut [f32]) {
         let layer = &mut flat[self.start..self.bias_range().end];
@@ -100,9 +106,11 @@ impl Layer {
     }
 }
 
-/// A network: the widths from inputs to classes, the activation of the hidden layers, and whether these are normalised.
+/// A network: the widths from inputs to outputs, the activation of the hidden layers and whether these are normalised, and
+/// the task, which says what outputs mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spec {
+    task: Task,
     activation: Activation,
     batch_norm: bool,
     layers: Vec<Layer>,
@@ -110,7 +118,7 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// A network with `inputs` features, the `hidden` widths and `classes` outputs.
+    /// A network for classification with `inputs` features, the `hidden` widths and an output for each of `classes`.
     ///
     /// # Errors
     /// [`Error::Config`] when a width is zero or there are more than 2³¹ − 1 parameters.
@@ -129,7 +137,8 @@ impl Spec {
     /// # Errors
     /// [`Error::Config`] when there are more than 2³¹ − 1 parameters.
     pub fn with_batch_norm(self, batch_norm: bool) -> Result<Spec> {
-        Spec::laid_out(&self.sizes(), self.activation, batch_norm)
+        let spec = Spec::laid_out(&self.sizes(), self.activation, batch_norm)?;
+        Ok(spec.for_task(self.task))
     }
 
     fn laid_out(sizes: &[usize], activation: Activation, batch_norm: bool) -> Result<Spec> {
@@ -168,11 +177,22 @@ impl Spec {
             parameters = end;
         }
         Ok(Spec {
+            task: Task::default(),
             activation,
             batch_norm,
             layers,
             parameters,
         })
+    }
+
+    /// The same network for another task.
+    pub fn for_task(self, task: Task) -> Spec {
+        Spec { task, ..self }
+    }
+
+    /// What the outputs mean.
+    pub fn task(&self) -> Task {
+        self.task
     }
 
     /// The layers from the inputs to the logits; there is at least one.
@@ -190,17 +210,36 @@ impl Spec {
         self.batch_norm
     }
 
+    /// Whether each layer is one of those called `names` (`layers.0` is the first): `[layers]`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a name that is none, and where no layer is left.
+    pub fn layers_named(&self, names: &[String]) -> Result<Vec<bool>> {
+        let all: Vec<String> = (0..self.layers.len()).map(layer_name).collect();
+        let refuse = |found: &str, expected: String| {
+            Err(Error::Config(Refusal::new("--freeze", found, expected)))
+        };
+        if let Some(name) = names.iter().find(|name| !all.contains(name)) {
+            return refuse(name, all.join(", "));
+        }
+        let named: Vec<bool> = all.iter().map(|name| names.contains(name)).collect();
+        match named.contains(&false) {
+            true => Ok(named),
+            false => refuse("every layer", "at least one that is trained".to_owned()),
+        }
+    }
+
     /// Features of an item.
     pub fn inputs(&self) -> usize {
         self.layers[0].fan_in
     }
 
-    /// Width of the logits.
-    pub fn classes(&self) -> usize {
+    /// Width of the logits: the number of classes, or of the numbers to predict.
+    pub fn outputs(&self) -> usize {
         self.layers[self.layers.len() - 1].fan_out
     }
 
-    /// The widths from inputs to classes.
+    /// The widths from inputs to outputs.
     pub fn sizes(&self) -> Vec<usize> {
         let outputs = self.layers.iter().map(|layer| layer.fan_out);
         std::iter::once(self.inputs()).chain(outputs).collect()
@@ -226,18 +265,18 @@ impl Spec {
 
     /// Those from inputs to logits: 2·in·out for each layer. The weights' gradient takes as many.
     pub fn forward_flops(&self) -> f64 {
-        self.layers.iter().map(product_flops).sum()
+        self.layers.iter().map(Layer::product_flops).sum()
     }
 
     /// Those of the gradient back to the first hidden layer: 2·in·out for each layer but the first.
     pub fn backward_flops(&self) -> f64 {
-        self.layers[1..].iter().map(product_flops).sum()
+        self.layers[1..].iter().map(Layer::product_flops).sum()
     }
 }
 
-/// Floating point operations of one product of a layer for one sample.
-fn product_flops(layer: &Layer) -> f64 {
-    2.0 * (layer.fan_in * layer.fan_out) as f64
+/// What layer `index` is called in files: `layers.0` is the first.
+pub(crate) fn layer_name(index: usize) -> String {
+    format!("layers.{index}")
 }
 
 /// `784-100-10`.
@@ -270,9 +309,9 @@ mod tests {
 
     #[test]
     fn batch_norm_stands_behind_the_biases_of_hidden_layers() {
-        let spec = Spec::new(3, &[2], 4, Activation::Relu).expect("a spec");
-        let plain = spec.clone();
-        let spec = spec.with_batch_norm(true).expect("a spec");
+        let plain = Spec::new(3, &[2], 4, Activation::Relu).expect("a spec");
+        let plain = plain.for_task(Task::Regression);
+        let spec = plain.clone().with_batch_norm(true).expect("a spec");
         // 3·2 + 2, three of 2, and 2·4 + 4.
         assert_eq!((spec.parameters(), spec.trainable()), (26, 22));
         let mut flat: Vec<f32> = (0..26u8).map(f32::from).collect();

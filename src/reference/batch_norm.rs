@@ -28,12 +28,22 @@ impl Reference {
         self.start(layer) + (self.sizes[layer] + 1) * self.sizes[layer + 1]
     }
 
+    /// Running mean and variance of a hidden layer, `[out]` each.
+    fn running(&self, layer: usize) -> (Vec<f64>, Vec<f64>) {
+        let out = self.sizes[layer + 1];
+        let statistics = &self.parameters[self.gamma(layer) + out..];
+        (
+            statistics[..out].to_vec(),
+            statistics[out..2 * out].to_vec(),
+        )
+    }
+
     /// `γ (z − mean) / √(var + ε) + β` of unit `j` with the running statistics.
     pub(super) fn normalize_running(&self, layer: usize, j: usize, z: f64) -> f64 {
-        let (fan_in, out) = (self.sizes[layer], self.sizes[layer + 1]);
-        let part = |part: usize| self.parameters[self.gamma(layer) + part * out + j];
-        let beta = self.parameters[self.start(layer) + fan_in * out + j];
-        part(0) * (z - part(1)) / (part(2) + EPSILON).sqrt() + beta
+        let (mean, variance) = self.running(layer);
+        let gamma = self.parameters[self.gamma(layer) + j];
+        let beta = self.parameters[self.start(layer) + self.sizes[layer] * mean.len() + j];
+        gamma * (z - mean[j]) / (variance[j] + EPSILON).sqrt() + beta
     }
 
     /// `x · w` of one sample.
@@ -58,6 +68,10 @@ impl Reference {
                 .collect();
             let square = |j: usize| z.iter().map(|z| (z[j] - mean[j]).powi(2)).sum::<f64>();
             let variance: Vec<f64> = (0..out).map(|j| square(j) / samples).collect();
+            let (mean, variance) = match self.frozen.contains(&layer) {
+                true => self.running(layer),
+                false => (mean, variance),
+            };
             let normalize = |z: &Vec<f64>| {
                 let at = |j: usize| (z[j] - mean[j]) / (variance[j] + EPSILON).sqrt();
                 (0..out).map(at).collect()
@@ -119,7 +133,7 @@ impl Reference {
         losses.sum()
     }
 
-    /// The gradient of [`Reference::shard_loss`] by backpropagation. That of running statistics is 0.
+    /// The gradient of [`Reference::shard_loss`] by backpropagation. That of running statistics is given as 0.
     ///
     /// Shapes: gives `[parameters]`.
     pub fn shard_gradient(&self, shard: Shard) -> Vec<f64> {
@@ -148,9 +162,11 @@ impl Reference {
                 let d_gamma: f64 = pairs.map(|(d, x)| d[j] * x[j]).sum();
                 gradient[self.gamma(index) + j] = d_gamma;
                 let scale = gamma / (layer.variance[j] + EPSILON).sqrt();
+                let statistics_move = !self.frozen.contains(&index);
                 for (d, x) in d.iter_mut().zip(&layer.x_hat) {
                     let common = gradient[bias + j] + x[j] * d_gamma;
-                    d[j] = scale * (d[j] - common / samples);
+                    let share = if statistics_move { 1.0 / samples } else { 0.0 };
+                    d[j] = scale * (d[j] - share * common);
                 }
             }
             let mut dx = vec![vec![0.0; fan_in]; d.len()];

@@ -97,25 +97,32 @@ mod tests {
     fn a_rate_is_that_of_all_workers_together() {
         let (profile, peak) = profile();
         let found = shares(&profile, &peak);
-        let forward = &found[Phase::Forward as usize];
+        let of = |phase| {
+            let share = found.iter().find(|share| share.phase == phase);
+            share.expect("a phase of every run")
+        };
+        let forward = of(Phase::Forward);
         // 300 GFLOP in 6 s of worker time, which is 3 s of two workers.
         assert_eq!((forward.seconds, forward.share), (6.0, 0.75));
         assert_eq!((forward.gflops, forward.of_peak), (Some(100.0), Some(0.25)));
-        let waiting = found.last().expect("phases");
+        let waiting = of(Phase::Waiting);
         assert_eq!((waiting.share, waiting.gflops), (0.25, None));
     }
 
     #[test]
-    fn each_phase_has_a_line() {
-        let (profile, peak) = profile();
+    fn each_phase_has_a_line_and_those_of_options_where_they_are_used() {
+        let (mut profile, peak) = profile();
+        let optional = || Phase::ALL.into_iter().filter(|phase| phase.is_optional());
+        let usual = shares(&profile, &peak);
+        assert_eq!(usual.len(), Phase::ALL.len() - optional().count());
+        optional().for_each(|phase| profile.add(phase, Duration::from_nanos(1)));
         let mut out = Vec::new();
         write_shares(&mut out, &shares(&profile, &peak), &peak).expect("memory");
         let text = String::from_utf8(out).expect("text");
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
-        let always = Phase::ALL.iter().filter(|phase| !phase.is_optional());
-        assert_eq!(lines.len(), 1 + always.count());
+        assert_eq!(lines.len(), 1 + Phase::ALL.len());
         assert_eq!(
-            lines[2],
+            lines[1 + Phase::Forward as usize],
             format!(
                 "forward     75.00 %    100.0 GFLOP/s  25 % of peak  {}",
                 "▇".repeat(24)

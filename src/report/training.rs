@@ -1,27 +1,24 @@
-//! A training run, told: the banner before it, a line an epoch, the summary after it, or all of it as JSON.
+//! A training run, told: the banner before it, the summary after it, or all of it as JSON.
 
 use std::io::{self, Write};
 use std::path::Path;
 
 use serde::Serialize;
 
+use super::ending::{Warning, standstill, warnings, write_cause, write_result};
 use super::number::{bytes, grouped, percent, rate, seconds};
 use super::profile::{PhaseShare, shares, write_shares};
 use crate::bench::Peak;
 use crate::compute::blas::Blas;
 use crate::compute::parallel::Workers;
-use crate::config::TrainConfig;
-use crate::data::{Dataset, Splits};
+use crate::config::{ClassWeight, LossName, TaskConfig, TrainConfig};
+use crate::data::{Dataset, Splits, Targets, Task};
 use crate::nn::Spec;
 use crate::schedule::ScheduleName;
-use crate::train::{EpochMetrics, Outcome, RangeTest};
+use crate::train::{Cause, EpochMetrics, Outcome, RangeTest};
 
 /// The name and version of the JSON object's layout.
 pub const SCHEMA: &str = "perceptor.train/1";
-
-/// The columns that [`epoch_line`] fills.
-pub const EPOCH_HEADER: &str =
-    "epoch  train loss  test loss  test accuracy  learning rate   samples/s  GFLOP/s";
 
 /// Says what will run on what. The engine of `config` is no longer auto.
 ///
@@ -47,12 +44,19 @@ pub fn banner(
         crate::REVISION,
         build_mode()
     )?;
+    let train = match &data.validation {
+        Some(set) => format!(
+            "{} training, {} validation",
+            grouped(data.train.items()),
+            grouped(set.items())
+        ),
+        None => format!("{} training", grouped(data.train.items())),
+    };
     writeln!(
         out,
-        "  data      {data_name}: {} training and {test} items, {}, {} classes",
-        grouped(data.train.items()),
+        "  data      {data_name}: {train} and {test} items, {}, {}",
         item_shape(&data.train),
-        data.train.classes(),
+        target_words(data.train.targets()),
     )?;
     let activation = match spec.layers() {
         [_] => String::new(),
@@ -61,7 +65,8 @@ pub fn banner(
     };
     writeln!(
         out,
-        "  network   {spec}, {activation}softmax, {} parameters ({}), {} init",
+        "  network   {spec}, {activation}{}, {} parameters ({}), {} init",
+        spec.task().output_function(),
         grouped(spec.trainable()),
         bytes(4 * spec.parameters()),
         config.init.name(),
@@ -73,7 +78,21 @@ pub fn banner(
         config.batch_size.min(data.train.items()),
         config.seed
     )?;
+    if spec.task() != Task::Classification {
+        writeln!(out, "  task      {}", task_words(&config.task))?;
+    }
     writeln!(out, "  optimiser {}", optimizer_words(config))?;
+    let regularization = regularization_words(config);
+    if !regularization.is_empty() {
+        writeln!(out, "            {regularization}")?;
+    }
+    if !config.freeze.is_empty() {
+        writeln!(out, "  frozen    {}", config.freeze.join(", "))?;
+    }
+    let ends = early_ends(config);
+    if !ends.is_empty() {
+        writeln!(out, "  ends      {}", ends.join("; "))?;
+    }
     writeln!(
         out,
         "  compute   {}, engine {} ({} {} linked in: {} kernels, {}, {} a call)",
@@ -93,6 +112,12 @@ pub fn banner(
             counted(cores, "core"),
         )?;
     }
+    if let Some(size) = size_of_large(data.train.targets()) {
+        writeln!(
+            out,
+            "  warning: the numbers to predict are about {size:.0} in size; networks learn numbers about 1 best: divide them, or lower --lr"
+        )?;
+    }
     if cfg!(debug_assertions) {
         writeln!(
             out,
@@ -100,6 +125,56 @@ pub fn banner(
         )?;
     }
     Ok(())
+}
+
+/// `10 classes`, `2 numbers to predict`.
+pub fn target_words(targets: &Targets) -> String {
+    let outputs = targets.outputs();
+    match targets {
+        Targets::Classes { .. } => format!("{outputs} classes"),
+        Targets::Values { .. } => format!("{} to predict", counted(outputs, "number")),
+        Targets::Flags { .. } => format!("{}, any of them", counted(outputs, "label")),
+    }
+}
+
+/// `regression by huber loss, δ 1`.
+fn task_words(config: &TaskConfig) -> String {
+    let (task, loss) = (config.task.name(), config.loss());
+    let delta = match loss {
+        LossName::Huber => format!(", δ {}", config.huber_delta()),
+        _ => String::new(),
+    };
+    format!("{task} by {} loss{delta}", loss.name())
+}
+
+/// The root of the mean square of numbers to predict, where they are so large that usual learning rates are too.
+fn size_of_large(targets: &Targets) -> Option<f64> {
+    /// Losses are squares of it.
+    const LARGE: f64 = 30.0;
+    let Targets::Values { values, .. } = targets else {
+        return None;
+    };
+    let squares = values.iter().map(|&value| f64::from(value).powi(2));
+    let size = (squares.sum::<f64>() / values.len() as f64).sqrt();
+    (size > LARGE).then_some(size)
+}
+
+/// What may end a run before its last epoch.
+fn early_ends(config: &TrainConfig) -> Vec<String> {
+    let (task, validation) = (config.task.task, &config.validation);
+    let stop = validation.early_stop.map(|stop| {
+        let least = match (stop.min_delta, task) {
+            (0.0, _) => String::new(),
+            (delta, Task::Regression) => format!(" by more than {delta}"),
+            (delta, _) => format!(" by more than {}", percent(delta)),
+        };
+        let (epochs, stands) = (counted(stop.patience, "epoch"), standstill(task));
+        format!("when the validation {stands}{least} for {epochs}, with the best weights")
+    });
+    let target = validation.target_accuracy;
+    let target = target.map(|target| format!("at an accuracy of {}", percent(target)));
+    let time = validation.max_time.map(|time| format!("after {time}"));
+    [stop, target, time].into_iter().flatten().collect()
 }
 
 /// `adamw, learning rate 0.001 by cosine, β₁ 0.9, …`: what moves the weights, with all that takes part in it.
@@ -140,8 +215,27 @@ fn optimizer_words(config: &TrainConfig) -> String {
         .join(", ")
 }
 
+/// `dropout 0.5, balanced classes`: what keeps the network from learning by heart; nothing where nothing does.
+fn regularization_words(config: &TrainConfig) -> String {
+    let regularization = &config.regularization;
+    let strengths = [
+        ("dropout", regularization.dropout),
+        ("input dropout", regularization.input_dropout),
+        ("input noise", regularization.input_noise),
+        ("label smoothing", regularization.label_smoothing),
+    ];
+    let used = strengths.iter().filter(|(_, strength)| *strength != 0.0);
+    let used = used.map(|(name, strength)| format!("{name} {strength}"));
+    let weights = regularization.class_weight.as_ref();
+    let weights = weights.map(|weight| match weight {
+        ClassWeight::Balanced => "balanced classes".to_owned(),
+        ClassWeight::Given(_) => "weighted classes".to_owned(),
+    });
+    used.chain(weights).collect::<Vec<_>>().join(", ")
+}
+
 /// `1 epoch`, `3 epochs`.
-fn counted(count: usize, what: &str) -> String {
+pub(super) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
@@ -168,21 +262,6 @@ fn item_shape(data: &Dataset) -> String {
     format!("{sizes} {}", header.element().name())
 }
 
-/// One epoch under [`EPOCH_HEADER`].
-pub fn epoch_line(epoch: &EpochMetrics) -> String {
-    let or_dash = |figure: Option<String>| figure.unwrap_or_else(|| "–".to_owned());
-    format!(
-        "{:>5}  {:>10.4}  {:>9}  {:>13}  {:>13}  {:>10}  {:>7.1}",
-        epoch.epoch,
-        epoch.train_loss,
-        or_dash(epoch.test_loss.map(|loss| format!("{loss:.4}"))),
-        or_dash(epoch.test_accuracy.map(percent)),
-        rate(epoch.learning_rate),
-        grouped(epoch.samples_per_second.round() as usize),
-        epoch.gflops,
-    )
-}
-
 /// Says which learning rate a range test chose, and why.
 ///
 /// # Errors
@@ -207,6 +286,8 @@ pub struct Close<'a> {
     pub wall_seconds: f64,
     /// Whether the run was resumed: then its wall time is that since.
     pub resumed: bool,
+    /// The settings of the run.
+    pub config: &'a TrainConfig,
     /// The most that the workers could do; none where no profile was asked for.
     pub peak: Option<Peak>,
     /// How the learning rate was found; none where it was given.
@@ -225,17 +306,9 @@ pub fn summary(
     close: &Close,
     next: &str,
 ) -> io::Result<()> {
-    let (last, train_seconds) = (outcome.last(), outcome.train_seconds());
-    match (last.test_accuracy, outcome.best()) {
-        (Some(accuracy), Some(best)) => writeln!(
-            out,
-            "test accuracy  {} after the last epoch (the model); best {} after epoch {}",
-            percent(accuracy),
-            percent(best.test_accuracy.unwrap_or(0.0)),
-            best.epoch
-        )?,
-        _ => writeln!(out, "training loss  {:.4} (no test set)", last.train_loss)?,
-    }
+    let train_seconds = outcome.train_seconds();
+    write_result(out, outcome)?;
+    write_cause(out, outcome, close.config)?;
     writeln!(
         out,
         "time           {}, {} {}: {} samples/s, {:.1} GFLOP/s",
@@ -266,47 +339,6 @@ pub fn summary(
     writeln!(out, "next           {next}")
 }
 
-/// Something the user should know about a run that did end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Warning {
-    /// What was found.
-    pub what: String,
-    /// What to do about it.
-    pub cure: String,
-}
-
-/// What is wrong with the network that a run ended with.
-pub fn warnings(outcome: &Outcome) -> Vec<Warning> {
-    let layers = outcome.model.spec.layers();
-    let identical = outcome.identical_layers.iter().map(|&layer| Warning {
-        what: format!(
-            "all {} units of hidden layer {layer} are the same: with equal initial weights they get \
-             equal gradients and learn one feature between them",
-            layers[layer - 1].fan_out
-        ),
-        cure: "start from different weights, with --init auto (or xavier, he, normal)".to_owned(),
-    });
-    identical.chain(learned_nothing(outcome)).collect()
-}
-
-/// A network that guesses every class alike has a loss of `ln classes`.
-fn learned_nothing(outcome: &Outcome) -> Option<Warning> {
-    let last = outcome.last();
-    let loss = last.test_loss.unwrap_or(last.train_loss);
-    let provenance = outcome.model.provenance.as_ref();
-    let highest = provenance.and_then(|provenance| provenance.config.optimizer.rate());
-    let guessing = (outcome.model.spec.classes() as f64).ln();
-    // Where units are copies of one another, that is the reason.
-    let unexplained = outcome.identical_layers.is_empty();
-    (unexplained && loss >= guessing).then(|| Warning {
-        what: format!("the loss of {loss:.4} is no better than that of guessing, {guessing:.4}"),
-        cure: format!(
-            "a learning rate of {} may be too high; try a tenth of it, or fewer epochs",
-            rate(highest.unwrap_or(last.learning_rate))
-        ),
-    })
-}
-
 /// A run as one JSON object.
 #[derive(Debug, Serialize)]
 pub struct TrainReport<'a> {
@@ -320,6 +352,9 @@ pub struct TrainReport<'a> {
     pub data: &'a str,
     /// Training items.
     pub train_items: usize,
+    /// Validation items; none without a validation set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_items: Option<usize>,
     /// Test items; none without a test set.
     pub test_items: Option<usize>,
     /// The widths, as `784-100-10`.
@@ -341,9 +376,30 @@ pub struct TrainReport<'a> {
     pub build: &'static str,
     /// Every epoch in turn.
     pub epochs: &'a [EpochMetrics],
-    /// Accuracy on the test set after the last epoch, 0 to 1; none without a test set.
+    /// Why the run ended, where that was not with its last epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Cause>,
+    /// The epoch that the model is from, where it was picked by validation data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best_epoch: Option<usize>,
+    /// Accuracy of the model on the validation set, 0 to 1; none without a validation set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_accuracy: Option<f64>,
+    /// The best accuracy on the validation set after any epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best_validation_accuracy: Option<f64>,
+    /// Accuracy of the model on the test set, 0 to 1; none without a test set, and in regression.
     pub test_accuracy: Option<f64>,
-    /// The best accuracy after any epoch, 0 to 1; none without a test set.
+    /// F1 of the model on the test set, of several labels an item alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_f1: Option<f64>,
+    /// Mean absolute error of the model on the test set, of regression alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_mae: Option<f64>,
+    /// R² of the model on the test set, of regression alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_r2: Option<f64>,
+    /// The best accuracy on the test set after any epoch, 0 to 1; none without one, and where it is measured once.
     pub best_test_accuracy: Option<f64>,
     /// Time in training, evaluation not counted, in seconds.
     pub train_seconds: f64,
@@ -374,12 +430,14 @@ impl<'a> TrainReport<'a> {
         close: &Close<'a>,
     ) -> TrainReport<'a> {
         let profile = outcome.profile.as_ref().zip(close.peak.as_ref());
+        let best = outcome.best();
         TrainReport {
             schema: SCHEMA,
             version: crate::VERSION,
             revision: crate::REVISION,
             data: data_name,
             train_items: data.train.items(),
+            validation_items: data.validation.as_ref().map(Dataset::items),
             test_items: data.test.as_ref().map(Dataset::items),
             network: outcome.model.spec.to_string(),
             parameters: outcome.model.spec.trainable(),
@@ -390,8 +448,15 @@ impl<'a> TrainReport<'a> {
             blas: workers.blas(),
             build: build_mode(),
             epochs: &outcome.epochs,
-            test_accuracy: outcome.last().test_accuracy,
-            best_test_accuracy: outcome.best().and_then(|best| best.test_accuracy),
+            ended: (outcome.cause != Cause::Epochs).then_some(outcome.cause),
+            best_epoch: outcome.picked.then_some(outcome.kept().epoch),
+            validation_accuracy: outcome.kept().validation_accuracy,
+            best_validation_accuracy: best.and_then(|best| best.validation_accuracy),
+            test_accuracy: outcome.test.and_then(|test| test.accuracy),
+            test_f1: outcome.test.and_then(|test| test.f1),
+            test_mae: outcome.test.and_then(|test| test.mae),
+            test_r2: outcome.test.and_then(|test| test.r2),
+            best_test_accuracy: best.and_then(|best| best.test_accuracy),
             train_seconds: outcome.train_seconds(),
             wall_seconds: close.wall_seconds,
             samples_per_second: outcome.samples_per_second(),

@@ -1,9 +1,11 @@
 //! A checkpoint file: safetensors that any tool can look into, and all that a run needs to go on from it.
 //!
 //! Tensors are those of a model, as `layers.L.weight [in, out]` and `layers.L.bias [out]`, each with others of the same shape
-//! for what the optimiser keeps, which end in its name, as `.velocity`. The metadata's JSON object ends in a checksum,
-//! XXH3 of 128 bits over the object up to there and then all parameters and slots in order, so that one flipped bit is noticed and an older checkpoint
-//! taken. There is no generator in it: what a run draws follows from the seed and the place (see [`crate::train::state`]).
+//! for what the optimiser keeps, which end in its name, as `.velocity`, and for the weights of the best epoch so far where
+//! these are kept, which end in `.best`. The metadata's JSON object ends in a checksum, XXH3 of 128 bits over the object up
+//! to there and then all parameters, slots and best parameters in order, so that one flipped bit is noticed and an older
+//! checkpoint taken. There is no generator in it: what a run draws follows from the seed and the place (see
+//! [`crate::train::state`]).
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,7 +20,7 @@ use crate::data::mmap::Bytes;
 use crate::error::{Error, Result};
 use crate::nn::{Activation, Spec};
 use crate::tensors::{self, Kind, Layout, TensorFile, little_endian};
-use crate::train::{EpochMetrics, State};
+use crate::train::{EpochMetrics, Origin, State};
 
 const KIND: Kind = Kind {
     name: "checkpoint",
@@ -30,6 +32,8 @@ const KIND: Kind = Kind {
 
 /// What stands between the hashed part of the metadata and the checksum's digits.
 const CHECKSUM: &str = ",\"checksum\":\"";
+/// What the tensors of the best parameters so far end in.
+const BEST: &str = ".best";
 
 /// What a run is, whatever its state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,6 +78,15 @@ struct Metadata {
     loss_sum: f64,
     /// Time they took, in seconds.
     seconds: f64,
+    /// Time of the run up to here, evaluation counted, in seconds.
+    #[serde(default)]
+    spent_seconds: f64,
+    /// Whether the parameters of the best epoch so far are here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    best: bool,
+    /// The model that the run began from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<Origin>,
     /// The epochs that are done; the best so far is among them.
     epochs: Vec<EpochMetrics>,
 }
@@ -95,6 +108,9 @@ impl Checkpoint {
             steps: state.steps,
             loss_sum: state.loss_sum,
             seconds: state.elapsed.as_secs_f64(),
+            spent_seconds: state.spent.as_secs_f64(),
+            best: state.best.is_some(),
+            origin: state.origin.clone(),
             epochs: state.epochs.clone(),
         };
         let mut text = serde_json::to_string(&metadata).expect("plain data is always JSON");
@@ -102,10 +118,12 @@ impl Checkpoint {
         let sum = checksum(&text, state);
         text.push_str(&format!("{CHECKSUM}{sum}\"}}"));
         let layout = Layout::own(spec.layers().len());
+        let best = layout.clone().ending(BEST);
         let slots = slot_layouts(spec, &identity.config);
         let slots = state.slots.iter().map(Vec::as_slice).zip(slots);
         let flats: Vec<(&[f32], Layout)> = std::iter::once((&state.parameters[..], layout))
             .chain(slots)
+            .chain(state.best.as_deref().map(|kept| (kept, best)))
             .collect();
         tensors::to_bytes(spec, &flats, text)
     }
@@ -127,24 +145,37 @@ impl Checkpoint {
         let file = TensorFile::parse(&KIND, path, bytes)?;
         let metadata: Metadata = file.metadata()?;
         let spec = file.spec(&metadata.layers, metadata.activation, metadata.batch_norm)?;
+        let spec = spec.for_task(metadata.identity.config.task.task);
         let slots = slot_layouts(&spec, &metadata.identity.config);
-        file.check_count(&spec, 1 + slots.len())?;
-        let seconds = Duration::try_from_secs_f64(metadata.seconds);
-        let elapsed = seconds.map_err(|_| {
-            let found = format!("{} seconds", metadata.seconds);
-            file.refuse(found, "a time that can have passed")
-        })?;
+        file.check_count(&spec, 1 + slots.len() + usize::from(metadata.best))?;
+        let time = |seconds: f64| {
+            let time = Duration::try_from_secs_f64(seconds);
+            time.map_err(|_| {
+                let found = format!("{seconds} seconds");
+                file.refuse(found, "a time that can have passed")
+            })
+        };
         let layout = Layout::own(spec.layers().len());
+        if let Some(Origin { scaling, .. }) = &metadata.origin
+            && !(scaling.offset.is_finite() && scaling.factor.is_finite())
+        {
+            return Err(file.refuse(format!("{scaling:?}"), "finite numbers"));
+        }
+        let best = layout.clone().ending(BEST);
+        let best = metadata.best.then(|| file.flat(&spec, &best));
         let state = State {
             epochs: metadata.epochs,
             steps: metadata.steps,
             loss_sum: metadata.loss_sum,
-            elapsed,
+            elapsed: time(metadata.seconds)?,
             parameters: file.flat(&spec, &layout)?,
             slots: slots
                 .iter()
                 .map(|layout| file.flat(&spec, layout))
                 .collect::<Result<_>>()?,
+            best: best.transpose()?,
+            spent: time(metadata.spent_seconds)?,
+            origin: metadata.origin,
         };
         let text = file.metadata.as_deref().unwrap_or_default();
         let text = text.rsplit_once(CHECKSUM);
@@ -182,12 +213,14 @@ fn checksum(text: &str, state: &State) -> String {
     for slot in &state.slots {
         hash.update(&little_endian(slot));
     }
+    hash.update(&little_endian(state.best.as_deref().unwrap_or_default()));
     hexadecimal(hash.digest128())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Scaling;
     use crate::data::fingerprint::HalfPrint;
     use proptest::prelude::*;
 
@@ -196,12 +229,18 @@ mod tests {
         let epoch = EpochMetrics {
             epoch: 1,
             train_loss: 0.1 + 0.2,
+            validation_loss: Some(2.0 / 3.0),
+            validation_accuracy: None,
             test_loss: None,
             test_accuracy: Some(1.0 / 3.0),
+            f1: None,
+            mae: None,
+            r2: Some(-1.0 / 3.0),
             learning_rate: 0.1,
             train_seconds: 1e-3,
             samples_per_second: 1e5,
             gflops: 0.7,
+            part: None,
         };
         Checkpoint {
             state: State {
@@ -211,6 +250,15 @@ mod tests {
                 elapsed: Duration::from_millis(2),
                 parameters: (0..spec.parameters()).map(|i| i as f32 / 7.0).collect(),
                 slots: vec![(0..spec.parameters()).map(|i| i as f32 / -9.0).collect()],
+                best: Some((0..spec.parameters()).map(|i| i as f32 / 3.0).collect()),
+                spent: Duration::from_millis(5),
+                origin: Some(Origin {
+                    scaling: Scaling {
+                        offset: 0.5,
+                        factor: 0.1,
+                    },
+                    parameters: "p".to_owned(),
+                }),
             },
             spec,
             identity: Identity {
@@ -225,7 +273,9 @@ mod tests {
                         image_bytes: 3,
                         images: "a".to_owned(),
                         labels: "b".to_owned(),
+                        class_names: None,
                     },
+                    validation: None,
                     test: None,
                 },
             },

@@ -26,8 +26,6 @@ pub struct Care {
     pub every: Every,
     /// How many are kept.
     pub keep: NonZeroU32,
-    /// Epochs of the whole run.
-    pub epochs: usize,
     /// Steps in an epoch.
     pub steps: usize,
     /// Stops the run after the step under way when it becomes true.
@@ -60,7 +58,11 @@ impl Keeper {
         tell: impl Fn(&Failure) + Send + Sync + 'static,
     ) -> Result<Keeper> {
         Ok(Keeper {
-            metrics: MetricsLog::start(folder, done)?,
+            metrics: MetricsLog::start(
+                folder,
+                (identifier.spec.task(), identifier.data.validation.is_some()),
+                done,
+            )?,
             watch: identifier.watch(),
             saver: Saver::start(folder, care.keep, identifier, environment, tell),
             care,
@@ -111,7 +113,7 @@ impl Supervisor for Keeper {
         self.then(due)
     }
 
-    fn after_epoch(&mut self, epochs: &[EpochMetrics]) -> Result<Then> {
+    fn after_epoch(&mut self, epochs: &[EpochMetrics], over: bool) -> Result<Then> {
         // What was learned from data that changed is neither measured nor kept.
         self.watch.check()?;
         if let Err(error) = self.metrics.add_last(epochs) {
@@ -120,7 +122,7 @@ impl Supervisor for Keeper {
         if self.asked_to_stop() {
             return Ok(Then::Stop);
         }
-        if epochs.len() == self.care.epochs {
+        if over {
             let never = self.care.every == Every::Never;
             return Ok(if never { Then::GoOn } else { Then::Save });
         }

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::settings::Settings;
+use super::settings::{Settings, keys_in};
 use crate::error::{Error, Refusal, Result};
 
 /// A file of settings in the program.
@@ -58,6 +58,11 @@ impl Recipe {
     pub fn head(&self) -> impl Iterator<Item = &'static str> {
         let lines = self.text.lines();
         lines.map_while(|line| line.strip_prefix('#').map(str::trim))
+    }
+
+    /// The keys of its settings.
+    pub fn keys(&self) -> Vec<String> {
+        keys_in(self.text)
     }
 
     /// Its settings.

@@ -1,6 +1,6 @@
 //! Whether an earlier run can go on here, from where, and why not.
 //!
-//! A run goes on only as what it was: same settings but for the number of epochs, same data by their fingerprint, an
+//! A run goes on only as what it was: same settings but for the number of epochs and the time it may take, same data by their fingerprint, an
 //! engine that gives the same bits. Everything else is refused in words. The number of threads is free, as is where the
 //! data lie.
 
@@ -126,7 +126,7 @@ impl Resumption {
         if let Some(difference) = data.difference(&identity.data) {
             return Err(Error::Run(
                 Refusal::new(
-                    format!("{data_name}: {} half", difference.half),
+                    format!("{data_name}: {}", difference.set),
                     difference.found,
                     format!("{}, as in {}", difference.expected, path.display()),
                 )
@@ -168,8 +168,8 @@ fn same_bits(a: &str, b: &str) -> bool {
     a == b || (native(a) && native(b))
 }
 
-/// The first setting in which two runs differ: its name and both values. The number of epochs may, unless the schedule
-/// is stretched over them.
+/// The first setting in which two runs differ: its name and both values. How long it may take may differ, and the number
+/// of epochs, unless the schedule is stretched over them.
 fn difference(found: &TrainConfig, expected: &TrainConfig) -> Option<(String, String, String)> {
     let table = |config: &TrainConfig| -> Map<String, Value> {
         let value = serde_json::to_value(config).expect("plain data is always JSON");
@@ -181,7 +181,7 @@ fn difference(found: &TrainConfig, expected: &TrainConfig) -> Option<(String, St
     found.keys().chain(expected.keys()).find_map(|key| {
         let value = |table: &Map<String, Value>| table.get(key).cloned().unwrap_or_default();
         let (found, expected) = (value(&found), value(&expected));
-        let free = key == "epochs" && !stretched;
+        let free = (key == "epochs" && !stretched) || key == "max_time";
         let differ = !free && found != expected;
         differ.then(|| (key.clone(), words(&found), words(&expected)))
     })

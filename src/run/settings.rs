@@ -39,6 +39,12 @@ pub struct Settings {
     /// Training labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train_labels: Option<PathBuf>,
+    /// Validation images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_images: Option<PathBuf>,
+    /// Validation labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_labels: Option<PathBuf>,
     /// Test images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_images: Option<PathBuf>,
@@ -50,6 +56,9 @@ pub struct Settings {
     pub classes: Option<usize>,
     /// How the images are held.
     pub data_mode: DataMode,
+    /// The model file that training begins from; none to draw weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init_from: Option<PathBuf>,
     /// What decides the result.
     #[serde(flatten, with = "seed_in_words")]
     pub train: TrainConfig,
@@ -68,10 +77,13 @@ impl Default for Settings {
             data: None,
             train_images: None,
             train_labels: None,
+            validation_images: None,
+            validation_labels: None,
             test_images: None,
             test_labels: None,
             classes: None,
             data_mode: DataMode::default(),
+            init_from: None,
             train: TrainConfig::default(),
             threads: None,
             checkpoint_every: Every::default(),
@@ -87,11 +99,16 @@ impl Settings {
     /// [`Error::Io`] when it cannot be read, [`Error::Config`] when it is no TOML, has a key that is none, or a value
     /// of another kind.
     pub fn read(path: &Path) -> Result<Settings> {
-        let file = fs::File::open(path).map_err(Error::io(path, "open"))?;
-        let mut bytes = Vec::new();
-        let read = file.take(MAX_LENGTH + 1).read_to_end(&mut bytes);
-        read.map_err(Error::io(path, "read"))?;
-        Settings::from_bytes(path, &bytes)
+        Settings::from_bytes(path, &content(path)?)
+    }
+
+    /// The keys that stand in the file at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be read.
+    pub fn keys(path: &Path) -> Result<Vec<String>> {
+        let bytes = content(path)?;
+        Ok(keys_in(std::str::from_utf8(&bytes).unwrap_or_default()))
     }
 
     /// Reads the content of the file `path`.
@@ -153,8 +170,11 @@ impl Settings {
             &mut settings.data,
             &mut settings.train_images,
             &mut settings.train_labels,
+            &mut settings.validation_images,
+            &mut settings.validation_labels,
             &mut settings.test_images,
             &mut settings.test_labels,
+            &mut settings.init_from,
         ] {
             path.take_if(|path| path.to_str().is_none());
         }
@@ -179,6 +199,21 @@ impl Settings {
     }
 }
 
+/// The keys that stand in `text`; none where it is no TOML.
+pub(super) fn keys_in(text: &str) -> Vec<String> {
+    let table: Table = text.parse().unwrap_or_default();
+    table.into_iter().map(|(key, _)| key).collect()
+}
+
+/// What stands in the file at `path`, up to where it is too long.
+fn content(path: &Path) -> Result<Vec<u8>> {
+    let file = fs::File::open(path).map_err(Error::io(path, "open"))?;
+    let mut bytes = Vec::new();
+    let read = file.take(MAX_LENGTH + 1).read_to_end(&mut bytes);
+    read.map_err(Error::io(path, "read"))?;
+    Ok(bytes)
+}
+
 /// Every key there is, by writing down settings that leave nothing out.
 fn known_keys() -> Vec<String> {
     let path = Some(PathBuf::new());
@@ -186,8 +221,11 @@ fn known_keys() -> Vec<String> {
         data: path.clone(),
         train_images: path.clone(),
         train_labels: path.clone(),
+        validation_images: path.clone(),
+        validation_labels: path.clone(),
         test_images: path.clone(),
-        test_labels: path,
+        test_labels: path.clone(),
+        init_from: path,
         classes: Some(2),
         train: TrainConfig::full(),
         threads: Some(NonZeroUsize::MIN),
@@ -245,10 +283,12 @@ mod seed_in_words {
 
     /// The shortest number that means the same 32 bits: 0.1 and not 0.10000000149011612.
     fn shorten(value: &mut Value) {
-        if let Value::Float(number) = value
-            && f64::from(*number as f32) == *number
-        {
-            *number = (*number as f32).to_string().parse().unwrap_or(*number);
+        match value {
+            Value::Float(number) if f64::from(*number as f32) == *number => {
+                *number = (*number as f32).to_string().parse().unwrap_or(*number);
+            }
+            Value::Array(values) => values.iter_mut().for_each(shorten),
+            _ => {}
         }
     }
 

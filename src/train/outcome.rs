@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::profile::Profile;
 use super::state::Place;
+use super::stopping::{self, Cause};
 use crate::compute::Engine;
+use crate::data::Task;
 use crate::model::Model;
 
 /// What an epoch came to.
@@ -14,12 +16,28 @@ use crate::model::Model;
 pub struct EpochMetrics {
     /// The epoch, counted from 1.
     pub epoch: usize,
-    /// Mean cross-entropy over the epoch's samples, each taken before its own step, in nats.
+    /// Mean of the loss that is minimised over the epoch's samples, each taken before its own step: against smoothed labels
+    /// and by weight of the classes where these are asked for. Cross-entropies are in nats.
     pub train_loss: f64,
-    /// Mean cross-entropy on the test set after the epoch, in nats; none without a test set.
+    /// Mean loss on the validation set after the epoch; none without a validation set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_loss: Option<f64>,
+    /// [`Score::accuracy`] on the validation set after the epoch; none without a validation set, and in regression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_accuracy: Option<f64>,
+    /// Mean loss on the test set after the epoch; none without a test set, and where there is a validation set.
     pub test_loss: Option<f64>,
-    /// Share of the test set predicted right after the epoch, 0 to 1; none without a test set.
+    /// [`Score::accuracy`] on the test set after the epoch; none where [`EpochMetrics::test_loss`] is, and in regression.
     pub test_accuracy: Option<f64>,
+    /// [`Score::f1`] on the set that is measured after the epoch; of several labels an item alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub f1: Option<f64>,
+    /// [`Score::mae`] on the set that is measured after the epoch; of regression alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mae: Option<f64>,
+    /// [`Score::r2`] on the set that is measured after the epoch; of regression alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r2: Option<f64>,
     /// The learning rate of its last step.
     pub learning_rate: f32,
     /// Time in training, evaluation not counted, in seconds.
@@ -28,13 +46,68 @@ pub struct EpochMetrics {
     pub samples_per_second: f64,
     /// 10⁹ floating point operations of the matrix products in a second of that.
     pub gflops: f64,
+    /// The share of the epoch's samples that was trained on, where the time was over before its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<f64>,
 }
 
 impl EpochMetrics {
-    /// What a schedule looks back at: never the test set, by which nothing may be chosen.
-    pub fn watched_loss(&self) -> f64 {
-        self.train_loss
+    /// The loss on the validation set, or on the test set where there is no other.
+    pub fn loss(&self) -> Option<f64> {
+        self.validation_loss.or(self.test_loss)
     }
+
+    /// The accuracy on the validation set, or on the test set where there is no other; 0 to 1, none in regression.
+    pub fn accuracy(&self) -> Option<f64> {
+        self.validation_accuracy.or(self.test_accuracy)
+    }
+
+    /// All figures on the validation set, or on the test set where there is no other.
+    pub fn score(&self) -> Option<Score> {
+        Some(Score {
+            loss: self.loss()?,
+            accuracy: self.accuracy(),
+            f1: self.f1,
+            mae: self.mae,
+            r2: self.r2,
+        })
+    }
+}
+
+impl EpochMetrics {
+    /// What a schedule looks back at, on the validation set where there is one: never the test set, by which nothing may be chosen.
+    pub fn watched_loss(&self) -> f64 {
+        self.validation_loss.unwrap_or(self.train_loss)
+    }
+}
+
+/// A figure of an epoch: its name, and where it stands.
+pub type Figure = (&'static str, fn(&EpochMetrics) -> Option<f64>);
+
+/// What epochs of a task have beside the loss.
+pub fn figures(task: Task) -> &'static [Figure] {
+    const ACCURACY: Figure = ("accuracy", EpochMetrics::accuracy);
+    match task {
+        Task::Classification => &[ACCURACY],
+        Task::Regression => &[("mae", |epoch| epoch.mae), ("r2", |epoch| epoch.r2)],
+        Task::Multilabel => &[ACCURACY, ("f1", |epoch| epoch.f1)],
+    }
+}
+
+/// What a network comes to on a set, in figures. Those that are not of its task are none.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Score {
+    /// Mean loss: without weights, against the truth as it is. Cross-entropies are in nats.
+    pub loss: f64,
+    /// Share of items that are predicted right, 0 to 1: their class, or every one of their labels.
+    pub accuracy: Option<f64>,
+    /// F1 of several labels over all of them, 0 to 1: the harmonic mean of the share of those predicted that are right, and
+    /// of those there are that are predicted.
+    pub f1: Option<f64>,
+    /// Mean distance of predicted numbers from the true ones.
+    pub mae: Option<f64>,
+    /// Share R² of the numbers' variance that is explained, at most 1; the mean over the outputs. Guessing their mean has 0.
+    pub r2: Option<f64>,
 }
 
 /// What happens during a run.
@@ -48,7 +121,7 @@ pub enum Event<'a> {
         samples: usize,
         /// Samples in an epoch.
         of: usize,
-        /// Mean loss over the epoch so far, in nats.
+        /// Mean loss over the epoch so far.
         loss: f64,
         /// Time in training since the epoch began.
         elapsed: Duration,
@@ -61,7 +134,7 @@ pub enum Event<'a> {
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one a run")]
 pub enum Ending {
-    /// All epochs are done.
+    /// It is over, for one of the reasons of [`Cause`].
     Finished(Outcome),
     /// It was told to stop, here; its state was handed over.
     Stopped(Place),
@@ -70,10 +143,18 @@ pub enum Ending {
 /// What a run comes to.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The network after the last epoch.
+    /// The network after the epoch that [`Outcome::kept`] tells.
     pub model: Model,
-    /// Every epoch in turn; at least one.
+    /// Every epoch in turn; at least one. The last may be a part of one.
     pub epochs: Vec<EpochMetrics>,
+    /// Which of them the model is from, counted from 0.
+    pub kept: usize,
+    /// Whether that is the best one by validation data, and not just the last.
+    pub picked: bool,
+    /// Why there are no more.
+    pub cause: Cause,
+    /// What the model comes to on the test set; none without one.
+    pub test: Option<Score>,
     /// The engine that did the work; never [`Engine::Auto`].
     pub engine: Engine,
     /// Where the time went, all workers together; none where it was not asked for.
@@ -111,18 +192,13 @@ impl Outcome {
         &self.epochs[self.epochs.len() - 1]
     }
 
-    /// The epoch with the best test accuracy, the first of equals; none without a test set.
+    /// The epoch that the model is from.
+    pub fn kept(&self) -> &EpochMetrics {
+        &self.epochs[self.kept]
+    }
+
+    /// The best epoch by [`stopping::best`]; none where nothing was measured.
     pub fn best(&self) -> Option<&EpochMetrics> {
-        let measured = self
-            .epochs
-            .iter()
-            .filter(|epoch| epoch.test_accuracy.is_some());
-        measured.reduce(|best, epoch| {
-            if epoch.test_accuracy > best.test_accuracy {
-                epoch
-            } else {
-                best
-            }
-        })
+        stopping::best(&self.epochs).map(|at| &self.epochs[at])
     }
 }

@@ -13,6 +13,8 @@ use serde::Serialize;
 pub enum Phase {
     /// Items from the file to scaled inputs.
     Gather,
+    /// Dropout's draws, and noise on inputs; only in runs that use them.
+    Noise,
     /// From inputs to logits.
     Forward,
     /// Batch normalisation, forward and back, with the derivative of the activation behind it.
@@ -27,7 +29,7 @@ pub enum Phase {
     Clipping,
     /// Holding units to the largest norm of their weights.
     MaxNorm,
-    /// The test set.
+    /// The validation or test set.
     Evaluation,
     /// At a barrier for the others, and the little that one worker does for all.
     Waiting,
@@ -35,8 +37,9 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase in the order of a step.
-    pub const ALL: [Phase; 10] = [
+    pub const ALL: [Phase; 11] = [
         Phase::Gather,
+        Phase::Noise,
         Phase::Forward,
         Phase::Normalization,
         Phase::Loss,
@@ -52,7 +55,7 @@ impl Phase {
     pub fn is_optional(self) -> bool {
         matches!(
             self,
-            Phase::Normalization | Phase::Clipping | Phase::MaxNorm
+            Phase::Noise | Phase::Normalization | Phase::Clipping | Phase::MaxNorm
         )
     }
 
@@ -60,6 +63,7 @@ impl Phase {
     pub fn name(self) -> &'static str {
         match self {
             Phase::Gather => "gather",
+            Phase::Noise => "noise",
             Phase::Forward => "forward",
             Phase::Normalization => "batch norm",
             Phase::Loss => "loss",

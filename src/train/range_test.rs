@@ -8,12 +8,13 @@ use std::ops::ControlFlow;
 
 use serde::Serialize;
 
+use super::prepare::{preprocessing_for, spec_for};
+use super::state::State;
 use super::step::Stepper;
-use super::trainer::spec_for;
 use crate::compute::parallel::Workers;
 use crate::config::TrainConfig;
+use crate::data::Splits;
 use crate::data::loader::Order;
-use crate::data::{Preprocessing, Splits};
 use crate::error::{Error, Refusal, Result};
 use crate::schedule::{Schedule, ScheduleName};
 
@@ -44,16 +45,25 @@ pub struct RangeTest {
     pub losses: Vec<f64>,
 }
 
-/// Finds a learning rate for `config` on the training set of `data`; nothing of the test set is looked at. What
-/// schedule the configuration has plays no part. The result depends on the same things as a run's.
+/// Finds a learning rate for `config` on the training set of `data`, from the weights of the state `from` or from those
+/// that a run would draw; nothing of the test set is looked at. What schedule the configuration has plays no part. The
+/// result depends on the same things as a run's.
 ///
 /// # Errors
 /// As [`super::trainer::Training::run`], and [`Error::Config`] when no learning rate lowers the loss.
-pub fn range_test(config: &TrainConfig, data: &Splits, workers: &Workers) -> Result<RangeTest> {
+pub fn range_test(
+    config: &TrainConfig,
+    data: &Splits,
+    workers: &Workers,
+    from: Option<&State>,
+) -> Result<RangeTest> {
     let spec = spec_for(config, data)?;
     let train = &data.train;
-    let preprocessing = Preprocessing::for_run(config, train.images(), workers)?;
-    let parameters = config.start().parameters(&spec, config.seed);
+    let preprocessing = preprocessing_for(config, train, from, workers)?;
+    let parameters = match from {
+        Some(state) => state.parameters.clone(),
+        None => config.start().parameters(&spec, config.seed),
+    };
     let batch_size = config.batch_size.min(train.items());
     let default = config.optimizer.optimizer.default_learning_rate();
     let schedule = Schedule {
@@ -72,6 +82,9 @@ pub fn range_test(config: &TrainConfig, data: &Splits, workers: &Workers) -> Res
         schedule,
         batch_size,
     )?;
+    stepper.freeze(&spec.layers_named(&config.freeze)?);
+    stepper.set_loss(config.loss(train));
+    stepper.set_noise(config.noise())?;
     let mut order = Order::new(train.items(), config.window_for(train.items()));
     let mut curve = Curve::default();
     for pass in 0.. {

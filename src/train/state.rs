@@ -7,7 +7,19 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_128;
+
 use super::outcome::EpochMetrics;
+use super::stopping::{Cause, cause};
+use crate::config::TrainConfig;
+use crate::data::fingerprint::hexadecimal;
+use crate::data::{Scaling, Task};
+use crate::error::{Error, Refusal, Result};
+use crate::model::Model;
+use crate::nn::Spec;
+use crate::optim::AVERAGE;
+use crate::tensors::little_endian;
 
 /// How far a run is. Places are ordered as a run comes by them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,9 +56,103 @@ pub struct State {
     pub parameters: Vec<f32>,
     /// What the optimiser keeps, in the order of [`crate::optim::Rule::slots`], each laid out as the parameters.
     pub slots: Vec<Vec<f32>>,
+    /// The parameters after the best epoch so far, where these are kept: see [`crate::config::EarlyStop`].
+    pub best: Option<Vec<f32>>,
+    /// Time that the run took up to here, evaluation counted.
+    pub spent: Duration,
+    /// The model that the run began from; none where it drew its weights.
+    pub origin: Option<Origin>,
+}
+
+/// What is known of the model that a run began from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    /// How it made inputs of elements; used where the settings say so ([`crate::data::Scale::Model`]).
+    pub scaling: Scaling,
+    /// XXH3 of its parameters as little-endian numbers, in hexadecimal.
+    pub parameters: String,
 }
 
 impl State {
+    /// The start of a run that draws its weights.
+    pub fn start(spec: &Spec, config: &TrainConfig) -> State {
+        let parameters = config.start().parameters(spec, config.seed);
+        State::of_parameters(config, parameters, None)
+    }
+
+    /// The start of a run of the network `spec` from the weights of `model`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when `model` is another network.
+    pub fn warm_start(spec: &Spec, config: &TrainConfig, model: &Model) -> Result<State> {
+        if *spec != model.spec {
+            let words = |spec: &Spec| {
+                let mut words = format!("{spec}, {}", spec.activation().name());
+                if spec.batch_norm() {
+                    words += ", batch norm";
+                }
+                match spec.task() {
+                    Task::Classification => words,
+                    task => format!("{words}, {}", task.name()),
+                }
+            };
+            let ends = |spec: &Spec| (spec.inputs(), spec.outputs());
+            let hint = match ends(spec) == ends(&model.spec) {
+                true => {
+                    "leave --hidden, --activation, --batch-norm and --task out to train the model's own network"
+                }
+                false => {
+                    "a model goes on with data of as many features and classes as it began with"
+                }
+            };
+            return Err(Error::Config(
+                Refusal::new(
+                    "--init-from",
+                    format!("a model {}", words(&model.spec)),
+                    format!("{}, the network of this run", words(spec)),
+                )
+                .hint(hint),
+            ));
+        }
+        let hash = xxh3_128(&little_endian(&model.parameters));
+        let origin = Origin {
+            scaling: model.scaling,
+            parameters: hexadecimal(hash),
+        };
+        Ok(State::of_parameters(
+            config,
+            model.parameters.clone(),
+            Some(origin),
+        ))
+    }
+
+    fn of_parameters(config: &TrainConfig, parameters: Vec<f32>, origin: Option<Origin>) -> State {
+        let begin = |name| match name {
+            AVERAGE => parameters.clone(),
+            _ => vec![0.0; parameters.len()],
+        };
+        let slots = config.optimizer.rule().slots();
+        State {
+            epochs: Vec::new(),
+            steps: 0,
+            loss_sum: 0.0,
+            elapsed: Duration::ZERO,
+            slots: slots.into_iter().map(begin).collect(),
+            parameters,
+            best: None,
+            spent: Duration::ZERO,
+            origin,
+        }
+    }
+
+    /// Why a run of `config` is over here; none where it goes on.
+    pub fn over(&self, config: &TrainConfig) -> Option<Cause> {
+        let limit = config.validation.max_time;
+        let began = !self.epochs.is_empty() || self.steps > 0;
+        let late = began && limit.is_some_and(|limit| self.spent >= limit.0);
+        cause(config, &self.epochs).or(late.then_some(Cause::MaxTime))
+    }
+
     /// How far the run is.
     pub fn place(&self) -> Place {
         Place {

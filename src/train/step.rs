@@ -1,4 +1,4 @@
-//! One training step, the whole way: gather, forward, loss, backward, update.
+//! One training step, the whole way: gather, noise where there is any, forward, loss, backward, update.
 //!
 //! A [`Stepper`] owns what a step changes (the network) and what it works in (activations). All workers run the same
 //! steps as one team, two barriers a step: rows first, each block through all layers and back by one worker; then
@@ -16,8 +16,9 @@ use crate::compute::parallel::{Member, Pieces, Workers};
 use crate::compute::shared::SharedBuffer;
 use crate::data::{Dataset, Preprocessing};
 use crate::error::Result;
+use crate::nn::loss::Loss;
 use crate::nn::network::Part;
-use crate::nn::{Activations, Network, Spec};
+use crate::nn::{Activations, Network, Noise, Spec, TargetsMut};
 use crate::optim::{Rule, Step};
 use crate::schedule::Schedule;
 
@@ -27,6 +28,8 @@ pub struct Stepper {
     network: Network,
     preprocessing: Preprocessing,
     activations: Activations,
+    loss: Loss,
+    noise: Noise,
     losses: SharedBuffer<f64>,
     batch_size: usize,
     engine: Engine,
@@ -82,6 +85,8 @@ impl Stepper {
             squares: SharedBuffer::zeroed(squares)?,
             activations: Activations::for_training(spec, columns, batch_size)?,
             preprocessing,
+            loss: Loss::of(spec.task()),
+            noise: Noise::default(),
             losses: SharedBuffer::zeroed(batch_size)?,
             batch_size,
             engine,
@@ -109,6 +114,39 @@ impl Stepper {
     /// The learning rate of the last step that was done.
     pub fn last_learning_rate(&self) -> f32 {
         self.schedule.at(self.steps.saturating_sub(1), self.plateau)
+    }
+
+    /// Minimises `loss` from now on, and no longer the usual one of the task.
+    ///
+    /// # Panics
+    /// When it is of another task.
+    pub fn set_loss(&mut self, loss: Loss) {
+        assert_eq!(
+            loss.task(),
+            self.network.spec().task(),
+            "the loss of a task"
+        );
+        self.loss = loss;
+    }
+
+    /// Trains under `noise` from now on.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] when memory is not granted.
+    pub fn set_noise(&mut self, noise: Noise) -> Result<()> {
+        let spec = self.network.spec();
+        self.activations
+            .set_dropout(spec, noise.dropout, self.batch_size)?;
+        self.noise = noise;
+        Ok(())
+    }
+
+    /// Leaves layers as they are from now on: see [`Network::freeze`].
+    ///
+    /// # Panics
+    /// When there is not one for each layer.
+    pub fn freeze(&mut self, frozen: &[bool]) {
+        self.network.freeze(frozen);
     }
 
     /// Trains on the items `order` of `data`, a batch after the other, telling `on_step` after each. The last batch is
@@ -139,13 +177,10 @@ impl Stepper {
         };
         let mut profile = self.clocked_pass::<true>(workers, data, order, &mut counted);
         let samples = order.len().min(steps * self.batch_size) as f64;
-        let (forward, backward) = (
-            self.network.forward_flops(),
-            self.network.spec().backward_flops(),
-        );
-        profile.add_flops(Phase::Forward, samples * forward);
-        profile.add_flops(Phase::Backward, samples * backward);
-        profile.add_flops(Phase::Update, samples * forward);
+        let network = &self.network;
+        profile.add_flops(Phase::Forward, samples * network.forward_flops());
+        profile.add_flops(Phase::Backward, samples * network.backward_flops());
+        profile.add_flops(Phase::Update, samples * network.update_flops());
         profile
     }
 
@@ -175,7 +210,7 @@ impl Stepper {
             while let Some((number, batch)) = batches.next() {
                 let next = batches.peek().map_or(&[][..], |(_, next)| next);
                 let step = stepper.steps + number as u64;
-                let loss = stepper.rows_together(&pass, member, batch, next, &mut clock);
+                let loss = stepper.rows_together(&pass, member, step, batch, next, &mut clock);
                 stepper.update_together(&pass, member, step, batch.len(), &mut clock);
                 if let Some(on_step) = &mut on_step {
                     steps.fetch_add(1, Ordering::Relaxed);
@@ -195,7 +230,8 @@ impl Stepper {
         profile.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One step on the items `batch` of `data`; gives the sum of their losses before it, in nats.
+    /// One step on the items `batch` of `data`; gives the sum of their losses before it, in nats and
+    /// by weight.
     ///
     /// # Panics
     /// When there are more items than the batch size, and as [`Stepper::pass`].
@@ -219,11 +255,13 @@ impl Stepper {
         &self,
         pass: &Pass,
         member: Member,
+        step: u64,
         batch: &[u32],
         next: &[u32],
         clock: &mut Clock<CLOCKED>,
     ) -> f64 {
         let rows = batch.len();
+        let mean = (1.0 / self.total_weight(pass.data, batch)) as f32;
         let blocks = Blocks::new(self.network.spec(), self.engine, rows, pass.threads);
         pass.blocks_taken.take_each(blocks.count(), |block| {
             let rows = blocks.rows(block);
@@ -232,21 +270,22 @@ impl Stepper {
             let ahead = ahead(batch, next, distance, &rows);
             // SAFETY: each block is taken once, rows of blocks are disjoint, and nobody updates before the barrier.
             unsafe {
-                let (mut inputs, labels) = self.activations.inputs(rows.clone());
-                pass.data.gather(
-                    &batch[rows.clone()],
-                    ahead,
-                    &self.preprocessing,
-                    inputs.iter_mut(),
-                    labels,
-                );
+                let items = &batch[rows.clone()];
+                let mut inputs = self.activations.inputs(rows.clone());
+                pass.data
+                    .gather(items, ahead, &self.preprocessing, inputs.iter_mut());
+                gather_targets(pass.data, items, self.activations.targets(rows.clone()));
                 clock.end(Phase::Gather);
+                if !self.noise.is_none() {
+                    self.noise.draw(&self.activations, step, rows.clone());
+                    clock.end(Phase::Noise);
+                }
                 let mut end = |part| clock.end(phase(part, Phase::Forward));
                 self.network
                     .forward_in_parts(&self.activations, rows.clone(), &mut end);
-                let (mean, losses) = (1.0 / batch.len() as f32, self.losses.write(rows.clone()));
+                let losses = self.losses.write(rows.clone());
                 self.network
-                    .loss(&self.activations, rows.clone(), mean, losses);
+                    .loss(&self.activations, rows.clone(), &self.loss, mean, losses);
                 clock.end(Phase::Loss);
                 let mut end = |part| clock.end(phase(part, Phase::Backward));
                 self.network
@@ -263,6 +302,17 @@ impl Stepper {
         // SAFETY: losses are written before the barrier above and not again before the next but one. They are summed row by
         // row, as blocks may be cut by the number of threads.
         unsafe { self.losses.read(0..rows) }.iter().sum()
+    }
+
+    /// What the summed losses of a batch are divided by: its items, by their weights.
+    fn total_weight(&self, data: &Dataset, batch: &[u32]) -> f64 {
+        match &self.loss {
+            Loss::CrossEntropy(loss) => {
+                let labels = data.labels();
+                loss.total_weight(batch.iter().map(|&item| labels[item as usize]))
+            }
+            _ => batch.len() as f64,
+        }
     }
 
     /// One member's part in the update of step `number`, counted from 0, up to the barrier that ends it.
@@ -373,6 +423,26 @@ fn phase(part: Part, layers: Phase) -> Phase {
     match part {
         Part::Layers => layers,
         Part::Normalization => Phase::Normalization,
+    }
+}
+
+/// Copies what is to be learned of `items`.
+///
+/// # Panics
+/// When `data` are for another task, or an item is out of range.
+fn gather_targets(data: &Dataset, items: &[u32], targets: TargetsMut) {
+    match targets {
+        TargetsMut::Labels(out) => {
+            let labels = data.labels();
+            for (out, &item) in out.iter_mut().zip(items) {
+                *out = labels[item as usize];
+            }
+        }
+        TargetsMut::Rows(mut rows) => {
+            for (row, &item) in rows.iter_mut().zip(items) {
+                data.targets().read_row(item as usize, row);
+            }
+        }
     }
 }
 

@@ -22,13 +22,13 @@ pub trait Supervisor: Send {
     /// Asked after every step, while the workers wait: must be quick and allocate nothing.
     fn after_step(&mut self, place: Place) -> Then;
 
-    /// Asked after every epoch, with all that are done.
+    /// Asked after every epoch, with all that are done, and whether the run is over with it.
     ///
     /// # Errors
     /// Whatever must end the run before this epoch counts.
-    fn after_epoch(&mut self, epochs: &[EpochMetrics]) -> Result<Then>;
+    fn after_epoch(&mut self, epochs: &[EpochMetrics], over: bool) -> Result<Then>;
 
-    /// Keeps `state`. Asked for by [`Then::Save`] and [`Then::Stop`].
+    /// Keeps `state`. Asked for by [`Then::Save`] and [`Then::Stop`], and where the time of a run is over within an epoch.
     ///
     /// # Errors
     /// Whatever must end the run.
@@ -44,7 +44,7 @@ impl Supervisor for Unsupervised {
         Then::GoOn
     }
 
-    fn after_epoch(&mut self, _: &[EpochMetrics]) -> Result<Then> {
+    fn after_epoch(&mut self, _: &[EpochMetrics], _: bool) -> Result<Then> {
         Ok(Then::GoOn)
     }
 

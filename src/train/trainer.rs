@@ -8,21 +8,21 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::eval::Evaluator;
-use super::outcome::{Ending, EpochMetrics, Event, Outcome};
-use super::profile::{Phase, Profile};
-use super::state::{Place, State};
+use super::outcome::{Ending, EpochMetrics, Event, Outcome, Score};
+use super::prepare::{check_memory, check_state, preprocessing_for, spec_for};
+use super::profile::Profile;
+use super::state::{Origin, Place, State};
 use super::step::Stepper;
+use super::stopping::{self, Cause, TimeLimit};
 use super::supervisor::{Supervisor, Then, Unsupervised};
 use crate::compute::parallel::Workers;
-use crate::compute::shared::SharedBuffer;
 use crate::config::TrainConfig;
 use crate::data::loader::Order;
-use crate::data::{Preprocessing, Splits};
-use crate::error::{Error, Refusal, Result};
+use crate::data::{Dataset, Splits};
+use crate::error::{Error, Result};
 use crate::model::{Model, Provenance};
+use crate::nn::Network;
 use crate::nn::symmetry::identical_units;
-use crate::nn::{Network, Spec};
-use crate::optim::{AVERAGE, Rule};
 
 /// Progress is told this often within an epoch.
 const TELLS_AN_EPOCH: usize = 100;
@@ -67,41 +67,44 @@ pub struct Training<'a> {
     pub workers: &'a Workers,
     /// Whether the outcome has the time of each phase. Costs a per cent or so.
     pub profiled: bool,
-    /// The state of an earlier run with these settings and data to go on from; none to start at the beginning.
+    /// The state of an earlier run with these settings and data to go on from, or that of [`State::warm_start`]; none to
+    /// start at the beginning.
     pub from: Option<State>,
 }
 
 impl Training<'_> {
-    /// Trains until all epochs are done or `supervisor` stops it. The outcome is the same, bit for bit, wherever the run
-    /// was stopped and resumed.
+    /// Trains until it is over or `supervisor` stops it. The outcome is the same, bit for bit, wherever the run was stopped
+    /// and resumed, unless its time was limited.
     ///
     /// # Errors
-    /// [`Error::Config`] for a setting out of range, [`Error::Data`] for inputs that cannot be scaled,
-    /// [`Error::Diverged`] when a loss is no longer finite, [`Error::Run`] for a state that is not of this run, and
-    /// those of `supervisor`.
+    /// [`Error::Config`] for a setting out of range or one that these data have no sets for, [`Error::Data`] for inputs
+    /// that cannot be scaled, [`Error::Diverged`] when a loss is no longer finite, [`Error::Run`] for a state that is not
+    /// of this run, and those of `supervisor`.
     pub fn run(self, supervisor: &mut dyn Supervisor, on_event: &mut OnEvent) -> Result<Ending> {
+        let began = Instant::now();
         let spec = spec_for(self.config, self.data)?;
-        check_memory(&spec)?;
-        let images = self.data.train.images();
-        let preprocessing = Preprocessing::for_run(self.config, images, self.workers)?;
-        let scaling = preprocessing.scaling;
+        let frozen = spec.layers_named(&self.config.freeze)?;
+        check_memory(&spec, self.config)?;
         // Records say who computed, not that the choice was left open.
         let engine = self.config.engine.resolve()?;
         let config = TrainConfig {
             engine,
             ..self.config.resolved()
         };
-        let rule = config.optimizer.rule();
+        let train = &self.data.train;
+        let preprocessing = preprocessing_for(&config, train, self.from.as_ref(), self.workers)?;
         let state = match self.from {
             Some(state) => state,
-            None => beginning(&spec, &config, &rule),
+            None => State::start(&spec, &config),
         };
-        let items = self.data.train.items();
+        let rule = config.optimizer.rule();
+        let items = train.items();
         let batch_size = config.batch_size.min(items);
         let steps_an_epoch = items.div_ceil(batch_size);
         let schedule = config.schedule(steps_an_epoch)?;
         check_state(&state, &spec, &rule, steps_an_epoch)?;
-        let evaluator = Evaluator::new(&spec, preprocessing.clone(), self.workers)?;
+        let over = state.over(&config);
+        let mut evaluator = Evaluator::new(&spec, preprocessing.clone(), self.workers)?;
         let parameters = &state.parameters;
         let mut stepper = Stepper::new(
             &spec,
@@ -112,9 +115,13 @@ impl Training<'_> {
             schedule,
             batch_size,
         )?;
+        stepper.freeze(&frozen);
         let steps = state.epochs.len() * steps_an_epoch + state.steps;
         stepper.resume(steps as u64, &state.slots);
-        let mut run = Run {
+        evaluator.set_loss(config.task.plain_loss());
+        stepper.set_loss(config.loss(train));
+        stepper.set_noise(config.noise())?;
+        let run = Run {
             config: &config,
             data: self.data,
             workers: self.workers,
@@ -127,83 +134,12 @@ impl Training<'_> {
             steps: state.steps,
             loss_sum: state.loss_sum,
             elapsed: state.elapsed,
+            best: state.best,
+            origin: state.origin,
+            time: TimeLimit::new(config.validation.max_time, began, state.spent),
         };
-        while run.epochs.len() < config.epochs {
-            if run.epoch(supervisor, on_event)? == Then::Stop && run.epochs.len() < config.epochs {
-                return Ok(Ending::Stopped(run.place()));
-            }
-        }
-        let parameters = run.stepper.average();
-        let parameters = parameters.unwrap_or_else(|| run.stepper.parameters());
-        let describe = engine.describe(self.workers.blas());
-        Ok(Ending::Finished(Outcome {
-            identical_layers: identical_units(&spec, &parameters),
-            engine,
-            profile: run.profile,
-            model: Model {
-                spec,
-                scaling,
-                parameters,
-                provenance: Some(Provenance::new(&config, self.data, &describe, &run.epochs)),
-            },
-            epochs: run.epochs,
-        }))
+        run.go_through(over, supervisor, on_event)
     }
-}
-
-/// Where a run starts that goes on from no other.
-fn beginning(spec: &Spec, config: &TrainConfig, rule: &Rule) -> State {
-    let parameters = config.start().parameters(spec, config.seed);
-    let begin = |name| match name {
-        AVERAGE => parameters.clone(),
-        _ => vec![0.0; spec.parameters()],
-    };
-    State {
-        epochs: Vec::new(),
-        steps: 0,
-        loss_sum: 0.0,
-        elapsed: Duration::ZERO,
-        slots: rule.slots().into_iter().map(begin).collect(),
-        parameters,
-    }
-}
-
-/// Asks for what a run needs at its peak and gives it back: a network that does not fit is refused in words, before the
-/// hours it would have taken. At the end there are weights, velocity and transpose, the flat parameters, and two copies of
-/// them on their way to the file, while parameters and velocity may be on their way to a checkpoint, twice as well.
-fn check_memory(spec: &Spec) -> Result<()> {
-    const COPIES: usize = 10;
-    SharedBuffer::<f32>::zeroed(spec.parameters().saturating_mul(COPIES)).map(drop)
-}
-
-/// Holds a state against the network and the steps of an epoch.
-fn check_state(state: &State, spec: &Spec, rule: &Rule, steps: usize) -> Result<()> {
-    let (slots, expected) = (rule.slots(), spec.parameters());
-    let fits = |flat: &Vec<f32>| flat.len() == expected;
-    let whole = fits(&state.parameters) && state.slots.iter().all(fits);
-    if whole && state.slots.len() == slots.len() && state.steps <= steps {
-        return Ok(());
-    }
-    let (parameters, found) = (state.parameters.len(), state.slots.len());
-    Err(Error::Run(Refusal::new(
-        "state",
-        format!("{parameters} parameters, {found} slots, {}", state.place()),
-        format!(
-            "those of {spec}, {} slots, and at most {steps} steps an epoch",
-            slots.len()
-        ),
-    )))
-}
-
-/// The network that `config` describes for `data`.
-///
-/// # Errors
-/// [`Error::Config`] for a setting out of range.
-pub fn spec_for(config: &TrainConfig, data: &Splits) -> Result<Spec> {
-    config.check()?;
-    let (features, classes) = (data.train.features(), data.train.classes());
-    Spec::new(features, &config.hidden, classes, config.activation)?
-        .with_batch_norm(config.batch_norm)
 }
 
 /// What an epoch needs, and what it leaves to the next.
@@ -222,73 +158,208 @@ struct Run<'a> {
     steps: usize,
     loss_sum: f64,
     elapsed: Duration,
+    /// The parameters after the best epoch so far, where they are kept.
+    best: Option<Vec<f32>>,
+    origin: Option<Origin>,
+    time: TimeLimit,
+}
+
+/// Where a run holds on its way through an epoch.
+enum Pause {
+    /// The epoch is done.
+    EpochEnd,
+    /// The run is over, maybe within the epoch.
+    Over(Cause),
+    /// It was told to stop, and has handed its state over.
+    Stop,
 }
 
 impl Run<'_> {
-    /// The epoch under way, or the rest of it. What it says is that of the epoch's end, or that of the step at which it
-    /// was stopped.
-    fn epoch(&mut self, supervisor: &mut dyn Supervisor, on_event: &mut OnEvent) -> Result<Then> {
+    /// Epoch after epoch, until the run is over, as it may be from the start, or told to stop.
+    fn go_through(
+        mut self,
+        mut over: Option<Cause>,
+        supervisor: &mut dyn Supervisor,
+        on_event: &mut OnEvent,
+    ) -> Result<Ending> {
+        loop {
+            if let Some(cause) = over {
+                return self.finish(cause, on_event).map(Ending::Finished);
+            }
+            match self.epoch(supervisor, on_event)? {
+                Pause::EpochEnd => {}
+                Pause::Over(cause) => over = Some(cause),
+                Pause::Stop => return Ok(Ending::Stopped(self.place())),
+            }
+        }
+    }
+
+    /// The epoch under way, or the rest of it.
+    fn epoch(&mut self, supervisor: &mut dyn Supervisor, on_event: &mut OnEvent) -> Result<Pause> {
         self.order.shuffle(self.config.seed, self.epochs.len() + 1);
         let losses = self.epochs.iter().map(|epoch| epoch.watched_loss());
         self.stepper.look_back(losses);
         loop {
             let then = self.pass(supervisor, on_event)?;
-            if then == Then::GoOn {
+            // At the end of an epoch there is no hurry: it is measured first.
+            let whole = self.samples_done() == self.data.train.items();
+            let over = self.time.cause().filter(|_| !whole);
+            if then == Then::GoOn && over.is_none() {
                 break;
             }
             supervisor.save(self.state()?)?;
-            if then == Then::Stop {
-                return Ok(then);
+            match (then, over) {
+                (Then::Stop, _) => return Ok(Pause::Stop),
+                (_, Some(cause)) => return Ok(Pause::Over(cause)),
+                (_, None) => {}
             }
         }
-        let metrics = self.measure()?;
+        let metrics = self.measure(None)?;
         self.epochs.push(metrics);
         (self.steps, self.loss_sum, self.elapsed) = (0, 0.0, Duration::ZERO);
-        let then = supervisor.after_epoch(&self.epochs)?;
+        self.keep_best()?;
+        let over = stopping::cause(self.config, &self.epochs).or(self.time.cause());
+        let then = supervisor.after_epoch(&self.epochs, over.is_some())?;
         on_event(Event::Epoch(&self.epochs[self.epochs.len() - 1]));
         if then != Then::GoOn {
             supervisor.save(self.state()?)?;
         }
-        Ok(then)
+        Ok(match (over, then) {
+            (Some(cause), _) => Pause::Over(cause),
+            (None, Then::Stop) => Pause::Stop,
+            (None, _) => Pause::EpochEnd,
+        })
     }
 
-    /// Evaluates the network and says what the epoch came to.
-    fn measure(&mut self) -> Result<EpochMetrics> {
-        let (start, test) = (Instant::now(), self.data.test.as_ref());
-        let averaged = self.averaged()?;
-        let network = averaged.as_ref().unwrap_or(self.stepper.network());
-        let test = test.map(|test| self.evaluator.evaluate(self.workers, network, test));
-        let test = test.transpose()?;
-        if let (Some(profile), Some(data)) = (&mut self.profile, &self.data.test) {
-            let time = start.elapsed() * self.workers.threads() as u32;
-            profile.add(Phase::Evaluation, time);
-            let flops = self.stepper.network().forward_flops();
-            profile.add_flops(Phase::Evaluation, flops * data.items() as f64);
-        }
-        let test_loss = test.as_ref().map(|test| test.loss);
-        if let Some(loss) = test_loss.filter(|loss| !loss.is_finite()) {
-            return Err(self.diverged(self.steps, "test loss", loss));
-        }
+    /// Evaluates the network and says what the epoch came to, or the `part` of it that is done.
+    fn measure(&mut self, part: Option<f64>) -> Result<EpochMetrics> {
+        let (validation, test) = match (&self.data.validation, &self.data.test) {
+            (Some(set), _) => (Some(self.score("validation loss", set)?), None),
+            (None, Some(set)) => (None, Some(self.score("test loss", set)?)),
+            (None, None) => (None, None),
+        };
+        let measured = validation.or(test);
         let epoch = self.epochs.len() + 1;
         if epoch == self.config.epochs {
             self.finite_parameters()?;
         }
         let train_seconds = self.elapsed.as_secs_f64();
-        let items = self.data.train.items() as f64;
-        let samples_per_second = items / train_seconds;
+        let samples = self.samples_done() as f64;
+        let samples_per_second = samples / train_seconds;
         Ok(EpochMetrics {
             epoch,
-            train_loss: self.loss_sum / items,
-            test_loss,
-            test_accuracy: test.map(|test| test.accuracy),
+            train_loss: self.loss_sum / samples,
+            validation_loss: validation.map(|score| score.loss),
+            validation_accuracy: validation.and_then(|score| score.accuracy),
+            test_loss: test.map(|score| score.loss),
+            test_accuracy: test.and_then(|score| score.accuracy),
+            f1: measured.and_then(|score| score.f1),
+            mae: measured.and_then(|score| score.mae),
+            r2: measured.and_then(|score| score.r2),
             learning_rate: self.stepper.last_learning_rate(),
             train_seconds,
             samples_per_second,
             gflops: samples_per_second * self.stepper.network().training_flops() / 1e9,
+            part,
         })
     }
 
-    /// Steps through what is left of the epoch, or until `supervisor` wants something else than to go on.
+    /// What the network comes to on `set`: a finite loss, called `what`.
+    fn score(&mut self, what: &'static str, set: &Dataset) -> Result<Score> {
+        let averaged = self.averaged()?;
+        let network = averaged.as_ref().unwrap_or(self.stepper.network());
+        let profile = self.profile.as_mut();
+        let score = self.evaluator.score(self.workers, network, set, profile)?;
+        match score.loss.is_finite() {
+            true => Ok(score),
+            false => Err(self.diverged(self.steps, what, score.loss)),
+        }
+    }
+
+    /// A network with the average of the parameters, where one is kept: it is what is measured and saved.
+    fn averaged(&mut self) -> Result<Option<Network>> {
+        let average = self.stepper.average();
+        average.map(|average| self.network_of(&average)).transpose()
+    }
+
+    fn network_of(&self, parameters: &[f32]) -> Result<Network> {
+        let (spec, engine) = (self.stepper.network().spec(), self.stepper.engine());
+        let columns = &self.stepper.preprocessing().columns;
+        Network::for_inference(spec, parameters, columns, engine)
+    }
+
+    /// The parameters that a model would have now: the average, where one is kept.
+    fn parameters_to_keep(&mut self) -> Result<Vec<f32>> {
+        let parameters = self.finite_parameters()?;
+        Ok(self.stepper.average().unwrap_or(parameters))
+    }
+
+    /// Keeps the parameters, where the best are asked for and the last epoch is the best.
+    fn keep_best(&mut self) -> Result<()> {
+        let last = self.epochs.len() - 1;
+        let asked_for = self.config.validation.early_stop.is_some();
+        if asked_for && stopping::best(&self.epochs) == Some(last) {
+            self.best = Some(self.parameters_to_keep()?);
+        }
+        Ok(())
+    }
+
+    /// Says what the run came to. Where it ended within an epoch, that counts as far as it went.
+    fn finish(mut self, cause: Cause, on_event: &mut OnEvent) -> Result<Outcome> {
+        if self.steps > 0 {
+            let part = self.samples_done() as f64 / self.data.train.items() as f64;
+            let metrics = self.measure(Some(part))?;
+            self.epochs.push(metrics);
+            self.keep_best()?;
+            on_event(Event::Epoch(&self.epochs[self.epochs.len() - 1]));
+        }
+        let (kept, parameters) = match (self.best.take(), stopping::best(&self.epochs)) {
+            (Some(best), Some(kept)) => (kept, best),
+            _ => (self.epochs.len() - 1, self.parameters_to_keep()?),
+        };
+        let test = self.test(kept, &parameters)?;
+        let spec = self.stepper.network().spec().clone();
+        let engine = self.config.engine;
+        let describe = engine.describe(self.workers.blas());
+        let measured = (&self.epochs[kept], test);
+        let provenance = Provenance::new(self.config, self.data, &describe, measured, self.origin);
+        Ok(Outcome {
+            identical_layers: identical_units(&spec, &parameters),
+            engine,
+            profile: self.profile,
+            model: Model {
+                spec,
+                scaling: self.stepper.preprocessing().scaling,
+                parameters,
+                class_names: self.data.train.class_names().cloned(),
+                provenance: Some(provenance),
+            },
+            epochs: self.epochs,
+            kept,
+            picked: self.config.validation.early_stop.is_some(),
+            cause,
+            test,
+        })
+    }
+
+    /// What the `parameters` of the epoch `kept` come to on the test set, where there is one: measured here, or with the
+    /// epoch where there was no validation set to measure instead.
+    fn test(&mut self, kept: usize, parameters: &[f32]) -> Result<Option<Score>> {
+        let epoch = &self.epochs[kept];
+        if epoch.test_loss.is_some() {
+            return Ok(epoch.score());
+        }
+        let Some(set) = &self.data.test else {
+            return Ok(None);
+        };
+        let network = self.network_of(parameters)?;
+        let profile = self.profile.as_mut();
+        let score = self.evaluator.score(self.workers, &network, set, profile);
+        score.map(Some)
+    }
+
+    /// Steps through what is left of the epoch, or until `supervisor` wants something else than to go on or the time is
+    /// over.
     fn pass(&mut self, supervisor: &mut dyn Supervisor, on_event: &mut OnEvent) -> Result<Then> {
         let (start, before) = (Instant::now(), self.elapsed);
         let (items, batch_size) = (self.data.train.items(), self.batch_size);
@@ -298,7 +369,7 @@ impl Run<'_> {
         let order = &self.order.items()[done..];
         let mut samples = done;
         let (mut told, mut steps, mut loss_sum) = (samples, first, self.loss_sum);
-        let (mut broken, mut then) = (None, Then::GoOn);
+        let (mut broken, mut then, time) = (None, Then::GoOn, self.time);
         let mut on_step = |step: usize, loss: f64, place: &mut dyn FnMut(usize)| {
             steps = first + step + 1;
             if !loss.is_finite() {
@@ -320,8 +391,8 @@ impl Run<'_> {
             }
             then = supervisor.after_step(Place { epochs, steps });
             match then {
-                Then::GoOn => ControlFlow::Continue(()),
-                Then::Save | Then::Stop => ControlFlow::Break(()),
+                Then::GoOn if time.cause().is_none() => ControlFlow::Continue(()),
+                Then::GoOn | Then::Save | Then::Stop => ControlFlow::Break(()),
             }
         };
         let (workers, train) = (self.workers, &self.data.train);
@@ -347,14 +418,9 @@ impl Run<'_> {
         }
     }
 
-    /// A network with the average of the parameters, where one is kept: it is what is measured and saved.
-    fn averaged(&mut self) -> Result<Option<Network>> {
-        let Some(average) = self.stepper.average() else {
-            return Ok(None);
-        };
-        let (spec, engine) = (self.stepper.network().spec(), self.stepper.engine());
-        let columns = &self.stepper.preprocessing().columns;
-        Network::for_inference(spec, &average, columns, engine).map(Some)
+    /// Samples of the epoch under way that are done.
+    fn samples_done(&self) -> usize {
+        self.data.train.items().min(self.steps * self.batch_size)
     }
 
     fn place(&self) -> Place {
@@ -374,6 +440,9 @@ impl Run<'_> {
             // A run that has diverged is not worth keeping: it would take the place of one that has not.
             parameters: self.finite_parameters()?,
             slots: self.stepper.slots(),
+            best: self.best.clone(),
+            spent: self.time.spent(),
+            origin: self.origin.clone(),
         })
     }
 

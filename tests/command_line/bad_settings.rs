@@ -44,6 +44,20 @@ fn rejects_momentum_outside_its_range() {
 }
 
 #[test]
+fn rejects_regularisation_outside_its_ranges() {
+    for flag in ["dropout", "input-dropout", "label-smoothing"] {
+        for found in ["1", "-0.1", "1.5", "NaN", "inf"] {
+            let message = format!("--{flag}: {found}, expected 0 to below 1");
+            refuses_early(&[(&format!("--{flag} {found}"), &message)]);
+        }
+    }
+    for found in ["-0.1", "NaN", "inf"] {
+        let message = format!("--input-noise: {found}, expected a finite number of at least 0");
+        refuses_early(&[(&format!("--input-noise {found}"), &message)]);
+    }
+}
+
+#[test]
 fn rejects_ranges_of_a_uniform_init_that_are_none_and_those_of_another_init() {
     let most = "expected a number above 0, to 1e38";
     refuses_early(&[
@@ -179,7 +193,7 @@ fn rejects_names_that_stand_for_nothing_and_lists_those_that_do() {
             "init",
             "auto, zero, normal, uniform, lecun, lecun-uniform, xavier, xavier-uniform, he, he-uniform, orthogonal",
         ),
-        ("scale", "unit, standard, none"),
+        ("scale", "unit, standard, none, model"),
         ("engine", "auto, openblas, native, portable"),
         ("format", "text, json"),
     ] {
@@ -199,6 +213,10 @@ fn rejects_numbers_that_are_text() {
     for flag in [
         "lr",
         "momentum",
+        "dropout",
+        "input-dropout",
+        "input-noise",
+        "label-smoothing",
         "batch-size",
         "epochs",
         "seed",

@@ -9,6 +9,8 @@ mod bad_files;
 mod bad_models;
 mod bad_settings;
 mod batch_norm;
+mod class_names;
+mod convert;
 mod data_sets;
 mod desk;
 mod engines;
@@ -24,9 +26,11 @@ mod network;
 mod output_folder;
 mod predict;
 mod recipes;
+mod regularization;
 mod same_model;
 mod streams;
 mod training;
+mod validation;
 
 #[cfg(feature = "fetch")]
 #[path = "../mnist/mod.rs"]

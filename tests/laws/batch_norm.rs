@@ -184,6 +184,68 @@ fn steps_of_ragged_batches_follow_the_slow_path_with_their_running_statistics() 
 }
 
 #[test]
+fn frozen_layers_keep_their_statistics_and_are_normalised_by_them() {
+    let spec_of = |activation| normalized(13, &[11, 9, 8], 4, activation);
+    let data = dataset(80, 13, 4, 3);
+    let batch: Vec<u32> = (0..80).collect();
+    // One above a layer that is trained, and one at the bottom.
+    for (frozen, activation) in [1, 0]
+        .into_iter()
+        .flat_map(|frozen| [Activation::Tanh, Activation::Gelu].map(|it| (frozen, it)))
+    {
+        let spec = spec_of(activation);
+        let start = parameters(&spec, 4);
+        let mut net = reference(&spec, &start);
+        net.frozen = vec![frozen];
+        let sample = &shards(&data, &batch[..5])[0];
+        let gradient = net.shard_gradient(sample);
+        let mut differences = net.shard_gradient_by_differences(sample, 1e-6);
+        // Differences see the running statistics, which no gradient moves.
+        let norm = spec.layers()[frozen].clone();
+        let mut marks = vec![0.0; start.len()];
+        let statistics = norm.norm_mut(&mut marks).expect("a norm");
+        statistics.mean.fill(1.0);
+        statistics.variance.fill(1.0);
+        for (d, _) in differences
+            .iter_mut()
+            .zip(&marks)
+            .filter(|(_, mark)| **mark == 1.0)
+        {
+            *d = 0.0;
+        }
+        assert!(distance(&gradient, &differences) < 1e-7);
+        let (mut expected, _) = slow_gradient(&net, &data, &batch);
+        let mut marks = vec![0.0; start.len()];
+        let (weight, bias) = norm.split_mut(&mut marks);
+        weight.fill(1.0);
+        bias.fill(1.0);
+        norm.norm_mut(&mut marks).expect("a norm").gamma.fill(1.0);
+        for (g, _) in expected
+            .iter_mut()
+            .zip(&marks)
+            .filter(|(_, mark)| **mark == 1.0)
+        {
+            *g = 0.0;
+        }
+        for engine in engines() {
+            let mut stepper = stepper(&spec, &start, engine, 80);
+            let mut layers = vec![false; 4];
+            layers[frozen] = true;
+            stepper.freeze(&layers);
+            stepper.step(&workers(2), &data, &batch);
+            let off = distance(&wide(&stepper.slots()[0]), &expected);
+            assert!(
+                off < 1e-5,
+                "{engine:?}, layer {frozen}, {activation:?}: {off}"
+            );
+            let after = stepper.parameters();
+            assert_eq!(norm.norm(&start), norm.norm(&after), "{engine:?}");
+            assert_eq!(norm.split(&start), norm.split(&after), "{engine:?}");
+        }
+    }
+}
+
+#[test]
 fn a_shard_of_one_row_normalises_to_the_shift_alone() {
     let spec = normalized(5, &[7], 3, Activation::Sigmoid);
     let data = dataset(1, 5, 3, 3);
@@ -230,6 +292,7 @@ fn evaluation_takes_the_running_statistics_and_a_folded_model_says_the_same() {
             spec,
             scaling: AS_IT_IS,
             parameters,
+            class_names: None,
             provenance: None,
         };
         let folded = model.folded().into_owned();
@@ -246,9 +309,9 @@ fn evaluation_takes_the_running_statistics_and_a_folded_model_says_the_same() {
             };
             let (found, of_folded) = (evaluate(&model), evaluate(&folded));
             let case = format!("{engine:?}, {activation:?}");
-            assert!((found.loss - loss).abs() < 1e-6 * loss, "{case}");
+            assert!((found.score.loss - loss).abs() < 1e-6 * loss, "{case}");
             assert!(
-                (of_folded.loss - loss).abs() < 1e-6 * loss,
+                (of_folded.score.loss - loss).abs() < 1e-6 * loss,
                 "{case}: folded"
             );
             assert_eq!(found.predictions, of_folded.predictions, "{case}");
@@ -284,6 +347,7 @@ fn any_thread_count_gives_the_same_model_with_batch_norm() {
                 let (train_set, test_set) = with_idle_columns(307);
                 let splits = Splits {
                     train: train_set,
+                    validation: None,
                     test: Some(test_set),
                 };
                 let outcome = train(&config, &splits, &workers(threads), &mut |_| {});
@@ -308,6 +372,7 @@ fn a_run_with_batch_norm_goes_on_from_any_step() {
         let (train_set, test_set) = with_idle_columns(141);
         let splits = Splits {
             train: train_set,
+            validation: None,
             test: Some(test_set),
         };
         let config = TrainConfig {
@@ -340,7 +405,7 @@ fn columns_that_are_always_zero_are_left_out_exactly_before_batch_norm() {
             let mut evaluator =
                 Evaluator::new(&spec, preprocessing.clone(), &workers).expect("memory");
             let evaluated = evaluator.evaluate(&workers, stepper.network(), &test);
-            (stepper.parameters(), evaluated.expect("memory").loss)
+            (stepper.parameters(), evaluated.expect("memory").score.loss)
         };
         let (with, without) = (ended(&whole), ended(&fitted));
         let off = distance(&wide(&without.0), &wide(&with.0));

@@ -7,12 +7,16 @@ mod batch_norm;
 mod columns;
 mod gradients;
 mod optimizers;
+mod regularization;
 mod resumption;
 mod symmetry;
+mod tasks;
 mod threads;
+mod validation;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::time::Duration;
 
 use perceptor::TrainConfig;
 use perceptor::compute::Engine;
@@ -68,7 +72,9 @@ fn reference(spec: &Spec, parameters: &[f32]) -> Reference {
         sizes: spec.sizes(),
         activation: spec.activation(),
         batch_norm: spec.batch_norm(),
+        frozen: Vec::new(),
         parameters: parameters.iter().copied().map(f64::from).collect(),
+        masks: Vec::new(),
     }
 }
 

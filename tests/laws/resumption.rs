@@ -8,14 +8,14 @@ use super::*;
 
 /// Keeps the state after every step and every epoch.
 #[derive(Default)]
-struct Everything(Vec<State>);
+pub struct Everything(pub Vec<State>);
 
 impl Supervisor for Everything {
     fn after_step(&mut self, _: Place) -> Then {
         Then::Save
     }
 
-    fn after_epoch(&mut self, _: &[EpochMetrics]) -> perceptor::Result<Then> {
+    fn after_epoch(&mut self, _: &[EpochMetrics], _: bool) -> perceptor::Result<Then> {
         Ok(Then::Save)
     }
 
@@ -84,6 +84,7 @@ fn a_run_that_goes_on_from_any_step_ends_in_the_same_model() {
         };
         let splits = Splits {
             train: train_set,
+            validation: None,
             test: Some(test_set),
         };
         goes_on_from_anywhere(&config, &splits);
@@ -109,6 +110,7 @@ fn a_run_goes_on_under_every_rule_and_schedule() {
         let (train_set, test_set) = with_idle_columns(100);
         let splits = Splits {
             train: train_set,
+            validation: None,
             test: Some(test_set),
         };
         goes_on_from_anywhere(&config, &splits);

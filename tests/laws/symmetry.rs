@@ -7,6 +7,7 @@ fn zero_init_keeps_units_equal_and_any_other_does_not() {
     for engine in engines() {
         let splits = Splits {
             train: dataset(500, 41, 6, 11),
+            validation: None,
             test: None,
         };
         let cases = [(Init::Zero, vec![1, 2]), (Init::Auto, vec![])];

@@ -37,6 +37,7 @@ fn any_thread_count_gives_the_same_model() {
             let model = |threads| {
                 let splits = Splits {
                     train: dataset(items, 41, 6, 11),
+                    validation: None,
                     test: Some(dataset(300, 41, 6, 12)),
                 };
                 let outcome = train(&config, &splits, &workers(threads), &mut |_| {});
@@ -68,6 +69,7 @@ fn any_thread_count_gives_the_same_model_without_idle_columns() {
             let (train_set, test_set) = with_idle_columns(307);
             let splits = Splits {
                 train: train_set,
+                validation: None,
                 test: Some(test_set),
             };
             let outcome = train(&config, &splits, &workers(threads), &mut |_| {});
@@ -104,6 +106,7 @@ fn any_thread_count_gives_the_same_model_under_every_rule() {
             let (train_set, test_set) = with_idle_columns(107);
             let splits = Splits {
                 train: train_set,
+                validation: None,
                 test: Some(test_set),
             };
             let outcome = train(&config, &splits, &workers(threads), &mut |_| {});

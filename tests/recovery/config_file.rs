@@ -106,7 +106,7 @@ fn what_is_wrong_in_a_file_is_said_with_its_name() {
         ),
         (
             "lr = \"fast\"",
-            "my.toml: lr: invalid type: string \"fast\", expected f32\n",
+            "my.toml: lr: invalid value: string \"fast\", expected a number or \"auto\"\n",
         ),
         (
             "epochs = -1",

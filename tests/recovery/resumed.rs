@@ -35,7 +35,12 @@ fn every_engine_and_order_goes_on_from_every_checkpoint_on_any_number_of_threads
         .into_iter()
         .filter(|engine| engine.resolve().is_ok())
         .map(|engine| format!("--engine {}", engine.name()));
-    for flag in engines.chain(["--shuffle-window 20".to_owned()]) {
+    let others = [
+        "--shuffle-window 20",
+        "--validation-split 0.2 --early-stop 1",
+        "--validation-split 20 --freeze layers.1 --shuffle-window 30",
+    ];
+    for flag in engines.chain(others.map(str::to_owned)) {
         let desk = short_desk();
         let line = format!("{SHORT} {flag}");
         let expected = undisturbed(&desk, &line);

@@ -7,6 +7,7 @@ mod regularization;
 mod schedule;
 mod session;
 mod settings;
+mod task;
 mod validation;
 
 use std::io::{self, Write};
@@ -14,7 +15,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use clap::{ArgMatches, Args};
+use clap::{ArgMatches, Args, Command};
 use perceptor::TrainConfig;
 use perceptor::data::{DataMode, Scale};
 use perceptor::nn::{Activation, Init};
@@ -24,6 +25,7 @@ use self::optimizer::OptimizerArgs;
 use self::regularization::RegularizationArgs;
 use self::schedule::ScheduleArgs;
 use self::session::Session;
+use self::task::TaskArgs;
 use self::validation::ValidationArgs;
 use super::engine::{ComputeArgs, VerboseArg};
 use super::source::DataArgs;
@@ -49,7 +51,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", help_heading = "Data")]
     classes: Option<usize>,
     /// How elements become inputs: by the range of their type, by mean and deviation of the training
-    /// set, or not at all
+    /// set, not at all, or as the model of --init-from has it, which is the default beside that
     #[arg(long, help_heading = "Data", default_value = Scale::default().name(), value_parser = named(Scale::ALL, Scale::name))]
     scale: Scale,
     /// How images are held: mapped, or copied into memory first, for files that others write to
@@ -80,6 +82,18 @@ pub struct TrainArgs {
     /// Initial value of every bias
     #[arg(long, value_name = "X", help_heading = "Network", default_value_t = TrainConfig::default().bias_init, allow_negative_numbers = true)]
     bias_init: f32,
+    /// Begin from the weights of this model, in the place of drawn ones; without --hidden and --activation, with its
+    /// network
+    #[arg(long, value_name = "MODEL", help_heading = "Network")]
+    init_from: Option<PathBuf>,
+    /// Layers to leave as they are, by their names in the model file: layers.0 is the first
+    #[arg(
+        long,
+        value_name = "NAME,NAME,...",
+        help_heading = "Network",
+        value_delimiter = ','
+    )]
+    freeze: Vec<String>,
 
     /// Passes over the training set
     #[arg(long, value_name = "N", help_heading = "Training", default_value_t = TrainConfig::default().epochs)]
@@ -94,6 +108,8 @@ pub struct TrainArgs {
     /// Seed of all randomness: the same seed gives the same model
     #[arg(long, value_name = "N", help_heading = "Training", default_value_t = TrainConfig::default().seed)]
     seed: u64,
+    #[command(flatten)]
+    task: TaskArgs,
     #[command(flatten)]
     optimizer: OptimizerArgs,
     #[command(flatten)]
@@ -148,6 +164,38 @@ pub struct TrainArgs {
     verbose: VerboseArg,
 }
 
+/// What most runs are made with, in the order of the help, which begins with it.
+const COMMON: [&str; 13] = [
+    "data",
+    "recipe",
+    "hidden",
+    "activation",
+    "optimizer",
+    "lr",
+    "schedule",
+    "epochs",
+    "batch_size",
+    "dropout",
+    "validation_split",
+    "seed",
+    "resume",
+];
+
+/// The command with its common flags before all groups.
+pub fn common_first(command: Command) -> Command {
+    let common = COMMON.iter().copied().enumerate();
+    let command = common.fold(command, |command, (place, flag)| {
+        command.mut_arg(flag, |arg| arg.help_heading("Common").display_order(place))
+    });
+    // Groups stand in the order of their first flags, and a flag that was touched goes behind the others.
+    let others = command.get_arguments().map(|arg| arg.get_id().to_string());
+    let others: Vec<String> = others
+        .filter(|flag| !COMMON.contains(&flag.as_str()))
+        .collect();
+    let others = others.iter();
+    others.fold(command, |command, flag| command.mut_arg(flag, |arg| arg))
+}
+
 impl TrainArgs {
     pub fn run(&self, matches: &ArgMatches) -> Result<(), Failure> {
         let start = Instant::now();
@@ -174,6 +222,7 @@ impl TrainArgs {
             (None, None) => None,
         };
         let mut settings = self.over(file, matches)?;
+        self.take_from_model(&mut settings, matches)?;
         settings.train.check()?;
         settings.train = settings.train.resolved();
         Ok(Plan::Begin(Box::new(settings)))

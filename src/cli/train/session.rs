@@ -11,20 +11,21 @@ use perceptor::compute::parallel::Workers;
 use perceptor::config::LearningRate;
 use perceptor::data::{Fingerprint, Splits};
 use perceptor::nn::Spec;
+use perceptor::report::epochs::EpochTable;
 use perceptor::report::training::{Close, TrainReport, banner, range_test_line, summary};
 use perceptor::run::{
     Care, Environment, Failure as Failed, Identifier, Keeper, Resumption, RunFolder, Settings,
 };
-use perceptor::train::trainer::spec_for;
-use perceptor::train::{Ending, Outcome, RangeTest, State, Training, range_test};
-use perceptor::{REVISION, VERSION};
+use perceptor::train::prepare::spec_for;
+use perceptor::train::{Cause, Ending, Outcome, RangeTest, State, Training, range_test};
+use perceptor::{Model, REVISION, VERSION};
 
 use super::settings::recorded;
 use super::{Plan, TrainArgs};
 use crate::cli::engine::{Tell, choose, workers};
 use crate::cli::progress::Progress;
 use crate::cli::signals::{StopSignals, explain_cut_files};
-use crate::cli::source::{DataArgs, Source, program, shell_word};
+use crate::cli::source::{DataArgs, Source, pair, program, shell_word};
 use crate::cli::{Failure, Format, complain, refuse};
 
 /// The exit code of a run that is done, though not all of it could be recorded.
@@ -44,10 +45,12 @@ pub(super) struct Session<'a> {
     folder: RunFolder,
     /// How the learning rate was found, where it was to be.
     range_test: Option<RangeTest>,
-    /// What to go on from; none to begin.
+    /// What to go on from, or to begin from; none to begin from drawn weights.
     from: Option<State>,
     fingerprint: Option<Fingerprint>,
     resumed: bool,
+    /// Whether no earlier part of the run is there to go on from.
+    begins: bool,
 }
 
 impl Session<'_> {
@@ -62,23 +65,42 @@ impl Session<'_> {
         }
         // Refused before the data are looked at, chosen when the network is known.
         settings.train.engine.resolve()?;
-        let source = DataArgs::of(&settings).training(&workers, args.quiet)?;
-        let data = Splits::open_as(&source.files, settings.classes, settings.data_mode)?;
-        let data = Arc::new(data);
+        let mut source = DataArgs::of(&settings).training(&workers, args.quiet)?;
+        let validation = settings.validation_images.as_deref();
+        let validation = validation.zip(settings.validation_labels.as_deref());
+        source.files.validation = validation.map(|(images, labels)| pair(images, labels));
+        let (task, classes) = (settings.train.task.task, settings.classes);
+        let data = Splits::open_for(task, &source.files, classes, settings.data_mode)?;
+        let data = Arc::new(data.hold_out(&settings.train)?);
         let spec = spec_for(&settings.train, &data)?;
         let batch_size = settings.train.batch_size.min(data.train.items());
         let tell = Tell::new(args.quiet, args.verbose.verbose);
         settings.train.engine = choose(settings.train.engine, &spec, batch_size, tell)?;
+        spec.layers_named(&settings.train.freeze)?;
+        let resumed = resumption.is_some();
+        let mut fingerprint = None;
+        // Read before a folder is made: it may be refused.
+        let goes_on = resumption.as_ref().is_some_and(|run| run.from().is_some());
+        let begin = match &settings.init_from {
+            Some(path) if !goes_on => {
+                let model = Model::load(path)?;
+                Some(State::warm_start(&spec, &settings.train, &model)?)
+            }
+            _ => None,
+        };
         let range_test = match settings.train.optimizer.rate() {
             Some(_) => None,
-            None => Some(range_test(&settings.train, &data, &workers)?),
+            None => Some(range_test(
+                &settings.train,
+                &data,
+                &workers,
+                begin.as_ref(),
+            )?),
         };
         if let Some(found) = &range_test {
             let chosen = LearningRate::Value(found.chosen);
             settings.train.optimizer.learning_rate = Some(chosen);
         }
-        let resumed = resumption.is_some();
-        let mut fingerprint = None;
         let (folder, from) = match resumption {
             None => (RunFolder::create(args.out.as_deref(), args.exist_ok)?, None),
             Some(resumption) => {
@@ -90,6 +112,8 @@ impl Session<'_> {
                 resumption.begin()?
             }
         };
+        let begins = from.is_none();
+        let from = from.or(begin);
         let recorded = recorded(&settings, &source);
         let config = folder.config();
         // A run that has a checkpoint must not lose its settings in a power cut; one that begins has time for that.
@@ -113,6 +137,7 @@ impl Session<'_> {
             from,
             fingerprint,
             resumed,
+            begins,
         })
     }
 
@@ -133,19 +158,20 @@ impl Session<'_> {
         if let Some(found) = &self.range_test {
             range_test_line(&mut text, found)?;
         }
+        if let Some(path) = &self.settings.init_from {
+            writeln!(text, "  start     from the weights of {}", path.display())?;
+        }
         if self.resumed {
             let folder = self.folder.path().display();
-            let done = |state: &State| state.epochs.len() >= config.epochs;
             match &self.from {
-                None => writeln!(
+                Some(state) if !self.begins => match state.over(config) {
+                    Some(cause) => writeln!(text, "  finished  {folder}: {}", finished(cause))?,
+                    None => writeln!(text, "  resuming  {folder} from {}", state.place())?,
+                },
+                _ => writeln!(
                     text,
                     "  resuming  {folder} from its beginning: it has no checkpoint"
                 )?,
-                Some(state) if done(state) => writeln!(
-                    text,
-                    "  finished  {folder}: all epochs are done; give --epochs with more to train on"
-                )?,
-                Some(state) => writeln!(text, "  resuming  {folder} from {}", state.place())?,
             }
         }
         // A closed stderr is no reason not to train.
@@ -162,7 +188,12 @@ impl Session<'_> {
         );
         explain_cut_files(&format!("put the file back as it was, then {resume}"));
         let signals = StopSignals::heed();
-        let progress = Arc::new(Progress::new(self.settings.train.epochs, self.args.quiet));
+        let (epochs, validation) = (self.settings.train.epochs, self.data.validation.is_some());
+        let table = EpochTable {
+            task: self.spec.task(),
+            validation,
+        };
+        let progress = Arc::new(Progress::new(epochs, table, self.args.quiet));
         let mut keeper = match self.keeper(&signals, &progress) {
             Ok(keeper) => keeper,
             Err(error) => {
@@ -218,7 +249,6 @@ impl Session<'_> {
         let care = Care {
             every: self.settings.checkpoint_every,
             keep: self.settings.keep,
-            epochs: config.epochs,
             steps: self
                 .data
                 .train
@@ -256,6 +286,7 @@ impl Session<'_> {
         let close = Close {
             wall_seconds,
             resumed: self.resumed,
+            config: &self.settings.train,
             peak: profiled.then(peak),
             range_test: self.range_test.as_ref(),
             model: &model,
@@ -293,6 +324,16 @@ impl Session<'_> {
             ),
             None => format!("{program} predict {model} IMAGES"),
         }
+    }
+}
+
+/// Why there is nothing left to do of a run, and what there could be.
+fn finished(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Epochs => "all epochs are done; give --epochs with more to train on",
+        Cause::EarlyStop => "it ended early, as the validation accuracy no longer rose",
+        Cause::TargetAccuracy => "its target accuracy is reached",
+        Cause::MaxTime => "its time is over; give --max-time with more to train on",
     }
 }
 

@@ -4,23 +4,27 @@ use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
-use perceptor::run::Settings;
-use perceptor::{Error, Refusal, Result};
+use perceptor::data::Scale;
+use perceptor::run::{Recipe, Settings};
+use perceptor::{Error, Model, Refusal, Result};
 
 use super::TrainArgs;
 use crate::cli::source::Source;
 
 /// Flags that a run may go on with as they are given: they change no bit of the result, or, as `--epochs`, only how far
 /// it goes.
-const FREE: [&str; 16] = [
+const FREE: [&str; 19] = [
     "resume",
     "data",
     "train_images",
     "train_labels",
+    "validation_images",
+    "validation_labels",
     "test_images",
     "test_labels",
     "data_mode",
     "epochs",
+    "max_time",
     "threads",
     "checkpoint_every",
     "keep",
@@ -56,6 +60,7 @@ impl TrainArgs {
             "init": train.init => self.init;
             "init_range": train.init_range => self.init_range;
             "bias_init": train.bias_init => self.bias_init;
+            "freeze": train.freeze => self.freeze.clone();
             "epochs": train.epochs => self.epochs;
             "shuffle_window": train.shuffle_window => self.shuffle_window;
             "batch_size": train.batch_size => self.batch_size;
@@ -63,15 +68,17 @@ impl TrainArgs {
             "engine": train.engine => self.compute.engine;
             "classes": settings.classes => self.classes;
             "data_mode": settings.data_mode => self.data_mode;
+            "init_from": settings.init_from => self.init_from.clone();
             "threads": settings.threads => self.compute.threads.threads;
             "checkpoint_every": settings.checkpoint_every => self.checkpoint_every;
             "keep": settings.keep => self.keep;
         }
         let train = &mut settings.train;
+        self.task.over(&mut train.task, &given);
         self.optimizer.over(&mut train.optimizer, &given);
         self.schedule.over(&mut train.schedule, &given);
-        self.regularization.over(&mut train.regularization, &given);
-        self.validation.over(&mut train.validation, &given);
+        self.regularization.over(train, &given)?;
+        self.validation.over(&mut settings, &given);
         // Files that are named together belong together.
         if ["data", "train_images", "test_images"]
             .iter()
@@ -81,6 +88,38 @@ impl TrainArgs {
         }
         check_data(&settings)?;
         Ok(settings)
+    }
+
+    /// Takes network and scaling from the model to begin from, where neither a flag nor the file of settings says what
+    /// they are.
+    pub(super) fn take_from_model(
+        &self,
+        settings: &mut Settings,
+        matches: &ArgMatches,
+    ) -> Result<()> {
+        let Some(path) = &settings.init_from else {
+            return Ok(());
+        };
+        let model = Model::load(path)?;
+        let keys = match (&self.recipe, &self.config) {
+            (Some(name), _) => Recipe::find(name)?.keys(),
+            (None, Some(path)) => Settings::keys(path)?,
+            (None, None) => Vec::new(),
+        };
+        let untold = |name: &str| {
+            let given = matches.value_source(name) == Some(ValueSource::CommandLine);
+            !given && !keys.iter().any(|key| key == name)
+        };
+        let sizes = model.spec.sizes();
+        let hidden = sizes[1..sizes.len() - 1].to_vec();
+        take! { untold,
+            "hidden": settings.train.hidden => hidden;
+            "activation": settings.train.activation => model.spec.activation();
+            "batch_norm": settings.train.batch_norm => model.spec.batch_norm();
+            "task": settings.train.task.task => model.spec.task();
+            "scale": settings.train.scale => Scale::Model;
+        }
+        Ok(())
     }
 
     /// Holds the flags against those that a resumed run may take.
@@ -122,6 +161,12 @@ fn check_data(settings: &Settings) -> Result<()> {
             "test_labels",
             &settings.test_labels,
         ),
+        (
+            "validation_images",
+            &settings.validation_images,
+            "validation_labels",
+            &settings.validation_labels,
+        ),
     ];
     let refuse = |key: &str, found: &str, expected: String| {
         Err(Error::Config(Refusal::new(key, found, expected)))
@@ -130,24 +175,39 @@ fn check_data(settings: &Settings) -> Result<()> {
         match (path, other) {
             (Some(_), None) => return refuse(images, "given alone", format!("{labels} beside it")),
             (None, Some(_)) => return refuse(labels, "given alone", format!("{images} beside it")),
-            (Some(_), Some(_)) if settings.data.is_some() => {
+            (Some(_), Some(_)) if settings.data.is_some() && images != "validation_images" => {
                 return refuse(images, "given beside data", "one of them".to_owned());
             }
             _ => {}
         }
     }
-    Ok(())
+    let validation = &settings.train.validation;
+    let (split, files) = (validation.validation_split, &settings.validation_images);
+    if split.is_some() && files.is_some() {
+        let expected = "one of them".to_owned();
+        return refuse(
+            "validation_images",
+            "given beside validation_split",
+            expected,
+        );
+    }
+    // Whether there is a test set is known when the data are.
+    validation.check_sets(split.is_some() || files.is_some(), true)
 }
 
 /// `settings` as they are recorded: with the place of the data for whoever stands elsewhere.
 pub(super) fn recorded(settings: &Settings, source: &Source) -> Settings {
     let absolute = |path: &Path| -> Option<PathBuf> { std::path::absolute(path).ok() };
+    let validation = source.files.validation.as_ref();
     let mut settings = Settings {
         data: None,
         train_images: None,
         train_labels: None,
+        validation_images: validation.and_then(|pair| absolute(&pair.images)),
+        validation_labels: validation.and_then(|pair| absolute(&pair.labels)),
         test_images: None,
         test_labels: None,
+        init_from: settings.init_from.as_deref().and_then(absolute),
         ..settings.clone()
     };
     match &source.folder {

@@ -7,6 +7,65 @@ use multiversion::multiversion;
 
 use crate::compute::kernels;
 
+/// The loss of classes, one an item. By default every class weighs the same, and the truth is one class alone.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CrossEntropy {
+    /// The share ε of the truth that is spread over all classes: it is `(1 − ε) · onehot + ε / classes`
+    /// (C. Szegedy and others, *Rethinking the Inception Architecture for Computer Vision*, 2016).
+    pub smoothing: f32,
+    /// What an item of each class counts for, `[classes]`; none where all count 1.
+    pub class_weights: Option<Vec<f32>>,
+}
+
+impl CrossEntropy {
+    /// What the loss of a batch with these labels is divided by: the sum of their weights.
+    ///
+    /// # Panics
+    /// When a label is not below the number of classes.
+    pub fn total_weight(&self, labels: impl ExactSizeIterator<Item = u32>) -> f64 {
+        match &self.class_weights {
+            None => labels.len() as f64,
+            Some(weights) => labels.map(|label| f64::from(weights[label as usize])).sum(),
+        }
+    }
+
+    /// Loss of one sample times the weight of its class, and the gradient of that at its logits in their place.
+    ///
+    /// Shapes: `logits [classes]`. With the truth t and the weight w, overwrites `logits` with
+    /// `(softmax(logits) − t) · w · scale` and gives `−w Σ t · ln softmax(logits)` in nats.
+    ///
+    /// # Panics
+    /// When the label is not below the number of classes.
+    pub fn backward(&self, logits: &mut [f32], label: usize, scale: f32) -> f64 {
+        let weight = self
+            .class_weights
+            .as_ref()
+            .map_or(1.0, |weights| weights[label]);
+        let scale = weight * scale;
+        let loss = match self.smoothing {
+            0.0 => cross_entropy_backward(logits, label, scale),
+            smoothing => smoothed_backward(logits, label, smoothing, scale),
+        };
+        f64::from(weight) * loss
+    }
+}
+
+/// `lse − (1 − ε) z[label] − ε mean(z)`, where `lse` is `ln Σ eᶻ`: [`cross_entropy_backward`] against a truth that is spread.
+fn smoothed_backward(logits: &mut [f32], label: usize, smoothing: f32, scale: f32) -> f64 {
+    let classes = logits.len() as f64;
+    let smoothed = f64::from(smoothing);
+    let mean = logits.iter().map(|&z| f64::from(z)).sum::<f64>() / classes;
+    // Zero for equal logits, however large.
+    let from_mean = f64::from(logits[label]) - mean;
+    let loss = cross_entropy_backward(logits, label, scale) + smoothed * from_mean;
+    let share = (smoothed / classes) as f32 * scale;
+    logits
+        .iter_mut()
+        .for_each(|d| *d = kernels::flush(*d - share));
+    logits[label] += smoothing * scale;
+    loss
+}
+
 /// Loss of one sample, and the gradient at its logits in their place.
 ///
 /// Shapes: `logits [classes]`. Overwrites `logits` with `(softmax(logits) − onehot(label)) · scale` and gives the
@@ -109,6 +168,36 @@ mod tests {
             assert!((found - 0.5 * expected).abs() < 1e-6, "{logits:?}");
         }
         assert!((loss - 4.0f64.ln()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_smoothed_truth_by_hand() {
+        // Probabilities 1/8, 2/8, 5/8; the truth 0.1, 0.8, 0.1 and a weight of 3.
+        let loss = CrossEntropy {
+            smoothing: 0.3,
+            class_weights: Some(vec![1.0, 3.0, 1.0]),
+        };
+        let mut logits = [0.0, (2.0f32).ln(), (5.0f32).ln()];
+        let found = loss.backward(&mut logits, 1, 0.5);
+        let truth = [0.1, 0.8, 0.1];
+        let shares = [1.0 / 8.0, 2.0 / 8.0, 5.0 / 8.0f64];
+        let expected: f64 = truth
+            .iter()
+            .zip(shares)
+            .map(|(t, p)| -3.0 * t * p.ln())
+            .sum();
+        assert!((found - expected).abs() < 1e-6, "{found} for {expected}");
+        for ((found, p), t) in logits.into_iter().zip(shares).zip(truth) {
+            assert!(
+                (f64::from(found) - 1.5 * (p - t)).abs() < 1e-6,
+                "{logits:?}"
+            );
+        }
+        assert_eq!(loss.total_weight([1, 0, 1].into_iter()), 7.0);
+        assert_eq!(
+            CrossEntropy::default().total_weight([1, 0, 1].into_iter()),
+            3.0
+        );
     }
 
     #[test]

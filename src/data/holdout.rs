@@ -1,0 +1,166 @@
+//! Which training items are held out for validation: a share of every class, drawn once from the seed.
+//!
+//! The draw is stratified: each class gives as many items as its share of the set says, and at least one of each class
+//! stays in training. Items that are not of one class each are drawn from all of them alike. Shapes: labels `[items]` in, two ascending lists of items out, which together are all of them.
+
+use rand::seq::SliceRandom;
+
+use super::dataset::Dataset;
+use super::targets::Targets;
+use crate::config::Holdout;
+use crate::error::{Error, Refusal, Result};
+use crate::random::{Purpose, stream};
+
+/// The items of `data` that stay in training, and those that are held out, both in the order of the file.
+///
+/// # Errors
+/// [`Error::Config`] when nothing would be held out, or more than leaves an item of every class.
+pub fn draw(data: &Dataset, holdout: Holdout, seed: u64) -> Result<(Vec<u32>, Vec<u32>)> {
+    let mut members = members_of(data);
+    let sizes: Vec<usize> = members.iter().map(Vec::len).collect();
+    let most = sizes.iter().map(|size| size.saturating_sub(1)).sum();
+    let count = holdout.of(data.items());
+    if !(1..=most).contains(&count) {
+        return Err(Error::Config(Refusal::new(
+            "--validation-split",
+            format!("{count} of {} training items", data.items()),
+            format!("1 to {most}, which leaves an item of every class"),
+        )));
+    }
+    let mut held_out = Vec::with_capacity(count);
+    for (class, (members, quota)) in members.iter_mut().zip(quotas(&sizes, count)).enumerate() {
+        let mut rng = stream(seed, Purpose::Holdout, class as u32);
+        let (drawn, _) = members.partial_shuffle(&mut rng, quota);
+        held_out.extend_from_slice(drawn);
+    }
+    held_out.sort_unstable();
+    let mut next = held_out.iter().copied().peekable();
+    let rest = (0..data.items() as u32).filter(|item| next.next_if_eq(item).is_none());
+    Ok((rest.collect(), held_out))
+}
+
+/// The items of each class; all of them together where they are not of one class each.
+fn members_of(data: &Dataset) -> Vec<Vec<u32>> {
+    let Targets::Classes { labels, classes } = data.targets() else {
+        return vec![(0..data.items() as u32).collect()];
+    };
+    let mut members = vec![Vec::new(); *classes];
+    for (&label, item) in labels.iter().zip(0u32..) {
+        members[label as usize].push(item);
+    }
+    members
+}
+
+/// How many items each class gives so that `count` are given in all: its share rounded down, and one more in the order
+/// of the remainders (A. Hamilton's method), never its last one.
+///
+/// Shapes: `sizes [classes]`, gives `[classes]`.
+pub(super) fn quotas(sizes: &[usize], count: usize) -> Vec<usize> {
+    let items: usize = sizes.iter().sum();
+    // In 128 bits, so that no product overflows and no rounding decides.
+    let shares = sizes.iter().map(|&size| size as u128 * count as u128);
+    let (mut quotas, remainders): (Vec<usize>, Vec<u128>) = shares
+        .map(|share| ((share / items as u128) as usize, share % items as u128))
+        .unzip();
+    let mut order: Vec<usize> = (0..sizes.len()).collect();
+    order.sort_by_key(|&class| std::cmp::Reverse(remainders[class]));
+    let spare = |quotas: &[usize], class: usize| quotas[class] + 1 < sizes[class];
+    let mut left = count - quotas.iter().sum::<usize>();
+    while left > 0 {
+        let before = left;
+        for &class in &order {
+            if left > 0 && spare(&quotas, class) {
+                quotas[class] += 1;
+                left -= 1;
+            }
+        }
+        assert!(
+            left < before,
+            "{count} of {sizes:?} leave one of each class"
+        );
+    }
+    quotas
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::IdxFile;
+    use crate::data::idx::{ElementType, Header};
+    use crate::data::mmap::Bytes;
+    use proptest::prelude::*;
+    use std::path::Path;
+
+    fn dataset(labels: &[u8]) -> Dataset {
+        let path = Path::new("in-memory");
+        let header = Header::new(path, ElementType::U8, &[labels.len()]).expect("a header");
+        let file = || {
+            let bytes = [header.to_bytes(), labels.to_vec()].concat();
+            IdxFile::from_bytes(path, Bytes::Owned(bytes)).expect("a whole file")
+        };
+        Dataset::new(file(), &file(), Some(256)).expect("a data set")
+    }
+
+    #[test]
+    fn shares_are_rounded_by_the_largest_remainders() {
+        // Quotas 3.33, 1.67, 1: the second has the largest remainder.
+        assert_eq!(quotas(&[10, 5, 3], 6), [3, 2, 1]);
+        // Equal remainders go to the lower class.
+        assert_eq!(quotas(&[10, 10], 3), [2, 1]);
+        // The last item of a class stays: others give in its place.
+        assert_eq!(quotas(&[2, 2, 6], 7), [1, 1, 5]);
+        assert_eq!(quotas(&[0, 1, 9], 5), [0, 0, 5]);
+    }
+
+    #[test]
+    fn one_seed_gives_one_draw_and_another_seed_another() {
+        let labels: Vec<u8> = (0..200).map(|item| item % 4).collect();
+        let data = dataset(&labels);
+        let draw = |seed| draw(&data, Holdout::Fraction(0.1), seed).expect("enough items");
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+    }
+
+    #[test]
+    fn refuses_to_hold_out_nothing_or_the_last_of_a_class() {
+        let data = dataset(&[0, 0, 0, 1, 1]);
+        for holdout in [Holdout::Items(4), Holdout::Fraction(0.01)] {
+            let refused = draw(&data, holdout, 1).expect_err("a refusal").to_string();
+            assert!(
+                refused.ends_with("expected 1 to 3, which leaves an item of every class"),
+                "{refused}"
+            );
+        }
+        let (rest, held_out) = draw(&data, Holdout::Items(3), 1).expect("enough items");
+        assert_eq!((rest.len(), held_out.len()), (2, 3));
+        assert_ne!(
+            data.labels()[rest[0] as usize],
+            data.labels()[rest[1] as usize]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn every_item_is_on_one_side_and_every_class_gives_its_share(
+            labels in proptest::collection::vec(0u8..6, 12..300), share in 0.01f64..0.99, seed in any::<u64>(),
+        ) {
+            let data = dataset(&labels);
+            let Ok((rest, held_out)) = draw(&data, Holdout::Fraction(share), seed) else {
+                return Ok(());
+            };
+            prop_assert!(rest.is_sorted() && held_out.is_sorted());
+            let mut all = [rest.clone(), held_out.clone()].concat();
+            all.sort_unstable();
+            prop_assert_eq!(all, (0..labels.len() as u32).collect::<Vec<_>>());
+            prop_assert_eq!(held_out.len(), (share * labels.len() as f64).round() as usize);
+            for class in 0..6 {
+                let count = |items: &[u32]| items.iter().filter(|&&item| labels[item as usize] == class).count();
+                let (out, all) = (count(&held_out) as f64, (count(&held_out) + count(&rest)) as f64);
+                prop_assert!(all == 0.0 || count(&rest) > 0);
+                // Off by one at the most, but for what small classes cannot give.
+                let quota = held_out.len() as f64 * all / labels.len() as f64;
+                prop_assert!(out <= quota.ceil() + 5.0 && out >= (quota.floor()).min(all - 1.0), "{} of {}", out, quota);
+            }
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! Dropout, noise, smoothed labels and class weights: the gradient is that of the slow path under the same draws, which are
+//! made anew here from the streams; threads and interruptions change nothing; evaluation sees none of it.
+
+use perceptor::compute::kernels;
+use perceptor::config::{ClassWeight, RegularizationConfig};
+use perceptor::nn::loss::{CrossEntropy, Loss};
+use perceptor::nn::{Dropout, Noise};
+use perceptor::random::row_stream;
+use perceptor::reference::Objective;
+use rand::Rng;
+
+use super::resumption::goes_on_from_anywhere;
+use super::*;
+
+const SEED: u64 = 17;
+/// The step under test: draws are those of a run's seventh and not of the first.
+const STEP: u64 = 6;
+const WEIGHTS: [f32; 12] = [0.2, 3.0, 1.0, 0.5, 2.5, 1.5, 0.1, 4.0, 1.0, 0.7, 0.3, 2.0];
+
+/// What a run may use, in numbers; 0 is without.
+#[derive(Debug, Clone, Copy, Default)]
+struct Options {
+    dropout: f32,
+    input_dropout: f32,
+    input_noise: f32,
+    smoothing: f32,
+    weighted: bool,
+}
+
+const ALL: Options = Options {
+    dropout: 0.5,
+    input_dropout: 0.2,
+    input_noise: 0.3,
+    smoothing: 0.1,
+    weighted: true,
+};
+
+/// Factors of the units of a row: 16 bits a unit, in the order of the stream's bytes.
+fn mask(probability: f32, width: usize, layer: usize, row: usize) -> Vec<f64> {
+    let mut stream = row_stream(SEED, Purpose::Dropout, layer, STEP, row);
+    let words = (0..width.div_ceil(4)).map(|_| stream.next_u64());
+    let draws = words.flat_map(|word| [0, 16, 32, 48].map(|shift| word >> shift & 0xffff));
+    // A probability that is a multiple of 1/65536 stays itself.
+    let below = (f64::from(probability) * 65_536.0).round();
+    let scale = 65_536.0 / (65_536.0 - below);
+    let factor = |draw: u64| if (draw as f64) < below { 0.0 } else { scale };
+    draws.take(width).map(factor).collect()
+}
+
+/// The inputs of a row under noise and dropout.
+fn inputs_of(options: Options, x: &[f64], row: usize) -> Vec<f64> {
+    let mut stream = row_stream(SEED, Purpose::InputNoise, 0, STEP, row);
+    let mut bits = Vec::new();
+    while bits.len() < x.len() {
+        let word = stream.next_u64();
+        bits.extend([word as u32, (word >> 32) as u32]);
+    }
+    let mask = mask(options.input_dropout, x.len(), 0, row);
+    let rows = x.iter().zip(bits).zip(mask);
+    rows.map(|((x, bits), m)| {
+        (x + f64::from(options.input_noise) * f64::from(kernels::normal_deviate(bits))) * m
+    })
+    .collect()
+}
+
+/// The gradient of the batch's loss and the weighted sum of its samples' losses, by the reference.
+fn slow(net: &Reference, data: &Dataset, batch: &[u32], options: Options) -> (Vec<f64>, f64) {
+    let mut net = net.clone();
+    let (mut gradient, mut loss, mut total) = (vec![0.0; net.parameters.len()], 0.0, 0.0);
+    for (row, &at) in batch.iter().enumerate() {
+        let label = data.labels()[at as usize] as usize;
+        let x = inputs_of(options, &item(data, at as usize), row);
+        let hidden = net.sizes[1..net.sizes.len() - 1].to_vec();
+        let layers = hidden.into_iter().zip(1..);
+        net.masks = layers
+            .map(|(width, layer)| mask(options.dropout, width, layer, row))
+            .collect();
+        let smoothing = f64::from(options.smoothing);
+        let objective = Objective::CrossEntropy { label, smoothing };
+        let weight = if options.weighted {
+            f64::from(WEIGHTS[label])
+        } else {
+            1.0
+        };
+        total += weight;
+        loss += weight * net.loss_of(&x, objective);
+        for (sum, g) in gradient.iter_mut().zip(net.gradient_of(&x, objective)) {
+            *sum += weight * g;
+        }
+    }
+    gradient.iter_mut().for_each(|g| *g /= total);
+    (gradient, loss)
+}
+
+/// The same by an engine, in step [`STEP`].
+fn fast(
+    spec: &Spec,
+    parameters: &[f32],
+    engine: Engine,
+    data: &Dataset,
+    batch: &[u32],
+    options: Options,
+) -> (Vec<f64>, f64) {
+    let mut stepper = stepper(spec, parameters, engine, batch.len());
+    stepper.resume(STEP, &[vec![0.0; spec.parameters()]]);
+    stepper.set_loss(Loss::CrossEntropy(CrossEntropy {
+        smoothing: options.smoothing,
+        class_weights: options.weighted.then(|| WEIGHTS[..spec.outputs()].to_vec()),
+    }));
+    let noise = Noise {
+        seed: SEED,
+        inputs: options.input_noise,
+        input_dropout: Dropout::new(options.input_dropout),
+        dropout: Dropout::new(options.dropout),
+    };
+    stepper.set_noise(noise).expect("memory");
+    let loss = stepper.step(&workers(2), data, batch);
+    (wide(&stepper.slots()[0]), loss)
+}
+
+#[test]
+fn central_differences_prove_the_reference_under_dropout_and_smoothing() {
+    for activation in Activation::ALL {
+        let spec = Spec::new(8, &[9, 5], 3, activation).expect("a spec");
+        let data = dataset(1, 8, 3, 5);
+        let mut net = reference(&spec, &parameters(&spec, 6));
+        net.masks = vec![mask(0.5, 9, 1, 0), mask(0.5, 5, 2, 0)];
+        let dropped = |mask: &Vec<f64>| mask.contains(&0.0) && mask.iter().any(|&m| m > 1.0);
+        assert!(net.masks.iter().all(dropped), "{:?}", net.masks);
+        let (x, label) = (item(&data, 0), data.labels()[0] as usize);
+        let smoothed = |smoothing| Objective::CrossEntropy { label, smoothing };
+        let gradient = net.gradient_of(&x, smoothed(0.3));
+        let off = distance(&gradient, &net.differences_of(&x, smoothed(0.3), 1e-5));
+        assert!(off < 1e-8, "{activation:?}: {off}");
+        // Another objective or another mask is not proven by these differences.
+        let off = distance(&gradient, &net.differences_of(&x, smoothed(0.0), 1e-5));
+        assert!(off > 1e-3, "{activation:?}: {off}");
+        net.masks[0].fill(1.0);
+        let off = distance(&gradient, &net.differences_of(&x, smoothed(0.3), 1e-5));
+        assert!(off > 1e-3, "{activation:?}: {off}");
+    }
+}
+
+#[test]
+fn the_fast_gradient_equals_the_slow_one_under_each_option_and_all() {
+    let none = Options::default();
+    let options = [
+        Options {
+            dropout: ALL.dropout,
+            ..none
+        },
+        Options {
+            dropout: 0.1,
+            ..none
+        },
+        Options {
+            input_dropout: ALL.input_dropout,
+            ..none
+        },
+        Options {
+            input_noise: ALL.input_noise,
+            ..none
+        },
+        Options {
+            smoothing: ALL.smoothing,
+            ..none
+        },
+        Options {
+            weighted: true,
+            ..none
+        },
+        ALL,
+    ];
+    let shapes: [(usize, &[usize], usize); 4] = [
+        (9, &[], 3),
+        (31, &[5, 19, 6], 11),
+        (3, &[2], 12),
+        // Several panels and pieces a layer, with ragged ends.
+        (70, &[129, 67], 10),
+    ];
+    for (rows, (inputs, hidden, classes)) in [1, 7, 8, 33, 131]
+        .into_iter()
+        .flat_map(|rows| shapes.map(|shape| (rows, shape)))
+    {
+        for (activation, options) in Activation::ALL
+            .into_iter()
+            .flat_map(|activation| options.map(|it| (activation, it)))
+        {
+            let spec = Spec::new(inputs, hidden, classes, activation).expect("a spec");
+            let data = dataset(rows, inputs, classes, 7);
+            let parameters = parameters(&spec, 8);
+            let batch: Vec<u32> = (0..rows as u32).rev().collect();
+            let (expected, expected_loss) =
+                slow(&reference(&spec, &parameters), &data, &batch, options);
+            for engine in engines() {
+                let (found, loss) = fast(&spec, &parameters, engine, &data, &batch, options);
+                let off = distance(&found, &expected);
+                let case = format!("{engine:?}, {rows} rows, {spec}, {activation:?}, {options:?}");
+                assert!(off < 1e-5, "{case}: gradient off by {off}");
+                let off = (loss - expected_loss).abs() / expected_loss;
+                assert!(off < 1e-5, "{case}: loss off by {off}");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_step_has_draws_of_its_own() {
+    let spec = Spec::new(20, &[30], 4, Activation::Tanh).expect("a spec");
+    let (data, parameters) = (dataset(16, 20, 4, 7), parameters(&spec, 8));
+    let batch: Vec<u32> = (0..16).collect();
+    for engine in engines() {
+        let gradient = |step| {
+            let mut stepper = stepper(&spec, &parameters, engine, 16);
+            stepper.resume(step, &[vec![0.0; spec.parameters()]]);
+            let noise = Noise {
+                seed: SEED,
+                dropout: Dropout::new(0.5),
+                ..Noise::default()
+            };
+            stepper.set_noise(noise).expect("memory");
+            stepper.step(&workers(1), &data, &batch);
+            wide(&stepper.slots()[0])
+        };
+        assert_eq!(gradient(3), gradient(3));
+        assert!(distance(&gradient(3), &gradient(4)) > 1e-2);
+    }
+}
+
+/// A run that uses everything.
+fn config(engine: Engine, hidden: &[usize], batch_size: usize) -> TrainConfig {
+    TrainConfig {
+        hidden: hidden.to_vec(),
+        engine,
+        batch_size,
+        epochs: 3,
+        activation: Activation::Relu,
+        regularization: RegularizationConfig {
+            dropout: 0.5,
+            input_dropout: 0.2,
+            input_noise: 0.1,
+            label_smoothing: 0.1,
+            class_weight: Some(ClassWeight::Balanced),
+        },
+        ..TrainConfig::default()
+    }
+}
+
+fn splits(items: usize) -> Splits {
+    Splits {
+        train: dataset(items, 41, 6, 11),
+        validation: None,
+        test: Some(dataset(300, 41, 6, 12)),
+    }
+}
+
+#[test]
+fn any_thread_count_gives_the_same_model_under_noise() {
+    for engine in engines() {
+        // The last one's weights are beyond a core's cache, where rows are cut by the number of threads.
+        for (hidden, batch_size) in [(&[20][..], 33), (&[64, 33], 128), (&[1500, 300], 100)] {
+            let config = config(engine, hidden, batch_size);
+            let model = |threads| {
+                let outcome = train(&config, &splits(301), &workers(threads), &mut |_| {});
+                outcome.expect("a finite loss").model.to_bytes()
+            };
+            let one = model(1);
+            for threads in [2, 3, 7] {
+                assert!(
+                    one == model(threads),
+                    "{engine:?} {hidden:?}, {threads} threads"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_run_under_noise_goes_on_from_any_step() {
+    for engine in engines() {
+        let config = config(engine, &[37, 20], 33);
+        goes_on_from_anywhere(&config, &splits(100));
+    }
+}
+
+#[test]
+fn evaluation_sees_no_noise_and_a_plain_loss() {
+    for engine in engines() {
+        let data = splits(301);
+        let outcome = train(&config(engine, &[20], 33), &data, &workers(2), &mut |_| {});
+        let outcome = outcome.expect("a finite loss");
+        let model = &outcome.model;
+        let net = reference(&model.spec, &model.parameters);
+        let test = data.test.as_ref().expect("a test set");
+        let factor = f64::from(model.scaling.factor);
+        let losses = (0..test.items()).map(|at| {
+            let x: Vec<f64> = item(test, at).into_iter().map(|x| x * factor).collect();
+            net.loss(&x, test.labels()[at] as usize)
+        });
+        let expected = losses.sum::<f64>() / test.items() as f64;
+        let found = outcome.last().test_loss.expect("a test set");
+        assert!(
+            (found - expected).abs() < 1e-5,
+            "{engine:?}: {found} for {expected}"
+        );
+    }
+}
+
+#[test]
+fn noise_on_inputs_moves_the_weights_of_features_that_are_always_zero() {
+    let (train_set, _) = with_idle_columns(61);
+    let data = Splits {
+        train: train_set,
+        validation: None,
+        test: None,
+    };
+    let mut config = config(Engine::Auto, &[19], 20);
+    let first_weight = |config: &TrainConfig| {
+        let outcome = train(config, &data, &workers(2), &mut |_| {}).expect("a finite loss");
+        outcome.model.parameters[0]
+    };
+    let spec = Spec::new(21, &[19], 3, Activation::Relu).expect("a spec");
+    let start = initial_parameters(&spec, config.init, 0.0, config.seed)[0];
+    assert_ne!(first_weight(&config), start);
+    config.regularization.input_noise = 0.0;
+    assert_eq!(first_weight(&config), start);
+}
+
+#[test]
+fn the_loss_of_an_epoch_is_the_weighted_mean_over_its_items() {
+    // One batch an epoch, so that all losses are those of the start.
+    let data = Splits {
+        train: dataset(90, 41, 3, 11),
+        validation: None,
+        test: None,
+    };
+    let given = [0.5, 2.0, 7.0];
+    let mut config = config(Engine::Auto, &[], 90);
+    config.epochs = 1;
+    config.regularization = RegularizationConfig {
+        class_weight: Some(ClassWeight::Given(given.to_vec())),
+        ..RegularizationConfig::default()
+    };
+    let outcome = train(&config, &data, &workers(2), &mut |_| {}).expect("a finite loss");
+    let spec = &outcome.model.spec;
+    let start = initial_parameters(spec, config.init, 0.0, config.seed);
+    let net = reference(spec, &start);
+    let (mut sum, mut total) = (0.0, 0.0);
+    for at in 0..90 {
+        let label = data.train.labels()[at] as usize;
+        sum += f64::from(given[label]) * net.loss(&item(&data.train, at), label);
+        total += f64::from(given[label]);
+    }
+    let found = outcome.last().train_loss;
+    assert!(
+        (found - sum / total).abs() < 1e-6,
+        "{found} for {}",
+        sum / total
+    );
+}

@@ -1,0 +1,337 @@
+//! Validation, early ends and frozen layers under the laws: same bits for any number of threads, and from any step a run
+//! goes on from.
+
+use perceptor::config::{
+    EarlyStop, Holdout, MaxTime, OptimizerConfig, OptimizerName, ValidationConfig,
+};
+use perceptor::train::{Cause, Outcome};
+
+use super::resumption::Everything;
+use super::*;
+
+/// Classes that are guessed at: the accuracy rises for a while and then falls and rises as it likes.
+fn config(engine: Engine) -> TrainConfig {
+    TrainConfig {
+        hidden: vec![37, 20],
+        engine,
+        batch_size: 33,
+        epochs: 40,
+        activation: Activation::Relu,
+        validation: ValidationConfig {
+            validation_split: Some(Holdout::Fraction(0.25)),
+            early_stop: Some(EarlyStop {
+                patience: 2,
+                min_delta: 0.0,
+            }),
+            ..ValidationConfig::default()
+        },
+        ..TrainConfig::default()
+    }
+}
+
+fn splits(config: &TrainConfig) -> Splits {
+    let (train_set, test_set) = with_idle_columns(160);
+    let splits = Splits {
+        train: train_set,
+        validation: None,
+        test: Some(test_set),
+    };
+    splits.hold_out(config).expect("enough items")
+}
+
+fn finished(ending: perceptor::Result<Ending>) -> Outcome {
+    match ending.expect("a finite loss") {
+        Ending::Finished(outcome) => outcome,
+        Ending::Stopped(place) => panic!("stopped at {place}"),
+    }
+}
+
+fn run(
+    config: &TrainConfig,
+    threads: usize,
+    from: Option<State>,
+    supervisor: &mut dyn Supervisor,
+) -> Outcome {
+    let training = Training {
+        config,
+        data: &splits(config),
+        workers: &workers(threads),
+        profiled: false,
+        from,
+    };
+    finished(training.run(supervisor, &mut |_| {}))
+}
+
+#[test]
+fn any_thread_count_stops_early_at_the_same_epoch_with_the_same_model() {
+    for engine in engines() {
+        let config = config(engine);
+        let one = run(&config, 1, None, &mut Everything::default());
+        assert_eq!(one.cause, Cause::EarlyStop, "{engine:?}");
+        assert_eq!(one.epochs.len(), one.kept + 3, "{engine:?}");
+        for threads in [2, 3, 7] {
+            let other = run(&config, threads, None, &mut Everything::default());
+            assert!(
+                other.model.to_bytes() == one.model.to_bytes(),
+                "{engine:?}: {threads} threads differ from 1"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_run_that_stops_early_ends_in_the_same_model_from_any_step_it_goes_on_from() {
+    for engine in engines() {
+        for (shuffle_window, average) in [(None, None), (Some(40), None), (None, Some(0.9))] {
+            let optimizer = OptimizerConfig {
+                average,
+                ..OptimizerConfig::default()
+            };
+            let config = TrainConfig {
+                shuffle_window,
+                optimizer,
+                ..config(engine)
+            };
+            let mut everything = Everything::default();
+            let whole = run(&config, 2, None, &mut everything);
+            let threads = [1, 3, 2].into_iter().cycle();
+            // The last one is that of the end: there is nothing left to do.
+            for (state, threads) in everything.0.into_iter().zip(threads) {
+                let place = state.place();
+                let resumed = run(&config, threads, Some(state), &mut Everything::default());
+                assert!(
+                    resumed.model.to_bytes() == whole.model.to_bytes(),
+                    "{engine:?} from {place}, {threads} threads"
+                );
+                assert_eq!(resumed.kept, whole.kept);
+            }
+        }
+    }
+}
+
+/// The weights that are kept are those of an ordinary run of as many epochs, and the test set is measured with them.
+#[test]
+fn the_best_epoch_is_the_end_of_a_run_of_so_many_epochs() {
+    let stopping = config(Engine::Auto);
+    let stopped = run(&stopping, 2, None, &mut Everything::default());
+    let mut config = stopping.clone();
+    config.epochs = stopped.kept + 1;
+    config.validation.early_stop = None;
+    let short = run(&config, 2, None, &mut Everything::default());
+    assert_eq!(short.cause, Cause::Epochs);
+    assert_eq!(short.model.parameters, stopped.model.parameters);
+    assert_eq!(short.test, stopped.test);
+    // The test set is measured nowhere else.
+    for epoch in stopped.epochs {
+        assert!(epoch.validation_accuracy.is_some() && epoch.test_accuracy.is_none());
+    }
+}
+
+#[test]
+fn a_run_without_a_validation_set_is_as_if_there_were_no_such_thing() {
+    let mut config = config(Engine::Auto);
+    config.epochs = 3;
+    config.validation = ValidationConfig::default();
+    let outcome = run(&config, 2, None, &mut Everything::default());
+    let last = outcome.last();
+    assert_eq!(outcome.kept, 2);
+    assert_eq!(last.validation_loss, None);
+    let test = outcome.test.expect("a test set");
+    assert_eq!(
+        (last.test_loss, last.test_accuracy),
+        (Some(test.loss), test.accuracy)
+    );
+}
+
+#[test]
+fn scaling_and_columns_are_fitted_on_what_is_not_held_out() {
+    let config = config(Engine::Auto);
+    let data = splits(&config);
+    let (train, validation) = (&data.train, data.validation.as_ref().expect("a set"));
+    assert_eq!((train.items(), validation.items()), (120, 40));
+    let workers = workers(2);
+    let own = |set: &Dataset| {
+        let rows = (0..set.items()).map(|row| item(set, row));
+        let pixels: Vec<u8> = rows.flatten().map(|x| x as u8).collect();
+        let copy = idx(ElementType::U8, &[set.items(), set.features()], pixels);
+        Preprocessing::fit(Scale::Standard, &copy, &workers).expect("inputs")
+    };
+    let fitted = Preprocessing::fit(Scale::Standard, train.images(), &workers).expect("inputs");
+    assert_eq!(fitted, own(train));
+    assert_ne!(fitted, own(validation));
+}
+
+#[test]
+fn frozen_layers_stay_as_they_were_and_the_others_do_not() {
+    // Everything that moves weights outside the gradient, and what clips it.
+    let optimizer = OptimizerConfig {
+        optimizer: OptimizerName::Adamw,
+        weight_decay: Some(0.1),
+        l1: 0.01,
+        max_norm: Some(0.5),
+        clip_norm: Some(0.1),
+        average: Some(0.9),
+        ..OptimizerConfig::default()
+    };
+    let ways = [
+        (Scale::Unit, OptimizerConfig::default()),
+        (Scale::Standard, OptimizerConfig::default()),
+        (Scale::Unit, optimizer),
+    ];
+    for (engine, (scale, optimizer)) in
+        engines().flat_map(|e| ways.iter().cloned().map(move |way| (e, way)))
+    {
+        for freeze in [&["layers.0"][..], &["layers.1"], &["layers.0", "layers.2"]] {
+            let mut config = config(engine);
+            config.scale = scale;
+            config.optimizer = optimizer.clone();
+            config.epochs = 2;
+            config.validation.early_stop = None;
+            config.freeze = freeze.iter().map(|&name| name.to_owned()).collect();
+            let mut everything = Everything::default();
+            let outcome = run(&config, 2, None, &mut everything);
+            let spec = &outcome.model.spec;
+            let start = State::start(spec, &config).parameters;
+            for (index, layer) in spec.layers().iter().enumerate() {
+                let frozen = config.freeze.contains(&format!("layers.{index}"));
+                let same = layer.split(&start) == layer.split(&outcome.model.parameters);
+                assert_eq!(same, frozen, "{engine:?}, {freeze:?}: layer {index}");
+            }
+            // And so from any step, on any number of threads.
+            for (state, threads) in everything.0.into_iter().zip([1, 3].into_iter().cycle()) {
+                let resumed = run(&config, threads, Some(state), &mut Everything::default());
+                assert!(resumed.model.to_bytes() == outcome.model.to_bytes());
+            }
+        }
+    }
+}
+
+/// A layer above a frozen one learns what it would have learned from the layer's outputs as inputs.
+#[test]
+fn what_is_not_frozen_learns_as_ever() {
+    let data = dataset(100, 23, 5, 3);
+    let spec = Spec::new(23, &[17, 9], 5, Activation::Tanh).expect("a spec");
+    let start = parameters(&spec, 4);
+    for engine in engines() {
+        let batch: Vec<u32> = (0..100).collect();
+        let step = |frozen: [bool; 3]| {
+            let mut stepper = stepper(&spec, &start, engine, 100);
+            stepper.freeze(&frozen);
+            stepper.step(&workers(2), &data, &batch);
+            stepper.parameters()
+        };
+        let free = step([false; 3]);
+        for frozen in [
+            [true, false, false],
+            [true, true, false],
+            [false, true, false],
+        ] {
+            let found = step(frozen);
+            for (layer, frozen) in spec.layers().iter().zip(frozen) {
+                let expected = if frozen { &start } else { &free };
+                assert_eq!(layer.split(&found), layer.split(expected), "{engine:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_model_trained_from_another_begins_with_its_weights_and_scaling() {
+    let mut config = config(Engine::Auto);
+    config.epochs = 2;
+    config.scale = Scale::Standard;
+    let first = run(&config, 2, None, &mut Everything::default()).model;
+    config.scale = Scale::Model;
+    config.freeze = vec!["layers.0".to_owned(), "layers.1".to_owned()];
+    let begin = State::warm_start(&first.spec, &config, &first).expect("the same network");
+    let mut everything = Everything::default();
+    let second = run(&config, 2, Some(begin), &mut everything).model;
+    assert_eq!(second.scaling, first.scaling);
+    let layers = first.spec.layers();
+    for layer in &layers[..2] {
+        assert_eq!(
+            layer.split(&first.parameters),
+            layer.split(&second.parameters)
+        );
+    }
+    assert_ne!(
+        layers[2].split(&first.parameters),
+        layers[2].split(&second.parameters)
+    );
+    assert!(
+        second
+            .provenance
+            .as_ref()
+            .is_some_and(|known| known.init_from.is_some())
+    );
+    for state in everything.0 {
+        let resumed = run(&config, 3, Some(state), &mut Everything::default()).model;
+        assert!(resumed.to_bytes() == second.to_bytes());
+    }
+    let narrower = Spec::new(21, &[37, 19], 3, Activation::Relu).expect("a spec");
+    let refused = State::warm_start(&narrower, &config, &first).expect_err("a refusal");
+    assert_eq!(
+        refused.to_string(),
+        "--init-from: a model 21-37-20-3, relu, expected 21-37-19-3, relu, the network of this run"
+    );
+}
+
+/// The end of the time may come after any step; what is there then is measured, and goes on from there with more time.
+#[test]
+fn a_run_whose_time_is_over_goes_on_with_more_of_it() {
+    let mut config = config(Engine::Auto);
+    config.validation.early_stop = None;
+    config.epochs = 4;
+    let whole = run(&config, 2, None, &mut Everything::default());
+    config.validation.max_time = Some(MaxTime(Duration::from_nanos(1)));
+    let (mut state, mut parts) = (None, 0);
+    loop {
+        let mut everything = Everything::default();
+        let outcome = run(&config, 2, state, &mut everything);
+        // One step each time, or an epoch's last and its measurement.
+        if outcome.cause == Cause::Epochs {
+            assert!(outcome.model.parameters == whole.model.parameters);
+            break;
+        }
+        assert_eq!(outcome.cause, Cause::MaxTime);
+        parts += usize::from(outcome.last().part.is_some());
+        let last = everything.0.pop().expect("the state at its end");
+        let time = last.spent + Duration::from_nanos(1);
+        config.validation.max_time = Some(MaxTime(time));
+        state = Some(last);
+    }
+    assert!(parts > 0, "never within an epoch");
+}
+
+#[test]
+fn a_run_ends_where_its_target_is_reached() {
+    let mut config = config(Engine::Auto);
+    let whole = run(&config, 2, None, &mut Everything::default());
+    let reached = whole.best().and_then(|best| best.validation_accuracy);
+    config.validation.early_stop = None;
+    config.validation.target_accuracy = reached;
+    let outcome = run(&config, 2, None, &mut Everything::default());
+    assert_eq!(outcome.cause, Cause::TargetAccuracy);
+    assert_eq!(outcome.last().validation_accuracy, reached);
+    assert!(outcome.epochs.len() <= whole.kept + 1);
+}
+
+#[test]
+fn settings_that_need_a_set_are_refused_without_it() {
+    let mut config = config(Engine::Auto);
+    let data = Splits {
+        train: dataset(20, 5, 3, 1),
+        validation: None,
+        test: None,
+    };
+    let refusal = |config: &TrainConfig| {
+        let refused = train(config, &data, &workers(1), &mut |_| {});
+        refused.expect_err("a refusal").to_string()
+    };
+    assert!(refusal(&config).contains("`Splits::hold_out`"));
+    config.validation.validation_split = None;
+    assert!(refusal(&config).starts_with("--early-stop: given without a validation set"));
+    config.validation.early_stop = None;
+    config.validation.target_accuracy = Some(0.9);
+    assert!(refusal(&config).starts_with("--target-accuracy: given without a validation or test"));
+}

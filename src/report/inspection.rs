@@ -213,6 +213,7 @@ fn title_of(targets: &Targets, names: Option<&ClassNames>, item: usize) -> Strin
     let shown = words[..words.len().min(MOST)].join(" ");
     match targets {
         Targets::Flags { .. } if words.is_empty() => "no class".to_owned(),
+        Targets::Flags { .. } if words.len() == 1 => format!("class {shown}"),
         Targets::Flags { .. } => format!("classes {shown}{more}"),
         _ => format!("{shown}{more}"),
     }

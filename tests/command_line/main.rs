@@ -29,6 +29,7 @@ mod recipes;
 mod regularization;
 mod same_model;
 mod streams;
+mod tasks;
 mod training;
 mod validation;
 

@@ -366,3 +366,33 @@ fn flags_of_another_format_are_refused() {
         assert!(!desk.has("set"));
     }
 }
+
+#[test]
+fn numbers_to_predict_and_several_labels_are_trained_on_as_the_next_command_says() {
+    let desk = Desk::empty();
+    let rows: String = (0..60)
+        .map(|row| {
+            let (a, b) = (row % 7, row % 5);
+            let (odd, large) = (row % 2, u8::from(a > 3));
+            format!(
+                "{a},{b},{},{odd},{large}\n",
+                f64::from(a) - 0.5 * f64::from(b)
+            )
+        })
+        .collect();
+    desk.put("t.csv", format!("a,b,sum,odd,large\n{rows}").as_bytes());
+    for (flags, task) in [
+        ("--targets sum --drop odd,large", "regression"),
+        ("--labels odd,large --drop sum", "multilabel"),
+    ] {
+        let run = convert(&desk, &format!("t.csv {flags} --test-split 0.2 --force"));
+        let next = format!("train --data set --task {task}");
+        assert!(run.value("next").ends_with(&next), "{run:#?}");
+        desk.run(&format!(
+            "{next} --epochs 1 --hidden 4 --out run --exist-ok --quiet"
+        ))
+        .done();
+        desk.run("eval run/model.safetensors --data set").done();
+        desk.run(&format!("data inspect set --task {task}")).done();
+    }
+}

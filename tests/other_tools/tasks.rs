@@ -51,7 +51,7 @@ impl Told {
         let model = path("run/model.safetensors");
         let csv = perceptor("predict --format csv", &[&model, &images]);
         // Item and, of several labels, the classes stand before the numbers.
-        let rows = csv.lines().skip(1).map(|line| last_numbers(line)).collect();
+        let rows = csv.lines().skip(1).map(last_numbers).collect();
         Told { folder, rows }
     }
 

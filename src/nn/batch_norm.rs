@@ -9,26 +9,20 @@
 
 use std::ops::Range;
 
-use multiversion::multiversion;
-
 use super::activation::{Activation, activate_backward, activate_backward_scaled};
 use super::parameter::Parameter;
 use super::spec::{Layer, Norm};
 use crate::compute::affine::Keeps;
 use crate::compute::kernels::flush;
-use crate::compute::shared::{LINE, Matrix, Rows, RowsMut};
+use crate::compute::kernels::normalization::{self, EPSILON};
+use crate::compute::shared::{Matrix, Rows, RowsMut};
 use crate::error::Result;
 use crate::optim::Step;
 
-/// What is added to a variance, ε, as in PyTorch.
-pub const EPSILON: f32 = 1e-5;
 /// The share m of a batch in the running statistics after it, `r = (1 − m) r + m s`, as in PyTorch.
 pub const MOMENTUM: f32 = 0.1;
 /// Rows of a shard at the most. Half a batch of 128, which suits two workers; statistics of fewer rows are noisier.
 pub const SHARD_ROWS: usize = 64;
-
-/// Columns whose sums stay in registers.
-const COLUMNS: usize = 4 * LINE;
 
 /// Puts the normalisation by running statistics into the weights and biases before it: `w = w γ / √(var + ε)` and
 /// `b = b − γ mean / √(var + ε)`.
@@ -177,7 +171,7 @@ impl BatchNorm {
         unsafe {
             let statistics =
                 [&sums.mean, &sums.variance].map(|of| of.rows_mut(row..row + 1).values);
-            normalize(z, x_hat, self.gamma.values(), statistics);
+            normalization::normalize(z, x_hat, self.gamma.values(), statistics);
         }
     }
 
@@ -189,14 +183,11 @@ impl BatchNorm {
     /// Until the next barrier nobody updates.
     pub(super) unsafe fn forward_running(&self, z: RowsMut) {
         // SAFETY: the caller's promise.
-        let norm = unsafe {
-            Norm {
-                gamma: self.gamma.values(),
-                mean: self.mean.values(),
-                variance: self.variance.values(),
-            }
-        };
-        normalize_by(z, norm);
+        unsafe {
+            let [gamma, mean, variance] =
+                [&self.gamma, &self.mean, &self.variance].map(|of| of.values());
+            normalization::normalize_by(z, gamma, mean, variance);
+        }
     }
 
     /// [`BatchNorm::backward`] where the running statistics were taken, which no gradient goes through: `dz = γ / √(var + ε)
@@ -208,7 +199,9 @@ impl BatchNorm {
     /// As [`BatchNorm::forward_running`].
     pub(super) unsafe fn backward_running(&self, du: RowsMut) {
         // SAFETY: the caller's promise.
-        unsafe { scale_rows(du, self.gamma.values(), self.variance.values()) };
+        unsafe {
+            normalization::normalize_by_backward(du, self.gamma.values(), self.variance.values());
+        }
     }
 
     /// From the gradient at y to that at z: `du = dy ⊙ f'`, `dβ = Σ_rows du`, `dγ = Σ_rows du ⊙ x̂`, and
@@ -237,7 +230,7 @@ impl BatchNorm {
             }
             let variance = sums.variance.rows(row..row + 1).values;
             let sums = [&sums.d_gamma, &sums.d_beta].map(|of| of.rows_mut(row..row + 1).values);
-            normalize_backward(dy, x_hat, gamma, variance, sums);
+            normalization::normalize_backward(dy, x_hat, gamma, variance, sums);
         }
     }
 
@@ -330,200 +323,6 @@ impl BatchNorm {
     }
 }
 
-/// Runs `$body` over columns in chunks, with the first column of each as `$start`: as wide ones as registers hold, then by
-/// lines. The last line may end in padding.
-macro_rules! by_columns {
-    ($width:expr, $body:ident($($argument:expr),*)) => {
-        let mut start = 0;
-        while start + COLUMNS <= $width {
-            $body::<COLUMNS>(start, $($argument),*);
-            start += COLUMNS;
-        }
-        while start < $width {
-            $body::<LINE>(start, $($argument),*);
-            start += LINE;
-        }
-    };
-}
-
-/// Statistics `[mean, variance]` of the rows of z, `x̂` by these, and `z = γ ⊙ x̂`.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-fn normalize(z: RowsMut, x_hat: RowsMut, gamma: &[f32], statistics: [&mut [f32]; 2]) {
-    assert_eq!(
-        (z.width, z.stride),
-        (x_hat.width, x_hat.stride),
-        "shapes of z and x̂"
-    );
-    let [mean, variance] = statistics;
-    let (stride, z, x_hat) = (z.stride, z.values, x_hat.values);
-    by_columns!(
-        gamma.len(),
-        normalize_columns((z, x_hat, stride), gamma, mean, variance)
-    );
-}
-
-#[inline(always)]
-fn normalize_columns<const N: usize>(
-    start: usize,
-    (z, x_hat, stride): (&mut [f32], &mut [f32], usize),
-    gamma: &[f32],
-    mean: &mut [f32],
-    variance: &mut [f32],
-) {
-    let share = 1.0 / (z.len() / stride) as f32;
-    let means = {
-        let mut sums = [0.0; N];
-        for row in z.chunks_exact(stride) {
-            let row = &row[start..start + N];
-            for n in 0..N {
-                sums[n] += row[n];
-            }
-        }
-        sums.map(|sum| sum * share)
-    };
-    let variances = {
-        let mut sums = [0.0; N];
-        for row in z.chunks_exact(stride) {
-            let row = &row[start..start + N];
-            for n in 0..N {
-                let distance = row[n] - means[n];
-                sums[n] += distance * distance;
-            }
-        }
-        sums.map(|sum| sum * share)
-    };
-    let scales = variances.map(inverse_deviation);
-    let gammas = padded::<N>(start, gamma);
-    for (z, x_hat) in z
-        .chunks_exact_mut(stride)
-        .zip(x_hat.chunks_exact_mut(stride))
-    {
-        let (z, x_hat) = (&mut z[start..start + N], &mut x_hat[start..start + N]);
-        for n in 0..N {
-            let x = (z[n] - means[n]) * scales[n];
-            x_hat[n] = x;
-            z[n] = gammas[n] * x;
-        }
-    }
-    mean[start..start + N].copy_from_slice(&means);
-    variance[start..start + N].copy_from_slice(&variances);
-}
-
-/// `z = γ ⊙ (z − mean) / √(var + ε)`.
-fn normalize_by(z: RowsMut, norm: Norm<&[f32]>) {
-    normalize_rows(z.values, z.stride, norm);
-}
-
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-fn normalize_rows(z: &mut [f32], stride: usize, norm: Norm<&[f32]>) {
-    by_columns!(
-        norm.gamma.len(),
-        normalize_columns_by((&mut *z, stride), norm)
-    );
-}
-
-#[inline(always)]
-fn normalize_columns_by<const N: usize>(
-    start: usize,
-    (z, stride): (&mut [f32], usize),
-    norm: Norm<&[f32]>,
-) {
-    let means = padded::<N>(start, norm.mean);
-    let gammas = padded::<N>(start, norm.gamma);
-    let variances = padded::<N>(start, norm.variance);
-    let mut factors = [0.0; N];
-    for n in 0..N {
-        factors[n] = gammas[n] * inverse_deviation(variances[n]);
-    }
-    for row in z.chunks_exact_mut(stride) {
-        let row = &mut row[start..start + N];
-        for n in 0..N {
-            row[n] = (row[n] - means[n]) * factors[n];
-        }
-    }
-}
-
-/// `du = γ / √(var + ε) ⊙ du`.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-fn scale_rows(du: RowsMut, gamma: &[f32], variance: &[f32]) {
-    for row in du.values.chunks_exact_mut(du.stride) {
-        for ((d, gamma), &variance) in row.iter_mut().zip(gamma).zip(variance) {
-            *d = flush(*d * (gamma * inverse_deviation(variance)));
-        }
-    }
-}
-
-/// `du` as `dy` becomes `dz`; sums `[dγ, dβ]`.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-fn normalize_backward(
-    dy: RowsMut,
-    x_hat: Rows,
-    gamma: &[f32],
-    variance: &[f32],
-    sums: [&mut [f32]; 2],
-) {
-    assert_eq!(
-        (dy.width, dy.stride),
-        (x_hat.width, x_hat.stride),
-        "shapes of dy and x̂"
-    );
-    let [d_gamma, d_beta] = sums;
-    let (stride, dy, x_hat) = (dy.stride, dy.values, x_hat.values);
-    by_columns!(
-        gamma.len(),
-        normalize_columns_backward((&mut *dy, x_hat, stride), gamma, variance, d_gamma, d_beta)
-    );
-}
-
-#[inline(always)]
-fn normalize_columns_backward<const N: usize>(
-    start: usize,
-    (dy, x_hat, stride): (&mut [f32], &[f32], usize),
-    gamma: &[f32],
-    variance: &[f32],
-    d_gamma: &mut [f32],
-    d_beta: &mut [f32],
-) {
-    let share = 1.0 / (dy.len() / stride) as f32;
-    let (mut d_gammas, mut d_betas) = ([0.0; N], [0.0; N]);
-    for (d, x) in dy.chunks_exact(stride).zip(x_hat.chunks_exact(stride)) {
-        let (d, x) = (&d[start..start + N], &x[start..start + N]);
-        for n in 0..N {
-            d_betas[n] += d[n];
-            d_gammas[n] += d[n] * x[n];
-        }
-    }
-    let gammas = padded::<N>(start, gamma);
-    let (mut factors, mut of_x, mut of_all) = ([0.0; N], [0.0; N], [0.0; N]);
-    for n in 0..N {
-        factors[n] = gammas[n] * inverse_deviation(variance[start + n]);
-        (of_x[n], of_all[n]) = (d_gammas[n] * share, d_betas[n] * share);
-    }
-    for (d, x) in dy.chunks_exact_mut(stride).zip(x_hat.chunks_exact(stride)) {
-        let (d, x) = (&mut d[start..start + N], &x[start..start + N]);
-        for n in 0..N {
-            d[n] = flush(factors[n] * (d[n] - of_all[n] - x[n] * of_x[n]));
-        }
-    }
-    d_gamma[start..start + N].copy_from_slice(&d_gammas);
-    d_beta[start..start + N].copy_from_slice(&d_betas);
-}
-
-/// `1 / √(var + ε)`.
-#[inline(always)]
-fn inverse_deviation(variance: f32) -> f32 {
-    1.0 / (variance + EPSILON).sqrt()
-}
-
-/// `N` numbers from `start` on, zeros where there are none.
-#[inline(always)]
-fn padded<const N: usize>(start: usize, numbers: &[f32]) -> [f32; N] {
-    let mut padded = [0.0; N];
-    let numbers = &numbers[start..numbers.len().min(start + N)];
-    padded[..numbers.len()].copy_from_slice(numbers);
-    padded
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -543,51 +342,6 @@ mod tests {
                 .collect();
             assert!(places.windows(2).all(|pair| pair[0] < pair[1]), "{rows}");
             assert!(places.last() <= Some(&ShardSums::row(rows)));
-        }
-    }
-
-    /// Mean, variance and the way back of two rows by hand, in a column among others and in one of the padding's line.
-    #[test]
-    fn two_rows_normalise_to_one_and_minus_one() {
-        for width in [1, 15, 16, 17, 64, 70, 130] {
-            let [z, x_hat, dy] = [(); 3].map(|()| Matrix::zeroed(2, width).expect("memory"));
-            let sums = ShardSums::zeroed(2, width).expect("memory");
-            let gamma = vec![3.0; width];
-            // SAFETY: they are ours alone.
-            unsafe {
-                for (matrix, pair) in [(&z, [1.0, 5.0]), (&dy, [0.5, 0.25])] {
-                    for (row, value) in matrix.rows_mut(0..2).iter_mut().zip(pair) {
-                        row.fill(value);
-                    }
-                }
-                let statistics = [&sums.mean, &sums.variance].map(|of| of.rows_mut(0..1).values);
-                normalize(z.rows_mut(0..2), x_hat.rows_mut(0..2), &gamma, statistics);
-                let [mean, variance] = [&sums.mean, &sums.variance].map(|of| of.rows(0..1).values);
-                assert_eq!((mean[width - 1], variance[width - 1]), (3.0, 4.0));
-                let one = 2.0 / (4.0f32 + EPSILON).sqrt();
-                for row in 0..2 {
-                    let sign = if row == 0 { -one } else { one };
-                    let (z, x_hat) = (z.rows(row..row + 1), x_hat.rows(row..row + 1));
-                    assert!((x_hat.values[width - 1] - sign).abs() < 1e-6);
-                    assert_eq!(z.values[width - 1], 3.0 * x_hat.values[width - 1]);
-                    // The padding stays zero.
-                    assert!(z.values[width..].iter().all(|&z| z == 0.0), "width {width}");
-                }
-                let gradients = [&sums.d_gamma, &sums.d_beta].map(|of| of.rows_mut(0..1).values);
-                normalize_backward(
-                    dy.rows_mut(0..2),
-                    x_hat.rows(0..2),
-                    &gamma,
-                    variance,
-                    gradients,
-                );
-                let [d_gamma, d_beta] =
-                    [&sums.d_gamma, &sums.d_beta].map(|of| of.rows(0..1).values);
-                assert!((d_gamma[width - 1] + 0.25 * one).abs() < 1e-6);
-                assert_eq!(d_beta[width - 1], 0.75);
-                // Two rows are always ±1: next to nothing goes back.
-                assert!(dy.rows(0..2).values.iter().all(|d| d.abs() < 1e-5));
-            }
         }
     }
 }

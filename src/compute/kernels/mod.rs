@@ -2,10 +2,12 @@
 //!
 //! Each is branch-free arithmetic on one `f32`, without fused multiply-add, and gives the same bits in
 //! every instruction set. Callers put them into loops under `#[multiversion]`, which picks AVX-512, AVX2
-//! or the portable version when the program runs. NaN goes in and comes out, so that a diverging run shows.
+//! or the portable version when the program runs. NaN goes in and comes out, so that a diverging run shows. `sums` and
+//! `normalization` are such loops themselves.
 
 mod exponential;
 mod gaussian;
+pub mod normalization;
 mod sums;
 
 pub use exponential::{

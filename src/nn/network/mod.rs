@@ -1,0 +1,276 @@
+//! Forward and backward through the layers, over buffers that a team of workers shares.
+//!
+//! Here are the parameters, in and out of an engine's layout; `activations` are the buffers of a batch. A worker runs rows of
+//! its own through all layers and back (`passes`); the update then takes the weights apart in pieces and reads all rows
+//! (`update`). Neither allocates or knows where rows come from.
+
+mod activations;
+mod passes;
+mod update;
+
+use std::ops::Range;
+
+pub use self::activations::{Activations, TargetsMut};
+pub use self::passes::Part;
+
+use super::batch_norm::BatchNorm;
+use super::parameter::Parameter;
+use super::spec::{Layer, Spec};
+use crate::compute::affine::{Affine, Engine, Keeps};
+use crate::data::Columns;
+use crate::error::Result;
+use crate::optim::Rule;
+
+/// The parameters of a network with the optimiser's slots, in the layout of an engine.
+#[derive(Debug)]
+pub struct Network {
+    spec: Spec,
+    layers: Vec<Affine>,
+    biases: Vec<Parameter>,
+    /// One for each hidden layer, or none at all.
+    norms: Vec<BatchNorm>,
+    /// Whether training leaves a layer as it is, for each.
+    frozen: Vec<bool>,
+    columns: Columns,
+    /// Rows of the first layer's weights that no training moves, `[idle, out]`.
+    idle_weight: Vec<f32>,
+}
+
+impl Network {
+    /// Takes over `parameters [parameters]`, laid out as `spec` says, for forward passes only.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] for an engine that is not here, or when memory is not granted.
+    ///
+    /// # Panics
+    /// When `parameters` or `columns` are not of this `spec`.
+    pub fn for_inference(
+        spec: &Spec,
+        parameters: &[f32],
+        columns: &Columns,
+        engine: Engine,
+    ) -> Result<Network> {
+        Network::new(spec, parameters, columns, engine, Keeps::default())
+    }
+
+    /// Takes over `parameters [parameters]`, laid out as `spec` says, to be moved by `rule`: with slots as they begin.
+    /// Weights of idle `columns` are kept aside: training does not move them.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] for an engine that is not here, or when memory is not granted.
+    ///
+    /// # Panics
+    /// When `parameters` or `columns` are not of this `spec`.
+    pub fn for_training(
+        spec: &Spec,
+        parameters: &[f32],
+        columns: &Columns,
+        engine: Engine,
+        rule: &Rule,
+    ) -> Result<Network> {
+        Network::new(spec, parameters, columns, engine, Keeps::of(rule))
+    }
+
+    fn new(
+        spec: &Spec,
+        parameters: &[f32],
+        columns: &Columns,
+        engine: Engine,
+        keeps: Keeps,
+    ) -> Result<Network> {
+        assert_eq!(parameters.len(), spec.parameters(), "parameters of {spec}");
+        assert_eq!(columns.features(), spec.inputs(), "features of {spec}");
+        let (mut layers, mut biases, mut norms) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, layer) in spec.layers().iter().enumerate() {
+            let (weight, bias) = layer.split(parameters);
+            if index == 0 {
+                let active = take_rows(weight, layer.fan_out, columns.active().iter().cloned());
+                let sizes = (columns.width(), layer.fan_out);
+                layers.push(Affine::new(engine, &active, sizes, false, keeps)?);
+            } else {
+                let sizes = (layer.fan_in, layer.fan_out);
+                layers.push(Affine::new(engine, weight, sizes, true, keeps)?);
+            }
+            biases.push(Parameter::new(bias, keeps)?);
+            norms.extend(BatchNorm::new(layer, parameters, keeps)?);
+        }
+        let first = &spec.layers()[0];
+        let idle = columns.idle().iter().map(|&column| column..column + 1);
+        Ok(Network {
+            idle_weight: take_rows(first.split(parameters).0, first.fan_out, idle),
+            columns: columns.clone(),
+            frozen: vec![false; layers.len()],
+            spec: spec.clone(),
+            layers,
+            biases,
+            norms,
+        })
+    }
+
+    /// Takes over the slots of an earlier run, `[parameters]` each and laid out as the parameters.
+    ///
+    /// # Panics
+    /// When they are not of this network, or more than the rule has.
+    pub fn set_slots(&mut self, slots: &[Vec<f32>]) {
+        let (spec, columns) = (&self.spec, &self.columns);
+        for (slot, flat) in slots.iter().enumerate() {
+            assert_eq!(flat.len(), spec.parameters(), "slots of {spec}");
+            let layers = self.layers.iter_mut().zip(&mut self.biases);
+            for (index, (affine, own)) in layers.enumerate() {
+                let layer = &spec.layers()[index];
+                let (weight, bias) = layer.split(flat);
+                own.set_slot(slot, bias);
+                if let (Some(norm), Some(from)) = (self.norms.get_mut(index), layer.norm(flat)) {
+                    norm.set_slot(slot, from);
+                }
+                if index == 0 {
+                    let active = columns.active().iter().cloned();
+                    affine.set_slot(slot, &take_rows(weight, layer.fan_out, active));
+                } else {
+                    affine.set_slot(slot, weight);
+                }
+            }
+        }
+    }
+
+    /// Leaves layers as they are from now on: no update moves their weights, biases or velocities.
+    ///
+    /// Shapes: `frozen [layers]`.
+    ///
+    /// # Panics
+    /// When there is not one for each layer.
+    pub fn freeze(&mut self, frozen: &[bool]) {
+        assert_eq!(frozen.len(), self.layers.len(), "layers of {}", self.spec);
+        self.frozen.copy_from_slice(frozen);
+    }
+
+    /// The first layer that training moves: gradients need not come further down.
+    fn first_trained(&self) -> usize {
+        let first = self.frozen.iter().position(|&frozen| !frozen);
+        first.unwrap_or(self.layers.len())
+    }
+
+    /// What the network is.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// Floating point operations of the matrix products to train on one sample: those of
+    /// [`Spec::training_flops`] without the columns that are left out and what frozen layers spare.
+    pub fn training_flops(&self) -> f64 {
+        self.forward_flops() + self.backward_flops() + self.update_flops()
+    }
+
+    /// Those of the gradient back to the first layer that is trained, as [`Spec::backward_flops`].
+    pub fn backward_flops(&self) -> f64 {
+        let layers = self.spec.layers().iter().skip(self.first_trained() + 1);
+        layers.map(Layer::product_flops).sum()
+    }
+
+    /// Those of the weights' gradient: as many as forward, but for frozen layers.
+    pub fn update_flops(&self) -> f64 {
+        let layers = self.spec.layers().iter().zip(&self.frozen);
+        let spared = layers.filter(|(_, frozen)| **frozen);
+        let spared: f64 = spared.map(|(layer, _)| layer.product_flops()).sum();
+        // Idle columns of a frozen first layer are left out once.
+        let idle = match self.frozen[0] {
+            true => 2.0 * self.idle_weight.len() as f64,
+            false => 0.0,
+        };
+        self.forward_flops() - spared + idle
+    }
+
+    /// Those from inputs to logits, as [`Spec::forward_flops`] without the columns that are left out.
+    pub fn forward_flops(&self) -> f64 {
+        self.spec.forward_flops() - 2.0 * self.idle_weight.len() as f64
+    }
+
+    /// The parameters, laid out as the spec says: `[parameters]`.
+    pub fn parameters(&mut self) -> Vec<f32> {
+        let mut flat = self.collect(
+            // SAFETY: `&mut self` says that no worker is at it.
+            |affine, weight| unsafe { affine.copy_weight(weight) },
+            // SAFETY: as above.
+            |parameter| unsafe { parameter.values() },
+        );
+        self.fill_idle(&mut flat);
+        flat
+    }
+
+    /// A slot of the optimiser, laid out as the parameters: `[parameters]`. That of idle columns is 0.
+    ///
+    /// # Panics
+    /// When the rule has no such slot.
+    pub fn slot(&mut self, slot: usize) -> Vec<f32> {
+        self.collect(
+            // SAFETY: `&mut self` says that no worker is at it.
+            |affine, weight| unsafe { affine.copy_slot(slot, weight) },
+            // SAFETY: as above.
+            |parameter| unsafe { parameter.slot(slot) },
+        )
+    }
+
+    /// Puts the weights of idle columns to their places in `flat [parameters]`.
+    pub fn fill_idle(&self, flat: &mut [f32]) {
+        let first = &self.spec.layers()[0];
+        let idle = self.idle_weight.chunks_exact(first.fan_out);
+        for (&column, idle) in self.columns.idle().iter().zip(idle) {
+            flat[column * first.fan_out..][..first.fan_out].copy_from_slice(idle);
+        }
+    }
+
+    /// Something of active columns' weights and of all other parameters; the rest is 0.
+    fn collect<'a>(
+        &'a self,
+        copy_weight: impl Fn(&Affine, &mut [f32]),
+        of_parameter: impl Fn(&'a Parameter) -> &'a [f32],
+    ) -> Vec<f32> {
+        let mut flat = vec![0.0; self.spec.parameters()];
+        let parts = self.layers.iter().zip(&self.biases).enumerate();
+        for (index, (affine, bias)) in parts {
+            let layer = &self.spec.layers()[index];
+            let (weight, out) = layer.split_mut(&mut flat);
+            let active = if index == 0 {
+                self.columns.width()
+            } else {
+                layer.fan_in
+            };
+            copy_weight(affine, &mut weight[..active * layer.fan_out]);
+            out.copy_from_slice(of_parameter(bias));
+            if let (Some(norm), Some(to)) = (self.norms.get(index), layer.norm_mut(&mut flat)) {
+                let from = norm.parts();
+                to.gamma.copy_from_slice(of_parameter(from.gamma));
+                to.mean.copy_from_slice(of_parameter(from.mean));
+                to.variance.copy_from_slice(of_parameter(from.variance));
+            }
+        }
+        let first = &self.spec.layers()[0];
+        spread_rows(first.split_mut(&mut flat).0, first.fan_out, &self.columns);
+        flat
+    }
+}
+
+/// Some rows of a row-major matrix, one behind the other.
+///
+/// Shapes: `matrix [rows · width]`; gives `[rows taken · width]`.
+fn take_rows(matrix: &[f32], width: usize, rows: impl Iterator<Item = Range<usize>>) -> Vec<f32> {
+    rows.flat_map(|rows| &matrix[rows.start * width..rows.end * width])
+        .copied()
+        .collect()
+}
+
+/// Moves the first rows of `matrix`, those of active columns, to the places of these, and leaves the others 0.
+///
+/// Shapes: `matrix [features · width]`, in place.
+fn spread_rows(matrix: &mut [f32], width: usize, columns: &Columns) {
+    let mut from = columns.width() * width;
+    // From the last to the first: a row's place is never before the row.
+    for run in columns.active().iter().rev() {
+        let (start, length) = (run.start * width, run.len() * width);
+        from -= length;
+        matrix.copy_within(from..from + length, start);
+    }
+    for &column in columns.idle() {
+        matrix[column * width..(column + 1) * width].fill(0.0);
+    }
+}

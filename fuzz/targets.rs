@@ -6,6 +6,7 @@
 
 #![allow(dead_code, reason = "each fuzz target takes one")]
 
+use std::fs;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -15,6 +16,10 @@ use perceptor::bench::compare::compare;
 use perceptor::bench::{EngineTable, Record};
 use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
+use perceptor::data::class_names::ClassNames;
+use perceptor::data::convert::{
+    Background, Color, LabelFile, Labels, PictureOptions, Request, convert,
+};
 use perceptor::data::mmap::Bytes;
 use perceptor::data::{Dataset, IdxFile, Scaling, Splits};
 use perceptor::export::pytorch::{self, Untold};
@@ -28,7 +33,7 @@ use perceptor::{Error, Model, TrainConfig, data};
 /// A target's name, which is that of its folder of seeds, and what it does.
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 10] = [
     ("idx", idx),
     ("gzip", gzip),
     ("model", model),
@@ -37,6 +42,8 @@ pub const TARGETS: [Target; 8] = [
     ("config", config),
     ("record", record),
     ("engines", engines),
+    ("convert", converted),
+    ("pictures", pictures),
 ];
 
 /// An IDX file of items or labels.
@@ -64,7 +71,8 @@ fn use_items(file: &IdxFile) -> bool {
     let labels = data::dataset::read_labels(file);
     let out = &mut io::sink();
     inspection::write_header(out, file).expect("a sink takes all");
-    inspection::write_items(out, file, labels.as_deref().ok(), &[0], 80).expect("a sink takes all");
+    inspection::write_items(out, file, labels.as_deref().ok(), None, &[0], 80)
+        .expect("a sink takes all");
     true
 }
 
@@ -216,5 +224,63 @@ pub fn engines(bytes: &[u8]) -> bool {
         assert!(!estimate.seconds_per_sample.is_nan(), "{estimate:?}");
     }
     table.choose(&spec, 32);
+    true
+}
+
+/// A CSV, NPY or NPZ file on its way to IDX; what comes out is a data set.
+pub fn converted(bytes: &[u8]) -> bool {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let source = place.path().join("source");
+    fs::write(&source, bytes).expect("writing the source");
+    let labels = match bytes {
+        [0x93, ..] => Labels::Nothing,
+        [b'P', b'K', ..] => Labels::Usual,
+        _ => Labels::Named("-1".to_owned()),
+    };
+    use_converted(Request {
+        source,
+        labels,
+        out: place.path().join("set"),
+        ..Request::default()
+    })
+}
+
+/// A PNG file, in each of two classes.
+pub fn pictures(bytes: &[u8]) -> bool {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let source = place.path().join("source");
+    for class in ["a", "b"] {
+        let folder = source.join(class);
+        fs::create_dir_all(&folder).expect("making a folder");
+        fs::write(folder.join("1.png"), bytes).expect("writing a picture");
+    }
+    use_converted(Request {
+        source,
+        out: place.path().join("set"),
+        pictures: PictureOptions {
+            color: Some(Color::Grey),
+            background: Some(Background::Black),
+        },
+        ..Request::default()
+    })
+}
+
+fn use_converted(request: Request) -> bool {
+    let Ok(converted) = convert(&request, &mut |_| {}) else {
+        // Nothing is left of a conversion that failed.
+        assert!(fs::read_dir(&request.out).map_or(0, Iterator::count) == 0);
+        return false;
+    };
+    for file in &converted.files {
+        match file.ends_with("classes.txt") {
+            true => drop(ClassNames::read(file).expect("what we wrote")),
+            false => drop(IdxFile::open(file).expect("what we wrote")),
+        }
+    }
+    if let LabelFile::Classes(classes) = converted.labels {
+        let files = data::folder::find(&request.out).expect("what we wrote");
+        let splits = Splits::open(&files, None).expect("what we wrote");
+        assert_eq!(splits.train.classes(), classes);
+    }
     true
 }

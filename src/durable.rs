@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
@@ -58,11 +58,7 @@ fn put_in_place(
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     synced: bool,
 ) -> Result<()> {
-    let temporary = fill_temporary(path, fill, synced)?;
-    fs::rename(&temporary, path).map_err(Error::io(path, "put into place"))?;
-    // Nothing stands under the temporary name any more, and nothing that comes there is ours to remove.
-    drop(temporary.keep());
-    Ok(())
+    put(fill_temporary(path, fill, synced)?, path)
 }
 
 /// A temporary file in the folder of `path`, filled and closed.
@@ -71,29 +67,96 @@ fn fill_temporary(
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     synced: bool,
 ) -> Result<tempfile::TempPath> {
-    let folder = folder_of(path);
-    let mut prefix = std::ffi::OsString::from(".");
-    prefix.push(path.file_name().unwrap_or_default());
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix).suffix(TEMPORARY);
-    // Temporary files are private by default; results are as readable as the user's umask says.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let temporary = builder
-        .tempfile_in(folder)
-        .map_err(Error::io(folder, "create a file in this folder"))?;
-    let mut writer = BufWriter::with_capacity(1 << 20, temporary.as_file());
-    fill(&mut writer)
-        .and_then(|()| writer.flush())
-        .map_err(Error::io(path, "write"))?;
-    drop(writer);
-    if synced {
-        let file = temporary.as_file();
-        file.sync_all()
-            .map_err(Error::io(path, "sync to the disk"))?;
+    let mut draft = Draft::new(path)?;
+    fill(&mut draft.writer).map_err(Error::io(path, "write"))?;
+    draft.close(synced)
+}
+
+/// A file that is being written under a temporary name beside its own. Dropped, it is gone.
+#[derive(Debug)]
+pub struct Draft {
+    path: PathBuf,
+    writer: BufWriter<tempfile::NamedTempFile>,
+}
+
+impl Draft {
+    /// Begins what will be `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the folder cannot be written.
+    pub fn new(path: &Path) -> Result<Draft> {
+        let folder = folder_of(path);
+        let mut prefix = std::ffi::OsString::from(".");
+        prefix.push(path.file_name().unwrap_or_default());
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix).suffix(TEMPORARY);
+        // Temporary files are private by default; results are as readable as the user's umask says.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let temporary = builder
+            .tempfile_in(folder)
+            .map_err(Error::io(folder, "create a file in this folder"))?;
+        Ok(Draft {
+            path: path.to_owned(),
+            writer: BufWriter::with_capacity(1 << 20, temporary),
+        })
     }
-    // Closed first: elsewhere than on Unix an open file cannot be renamed.
-    Ok(temporary.into_temp_path())
+
+    /// Appends `bytes`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the disk does not take them.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let written = self.writer.write_all(bytes);
+        written.map_err(Error::io(&self.path, "write"))
+    }
+
+    /// Waits until all of it is on the disk, under its temporary name.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the disk does not take it.
+    pub fn finish(self) -> Result<Finished> {
+        let path = self.path.clone();
+        let temporary = self.close(true)?;
+        Ok(Finished { path, temporary })
+    }
+
+    fn close(self, synced: bool) -> Result<tempfile::TempPath> {
+        let path = self.path;
+        let temporary = self.writer.into_inner();
+        let temporary = temporary.map_err(|error| Error::io(&path, "write")(error.into_error()))?;
+        if synced {
+            let synced = temporary.as_file().sync_all();
+            synced.map_err(Error::io(&path, "sync to the disk"))?;
+        }
+        // Closed first: elsewhere than on Unix an open file cannot be renamed.
+        Ok(temporary.into_temp_path())
+    }
+}
+
+/// A file that is whole and has yet to get its name.
+#[derive(Debug)]
+pub struct Finished {
+    path: PathBuf,
+    temporary: tempfile::TempPath,
+}
+
+impl Finished {
+    /// Gives the file its name, in the place of one that has it. That survives a power cut once the folder is synced.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the system does not rename it.
+    pub fn put(self) -> Result<PathBuf> {
+        put(self.temporary, &self.path)?;
+        Ok(self.path)
+    }
+}
+
+fn put(temporary: tempfile::TempPath, path: &Path) -> Result<()> {
+    fs::rename(&temporary, path).map_err(Error::io(path, "put into place"))?;
+    // Nothing stands under the temporary name any more, and nothing that comes there is ours to remove.
+    drop(temporary.keep());
+    Ok(())
 }
 
 /// Waits until the file or folder `path` is on the disk as it is.

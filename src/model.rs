@@ -2,8 +2,8 @@
 //!
 //! Layer l has two `f32` tensors, `layers.l.weight [in, out]` and `layers.l.bias [out]`, l from 0 at the
 //! inputs. The file's metadata has one key, `perceptor`, whose value is a JSON object: `format`, `layers`
-//! (the widths from inputs to classes), `activation`, `scaling` (`offset`, `factor`) and `provenance`. One key
-//! and not several, so that the same model always is the same bytes.
+//! (the widths from inputs to classes), `activation`, `scaling` (`offset`, `factor`), `class_names` where classes have
+//! some, and `provenance`. One key and not several, so that the same model always is the same bytes.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::TrainConfig;
 use crate::data::mmap::Bytes;
 use crate::data::scaling::check_finite;
-use crate::data::{IdxFile, Preprocessing, Scaling, Splits};
+use crate::data::{ClassNames, IdxFile, Preprocessing, Scaling, Splits};
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
 use crate::nn::{Activation, Spec};
@@ -37,6 +37,8 @@ pub struct Model {
     pub scaling: Scaling,
     /// The flat buffer, `[parameters]`.
     pub parameters: Vec<f32>,
+    /// What the classes are called; none where nobody said.
+    pub class_names: Option<ClassNames>,
     /// Where it comes from; none where it was trained by another program, whose file does not say.
     pub provenance: Option<Provenance>,
 }
@@ -111,6 +113,8 @@ pub(crate) struct Metadata {
     pub activation: Activation,
     pub scaling: Scaling,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_names: Option<ClassNames>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provenance: Option<Provenance>,
 }
 
@@ -141,6 +145,34 @@ impl Model {
         )))
     }
 
+    /// Holds the names of classes in `path`, beside labels, against those of this model.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when the file cannot be read or a class has two names, [`Error::Io`] as [`ClassNames::read`].
+    pub fn check_class_names(&self, path: &Path) -> Result<()> {
+        let names = ClassNames::read(path)?;
+        let Some(own) = &self.class_names else {
+            return Ok(());
+        };
+        let name = |names: &ClassNames, class: usize| match names.names().get(class) {
+            Some(name) => format!("{name:?}"),
+            None => "not there".to_owned(),
+        };
+        let classes = 0..own.names().len().max(names.names().len());
+        let pairs = classes.map(|class| (class, name(&names, class), name(own, class)));
+        match pairs.into_iter().find(|(_, found, own)| found != own) {
+            None => Ok(()),
+            Some((class, found, own)) => Err(Error::Data(
+                Refusal::new(
+                    path.display(),
+                    format!("class {class} is {found}"),
+                    format!("{own}, as in the model"),
+                )
+                .hint("these labels may count the classes in another order than the model does"),
+            )),
+        }
+    }
+
     /// What is done to items before this network sees them.
     pub fn preprocessing(&self) -> Preprocessing {
         Preprocessing::whole(self.scaling, self.spec.inputs())
@@ -164,6 +196,7 @@ impl Model {
             layers: self.spec.sizes(),
             activation: self.spec.activation(),
             scaling: self.scaling,
+            class_names: self.class_names.clone(),
             provenance: self.provenance.clone(),
         };
         serde_json::to_string(&metadata).expect("plain data is always JSON")
@@ -193,6 +226,7 @@ impl Model {
             parameters: file.flat(&spec, &Layout::own(spec.layers().len()))?,
             spec,
             scaling: metadata.scaling,
+            class_names: metadata.class_names,
             provenance: metadata.provenance,
         })
     }
@@ -202,10 +236,17 @@ impl Metadata {
     /// Holds its numbers against what they can be.
     pub(crate) fn check(&self, file: &TensorFile) -> Result<()> {
         let Scaling { offset, factor } = self.scaling;
-        if offset.is_finite() && factor.is_finite() {
-            return Ok(());
+        if !(offset.is_finite() && factor.is_finite()) {
+            return Err(file.refuse(format!("scaling {offset}, {factor}"), "finite numbers"));
         }
-        Err(file.refuse(format!("scaling {offset}, {factor}"), "finite numbers"))
+        let classes = self.layers.last().copied().unwrap_or(0);
+        match &self.class_names {
+            Some(names) if names.names().len() != classes => {
+                let found = format!("{} class names", names.names().len());
+                Err(file.refuse(found, &format!("{classes}, one a class")))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -223,6 +264,7 @@ mod tests {
                 offset: 0.1,
                 factor: 1.0 / 255.0,
             },
+            class_names: None,
             provenance: Some(Provenance {
                 version: "0".to_owned(),
                 revision: "0".to_owned(),

@@ -27,6 +27,8 @@ pub enum Purpose {
     InputNoise = 6,
     /// Which training items are held out for validation; the index is the class.
     Holdout = 7,
+    /// Which items become the test half of a data set that is converted.
+    TestPart = 32,
 }
 
 /// The stream that belongs to `purpose` and `index` under `seed`.

@@ -4,6 +4,8 @@
 //! activations: no BLAS, no vector kernels, no layout helpers. Central differences prove its gradient;
 //! it in turn proves the fast path's.
 
+use std::f64::consts::{FRAC_1_SQRT_2, PI};
+
 use crate::nn::Activation;
 
 /// A network with parameters in the layout of the fast path: for each layer weights `[in, out]`, row by
@@ -73,16 +75,19 @@ impl Reference {
     /// The activation at `z`.
     fn activate(&self, z: f64) -> f64 {
         match self.activation {
-            Activation::Sigmoid => 1.0 / (1.0 + (-z).exp()),
+            Activation::Sigmoid => logistic(z),
             Activation::Tanh => z.tanh(),
+            Activation::ScaledTanh => 1.7159 * (2.0 * z / 3.0).tanh(),
+            Activation::Softsign => z / (1.0 + z.abs()),
             Activation::Relu => z.max(0.0),
-            Activation::LeakyRelu => {
-                if z > 0.0 {
-                    z
-                } else {
-                    0.01 * z
-                }
-            }
+            Activation::LeakyRelu if z > 0.0 => z,
+            Activation::LeakyRelu => 0.01 * z,
+            Activation::Elu if z > 0.0 => z,
+            Activation::Elu => z.exp() - 1.0,
+            Activation::Gelu => z * normal(z),
+            Activation::Silu => z * logistic(z),
+            Activation::Mish => z * (1.0 + z.exp()).ln().tanh(),
+            Activation::Softplus => (1.0 + z.exp()).ln(),
             Activation::Identity => z,
         }
     }
@@ -90,16 +95,22 @@ impl Reference {
     /// The activation's derivative at `z`.
     fn activate_derivative(&self, z: f64) -> f64 {
         match self.activation {
-            Activation::Sigmoid => self.activate(z) * (1.0 - self.activate(z)),
+            Activation::Sigmoid => logistic(z) * (1.0 - logistic(z)),
             Activation::Tanh => 1.0 - z.tanh().powi(2),
+            Activation::ScaledTanh => 1.7159 * 2.0 / 3.0 * (1.0 - (2.0 * z / 3.0).tanh().powi(2)),
+            Activation::Softsign => (1.0 + z.abs()).powi(-2),
             Activation::Relu => f64::from(u8::from(z > 0.0)),
-            Activation::LeakyRelu => {
-                if z > 0.0 {
-                    1.0
-                } else {
-                    0.01
-                }
+            Activation::LeakyRelu if z > 0.0 => 1.0,
+            Activation::LeakyRelu => 0.01,
+            Activation::Elu if z > 0.0 => 1.0,
+            Activation::Elu => z.exp(),
+            Activation::Gelu => normal(z) + z * (-z * z / 2.0).exp() / (2.0 * PI).sqrt(),
+            Activation::Silu => logistic(z) + z * logistic(z) * (1.0 - logistic(z)),
+            Activation::Mish => {
+                let t = (1.0 + z.exp()).ln().tanh();
+                t + z * (1.0 - t * t) * logistic(z)
             }
+            Activation::Softplus => logistic(z),
             Activation::Identity => 1.0,
         }
     }
@@ -228,4 +239,13 @@ impl Reference {
             })
             .collect()
     }
+}
+
+fn logistic(z: f64) -> f64 {
+    1.0 / (1.0 + (-z).exp())
+}
+
+/// The normal distribution's Φ.
+fn normal(z: f64) -> f64 {
+    (1.0 + libm::erf(z * FRAC_1_SQRT_2)) / 2.0
 }

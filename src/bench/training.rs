@@ -17,7 +17,6 @@ use crate::config::TrainConfig;
 use crate::data::loader::Order;
 use crate::data::{Dataset, Preprocessing};
 use crate::error::{Error, Result};
-use crate::nn::init::initial_parameters;
 use crate::nn::{Network, Spec};
 use crate::train::Stepper;
 
@@ -72,7 +71,7 @@ impl<'a> Trainee<'a> {
         workers: &Workers,
     ) -> Result<Trainee<'a>> {
         let preprocessing = Preprocessing::for_run(config, data.images(), workers)?;
-        let parameters = initial_parameters(spec, config.init, config.bias_init, config.seed);
+        let parameters = config.start().parameters(spec, config.seed);
         let batch_size = config.batch_size.min(data.items());
         let schedule = config.schedule(data.items().div_ceil(batch_size))?;
         Ok(Trainee {

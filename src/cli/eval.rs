@@ -12,7 +12,7 @@ use perceptor::train::Evaluator;
 use perceptor::train::eval::MOST_ITEMS;
 
 use super::engine::{ComputeArgs, Tell, choose};
-use super::source::DataArgs;
+use super::source::{DataArgs, TestFiles};
 use super::{Failure, Format};
 
 const EXAMPLES: &str = "\
@@ -40,7 +40,10 @@ impl EvalArgs {
     pub fn run(&self) -> Result<(), Failure> {
         let workers = self.compute.threads.workers()?;
         let model = Model::load(&self.model)?;
-        let files = self.data.test(&workers)?;
+        let TestFiles { files, class_names } = self.data.test(&workers)?;
+        if let Some(path) = &class_names {
+            model.check_class_names(path)?;
+        }
         let spec = &model.spec;
         let images = IdxFile::open(&files.images)?;
         model.check_inputs(&images)?;
@@ -53,7 +56,13 @@ impl EvalArgs {
         let mut evaluator = Evaluator::new(spec, preprocessing, &workers)?;
         let evaluation = evaluator.evaluate(&workers, &network, &data)?;
         let name = self.model.display().to_string();
-        let report = EvalReport::new(name, spec.to_string(), &data, &evaluation);
+        let report = EvalReport::new(
+            name,
+            spec.to_string(),
+            model.class_names.as_ref(),
+            &data,
+            &evaluation,
+        );
         let mut out = io::stdout().lock();
         match self.format {
             Format::Text => report.write_text(&mut out)?,

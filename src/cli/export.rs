@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use perceptor::export::{self, Format, c_header};
+use perceptor::nn::Activation;
 use perceptor::report::number::bytes;
 use perceptor::{Error, Model, Refusal};
 
@@ -123,23 +124,37 @@ fn next_lines(format: Format, name: &str, model: &Model, out: &Path) -> Vec<Stri
             format!("#include {path}"),
             format!("int best = {name}_predict(elements, probabilities);  /* elements: {inputs} floats, not scaled; link with -lm */"),
         ],
-        Format::SafetensorsPytorch => vec![
-            format!("model = {}", sequential(model)),
-            format!("model.load_state_dict(safetensors.torch.load_file({path}))"),
-            format!("logits = model((x - {:?}) * {:?})", scaling.offset, scaling.factor),
-            format!("{} import {}  takes it back", program(), shell_word(out)),
-        ],
+        Format::SafetensorsPytorch => {
+            let own_module = (spec.layers().len() > 1 && spec.activation() == Activation::ScaledTanh).then(|| SCALED_TANH.to_owned());
+            let lines = [
+                format!("model = {}", sequential(model)),
+                format!("model.load_state_dict(safetensors.torch.load_file({path}))"),
+                format!("logits = model((x - {:?}) * {:?})", scaling.offset, scaling.factor),
+                format!("{} import {}  takes it back", program(), shell_word(out)),
+            ];
+            own_module.into_iter().chain(lines).collect()
+        }
     }
 }
 
+/// The module that PyTorch does not have.
+const SCALED_TANH: &str =
+    "class ScaledTanh(nn.Module): forward = lambda self, z: 1.7159 * torch.tanh(2 / 3 * z)";
+
 /// The module that loads the weights of `model`, as one writes it in Python.
 fn sequential(model: &Model) -> String {
-    use perceptor::nn::Activation;
     let activation = match model.spec.activation() {
         Activation::Sigmoid => "nn.Sigmoid()",
         Activation::Tanh => "nn.Tanh()",
         Activation::Relu => "nn.ReLU()",
         Activation::LeakyRelu => "nn.LeakyReLU(0.01)",
+        Activation::ScaledTanh => "ScaledTanh()",
+        Activation::Softsign => "nn.Softsign()",
+        Activation::Elu => "nn.ELU()",
+        Activation::Gelu => "nn.GELU()",
+        Activation::Silu => "nn.SiLU()",
+        Activation::Mish => "nn.Mish()",
+        Activation::Softplus => "nn.Softplus()",
         Activation::Identity => "nn.Identity()",
     };
     let layers = model.spec.layers().iter();

@@ -53,8 +53,8 @@ impl InspectArgs {
     fn dataset(&self, out: &mut dyn Write, half: &str, data: &Dataset) -> io::Result<()> {
         writeln!(out, "{half}: {} classes", data.classes())?;
         write_header(out, data.images())?;
-        write_class_counts(out, data.labels())?;
-        self.draw(out, data.images(), Some(data.labels()))
+        write_class_counts(out, data.labels(), data.class_names())?;
+        self.draw(out, data.images(), Some(data))
     }
 
     /// A file alone: one number an item is a list of labels, anything more is items.
@@ -62,20 +62,22 @@ impl InspectArgs {
         let file = IdxFile::open(path)?;
         write_header(out, &file)?;
         match read_labels(&file) {
-            Ok(labels) => write_class_counts(out, &labels)?,
+            Ok(labels) => write_class_counts(out, &labels, None)?,
             Err(_) => self.draw(out, &file, None)?,
         }
         Ok(())
     }
 
-    fn draw(&self, out: &mut dyn Write, file: &IdxFile, labels: Option<&[u32]>) -> io::Result<()> {
+    fn draw(&self, out: &mut dyn Write, file: &IdxFile, data: Option<&Dataset>) -> io::Result<()> {
         let end = file
             .header()
             .items()
             .min(self.offset.saturating_add(self.items));
         let items: Vec<usize> = (self.offset..end).collect();
         let columns = terminal_columns().unwrap_or(USUAL_COLUMNS);
-        write_items(out, file, labels, &items, columns)
+        let labels = data.map(Dataset::labels);
+        let names = data.and_then(Dataset::class_names);
+        write_items(out, file, labels, names, &items, columns)
     }
 }
 

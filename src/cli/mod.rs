@@ -5,6 +5,7 @@
 //! Results go to stdout, everything else to stderr.
 
 mod bench;
+mod convert;
 mod digits;
 mod doctor;
 #[cfg(feature = "fetch")]
@@ -44,6 +45,7 @@ Examples:
 const DATA_EXAMPLES: &str = "\
 Examples:
   perceptor data fetch mnist               real MNIST into data/mnist; without a name, what there is
+  perceptor data convert table.csv --labels species --out DIR    CSV, NPY, NPZ or PNG to IDX
   perceptor data inspect DIR               what is in a folder or a file, with a few items drawn
   perceptor data digits --out digits       write a data set of generated digits";
 
@@ -85,7 +87,7 @@ enum Command {
     Export(export::ExportArgs),
     Import(import::ImportArgs),
     Bench(bench::BenchArgs),
-    /// Fetch, make and look at data sets
+    /// Fetch, make, convert and look at data sets
     #[command(subcommand, before_help = DATA_EXAMPLES)]
     Data(DataCommand),
     Doctor(doctor::DoctorArgs),
@@ -94,6 +96,7 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum DataCommand {
     Fetch(fetch::FetchArgs),
+    Convert(Box<convert::ConvertArgs>),
     Digits(digits::DigitsArgs),
     Inspect(inspect::InspectArgs),
 }
@@ -186,6 +189,7 @@ pub fn run() -> ExitCode {
         Command::Import(args) => args.run(),
         Command::Bench(args) => args.run(),
         Command::Data(DataCommand::Fetch(args)) => args.run(),
+        Command::Data(DataCommand::Convert(args)) => args.run(),
         Command::Data(DataCommand::Digits(args)) => args.run(),
         Command::Data(DataCommand::Inspect(args)) => args.run(),
         Command::Doctor(args) => args.run(),

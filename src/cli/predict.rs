@@ -98,13 +98,14 @@ impl PredictArgs {
         let network = Network::for_inference(&model.spec, &model.parameters, columns, engine)?;
         let mut evaluator = Evaluator::new(&model.spec, preprocessing, &workers)?;
         let mut out = BufWriter::new(io::stdout().lock());
-        write_header(&mut out, format, detail, classes)?;
+        let names = model.class_names.as_ref();
+        write_header(&mut out, format, detail, classes, names)?;
         let items = (MOST_PROBABILITIES / classes).clamp(1, MOST_ITEMS);
         for start in (self.offset..end).step_by(items) {
             let block = start..end.min(start + items);
             let probabilities = evaluator.probabilities(&workers, &network, &images, block)?;
             for (item, row) in (start..).zip(probabilities.chunks_exact(classes)) {
-                write_item(&mut out, format, detail, item, row)?;
+                write_item(&mut out, format, detail, item, row, names)?;
             }
         }
         out.flush()?;

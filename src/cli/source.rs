@@ -44,6 +44,12 @@ pub struct Source {
     pub folder: Option<PathBuf>,
 }
 
+/// Test files, and the names of their classes where they have some.
+pub struct TestFiles {
+    pub files: Pair,
+    pub class_names: Option<PathBuf>,
+}
+
 impl DataArgs {
     /// Training files, and test files where there are some.
     pub fn training(&self, workers: &Workers, quiet: bool) -> Result<Source> {
@@ -54,6 +60,7 @@ impl DataArgs {
                     train: pair(images, labels),
                     validation: None,
                     test: self.named_test(),
+                    class_names: None,
                 },
                 folder: None,
             });
@@ -69,9 +76,12 @@ impl DataArgs {
     }
 
     /// Test files alone.
-    pub fn test(&self, workers: &Workers) -> Result<Pair> {
-        if let Some(pair) = self.named_test() {
-            return Ok(pair);
+    pub fn test(&self, workers: &Workers) -> Result<TestFiles> {
+        if let Some(files) = self.named_test() {
+            return Ok(TestFiles {
+                files,
+                class_names: None,
+            });
         }
         if let Some(images) = &self.train_images {
             return Err(Error::Config(Refusal::new(
@@ -81,11 +91,15 @@ impl DataArgs {
             )));
         }
         let source = self.folder(workers, false)?;
-        source.files.test.ok_or_else(|| {
+        let files = source.files.test.ok_or_else(|| {
             Error::Data(
                 Refusal::new(source.name, "no test files", "t10k-… or test-…")
                     .hint("name the files with --test-images and --test-labels"),
             )
+        })?;
+        Ok(TestFiles {
+            files,
+            class_names: source.files.class_names,
         })
     }
 

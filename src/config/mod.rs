@@ -21,8 +21,12 @@ pub use self::validation::{EarlyStop, Holdout, MaxTime, ValidationConfig};
 use crate::compute::Engine;
 use crate::data::Scale;
 use crate::error::{Error, Refusal, Result};
+use crate::nn::init::{DEFAULT_RANGE, Start};
 use crate::nn::{Activation, Init};
 use crate::schedule::Schedule;
+
+/// Twice of it is a number still.
+const MAX_RANGE: f32 = 1e38;
 
 /// Everything that decides what a run computes, beside the data. The default is the network of the classic
 /// tutorial: one hidden layer of 100 sigmoid units.
@@ -35,6 +39,9 @@ pub struct TrainConfig {
     pub activation: Activation,
     /// How weights start.
     pub init: Init,
+    /// The range x of a uniform init, U(−x, x), above 0; none for 0.05. No other init has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_range: Option<f32>,
     /// What every bias starts at.
     pub bias_init: f32,
     /// Layers that training leaves as they are, by their names in the model file: `layers.0`.
@@ -73,6 +80,7 @@ impl Default for TrainConfig {
             hidden: vec![100],
             activation: Activation::default(),
             init: Init::default(),
+            init_range: None,
             bias_init: 0.0,
             freeze: Vec::new(),
             scale: Scale::default(),
@@ -93,6 +101,15 @@ impl TrainConfig {
     /// The window to shuffle `items` in; none where that would hold them all.
     pub fn window_for(&self, items: usize) -> Option<usize> {
         self.shuffle_window.filter(|&window| window < items)
+    }
+
+    /// How the parameters start.
+    pub fn start(&self) -> Start {
+        Start {
+            init: self.init,
+            range: self.init_range.unwrap_or(DEFAULT_RANGE),
+            bias: self.bias_init,
+        }
     }
 
     /// The same with what optimiser and schedule have by default where nothing was set, as it is recorded.
@@ -127,6 +144,7 @@ impl TrainConfig {
     /// One with a value in every option that may be none, for the list of keys.
     pub(crate) fn full() -> TrainConfig {
         TrainConfig {
+            init_range: Some(1.0),
             freeze: vec![String::new()],
             shuffle_window: Some(1),
             optimizer: OptimizerConfig::full(),
@@ -152,6 +170,19 @@ impl TrainConfig {
                 "--hidden",
                 format!("{:?}", self.hidden),
                 "widths of at least 1",
+            ),
+            Demand::new(
+                self.init_range
+                    .is_none_or(|range| range > 0.0 && range <= MAX_RANGE),
+                "--init-range",
+                self.init_range.unwrap_or(1.0),
+                format!("a number above 0, to {MAX_RANGE:e}"),
+            ),
+            Demand::new(
+                self.init_range.is_none() || self.init == Init::Uniform,
+                "--init-range",
+                format!("given with --init {}", self.init.name()),
+                "--init uniform, which alone has a range",
             ),
             Demand::new(
                 self.bias_init.is_finite(),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::class_names::ClassNames;
 use super::idx::{ElementType, IdxFile};
 use super::preprocessing::Preprocessing;
 use super::scaling::check_finite;
@@ -15,7 +16,7 @@ use crate::config::TrainConfig;
 use crate::error::{Error, Refusal, Result};
 
 /// More classes than this are a mistake in the labels, not a problem for a softmax.
-const MAX_CLASSES: usize = 1 << 20;
+pub(crate) const MAX_CLASSES: usize = 1 << 20;
 
 /// Images and the class of each.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub struct Dataset {
     images: IdxFile,
     labels: Vec<u32>,
     classes: usize,
+    class_names: Option<ClassNames>,
 }
 
 impl Dataset {
@@ -60,6 +62,7 @@ impl Dataset {
             images,
             labels,
             classes,
+            class_names: None,
         })
     }
 
@@ -73,6 +76,7 @@ impl Dataset {
             images: self.images.select(items),
             labels: labels.collect(),
             classes: self.classes,
+            class_names: self.class_names.clone(),
         }
     }
 
@@ -89,6 +93,29 @@ impl Dataset {
     /// Number of classes.
     pub fn classes(&self) -> usize {
         self.classes
+    }
+
+    /// What the classes are called, a name for each; none where nobody said.
+    pub fn class_names(&self) -> Option<&ClassNames> {
+        self.class_names.as_ref()
+    }
+
+    /// Gives the classes the names of the file `path`. Where the classes were counted from the labels there are as many
+    /// as names from now on, for labels may not show every class.
+    fn name_classes(&mut self, path: &Path, names: ClassNames, counted: bool) -> Result<()> {
+        let (found, largest) = (names.names().len(), self.labels.iter().max());
+        let needed = largest.map_or(0, |&label| label as usize + 1);
+        if counted && found >= needed.max(2) {
+            self.classes = found;
+        }
+        if found != self.classes {
+            let expected = format!("{}, one a class", self.classes);
+            let refusal = Refusal::new(path.display(), format!("{found} names"), expected);
+            let hint = "mend the file, or give it another name if it is not about these labels";
+            return Err(Error::Data(refusal.hint(hint)));
+        }
+        self.class_names = Some(names);
+        Ok(())
     }
 
     /// Number of items.
@@ -194,7 +221,8 @@ fn check_labels(file: &IdxFile, labels: &[u32], classes: usize) -> Result<()> {
     }
 }
 
-/// The four files of a data set, or two where there is no test half, and two more where it has a validation set.
+/// The four files of a data set, or two where there is no test half, two more where it has a validation set, and the names
+/// of its classes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Files {
     /// Training images and labels.
@@ -203,6 +231,8 @@ pub struct Files {
     pub validation: Option<Pair>,
     /// Test images and labels.
     pub test: Option<Pair>,
+    /// The names of the classes; none where they have none.
+    pub class_names: Option<PathBuf>,
 }
 
 /// How images are held while they are used. Labels are always copied.
@@ -257,10 +287,12 @@ pub struct Splits {
 }
 
 impl Splits {
-    /// Opens and checks all files, and maps them. Without `classes` they are counted from the training labels.
+    /// Opens and checks all files, and maps them. Without `classes` they are as many as have names, or where they have
+    /// none, counted from the training labels.
     ///
     /// # Errors
-    /// Those of [`Dataset::open`], and [`Error::Data`] when the sets differ in their features.
+    /// Those of [`Dataset::open`], and [`Error::Data`] when the sets differ in their features, or there are not as many
+    /// names as classes.
     pub fn open(files: &Files, classes: Option<usize>) -> Result<Splits> {
         Splits::open_as(files, classes, DataMode::Map)
     }
@@ -277,8 +309,14 @@ impl Splits {
                 format!("2 to {MAX_CLASSES}"),
             )));
         }
+        let names = files.class_names.as_deref().map(ClassNames::read);
+        let names = names.transpose()?;
         let images = mode.open(&files.train.images)?;
-        let train = Dataset::new(images, &IdxFile::open(&files.train.labels)?, classes)?;
+        let labels = IdxFile::open(&files.train.labels)?;
+        let mut train = Dataset::new(images, &labels, classes)?;
+        if let (Some(names), Some(path)) = (names, &files.class_names) {
+            train.name_classes(path, names, classes.is_none())?;
+        }
         let beside = |pair: &Option<Pair>| {
             let pair = pair.as_ref();
             pair.map(|pair| open_beside(&train, pair, mode)).transpose()
@@ -329,7 +367,8 @@ fn open_beside(train: &Dataset, pair: &Pair, mode: DataMode) -> Result<Dataset> 
         )));
     }
     let labels = IdxFile::open(&pair.labels)?;
-    let set = Dataset::new(images, &labels, Some(train.classes()))?;
+    let mut set = Dataset::new(images, &labels, Some(train.classes()))?;
     check_finite(set.images())?;
+    set.class_names = train.class_names.clone();
     Ok(set)
 }

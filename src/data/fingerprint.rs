@@ -33,6 +33,9 @@ pub struct HalfPrint {
     pub images: String,
     /// XXH3 of the labels as 32-bit little-endian numbers, in hexadecimal.
     pub labels: String,
+    /// XXH3 of the names of the classes, a line each, in hexadecimal; none where they have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_names: Option<String>,
 }
 
 impl Fingerprint {
@@ -114,17 +117,24 @@ impl HalfPrint {
                 None => hexadecimal(xxh3_128(images)),
             },
             labels: hexadecimal(labels.digest128()),
+            class_names: data
+                .class_names()
+                .map(|names| hexadecimal(xxh3_128(names.to_text().as_bytes()))),
         }
     }
 
     fn difference(&self, other: &HalfPrint) -> Option<(String, String)> {
         let sides = [self, other];
-        let facts: [fn(&HalfPrint) -> String; 5] = [
+        let facts: [fn(&HalfPrint) -> String; 6] = [
             |half| format!("{} items", half.items),
             |half| format!("{} classes", half.classes),
             |half| format!("{} bytes of images", half.image_bytes),
             |half| format!("images with hash {}", half.images),
             |half| format!("labels with hash {}", half.labels),
+            |half| match &half.class_names {
+                Some(hash) => format!("class names with hash {hash}"),
+                None => "no class names".to_owned(),
+            },
         ];
         facts
             .into_iter()

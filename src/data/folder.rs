@@ -6,14 +6,16 @@
 
 use std::path::{Path, PathBuf};
 
+use super::class_names::ClassNames;
 use super::dataset::{Files, Pair};
+use super::idx::ElementType;
 use crate::error::{Error, Refusal, Result};
 
 const TRAIN: &[&str] = &["train"];
 const TEST: &[&str] = &["t10k", "test"];
 const TYPES: &[&str] = &["ubyte", "byte", "short", "int", "float", "double"];
 
-/// Finds training and test files in `folder`. The test half may be missing as a whole.
+/// Finds training and test files in `folder`, and the names of classes. The test half may be missing as a whole.
 ///
 /// # Errors
 /// [`Error::Data`] when `folder` is no folder, when it holds no training images or labels, or when one of
@@ -49,6 +51,7 @@ pub fn find(folder: &Path) -> Result<Files> {
         train,
         validation: None,
         test,
+        class_names: ClassNames::file_in(folder),
     })
 }
 
@@ -62,22 +65,57 @@ fn require(folder: &Path, halves: &[&str], kind: &str) -> Result<PathBuf> {
 }
 
 fn look_up(folder: &Path, halves: &[&str], kind: &str) -> Option<PathBuf> {
-    candidates(halves, kind)
-        .map(|name| folder.join(name))
-        .find(|path| path.exists())
+    let names = candidates(halves, kind);
+    existing(folder, names).next()
+}
+
+fn existing(folder: &Path, names: impl Iterator<Item = String>) -> impl Iterator<Item = PathBuf> {
+    let paths = names.map(|name| folder.join(name));
+    paths.filter(|path| path.exists())
+}
+
+/// All files in `folder` that [`find`] may take, of either half, and the names of classes.
+pub fn all_files(folder: &Path) -> Vec<PathBuf> {
+    let halves = [TRAIN, TEST].concat();
+    let names = ["images", "labels"].map(|kind| candidates(&halves, kind));
+    let files = existing(folder, names.into_iter().flatten());
+    files.chain(ClassNames::file_in(folder)).collect()
+}
+
+/// All files of items in `folder` that belong to no half, as those without labels.
+pub fn unlabelled(folder: &Path) -> Vec<PathBuf> {
+    existing(folder, endings("images".to_owned())).collect()
+}
+
+/// The usual name of a file of `images` or `labels`, `half` before it (`train-`, or nothing).
+pub fn file_name(half: &str, kind: &str, element: ElementType, dimensions: usize) -> String {
+    let element = match element {
+        ElementType::U8 => "ubyte",
+        ElementType::I8 => "byte",
+        ElementType::I16 => "short",
+        ElementType::I32 => "int",
+        ElementType::F32 => "float",
+        ElementType::F64 => "double",
+    };
+    format!("{half}{kind}-idx{dimensions}-{element}")
 }
 
 /// All names a file may have, in the order in which they are tried: raw ones first.
 fn candidates(halves: &[&str], kind: &str) -> impl Iterator<Item = String> {
-    ["", ".gz"].iter().flat_map(move |ending| {
-        halves.iter().flat_map(move |half| {
-            ["-", "."].iter().flat_map(move |joint| {
-                TYPES.iter().flat_map(move |element| {
-                    (1..=4).map(move |dimensions| {
-                        format!("{half}-{kind}{joint}idx{dimensions}-{element}{ending}")
-                    })
-                })
-            })
+    let stems: Vec<String> = halves.iter().map(|half| format!("{half}-{kind}")).collect();
+    ["", ".gz"].iter().flat_map(move |packed| {
+        let names = stems.clone().into_iter().flat_map(endings);
+        names.map(move |name| format!("{name}{packed}"))
+    })
+}
+
+/// `stem` with all that may say what is in the file.
+fn endings(stem: String) -> impl Iterator<Item = String> {
+    ["-", "."].iter().flat_map(move |joint| {
+        let stem = stem.clone();
+        TYPES.iter().flat_map(move |element| {
+            let stem = stem.clone();
+            (1..=4).map(move |dimensions| format!("{stem}{joint}idx{dimensions}-{element}"))
         })
     })
 }

@@ -40,6 +40,16 @@ pub enum ElementType {
 }
 
 impl ElementType {
+    /// Every type.
+    pub const ALL: [ElementType; 6] = [
+        ElementType::U8,
+        ElementType::I8,
+        ElementType::I16,
+        ElementType::I32,
+        ElementType::F32,
+        ElementType::F64,
+    ];
+
     /// The type with this code in the third byte of the magic number.
     pub fn from_code(code: u8) -> Option<ElementType> {
         Some(match code {

@@ -2,10 +2,13 @@
 //!
 //! `folder` finds the files, `gzip` decodes what is compressed, `mmap` and `idx` turn bytes into typed
 //! items, `dataset` pairs images with labels, `preprocessing` fixes how an item becomes inputs by `scaling` and
-//! `columns`, `holdout` draws a validation set, `loader` shuffles; `fingerprint` tells whether data are the same, `watch` whether they change underfoot;
-//! `digits` draws and `generated` writes a set for those who have none, `fetch` gets one from the web.
+//! `columns`, `holdout` draws a validation set, `loader` shuffles; `class_names` says what classes are called;
+//! `fingerprint` tells whether data are the same, `watch` whether they change underfoot; `digits` draws and `generated`
+//! writes a set for those who have none, `fetch` gets one from the web, `convert` makes one of files in other formats.
 
+pub mod class_names;
 pub mod columns;
+pub mod convert;
 pub mod dataset;
 pub mod digits;
 pub mod fetch;
@@ -21,6 +24,7 @@ pub mod preprocessing;
 pub mod scaling;
 pub mod watch;
 
+pub use class_names::ClassNames;
 pub use columns::Columns;
 pub use dataset::{DataMode, Dataset, Splits};
 pub use fingerprint::Fingerprint;

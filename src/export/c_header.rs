@@ -3,12 +3,13 @@
 //! It needs nothing but `<math.h>`. Numbers are written in hexadecimal, so that any compiler reads the bits we have.
 //! Products are summed in the order of the inputs, a row of weights at a time, which compilers vectorise.
 
+use std::f32::consts::FRAC_1_SQRT_2;
 use std::io::{self, Write};
 
 use crate::error::{Error, Refusal, Result};
 use crate::model::Model;
 use crate::nn::Activation;
-use crate::nn::activation::LEAK;
+use crate::nn::activation::{LEAK, TANH_SCALE, TANH_STRETCH};
 
 /// What the names in a header start with, if not told otherwise.
 pub const DEFAULT_NAME: &str = "perceptor";
@@ -128,9 +129,26 @@ fn function(model: &Model) -> Option<String> {
         Activation::Tanh => "tanhf(y[o])".to_owned(),
         Activation::Relu => "y[o] < 0.0f ? 0.0f : y[o]".to_owned(),
         Activation::LeakyRelu => format!("y[o] < 0.0f ? {} * y[o] : y[o]", Hexadecimal(LEAK)),
+        Activation::ScaledTanh => format!(
+            "{} * tanhf({} * y[o])",
+            Hexadecimal(TANH_SCALE),
+            Hexadecimal(TANH_STRETCH)
+        ),
+        Activation::Softsign => "y[o] / (1.0f + fabsf(y[o]))".to_owned(),
+        Activation::Elu => "y[o] < 0.0f ? expm1f(y[o]) : y[o]".to_owned(),
+        Activation::Gelu => format!(
+            "0.5f * y[o] * erfcf({} * y[o])",
+            Hexadecimal(-FRAC_1_SQRT_2)
+        ),
+        Activation::Silu => "y[o] / (1.0f + expf(-y[o]))".to_owned(),
+        Activation::Mish => format!("y[o] * tanhf({SOFTPLUS})"),
+        Activation::Softplus => SOFTPLUS.to_owned(),
         Activation::Identity => return None,
     })
 }
+
+/// `ln(1 + e^y)`, without overflow.
+const SOFTPLUS: &str = "fmaxf(y[o], 0.0f) + log1pf(expf(-fabsf(y[o])))";
 
 fn write_activate(function: &str, name: &str, out: &mut dyn Write) -> io::Result<()> {
     write!(

@@ -5,6 +5,8 @@
 //! and a `Softmax`. Out come `probabilities` and `logits`, both `[batch, classes]`; the batch is any size. The graph is in
 //! operator set 13, as none of these operators has changed for `f32` since, and runtimes from 2020 on take it.
 
+use std::f32::consts::FRAC_1_SQRT_2;
+
 use prost::Message;
 
 use super::onnx_messages::{
@@ -14,7 +16,7 @@ use super::onnx_messages::{
 };
 use crate::model::Model;
 use crate::nn::Activation;
-use crate::nn::activation::LEAK;
+use crate::nn::activation::{LEAK, TANH_SCALE, TANH_STRETCH};
 use crate::tensors::{METADATA_KEY, little_endian};
 
 /// The operator set of the graph.
@@ -58,6 +60,10 @@ fn graph(model: &Model) -> GraphProto {
         operator("Sub", &["elements", "scaling.offset"], "centred"),
         operator("Mul", &["centred", "scaling.factor"], "inputs"),
     ];
+    if spec.layers().len() > 1 {
+        let constants = constants(spec.activation()).iter();
+        initializer.extend(constants.map(|(name, value)| tensor(name, &[], &[*value])));
+    }
     let mut x = "inputs".to_owned();
     for (index, layer) in spec.layers().iter().enumerate() {
         let (weight, bias) = layer.split(&model.parameters);
@@ -70,7 +76,7 @@ fn graph(model: &Model) -> GraphProto {
         let z = if last { "logits" } else { &z };
         node.push(operator("Gemm", &[&x, &weight_name, &bias_name], z));
         if !last {
-            node.push(activation(spec.activation(), z, &y));
+            node.extend(activation(spec.activation(), z, &y));
             x = y;
         }
     }
@@ -93,12 +99,32 @@ fn graph(model: &Model) -> GraphProto {
     }
 }
 
-/// `y = f(z)`.
-fn activation(activation: Activation, z: &str, y: &str) -> NodeProto {
+const STRETCH: &str = "activation.stretch";
+const SCALE: &str = "activation.scale";
+const ONE: &str = "activation.one";
+
+/// The scalars that [`activation`] takes.
+fn constants(activation: Activation) -> &'static [(&'static str, f32)] {
     match activation {
-        Activation::Sigmoid => operator("Sigmoid", &[z], y),
-        Activation::Tanh => operator("Tanh", &[z], y),
-        Activation::Relu => operator("Relu", &[z], y),
+        Activation::ScaledTanh => &[(STRETCH, TANH_STRETCH), (SCALE, TANH_SCALE)],
+        Activation::Gelu => &[(STRETCH, FRAC_1_SQRT_2), (SCALE, 0.5), (ONE, 1.0)],
+        _ => &[],
+    }
+}
+
+/// `y = f(z)`, of several nodes where the operator set has no such function.
+fn activation(activation: Activation, z: &str, y: &str) -> Vec<NodeProto> {
+    let [a, b, c, d] = ["a", "b", "c", "d"].map(|part| format!("{z}.{part}"));
+    match activation {
+        Activation::Sigmoid => vec![operator("Sigmoid", &[z], y)],
+        Activation::Tanh => vec![operator("Tanh", &[z], y)],
+        Activation::ScaledTanh => vec![
+            operator("Mul", &[z, STRETCH], &a),
+            operator("Tanh", &[&a], &b),
+            operator("Mul", &[&b, SCALE], y),
+        ],
+        Activation::Softsign => vec![operator("Softsign", &[z], y)],
+        Activation::Relu => vec![operator("Relu", &[z], y)],
         Activation::LeakyRelu => {
             let mut node = operator("LeakyRelu", &[z], y);
             node.attribute.push(AttributeProto {
@@ -107,9 +133,25 @@ fn activation(activation: Activation, z: &str, y: &str) -> NodeProto {
                 r#type: AttributeType::Float.into(),
                 ..AttributeProto::default()
             });
-            node
+            vec![node]
         }
-        Activation::Identity => operator("Identity", &[z], y),
+        // Its attribute is 1 where it is not given.
+        Activation::Elu => vec![operator("Elu", &[z], y)],
+        Activation::Gelu => vec![
+            operator("Mul", &[z, STRETCH], &a),
+            operator("Erf", &[&a], &b),
+            operator("Add", &[&b, ONE], &c),
+            operator("Mul", &[z, &c], &d),
+            operator("Mul", &[&d, SCALE], y),
+        ],
+        Activation::Silu => vec![operator("Sigmoid", &[z], &a), operator("Mul", &[z, &a], y)],
+        Activation::Mish => vec![
+            operator("Softplus", &[z], &a),
+            operator("Tanh", &[&a], &b),
+            operator("Mul", &[z, &b], y),
+        ],
+        Activation::Softplus => vec![operator("Softplus", &[z], y)],
+        Activation::Identity => vec![operator("Identity", &[z], y)],
     }
 }
 

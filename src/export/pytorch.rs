@@ -1,7 +1,8 @@
 //! PyTorch: the `state_dict` of an `nn.Sequential` as safetensors, written and read.
 //!
 //! `nn.Sequential(nn.Linear(784, 100), nn.Sigmoid(), nn.Linear(100, 10))` calls its tensors `0.weight [out, in]`,
-//! `0.bias [out]`, `2.weight`, and so on: modules count, and an identity activation is an `nn.Identity`. What a
+//! `0.bias [out]`, `2.weight`, and so on: modules count, an identity activation is an `nn.Identity`, and a scaled tanh a module
+//! of the reader's own, as PyTorch has none. What a
 //! `state_dict` does not know, the activation and the scaling, stands in the metadata as in a model file; files without
 //! that are told it. Other modules may stand between the layers (dropout, flatten), and a prefix before the numbers
 //! (`net.0.weight`).
@@ -108,11 +109,14 @@ pub fn from_bytes(path: &Path, bytes: &[u8], untold: &Untold) -> Result<Model> {
         ending: String::new(),
     };
     let parameters = file.flat(&spec, &layout)?;
+    let (class_names, provenance) =
+        metadata.map_or((None, None), |told| (told.class_names, told.provenance));
     Ok(Model {
         spec,
         scaling,
         parameters,
-        provenance: metadata.and_then(|metadata| metadata.provenance),
+        class_names,
+        provenance,
     })
 }
 
@@ -221,6 +225,7 @@ mod tests {
             parameters: (0..spec.parameters()).map(|i| i as f32 / 7.0).collect(),
             spec,
             scaling: HALF,
+            class_names: None,
             provenance: None,
         }
     }

@@ -5,20 +5,32 @@ use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
 
 use super::activation::Activation;
+use super::orthogonal::orthonormal;
 use super::spec::{Layer, Spec};
 use crate::random::{ChaCha8Rng, Purpose, stream};
+
+/// Where [`Init::Uniform`] ends on either side, if not told otherwise.
+pub const DEFAULT_RANGE: f32 = 0.05;
 
 /// How weights start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Init {
-    /// He before ReLU and leaky ReLU, Xavier before everything else, the softmax included.
+    /// What the literature pairs with the activation behind the layer: He before ReLU and what is shaped like it (leaky
+    /// ReLU, ELU, GELU, SiLU, Mish, softplus), LeCun before scaled tanh, Xavier before sigmoid, tanh and softsign, which
+    /// its authors studied, and before everything else, the softmax included.
     #[default]
     Auto,
     /// All zero. Units of a hidden layer then never come to differ: here to be seen, not to be used.
     Zero,
     /// `N(0, 1)`.
     Normal,
+    /// `U(−x, x)` with a range x of the caller's choice.
+    Uniform,
+    /// `N(0, 1 / fan_in)` (Y. LeCun and others, *Efficient BackProp*, 1998).
+    Lecun,
+    /// `U(−a, a)` with `a = √(3 / fan_in)`: LeCun's variance, drawn uniformly.
+    LecunUniform,
     /// `N(0, 2 / (fan_in + fan_out))` (X. Glorot and Y. Bengio, *Understanding the difficulty of training
     /// deep feedforward neural networks*, 2010).
     Xavier,
@@ -28,18 +40,25 @@ pub enum Init {
     He,
     /// `U(−a, a)` with `a = √(6 / fan_in)`: He's variance, drawn uniformly.
     HeUniform,
+    /// A random rotation: the shorter of rows and columns are orthonormal (A. Saxe and others, *Exact solutions to the
+    /// nonlinear dynamics of learning in deep linear neural networks*, 2014).
+    Orthogonal,
 }
 
 impl Init {
     /// Every way to start.
-    pub const ALL: [Init; 7] = [
+    pub const ALL: [Init; 11] = [
         Init::Auto,
         Init::Zero,
         Init::Normal,
+        Init::Uniform,
+        Init::Lecun,
+        Init::LecunUniform,
         Init::Xavier,
         Init::XavierUniform,
         Init::He,
         Init::HeUniform,
+        Init::Orthogonal,
     ];
 
     /// The name used by flags, files and messages.
@@ -48,68 +67,127 @@ impl Init {
             Init::Auto => "auto",
             Init::Zero => "zero",
             Init::Normal => "normal",
+            Init::Uniform => "uniform",
+            Init::Lecun => "lecun",
+            Init::LecunUniform => "lecun-uniform",
             Init::Xavier => "xavier",
             Init::XavierUniform => "xavier-uniform",
             Init::He => "he",
             Init::HeUniform => "he-uniform",
+            Init::Orthogonal => "orthogonal",
         }
     }
 
     /// What `auto` stands for in front of `activation`; any other init stands for itself.
     fn before(self, activation: Option<Activation>) -> Init {
         match (self, activation) {
-            (Init::Auto, Some(Activation::Relu | Activation::LeakyRelu)) => Init::He,
-            (Init::Auto, _) => Init::Xavier,
+            (Init::Auto, Some(activation)) => match activation {
+                Activation::Relu
+                | Activation::LeakyRelu
+                | Activation::Elu
+                | Activation::Gelu
+                | Activation::Silu
+                | Activation::Mish
+                | Activation::Softplus => Init::He,
+                Activation::ScaledTanh => Init::Lecun,
+                Activation::Sigmoid
+                | Activation::Tanh
+                | Activation::Softsign
+                | Activation::Identity => Init::Xavier,
+            },
+            (Init::Auto, None) => Init::Xavier,
             (init, _) => init,
         }
     }
 }
 
-/// Initial parameters of `spec` under `seed`: weights by `init`, biases all `bias`.
+/// How the parameters of a network start.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Start {
+    /// How weights are drawn.
+    pub init: Init,
+    /// The range x of [`Init::Uniform`], above 0; no other init looks at it.
+    pub range: f32,
+    /// What every bias is.
+    pub bias: f32,
+}
+
+impl Start {
+    /// The parameters of `spec` under `seed`.
+    ///
+    /// Shapes: gives `[parameters]`.
+    pub fn parameters(&self, spec: &Spec, seed: u64) -> Vec<f32> {
+        let mut flat = vec![0.0; spec.parameters()];
+        let last = spec.layers().len() - 1;
+        for (index, layer) in spec.layers().iter().enumerate() {
+            let activation = (index < last).then(|| spec.activation());
+            let mut rng = stream(seed, Purpose::Init, index as u32);
+            let (weight, biases) = layer.split_mut(&mut flat);
+            biases.fill(self.bias);
+            self.draw(self.init.before(activation), layer, &mut rng, weight);
+        }
+        flat
+    }
+
+    /// Shapes: `weight [in · out]`. Overwrites it.
+    fn draw(&self, init: Init, layer: &Layer, rng: &mut ChaCha8Rng, weight: &mut [f32]) {
+        let (fan_in, fan_out) = (layer.fan_in as f32, layer.fan_out as f32);
+        match init {
+            Init::Zero => {}
+            Init::Normal => normal(1.0, rng, weight),
+            Init::Uniform => uniform(self.range, rng, weight),
+            Init::Lecun => normal((1.0 / fan_in).sqrt(), rng, weight),
+            Init::LecunUniform => uniform((3.0 / fan_in).sqrt(), rng, weight),
+            Init::Xavier | Init::Auto => normal((2.0 / (fan_in + fan_out)).sqrt(), rng, weight),
+            Init::XavierUniform => uniform((6.0 / (fan_in + fan_out)).sqrt(), rng, weight),
+            Init::He => normal((2.0 / fan_in).sqrt(), rng, weight),
+            Init::HeUniform => uniform((6.0 / fan_in).sqrt(), rng, weight),
+            Init::Orthogonal => rotation(layer, rng, weight),
+        }
+    }
+}
+
+/// [`Start::parameters`], a uniform range being [`DEFAULT_RANGE`].
 ///
 /// Shapes: gives `[parameters]`.
 pub fn initial_parameters(spec: &Spec, init: Init, bias: f32, seed: u64) -> Vec<f32> {
-    let mut flat = vec![0.0; spec.parameters()];
-    let last = spec.layers().len() - 1;
-    for (index, layer) in spec.layers().iter().enumerate() {
-        let activation = (index < last).then(|| spec.activation());
-        let mut rng = stream(seed, Purpose::Init, index as u32);
-        let (weight, biases) = layer.split_mut(&mut flat);
-        biases.fill(bias);
-        let weights = weight.iter_mut();
-        draw(init.before(activation), layer, &mut rng, weights);
-    }
-    flat
+    let start = Start {
+        init,
+        range: DEFAULT_RANGE,
+        bias,
+    };
+    start.parameters(spec, seed)
 }
 
-fn draw<'a>(
-    init: Init,
-    layer: &Layer,
-    rng: &mut ChaCha8Rng,
-    weights: impl Iterator<Item = &'a mut f32>,
-) {
-    let (fan_in, fan_out) = (layer.fan_in as f32, layer.fan_out as f32);
-    match init {
-        Init::Zero => {}
-        Init::Normal => normal(1.0, rng, weights),
-        Init::Xavier | Init::Auto => normal((2.0 / (fan_in + fan_out)).sqrt(), rng, weights),
-        Init::He => normal((2.0 / fan_in).sqrt(), rng, weights),
-        Init::XavierUniform => uniform((6.0 / (fan_in + fan_out)).sqrt(), rng, weights),
-        Init::HeUniform => uniform((6.0 / fan_in).sqrt(), rng, weights),
-    }
-}
-
-fn normal<'a>(deviation: f32, rng: &mut ChaCha8Rng, weights: impl Iterator<Item = &'a mut f32>) {
-    for weight in weights {
+fn normal(deviation: f32, rng: &mut ChaCha8Rng, weight: &mut [f32]) {
+    for weight in weight {
         let draw: f32 = StandardNormal.sample(rng);
         *weight = deviation * draw;
     }
 }
 
-fn uniform<'a>(limit: f32, rng: &mut ChaCha8Rng, weights: impl Iterator<Item = &'a mut f32>) {
+fn uniform(limit: f32, rng: &mut ChaCha8Rng, weight: &mut [f32]) {
     let range = Uniform::new_inclusive(-limit, limit).expect("a finite, positive limit");
-    for weight in weights {
+    for weight in weight {
         *weight = range.sample(rng);
+    }
+}
+
+/// Columns of length one at right angles, or rows where these are fewer.
+fn rotation(layer: &Layer, rng: &mut ChaCha8Rng, weight: &mut [f32]) {
+    let (fan_in, fan_out) = (layer.fan_in, layer.fan_out);
+    if fan_in < fan_out {
+        let rows = orthonormal(fan_in, fan_out, rng);
+        for (weight, x) in weight.iter_mut().zip(rows) {
+            *weight = x as f32;
+        }
+    } else {
+        let columns = orthonormal(fan_out, fan_in, rng);
+        for (j, column) in columns.chunks_exact(fan_in).enumerate() {
+            for (row, &x) in weight.chunks_exact_mut(fan_out).zip(column) {
+                row[j] = x as f32;
+            }
+        }
     }
 }
 
@@ -135,16 +213,30 @@ mod tests {
     fn deviations_are_those_of_the_papers() {
         let xavier = (2.0f64 / 700.0).sqrt();
         let he = (2.0f64 / 400.0).sqrt();
+        let lecun = (1.0f64 / 400.0).sqrt();
         for (init, activation, expected) in [
             (Init::Normal, Activation::Sigmoid, 1.0),
             (Init::Xavier, Activation::Relu, xavier),
             (Init::XavierUniform, Activation::Relu, xavier),
             (Init::He, Activation::Sigmoid, he),
             (Init::HeUniform, Activation::Sigmoid, he),
+            (Init::Lecun, Activation::Relu, lecun),
+            (Init::LecunUniform, Activation::Relu, lecun),
+            (Init::Uniform, Activation::Relu, 0.05 / 3.0f64.sqrt()),
+            // A column of 400 numbers has length one.
+            (Init::Orthogonal, Activation::Relu, lecun),
             (Init::Auto, Activation::Sigmoid, xavier),
             (Init::Auto, Activation::Tanh, xavier),
+            (Init::Auto, Activation::Softsign, xavier),
+            (Init::Auto, Activation::Identity, xavier),
+            (Init::Auto, Activation::ScaledTanh, lecun),
             (Init::Auto, Activation::Relu, he),
             (Init::Auto, Activation::LeakyRelu, he),
+            (Init::Auto, Activation::Elu, he),
+            (Init::Auto, Activation::Gelu, he),
+            (Init::Auto, Activation::Silu, he),
+            (Init::Auto, Activation::Mish, he),
+            (Init::Auto, Activation::Softplus, he),
             (Init::Zero, Activation::Sigmoid, 0.0),
         ] {
             // 120,000 draws: the deviation of an estimate is 0.2 %, that of a mean 0.3 % of it.
@@ -154,6 +246,36 @@ mod tests {
                 "{init:?}: {deviation}"
             );
             assert!(mean.abs() <= 0.015 * expected, "{init:?}: {mean}");
+        }
+    }
+
+    #[test]
+    fn a_uniform_draw_keeps_to_its_range_and_fills_it() {
+        let spec = Spec::new(100, &[90], 10, Activation::Tanh).expect("a spec");
+        let start = Start {
+            init: Init::Uniform,
+            range: 0.3,
+            bias: 0.0,
+        };
+        let flat = start.parameters(&spec, 5);
+        let largest = flat.iter().fold(0.0f32, |most, w| most.max(w.abs()));
+        assert!(largest <= 0.3 && largest > 0.299, "{largest}");
+    }
+
+    #[test]
+    fn the_fewer_of_rows_and_columns_are_orthonormal() {
+        let spec = Spec::new(30, &[70], 20, Activation::Tanh).expect("a spec");
+        let flat = initial_parameters(&spec, Init::Orthogonal, 0.0, 5);
+        let [first, second] = spec.layers() else {
+            panic!("two layers");
+        };
+        let (first, second) = (first.weight(&flat), second.weight(&flat));
+        for (products, count) in [(first.dot(&first.t()), 30), (second.t().dot(&second), 20)] {
+            assert_eq!(products.dim(), (count, count));
+            for ((i, j), product) in products.indexed_iter() {
+                let expected = f32::from(u8::from(i == j));
+                assert!((product - expected).abs() < 1e-6, "{i}, {j}: {product}");
+            }
         }
     }
 

@@ -1,15 +1,16 @@
 //! The network: `z = x · w + b` and an activation, layer after layer, then softmax and cross-entropy.
 //!
 //! `spec` says what the network is and where each layer lies in the one flat parameter buffer, `init`
-//! fills it, `activation` and `loss` are formulas with their derivatives, `network` runs rows forward and
-//! backward and updates the weights, `noise` is what training does to inputs and units, `symmetry` looks for units that
-//! learned nothing of their own.
+//! fills it (`orthogonal` draws rotations for it), `activation` and `loss` are formulas with their derivatives, `network`
+//! runs rows forward and backward and updates the weights, `noise` is what training does to inputs and units, `symmetry`
+//! looks for units that learned nothing of their own.
 
 pub mod activation;
 pub mod init;
 pub mod loss;
 pub mod network;
 pub mod noise;
+mod orthogonal;
 mod parameter;
 pub mod spec;
 pub mod symmetry;

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 
-use super::activation::{Activation, activate, activate_backward};
+use super::activation::{Activation, activate, activate_backward, activate_keeping};
 use super::loss::CrossEntropy;
 use super::noise::{Dropout, Dropped};
 use super::parameter::Parameter;
@@ -43,6 +43,8 @@ pub struct Activations {
     outputs: Vec<Matrix>,
     /// What the layers behind see of hidden outputs in training with dropout.
     pub(super) dropped: Option<Dropped>,
+    /// The inputs of the hidden layers' activation, where its derivative takes these; else none.
+    activation_inputs: Vec<Matrix>,
     d_outputs: Vec<Matrix>,
 }
 
@@ -53,11 +55,18 @@ impl Activations {
     /// [`crate::Error::Config`] when memory is not granted.
     pub fn for_training(spec: &Spec, columns: &Columns, rows: usize) -> Result<Activations> {
         let hidden = &spec.layers()[..spec.layers().len() - 1];
-        let d_outputs = hidden
-            .iter()
-            .map(|layer| Matrix::zeroed(rows, layer.fan_out));
+        let matrices = || {
+            hidden
+                .iter()
+                .map(|layer| Matrix::zeroed(rows, layer.fan_out))
+        };
+        let activation_inputs = match spec.activation().needs_input() {
+            true => matrices().collect::<Result<_>>()?,
+            false => Vec::new(),
+        };
         Ok(Activations {
-            d_outputs: d_outputs.collect::<Result<_>>()?,
+            d_outputs: matrices().collect::<Result<_>>()?,
+            activation_inputs,
             idle_inputs: None,
             ..Activations::for_inference(spec, columns, rows)?
         })
@@ -77,6 +86,7 @@ impl Activations {
             labels: SharedBuffer::zeroed(rows)?,
             outputs: outputs.collect::<Result<_>>()?,
             dropped: None,
+            activation_inputs: Vec::new(),
             d_outputs: Vec::new(),
         })
     }
@@ -135,6 +145,12 @@ impl Activations {
             (_, Some(dropped)) => dropped.output(layer - 1),
             (_, None) => &self.outputs[layer - 1],
         }
+    }
+
+    /// What the derivative of a hidden layer's activation is taken of: its inputs where they are kept, else its outputs.
+    fn derivative_of(&self, layer: usize) -> &Matrix {
+        let inputs = self.activation_inputs.get(layer);
+        inputs.unwrap_or(&self.outputs[layer])
     }
 
     /// The gradient at what layer `layer` gives, before its activation: in the place of the logits for the last.
@@ -369,7 +385,17 @@ impl Network {
                 if let (0, Some(idle)) = (index, &activations.idle_inputs) {
                     self.add_idle(idle.rows(rows.clone()), z.reborrow());
                 }
-                activate(activation, z, bias.values());
+                match activations.activation_inputs.get(index) {
+                    Some(inputs) => {
+                        activate_keeping(
+                            activation,
+                            z,
+                            inputs.rows_mut(rows.clone()),
+                            bias.values(),
+                        );
+                    }
+                    None => activate(activation, z, bias.values()),
+                }
                 if let (false, Some(dropped)) = (last, &activations.dropped) {
                     dropped.forward(index, rows.clone(), &activations.outputs[index]);
                 }
@@ -440,8 +466,8 @@ impl Network {
                 if let Some(dropped) = &activations.dropped {
                     dropped.backward(index - 1, rows.clone(), d_y.reborrow());
                 }
-                let y = activations.outputs[index - 1].rows(rows.clone());
-                activate_backward(self.spec.activation(), d_y, y);
+                let of = activations.derivative_of(index - 1).rows(rows.clone());
+                activate_backward(self.spec.activation(), d_y, of);
             }
         }
     }

@@ -193,7 +193,7 @@ fn add_normal(x: &mut [f32], deviation: f32, generator: &mut Xoshiro256PlusPlus)
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 fn add_deviates(deviation: f32, bits: &[u32], x: &mut [f32]) {
     for (x, bits) in x.iter_mut().zip(bits) {
-        *x += deviation * kernels::normal(u32::from_le(*bits));
+        *x += deviation * kernels::normal_deviate(u32::from_le(*bits));
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::number::{grouped, percent};
-use crate::data::Dataset;
+use crate::data::{ClassNames, Dataset};
 use crate::train::metrics::{class_metrics, confusion};
 use crate::train::{ClassMetrics, Evaluation};
 
@@ -27,19 +27,29 @@ pub struct EvalReport {
     items: usize,
     loss: f64,
     accuracy: f64,
-    classes: Vec<ClassMetrics>,
+    classes: Vec<NamedMetrics>,
     /// `confusion[label][prediction]`; none for more than 1000 classes.
     confusion: Option<Vec<Vec<u64>>>,
 }
 
+/// How one class fares, with its name where it has one.
+#[derive(Debug, Serialize)]
+struct NamedMetrics {
+    #[serde(flatten)]
+    metrics: ClassMetrics,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+}
+
 impl EvalReport {
-    /// Works out the figures of every class.
+    /// Works out the figures of every class, which may have `names`.
     ///
     /// # Panics
     /// When `evaluation` is not of `data`.
     pub fn new(
         model: String,
         network: String,
+        names: Option<&ClassNames>,
         data: &Dataset,
         evaluation: &Evaluation,
     ) -> EvalReport {
@@ -53,7 +63,13 @@ impl EvalReport {
             items: data.items(),
             loss: evaluation.loss,
             accuracy: evaluation.accuracy,
-            classes: class_metrics(labels, predictions, classes),
+            classes: class_metrics(labels, predictions, classes)
+                .into_iter()
+                .map(|metrics| NamedMetrics {
+                    name: names.map(|names| names.names()[metrics.class].clone()),
+                    metrics,
+                })
+                .collect(),
             confusion: (classes <= MAX_CONFUSION_CLASSES)
                 .then(|| confusion(labels, predictions, classes)),
         }
@@ -77,8 +93,12 @@ impl EvalReport {
             out,
             "\nclass    items  predicted  precision    recall        F1"
         )?;
-        for class in &self.classes {
-            writeln!(
+        for NamedMetrics {
+            name,
+            metrics: class,
+        } in &self.classes
+        {
+            write!(
                 out,
                 "{:>5} {:>8} {:>10}  {:>9} {:>9} {:>9}",
                 class.class,
@@ -88,6 +108,10 @@ impl EvalReport {
                 percent(class.recall),
                 percent(class.f1),
             )?;
+            match name {
+                Some(name) => writeln!(out, "  {name}")?,
+                None => writeln!(out)?,
+            }
         }
         match &self.confusion {
             Some(rows) if rows.len() <= MAX_CONFUSION_COLUMNS => write_confusion(out, rows),

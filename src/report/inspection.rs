@@ -7,6 +7,7 @@ use std::io::{self, Write};
 
 use super::number::{bytes, grouped, percent};
 use crate::data::IdxFile;
+use crate::data::class_names::{ClassNames, titled};
 
 /// Says what the header says.
 ///
@@ -31,16 +32,22 @@ pub fn write_header(out: &mut dyn Write, file: &IdxFile) -> io::Result<()> {
     )
 }
 
-/// How many items each class has, as a bar each.
+/// How many items each class has, as a bar each; with `names`, those without items too.
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write_class_counts(out: &mut dyn Write, labels: &[u32]) -> io::Result<()> {
+pub fn write_class_counts(
+    out: &mut dyn Write,
+    labels: &[u32],
+    names: Option<&ClassNames>,
+) -> io::Result<()> {
     /// A list of more classes than this is cut.
     const MOST: usize = 50;
     /// Characters of the longest bar.
     const BAR: usize = 32;
-    let classes = labels.iter().max().map_or(0, |&label| label as usize + 1);
+    let named = names.map_or(0, |names| names.names().len());
+    let shown = labels.iter().max().map_or(0, |&label| label as usize + 1);
+    let classes = shown.max(named);
     let mut counts = vec![0usize; classes];
     for &label in labels {
         counts[label as usize] += 1;
@@ -49,7 +56,8 @@ pub fn write_class_counts(out: &mut dyn Write, labels: &[u32]) -> io::Result<()>
     for (class, &count) in counts.iter().enumerate().take(MOST) {
         writeln!(
             out,
-            "  class {class:>3}  {:>10}  {:>7}  {}",
+            "  class {class:>3}{}  {:>10}  {:>7}  {}",
+            names.map_or(String::new(), |names| format!(" {}", names.cell(class))),
             grouped(count),
             percent(count as f64 / labels.len() as f64),
             "▇".repeat((count * BAR).div_ceil(largest)),
@@ -62,7 +70,7 @@ pub fn write_class_counts(out: &mut dyn Write, labels: &[u32]) -> io::Result<()>
 }
 
 /// Draws the items `items` of `file` side by side, as many a row as fit `columns` characters, each under its
-/// number and label. Items that are no pictures (not two dimensions each) are written as their first numbers.
+/// number, label and its name. Items that are no pictures (not two dimensions each) are written as their first numbers.
 ///
 /// # Errors
 /// Those of `out`.
@@ -73,11 +81,12 @@ pub fn write_items(
     out: &mut dyn Write,
     file: &IdxFile,
     labels: Option<&[u32]>,
+    names: Option<&ClassNames>,
     items: &[usize],
     columns: usize,
 ) -> io::Result<()> {
     let title = |item: usize| match labels.and_then(|labels| labels.get(item)) {
-        Some(label) => format!("item {item}: class {label}"),
+        Some(&label) => format!("item {item}: class {}", titled(label as usize, names)),
         None => format!("item {item}"),
     };
     let values_of = |item: usize| {

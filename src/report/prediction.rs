@@ -1,9 +1,12 @@
-//! Predictions, an item a line: text for people, CSV or JSON lines for machines.
+//! Predictions, an item a line: text for people, CSV or JSON lines for machines. Where classes have names, they stand
+//! behind the numbers, in a column or field of their own for machines.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::data::ClassNames;
 use crate::nn::loss::arg_max;
 
 /// How predictions are written.
@@ -32,18 +35,54 @@ pub enum Detail {
 #[derive(Serialize)]
 struct Line<'a> {
     item: usize,
-    class: usize,
-    probability: f32,
+    #[serde(flatten)]
+    best: Ranked<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    top: Option<Vec<Ranked>>,
+    top: Option<Vec<Ranked<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     probabilities: Option<&'a [f32]>,
 }
 
 #[derive(Serialize)]
-struct Ranked {
+struct Ranked<'a> {
     class: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
     probability: f32,
+}
+
+impl<'a> Ranked<'a> {
+    fn new(class: usize, probabilities: &[f32], names: Option<&'a ClassNames>) -> Ranked<'a> {
+        Ranked {
+            class,
+            name: names.map(|names| names.names()[class].as_str()),
+            probability: probabilities[class],
+        }
+    }
+
+    /// `7 (sneaker)`, as wide as the longest name asks for.
+    fn text(&self, names: Option<&ClassNames>) -> String {
+        match names {
+            Some(names) => format!("{:>3} {}", self.class, names.cell(self.class)),
+            None => format!("{:>3}", self.class),
+        }
+    }
+
+    /// The cells of a row.
+    fn cells(&self) -> String {
+        match self.name {
+            Some(name) => format!("{},{},{}", self.class, cell(name), self.probability),
+            None => format!("{},{}", self.class, self.probability),
+        }
+    }
+}
+
+/// `text` as a cell of CSV (RFC 4180).
+fn cell(text: &str) -> Cow<'_, str> {
+    match text.contains([',', '"']) {
+        true => Cow::Owned(format!("\"{}\"", text.replace('"', "\"\""))),
+        false => Cow::Borrowed(text),
+    }
 }
 
 /// The line above the first item, where the format has one.
@@ -55,16 +94,22 @@ pub fn write_header(
     format: Format,
     detail: Detail,
     classes: usize,
+    names: Option<&ClassNames>,
 ) -> io::Result<()> {
     if format != Format::Csv {
         return Ok(());
     }
-    write!(out, "item,class,probability")?;
+    let name = |rank: &str| match names {
+        Some(_) => format!(",name{rank}"),
+        None => String::new(),
+    };
+    write!(out, "item,class{},probability", name(""))?;
     match detail {
         Detail::Best => {}
         Detail::Top(count) => {
             for rank in 2..=count.min(classes) {
-                write!(out, ",class_{rank},probability_{rank}")?;
+                let name = name(&format!("_{rank}"));
+                write!(out, ",class_{rank}{name},probability_{rank}")?;
             }
         }
         Detail::All => {
@@ -78,7 +123,7 @@ pub fn write_header(
 
 /// One item.
 ///
-/// Shapes: `probabilities [classes]`, at least one.
+/// Shapes: `probabilities [classes]`, at least one, and as many names where there are names.
 ///
 /// # Errors
 /// Those of `out`.
@@ -88,18 +133,19 @@ pub fn write_item(
     detail: Detail,
     item: usize,
     probabilities: &[f32],
+    names: Option<&ClassNames>,
 ) -> io::Result<()> {
-    let class = arg_max(probabilities);
-    let probability = probabilities[class];
+    let best = Ranked::new(arg_max(probabilities), probabilities, names);
     let ranked = match detail {
-        Detail::Top(count) => rank(probabilities, count),
+        Detail::Top(count) => rank(probabilities, count, names),
         _ => Vec::new(),
     };
     match format {
         Format::Text => {
-            write!(out, "{item:>7}  class {class:>3}  {probability:.4}")?;
+            let text = best.text(names);
+            write!(out, "{item:>7}  class {text}  {:.4}", best.probability)?;
             for other in ranked.iter().skip(1) {
-                write!(out, "   {:>3}  {:.4}", other.class, other.probability)?;
+                write!(out, "   {}  {:.4}", other.text(names), other.probability)?;
             }
             if detail == Detail::All {
                 write!(out, "  ")?;
@@ -109,9 +155,9 @@ pub fn write_item(
             }
         }
         Format::Csv => {
-            write!(out, "{item},{class},{probability}")?;
+            write!(out, "{item},{}", best.cells())?;
             for other in ranked.iter().skip(1) {
-                write!(out, ",{},{}", other.class, other.probability)?;
+                write!(out, ",{}", other.cells())?;
             }
             if detail == Detail::All {
                 for p in probabilities {
@@ -122,8 +168,7 @@ pub fn write_item(
         Format::JsonLines => {
             let line = Line {
                 item,
-                class,
-                probability,
+                best,
                 top: matches!(detail, Detail::Top(_)).then_some(ranked),
                 probabilities: (detail == Detail::All).then_some(probabilities),
             };
@@ -134,15 +179,12 @@ pub fn write_item(
 }
 
 /// The `count` likeliest classes, likeliest first, the lower class first among equals.
-fn rank(probabilities: &[f32], count: usize) -> Vec<Ranked> {
+fn rank<'a>(probabilities: &[f32], count: usize, names: Option<&'a ClassNames>) -> Vec<Ranked<'a>> {
     let mut classes: Vec<usize> = (0..probabilities.len()).collect();
     classes.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
     let best = classes.into_iter().take(count);
-    best.map(|class| Ranked {
-        class,
-        probability: probabilities[class],
-    })
-    .collect()
+    best.map(|class| Ranked::new(class, probabilities, names))
+        .collect()
 }
 
 #[cfg(test)]
@@ -150,10 +192,35 @@ mod tests {
     use super::*;
 
     fn lines(format: Format, detail: Detail) -> String {
+        lines_with(None, format, detail)
+    }
+
+    fn lines_with(names: Option<&ClassNames>, format: Format, detail: Detail) -> String {
         let mut out = Vec::new();
-        write_header(&mut out, format, detail, 3).expect("memory takes it");
-        write_item(&mut out, format, detail, 7, &[0.25, 0.5, 0.25]).expect("memory takes it");
+        write_header(&mut out, format, detail, 3, names).expect("memory takes it");
+        let row = [0.25, 0.5, 0.25];
+        write_item(&mut out, format, detail, 7, &row, names).expect("memory takes it");
         String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn names_stand_behind_their_classes() {
+        let names = ["cat", "dog, or \"hound\"", "猫"].map(str::to_owned);
+        let names = ClassNames::new("names", names.into()).expect("names");
+        let lines = |format, detail| lines_with(Some(&names), format, detail);
+        assert_eq!(
+            lines(Format::Text, Detail::Top(2)),
+            "      7  class   1 (dog, or \"hound\")  0.5000     0 (cat)              0.2500\n"
+        );
+        assert_eq!(
+            lines(Format::Csv, Detail::Top(2)),
+            "item,class,name,probability,class_2,name_2,probability_2\n\
+             7,1,\"dog, or \"\"hound\"\"\",0.5,0,cat,0.25\n"
+        );
+        assert_eq!(
+            lines(Format::JsonLines, Detail::Best),
+            "{\"item\":7,\"class\":1,\"name\":\"dog, or \\\"hound\\\"\",\"probability\":0.5}\n"
+        );
     }
 
     #[test]

@@ -267,6 +267,7 @@ mod tests {
                         image_bytes: 3,
                         images: "a".to_owned(),
                         labels: "b".to_owned(),
+                        class_names: None,
                     },
                     validation: None,
                     test: None,

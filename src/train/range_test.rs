@@ -16,7 +16,6 @@ use crate::config::TrainConfig;
 use crate::data::Splits;
 use crate::data::loader::Order;
 use crate::error::{Error, Refusal, Result};
-use crate::nn::init::initial_parameters;
 use crate::schedule::{Schedule, ScheduleName};
 
 /// Steps from the lowest learning rate to the highest.
@@ -63,7 +62,7 @@ pub fn range_test(
     let preprocessing = preprocessing_for(config, train, from, workers)?;
     let parameters = match from {
         Some(state) => state.parameters.clone(),
-        None => initial_parameters(&spec, config.init, config.bias_init, config.seed),
+        None => config.start().parameters(&spec, config.seed),
     };
     let batch_size = config.batch_size.min(train.items());
     let default = config.optimizer.optimizer.default_learning_rate();

@@ -18,7 +18,6 @@ use crate::data::fingerprint::hexadecimal;
 use crate::error::{Error, Refusal, Result};
 use crate::model::Model;
 use crate::nn::Spec;
-use crate::nn::init::initial_parameters;
 use crate::optim::AVERAGE;
 use crate::tensors::little_endian;
 
@@ -77,7 +76,7 @@ pub struct Origin {
 impl State {
     /// The start of a run that draws its weights.
     pub fn start(spec: &Spec, config: &TrainConfig) -> State {
-        let parameters = initial_parameters(spec, config.init, config.bias_init, config.seed);
+        let parameters = config.start().parameters(spec, config.seed);
         State::of_parameters(config, parameters, None)
     }
 

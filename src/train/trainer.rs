@@ -326,6 +326,7 @@ impl Run<'_> {
                 spec,
                 scaling: self.stepper.preprocessing().scaling,
                 parameters,
+                class_names: self.data.train.class_names().cloned(),
                 provenance: Some(provenance),
             },
             epochs: self.epochs,

@@ -58,6 +58,37 @@ fn rejects_regularisation_outside_its_ranges() {
 }
 
 #[test]
+fn rejects_ranges_of_a_uniform_init_that_are_none_and_those_of_another_init() {
+    let most = "expected a number above 0, to 1e38";
+    refuses_early(&[
+        (
+            "--init uniform --init-range 0",
+            &format!("--init-range: 0, {most}"),
+        ),
+        (
+            "--init uniform --init-range -0.1",
+            &format!("--init-range: -0.1, {most}"),
+        ),
+        (
+            "--init uniform --init-range nan",
+            &format!("--init-range: NaN, {most}"),
+        ),
+        (
+            "--init uniform --init-range inf",
+            &format!("--init-range: inf, {most}"),
+        ),
+        (
+            "--init he --init-range 0.1",
+            "--init-range: given with --init he, expected --init uniform, which alone has a range",
+        ),
+        (
+            "--init-range 0.1",
+            "--init-range: given with --init auto, expected --init uniform, which alone has a range",
+        ),
+    ]);
+}
+
+#[test]
 fn rejects_counts_out_of_range() {
     refuses_early(&[
         (
@@ -154,17 +185,20 @@ fn rejects_numbers_of_classes_that_are_none() {
 fn rejects_names_that_stand_for_nothing_and_lists_those_that_do() {
     let desk = Desk::empty();
     for (flag, names) in [
-        ("activation", "sigmoid, tanh, relu, leaky-relu, identity"),
+        (
+            "activation",
+            "sigmoid, tanh, scaled-tanh, softsign, relu, leaky-relu, elu, gelu, silu, mish, softplus, identity",
+        ),
         (
             "init",
-            "auto, zero, normal, xavier, xavier-uniform, he, he-uniform",
+            "auto, zero, normal, uniform, lecun, lecun-uniform, xavier, xavier-uniform, he, he-uniform, orthogonal",
         ),
         ("scale", "unit, standard, none, model"),
         ("engine", "auto, openblas, native, portable"),
         ("format", "text, json"),
     ] {
-        let line = format!("train --data nowhere --{flag} softplus");
-        let value = format!("invalid value 'softplus' for '--{flag} <");
+        let line = format!("train --data nowhere --{flag} swish");
+        let value = format!("invalid value 'swish' for '--{flag} <");
         desk.refuses_in_parts(
             &line,
             2,
@@ -188,6 +222,7 @@ fn rejects_numbers_that_are_text() {
         "seed",
         "threads",
         "bias-init",
+        "init-range",
         "classes",
     ] {
         let line = format!("train --data nowhere --{flag} fast");

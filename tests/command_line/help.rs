@@ -45,6 +45,7 @@ fn every_command_has_a_help() {
             "bench",
             "data",
             "data fetch",
+            "data convert",
             "data digits",
             "data inspect",
             "doctor"

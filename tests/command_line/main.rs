@@ -8,6 +8,8 @@ mod bad_archives;
 mod bad_files;
 mod bad_models;
 mod bad_settings;
+mod class_names;
+mod convert;
 mod data_sets;
 mod desk;
 mod engines;

@@ -1,6 +1,8 @@
 //! Networks by their flags: hidden layers, activations, initial weights and biases, and the warning where units
 //! of a layer never come to differ.
 
+use perceptor::nn::{Activation, Init};
+
 use crate::desk::Desk;
 use crate::idx_set::EasySet;
 use crate::model_file::{metadata, tensor, tensors};
@@ -44,7 +46,7 @@ fn a_network_without_hidden_layers_learns() {
 #[test]
 fn every_activation_learns() {
     let desk = Desk::with(&EasySet::default());
-    for activation in ["sigmoid", "tanh", "relu", "leaky-relu", "identity"] {
+    for activation in Activation::ALL.map(Activation::name) {
         let flags = format!("--hidden 20,20 --epochs 40 --activation {activation}");
         let accuracy = accuracy_of(&desk, &flags);
         assert!(accuracy >= 0.95, "{activation}: {accuracy}");
@@ -55,19 +57,21 @@ fn every_activation_learns() {
 fn every_init_but_zero_learns_from_a_start_of_its_own() {
     let desk = Desk::with(&EasySet::default());
     let mut starts = Vec::new();
-    for init in ["normal", "xavier", "xavier-uniform", "he", "he-uniform"] {
+    let inits = Init::ALL.into_iter().filter(|&init| init != Init::Zero);
+    for init in inits.map(Init::name) {
         let accuracy = accuracy_of(&desk, &format!("--hidden 20 --epochs 30 --init {init}"));
         assert!(accuracy >= 0.95, "{init}: {accuracy}");
         let start = desk.model_of(&format!("{FROZEN} --init {init}"));
         starts.push(tensor(&start, "layers.0.weight"));
     }
-    for (index, start) in starts.iter().enumerate() {
-        assert!(!starts[..index].contains(start));
+    // Auto is one of the others.
+    for (index, start) in starts.iter().enumerate().skip(1) {
+        assert!(!starts[1..index].contains(start));
     }
 }
 
 #[test]
-fn auto_is_he_before_relus_and_xavier_elsewhere() {
+fn auto_is_he_before_the_relu_family_lecun_before_scaled_tanh_and_xavier_elsewhere() {
     let desk = Desk::with(&EasySet::default());
     let start = |activation: &str, init: &str| {
         let flags = format!("{FROZEN} --activation {activation} --init {init}");
@@ -79,6 +83,13 @@ fn auto_is_he_before_relus_and_xavier_elsewhere() {
         ("identity", "xavier"),
         ("relu", "he"),
         ("leaky-relu", "he"),
+        ("elu", "he"),
+        ("gelu", "he"),
+        ("silu", "he"),
+        ("mish", "he"),
+        ("softplus", "he"),
+        ("scaled-tanh", "lecun"),
+        ("softsign", "xavier"),
     ] {
         assert_eq!(
             start(activation, "auto"),
@@ -87,6 +98,17 @@ fn auto_is_he_before_relus_and_xavier_elsewhere() {
         );
     }
     assert_ne!(start("relu", "he"), start("relu", "xavier"));
+}
+
+#[test]
+fn a_uniform_init_keeps_to_its_range() {
+    let desk = Desk::with(&EasySet::default());
+    for (flags, range) in [("", 0.05), ("--init-range 0.7", 0.7)] {
+        let model = desk.model_of(&format!("{FROZEN} --hidden 50 --init uniform {flags}"));
+        let weight = tensor(&model, "layers.0.weight");
+        let largest = weight.iter().fold(0.0f32, |most, w| most.max(w.abs()));
+        assert!(largest <= range && largest > 0.95 * range, "{largest}");
+    }
 }
 
 #[test]

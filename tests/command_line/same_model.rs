@@ -1,6 +1,8 @@
 //! The same command gives the same model file, byte for byte, on any number of threads: the first law of the
 //! design. Another seed, or anything else that decides what is computed, gives another one.
 
+use perceptor::nn::Activation;
+
 use crate::desk::Desk;
 use crate::idx_set::EasySet;
 
@@ -44,7 +46,7 @@ fn any_thread_count_gives_the_same_model_for_any_network() {
 
 #[test]
 fn any_thread_count_gives_the_same_model_for_any_activation() {
-    for activation in ["sigmoid", "tanh", "relu", "leaky-relu", "identity"] {
+    for activation in Activation::ALL.map(Activation::name) {
         let flags = format!("--hidden 24,12 --activation {activation} --batch-size 70 --lr 0.01");
         assert_threads_change_nothing(&EasySet::noisy(), &flags);
     }

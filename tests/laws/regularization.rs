@@ -58,7 +58,7 @@ fn inputs_of(options: Options, x: &[f64], row: usize) -> Vec<f64> {
     let mask = mask(options.input_dropout, x.len(), 0, row);
     let rows = x.iter().zip(bits).zip(mask);
     rows.map(|((x, bits), m)| {
-        (x + f64::from(options.input_noise) * f64::from(kernels::normal(bits))) * m
+        (x + f64::from(options.input_noise) * f64::from(kernels::normal_deviate(bits))) * m
     })
     .collect()
 }

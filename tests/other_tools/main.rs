@@ -5,6 +5,7 @@
 //! generated digits elsewhere. `models` trains what the others read; a file a tool.
 
 mod c;
+mod convert;
 #[path = "../mnist/mod.rs"]
 mod mnist;
 mod models;

@@ -55,6 +55,13 @@ impl Models {
             ("tanh", "48,24", 0.01),
             ("relu", "48,24", 0.01),
             ("leaky-relu", "48,24", 0.01),
+            ("scaled-tanh", "48,24", 0.01),
+            ("softsign", "48,24", 0.01),
+            ("elu", "48,24", 0.01),
+            ("gelu", "48,24", 0.01),
+            ("silu", "48,24", 0.01),
+            ("mish", "48,24", 0.01),
+            ("softplus", "48,24", 0.01),
             ("identity", "48,24", 0.005),
             // Softmax regression, whose activation there is nowhere to see.
             ("relu", "none", 0.005),

@@ -1,5 +1,5 @@
 """Prints class and probabilities of each item: NPZ IMAGES."""
-import sys
+import math, sys
 import numpy as np
 
 model = np.load(sys.argv[1])  # allow_pickle is off by default: nothing here needs it
@@ -9,11 +9,19 @@ assert sorted(model) == sorted(
     + ["scaling.offset", "scaling.factor", "activation"]
 )
 assert all(model[name].dtype == np.float32 for name in model if name != "activation")
+erf = np.vectorize(math.erf, otypes=[np.float32])
 activate = {
     "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
     "tanh": np.tanh,
     "relu": lambda z: np.maximum(z, 0),
     "leaky-relu": lambda z: np.where(z < 0, np.float32(0.01) * z, z),
+    "scaled-tanh": lambda z: 1.7159 * np.tanh(2 / 3 * z),
+    "softsign": lambda z: z / (1 + np.abs(z)),
+    "elu": lambda z: np.where(z < 0, np.expm1(np.minimum(z, 0)), z),
+    "gelu": lambda z: z * (1 + erf(z / 2**0.5)) / 2,
+    "silu": lambda z: z / (1 + np.exp(-z)),
+    "mish": lambda z: z * np.tanh(np.logaddexp(z, 0)),
+    "softplus": lambda z: np.logaddexp(z, 0),
     "identity": lambda z: z,
 }[str(model["activation"])]
 items = np.fromfile(sys.argv[2], np.uint8, offset=16).reshape(-1, model["layers.0.weight"].shape[0])

@@ -5,6 +5,8 @@ import torch
 from safetensors import numpy, safe_open
 from torch import nn
 
+class ScaledTanh(nn.Module): forward = lambda self, z: 1.7159 * torch.tanh(2 / 3 * z)
+
 with safe_open(sys.argv[1], "numpy") as file:
     about = json.loads(file.metadata()["perceptor"])
 activation = {
@@ -12,6 +14,13 @@ activation = {
     "tanh": nn.Tanh,
     "relu": nn.ReLU,
     "leaky-relu": lambda: nn.LeakyReLU(0.01),
+    "scaled-tanh": ScaledTanh,
+    "softsign": nn.Softsign,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "mish": nn.Mish,
+    "softplus": nn.Softplus,
     "identity": nn.Identity,
 }[about["activation"]]
 modules = []

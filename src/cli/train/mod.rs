@@ -62,9 +62,18 @@ pub struct TrainArgs {
     /// Activation of the hidden layers
     #[arg(long, help_heading = "Network", default_value = Activation::default().name(), value_parser = named(Activation::ALL, Activation::name))]
     activation: Activation,
-    /// Initial weights; auto is he before relu and leaky-relu, and xavier elsewhere
+    /// Initial weights; auto is he before relu and its relatives from leaky-relu to softplus, lecun
+    /// before scaled-tanh, and xavier elsewhere
     #[arg(long, help_heading = "Network", default_value = Init::default().name(), value_parser = named(Init::ALL, Init::name))]
     init: Init,
+    /// Weights of --init uniform are between -X and X [default: 0.05]
+    #[arg(
+        long,
+        value_name = "X",
+        help_heading = "Network",
+        allow_negative_numbers = true
+    )]
+    init_range: Option<f32>,
     /// Initial value of every bias
     #[arg(long, value_name = "X", help_heading = "Network", default_value_t = TrainConfig::default().bias_init, allow_negative_numbers = true)]
     bias_init: f32,

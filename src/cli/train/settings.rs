@@ -57,6 +57,7 @@ impl TrainArgs {
             "hidden": train.hidden => self.hidden.0.clone();
             "activation": train.activation => self.activation;
             "init": train.init => self.init;
+            "init_range": train.init_range => self.init_range;
             "bias_init": train.bias_init => self.bias_init;
             "freeze": train.freeze => self.freeze.clone();
             "epochs": train.epochs => self.epochs;

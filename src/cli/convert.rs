@@ -1,0 +1,347 @@
+//! `perceptor data convert`.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use perceptor::data::ClassNames;
+use perceptor::data::convert::{
+    ArrayOptions, Background, Color, Converted, LabelFile, Labels, PictureOptions, Progress,
+    Request, TableOptions, TestPart, convert,
+};
+use perceptor::data::idx::ElementType;
+use perceptor::report::number::{grouped, seconds};
+
+use super::source::{program, shell_word};
+use super::{Failure, named};
+
+const EXAMPLES: &str = "\
+Examples:
+  perceptor data convert iris.csv --labels species --test-part 0.2 --out iris
+  perceptor data convert mnist_train.csv --labels 1 --test mnist_test.csv --shape 28x28 --out set
+  perceptor data convert mnist.npz --out set           x_train, y_train, x_test, y_test
+  perceptor data convert x.npy --labels y.npy --out set
+  perceptor data convert pictures --out set            pictures/cat/1.png, pictures/dog/1.png, …
+  perceptor data convert houses.csv --targets price,rent --out houses
+  perceptor data convert films.csv --labels drama,crime,war --drop title --out films
+  perceptor data convert new.csv --labels none --out new    items to predict";
+
+/// Make IDX files of CSV, NPY or NPZ, or of a folder of PNG files, as large as they may be
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES)]
+pub struct ConvertArgs {
+    /// A CSV file (or .csv.gz), an NPY or NPZ file, or a folder with a sub-folder of PNG files for each
+    /// class; which one is found out by itself
+    #[arg(value_name = "PATH")]
+    source: PathBuf,
+    /// Folder for the data set
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Replace the data set that is there
+    #[arg(long)]
+    force: bool,
+    /// Show no progress
+    #[arg(long, short)]
+    quiet: bool,
+
+    /// What has the labels. CSV: a column by its name or number (-1 is the last), or several of 0 and 1;
+    /// NPY: a file; NPZ: an array; none for items without labels. Classes count numbers by their value,
+    /// names in the order of text
+    /// [default: what is called label, class, target or y; the sub-folders of PNG files]
+    #[arg(
+        long,
+        value_name = "COLUMN|FILE|ARRAY|none",
+        help_heading = "Labels",
+        allow_negative_numbers = true,
+        verbatim_doc_comment
+    )]
+    labels: Option<String>,
+    /// What has the numbers that a regression is to predict, in the place of labels: columns, a file or
+    /// an array
+    #[arg(
+        long,
+        value_name = "COLUMN,...|FILE|ARRAY",
+        help_heading = "Labels",
+        conflicts_with = "labels",
+        allow_negative_numbers = true
+    )]
+    targets: Option<String>,
+    /// The classes in their order: names joined by commas, or a file with one a line
+    #[arg(long, value_name = "NAME,...|FILE", help_heading = "Labels")]
+    class_names: Option<String>,
+    /// Keep columns of 0 and 1 as several labels an item, even where each item has exactly one
+    #[arg(long, help_heading = "Labels", conflicts_with = "targets")]
+    multilabel: bool,
+
+    /// Test items in the same format: a file or a folder
+    #[arg(long, value_name = "PATH", help_heading = "Test half")]
+    test: Option<PathBuf>,
+    /// What has the labels of the test items: an NPY file, or an array of an NPZ file
+    #[arg(long, value_name = "FILE|ARRAY", help_heading = "Test half")]
+    test_labels: Option<String>,
+    /// Draw this share of the items as the test half, of every class alike
+    #[arg(
+        long,
+        value_name = "SHARE",
+        help_heading = "Test half",
+        conflicts_with = "test",
+        allow_negative_numbers = true
+    )]
+    test_part: Option<f64>,
+    /// Seed of that draw
+    #[arg(
+        long,
+        value_name = "N",
+        help_heading = "Test half",
+        default_value_t = 1
+    )]
+    seed: u64,
+
+    /// Type of the elements [default: u8 where all are whole numbers from 0 to 255, else f32]
+    #[arg(long = "type", value_name = "TYPE", help_heading = "Items", value_parser = named(ElementType::ALL, ElementType::name))]
+    element: Option<ElementType>,
+    /// Sizes of an item, as 28x28 [default: those it comes with; a row of a CSV file is flat]
+    #[arg(long, value_name = "HxW", help_heading = "Items", value_parser = parse_shape)]
+    shape: Option<Shape>,
+    /// CSV: columns to leave out, by name or number
+    #[arg(
+        long,
+        value_name = "COLUMN,...",
+        help_heading = "Items",
+        allow_negative_numbers = true
+    )]
+    drop: Option<String>,
+    /// CSV: what stands between cells: a character, or tab, space [default: found out]
+    #[arg(long, value_name = "CHARACTER", help_heading = "Items", value_parser = parse_delimiter)]
+    delimiter: Option<u8>,
+    /// CSV: whether the first row has the names of the columns [default: found out]
+    #[arg(long, value_name = "yes|no", help_heading = "Items", value_parser = parse_yes_or_no)]
+    header: Option<bool>,
+    /// NPZ: the array that has the items [default: x_train, x, images, train_images, data or arr_0]
+    #[arg(long, value_name = "ARRAY", help_heading = "Items")]
+    images: Option<String>,
+    /// NPZ: the array that has the test items [default: x_test or test_images, where there is one]
+    #[arg(long, value_name = "ARRAY", help_heading = "Items")]
+    test_images: Option<String>,
+    /// PNG: what becomes of colours: one grey element a pixel, or three [default: as the first picture]
+    #[arg(long, help_heading = "Items", value_parser = named(Color::ALL, Color::name))]
+    color: Option<Color>,
+    /// PNG: what transparent pixels are laid over [default: white]
+    #[arg(long, help_heading = "Items", value_parser = named(Background::ALL, Background::name))]
+    background: Option<Background>,
+}
+
+/// The sizes of one item, as one value of one flag.
+#[derive(Debug, Clone)]
+struct Shape(Vec<usize>);
+
+fn parse_shape(text: &str) -> Result<Shape, String> {
+    let sizes = text
+        .split(['x', '×', ','])
+        .map(|size| size.trim().parse().ok());
+    let sizes: Option<Vec<usize>> = sizes.collect();
+    let sizes = sizes.filter(|sizes| (1..=3).contains(&sizes.len()) && !sizes.contains(&0));
+    // Their product is held against the elements that there are.
+    let sizes = sizes.filter(|sizes| {
+        sizes
+            .iter()
+            .try_fold(1usize, |all, &size| all.checked_mul(size))
+            .is_some()
+    });
+    sizes
+        .map(Shape)
+        .ok_or_else(|| "expected one to three sizes joined by x, as 28x28".to_owned())
+}
+
+fn parse_delimiter(text: &str) -> Result<u8, String> {
+    match text {
+        "tab" | "\\t" => return Ok(b'\t'),
+        "space" => return Ok(b' '),
+        _ => {}
+    }
+    match text.as_bytes() {
+        &[character] if character.is_ascii() && !b"\"\r\n\0".contains(&character) => Ok(character),
+        _ => Err(
+            "expected one ASCII character that is no quote and no end of a line, or tab, space"
+                .to_owned(),
+        ),
+    }
+}
+
+fn parse_yes_or_no(text: &str) -> Result<bool, String> {
+    match text {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err("expected yes or no".to_owned()),
+    }
+}
+
+impl ConvertArgs {
+    pub fn run(&self) -> Result<(), Failure> {
+        let start = Instant::now();
+        let request = self.request()?;
+        let bar = Bar::new(self.quiet);
+        let converted = convert(&request, &mut |progress| bar.show(&progress));
+        bar.finish();
+        let took = start.elapsed().as_secs_f64();
+        self.tell(&mut io::stdout().lock(), &converted?, took)?;
+        Ok(())
+    }
+
+    fn request(&self) -> perceptor::Result<Request> {
+        let class_names = self
+            .class_names
+            .as_ref()
+            .map(|given| match given.contains(',') {
+                true => {
+                    let names = given.split(',').map(|name| name.trim().to_owned());
+                    ClassNames::new("--class-names", names.collect())
+                }
+                false => ClassNames::read(Path::new(given)),
+            });
+        Ok(Request {
+            source: self.source.clone(),
+            out: self.out.clone(),
+            force: self.force,
+            labels: match (&self.labels, &self.targets) {
+                (Some(none), _) if none == "none" => Labels::Nothing,
+                (Some(labels), _) => Labels::Named(labels.clone()),
+                (None, Some(targets)) => Labels::Targets(targets.clone()),
+                (None, None) => Labels::Usual,
+            },
+            multilabel: self.multilabel,
+            class_names: class_names.transpose()?,
+            test: self.test.clone(),
+            test_part: self.test_part.map(|share| TestPart {
+                share,
+                seed: self.seed,
+            }),
+            element: self.element,
+            item_shape: self.shape.clone().map(|Shape(sizes)| sizes),
+            table: TableOptions {
+                header: self.header,
+                delimiter: self.delimiter,
+                drop: self.drop.clone(),
+            },
+            arrays: ArrayOptions {
+                images: self.images.clone(),
+                test_images: self.test_images.clone(),
+                test_labels: self.test_labels.clone(),
+            },
+            pictures: PictureOptions {
+                color: self.color,
+                background: self.background,
+            },
+        })
+    }
+
+    /// Says what was written and what to type next.
+    fn tell(&self, out: &mut dyn Write, converted: &Converted, took: f64) -> io::Result<()> {
+        let sizes: Vec<String> = converted.item_shape.iter().map(usize::to_string).collect();
+        let items = match (converted.labels, converted.test) {
+            (LabelFile::None, _) => format!("{} items", grouped(converted.train)),
+            (_, None) => format!("{} training items", grouped(converted.train)),
+            (_, Some(test)) => {
+                format!(
+                    "{} training and {} test items",
+                    grouped(converted.train),
+                    grouped(test)
+                )
+            }
+        };
+        let labels = match converted.labels {
+            LabelFile::None => "no labels".to_owned(),
+            LabelFile::Classes(classes) => format!("{classes} classes"),
+            LabelFile::Multilabel(classes) => format!("any of {classes} classes an item"),
+            LabelFile::Targets(1) => "1 target an item".to_owned(),
+            LabelFile::Targets(outputs) => format!("{outputs} targets an item"),
+        };
+        writeln!(
+            out,
+            "{}: {items} of {} {}, {labels}, after {}",
+            self.out.display(),
+            sizes.join("×"),
+            converted.element.name(),
+            seconds(took),
+        )?;
+        writeln!(out, "from     {}", converted.source)?;
+        if let Some(names) = &converted.class_names {
+            writeln!(out, "classes  {}", listed(names))?;
+        }
+        let files = converted.files.iter().filter_map(|path| path.file_name());
+        let files: Vec<String> = files
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect();
+        writeln!(out, "files    {}", files.join(", "))?;
+        let (program, folder) = (program(), shell_word(&self.out));
+        match (converted.labels, converted.files.first()) {
+            (LabelFile::None, Some(images)) => {
+                writeln!(
+                    out,
+                    "next     {program} predict MODEL {}",
+                    shell_word(images)
+                )
+            }
+            (labels, _) => {
+                let task = match labels {
+                    LabelFile::Multilabel(_) => " --task multilabel",
+                    LabelFile::Targets(_) => " --task regression",
+                    LabelFile::None | LabelFile::Classes(_) => "",
+                };
+                writeln!(out, "next     {program} train --data {folder}{task}")
+            }
+        }
+    }
+}
+
+/// `0 cat, 1 dog`, and how many more.
+fn listed(names: &ClassNames) -> String {
+    const SHOWN: usize = 10;
+    let first = names.names().iter().take(SHOWN).enumerate();
+    let first: Vec<String> = first
+        .map(|(class, name)| format!("{class} {name}"))
+        .collect();
+    match names.names().len().saturating_sub(SHOWN) {
+        0 => first.join(", "),
+        more => format!("{} and {} more", first.join(", "), grouped(more)),
+    }
+}
+
+/// The progress on stderr, where that is a terminal.
+struct Bar(ProgressBar);
+
+impl Bar {
+    fn new(quiet: bool) -> Bar {
+        let target = match quiet {
+            true => ProgressDrawTarget::hidden(),
+            false => ProgressDrawTarget::stderr_with_hz(10),
+        };
+        let style =
+            ProgressStyle::with_template("{prefix} {bar:12} {percent} %, {eta} left  {msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_bar())
+                .progress_chars("━╸─");
+        Bar(ProgressBar::with_draw_target(None, target).with_style(style))
+    }
+
+    fn show(&self, progress: &Progress) {
+        let prefix = if progress.writing {
+            "writing"
+        } else {
+            "looking"
+        };
+        if self.0.prefix() != prefix {
+            self.0.set_prefix(prefix);
+            self.0.reset();
+        }
+        self.0.set_message(progress.path.display().to_string());
+        self.0.set_length(progress.of);
+        self.0.set_position(progress.done);
+    }
+
+    /// Takes the bar away.
+    fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}

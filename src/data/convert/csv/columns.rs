@@ -1,0 +1,233 @@
+//! The columns of a table: what they are called, and which one is meant by a word.
+
+use std::path::Path;
+
+use crate::error::{Error, Refusal, Result};
+
+/// Names that the column of labels usually has, in lower case.
+const LABELS: [&str; 5] = ["label", "labels", "class", "target", "y"];
+
+/// Columns, counted from 0 here and from 1 by people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Columns {
+    count: usize,
+    /// What the header calls them; none without one.
+    names: Option<Vec<String>>,
+}
+
+impl Columns {
+    /// So many columns, with the cells of the header where there is one.
+    pub fn new(count: usize, header: Option<Vec<&[u8]>>) -> Columns {
+        let plain = |c: char| {
+            if c.is_control() {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            }
+        };
+        let name = |cell: &[u8]| {
+            String::from_utf8_lossy(cell)
+                .trim()
+                .chars()
+                .map(plain)
+                .collect()
+        };
+        Columns {
+            count,
+            names: header.map(|cells| cells.into_iter().map(name).collect()),
+        }
+    }
+
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    pub fn has_names(&self) -> bool {
+        self.names.is_some()
+    }
+
+    /// What the header calls a column, if anything.
+    pub fn name(&self, column: usize) -> Option<String> {
+        let name = self.names.as_ref()?.get(column)?;
+        (!name.is_empty()).then(|| name.clone())
+    }
+
+    /// `column 3 (petal_length)`.
+    pub fn title(&self, column: usize) -> String {
+        match self.name(column) {
+            Some(name) => format!("column {} ({})", column + 1, cut(&name)),
+            None => format!("column {}", column + 1),
+        }
+    }
+
+    /// What one would type for a column.
+    pub fn word(&self, column: usize) -> String {
+        let plain = |name: &String| {
+            name.chars()
+                .all(|c| c.is_alphanumeric() || "_-.".contains(c))
+        };
+        let name = self.name(column).filter(plain);
+        name.unwrap_or_else(|| (column + 1).to_string())
+    }
+
+    /// The column of that name, or of that number: from 1, or from -1 at the end.
+    pub fn find(&self, flag: &str, word: &str) -> Result<usize> {
+        let word = word.trim();
+        let names = self.names.iter().flatten().enumerate();
+        let mut named = names.filter(|(_, name)| *name == word).map(|(at, _)| at);
+        match (named.next(), named.next()) {
+            (Some(first), Some(second)) => {
+                let found = format!("{word}, columns {} and {}", first + 1, second + 1);
+                return Err(self.refuse(flag, found, "one of them, by its number"));
+            }
+            (Some(at), None) => return Ok(at),
+            (None, _) => {}
+        }
+        let number = word.parse::<i64>().ok();
+        let at = number.and_then(|number| match number {
+            1.. => usize::try_from(number - 1).ok(),
+            0 => None,
+            _ => self
+                .count
+                .checked_sub(usize::try_from(number.unsigned_abs()).ok()?),
+        });
+        at.filter(|&at| at < self.count).ok_or_else(|| {
+            let expected = format!("a column: {}", self.summary());
+            self.refuse(flag, word.to_owned(), &expected)
+        })
+    }
+
+    /// The columns that `words` name, joined by commas; none twice.
+    pub fn find_all(&self, flag: &str, words: &str) -> Result<Vec<usize>> {
+        // A name may have a comma in it.
+        if let Some(at) = self.names.iter().flatten().position(|name| name == words) {
+            return Ok(vec![at]);
+        }
+        let mut found = Vec::new();
+        for word in words.split(',') {
+            let at = self.find(flag, word)?;
+            if found.contains(&at) {
+                return Err(self.refuse(flag, format!("{} twice", self.title(at)), "once"));
+            }
+            found.push(at);
+        }
+        Ok(found)
+    }
+
+    /// The column that has the labels by its name.
+    pub fn usual_labels(&self, path: &Path) -> Result<usize> {
+        let usual = |name: &str| LABELS.contains(&name.to_lowercase().as_str());
+        let names = self.names.iter().flatten().enumerate();
+        let mut columns = names.filter(|(_, name)| usual(name)).map(|(at, _)| at);
+        match (columns.next(), columns.next()) {
+            (Some(at), None) => Ok(at),
+            _ => Err(Error::Config(
+                Refusal::new(
+                    "--labels",
+                    "not given",
+                    "the column that has the labels, by its name or number, or none",
+                )
+                .hint(format!("{} has {}", path.display(), self.summary())),
+            )),
+        }
+    }
+
+    /// The columns, as many as a line holds.
+    fn summary(&self) -> String {
+        const SHOWN: usize = 8;
+        let Some(names) = &self.names else {
+            return format!("1 to {} (no header)", self.count);
+        };
+        let of = |at: usize| format!("{} ({})", at + 1, cut(&names[at]));
+        match self.count {
+            0..=SHOWN => (0..self.count).map(of).collect::<Vec<_>>().join(", "),
+            count => format!("{}, {}, {}, …, {}", of(0), of(1), of(2), of(count - 1)),
+        }
+    }
+
+    fn refuse(&self, flag: &str, found: String, expected: &str) -> Error {
+        Error::Config(Refusal::new(flag, found, expected))
+    }
+}
+
+/// A name for a message.
+fn cut(name: &str) -> String {
+    const MOST: usize = 40;
+    match name.char_indices().nth(MOST) {
+        None => name.to_owned(),
+        Some((at, _)) => format!("{}…", &name[..at]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns(names: &[&str]) -> Columns {
+        Columns::new(
+            names.len(),
+            Some(names.iter().map(|name| name.as_bytes()).collect()),
+        )
+    }
+
+    #[test]
+    fn a_word_is_a_name_first_and_then_a_number() {
+        let named = columns(&["a", "3", "c, d"]);
+        for (word, at) in [("a", 0), ("3", 1), ("1", 0), ("-1", 2), ("c, d", 2)] {
+            assert_eq!(
+                named.find("--labels", word).expect("a column"),
+                at,
+                "{word}"
+            );
+        }
+        assert_eq!(named.find_all("--drop", "c, d").expect("a column"), [2]);
+        assert_eq!(named.find_all("--drop", "a,-1").expect("columns"), [0, 2]);
+        for word in ["0", "4", "-4", "b", "", "1.5", "9223372036854775808"] {
+            let message = named
+                .find("--labels", word)
+                .expect_err("a refusal")
+                .to_string();
+            assert!(
+                message.ends_with("a column: 1 (a), 2 (3), 3 (c, d)"),
+                "{message}"
+            );
+        }
+        let unnamed = Columns::new(785, None);
+        assert_eq!(unnamed.find("--labels", "-785").expect("a column"), 0);
+        let message = unnamed
+            .find("--labels", "label")
+            .expect_err("a refusal")
+            .to_string();
+        assert_eq!(
+            message,
+            "--labels: label, expected a column: 1 to 785 (no header)"
+        );
+    }
+
+    #[test]
+    fn what_is_there_twice_is_asked_for_by_its_number() {
+        let named = columns(&["a", "b", "a"]);
+        let message = named
+            .find("--drop", "a")
+            .expect_err("a refusal")
+            .to_string();
+        assert_eq!(
+            message,
+            "--drop: a, columns 1 and 3, expected one of them, by its number"
+        );
+        let message = named
+            .find_all("--drop", "b,2")
+            .expect_err("a refusal")
+            .to_string();
+        assert_eq!(message, "--drop: column 2 (b) twice, expected once");
+    }
+
+    #[test]
+    fn the_usual_column_of_labels_is_the_only_one_of_such_a_name() {
+        let at = |names: &[&str]| columns(names).usual_labels(Path::new("t.csv")).ok();
+        assert_eq!(at(&["x", "Label"]), Some(1));
+        assert_eq!(at(&["target", "x"]), Some(0));
+        assert_eq!(at(&["target", "x", "class"]), None);
+        assert_eq!(at(&["x", "z"]), None);
+    }
+}

@@ -1,0 +1,158 @@
+//! The names of classes: from `classes.txt` in the folder of the data into the model, and out of every command.
+
+use crate::desk::Desk;
+use crate::idx_set::EasySet;
+
+const NAMES: &[u8] = b"cat\ndog\nhen, or \"hens\"\nowl\n";
+
+/// A set of four classes with names, and a model of it in `model/`.
+fn desk() -> Desk {
+    let desk = Desk::with(&EasySet::default());
+    desk.put("set/classes.txt", NAMES);
+    desk.run("train --data set --epochs 20 --hidden 8 --out model --quiet")
+        .done();
+    desk
+}
+
+const PREDICT: &str = "predict model/model.safetensors set/t10k-images-idx3-ubyte --limit 3";
+
+#[test]
+fn predict_tells_them_in_every_format() {
+    let desk = desk();
+    let run = desk.run(PREDICT);
+    assert!(
+        run.done().stdout.contains("class   2 (hen, or \"hens\")  "),
+        "{run:#?}"
+    );
+    let run = desk.run(&format!("{PREDICT} --format csv --top 2"));
+    let lines: Vec<&str> = run.done().stdout.lines().collect();
+    assert_eq!(
+        lines[0],
+        "item,class,name,probability,class_2,name_2,probability_2"
+    );
+    assert!(lines[1].starts_with("0,0,cat,"), "{run:#?}");
+    assert!(
+        lines[3].starts_with("2,2,\"hen, or \"\"hens\"\"\","),
+        "{run:#?}"
+    );
+    let run = desk.run(&format!("{PREDICT} --format json --top 1"));
+    assert!(
+        run.done()
+            .stdout
+            .starts_with("{\"item\":0,\"class\":0,\"name\":\"cat\",\"probability\":"),
+        "{run:#?}"
+    );
+}
+
+#[test]
+fn eval_and_inspect_tell_them() {
+    let desk = desk();
+    let run = desk.run("eval model/model.safetensors --data set");
+    let rows = run
+        .done()
+        .stdout
+        .lines()
+        .filter(|line| line.ends_with("  owl"));
+    assert_eq!(rows.count(), 1, "{run:#?}");
+    let report = desk.run("eval model/model.safetensors --data set --format json");
+    assert_eq!(report.done().json()["classes"][1]["name"], "dog");
+    let run = desk.run("data inspect set");
+    assert!(
+        run.done().stdout.contains("  class   1 (dog)             "),
+        "{run:#?}"
+    );
+    assert!(run.stdout.contains("item 3: class 3 (owl)"), "{run:#?}");
+}
+
+#[test]
+fn without_names_nothing_of_them_is_written() {
+    let desk = Desk::with_model(&EasySet::default());
+    let model = desk.read("model/model.safetensors");
+    assert!(!String::from_utf8_lossy(&model).contains("class_names"));
+    for format in ["text", "csv", "json"] {
+        let run = desk.run(&format!("{PREDICT} --format {format}"));
+        assert!(!run.done().stdout.contains("name"), "{run:#?}");
+    }
+    let report = desk.run("eval model/model.safetensors --data set --format json");
+    assert!(!report.done().stdout.contains("\"name\""), "{report:#?}");
+    // Names change the metadata, and no parameter.
+    desk.put("set/classes.txt", NAMES);
+    let named = desk.model_of("--data set --epochs 3 --hidden 8");
+    assert_ne!(named, model);
+    let tensors = |model: &[u8]| {
+        let header = u64::from_le_bytes(model[..8].try_into().expect("eight bytes")) as usize;
+        model[8 + header..].to_vec()
+    };
+    assert_eq!(tensors(&named), tensors(&model));
+}
+
+#[test]
+fn there_is_a_name_for_every_class() {
+    let desk = Desk::with(&EasySet::default());
+    desk.put("set/classes.txt", b"cat\ndog\nhen\n");
+    let run = desk.refuses_in_parts(
+        "train --data set --out model",
+        1,
+        &["set/classes.txt: 3 names, expected 4, one a class\n"],
+    );
+    assert!(run.hint().contains("another name"), "{run:#?}");
+    // More than the labels show: a class of which there is no item yet.
+    desk.put("set/classes.txt", b"cat\ndog\nhen\nowl\nrat\n");
+    let report = desk.report_of("--data set --epochs 1 --hidden 8");
+    assert_eq!(report["network"], "9-8-5");
+    desk.refuses_in_parts(
+        "train --data set --classes 4 --out model",
+        1,
+        &["set/classes.txt: 5 names, expected 4, one a class\n"],
+    );
+    desk.put("set/classes.txt", b"cat\ndog\ncat\nowl\n");
+    desk.refuses_in_parts(
+        "train --data set --out model",
+        1,
+        &["set/classes.txt: line 3: \"cat\", as in line 1"],
+    );
+}
+
+#[test]
+fn labels_in_another_order_than_the_models_are_refused() {
+    let desk = desk();
+    desk.put("set/classes.txt", b"dog\ncat\nhen\nowl\n");
+    let run = desk.refuses_in_parts(
+        "eval model/model.safetensors --data set",
+        1,
+        &["set/classes.txt: class 0 is \"dog\", expected \"cat\", as in the model\n"],
+    );
+    assert!(run.hint().contains("another order"), "{run:#?}");
+    desk.remove("set/classes.txt");
+    desk.run("eval model/model.safetensors --data set").done();
+}
+
+#[test]
+fn a_run_goes_on_with_the_names_it_began_with() {
+    let desk = desk();
+    desk.put("set/classes.txt", b"dog\ncat\nhen\nowl\n");
+    desk.refuses_in_parts(
+        "train --resume model --epochs 21",
+        1,
+        &[
+            "",
+            "training half: class names with hash ",
+            ", expected class names with hash ",
+        ],
+    );
+    desk.put("set/classes.txt", NAMES);
+    desk.run("train --resume model --epochs 21 --quiet").done();
+}
+
+#[test]
+fn names_stay_with_a_model_through_export_and_import() {
+    let desk = desk();
+    desk.run("export model/model.safetensors --to safetensors-pytorch --out net.safetensors")
+        .done();
+    desk.run("import net.safetensors --out back.safetensors")
+        .done();
+    assert_eq!(
+        desk.read("back.safetensors"),
+        desk.read("model/model.safetensors")
+    );
+}

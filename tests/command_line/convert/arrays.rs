@@ -1,0 +1,342 @@
+//! NPY and NPZ, with headers and archives written by hand.
+
+use rawzip::CompressionMethod;
+
+use super::{bytes, convert, floats, npy, read_idx, zip};
+use crate::desk::Desk;
+
+/// 0 to 11 as two items of 2×3.
+fn counting(fortran: bool) -> Vec<u8> {
+    let elements: Vec<u8> = match fortran {
+        false => (0..12).collect(),
+        // The first index is the fastest: items side by side.
+        true => vec![0, 6, 3, 9, 1, 7, 4, 10, 2, 8, 5, 11],
+    };
+    npy("|u1", fortran, "(2, 2, 3)", &elements)
+}
+
+fn labels(classes: &[i64]) -> Vec<u8> {
+    let elements: Vec<u8> = classes
+        .iter()
+        .flat_map(|class| class.to_le_bytes())
+        .collect();
+    npy("<i8", false, &format!("({},)", classes.len()), &elements)
+}
+
+#[test]
+fn both_orders_and_every_packing_give_the_same() {
+    let elements: Vec<f64> = (0..12).map(f64::from).collect();
+    for fortran in [false, true] {
+        let desk = Desk::empty();
+        desk.put("x.npy", &counting(fortran));
+        desk.put("y.npy", &labels(&[1, 0]));
+        let run = convert(&desk, "x.npy --labels y.npy");
+        assert_eq!(
+            read_idx(&desk, "set/train-images-idx3-ubyte"),
+            bytes(&[2, 2, 3], &elements)
+        );
+        assert_eq!(
+            read_idx(&desk, "set/train-labels-idx1-ubyte"),
+            bytes(&[2], &[1.0, 0.0])
+        );
+        let order = if fortran { ", Fortran order" } else { "" };
+        let from = format!("x.npy: (2, 2, 3) uint8{order}, labels in y.npy: (2) int64");
+        assert_eq!(run.value("from"), from);
+        for method in [CompressionMethod::STORE, CompressionMethod::DEFLATE] {
+            let (x, y) = (counting(fortran), labels(&[1, 0]));
+            desk.put("xy.npz", &zip(method, &[("x.npy", &x), ("y.npy", &y)]));
+            convert(&desk, "xy.npz --force");
+            assert_eq!(
+                read_idx(&desk, "set/train-images-idx3-ubyte"),
+                bytes(&[2, 2, 3], &elements)
+            );
+        }
+    }
+}
+
+#[test]
+fn an_archive_as_keras_has_it_becomes_both_halves() {
+    let desk = Desk::empty();
+    let (x, y) = (counting(false), labels(&[1, 0]));
+    let test = npy(
+        "<f4",
+        false,
+        "(1, 2, 3)",
+        &[0.5f32, 1.0, 2.0, 3.0, 4.0, 5.0]
+            .map(f32::to_le_bytes)
+            .concat(),
+    );
+    let test_labels = npy("|u1", false, "(1, 1)", &[1]);
+    let files = [
+        ("x_test.npy", &test[..]),
+        ("x_train.npy", &x),
+        ("y_test.npy", &test_labels),
+        ("y_train.npy", &y),
+        ("about.txt", b"no array"),
+    ];
+    desk.put("mnist.npz", &zip(CompressionMethod::DEFLATE, &files));
+    let run = convert(&desk, "mnist.npz");
+    assert!(
+        run.stdout
+            .starts_with("set: 2 training and 1 test items of 2×3 f32, 2 classes, "),
+        "{run:#?}"
+    );
+    assert_eq!(
+        read_idx(&desk, "set/train-images-idx3-float").elements[11],
+        11.0
+    );
+    assert_eq!(
+        read_idx(&desk, "set/t10k-images-idx3-float"),
+        floats(&[1, 2, 3], &[0.5, 1.0, 2.0, 3.0, 4.0, 5.0])
+    );
+    assert_eq!(
+        read_idx(&desk, "set/t10k-labels-idx1-ubyte"),
+        bytes(&[1], &[1.0])
+    );
+    desk.run("train --data set --epochs 1 --hidden 4 --out run --quiet")
+        .done();
+}
+
+#[test]
+fn arrays_of_other_names_are_named() {
+    let desk = Desk::empty();
+    let (x, y) = (counting(false), labels(&[1, 0]));
+    let files = [
+        ("a.npy", &x[..]),
+        ("b.npy", &y),
+        ("c.npy", &x),
+        ("d.npy", &y),
+    ];
+    desk.put("m.npz", &zip(CompressionMethod::STORE, &files));
+    desk.refuses(
+        "data convert m.npz --out set",
+        2,
+        "--images: not given, expected the array that has the items: a, b, c, d",
+    );
+    desk.refuses(
+        "data convert m.npz --images a --out set",
+        2,
+        "--labels: not given, expected the array that has the labels, or none: a, b, c, d",
+    );
+    desk.refuses_in_parts(
+        "data convert m.npz --images a --labels e --out set",
+        1,
+        &["m.npz: e: no such array, expected one of a, b, c, d\n"],
+    );
+    convert(
+        &desk,
+        "m.npz --images a --labels b --test-images c --test-labels d",
+    );
+    assert_eq!(
+        desk.read("set/train-images-idx3-ubyte"),
+        desk.read("set/t10k-images-idx3-ubyte")
+    );
+    desk.refuses_in_parts(
+        "data convert m.npz --images a --labels b --test-images c --out new",
+        2,
+        &["--test-labels: not given"],
+    );
+}
+
+#[test]
+fn labels_may_be_text_rows_of_one_or_numbers_to_predict() {
+    let desk = Desk::empty();
+    desk.put("x.npy", &counting(false));
+    let text: Vec<u8> = "dogcat"
+        .chars()
+        .flat_map(|c| u32::from(c).to_le_bytes())
+        .collect();
+    desk.put("y.npy", &npy("<U3", false, "(2,)", &text));
+    convert(&desk, "x.npy --labels y.npy");
+    assert_eq!(desk.read("set/classes.txt"), b"cat\ndog\n");
+    assert_eq!(
+        read_idx(&desk, "set/train-labels-idx1-ubyte").elements,
+        [1.0, 0.0]
+    );
+    desk.put("y.npy", &npy("|S4", false, "(2, 1)", b"dog\0cats"));
+    convert(&desk, "x.npy --labels y.npy --force");
+    assert_eq!(desk.read("set/classes.txt"), b"cats\ndog\n");
+    desk.put("y.npy", &npy("|b1", true, "(2, 3)", &[0, 1, 1, 0, 0, 0]));
+    convert(&desk, "x.npy --labels y.npy --force");
+    // Fortran order: the rows are 0 1 0 and 1 0 0.
+    assert_eq!(
+        read_idx(&desk, "set/train-labels-idx1-ubyte").elements,
+        [1.0, 0.0]
+    );
+    assert!(!desk.has("set/classes.txt"));
+    convert(&desk, "x.npy --labels y.npy --multilabel --force");
+    assert_eq!(
+        read_idx(&desk, "set/train-labels-idx2-ubyte"),
+        bytes(&[2, 3], &[0.0, 1.0, 0.0, 1.0, 0.0, 0.0])
+    );
+    desk.put(
+        "y.npy",
+        &npy(
+            "<f8",
+            false,
+            "(2,)",
+            &[0.5f64, -3.0].map(f64::to_le_bytes).concat(),
+        ),
+    );
+    convert(&desk, "x.npy --targets y.npy --force");
+    assert_eq!(
+        read_idx(&desk, "set/train-labels-idx2-float"),
+        floats(&[2, 1], &[0.5, -3.0])
+    );
+    desk.refuses_in_parts(
+        "data convert x.npy --labels y.npy --out new",
+        1,
+        &["y.npy: item 0: 0.5, expected a class: a whole number, or a name\n"],
+    );
+}
+
+#[test]
+fn what_no_element_can_be_is_told_with_its_place() {
+    let desk = Desk::empty();
+    let of = |values: [f32; 4]| {
+        npy(
+            "<f4",
+            false,
+            "(2, 2)",
+            &values.map(f32::to_le_bytes).concat(),
+        )
+    };
+    desk.put("x.npy", &of([1.0, 2.0, f32::NAN, 4.0]));
+    desk.refuses(
+        "data convert x.npy --labels none --out set",
+        1,
+        "x.npy: item 1, element 0: NaN, expected a finite number up to 3.4e38 (f32)",
+    );
+    desk.put(
+        "x.npy",
+        &npy(
+            "<u8",
+            false,
+            "(2,)",
+            &[1u64, u64::MAX].map(u64::to_le_bytes).concat(),
+        ),
+    );
+    desk.refuses(
+        "data convert x.npy --labels none --out set",
+        1,
+        "x.npy: item 1, element 0: a whole number beyond 2^53, expected one that a float can be",
+    );
+    desk.put("x.npy", &npy("|O", false, "(2,)", b"pickle"));
+    let run = desk.refuses_in_parts(
+        "data convert x.npy --labels none --out set",
+        1,
+        &["x.npy: Python objects (object), |O, expected numbers, or text as labels\n"],
+    );
+    assert!(run.hint().contains("astype"), "{run:#?}");
+}
+
+#[test]
+fn damaged_arrays_are_refused() {
+    let desk = Desk::empty();
+    let whole = counting(false);
+    for length in [1, 7, 9, 60, whole.len() - 1] {
+        desk.put("x.npy", &whole[..length]);
+        let place = "x.npy: ";
+        desk.refuses_in_parts(
+            "data convert x.npy --labels none --out set",
+            1,
+            &[place, ", expected "],
+        );
+    }
+    desk.put("x.npy", &[&whole[..], b"more"].concat());
+    desk.refuses_in_parts(
+        "data convert x.npy --labels none --out set",
+        1,
+        &["x.npy: 144 bytes, expected 140 for (2, 2, 3) uint8\n"],
+    );
+    for (shape, words) in [
+        ("(4294967296, 4294967296, 4)", "expected fewer elements for"),
+        ("(1, 99999999)", "expected 100000127 for"),
+        ("(0, 3)", ": 0 items, expected 1 to 4294967295"),
+    ] {
+        desk.put("x.npy", &npy("|u1", false, shape, &[]));
+        desk.refuses_in_parts(
+            "data convert x.npy --labels none --out set",
+            1,
+            &["x.npy: ", words],
+        );
+    }
+    desk.put("x.npy", &counting(false));
+    desk.put("y.npy", &labels(&[1, 0, 1]));
+    desk.refuses(
+        "data convert x.npy --labels y.npy --out set",
+        1,
+        "y.npy: (3) int64, expected 2 labels, one for each item of x.npy",
+    );
+    desk.put(
+        "x.npy",
+        &npy("|u1", false, "(1, 1, 1, 1, 4)", &[1, 2, 3, 4]),
+    );
+    let run = desk.refuses_in_parts(
+        "data convert x.npy --labels none --out set",
+        1,
+        &["x.npy: (1, 1, 1, 1, 4)"],
+    );
+    assert!(run.hint().contains("--shape 4"), "{run:#?}");
+    convert(&desk, "x.npy --labels none --shape 4");
+}
+
+#[test]
+fn damaged_archives_are_refused() {
+    let desk = Desk::empty();
+    let (x, y) = (counting(false), labels(&[1, 0]));
+    for method in [CompressionMethod::STORE, CompressionMethod::DEFLATE] {
+        let whole = zip(method, &[("x.npy", &x), ("y.npy", &y)]);
+        for length in [4, 30, whole.len() / 2, whole.len() - 1] {
+            desk.put("xy.npz", &whole[..length]);
+            desk.refuses_in_parts(
+                "data convert xy.npz --out set",
+                1,
+                &["xy.npz: ", ", expected "],
+            );
+        }
+    }
+    // An element that is another one than when it was packed: its checksum tells.
+    let mut whole = zip(CompressionMethod::STORE, &[("x.npy", &x), ("y.npy", &y)]);
+    let at = whole
+        .windows(12)
+        .position(|bytes| bytes.iter().copied().eq(0..12))
+        .expect("stored as it is");
+    whole[at + 5] ^= 1;
+    desk.put("xy.npz", &whole);
+    desk.refuses_in_parts(
+        "data convert xy.npz --out set",
+        1,
+        &["xy.npz: x: ", "expected (2, 2, 3) uint8 whole\n"],
+    );
+    desk.put(
+        "xy.npz",
+        &zip(
+            CompressionMethod::STORE,
+            &[("word/document.xml", b"<xml/>")],
+        ),
+    );
+    desk.refuses(
+        "data convert xy.npz --out set",
+        1,
+        "xy.npz: a ZIP archive without arrays, expected arrays as numpy.savez writes them",
+    );
+}
+
+#[test]
+fn an_archive_that_promises_more_than_it_can_hold_is_refused_at_once() {
+    let desk = Desk::empty();
+    // 16 GB by its header, in a file of some hundred bytes.
+    let bomb = npy("<f8", false, "(2000000000,)", &[]);
+    for method in [CompressionMethod::STORE, CompressionMethod::DEFLATE] {
+        desk.put("x.npz", &zip(method, &[("x.npy", &bomb)]));
+        desk.refuses_in_parts(
+            "data convert x.npz --labels none --out set",
+            1,
+            &[
+                "x.npz: x: 128 bytes in the archive, ",
+                "for 16000000128, expected as many as",
+            ],
+        );
+    }
+}

@@ -29,6 +29,7 @@ mod regularization;
 mod same_model;
 mod streams;
 mod training;
+mod tune;
 mod validation;
 
 #[cfg(feature = "fetch")]

@@ -104,14 +104,7 @@ fn gather(c: &mut Criterion) {
         let range = block * BLOCK..(block + 1) * BLOCK;
         // SAFETY: each block is one worker's alone.
         let mut inputs = unsafe { inputs.rows_mut(range.clone()) };
-        let labels = &mut [0; BLOCK];
-        data.gather(
-            &batch[range],
-            &[],
-            &preprocessing,
-            inputs.iter_mut(),
-            labels,
-        );
+        data.gather(&batch[range], &[], &preprocessing, inputs.iter_mut());
     };
     for threads in thread_counts() {
         let workers = workers(threads);

@@ -21,7 +21,7 @@ use perceptor::data::convert::{
     Background, Color, LabelFile, Labels, PictureOptions, Request, convert,
 };
 use perceptor::data::mmap::Bytes;
-use perceptor::data::{Dataset, IdxFile, Scaling, Splits};
+use perceptor::data::{Dataset, IdxFile, Scaling, Splits, Targets, Task};
 use perceptor::export::pytorch::{self, Untold};
 use perceptor::export::{c_header, npz, onnx};
 use perceptor::nn::{Activation, Spec};
@@ -68,11 +68,16 @@ fn use_items(file: &IdxFile) -> bool {
     let mut row = vec![0.0; header.features()];
     file.read(0, &mut row);
     file.read(header.items() - 1, &mut row);
-    let labels = data::dataset::read_labels(file);
     let out = &mut io::sink();
     inspection::write_header(out, file).expect("a sink takes all");
-    inspection::write_items(out, file, labels.as_deref().ok(), None, &[0], 80)
-        .expect("a sink takes all");
+    for task in Task::ALL {
+        let targets = Targets::read(file, task, None).ok();
+        if let Some(targets) = &targets {
+            inspection::write_targets(out, targets, None).expect("a sink takes all");
+        }
+        let written = inspection::write_items(out, file, targets.as_ref(), None, &[0], 80);
+        written.expect("a sink takes all");
+    }
     true
 }
 
@@ -97,6 +102,7 @@ pub fn imported(bytes: &[u8]) -> bool {
             offset: 0.0,
             factor: 1.0,
         }),
+        task: Some(Task::Regression),
     };
     let mut accepted = false;
     for untold in [Untold::default(), told] {
@@ -280,7 +286,7 @@ fn use_converted(request: Request) -> bool {
     if let LabelFile::Classes(classes) = converted.labels {
         let files = data::folder::find(&request.out).expect("what we wrote");
         let splits = Splits::open(&files, None).expect("what we wrote");
-        assert_eq!(splits.train.classes(), classes);
+        assert_eq!(splits.train.outputs(), classes);
     }
     true
 }

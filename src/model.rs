@@ -1,10 +1,13 @@
 //! Model files: safetensors that any tool can read.
 //!
 //! Layer l has two `f32` tensors, `layers.l.weight [in, out]` and `layers.l.bias [out]`, l from 0 at the
-//! inputs. The file's metadata has one key, `perceptor`, whose value is a JSON object: `format`, `layers`
-//! (the widths from inputs to classes), `activation`, `scaling` (`offset`, `factor`), `class_names` where classes have
-//! some, and `provenance`. One key and not several, so that the same model always is the same bytes.
+//! inputs; with batch normalisation hidden layers have `layers.l.norm.weight`, `.running_mean` and `.running_var`,
+//! `[out]` each, beside them. The file's metadata has one key, `perceptor`, whose value is a JSON object: `format`,
+//! `layers` (the widths from inputs to outputs), `task` where it is another than classification, `activation`,
+//! `batch_norm` where there is such, `scaling` (`offset`, `factor`), `class_names` where classes have some, and
+//! `provenance`. One key and not several, so that the same model always is the same bytes.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -12,10 +15,11 @@ use serde::{Deserialize, Serialize};
 use crate::config::TrainConfig;
 use crate::data::mmap::Bytes;
 use crate::data::scaling::check_finite;
-use crate::data::{ClassNames, IdxFile, Preprocessing, Scaling, Splits};
+use crate::data::{ClassNames, IdxFile, Preprocessing, Scaling, Splits, Task};
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
-use crate::nn::{Activation, Spec};
+use crate::nn::loss::Loss;
+use crate::nn::{Activation, Spec, batch_norm};
 use crate::tensors::{self, Kind, Layout, TensorFile};
 use crate::train::{EpochMetrics, Origin, Score};
 
@@ -31,7 +35,7 @@ pub(crate) const KIND: Kind = Kind {
 /// A trained network with all it takes to use it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
-    /// Layer sizes and activation.
+    /// Layer sizes, activation and task.
     pub spec: Spec,
     /// How elements become inputs.
     pub scaling: Scaling,
@@ -64,17 +68,17 @@ pub struct Provenance {
     /// from the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best_epoch: Option<usize>,
-    /// Mean loss over its epoch, in nats.
+    /// Mean loss over its epoch.
     pub train_loss: f64,
-    /// Mean loss on the validation set after it, in nats.
+    /// Mean loss on the validation set after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_loss: Option<f64>,
-    /// Accuracy on the validation set after it, 0 to 1.
+    /// Accuracy on the validation set after it, 0 to 1; none in regression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_accuracy: Option<f64>,
-    /// Mean loss on the test set after it, in nats.
+    /// Mean loss on the test set after it.
     pub test_loss: Option<f64>,
-    /// Accuracy on the test set after it, 0 to 1.
+    /// Accuracy on the test set after it, 0 to 1; none in regression.
     pub test_accuracy: Option<f64>,
 }
 
@@ -100,7 +104,7 @@ impl Provenance {
             validation_loss: epoch.validation_loss,
             validation_accuracy: epoch.validation_accuracy,
             test_loss: test.map(|test| test.loss),
-            test_accuracy: test.map(|test| test.accuracy),
+            test_accuracy: test.and_then(|test| test.accuracy),
         }
     }
 }
@@ -110,7 +114,11 @@ impl Provenance {
 pub(crate) struct Metadata {
     format: u32,
     pub layers: Vec<usize>,
+    #[serde(default, skip_serializing_if = "Task::is_default")]
+    pub task: Task,
     pub activation: Activation,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub batch_norm: bool,
     pub scaling: Scaling,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class_names: Option<ClassNames>,
@@ -143,6 +151,50 @@ impl Model {
             format!("{found} features an item"),
             format!("{inputs}, the inputs of the model"),
         )))
+    }
+
+    /// The same network without batch normalisation: what that does with its running statistics goes into the weights and
+    /// biases before it, `w' = w γ / √(var + ε)` and `b' = b − γ mean / √(var + ε)`.
+    ///
+    /// # Panics
+    /// When the parameters are not of the spec.
+    pub fn folded(&self) -> Cow<'_, Model> {
+        if !self.spec.batch_norm() {
+            return Cow::Borrowed(self);
+        }
+        let spec = self.spec.clone().with_batch_norm(false);
+        let spec = spec.expect("a network smaller than one that is there");
+        let mut parameters = vec![0.0; spec.parameters()];
+        for (from, to) in self.spec.layers().iter().zip(spec.layers()) {
+            let (weight, bias) = to.split_mut(&mut parameters);
+            let (own_weight, own_bias) = from.split(&self.parameters);
+            weight.copy_from_slice(own_weight);
+            bias.copy_from_slice(own_bias);
+            if let Some(norm) = from.norm(&self.parameters) {
+                batch_norm::fold(weight, bias, norm);
+            }
+        }
+        Cow::Owned(Model {
+            spec,
+            scaling: self.scaling,
+            parameters,
+            class_names: self.class_names.clone(),
+            provenance: self.provenance.clone(),
+        })
+    }
+
+    /// What evaluation measures: the loss that it was trained by, without weights and against the truth as it is, or the
+    /// usual one of its task where it does not say.
+    pub fn loss(&self) -> Loss {
+        let task = self.spec.task();
+        let config = self
+            .provenance
+            .as_ref()
+            .map(|provenance| &provenance.config.task);
+        match config.filter(|config| config.task == task) {
+            Some(config) => config.plain_loss(),
+            None => Loss::of(task),
+        }
     }
 
     /// Holds the names of classes in `path`, beside labels, against those of this model.
@@ -194,7 +246,9 @@ impl Model {
         let metadata = Metadata {
             format: KIND.format,
             layers: self.spec.sizes(),
+            task: self.spec.task(),
             activation: self.spec.activation(),
+            batch_norm: self.spec.batch_norm(),
             scaling: self.scaling,
             class_names: self.class_names.clone(),
             provenance: self.provenance.clone(),
@@ -220,8 +274,9 @@ impl Model {
         let file = TensorFile::parse(&KIND, path, bytes)?;
         let metadata: Metadata = file.metadata()?;
         metadata.check(&file)?;
-        let spec = file.spec(&metadata.layers, metadata.activation)?;
-        file.check_count(2 * spec.layers().len(), "two a layer")?;
+        let spec = file.spec(&metadata.layers, metadata.activation, metadata.batch_norm)?;
+        let spec = spec.for_task(metadata.task);
+        file.check_count(&spec, 1)?;
         Ok(Model {
             parameters: file.flat(&spec, &Layout::own(spec.layers().len()))?,
             spec,

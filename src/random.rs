@@ -30,7 +30,7 @@ pub enum Purpose {
     /// What a trial of a search draws for its settings; the index is the trial.
     Trial = 8,
     /// Which items become the test half of a data set that is converted.
-    TestPart = 32,
+    TestSplit = 32,
 }
 
 /// The stream that belongs to `purpose` and `index` under `seed`.

@@ -2,20 +2,29 @@
 //!
 //! This is the oracle of the tests. It shares no code with the fast path beyond the names of the
 //! activations: no BLAS, no vector kernels, no layout helpers. Central differences prove its gradient;
-//! it in turn proves the fast path's.
+//! it in turn proves the fast path's. Batch normalisation makes the loss of a sample one of its whole shard:
+//! [`batch_norm`] has that.
+
+pub mod batch_norm;
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 use crate::nn::Activation;
 
 /// A network with parameters in the layout of the fast path: for each layer weights `[in, out]`, row by
-/// row, then biases `[out]`.
+/// row, then biases `[out]`; with batch normalisation γ, running mean and running variance `[out]` behind those of each
+/// hidden layer.
 #[derive(Debug, Clone)]
 pub struct Reference {
     /// The widths from inputs to classes.
     pub sizes: Vec<usize>,
     /// The activation of every layer but the last.
     pub activation: Activation,
+    /// Whether every hidden layer is normalised. [`Reference::affine_outputs`] and [`Reference::loss`] do so by the running
+    /// statistics, as in evaluation; [`Reference::gradient`] is for networks without.
+    pub batch_norm: bool,
+    /// Layers that a shard too is normalised by running statistics in, as frozen ones are.
+    pub frozen: Vec<usize>,
     /// The flat buffer, `[parameters]`.
     pub parameters: Vec<f64>,
     /// What the outputs of each hidden layer are multiplied by on their way to the next, `[out_l]` for each: 0 where a unit
@@ -25,7 +34,7 @@ pub struct Reference {
 
 /// What is minimised for one sample, as a function of the last layer's outputs.
 #[derive(Debug, Clone, Copy)]
-pub enum Objective {
+pub enum Objective<'a> {
     /// Cross-entropy of the softmax against `(1 − smoothing) · onehot(label) + smoothing / classes`, in nats.
     CrossEntropy {
         /// The true class.
@@ -33,35 +42,67 @@ pub enum Objective {
         /// The share of the truth that is spread over all classes.
         smoothing: f64,
     },
+    /// The mean of `−t ln p − (1 − t) ln(1 − p)` with `p = 1 / (1 + e⁻ᶻ)` over these truths of 0 and 1, in nats.
+    BinaryCrossEntropy(&'a [f64]),
+    /// The mean of `(z − t)²` over these numbers.
+    SquaredError(&'a [f64]),
+    /// The mean over these numbers of `½ (z − t)²` up to a distance, and of the tangent there beyond it.
+    Huber(&'a [f64], f64),
 }
 
-impl Objective {
-    /// The truth, as a distribution over `classes`.
-    fn truth(self, classes: usize) -> Vec<f64> {
-        let Objective::CrossEntropy { label, smoothing } = self;
-        let mut truth = vec![smoothing / classes as f64; classes];
-        truth[label] += 1.0 - smoothing;
-        truth
-    }
-
-    /// Shapes: `z [classes]`.
+impl Objective<'_> {
+    /// Shapes: `z [outputs]`.
     fn loss(self, z: &[f64]) -> f64 {
-        let truth = self.truth(z.len());
-        let terms = truth.iter().zip(log_softmax(z)).map(|(t, ln_p)| -t * ln_p);
-        terms.sum()
+        match self {
+            Objective::CrossEntropy { label, smoothing } => {
+                let truth = truth(label, smoothing, z.len());
+                let terms = truth.iter().zip(log_softmax(z));
+                terms.map(|(t, ln_p)| -t * ln_p).sum()
+            }
+            Objective::BinaryCrossEntropy(t) => mean(z, t, |z, t| {
+                let p = 1.0 / (1.0 + (-z).exp());
+                -t * p.ln() - (1.0 - t) * (1.0 - p).ln()
+            }),
+            Objective::SquaredError(t) => mean(z, t, |z, t| (z - t).powi(2)),
+            Objective::Huber(t, delta) => mean(z, t, |z, t| match (z - t).abs() {
+                near if near <= delta => near.powi(2) / 2.0,
+                far => delta * far - delta.powi(2) / 2.0,
+            }),
+        }
     }
 
     /// Its gradient.
     ///
-    /// Shapes: `z [classes]`; gives `[classes]`.
+    /// Shapes: `z [outputs]`; gives `[outputs]`.
     fn gradient(self, z: &[f64]) -> Vec<f64> {
-        let truth = self.truth(z.len());
-        let terms = truth
-            .iter()
-            .zip(log_softmax(z))
-            .map(|(t, ln_p)| ln_p.exp() - t);
-        terms.collect()
+        let each = |t: &[f64], slope: &dyn Fn(f64, f64) -> f64| {
+            let slopes = z.iter().zip(t).map(|(&z, &t)| slope(z, t));
+            slopes.map(|slope| slope / z.len() as f64).collect()
+        };
+        match self {
+            Objective::CrossEntropy { label, smoothing } => {
+                let truth = truth(label, smoothing, z.len());
+                let terms = truth.iter().zip(log_softmax(z));
+                terms.map(|(t, ln_p)| ln_p.exp() - t).collect()
+            }
+            Objective::BinaryCrossEntropy(t) => each(t, &|z, t| 1.0 / (1.0 + (-z).exp()) - t),
+            Objective::SquaredError(t) => each(t, &|z, t| 2.0 * (z - t)),
+            Objective::Huber(t, delta) => each(t, &|z, t| (z - t).clamp(-delta, delta)),
+        }
     }
+}
+
+/// The truth as a distribution over `classes`.
+fn truth(label: usize, smoothing: f64, classes: usize) -> Vec<f64> {
+    let mut truth = vec![smoothing / classes as f64; classes];
+    truth[label] += 1.0 - smoothing;
+    truth
+}
+
+/// The mean of `f` over pairs.
+fn mean(z: &[f64], t: &[f64], f: impl Fn(f64, f64) -> f64) -> f64 {
+    let terms = z.iter().zip(t).map(|(&z, &t)| f(z, t));
+    terms.sum::<f64>() / z.len() as f64
 }
 
 /// `z − ln Σ eᶻ`.
@@ -126,12 +167,15 @@ impl Reference {
 
     /// Where layer `layer` starts in the flat buffer.
     fn start(&self, layer: usize) -> usize {
+        // A row of biases, and three of batch normalisation.
+        let rows = if self.batch_norm { 4 } else { 1 };
         (0..layer)
-            .map(|l| self.sizes[l] * self.sizes[l + 1] + self.sizes[l + 1])
+            .map(|l| (self.sizes[l] + rows) * self.sizes[l + 1])
             .sum()
     }
 
-    /// The affine outputs `z` of every layer for one sample; the last are the logits.
+    /// The affine outputs `z` of every layer for one sample, normalised in hidden layers where that is done; the last are
+    /// the logits.
     ///
     /// Shapes: `x [inputs]`; gives `[out_l]` for each layer l.
     pub fn affine_outputs(&self, x: &[f64]) -> Vec<Vec<f64>> {
@@ -147,6 +191,9 @@ impl Reference {
                 .map(|j| {
                     let products =
                         (0..fan_in).map(|i| input[i] * self.parameters[start + i * fan_out + j]);
+                    if self.batch_norm && layer + 2 < self.sizes.len() {
+                        return self.normalize_running(layer, j, products.sum());
+                    }
                     products.sum::<f64>() + self.parameters[start + fan_in * fan_out + j]
                 })
                 .collect();

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Refusal, Result};
 use crate::nn::spec::layer_name;
-use crate::nn::{Activation, Spec};
+use crate::nn::{Activation, Layer, Spec};
 
 /// The key of our metadata, in safetensors files and in what they are exported to.
 pub(crate) const METADATA_KEY: &str = "perceptor";
@@ -34,11 +34,15 @@ pub(crate) struct Kind {
     pub hint: Option<&'static str>,
 }
 
+/// What batch normalisation's tensors of a layer are called behind its stem, all `[out]`, as PyTorch's modules call them; its
+/// shift is the layer's bias.
+const NORM: [&str; 3] = ["norm.weight", "norm.running_mean", "norm.running_var"];
+
 /// What the tensors of each layer are called, and how they lie: `layers.l.weight [in, out]` is ours, `m.weight
 /// [out, in]` that of an `nn.Sequential` of PyTorch, whose modules m counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Layout {
-    /// For each layer in turn what stands before `.weight` and `.bias`.
+    /// For each layer in turn what stands before `.weight`, `.bias` and the like.
     pub stems: Vec<String>,
     /// Whether weights are `[out, in]` and not `[in, out]`.
     pub outputs_first: bool,
@@ -74,10 +78,16 @@ impl Layout {
         }
     }
 
-    /// The names of weight and bias of each layer.
-    fn names(&self) -> impl Iterator<Item = [String; 2]> {
-        let names = |stem| ["weight", "bias"].map(|what| format!("{stem}.{what}{}", self.ending));
-        self.stems.iter().map(names)
+    /// Each layer of `spec` with what gives a tensor of it its name.
+    fn layers<'a>(
+        &'a self,
+        spec: &'a Spec,
+    ) -> impl Iterator<Item = (impl Fn(&str) -> String + 'a, &'a Layer)> {
+        let layers = self.stems.iter().zip(spec.layers());
+        layers.map(move |(stem, layer)| {
+            let name = move |what: &str| format!("{stem}.{what}{}", self.ending);
+            (name, layer)
+        })
     }
 }
 
@@ -142,20 +152,27 @@ impl<'a> TensorFile<'a> {
     }
 
     /// The network with these `layers`, the widths from inputs to classes.
-    pub fn spec(&self, layers: &[usize], activation: Activation) -> Result<Spec> {
+    pub fn spec(&self, layers: &[usize], activation: Activation, batch_norm: bool) -> Result<Spec> {
         let [inputs, hidden @ .., classes] = layers else {
             return Err(self.refuse(format!("layers {layers:?}"), "at least two widths"));
         };
         Spec::new(*inputs, hidden, *classes, activation)
+            .and_then(|spec| spec.with_batch_norm(batch_norm))
             .map_err(|error| self.refuse(format!("layers {layers:?} ({error})"), "a network"))
     }
 
-    /// Holds the number of tensors against `expected`.
-    pub fn check_count(&self, expected: usize, why: &str) -> Result<()> {
+    /// Holds the number of tensors against that of as many `flats` laid out as `spec` says.
+    pub fn check_count(&self, spec: &Spec, flats: usize) -> Result<()> {
+        let normalized = spec.layers().iter().filter(|layer| layer.is_normalized());
+        let norms = flats * NORM.len() * normalized.count();
+        let expected = 2 * flats * spec.layers().len() + norms;
         match self.tensors.len() {
             found if found == expected => Ok(()),
             found => {
-                let expected = format!("{expected}, {why}");
+                let mut expected = format!("{expected}, {} a layer", 2 * flats);
+                if norms > 0 {
+                    expected += " and those of batch normalisation";
+                }
                 Err(self.refuse_tensor("tensors", found.to_string(), expected))
             }
         }
@@ -165,14 +182,17 @@ impl<'a> TensorFile<'a> {
     /// which safetensors has held against the length of the file, is known to add up to it.
     pub fn flat(&self, spec: &Spec, layout: &Layout) -> Result<Vec<f32>> {
         let mut found = Vec::new();
-        for ([weight, bias], layer) in layout.names().zip(spec.layers()) {
+        for (name, layer) in layout.layers(spec) {
             let shape = if layout.outputs_first {
                 [layer.fan_out, layer.fan_in]
             } else {
                 [layer.fan_in, layer.fan_out]
             };
-            found.push(self.find(weight, &shape)?);
-            found.push(self.find(bias, &[layer.fan_out])?);
+            found.push(self.find(name("weight"), &shape)?);
+            let norm = NORM.iter().filter(|_| layer.is_normalized());
+            for part in ["bias"].iter().chain(norm) {
+                found.push(self.find(name(part), &[layer.fan_out])?);
+            }
         }
         let mut flat = Vec::with_capacity(spec.parameters());
         for (name, tensor) in found {
@@ -181,6 +201,11 @@ impl<'a> TensorFile<'a> {
             if let Some(at) = numbers.iter().position(|number| !number.is_finite()) {
                 let found = format!("element {at} is {}", numbers[at]);
                 return Err(self.refuse_tensor(&name, found, "finite numbers"));
+            }
+            let negative = numbers.iter().position(|&number| number < 0.0);
+            if let Some(at) = negative.filter(|_| name.contains(NORM[2])) {
+                let found = format!("element {at} is {}", numbers[at]);
+                return Err(self.refuse_tensor(&name, found, "variances of at least 0"));
             }
             match *tensor.shape() {
                 [out, fan_in] if layout.outputs_first => {
@@ -229,7 +254,7 @@ impl<'a> TensorFile<'a> {
 pub(crate) fn to_bytes(spec: &Spec, flats: &[(&[f32], Layout)], metadata: String) -> Vec<u8> {
     let mut tensors: Vec<(String, Vec<usize>, Cow<[u8]>)> = Vec::new();
     for (flat, layout) in flats {
-        for ([weight_name, bias_name], layer) in layout.names().zip(spec.layers()) {
+        for (name, layer) in layout.layers(spec) {
             let (weight, bias) = layer.split(flat);
             let (fan_in, fan_out) = (layer.fan_in, layer.fan_out);
             let (shape, weight) = if layout.outputs_first {
@@ -239,8 +264,13 @@ pub(crate) fn to_bytes(spec: &Spec, flats: &[(&[f32], Layout)], metadata: String
             } else {
                 (vec![fan_in, fan_out], little_endian(weight))
             };
-            tensors.push((weight_name, shape, weight));
-            tensors.push((bias_name, vec![fan_out], little_endian(bias)));
+            tensors.push((name("weight"), shape, weight));
+            tensors.push((name("bias"), vec![fan_out], little_endian(bias)));
+            if let Some(norm) = layer.norm(flat) {
+                for (part, values) in NORM.iter().zip([norm.gamma, norm.mean, norm.variance]) {
+                    tensors.push((name(part), vec![fan_out], little_endian(values)));
+                }
+            }
         }
     }
     let views = tensors.iter().map(|(name, shape, bytes)| {

@@ -15,7 +15,7 @@ use perceptor::data::idx::{ElementType, Header};
 use perceptor::data::mmap::Bytes;
 use perceptor::data::{Dataset, IdxFile, Preprocessing, Scale, Scaling};
 use perceptor::nn::init::initial_parameters;
-use perceptor::nn::loss::CrossEntropy;
+use perceptor::nn::loss::{CrossEntropy, Loss};
 use perceptor::nn::{Activation, Dropout, Init, Noise, Spec};
 use perceptor::optim::{Optimizer, Rule};
 use perceptor::schedule::Schedule;
@@ -111,12 +111,13 @@ fn a_step_allocates_nothing_after_the_first() {
                     drop(std::hint::black_box(Box::new(7)));
                 });
                 assert!(ALLOCATIONS.load(Relaxed) >= before + threads);
-                // GELU keeps its input.
+                // GELU keeps its input, and batch normalisation makes it anew.
                 let activation = match hidden.len() {
                     2 => Activation::Gelu,
                     _ => Activation::Sigmoid,
                 };
                 let spec = Spec::new(784, hidden, 10, activation).expect("a spec");
+                let spec = spec.with_batch_norm(threads > 1).expect("a spec");
                 let start = initial_parameters(&spec, Init::Auto, 0.0, 1);
                 // With some columns left out, and with none.
                 let preprocessing = match hidden.len() {
@@ -136,10 +137,10 @@ fn a_step_allocates_nothing_after_the_first() {
                         dropout: Dropout::new(0.5),
                     };
                     stepper.set_noise(noise).expect("memory");
-                    stepper.set_loss(CrossEntropy {
+                    stepper.set_loss(Loss::CrossEntropy(CrossEntropy {
                         smoothing: 0.1,
                         class_weights: Some(vec![2.0; 10]),
-                    });
+                    }));
                 }
                 let batch: Vec<u32> = (0..rows as u32).collect();
                 let mut after_first = 0;

@@ -51,8 +51,13 @@ fn damage((name, run): Target, files: Vec<Vec<u8>>) {
     let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4);
     let cut = prop::option::weighted(0.3, any::<prop::sample::Index>());
     let damaged = (prop::sample::select(files), changes, cut);
+    // What goes by way of files waits for the disk.
+    let cases = match name {
+        "convert" | "pictures" => 300,
+        _ => 2000,
+    };
     let mut runner = TestRunner::new(Config {
-        cases: 2000,
+        cases,
         failure_persistence: None,
         ..Config::default()
     });

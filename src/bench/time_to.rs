@@ -116,7 +116,8 @@ pub fn from_seed<E: From<Error>>(
     for _ in 0..goal.epochs {
         trainee.pass(&workers, trainee.steps())?;
         let network = trainee.network();
-        let accuracy = evaluator.evaluate(&workers, network, test)?.accuracy;
+        let score = evaluator.evaluate(&workers, network, test)?.score;
+        let accuracy = score.accuracy.expect("the data are for classification");
         on_evaluation(accuracy)?;
         if accuracy >= goal.accuracy {
             break;

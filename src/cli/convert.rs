@@ -6,10 +6,12 @@ use std::time::Instant;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use perceptor::Error;
+use perceptor::config::Holdout;
 use perceptor::data::ClassNames;
 use perceptor::data::convert::{
     ArrayOptions, Background, Color, Converted, LabelFile, Labels, PictureOptions, Progress,
-    Request, TableOptions, TestPart, convert,
+    Request, TableOptions, TestSplit, convert,
 };
 use perceptor::data::idx::ElementType;
 use perceptor::report::number::{grouped, seconds};
@@ -19,7 +21,7 @@ use super::{Failure, named};
 
 const EXAMPLES: &str = "\
 Examples:
-  perceptor data convert iris.csv --labels species --test-part 0.2 --out iris
+  perceptor data convert iris.csv --labels species --test-split 0.2 --out iris
   perceptor data convert mnist_train.csv --labels 1 --test mnist_test.csv --shape 28x28 --out set
   perceptor data convert mnist.npz --out set           x_train, y_train, x_test, y_test
   perceptor data convert x.npy --labels y.npy --out set
@@ -46,16 +48,15 @@ pub struct ConvertArgs {
     #[arg(long, short)]
     quiet: bool,
 
-    /// What has the labels. CSV: a column by its name or number (-1 is the last), or several of 0 and 1;
-    /// NPY: a file; NPZ: an array; none for items without labels. Classes count numbers by their value,
-    /// names in the order of text
-    /// [default: what is called label, class, target or y; the sub-folders of PNG files]
+    /// What has the labels. CSV: a column by its name or number (-1 is the last), or several of 0 and 1,
+    /// joined by commas; NPY: a file; NPZ: an array; none for items without labels. Classes count
+    /// numbers by value and words as text [default: what is called label, class, target or y; the
+    /// sub-folders of PNG files]
     #[arg(
         long,
-        value_name = "COLUMN|FILE|ARRAY|none",
+        value_name = "COLUMN,...|FILE|ARRAY|none",
         help_heading = "Labels",
-        allow_negative_numbers = true,
-        verbatim_doc_comment
+        allow_negative_numbers = true
     )]
     labels: Option<String>,
     /// What has the numbers that a regression is to predict, in the place of labels: columns, a file or
@@ -81,15 +82,16 @@ pub struct ConvertArgs {
     /// What has the labels of the test items: an NPY file, or an array of an NPZ file
     #[arg(long, value_name = "FILE|ARRAY", help_heading = "Test half")]
     test_labels: Option<String>,
-    /// Draw this share of the items as the test half, of every class alike
+    /// Items drawn for the test half, of every class its share: a share of all, as 0.1, or a number of
+    /// items, as 5000
     #[arg(
         long,
-        value_name = "SHARE",
+        value_name = "SHARE|N",
         help_heading = "Test half",
         conflicts_with = "test",
         allow_negative_numbers = true
     )]
-    test_part: Option<f64>,
+    test_split: Option<Holdout>,
     /// Seed of that draw
     #[arg(
         long,
@@ -197,7 +199,10 @@ impl ConvertArgs {
             .map(|given| match given.contains(',') {
                 true => {
                     let names = given.split(',').map(|name| name.trim().to_owned());
-                    ClassNames::new("--class-names", names.collect())
+                    ClassNames::new("--class-names", names.collect()).map_err(|error| match error {
+                        Error::Data(refusal) => Error::Config(refusal),
+                        other => other,
+                    })
                 }
                 false => ClassNames::read(Path::new(given)),
             });
@@ -214,8 +219,8 @@ impl ConvertArgs {
             multilabel: self.multilabel,
             class_names: class_names.transpose()?,
             test: self.test.clone(),
-            test_part: self.test_part.map(|share| TestPart {
-                share,
+            test_split: self.test_split.map(|holdout| TestSplit {
+                holdout,
                 seed: self.seed,
             }),
             element: self.element,

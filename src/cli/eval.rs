@@ -20,7 +20,7 @@ Examples:
   perceptor eval runs/train-1/model.safetensors       on data/mnist, or on generated digits
   perceptor eval model.safetensors --data DIR --format json";
 
-/// Measure a model on a test set: loss, accuracy, precision, recall, F1, confusion matrix
+/// Measure a model on a test set: loss, accuracy, F1 and confusion matrix, or errors and R²
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub struct EvalArgs {
@@ -48,12 +48,13 @@ impl EvalArgs {
         let images = IdxFile::open(&files.images)?;
         model.check_inputs(&images)?;
         let labels = IdxFile::open(&files.labels)?;
-        let data = Dataset::new(images, &labels, Some(spec.classes()))?;
+        let data = Dataset::for_task(spec.task(), images, &labels, Some(spec.outputs()))?;
         let preprocessing = model.preprocessing();
         let columns = &preprocessing.columns;
         let engine = choose(self.compute.engine, spec, MOST_ITEMS, Tell::Work)?;
         let network = Network::for_inference(spec, &model.parameters, columns, engine)?;
         let mut evaluator = Evaluator::new(spec, preprocessing, &workers)?;
+        evaluator.set_loss(model.loss());
         let evaluation = evaluator.evaluate(&workers, &network, &data)?;
         let name = self.model.display().to_string();
         let report = EvalReport::new(

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use perceptor::export::{self, Format, c_header};
+use perceptor::data::Task;
+use perceptor::export::{self, Format, c_header, onnx};
 use perceptor::nn::Activation;
 use perceptor::report::number::bytes;
 use perceptor::{Error, Model, Refusal};
@@ -25,7 +26,7 @@ pub struct ExportArgs {
     /// A model that train wrote
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// onnx: a graph from raw elements to probabilities; npz: arrays for numpy.load; c: a C99 header;
+    /// onnx: a graph from raw elements to probabilities or values; npz: arrays for numpy.load; c: a C99 header;
     /// safetensors-pytorch: what an nn.Sequential loads
     #[arg(long, value_name = "FORMAT", value_parser = named(Format::ALL, Format::name))]
     to: Format,
@@ -114,7 +115,7 @@ fn next_lines(format: Format, name: &str, model: &Model, out: &Path) -> Vec<Stri
     match format {
         Format::Onnx => vec![
             format!("session = onnxruntime.InferenceSession({path})"),
-            format!("probabilities, logits = session.run(None, {{\"elements\": x}})  # x: float32 [batch, {inputs}], not scaled"),
+            format!("{} = session.run(None, {{\"elements\": x}})  # x: float32 [batch, {inputs}], not scaled", onnx_results(model)),
         ],
         Format::Npz => vec![
             format!("model = numpy.load({path})"),
@@ -122,14 +123,14 @@ fn next_lines(format: Format, name: &str, model: &Model, out: &Path) -> Vec<Stri
         ],
         Format::C => vec![
             format!("#include {path}"),
-            format!("int best = {name}_predict(elements, probabilities);  /* elements: {inputs} floats, not scaled; link with -lm */"),
+            format!("{}  /* elements: {inputs} floats, not scaled; link with -lm */", c_call(name, model)),
         ],
         Format::SafetensorsPytorch => {
             let own_module = (spec.layers().len() > 1 && spec.activation() == Activation::ScaledTanh).then(|| SCALED_TANH.to_owned());
             let lines = [
                 format!("model = {}", sequential(model)),
                 format!("model.load_state_dict(safetensors.torch.load_file({path}))"),
-                format!("logits = model((x - {:?}) * {:?})", scaling.offset, scaling.factor),
+                format!("{} = model((x - {:?}) * {:?})", sequential_result(model), scaling.offset, scaling.factor),
                 format!("{} import {}  takes it back", program(), shell_word(out)),
             ];
             own_module.into_iter().chain(lines).collect()
@@ -140,6 +141,32 @@ fn next_lines(format: Format, name: &str, model: &Model, out: &Path) -> Vec<Stri
 /// The module that PyTorch does not have.
 const SCALED_TANH: &str =
     "class ScaledTanh(nn.Module): forward = lambda self, z: 1.7159 * torch.tanh(2 / 3 * z)";
+
+/// What a session of ONNX gives, as one writes it in Python.
+fn onnx_results(model: &Model) -> String {
+    let outputs = onnx::outputs(model.spec.task());
+    match outputs {
+        [only] => format!("({only},)"),
+        several => several.join(", "),
+    }
+}
+
+/// The call of the C function.
+fn c_call(name: &str, model: &Model) -> String {
+    match model.spec.task() {
+        Task::Classification => format!("int best = {name}_predict(elements, probabilities);"),
+        Task::Multilabel => format!("{name}_predict(elements, probabilities);"),
+        Task::Regression => format!("{name}_predict(elements, values);"),
+    }
+}
+
+/// What the module of PyTorch gives: it ends before the softmax or the sigmoids.
+fn sequential_result(model: &Model) -> &'static str {
+    match model.spec.task() {
+        Task::Classification | Task::Multilabel => "logits",
+        Task::Regression => "values",
+    }
+}
 
 /// The module that loads the weights of `model`, as one writes it in Python.
 fn sequential(model: &Model) -> String {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use perceptor::data::Scaling;
+use perceptor::data::{Scaling, Task};
 use perceptor::export::pytorch::{self, Untold};
 use perceptor::nn::Activation;
 
@@ -31,6 +31,9 @@ pub struct ImportArgs {
     /// Activation of the hidden layers, where the file does not tell
     #[arg(long, value_name = "NAME", value_parser = named(Activation::ALL, Activation::name))]
     activation: Option<Activation>,
+    /// What the outputs mean, where the file does not tell [default: classification]
+    #[arg(long, value_name = "TASK", value_parser = named(Task::ALL, Task::name))]
+    task: Option<Task>,
     /// What is subtracted from every element [default: 0]
     #[arg(long, value_name = "X", requires = "scale_factor", allow_negative_numbers = true, value_parser = parse_number)]
     scale_offset: Option<f32>,
@@ -51,6 +54,7 @@ impl ImportArgs {
                 offset: self.scale_offset.unwrap_or(0.0),
                 factor,
             }),
+            task: self.task,
         };
         let model = pytorch::load(&self.file, &untold)?;
         let out = self.out.clone().unwrap_or_else(|| beside(&self.file));

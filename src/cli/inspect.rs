@@ -4,11 +4,12 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use perceptor::data::dataset::read_labels;
-use perceptor::data::{Dataset, IdxFile, Splits, folder};
-use perceptor::report::inspection::{write_class_counts, write_header, write_items};
+use perceptor::data::targets::read_labels;
+use perceptor::data::{DataMode, Dataset, IdxFile, Splits, Task, folder};
+use perceptor::report::inspection::{write_class_counts, write_header, write_items, write_targets};
+use perceptor::report::training::target_words;
 
-use super::Failure;
+use super::{Failure, named};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,6 +26,9 @@ pub struct InspectArgs {
     /// An IDX file, raw or .gz, or a folder with a data set
     #[arg(value_name = "PATH")]
     path: PathBuf,
+    /// What the labels of a folder are for
+    #[arg(long, default_value = Task::default().name(), value_parser = named(Task::ALL, Task::name))]
+    task: Task,
     /// Items to draw
     #[arg(long, value_name = "N", default_value_t = 4)]
     items: usize,
@@ -37,7 +41,8 @@ impl InspectArgs {
     pub fn run(&self) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
         if self.path.is_dir() {
-            let splits = Splits::open(&folder::find(&self.path)?, None)?;
+            let (files, mode) = (folder::find(&self.path)?, DataMode::default());
+            let splits = Splits::open_for(self.task, &files, None, mode)?;
             self.dataset(&mut out, "training", &splits.train)?;
             if let Some(test) = &splits.test {
                 writeln!(out)?;
@@ -51,9 +56,9 @@ impl InspectArgs {
     }
 
     fn dataset(&self, out: &mut dyn Write, half: &str, data: &Dataset) -> io::Result<()> {
-        writeln!(out, "{half}: {} classes", data.classes())?;
+        writeln!(out, "{half}: {}", target_words(data.targets()))?;
         write_header(out, data.images())?;
-        write_class_counts(out, data.labels(), data.class_names())?;
+        write_targets(out, data.targets(), data.class_names())?;
         self.draw(out, data.images(), Some(data))
     }
 
@@ -75,9 +80,9 @@ impl InspectArgs {
             .min(self.offset.saturating_add(self.items));
         let items: Vec<usize> = (self.offset..end).collect();
         let columns = terminal_columns().unwrap_or(USUAL_COLUMNS);
-        let labels = data.map(Dataset::labels);
+        let targets = data.map(Dataset::targets);
         let names = data.and_then(Dataset::class_names);
-        write_items(out, file, labels, names, &items, columns)
+        write_items(out, file, targets, names, &items, columns)
     }
 }
 

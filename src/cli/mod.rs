@@ -180,7 +180,8 @@ impl From<serde_json::Error> for Failure {
 /// Parses the command line, runs the command, and says how it ended.
 pub fn run() -> ExitCode {
     signals::heed_cut_files();
-    let matches = Cli::command().get_matches();
+    let command = Cli::command().mut_subcommand("train", train::common_first);
+    let matches = command.get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     // What was typed after the command's name, with whether it was typed at all.
     let (_, typed) = matches.subcommand().expect("the parser asks for a command");

@@ -4,9 +4,9 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use perceptor::data::IdxFile;
+use perceptor::data::{IdxFile, Task};
 use perceptor::nn::Network;
-use perceptor::report::prediction::{Detail, Format, write_header, write_item};
+use perceptor::report::prediction::{Detail, Format, Told};
 use perceptor::train::Evaluator;
 use perceptor::train::eval::MOST_ITEMS as BLOCK_ITEMS;
 use perceptor::{Error, Model, Refusal};
@@ -25,7 +25,7 @@ Examples:
   perceptor predict model.safetensors images.gz --top 3
   perceptor predict model.safetensors images --proba --format csv > predictions.csv";
 
-/// Predict the class of each item of an IDX file
+/// Predict the class, the labels or the numbers of each item of an IDX file
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub struct PredictArgs {
@@ -35,7 +35,7 @@ pub struct PredictArgs {
     /// Items, an IDX file, raw or .gz
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Tell the probability of every class
+    /// Tell the probability of every class; of several labels an item they always are
     #[arg(long, conflicts_with = "top")]
     proba: bool,
     /// Tell the K likeliest classes
@@ -80,7 +80,8 @@ impl PredictArgs {
         let end = self
             .limit
             .map_or(items, |limit| items.min(self.offset.saturating_add(limit)));
-        let classes = model.spec.classes();
+        let (task, outputs) = (model.spec.task(), model.spec.outputs());
+        self.check_task(task)?;
         let format = match self.format {
             PredictFormat::Text => Format::Text,
             PredictFormat::Csv => Format::Csv,
@@ -98,17 +99,37 @@ impl PredictArgs {
         let network = Network::for_inference(&model.spec, &model.parameters, columns, engine)?;
         let mut evaluator = Evaluator::new(&model.spec, preprocessing, &workers)?;
         let mut out = BufWriter::new(io::stdout().lock());
-        let names = model.class_names.as_ref();
-        write_header(&mut out, format, detail, classes, names)?;
-        let items = (MOST_PROBABILITIES / classes).clamp(1, MOST_ITEMS);
+        let told = Told {
+            task,
+            names: model.class_names.as_ref(),
+            outputs,
+            format,
+            detail,
+        };
+        told.write_header(&mut out)?;
+        let items = (MOST_PROBABILITIES / outputs).clamp(1, MOST_ITEMS);
         for start in (self.offset..end).step_by(items) {
             let block = start..end.min(start + items);
-            let probabilities = evaluator.probabilities(&workers, &network, &images, block)?;
-            for (item, row) in (start..).zip(probabilities.chunks_exact(classes)) {
-                write_item(&mut out, format, detail, item, row, names)?;
+            let rows = evaluator.predict(&workers, &network, &images, block)?;
+            for (item, row) in (start..).zip(rows.chunks_exact(outputs)) {
+                told.write_item(&mut out, item, row)?;
             }
         }
         out.flush()?;
         Ok(())
+    }
+
+    /// Refuses flags that ask for what a model of this task does not tell.
+    fn check_task(&self, task: Task) -> Result<(), Error> {
+        let refuse = |flag: &str, expected: &str| {
+            let found = format!("given for a model of {}", task.name());
+            Err(Error::Config(Refusal::new(flag, found, expected)))
+        };
+        let one_class = "a model of classification, in which classes rank";
+        match task {
+            Task::Regression | Task::Multilabel if self.top.is_some() => refuse("--top", one_class),
+            Task::Regression if self.proba => refuse("--proba", "a model that tells probabilities"),
+            _ => Ok(()),
+        }
     }
 }

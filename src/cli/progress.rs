@@ -4,14 +4,15 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use perceptor::report::epochs::EpochTable;
 use perceptor::report::number::{grouped, seconds};
-use perceptor::report::training::{epoch_header, epoch_line};
 use perceptor::train::Event;
 
 /// Shows the events of a run.
 pub struct Progress {
     bar: ProgressBar,
     epochs: usize,
+    table: EpochTable,
     /// None where nothing is to be shown.
     lines: Option<Lines>,
 }
@@ -22,8 +23,8 @@ enum Lines {
 }
 
 impl Progress {
-    /// For a run of `epochs` with a `validation` set or without.
-    pub fn new(epochs: usize, validation: bool, quiet: bool) -> Progress {
+    /// For a run of `epochs`, which `table` tells of.
+    pub fn new(epochs: usize, table: EpochTable, quiet: bool) -> Progress {
         let target = match quiet {
             true => ProgressDrawTarget::hidden(),
             false => ProgressDrawTarget::stderr_with_hz(10),
@@ -40,16 +41,17 @@ impl Progress {
         let progress = Progress {
             bar: ProgressBar::with_draw_target(None, target).with_style(style),
             epochs,
+            table,
             lines,
         };
-        progress.line(&epoch_header(validation));
+        progress.line(&table.header());
         progress
     }
 
     /// Takes one event in.
     pub fn show(&self, event: &Event) {
         match event {
-            Event::Epoch(metrics) => self.line(&epoch_line(metrics)),
+            Event::Epoch(metrics) => self.line(&self.table.line(metrics)),
             &Event::Progress {
                 epoch,
                 samples,

@@ -8,6 +8,7 @@ mod class_weight;
 mod optimizer;
 mod regularization;
 mod schedule;
+mod task;
 mod validation;
 
 use serde::{Deserialize, Serialize};
@@ -16,13 +17,15 @@ pub use self::class_weight::ClassWeight;
 pub use self::optimizer::{LearningRate, OptimizerConfig, OptimizerName};
 pub use self::regularization::RegularizationConfig;
 pub use self::schedule::ScheduleConfig;
+pub use self::task::{LossName, TaskConfig};
 pub use self::validation::{EarlyStop, Holdout, MaxTime, ValidationConfig};
 
 use crate::compute::Engine;
-use crate::data::Scale;
+use crate::data::{Dataset, Scale, Task};
 use crate::error::{Error, Refusal, Result};
 use crate::nn::init::{DEFAULT_RANGE, Start};
-use crate::nn::{Activation, Init};
+use crate::nn::loss::{CrossEntropy, Loss};
+use crate::nn::{Activation, Dropout, Init, Noise};
 use crate::schedule::Schedule;
 
 /// Twice of it is a number still.
@@ -33,10 +36,16 @@ const MAX_RANGE: f32 = 1e38;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TrainConfig {
+    /// What the network is to tell of an item.
+    #[serde(flatten)]
+    pub task: TaskConfig,
     /// Widths of the hidden layers; empty for softmax regression.
     pub hidden: Vec<usize>,
     /// The activation of every hidden layer.
     pub activation: Activation,
+    /// Whether every hidden layer is normalised over batches, between its product and its activation.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub batch_norm: bool,
     /// How weights start.
     pub init: Init,
     /// The range x of a uniform init, U(−x, x), above 0; none for 0.05. No other init has one.
@@ -77,8 +86,10 @@ pub struct TrainConfig {
 impl Default for TrainConfig {
     fn default() -> TrainConfig {
         TrainConfig {
+            task: TaskConfig::default(),
             hidden: vec![100],
             activation: Activation::default(),
+            batch_norm: false,
             init: Init::default(),
             init_range: None,
             bias_init: 0.0,
@@ -112,12 +123,62 @@ impl TrainConfig {
         }
     }
 
-    /// The same with what optimiser and schedule have by default where nothing was set, as it is recorded.
+    /// The same with what task, optimiser and schedule have by default where nothing was set, as it is recorded.
     pub fn resolved(&self) -> TrainConfig {
         TrainConfig {
+            task: self.task.resolved(),
             optimizer: self.optimizer.resolved(),
             schedule: self.schedule.resolved(self.epochs),
             ..self.clone()
+        }
+    }
+
+    /// What is minimised when `train` is learned.
+    ///
+    /// # Panics
+    /// When its task is another, or a class has no weight where weights are given.
+    pub fn loss(&self, train: &Dataset) -> Loss {
+        let plain = self.task.plain_loss();
+        if plain.task() != Task::Classification {
+            return plain;
+        }
+        let (labels, classes) = (train.labels(), train.outputs());
+        let weights = |by: &ClassWeight| by.weights(labels.iter().copied(), classes);
+        let weights = self.regularization.class_weight.as_ref().map(weights);
+        Loss::CrossEntropy(CrossEntropy {
+            smoothing: self.regularization.label_smoothing,
+            class_weights: weights,
+        })
+    }
+
+    /// What is done to inputs and hidden units in training.
+    pub fn noise(&self) -> Noise {
+        let regularization = &self.regularization;
+        Noise {
+            seed: self.seed,
+            inputs: regularization.input_noise,
+            input_dropout: Dropout::new(regularization.input_dropout),
+            dropout: Dropout::new(regularization.dropout),
+        }
+    }
+
+    /// Holds the settings against the data that are there.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for another task, and another number of class weights than classes.
+    pub fn check_data(&self, train: &Dataset) -> Result<()> {
+        let (found, expected) = (self.task.task, train.task());
+        if found != expected {
+            let expected = format!("{}, as the labels were read", expected.name());
+            return Err(Error::Config(Refusal::new(
+                "--task",
+                found.name(),
+                expected,
+            )));
+        }
+        match &self.regularization.class_weight {
+            Some(weights) => weights.check_classes(train.outputs()),
+            None => Ok(()),
         }
     }
 
@@ -144,6 +205,8 @@ impl TrainConfig {
     /// One with a value in every option that may be none, for the list of keys.
     pub(crate) fn full() -> TrainConfig {
         TrainConfig {
+            batch_norm: true,
+            task: TaskConfig::full(),
             init_range: Some(1.0),
             freeze: vec![String::new()],
             shuffle_window: Some(1),
@@ -172,6 +235,18 @@ impl TrainConfig {
                 "widths of at least 1",
             ),
             Demand::new(
+                !(self.batch_norm && self.hidden.is_empty()),
+                "--batch-norm",
+                "given with --hidden none",
+                "a hidden layer to normalise",
+            ),
+            Demand::new(
+                !(self.batch_norm && self.batch_size == 1),
+                "--batch-size",
+                "1 with --batch-norm",
+                "at least 2, to normalise over",
+            ),
+            Demand::new(
                 self.init_range
                     .is_none_or(|range| range > 0.0 && range <= MAX_RANGE),
                 "--init-range",
@@ -196,10 +271,11 @@ impl TrainConfig {
         ];
         let demands = own
             .into_iter()
+            .chain(self.task.demands())
             .chain(self.optimizer.demands())
             .chain(self.schedule.demands(self.epochs))
-            .chain(self.regularization.demands())
-            .chain(self.validation.demands());
+            .chain(self.regularization.demands(self.task.task))
+            .chain(self.validation.demands(self.task.task));
         demands
             .map(Demand::check)
             .find(Result::is_err)

@@ -112,7 +112,7 @@ struct Numbers {
 /// A learning rate, or that it is to be found by a range test before the run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum LearningRate {
-    /// To be found: [`crate::train::range_test`].
+    /// To be found: [`crate::train::range_test()`].
     Auto,
     /// This one.
     Value(f32),

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Demand;
 use super::class_weight::{ClassWeight, WEIGHT};
+use crate::data::Task;
 
 /// The settings of regularisation; by default there is none.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -31,12 +32,23 @@ impl RegularizationConfig {
         }
     }
 
-    pub(super) fn demands(&self) -> Vec<Demand> {
+    pub(super) fn demands(&self, task: Task) -> Vec<Demand> {
         let share = |flag, found: f32| {
             Demand::new((0.0..1.0).contains(&found), flag, found, "0 to below 1")
         };
         let noise = self.input_noise;
         let weights = self.class_weight.as_ref();
+        let weights_text = weights.map_or_else(String::new, ClassWeight::to_string);
+        let of_classes = |used: bool, flag, found: &str| {
+            let met = !used || task == Task::Classification;
+            let found = format!("{found} with --task {}", task.name());
+            Demand::new(
+                met,
+                flag,
+                found,
+                "--task classification, which alone has it",
+            )
+        };
         vec![
             share("--dropout", self.dropout),
             share("--input-dropout", self.input_dropout),
@@ -50,9 +62,15 @@ impl RegularizationConfig {
             Demand::new(
                 weights.is_none_or(ClassWeight::is_valid),
                 "--class-weight",
-                weights.map_or_else(String::new, ClassWeight::to_string),
+                &weights_text,
                 format!("{WEIGHT} for each class"),
             ),
+            of_classes(
+                self.label_smoothing > 0.0,
+                "--label-smoothing",
+                &self.label_smoothing.to_string(),
+            ),
+            of_classes(weights.is_some(), "--class-weight", &weights_text),
         ]
     }
 }

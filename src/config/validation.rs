@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Demand;
+use crate::data::Task;
 use crate::error::{Error, Refusal, Result};
 
 /// The settings of validation; by default nothing is held out.
@@ -74,7 +75,7 @@ impl ValidationConfig {
         Ok(())
     }
 
-    pub(super) fn demands(&self) -> Vec<Demand> {
+    pub(super) fn demands(&self, task: Task) -> Vec<Demand> {
         let mut demands = Vec::new();
         if let Some(holdout) = self.validation_split {
             let met = match holdout {
@@ -98,6 +99,12 @@ impl ValidationConfig {
                 "--target-accuracy",
                 accuracy,
                 "above 0 and up to 1",
+            ));
+            demands.push(Demand::new(
+                task != Task::Regression,
+                "--target-accuracy",
+                format!("{accuracy} with --task regression"),
+                "a task that has an accuracy",
             ));
         }
         if let Some(time) = self.max_time {

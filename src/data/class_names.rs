@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::dataset::MAX_CLASSES;
 use super::mmap::Bytes;
+use super::targets::MAX_CLASSES;
 use crate::error::{Error, Refusal, Result};
 
 /// The file of names in the folder of a data set.

@@ -1,35 +1,31 @@
-//! Images with their labels, checked as a pair, and the training, validation and test sets that belong together.
+//! Images with their targets, checked as a pair, and the training, validation and test sets that belong together.
 //!
-//! Images stay in the mapped file. Labels are checked and copied, four bytes an item, so that a file
-//! that changes underneath can never turn into an index out of range.
+//! Images stay in the mapped file; targets are copied.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::class_names::ClassNames;
-use super::idx::{ElementType, IdxFile};
+use super::idx::IdxFile;
 use super::preprocessing::Preprocessing;
 use super::scaling::check_finite;
+use super::targets::{MAX_CLASSES, Targets, Task};
 use super::{holdout, mmap};
 use crate::config::TrainConfig;
 use crate::error::{Error, Refusal, Result};
 
-/// More classes than this are a mistake in the labels, not a problem for a softmax.
-pub(crate) const MAX_CLASSES: usize = 1 << 20;
-
-/// Images and the class of each.
+/// Images and what is to be learned of each.
 #[derive(Debug)]
 pub struct Dataset {
     images: IdxFile,
-    labels: Vec<u32>,
-    classes: usize,
+    targets: Targets,
     class_names: Option<ClassNames>,
 }
 
 impl Dataset {
-    /// Opens and checks a pair of files. Without `classes` they are counted from the labels: the largest
-    /// one plus one, and at least two.
+    /// Opens and checks a pair of files for classification. Without `classes` they are counted from the labels: the
+    /// largest one plus one, and at least two.
     ///
     /// # Errors
     /// [`Error::Io`] or [`Error::Data`] when a file is missing or damaged, when the two do not have the
@@ -43,11 +39,24 @@ impl Dataset {
     /// # Errors
     /// As [`Dataset::open`].
     pub fn new(images: IdxFile, label_file: &IdxFile, classes: Option<usize>) -> Result<Dataset> {
-        let labels = read_labels(label_file)?;
-        if labels.len() != images.header().items() {
+        Dataset::for_task(Task::Classification, images, label_file, classes)
+    }
+
+    /// [`Dataset::new`] for any task; `outputs` is what a network gives for an item, where that is known.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when the two do not have the same number of items, and as [`Targets::read`].
+    pub fn for_task(
+        task: Task,
+        images: IdxFile,
+        label_file: &IdxFile,
+        outputs: Option<usize>,
+    ) -> Result<Dataset> {
+        let targets = Targets::read(label_file, task, outputs)?;
+        if targets.items() != images.header().items() {
             return Err(Error::Data(Refusal::new(
                 label_file.path().display(),
-                format!("{} labels", labels.len()),
+                format!("{} labels", targets.items()),
                 format!(
                     "{}, one for each item of {}",
                     images.header().items(),
@@ -55,13 +64,9 @@ impl Dataset {
                 ),
             )));
         }
-        let largest = labels.iter().copied().max().unwrap_or(0) as usize;
-        let classes = classes.unwrap_or((largest + 1).max(2));
-        check_labels(label_file, &labels, classes)?;
         Ok(Dataset {
             images,
-            labels,
-            classes,
+            targets,
             class_names: None,
         })
     }
@@ -71,11 +76,9 @@ impl Dataset {
     /// # Panics
     /// When there are none, or one is out of range.
     pub fn select(&self, items: &[u32]) -> Dataset {
-        let labels = items.iter().map(|&item| self.labels[item as usize]);
         Dataset {
             images: self.images.select(items),
-            labels: labels.collect(),
-            classes: self.classes,
+            targets: self.targets.select(items),
             class_names: self.class_names.clone(),
         }
     }
@@ -85,14 +88,30 @@ impl Dataset {
         &self.images
     }
 
-    /// The class of each item, all below [`Dataset::classes`].
-    pub fn labels(&self) -> &[u32] {
-        &self.labels
+    /// What is to be learned of each item.
+    pub fn targets(&self) -> &Targets {
+        &self.targets
     }
 
-    /// Number of classes.
-    pub fn classes(&self) -> usize {
-        self.classes
+    /// What the network is to tell of an item.
+    pub fn task(&self) -> Task {
+        self.targets.task()
+    }
+
+    /// The class of each item, all below [`Dataset::outputs`].
+    ///
+    /// # Panics
+    /// When the task is another than classification.
+    pub fn labels(&self) -> &[u32] {
+        match &self.targets {
+            Targets::Classes { labels, .. } => labels,
+            other => panic!("labels of a set for {}", other.task().name()),
+        }
+    }
+
+    /// What a network gives for an item: a number for each class, or the numbers to predict.
+    pub fn outputs(&self) -> usize {
+        self.targets.outputs()
     }
 
     /// What the classes are called, a name for each; none where nobody said.
@@ -100,16 +119,23 @@ impl Dataset {
         self.class_names.as_ref()
     }
 
-    /// Gives the classes the names of the file `path`. Where the classes were counted from the labels there are as many
-    /// as names from now on, for labels may not show every class.
+    /// Gives the classes the names of the file `path`; numbers to predict have none. Where the classes were counted from
+    /// the labels there are as many as names from now on, for labels may not show every class.
     fn name_classes(&mut self, path: &Path, names: ClassNames, counted: bool) -> Result<()> {
-        let (found, largest) = (names.names().len(), self.labels.iter().max());
-        let needed = largest.map_or(0, |&label| label as usize + 1);
-        if counted && found >= needed.max(2) {
-            self.classes = found;
+        let found = names.names().len();
+        match &mut self.targets {
+            Targets::Values { .. } => return Ok(()),
+            Targets::Classes { labels, classes } if counted => {
+                let largest = labels.iter().max();
+                let needed = largest.map_or(0, |&label| label as usize + 1);
+                if found >= needed.max(2) {
+                    *classes = found;
+                }
+            }
+            _ => {}
         }
-        if found != self.classes {
-            let expected = format!("{}, one a class", self.classes);
+        if found != self.outputs() {
+            let expected = format!("{}, one a class", self.outputs());
             let refusal = Refusal::new(path.display(), format!("{found} names"), expected);
             let hint = "mend the file, or give it another name if it is not about these labels";
             return Err(Error::Data(refusal.hint(hint)));
@@ -120,7 +146,7 @@ impl Dataset {
 
     /// Number of items.
     pub fn items(&self) -> usize {
-        self.labels.len()
+        self.targets.items()
     }
 
     /// Elements in an item.
@@ -128,11 +154,10 @@ impl Dataset {
         self.images.header().features()
     }
 
-    /// Gathers `items` as inputs, their active columns scaled, and their labels. Meanwhile the processor fetches
-    /// `ahead`, at most as many items that are gathered soon: one between two others, as it can only wait for so much
-    /// at a time.
+    /// Gathers `items` as inputs, their active columns scaled. Meanwhile the processor fetches `ahead`, at most as many
+    /// items that are gathered soon: one between two others, as it can only wait for so much at a time.
     ///
-    /// Shapes: `inputs` has a row `[active columns]` for each item, `labels [items]`. Overwrites both.
+    /// Shapes: `inputs` has a row `[active columns]` for each item. Overwrites them.
     ///
     /// # Panics
     /// When an item is out of range or a buffer has another length.
@@ -142,81 +167,16 @@ impl Dataset {
         ahead: &[u32],
         preprocessing: &Preprocessing,
         inputs: impl ExactSizeIterator<Item = &'a mut [f32]>,
-        labels: &mut [u32],
     ) {
-        assert_eq!(
-            (inputs.len(), labels.len()),
-            (items.len(), items.len()),
-            "a row and a label an item"
-        );
+        assert_eq!(inputs.len(), items.len(), "a row an item");
         let mut ahead = ahead.iter();
-        for ((&item, input), label) in items.iter().zip(inputs).zip(labels) {
+        for (&item, input) in items.iter().zip(inputs) {
             if let Some(&item) = ahead.next() {
                 mmap::prefetch(self.images.item(item as usize));
             }
             let item = item as usize;
             let Preprocessing { scaling, columns } = preprocessing;
             self.images.read_active(item, *scaling, columns, input);
-            *label = self.labels[item];
-        }
-    }
-}
-
-/// The labels of `file` as they are, before they are held against a class count.
-///
-/// # Errors
-/// [`Error::Data`] when the file is not one small non-negative integer an item.
-pub fn read_labels(file: &IdxFile) -> Result<Vec<u32>> {
-    let header = file.header();
-    let refuse = |found: String, expected: &str| {
-        Error::Data(
-            Refusal::new(file.path().display(), found, expected)
-                .hint("are the image and label files swapped?"),
-        )
-    };
-    if matches!(header.element(), ElementType::F32 | ElementType::F64) {
-        return Err(refuse(
-            format!("labels of type {}", header.element().name()),
-            "an integer type",
-        ));
-    }
-    if header.features() != 1 {
-        return Err(refuse(
-            format!("labels of dimensions {:?}", header.dimensions()),
-            "one number an item",
-        ));
-    }
-    let mut element = [0.0];
-    let mut label_of = |item| {
-        file.read(item, &mut element);
-        let label = element[0];
-        if label < 0.0 || label >= MAX_CLASSES as f32 {
-            return Err(refuse(
-                format!("item {item} has label {label}"),
-                "0..1048576",
-            ));
-        }
-        Ok(label as u32)
-    };
-    (0..header.items()).map(&mut label_of).collect()
-}
-
-fn check_labels(file: &IdxFile, labels: &[u32], classes: usize) -> Result<()> {
-    match labels.iter().position(|&label| label as usize >= classes) {
-        None => Ok(()),
-        Some(item) => {
-            let largest = labels.iter().copied().max().unwrap_or(0);
-            Err(Error::Data(
-                Refusal::new(
-                    file.path().display(),
-                    format!("item {item} has label {}", labels[item]),
-                    format!("0..{classes}"),
-                )
-                .hint(format!(
-                    "train with --classes {} if the data set has more classes",
-                    largest + 1
-                )),
-            ))
         }
     }
 }
@@ -302,6 +262,24 @@ impl Splits {
     /// # Errors
     /// As [`Splits::open`], and [`Error::Config`] when memory for a copy is not granted.
     pub fn open_as(files: &Files, classes: Option<usize>, mode: DataMode) -> Result<Splits> {
+        Splits::open_for(Task::Classification, files, classes, mode)
+    }
+
+    /// [`Splits::open_as`] for any task. Of others than classification the labels tell the number of outputs.
+    ///
+    /// # Errors
+    /// As [`Splits::open_as`], and [`Error::Config`] for `classes` where the labels tell.
+    pub fn open_for(
+        task: Task,
+        files: &Files,
+        classes: Option<usize>,
+        mode: DataMode,
+    ) -> Result<Splits> {
+        if let (Some(classes), Task::Regression | Task::Multilabel) = (classes, task) {
+            let found = format!("{classes} with --task {}", task.name());
+            let expected = "neither: the labels tell how many there are";
+            return Err(Error::Config(Refusal::new("--classes", found, expected)));
+        }
         if let Some(classes) = classes.filter(|classes| !(2..=MAX_CLASSES).contains(classes)) {
             return Err(Error::Config(Refusal::new(
                 "--classes",
@@ -313,7 +291,7 @@ impl Splits {
         let names = names.transpose()?;
         let images = mode.open(&files.train.images)?;
         let labels = IdxFile::open(&files.train.labels)?;
-        let mut train = Dataset::new(images, &labels, classes)?;
+        let mut train = Dataset::for_task(task, images, &labels, classes)?;
         if let (Some(names), Some(path)) = (names, &files.class_names) {
             train.name_classes(path, names, classes.is_none())?;
         }
@@ -367,7 +345,7 @@ fn open_beside(train: &Dataset, pair: &Pair, mode: DataMode) -> Result<Dataset> 
         )));
     }
     let labels = IdxFile::open(&pair.labels)?;
-    let mut set = Dataset::new(images, &labels, Some(train.classes()))?;
+    let mut set = Dataset::for_task(train.task(), images, &labels, Some(train.outputs()))?;
     check_finite(set.images())?;
     set.class_names = train.class_names.clone();
     Ok(set)

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use super::dataset::{Dataset, Splits};
+use super::targets::Targets;
 
 /// What makes a data set this one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,13 +26,13 @@ pub struct Fingerprint {
 pub struct HalfPrint {
     /// Items.
     pub items: usize,
-    /// Number of classes.
+    /// Number of classes, or of the numbers to predict.
     pub classes: usize,
     /// Length of the file of images, in bytes.
     pub image_bytes: usize,
     /// XXH3 of that file, header and content, in hexadecimal.
     pub images: String,
-    /// XXH3 of the labels as 32-bit little-endian numbers, in hexadecimal.
+    /// XXH3 of the labels in hexadecimal: 32-bit little-endian numbers, or a byte each where an item has several.
     pub labels: String,
     /// XXH3 of the names of the classes, a line each, in hexadecimal; none where they have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,23 +101,21 @@ pub struct Difference {
 impl HalfPrint {
     /// Of `data`, the hash of whose images may be known.
     fn of(data: &Dataset, hash: Option<&String>) -> HalfPrint {
-        let mut labels = Xxh3::new();
-        let mut block = Vec::with_capacity(1 << 14);
-        for some in data.labels().chunks(1 << 12) {
-            block.clear();
-            block.extend(some.iter().flat_map(|label| label.to_le_bytes()));
-            labels.update(&block);
-        }
+        let labels = match data.targets() {
+            Targets::Classes { labels, .. } => hash_of(labels, |label| label.to_le_bytes()),
+            Targets::Values { values, .. } => hash_of(values, |value| value.to_le_bytes()),
+            Targets::Flags { flags, .. } => xxh3_128(flags),
+        };
         let images: &[u8] = data.images().bytes();
         HalfPrint {
             items: data.items(),
-            classes: data.classes(),
+            classes: data.outputs(),
             image_bytes: images.len(),
             images: match hash {
                 Some(hash) => hash.clone(),
                 None => hexadecimal(xxh3_128(images)),
             },
-            labels: hexadecimal(labels.digest128()),
+            labels: hexadecimal(labels),
             class_names: data
                 .class_names()
                 .map(|names| hexadecimal(xxh3_128(names.to_text().as_bytes()))),
@@ -141,6 +140,18 @@ impl HalfPrint {
             .map(|fact| sides.map(fact))
             .find_map(|[own, other]| (own != other).then_some((own, other)))
     }
+}
+
+/// XXH3 of numbers of four bytes.
+fn hash_of<T>(numbers: &[T], bytes: impl Fn(&T) -> [u8; 4]) -> u128 {
+    let mut hash = Xxh3::new();
+    let mut block = Vec::with_capacity(1 << 14);
+    for some in numbers.chunks(1 << 12) {
+        block.clear();
+        block.extend(some.iter().flat_map(&bytes));
+        hash.update(&block);
+    }
+    hash.digest128()
 }
 
 /// 32 digits.

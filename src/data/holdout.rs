@@ -1,11 +1,12 @@
 //! Which training items are held out for validation: a share of every class, drawn once from the seed.
 //!
 //! The draw is stratified: each class gives as many items as its share of the set says, and at least one of each class
-//! stays in training. Shapes: labels `[items]` in, two ascending lists of items out, which together are all of them.
+//! stays in training. Items that are not of one class each are drawn from all of them alike. Shapes: labels `[items]` in, two ascending lists of items out, which together are all of them.
 
 use rand::seq::SliceRandom;
 
 use super::dataset::Dataset;
+use super::targets::Targets;
 use crate::config::Holdout;
 use crate::error::{Error, Refusal, Result};
 use crate::random::{Purpose, stream};
@@ -15,10 +16,7 @@ use crate::random::{Purpose, stream};
 /// # Errors
 /// [`Error::Config`] when nothing would be held out, or more than leaves an item of every class.
 pub fn draw(data: &Dataset, holdout: Holdout, seed: u64) -> Result<(Vec<u32>, Vec<u32>)> {
-    let mut members = vec![Vec::new(); data.classes()];
-    for (&label, item) in data.labels().iter().zip(0u32..) {
-        members[label as usize].push(item);
-    }
+    let mut members = members_of(data);
     let sizes: Vec<usize> = members.iter().map(Vec::len).collect();
     let most = sizes.iter().map(|size| size.saturating_sub(1)).sum();
     let count = holdout.of(data.items());
@@ -41,11 +39,23 @@ pub fn draw(data: &Dataset, holdout: Holdout, seed: u64) -> Result<(Vec<u32>, Ve
     Ok((rest.collect(), held_out))
 }
 
+/// The items of each class; all of them together where they are not of one class each.
+fn members_of(data: &Dataset) -> Vec<Vec<u32>> {
+    let Targets::Classes { labels, classes } = data.targets() else {
+        return vec![(0..data.items() as u32).collect()];
+    };
+    let mut members = vec![Vec::new(); *classes];
+    for (&label, item) in labels.iter().zip(0u32..) {
+        members[label as usize].push(item);
+    }
+    members
+}
+
 /// How many items each class gives so that `count` are given in all: its share rounded down, and one more in the order
 /// of the remainders (A. Hamilton's method), never its last one.
 ///
 /// Shapes: `sizes [classes]`, gives `[classes]`.
-fn quotas(sizes: &[usize], count: usize) -> Vec<usize> {
+pub(super) fn quotas(sizes: &[usize], count: usize) -> Vec<usize> {
     let items: usize = sizes.iter().sum();
     // In 128 bits, so that no product overflows and no rounding decides.
     let shares = sizes.iter().map(|&size| size as u128 * count as u128);

@@ -130,6 +130,8 @@ impl Case {
         Reference {
             sizes: self.spec.sizes(),
             activation: self.spec.activation(),
+            batch_norm: self.spec.batch_norm(),
+            frozen: Vec::new(),
             parameters: self.parameters.iter().copied().map(f64::from).collect(),
             masks: Vec::new(),
         }

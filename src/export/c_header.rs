@@ -1,4 +1,5 @@
-//! A C99 header: the weights as constants, and a function from the elements of an item to probabilities and class.
+//! A C99 header: the weights as constants, and a function from the elements of an item to probabilities and class, or to
+//! the numbers of a regression.
 //!
 //! It needs nothing but `<math.h>`. Numbers are written in hexadecimal, so that any compiler reads the bits we have.
 //! Products are summed in the order of the inputs, a row of weights at a time, which compilers vectorise.
@@ -6,6 +7,7 @@
 use std::f32::consts::FRAC_1_SQRT_2;
 use std::io::{self, Write};
 
+use crate::data::Task;
 use crate::error::{Error, Refusal, Result};
 use crate::model::Model;
 use crate::nn::Activation;
@@ -55,22 +57,35 @@ pub fn write(model: &Model, name: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\n#endif")
 }
 
+/// What comes out, in C: its name, and what its size is called behind the prefix.
+fn output_words(task: Task) -> (&'static str, &'static str) {
+    match task {
+        Task::Classification | Task::Multilabel => ("probabilities", "CLASSES"),
+        Task::Regression => ("values", "OUTPUTS"),
+    }
+}
+
 /// What to do with it, and the sizes.
 fn write_start(model: &Model, name: &str, out: &mut dyn Write) -> io::Result<()> {
     let (spec, upper) = (&model.spec, name.to_ascii_uppercase());
-    let (inputs, classes) = (spec.inputs(), spec.classes());
+    let (inputs, outputs) = (spec.inputs(), spec.outputs());
+    let (words, size) = output_words(spec.task());
+    let best = match spec.task() {
+        Task::Classification => "int best = ",
+        Task::Regression | Task::Multilabel => "",
+    };
     let widths = &spec.sizes()[..spec.layers().len()];
     let stack = size_of::<f32>() * widths.iter().sum::<usize>();
     write!(
         out,
         "\
-/* {spec}, {activation} and softmax, written by perceptor {version}.
+/* {spec}, {activation} and {function}, written by perceptor {version}.
  *
  * C99, nothing needed but <math.h>: link with -lm.
  *
  *     float elements[{upper}_INPUTS];         an item as it stands in its file: not scaled
- *     float probabilities[{upper}_CLASSES];
- *     int best = {name}_predict(elements, probabilities);
+ *     float {words}[{upper}_{size}];
+ *     {best}{name}_predict(elements, {words});
  *
  * Keeps no state, so threads may call it at the same time; takes {stack} bytes of stack.
  */
@@ -80,9 +95,10 @@ fn write_start(model: &Model, name: &str, out: &mut dyn Write) -> io::Result<()>
 #include <math.h>
 
 #define {upper}_INPUTS {inputs}
-#define {upper}_CLASSES {classes}
+#define {upper}_{size} {outputs}
 ",
         activation = spec.activation().name(),
+        function = spec.task().output_function(),
         version = crate::VERSION,
     )
 }
@@ -165,13 +181,18 @@ static inline void {name}_activate(int out, float *y)
 }
 
 fn write_predict(model: &Model, name: &str, out: &mut dyn Write) -> io::Result<()> {
-    let (layers, scaling) = (model.spec.layers(), model.scaling);
+    let (layers, scaling, task) = (model.spec.layers(), model.scaling, model.spec.task());
     let upper = name.to_ascii_uppercase();
+    let (words, size) = output_words(task);
+    let (kind, gives) = match task {
+        Task::Classification => ("int", "; gives the likeliest class"),
+        Task::Regression | Task::Multilabel => ("void", ""),
+    };
     writeln!(
         out,
         "
-/* elements [{upper}_INPUTS] to probabilities [{upper}_CLASSES]; gives the likeliest class. */
-static inline int {name}_predict(const float *elements, float *probabilities)
+/* elements [{upper}_INPUTS] to {words} [{upper}_{size}]{gives}. */
+static inline {kind} {name}_predict(const float *elements, float *{words})
 {{"
     )?;
     for (index, layer) in layers.iter().enumerate() {
@@ -189,7 +210,7 @@ static inline int {name}_predict(const float *elements, float *probabilities)
         let (fan_in, fan_out, next) = (layer.fan_in, layer.fan_out, index + 1);
         let last = next == layers.len();
         let y = if last {
-            "probabilities".to_owned()
+            words.to_owned()
         } else {
             format!("x{next}")
         };
@@ -201,6 +222,21 @@ static inline int {name}_predict(const float *elements, float *probabilities)
             writeln!(out, "    {name}_activate({fan_out}, {y});")?;
         }
     }
+    match task {
+        Task::Classification => write_softmax(&upper, out)?,
+        Task::Multilabel => writeln!(
+            out,
+            "
+    for (int c = 0; c < {upper}_CLASSES; c++)
+        probabilities[c] = 1.0f / (1.0f + expf(-probabilities[c]));"
+        )?,
+        Task::Regression => {}
+    }
+    writeln!(out, "}}")
+}
+
+/// From logits to probabilities, and the likeliest class.
+fn write_softmax(upper: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "
@@ -216,8 +252,7 @@ static inline int {name}_predict(const float *elements, float *probabilities)
     }}
     for (int c = 0; c < {upper}_CLASSES; c++)
         probabilities[c] /= sum;
-    return best;
-}}"
+    return best;"
     )
 }
 

@@ -1,8 +1,8 @@
 //! Models in the formats of other programs: one file a format.
 //!
 //! Each takes elements as they stand in a data file and scales them itself, but for `pytorch`: an `nn.Sequential` has no
-//! place for the scaling, which stands in the metadata. Formats hold the same bits that the model has. Writing a model
-//! twice gives the same bytes.
+//! place for the scaling, which stands in the metadata. Formats hold the same bits that the model has, but for batch
+//! normalisation, which is folded into the weights and biases before it. Writing a model twice gives the same bytes.
 
 pub mod c_header;
 pub mod npz;
@@ -59,12 +59,14 @@ impl Format {
     }
 }
 
-/// Writes `model` to `path`, whole or not at all. `name` is what the functions of a C header start with.
+/// Writes `model` to `path`, whole or not at all, [`Model::folded`] where it has batch normalisation. `name` is what the
+/// functions of a C header start with.
 ///
 /// # Errors
 /// [`Error::Io`] when the file cannot be written, [`Error::Config`] when `name` is no C identifier,
 /// [`Error::Model`] when the model is larger than the format can be.
 pub fn save(model: &Model, format: Format, name: &str, path: &Path) -> Result<()> {
+    let model = &*model.folded();
     match format {
         Format::Onnx => {
             let bytes = onnx::to_bytes(model).ok_or_else(|| {

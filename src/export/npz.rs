@@ -1,7 +1,7 @@
 //! NPZ: arrays that `numpy.load` reads, one a tensor under the names of a model file.
 //!
 //! Beside `layers.l.weight [in, out]` and `layers.l.bias [out]` stand the scalars `scaling.offset`, `scaling.factor` and
-//! `activation`, a string. An NPZ is a zip archive, here without compression, of NPY files
+//! `activation`, a string, and `task`, another one, where it is no classification. An NPZ is a zip archive, here without compression, of NPY files
 //! (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>): a line that looks like Python, then the
 //! numbers. No entry has a time.
 
@@ -33,13 +33,23 @@ pub fn write(model: &Model, out: &mut dyn Write) -> io::Result<()> {
     ] {
         add(&mut archive, name, "<f4", "()", &number.to_le_bytes())?;
     }
-    // A string is an array of UTF-32 characters.
-    let activation = model.spec.activation().name();
-    let kind = format!("<U{}", activation.chars().count());
-    let characters = activation.chars().map(|c| u32::from(c).to_le_bytes());
-    let characters: Vec<u8> = characters.flatten().collect();
-    add(&mut archive, "activation", &kind, "()", &characters)?;
+    add_text(&mut archive, "activation", model.spec.activation().name())?;
+    if !model.spec.task().is_default() {
+        add_text(&mut archive, "task", model.spec.task().name())?;
+    }
     archive.finish().map(drop).map_err(io::Error::other)
+}
+
+/// Adds a string, which is an array of UTF-32 characters.
+fn add_text(
+    archive: &mut ZipArchiveWriter<&mut dyn Write>,
+    name: &str,
+    text: &str,
+) -> io::Result<()> {
+    let kind = format!("<U{}", text.chars().count());
+    let characters = text.chars().map(|c| u32::from(c).to_le_bytes());
+    let characters: Vec<u8> = characters.flatten().collect();
+    add(archive, name, &kind, "()", &characters)
 }
 
 /// Adds the array `name` of elements `kind`, its bytes row-major and little-endian.

@@ -1,9 +1,10 @@
-//! ONNX: a graph from elements to probabilities, for onnxruntime and its like.
+//! ONNX: a graph from elements to probabilities, or to the numbers of a regression, for onnxruntime and its like.
 //!
 //! `elements [batch, features]` in `f32`, as they stand in a data file, become inputs by `Sub` and `Mul`: folding the
 //! scaling into the first layer would change bits. A `Gemm` a layer follows, with the activation behind all but the last,
-//! and a `Softmax`. Out come `probabilities` and `logits`, both `[batch, classes]`; the batch is any size. The graph is in
-//! operator set 13, as none of these operators has changed for `f32` since, and runtimes from 2020 on take it.
+//! and a `Softmax`, or a `Sigmoid` where items have several labels. Out come `probabilities` and `logits`, both `[batch,
+//! classes]`; of a regression `values [batch, outputs]` alone. The batch is any size. The graph is in operator set 13, as
+//! none of these operators has changed for `f32` since, and runtimes from 2020 on take it.
 
 use std::f32::consts::FRAC_1_SQRT_2;
 
@@ -14,6 +15,7 @@ use super::onnx_messages::{
     NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto,
     TensorTypeProto, TypeProto, ValueInfoProto,
 };
+use crate::data::Task;
 use crate::model::Model;
 use crate::nn::Activation;
 use crate::nn::activation::{LEAK, TANH_SCALE, TANH_STRETCH};
@@ -73,29 +75,53 @@ fn graph(model: &Model) -> GraphProto {
         initializer.push(tensor(&weight_name, &[fan_in, fan_out], weight));
         initializer.push(tensor(&bias_name, &[fan_out], bias));
         let last = index + 1 == spec.layers().len();
-        let z = if last { "logits" } else { &z };
+        let z = match (last, spec.task()) {
+            (false, _) => &z,
+            (true, Task::Regression) => "values",
+            (true, _) => "logits",
+        };
         node.push(operator("Gemm", &[&x, &weight_name, &bias_name], z));
         if !last {
             node.extend(activation(spec.activation(), z, &y));
             x = y;
         }
     }
-    let mut softmax = operator("Softmax", &["logits"], "probabilities");
-    softmax.attribute.push(AttributeProto {
-        name: "axis".to_owned(),
-        i: 1,
-        r#type: AttributeType::Int.into(),
-        ..AttributeProto::default()
-    });
-    node.push(softmax);
+    node.extend(probabilities(spec.task()));
     GraphProto {
         name: spec.to_string(),
         input: vec![batch_of("elements", spec.inputs())],
-        output: ["probabilities", "logits"]
-            .map(|name| batch_of(name, spec.classes()))
-            .into(),
+        output: outputs(spec.task())
+            .iter()
+            .map(|name| batch_of(name, spec.outputs()))
+            .collect(),
         node,
         initializer,
+    }
+}
+
+/// What comes out of the graph.
+pub fn outputs(task: Task) -> &'static [&'static str] {
+    match task {
+        Task::Classification | Task::Multilabel => &["probabilities", "logits"],
+        Task::Regression => &["values"],
+    }
+}
+
+/// From logits to probabilities, where there are any.
+fn probabilities(task: Task) -> Option<NodeProto> {
+    match task {
+        Task::Classification => {
+            let mut softmax = operator("Softmax", &["logits"], "probabilities");
+            softmax.attribute.push(AttributeProto {
+                name: "axis".to_owned(),
+                i: 1,
+                r#type: AttributeType::Int.into(),
+                ..AttributeProto::default()
+            });
+            Some(softmax)
+        }
+        Task::Multilabel => Some(operator("Sigmoid", &["logits"], "probabilities")),
+        Task::Regression => None,
     }
 }
 

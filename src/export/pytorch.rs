@@ -10,8 +10,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::data::Scaling;
 use crate::data::mmap::Bytes;
+use crate::data::{Scaling, Task};
 use crate::error::{Error, Refusal, Result};
 use crate::model::{KIND, Metadata, Model};
 use crate::nn::Activation;
@@ -24,6 +24,8 @@ pub struct Untold {
     pub activation: Option<Activation>,
     /// How elements become inputs.
     pub scaling: Option<Scaling>,
+    /// What the outputs mean; classification where nobody tells.
+    pub task: Option<Task>,
 }
 
 /// The file as it would be written.
@@ -51,11 +53,21 @@ pub fn from_bytes(path: &Path, bytes: &[u8], untold: &Untold) -> Result<Model> {
     metadata
         .iter()
         .try_for_each(|metadata| metadata.check(&file))?;
-    let stems = stems_in_order(&file)?;
-    if metadata.is_some() && stems == Layout::own(stems.len()).stems {
+    let itself = || {
         let found = "a model of perceptor itself";
         let refusal = Refusal::new(path.display(), found, "what PyTorch or export wrote");
-        return Err(Error::Model(refusal.hint("use it as it is")));
+        Error::Model(refusal.hint("use it as it is"))
+    };
+    // Exports have none.
+    if metadata
+        .as_ref()
+        .is_some_and(|metadata| metadata.batch_norm)
+    {
+        return Err(itself());
+    }
+    let stems = stems_in_order(&file)?;
+    if metadata.is_some() && stems == Layout::own(stems.len()).stems {
+        return Err(itself());
     }
     let sizes = sizes(&file, &stems)?;
     if let Some(metadata) = &metadata
@@ -101,8 +113,15 @@ pub fn from_bytes(path: &Path, bytes: &[u8], untold: &Untold) -> Result<Model> {
         let hint = "1/255 where bytes were divided by 255, as torchvision's ToTensor does; 1 where they were not";
         Error::Config(Refusal::new("--scale-factor", "not given", expected).hint(hint))
     })?;
-    let spec = file.spec(&sizes, activation)?;
-    file.check_count(2 * spec.layers().len(), "two a layer")?;
+    let task = settle(
+        "--task",
+        untold.task,
+        told.map(|metadata| metadata.task),
+        |task| task.name().to_owned(),
+    )?;
+    let spec = file.spec(&sizes, activation, false)?;
+    let spec = spec.for_task(task.unwrap_or_default());
+    file.check_count(&spec, 1)?;
     let layout = Layout {
         stems,
         outputs_first: true,
@@ -217,6 +236,7 @@ mod tests {
     const TOLD: Untold = Untold {
         activation: Some(Activation::Relu),
         scaling: Some(HALF),
+        task: None,
     };
 
     fn model() -> Model {

@@ -139,6 +139,37 @@ pub fn activate_backward(activation: Activation, dy: RowsMut, of: Rows) {
     times_derivative(activation, dy.values, of.values);
 }
 
+/// `dy = dy ⊙ f'(γ ⊙ x + b)`, for an activation whose derivative takes the input, which is not kept but made again.
+///
+/// Shapes: `dy`, `x [rows, out]`, `gamma`, `bias [out]`. Overwrites `dy`, which then is the gradient at `γ ⊙ x + b`.
+///
+/// # Panics
+/// When the two differ in shape.
+pub fn activate_backward_scaled(
+    activation: Activation,
+    mut dy: RowsMut,
+    x: Rows,
+    gamma: &[f32],
+    bias: &[f32],
+) {
+    /// Inputs that are made at once.
+    const CHUNK: usize = 256;
+    assert_eq!(
+        (dy.stride, dy.values.len()),
+        (x.stride, x.values.len()),
+        "shapes of dy and x"
+    );
+    let mut inputs = [0.0; CHUNK];
+    for (dy, x) in dy.iter_mut().zip(x.values.chunks_exact(x.stride)) {
+        let scales = gamma.chunks(CHUNK).zip(bias.chunks(CHUNK));
+        for ((dy, x), (gamma, bias)) in dy.chunks_mut(CHUNK).zip(x.chunks(CHUNK)).zip(scales) {
+            let inputs = &mut inputs[..dy.len()];
+            scale(x, gamma, bias, inputs);
+            times_derivative(activation, dy, inputs);
+        }
+    }
+}
+
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 fn activate_rows(activation: Activation, z: &mut [f32], stride: usize, bias: &[f32]) {
     match activation {
@@ -179,6 +210,14 @@ fn keep_input(z: &[f32], stride: usize, bias: &[f32], input: &mut [f32]) {
         for ((input, z), b) in input.iter_mut().zip(z).zip(bias) {
             *input = z + b;
         }
+    }
+}
+
+/// `input = γ ⊙ x + b`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+fn scale(x: &[f32], gamma: &[f32], bias: &[f32], input: &mut [f32]) {
+    for (((input, x), gamma), b) in input.iter_mut().zip(x).zip(gamma).zip(bias) {
+        *input = gamma * x + b;
     }
 }
 

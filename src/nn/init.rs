@@ -113,7 +113,7 @@ pub struct Start {
 }
 
 impl Start {
-    /// The parameters of `spec` under `seed`.
+    /// The parameters of `spec` under `seed`. Batch normalisation starts with γ = 1, mean 0 and variance 1.
     ///
     /// Shapes: gives `[parameters]`.
     pub fn parameters(&self, spec: &Spec, seed: u64) -> Vec<f32> {
@@ -125,6 +125,10 @@ impl Start {
             let (weight, biases) = layer.split_mut(&mut flat);
             biases.fill(self.bias);
             self.draw(self.init.before(activation), layer, &mut rng, weight);
+            if let Some(norm) = layer.norm_mut(&mut flat) {
+                norm.gamma.fill(1.0);
+                norm.variance.fill(1.0);
+            }
         }
         flat
     }

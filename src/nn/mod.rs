@@ -1,11 +1,12 @@
-//! The network: `z = x · w + b` and an activation, layer after layer, then softmax and cross-entropy.
+//! The network: `z = x · w + b` and an activation, layer after layer, then the loss of the task.
 //!
 //! `spec` says what the network is and where each layer lies in the one flat parameter buffer, `init`
-//! fills it (`orthogonal` draws rotations for it), `activation` and `loss` are formulas with their derivatives, `network`
-//! runs rows forward and backward and updates the weights, `noise` is what training does to inputs and units, `symmetry`
-//! looks for units that learned nothing of their own.
+//! fills it (`orthogonal` draws rotations for it), `activation`, `batch_norm` and `loss` are formulas with their
+//! derivatives, `network` runs rows forward and backward and updates the weights, `noise` is what training does to inputs
+//! and units, `symmetry` looks for units that learned nothing of their own.
 
 pub mod activation;
+pub mod batch_norm;
 pub mod init;
 pub mod loss;
 pub mod network;
@@ -17,6 +18,6 @@ pub mod symmetry;
 
 pub use activation::Activation;
 pub use init::Init;
-pub use network::{Activations, Network};
+pub use network::{Activations, Network, TargetsMut};
 pub use noise::{Dropout, Noise};
-pub use spec::{Layer, Spec};
+pub use spec::{Layer, Norm, Spec};

@@ -10,13 +10,14 @@ use std::ops::Range;
 use multiversion::multiversion;
 
 use super::activation::{Activation, activate, activate_backward, activate_keeping};
-use super::loss::CrossEntropy;
+use super::batch_norm::{BatchNorm, ShardSums};
+use super::loss::Loss;
 use super::noise::{Dropout, Dropped};
 use super::parameter::Parameter;
 use super::spec::{Layer, Spec};
 use crate::compute::affine::{Affine, Engine, Keeps};
 use crate::compute::shared::{Matrix, Rows, RowsMut, SharedBuffer};
-use crate::data::Columns;
+use crate::data::{Columns, Task};
 use crate::error::Result;
 use crate::optim::{Rule, Step};
 
@@ -26,11 +27,22 @@ pub struct Network {
     spec: Spec,
     layers: Vec<Affine>,
     biases: Vec<Parameter>,
+    /// One for each hidden layer, or none at all.
+    norms: Vec<BatchNorm>,
     /// Whether training leaves a layer as it is, for each.
     frozen: Vec<bool>,
     columns: Columns,
     /// Rows of the first layer's weights that no training moves, `[idle, out]`.
     idle_weight: Vec<f32>,
+}
+
+/// A part of the way through the layers, for whoever takes the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Products and activations.
+    Layers,
+    /// Batch normalisation.
+    Normalization,
 }
 
 /// What a batch of rows leaves behind on its way, for up to a fixed number of rows.
@@ -39,13 +51,43 @@ pub struct Activations {
     inputs: Matrix,
     /// Inputs of idle columns, for inference: training has none but zeros.
     idle_inputs: Option<Matrix>,
-    labels: SharedBuffer<u32>,
+    targets: Option<Targets>,
     outputs: Vec<Matrix>,
     /// What the layers behind see of hidden outputs in training with dropout.
     pub(super) dropped: Option<Dropped>,
-    /// The inputs of the hidden layers' activation, where its derivative takes these; else none.
-    activation_inputs: Vec<Matrix>,
+    /// What the way back takes of each hidden layer beside its output: x̂ with batch normalisation, else the activation's
+    /// inputs where its derivative takes these, else nothing.
+    saved: Vec<Matrix>,
+    /// With batch normalisation one for each hidden layer.
+    shard_sums: Vec<ShardSums>,
     d_outputs: Vec<Matrix>,
+}
+
+/// What is to be learned of the rows of a batch.
+#[derive(Debug)]
+enum Targets {
+    Labels(SharedBuffer<u32>),
+    Rows(Matrix),
+}
+
+/// Room for what is to be learned of some rows.
+#[derive(Debug)]
+pub enum TargetsMut<'a> {
+    /// A class each, `[rows]`.
+    Labels(&'a mut [u32]),
+    /// Numbers, or 0 and 1 for each label, `[rows, outputs]`.
+    Rows(RowsMut<'a>),
+}
+
+impl Targets {
+    fn zeroed(spec: &Spec, rows: usize) -> Result<Targets> {
+        Ok(match spec.task() {
+            Task::Classification => Targets::Labels(SharedBuffer::zeroed(rows)?),
+            Task::Regression | Task::Multilabel => {
+                Targets::Rows(Matrix::zeroed(rows, spec.outputs())?)
+            }
+        })
+    }
 }
 
 impl Activations {
@@ -60,13 +102,16 @@ impl Activations {
                 .iter()
                 .map(|layer| Matrix::zeroed(rows, layer.fan_out))
         };
-        let activation_inputs = match spec.activation().needs_input() {
-            true => matrices().collect::<Result<_>>()?,
-            false => Vec::new(),
-        };
+        let saves = spec.batch_norm() || spec.activation().needs_input();
+        let normalized = hidden.iter().filter(|layer| layer.is_normalized());
+        let shard_sums = normalized.map(|layer| ShardSums::zeroed(rows, layer.fan_out));
         Ok(Activations {
             d_outputs: matrices().collect::<Result<_>>()?,
-            activation_inputs,
+            saved: matrices()
+                .take(if saves { hidden.len() } else { 0 })
+                .collect::<Result<_>>()?,
+            shard_sums: shard_sums.collect::<Result<_>>()?,
+            targets: Some(Targets::zeroed(spec, rows)?),
             idle_inputs: None,
             ..Activations::for_inference(spec, columns, rows)?
         })
@@ -83,10 +128,11 @@ impl Activations {
         Ok(Activations {
             inputs: Matrix::zeroed(rows, columns.width())?,
             idle_inputs: (idle > 0).then(|| Matrix::zeroed(rows, idle)).transpose()?,
-            labels: SharedBuffer::zeroed(rows)?,
+            targets: None,
             outputs: outputs.collect::<Result<_>>()?,
             dropped: None,
-            activation_inputs: Vec::new(),
+            saved: Vec::new(),
+            shard_sums: Vec::new(),
             d_outputs: Vec::new(),
         })
     }
@@ -106,17 +152,30 @@ impl Activations {
         Ok(())
     }
 
-    /// Inputs `[rows, active columns]` and labels `[rows]` to fill.
+    /// Inputs `[rows, active columns]` to fill.
     ///
     /// # Safety
     /// Until the next barrier these rows are this worker's alone.
-    #[expect(
-        clippy::mut_from_ref,
-        reason = "rows are the caller's alone; see the promise"
-    )]
-    pub unsafe fn inputs(&self, rows: Range<usize>) -> (RowsMut<'_>, &mut [u32]) {
+    pub unsafe fn inputs(&self, rows: Range<usize>) -> RowsMut<'_> {
         // SAFETY: the caller's promise.
-        unsafe { (self.inputs.rows_mut(rows.clone()), self.labels.write(rows)) }
+        unsafe { self.inputs.rows_mut(rows) }
+    }
+
+    /// What is to be learned of these rows, to fill.
+    ///
+    /// # Safety
+    /// Until the next barrier these rows are this worker's alone.
+    ///
+    /// # Panics
+    /// When these are for inference only.
+    pub unsafe fn targets(&self, rows: Range<usize>) -> TargetsMut<'_> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self.targets.as_ref().expect("activations for training") {
+                Targets::Labels(labels) => TargetsMut::Labels(labels.write(rows)),
+                Targets::Rows(targets) => TargetsMut::Rows(targets.rows_mut(rows)),
+            }
+        }
     }
 
     /// Inputs of idle columns `[rows, idle columns]` to fill; none in training, and where all columns are active.
@@ -145,12 +204,6 @@ impl Activations {
             (_, Some(dropped)) => dropped.output(layer - 1),
             (_, None) => &self.outputs[layer - 1],
         }
-    }
-
-    /// What the derivative of a hidden layer's activation is taken of: its inputs where they are kept, else its outputs.
-    fn derivative_of(&self, layer: usize) -> &Matrix {
-        let inputs = self.activation_inputs.get(layer);
-        inputs.unwrap_or(&self.outputs[layer])
     }
 
     /// The gradient at what layer `layer` gives, before its activation: in the place of the logits for the last.
@@ -203,7 +256,7 @@ impl Network {
     ) -> Result<Network> {
         assert_eq!(parameters.len(), spec.parameters(), "parameters of {spec}");
         assert_eq!(columns.features(), spec.inputs(), "features of {spec}");
-        let (mut layers, mut biases) = (Vec::new(), Vec::new());
+        let (mut layers, mut biases, mut norms) = (Vec::new(), Vec::new(), Vec::new());
         for (index, layer) in spec.layers().iter().enumerate() {
             let (weight, bias) = layer.split(parameters);
             if index == 0 {
@@ -215,6 +268,7 @@ impl Network {
                 layers.push(Affine::new(engine, weight, sizes, true, keeps)?);
             }
             biases.push(Parameter::new(bias, keeps)?);
+            norms.extend(BatchNorm::new(layer, parameters, keeps)?);
         }
         let first = &spec.layers()[0];
         let idle = columns.idle().iter().map(|&column| column..column + 1);
@@ -225,6 +279,7 @@ impl Network {
             spec: spec.clone(),
             layers,
             biases,
+            norms,
         })
     }
 
@@ -241,6 +296,9 @@ impl Network {
                 let layer = &spec.layers()[index];
                 let (weight, bias) = layer.split(flat);
                 own.set_slot(slot, bias);
+                if let (Some(norm), Some(from)) = (self.norms.get_mut(index), layer.norm(flat)) {
+                    norm.set_slot(slot, from);
+                }
                 if index == 0 {
                     let active = columns.active().iter().cloned();
                     affine.set_slot(slot, &take_rows(weight, layer.fan_out, active));
@@ -309,7 +367,7 @@ impl Network {
             // SAFETY: `&mut self` says that no worker is at it.
             |affine, weight| unsafe { affine.copy_weight(weight) },
             // SAFETY: as above.
-            |bias| unsafe { bias.values() },
+            |parameter| unsafe { parameter.values() },
         );
         self.fill_idle(&mut flat);
         flat
@@ -324,7 +382,7 @@ impl Network {
             // SAFETY: `&mut self` says that no worker is at it.
             |affine, weight| unsafe { affine.copy_slot(slot, weight) },
             // SAFETY: as above.
-            |bias| unsafe { bias.slot(slot) },
+            |parameter| unsafe { parameter.slot(slot) },
         )
     }
 
@@ -337,11 +395,11 @@ impl Network {
         }
     }
 
-    /// Something of active columns' weights and of biases; the rest is 0.
+    /// Something of active columns' weights and of all other parameters; the rest is 0.
     fn collect<'a>(
         &'a self,
         copy_weight: impl Fn(&Affine, &mut [f32]),
-        of_bias: impl Fn(&'a Parameter) -> &'a [f32],
+        of_parameter: impl Fn(&'a Parameter) -> &'a [f32],
     ) -> Vec<f32> {
         let mut flat = vec![0.0; self.spec.parameters()];
         let parts = self.layers.iter().zip(&self.biases).enumerate();
@@ -354,7 +412,13 @@ impl Network {
                 layer.fan_in
             };
             copy_weight(affine, &mut weight[..active * layer.fan_out]);
-            out.copy_from_slice(of_bias(bias));
+            out.copy_from_slice(of_parameter(bias));
+            if let (Some(norm), Some(to)) = (self.norms.get(index), layer.norm_mut(&mut flat)) {
+                let from = norm.parts();
+                to.gamma.copy_from_slice(of_parameter(from.gamma));
+                to.mean.copy_from_slice(of_parameter(from.mean));
+                to.variance.copy_from_slice(of_parameter(from.variance));
+            }
         }
         let first = &self.spec.layers()[0];
         spread_rows(first.split_mut(&mut flat).0, first.fan_out, &self.columns);
@@ -362,21 +426,29 @@ impl Network {
     }
 
     /// From inputs to logits: `y = f(x · w + b)`, layer after layer, with no activation behind the last. Idle inputs,
-    /// where there are any, are added to the first product.
+    /// where there are any, are added to the first product. Hidden layers are normalised where the spec says so: in training
+    /// these rows are a shard, whose own statistics are taken; frozen layers, and all in inference, take the running ones.
     ///
     /// Overwrites the outputs of all layers for these rows.
     ///
     /// # Safety
     /// Until the next barrier these rows are this worker's alone, and nobody updates.
     pub unsafe fn forward(&self, activations: &Activations, rows: Range<usize>) {
+        // SAFETY: passed on.
+        unsafe { self.forward_in_parts(activations, rows, &mut |_| ()) };
+    }
+
+    /// [`Network::forward`], with `done` told when a part of it is done.
+    ///
+    /// # Safety
+    /// As [`Network::forward`].
+    pub unsafe fn forward_in_parts(
+        &self,
+        activations: &Activations,
+        rows: Range<usize>,
+        done: &mut impl FnMut(Part),
+    ) {
         for (index, layer) in self.layers.iter().enumerate() {
-            let bias = &self.biases[index];
-            let last = index + 1 == self.layers.len();
-            let activation = if last {
-                Activation::Identity
-            } else {
-                self.spec.activation()
-            };
             // SAFETY: the caller's promise.
             unsafe {
                 let x = activations.before(index).rows(rows.clone());
@@ -385,20 +457,93 @@ impl Network {
                 if let (0, Some(idle)) = (index, &activations.idle_inputs) {
                     self.add_idle(idle.rows(rows.clone()), z.reborrow());
                 }
-                match activations.activation_inputs.get(index) {
-                    Some(inputs) => {
-                        activate_keeping(
-                            activation,
-                            z,
-                            inputs.rows_mut(rows.clone()),
-                            bias.values(),
-                        );
-                    }
-                    None => activate(activation, z, bias.values()),
+                if index + 1 == self.layers.len() {
+                    activate(Activation::Identity, z, self.biases[index].values());
+                    break;
                 }
-                if let (false, Some(dropped)) = (last, &activations.dropped) {
+                self.activate_hidden(index, activations, rows.clone(), done);
+                if let Some(dropped) = &activations.dropped {
                     dropped.forward(index, rows.clone(), &activations.outputs[index]);
                 }
+            }
+        }
+        done(Part::Layers);
+    }
+
+    /// From the products of a hidden layer to its outputs, in place.
+    ///
+    /// # Safety
+    /// As [`Network::forward`].
+    unsafe fn activate_hidden(
+        &self,
+        index: usize,
+        activations: &Activations,
+        rows: Range<usize>,
+        done: &mut impl FnMut(Part),
+    ) {
+        let activation = self.spec.activation();
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut z = activations.outputs[index].rows_mut(rows.clone());
+            let mut saved = activations.saved.get(index);
+            if let Some(norm) = self.norms.get(index) {
+                done(Part::Layers);
+                match (activations.shard_sums.get(index), saved) {
+                    (Some(sums), Some(x_hat)) if !self.frozen[index] => {
+                        let x_hat = x_hat.rows_mut(rows.clone());
+                        norm.forward(rows.clone(), z.reborrow(), x_hat, sums);
+                        saved = None;
+                    }
+                    _ => norm.forward_running(z.reborrow()),
+                }
+                done(Part::Normalization);
+            }
+            let bias = self.biases[index].values();
+            match saved.filter(|_| activation.needs_input()) {
+                Some(inputs) => activate_keeping(activation, z, inputs.rows_mut(rows), bias),
+                None => activate(activation, z, bias),
+            }
+        }
+    }
+
+    /// From the gradient at the outputs of a hidden layer to that at its products, in place.
+    ///
+    /// # Safety
+    /// As [`Network::forward`].
+    unsafe fn activate_hidden_backward(
+        &self,
+        index: usize,
+        activations: &Activations,
+        rows: Range<usize>,
+        done: &mut impl FnMut(Part),
+    ) {
+        let activation = self.spec.activation();
+        let norm = self.norms.get(index);
+        // SAFETY: the caller's promise; buffers are different ones.
+        unsafe {
+            let mut d_y = activations.d_outputs[index].rows_mut(rows.clone());
+            let y = activations.outputs[index].rows(rows.clone());
+            let saved = activations.saved.get(index);
+            let saved = saved.map(|saved| saved.rows(rows.clone()));
+            if norm.is_some() {
+                done(Part::Layers);
+            }
+            match (norm, saved) {
+                (Some(norm), Some(x_hat)) if !self.frozen[index] => {
+                    let behind = (activation, self.biases[index].values());
+                    let sums = &activations.shard_sums[index];
+                    norm.backward(rows, behind, d_y, (y, x_hat), sums);
+                }
+                (norm, saved) => {
+                    let of = saved.filter(|_| activation.needs_input()).unwrap_or(y);
+                    activate_backward(activation, d_y.reborrow(), of);
+                    if let Some(norm) = norm {
+                        norm.backward_running(d_y);
+                    }
+                }
+            }
+            if norm.is_some() {
+                done(Part::Normalization);
             }
         }
     }
@@ -424,29 +569,36 @@ impl Network {
     /// As [`Network::forward`].
     ///
     /// # Panics
-    /// When a label is not below the number of classes.
+    /// When a label is not below the number of classes, or `loss` is of another task.
     pub unsafe fn loss(
         &self,
         activations: &Activations,
         rows: Range<usize>,
-        loss: &CrossEntropy,
+        loss: &Loss,
         scale: f32,
         losses: &mut [f64],
     ) {
         // SAFETY: the caller's promise.
-        let (mut logits, labels) = unsafe {
-            (
-                activations.logits(rows.clone()),
-                activations.labels.read(rows),
-            )
-        };
-        for ((row, &label), of_row) in logits.iter_mut().zip(labels).zip(losses) {
-            *of_row = loss.backward(row, label as usize, scale);
+        let (mut logits, targets) =
+            unsafe { (activations.logits(rows.clone()), activations.targets(rows)) };
+        let rows = logits.iter_mut().zip(losses);
+        match (loss, targets) {
+            (Loss::CrossEntropy(loss), TargetsMut::Labels(labels)) => {
+                for ((row, of_row), &label) in rows.zip(&*labels) {
+                    *of_row = loss.backward(row, label as usize, scale);
+                }
+            }
+            (loss, TargetsMut::Rows(mut targets)) => {
+                for ((row, of_row), targets) in rows.zip(targets.iter_mut()) {
+                    *of_row = loss.backward(row, targets, scale);
+                }
+            }
+            (loss, _) => panic!("{loss:?} for {}", self.spec.task().name()),
         }
     }
 
     /// From the gradient at the logits back: for each layer from the last `dx = dz · wᵀ`, and `dz = dx ⊙ f'` for the
-    /// layer before, down to the first layer that is trained.
+    /// layer before, and through its normalisation, down to the first layer that is trained.
     ///
     /// Overwrites the gradients at the outputs of the hidden layers for these rows.
     ///
@@ -456,6 +608,23 @@ impl Network {
     /// # Panics
     /// When `activations` are for inference only.
     pub unsafe fn backward(&self, activations: &Activations, rows: Range<usize>) {
+        // SAFETY: passed on.
+        unsafe { self.backward_in_parts(activations, rows, &mut |_| ()) };
+    }
+
+    /// [`Network::backward`], with `done` told when a part of it is done.
+    ///
+    /// # Safety
+    /// As [`Network::backward`].
+    ///
+    /// # Panics
+    /// As [`Network::backward`].
+    pub unsafe fn backward_in_parts(
+        &self,
+        activations: &Activations,
+        rows: Range<usize>,
+        done: &mut impl FnMut(Part),
+    ) {
         let above = self.first_trained() + 1;
         for (index, layer) in self.layers.iter().enumerate().skip(above).rev() {
             // SAFETY: the caller's promise; `d_z` and `d_y` are buffers of different layers.
@@ -466,10 +635,10 @@ impl Network {
                 if let Some(dropped) = &activations.dropped {
                     dropped.backward(index - 1, rows.clone(), d_y.reborrow());
                 }
-                let of = activations.derivative_of(index - 1).rows(rows.clone());
-                activate_backward(self.spec.activation(), d_y, of);
+                self.activate_hidden_backward(index - 1, activations, rows.clone(), done);
             }
         }
+        done(Part::Layers);
     }
 
     /// In how many pieces the parameters are updated: by the network's shape alone.
@@ -478,7 +647,8 @@ impl Network {
     }
 
     /// The gradient, `dw = xᵀ · dz` or `db = Σ_rows dz` over the first `rows` rows, and the optimiser's step against it,
-    /// for one piece of the parameters. Pieces of frozen layers stay as they are.
+    /// for one piece of the parameters. What batch normalisation keeps of a layer goes with its bias. Pieces of frozen layers
+    /// stay as they are.
     ///
     /// # Safety
     /// Until the next barrier no other worker takes this piece, and none runs rows forward or backward.
@@ -499,7 +669,33 @@ impl Network {
                     let x = activations.before(index).rows(0..rows);
                     layer.update(piece, x, d_z, &self.for_weights(index, step));
                 }
-                None => self.biases[index].update(step, |sums| add_column_sums(d_z, sums)),
+                None => {
+                    let add = |sums: &mut [f32]| self.add_d_bias(index, activations, rows, sums);
+                    self.biases[index].update(step, add);
+                    if let Some(norm) = self.norms.get(index) {
+                        norm.update(step, rows, &activations.shard_sums[index]);
+                    }
+                }
+            }
+        }
+    }
+
+    /// `sums = sums + db` over the first `rows` rows.
+    ///
+    /// # Safety
+    /// As [`Network::update`].
+    unsafe fn add_d_bias(
+        &self,
+        index: usize,
+        activations: &Activations,
+        rows: usize,
+        sums: &mut [f32],
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match activations.shard_sums.get(index) {
+                Some(of) => BatchNorm::add_d_beta(of, rows, sums),
+                None => add_column_sums(activations.d_z(index).rows(0..rows), sums),
             }
         }
     }
@@ -529,7 +725,14 @@ impl Network {
                     let x = activations.before(index).rows(0..rows);
                     self.layers[index].keep_gradient(piece, x, d_z)
                 }
-                None => self.biases[index].keep_gradient(|sums| add_column_sums(d_z, sums)),
+                None => {
+                    let add = |sums: &mut [f32]| self.add_d_bias(index, activations, rows, sums);
+                    let square = self.biases[index].keep_gradient(add);
+                    let norm = self.norms.get(index);
+                    let of_norm =
+                        norm.map(|norm| norm.keep_gradient(rows, &activations.shard_sums[index]));
+                    square + of_norm.unwrap_or(0.0)
+                }
             }
         }
     }
@@ -550,7 +753,12 @@ impl Network {
         unsafe {
             match part {
                 Some(piece) => self.layers[index].apply(piece, &self.for_weights(index, step)),
-                None => self.biases[index].apply(step),
+                None => {
+                    self.biases[index].apply(step);
+                    if let Some(norm) = self.norms.get(index) {
+                        norm.apply(step);
+                    }
+                }
             }
         }
     }
@@ -597,7 +805,7 @@ impl Network {
         }
     }
 
-    /// The layer of a piece, and which piece of its weights that is; none is its bias.
+    /// The layer of a piece, and which piece of its weights that is; none is its bias and all that goes with it.
     fn place(&self, piece: usize) -> (usize, Option<usize>) {
         let mut piece = piece;
         for (index, layer) in self.layers.iter().enumerate() {

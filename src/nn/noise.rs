@@ -49,7 +49,7 @@ impl Noise {
     pub unsafe fn draw(&self, activations: &Activations, step: u64, rows: Range<usize>) {
         let stream = |purpose, layer, row| row_stream(self.seed, purpose, layer, step, row);
         // SAFETY: the caller's promise.
-        let (mut inputs, _) = unsafe { activations.inputs(rows.clone()) };
+        let mut inputs = unsafe { activations.inputs(rows.clone()) };
         for (row, x) in rows.clone().zip(inputs.iter_mut()) {
             if self.inputs > 0.0 {
                 add_normal(x, self.inputs, &mut stream(Purpose::InputNoise, 0, row));

@@ -39,6 +39,30 @@ impl Parameter {
         unsafe { self.values.read(0..self.values.len()) }
     }
 
+    /// The values, to write.
+    ///
+    /// # Safety
+    /// Until the next barrier no other worker reads or updates them.
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "they are the caller's alone; see the promise"
+    )]
+    pub(super) unsafe fn values_mut(&self) -> &mut [f32] {
+        // SAFETY: the caller's promise.
+        unsafe { self.values.write(0..self.values.len()) }
+    }
+
+    /// Lets the average follow the values, where one is kept.
+    ///
+    /// # Safety
+    /// As [`Parameter::update`].
+    pub(super) unsafe fn follow(&self, step: &Step) {
+        if let (Some(_), Some(average)) = (step.rule().average, self.slots.last()) {
+            // SAFETY: the caller's promise.
+            unsafe { step.follow(average.write(0..self.values.len()), self.values()) };
+        }
+    }
+
     /// A slot.
     ///
     /// # Safety

@@ -1,13 +1,15 @@
 //! What a network is: layer sizes, activation, and where each layer lies in the flat buffer.
 //!
 //! Parameters are one flat `[parameters]` buffer: for each layer in turn its weights `[in, out]`, row by row, then its
-//! biases `[out]`. Engines keep their own layout while they train, and give this one back.
+//! biases `[out]`; with batch normalisation a hidden layer has its scales γ `[out]` behind them, and the running mean and
+//! variance `[out]`, which no gradient moves. Engines keep their own layout while they train, and give this one back.
 
 use std::ops::Range;
 
 use ndarray::ArrayView2;
 
 use super::activation::Activation;
+use crate::data::Task;
 use crate::error::{Error, Refusal, Result};
 
 /// BLAS counts in 32 bits, and so do we.
@@ -21,6 +23,18 @@ pub struct Layer {
     /// Width of the output, `out`.
     pub fan_out: usize,
     start: usize,
+    normalized: bool,
+}
+
+/// What batch normalisation keeps of a layer: `y = f(γ ⊙ (x · w − mean) / √(var + ε) + b)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Norm<T> {
+    /// The scales γ, `[out]`.
+    pub gamma: T,
+    /// The running mean, `[out]`.
+    pub mean: T,
+    /// The running variance, `[out]`.
+    pub variance: T,
 }
 
 impl Layer {
@@ -31,6 +45,12 @@ impl Layer {
     fn bias_range(&self) -> Range<usize> {
         let start = self.weight_range().end;
         start..start + self.fan_out
+    }
+
+    /// γ, running mean and running variance, in this order.
+    fn norm_range(&self) -> Range<usize> {
+        let start = self.bias_range().end;
+        start..start + 3 * self.fan_out * usize::from(self.normalized)
     }
 
     /// The weights `[in, out]` in a flat buffer.
@@ -59,18 +79,46 @@ impl Layer {
         let layer = &mut flat[self.start..self.bias_range().end];
         layer.split_at_mut(self.fan_in * self.fan_out)
     }
+
+    /// What batch normalisation keeps in a flat buffer; none where the layer has none.
+    pub fn norm<'a>(&self, flat: &'a [f32]) -> Option<Norm<&'a [f32]>> {
+        let mut parts = flat[self.norm_range()].chunks_exact(self.fan_out);
+        Some(Norm {
+            gamma: parts.next()?,
+            mean: parts.next()?,
+            variance: parts.next()?,
+        })
+    }
+
+    /// [`Layer::norm`], to write through.
+    pub fn norm_mut<'a>(&self, flat: &'a mut [f32]) -> Option<Norm<&'a mut [f32]>> {
+        let mut parts = flat[self.norm_range()].chunks_exact_mut(self.fan_out);
+        Some(Norm {
+            gamma: parts.next()?,
+            mean: parts.next()?,
+            variance: parts.next()?,
+        })
+    }
+
+    /// Whether batch normalisation stands between the product and the activation.
+    pub fn is_normalized(&self) -> bool {
+        self.normalized
+    }
 }
 
-/// A network: the widths from inputs to classes and the activation of the hidden layers.
+/// A network: the widths from inputs to outputs, the activation of the hidden layers and whether these are normalised, and
+/// the task, which says what outputs mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spec {
+    task: Task,
     activation: Activation,
+    batch_norm: bool,
     layers: Vec<Layer>,
     parameters: usize,
 }
 
 impl Spec {
-    /// A network with `inputs` features, the `hidden` widths and `classes` outputs.
+    /// A network for classification with `inputs` features, the `hidden` widths and an output for each of `classes`.
     ///
     /// # Errors
     /// [`Error::Config`] when a width is zero or there are more than 2³¹ − 1 parameters.
@@ -81,26 +129,41 @@ impl Spec {
         activation: Activation,
     ) -> Result<Spec> {
         let sizes = [&[inputs], hidden, &[classes]].concat();
+        Spec::laid_out(&sizes, activation, false)
+    }
+
+    /// The same with batch normalisation of every hidden layer, or without.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when there are more than 2³¹ − 1 parameters.
+    pub fn with_batch_norm(self, batch_norm: bool) -> Result<Spec> {
+        Spec::laid_out(&self.sizes(), self.activation, batch_norm)
+    }
+
+    fn laid_out(sizes: &[usize], activation: Activation, batch_norm: bool) -> Result<Spec> {
         if sizes.contains(&0) {
             return Err(Error::Config(
-                Refusal::new("--hidden", sizes_text(&sizes), "widths of at least 1")
+                Refusal::new("--hidden", sizes_text(sizes), "widths of at least 1")
                     .hint("for a network without hidden layers give --hidden none"),
             ));
         }
         let mut layers = Vec::new();
         let mut parameters = 0usize;
-        for pair in sizes.windows(2) {
+        for (index, pair) in sizes.windows(2).enumerate() {
             let (fan_in, fan_out) = (pair[0], pair[1]);
             let start = parameters;
+            let normalized = batch_norm && index + 2 < sizes.len();
+            // A row of biases, and three of batch normalisation.
+            let rows = if normalized { 4 } else { 1 };
             let end = fan_in
-                .checked_add(1)
+                .checked_add(rows)
                 .and_then(|rows| rows.checked_mul(fan_out))
                 .and_then(|size| size.checked_add(start))
                 .filter(|&end| end <= MAX_PARAMETERS);
             let Some(end) = end else {
                 return Err(Error::Config(Refusal::new(
                     "--hidden",
-                    format!("{} with too many parameters", sizes_text(&sizes)),
+                    format!("{} with too many parameters", sizes_text(sizes)),
                     format!("at most {MAX_PARAMETERS}"),
                 )));
             };
@@ -108,14 +171,27 @@ impl Spec {
                 fan_in,
                 fan_out,
                 start,
+                normalized,
             });
             parameters = end;
         }
         Ok(Spec {
+            task: Task::default(),
             activation,
+            batch_norm,
             layers,
             parameters,
         })
+    }
+
+    /// The same network for another task.
+    pub fn for_task(self, task: Task) -> Spec {
+        Spec { task, ..self }
+    }
+
+    /// What the outputs mean.
+    pub fn task(&self) -> Task {
+        self.task
     }
 
     /// The layers from the inputs to the logits; there is at least one.
@@ -126,6 +202,11 @@ impl Spec {
     /// The activation behind every layer but the last.
     pub fn activation(&self) -> Activation {
         self.activation
+    }
+
+    /// Whether every hidden layer is normalised over batches.
+    pub fn batch_norm(&self) -> bool {
+        self.batch_norm
     }
 
     /// Whether each layer is one of those called `names` (`layers.0` is the first): `[layers]`.
@@ -152,12 +233,12 @@ impl Spec {
         self.layers[0].fan_in
     }
 
-    /// Width of the logits.
-    pub fn classes(&self) -> usize {
+    /// Width of the logits: the number of classes, or of the numbers to predict.
+    pub fn outputs(&self) -> usize {
         self.layers[self.layers.len() - 1].fan_out
     }
 
-    /// The widths from inputs to classes.
+    /// The widths from inputs to outputs.
     pub fn sizes(&self) -> Vec<usize> {
         let outputs = self.layers.iter().map(|layer| layer.fan_out);
         std::iter::once(self.inputs()).chain(outputs).collect()
@@ -166,6 +247,13 @@ impl Spec {
     /// Length of the flat buffer.
     pub fn parameters(&self) -> usize {
         self.parameters
+    }
+
+    /// Parameters that a gradient moves: all but the running statistics.
+    pub fn trainable(&self) -> usize {
+        let normalized = self.layers.iter().filter(|layer| layer.normalized);
+        let statistics: usize = normalized.map(|layer| 2 * layer.fan_out).sum();
+        self.parameters - statistics
     }
 
     /// Floating point operations to train on one sample, products only: 4·in·out for the first layer,
@@ -216,6 +304,29 @@ mod tests {
         assert_eq!(spec.layers()[0].bias(&flat), [6.0, 7.0]);
         assert_eq!(spec.layers()[1].weight(&flat)[[1, 3]], 15.0);
         assert_eq!(spec.layers()[1].bias(&flat), [16.0, 17.0, 18.0, 19.0]);
+    }
+
+    #[test]
+    fn batch_norm_stands_behind_the_biases_of_hidden_layers() {
+        let spec = Spec::new(3, &[2], 4, Activation::Relu).expect("a spec");
+        let plain = spec.clone();
+        let spec = spec.with_batch_norm(true).expect("a spec");
+        // 3·2 + 2, three of 2, and 2·4 + 4.
+        assert_eq!((spec.parameters(), spec.trainable()), (26, 22));
+        let mut flat: Vec<f32> = (0..26u8).map(f32::from).collect();
+        let [hidden, last] = spec.layers() else {
+            panic!("two layers");
+        };
+        assert_eq!(hidden.bias(&flat), [6.0, 7.0]);
+        let norm = hidden.norm(&flat).expect("a normalised layer");
+        let expected = [[8.0, 9.0], [10.0, 11.0], [12.0, 13.0]];
+        assert_eq!([norm.gamma, norm.mean, norm.variance], expected);
+        assert_eq!(last.weight(&flat)[[0, 0]], 14.0);
+        assert!(last.norm(&flat).is_none() && !last.is_normalized());
+        hidden.norm_mut(&mut flat).expect("the same").variance[1] = 7.0;
+        assert_eq!(flat[13], 7.0);
+        assert_eq!(spec.with_batch_norm(false).expect("a spec"), plain);
+        assert_eq!(plain.trainable(), plain.parameters());
     }
 
     #[test]

@@ -9,7 +9,8 @@ use super::spec::Spec;
 /// Differences below this share of the layer's largest weight are rounding, not learning.
 const ROUNDING: f32 = 1e-4;
 
-/// The hidden layers, counted from 1, whose units all have the same incoming weights and bias.
+/// The hidden layers, counted from 1, whose units all have the same incoming weights, bias and, where the layer is
+/// normalised, scale.
 ///
 /// Shapes: `parameters [parameters]`.
 pub fn identical_units(spec: &Spec, parameters: &[f32]) -> Vec<usize> {
@@ -19,11 +20,13 @@ pub fn identical_units(spec: &Spec, parameters: &[f32]) -> Vec<usize> {
         let rows = weight.outer_iter();
         let largest = weight.iter().fold(0f32, |most, w| most.max(w.abs()));
         let equal = |first: f32, other: &f32| (first - other).abs() <= ROUNDING * largest;
-        let bias = layer.bias(parameters);
+        let same = |row: &[f32]| {
+            row.iter()
+                .all(|x| (row[0] - x).abs() <= ROUNDING * row[0].abs())
+        };
         layer.fan_out > 1
-            && bias
-                .iter()
-                .all(|b| (bias[0] - b).abs() <= ROUNDING * bias[0].abs())
+            && same(layer.bias(parameters))
+            && layer.norm(parameters).is_none_or(|norm| same(norm.gamma))
             && rows
                 .into_iter()
                 .all(|row| row.iter().all(|w| equal(row[0], w)))
@@ -51,5 +54,11 @@ mod tests {
             row.fill(first);
         }
         assert_eq!(identical_units(&spec, &mixed), [2]);
+        let spec = spec.with_batch_norm(true).expect("a spec");
+        let mut zero = initial_parameters(&spec, Init::Zero, 0.5, 1);
+        assert_eq!(identical_units(&spec, &zero), [1, 2]);
+        let norm = spec.layers()[0].norm_mut(&mut zero);
+        norm.expect("a normalised layer").gamma[2] = 1.1;
+        assert_eq!(identical_units(&spec, &zero), [2]);
     }
 }

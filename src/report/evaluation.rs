@@ -1,13 +1,14 @@
-//! A network on a labelled set: loss, accuracy, each class, and what is taken for what.
+//! A network on a labelled set: its loss, and by task each class and what is taken for what, each output with its errors, or
+//! each label.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
 use super::number::{grouped, percent};
-use crate::data::{ClassNames, Dataset};
-use crate::train::metrics::{class_metrics, confusion};
-use crate::train::{ClassMetrics, Evaluation};
+use crate::data::{ClassNames, Dataset, Targets};
+use crate::train::metrics::{class_metrics, confusion, label_metrics, output_metrics};
+use crate::train::{ClassMetrics, Evaluation, OutputMetrics, Predictions};
 
 /// The name and version of the JSON object's layout.
 pub const SCHEMA: &str = "perceptor.eval/1";
@@ -26,10 +27,134 @@ pub struct EvalReport {
     network: String,
     items: usize,
     loss: f64,
-    accuracy: f64,
-    classes: Vec<NamedMetrics>,
-    /// `confusion[label][prediction]`; none for more than 1000 classes.
-    confusion: Option<Vec<Vec<u64>>>,
+    #[serde(flatten)]
+    figures: Figures,
+}
+
+/// What there is to tell beside the loss, by the task.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Figures {
+    Classification {
+        accuracy: f64,
+        classes: Vec<NamedMetrics>,
+        /// `confusion[label][prediction]`; none for more than 1000 classes.
+        confusion: Option<Vec<Vec<u64>>>,
+    },
+    Regression {
+        mae: f64,
+        r2: f64,
+        outputs: Vec<OutputMetrics>,
+    },
+    Multilabel {
+        /// Share of items all of whose labels are right.
+        accuracy: f64,
+        /// Over all labels of all items.
+        f1: f64,
+        /// The mean over the classes.
+        macro_f1: f64,
+        classes: Vec<NamedMetrics>,
+    },
+}
+
+impl Figures {
+    fn new(names: Option<&ClassNames>, data: &Dataset, evaluation: &Evaluation) -> Figures {
+        let named = |classes: Vec<ClassMetrics>| {
+            let name = |class: usize| names.map(|names| names.names()[class].clone());
+            let named = classes.into_iter().map(|metrics| NamedMetrics {
+                name: name(metrics.class),
+                metrics,
+            });
+            named.collect()
+        };
+        let (outputs, score) = (data.outputs(), evaluation.score);
+        match (data.targets(), &evaluation.predictions) {
+            (Targets::Classes { labels, classes }, Predictions::Classes(predictions)) => {
+                Figures::Classification {
+                    accuracy: score.accuracy.unwrap_or(0.0),
+                    classes: named(class_metrics(labels, predictions, *classes)),
+                    confusion: (*classes <= MAX_CONFUSION_CLASSES)
+                        .then(|| confusion(labels, predictions, *classes)),
+                }
+            }
+            (Targets::Values { values, .. }, Predictions::Rows(rows)) => Figures::Regression {
+                mae: score.mae.unwrap_or(0.0),
+                r2: score.r2.unwrap_or(0.0),
+                outputs: output_metrics(values, rows, outputs),
+            },
+            (Targets::Flags { flags, .. }, Predictions::Rows(rows)) => {
+                let classes = label_metrics(flags, rows, outputs);
+                let sum = classes.iter().map(|class| class.f1).sum::<f64>();
+                Figures::Multilabel {
+                    accuracy: score.accuracy.unwrap_or(0.0),
+                    f1: score.f1.unwrap_or(0.0),
+                    macro_f1: sum / outputs as f64,
+                    classes: named(classes),
+                }
+            }
+            (targets, _) => panic!("predictions of another task than {}", targets.task().name()),
+        }
+    }
+
+    fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Figures::Classification {
+                accuracy,
+                classes,
+                confusion,
+            } => {
+                writeln!(out, "accuracy  {}", percent(*accuracy))?;
+                write_classes(out, classes)?;
+                match confusion {
+                    Some(rows) if rows.len() <= MAX_CONFUSION_COLUMNS => write_confusion(out, rows),
+                    _ => writeln!(
+                        out,
+                        "\n{} classes: the confusion matrix is in --format json, up to {MAX_CONFUSION_CLASSES}",
+                        classes.len()
+                    ),
+                }
+            }
+            Figures::Regression { mae, r2, outputs } => {
+                writeln!(out, "MAE       {mae:.4}")?;
+                writeln!(out, "R²        {r2:.4}")?;
+                writeln!(
+                    out,
+                    "\noutput          mean     deviation           MAE          RMSE        R²"
+                )?;
+                outputs.iter().try_for_each(|output| {
+                    writeln!(
+                        out,
+                        "{:>6}  {:>12.4}  {:>12.4}  {:>12.4}  {:>12.4}  {:>8.4}",
+                        output.output,
+                        output.mean,
+                        output.deviation,
+                        output.mae,
+                        output.rmse,
+                        output.r2
+                    )
+                })
+            }
+            Figures::Multilabel {
+                accuracy,
+                f1,
+                macro_f1,
+                classes,
+            } => {
+                writeln!(
+                    out,
+                    "accuracy  {} of items with every label right",
+                    percent(*accuracy)
+                )?;
+                writeln!(
+                    out,
+                    "F1        {} over all labels, {} the mean of the classes",
+                    percent(*f1),
+                    percent(*macro_f1)
+                )?;
+                write_classes(out, classes)
+            }
+        }
+    }
 }
 
 /// How one class fares, with its name where it has one.
@@ -42,7 +167,7 @@ struct NamedMetrics {
 }
 
 impl EvalReport {
-    /// Works out the figures of every class, which may have `names`.
+    /// Works out the figures of every class or label, which may have `names`, or output.
     ///
     /// # Panics
     /// When `evaluation` is not of `data`.
@@ -53,25 +178,14 @@ impl EvalReport {
         data: &Dataset,
         evaluation: &Evaluation,
     ) -> EvalReport {
-        let (labels, predictions) = (data.labels(), &evaluation.predictions);
-        let classes = data.classes();
         EvalReport {
             schema: SCHEMA,
             model,
             network,
             data: data.images().path().display().to_string(),
             items: data.items(),
-            loss: evaluation.loss,
-            accuracy: evaluation.accuracy,
-            classes: class_metrics(labels, predictions, classes)
-                .into_iter()
-                .map(|metrics| NamedMetrics {
-                    name: names.map(|names| names.names()[metrics.class].clone()),
-                    metrics,
-                })
-                .collect(),
-            confusion: (classes <= MAX_CONFUSION_CLASSES)
-                .then(|| confusion(labels, predictions, classes)),
+            loss: evaluation.score.loss,
+            figures: Figures::new(names, data, evaluation),
         }
     }
 
@@ -88,40 +202,36 @@ impl EvalReport {
             grouped(self.items)
         )?;
         writeln!(out, "loss      {:.4}", self.loss)?;
-        writeln!(out, "accuracy  {}", percent(self.accuracy))?;
-        writeln!(
+        self.figures.write_text(out)
+    }
+}
+
+fn write_classes(out: &mut dyn Write, classes: &[NamedMetrics]) -> io::Result<()> {
+    writeln!(
+        out,
+        "\nclass    items  predicted  precision    recall        F1"
+    )?;
+    for NamedMetrics {
+        name,
+        metrics: class,
+    } in classes
+    {
+        write!(
             out,
-            "\nclass    items  predicted  precision    recall        F1"
+            "{:>5} {:>8} {:>10}  {:>9} {:>9} {:>9}",
+            class.class,
+            grouped(class.items as usize),
+            grouped(class.predicted as usize),
+            percent(class.precision),
+            percent(class.recall),
+            percent(class.f1),
         )?;
-        for NamedMetrics {
-            name,
-            metrics: class,
-        } in &self.classes
-        {
-            write!(
-                out,
-                "{:>5} {:>8} {:>10}  {:>9} {:>9} {:>9}",
-                class.class,
-                grouped(class.items as usize),
-                grouped(class.predicted as usize),
-                percent(class.precision),
-                percent(class.recall),
-                percent(class.f1),
-            )?;
-            match name {
-                Some(name) => writeln!(out, "  {name}")?,
-                None => writeln!(out)?,
-            }
-        }
-        match &self.confusion {
-            Some(rows) if rows.len() <= MAX_CONFUSION_COLUMNS => write_confusion(out, rows),
-            _ => writeln!(
-                out,
-                "\n{} classes: the confusion matrix is in --format json, up to {MAX_CONFUSION_CLASSES}",
-                self.classes.len()
-            ),
+        match name {
+            Some(name) => writeln!(out, "  {name}")?,
+            None => writeln!(out)?,
         }
     }
+    Ok(())
 }
 
 fn write_confusion(out: &mut dyn Write, rows: &[Vec<u64>]) -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! What is in an IDX file: its header, the classes of its labels, and items drawn in characters.
+//! What is in an IDX file: its header, what its labels are, and items drawn in characters.
 //!
 //! An item of two dimensions is drawn with half blocks, two pixels above each other in a character, so that
 //! pixels are about square; four shades of grey.
@@ -6,8 +6,8 @@
 use std::io::{self, Write};
 
 use super::number::{bytes, grouped, percent};
-use crate::data::IdxFile;
 use crate::data::class_names::{ClassNames, titled};
+use crate::data::{IdxFile, Targets};
 
 /// Says what the header says.
 ///
@@ -32,6 +32,55 @@ pub fn write_header(out: &mut dyn Write, file: &IdxFile) -> io::Result<()> {
     )
 }
 
+/// What the labels of a set are: how many items each class has, or the range of each number.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_targets(
+    out: &mut dyn Write,
+    targets: &Targets,
+    names: Option<&ClassNames>,
+) -> io::Result<()> {
+    match targets {
+        Targets::Classes { labels, .. } => write_class_counts(out, labels, names),
+        Targets::Values { values, outputs } => write_ranges(out, values, *outputs),
+        Targets::Flags { flags, classes } => {
+            let count = |class: usize| {
+                let of_class = flags.iter().skip(class).step_by(*classes);
+                of_class.filter(|flag| **flag == 1).count()
+            };
+            let counts: Vec<usize> = (0..*classes).map(count).collect();
+            write_counts(out, &counts, targets.items(), names)
+        }
+    }
+}
+
+/// The least, the mean and the largest of each number to predict.
+fn write_ranges(out: &mut dyn Write, values: &[f32], outputs: usize) -> io::Result<()> {
+    for output in 0..outputs.min(MOST_CLASSES) {
+        let of_output = || values.iter().skip(output).step_by(outputs).copied();
+        let sum: f64 = of_output().map(f64::from).sum();
+        writeln!(
+            out,
+            "  number {output:>3}  from {} to {}, mean {:.4}",
+            of_output().fold(f32::INFINITY, f32::min),
+            of_output().fold(f32::NEG_INFINITY, f32::max),
+            sum / (values.len() / outputs) as f64,
+        )?;
+    }
+    if outputs > MOST_CLASSES {
+        writeln!(
+            out,
+            "  and {} numbers more",
+            grouped(outputs - MOST_CLASSES)
+        )?;
+    }
+    Ok(())
+}
+
+/// A list of more classes, or numbers to predict, than this is cut.
+const MOST_CLASSES: usize = 50;
+
 /// How many items each class has, as a bar each; with `names`, those without items too.
 ///
 /// # Errors
@@ -41,10 +90,6 @@ pub fn write_class_counts(
     labels: &[u32],
     names: Option<&ClassNames>,
 ) -> io::Result<()> {
-    /// A list of more classes than this is cut.
-    const MOST: usize = 50;
-    /// Characters of the longest bar.
-    const BAR: usize = 32;
     let named = names.map_or(0, |names| names.names().len());
     let shown = labels.iter().max().map_or(0, |&label| label as usize + 1);
     let classes = shown.max(named);
@@ -52,19 +97,34 @@ pub fn write_class_counts(
     for &label in labels {
         counts[label as usize] += 1;
     }
+    write_counts(out, &counts, labels.len(), names)
+}
+
+fn write_counts(
+    out: &mut dyn Write,
+    counts: &[usize],
+    items: usize,
+    names: Option<&ClassNames>,
+) -> io::Result<()> {
+    /// Characters of the longest bar.
+    const BAR: usize = 32;
     let largest = counts.iter().copied().max().unwrap_or(1).max(1);
-    for (class, &count) in counts.iter().enumerate().take(MOST) {
+    for (class, &count) in counts.iter().enumerate().take(MOST_CLASSES) {
         writeln!(
             out,
             "  class {class:>3}{}  {:>10}  {:>7}  {}",
             names.map_or(String::new(), |names| format!(" {}", names.cell(class))),
             grouped(count),
-            percent(count as f64 / labels.len() as f64),
+            percent(count as f64 / items as f64),
             "▇".repeat((count * BAR).div_ceil(largest)),
         )?;
     }
-    if classes > MOST {
-        writeln!(out, "  and {} classes more", grouped(classes - MOST))?;
+    if counts.len() > MOST_CLASSES {
+        writeln!(
+            out,
+            "  and {} classes more",
+            grouped(counts.len() - MOST_CLASSES)
+        )?;
     }
     Ok(())
 }
@@ -80,13 +140,13 @@ pub fn write_class_counts(
 pub fn write_items(
     out: &mut dyn Write,
     file: &IdxFile,
-    labels: Option<&[u32]>,
+    targets: Option<&Targets>,
     names: Option<&ClassNames>,
     items: &[usize],
     columns: usize,
 ) -> io::Result<()> {
-    let title = |item: usize| match labels.and_then(|labels| labels.get(item)) {
-        Some(&label) => format!("item {item}: class {}", titled(label as usize, names)),
+    let title = |item: usize| match targets {
+        Some(targets) => format!("item {item}: {}", title_of(targets, names, item)),
         None => format!("item {item}"),
     };
     let values_of = |item: usize| {
@@ -133,6 +193,30 @@ pub fn write_items(
         }
     }
     Ok(())
+}
+
+/// What is to be learned of an item, in short.
+fn title_of(targets: &Targets, names: Option<&ClassNames>, item: usize) -> String {
+    /// More numbers than this are cut.
+    const MOST: usize = 4;
+    if let Targets::Classes { labels, .. } = targets {
+        return format!("class {}", titled(labels[item] as usize, names));
+    }
+    let mut row = vec![0.0; targets.outputs()];
+    targets.read_row(item, &mut row);
+    let there = row.iter().enumerate().filter(|(_, flag)| **flag == 1.0);
+    let words: Vec<String> = match targets {
+        Targets::Flags { .. } => there.map(|(class, _)| titled(class, names)).collect(),
+        _ => row.iter().map(f32::to_string).collect(),
+    };
+    let more = if words.len() > MOST { " …" } else { "" };
+    let shown = words[..words.len().min(MOST)].join(" ");
+    match targets {
+        Targets::Flags { .. } if words.is_empty() => "no class".to_owned(),
+        Targets::Flags { .. } if words.len() == 1 => format!("class {shown}"),
+        Targets::Flags { .. } => format!("classes {shown}{more}"),
+        _ => format!("{shown}{more}"),
+    }
 }
 
 /// How pictures of one size are drawn: every `step`-th pixel, so that they fit.

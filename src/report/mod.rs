@@ -7,7 +7,9 @@
 pub mod benchmark;
 mod comparison;
 pub mod diagnosis;
+pub mod ending;
 pub mod engines;
+pub mod epochs;
 pub mod evaluation;
 pub mod inspection;
 pub mod number;

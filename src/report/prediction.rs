@@ -6,8 +6,10 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::data::ClassNames;
+use crate::data::class_names::titled;
+use crate::data::{ClassNames, Task};
 use crate::nn::loss::arg_max;
+use crate::train::metrics::THRESHOLD;
 
 /// How predictions are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +22,7 @@ pub enum Format {
     JsonLines,
 }
 
-/// How much is told of each item.
+/// How much is told of each item that has one class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
     /// The likeliest class and its probability.
@@ -31,7 +33,156 @@ pub enum Detail {
     All,
 }
 
-/// A line of JSON.
+/// What is told of each item, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    /// What the network's outputs mean.
+    pub task: Task,
+    /// What the classes are called; none where nobody said.
+    pub names: Option<&'a ClassNames>,
+    /// Outputs of the network.
+    pub outputs: usize,
+    /// How they are written.
+    pub format: Format,
+    /// How much of them.
+    pub detail: Detail,
+}
+
+impl Told<'_> {
+    /// The line above the first item, where the format has one.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_header(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.format != Format::Csv {
+            return Ok(());
+        }
+        let numbered = |name: &str| {
+            let columns = (0..self.outputs).map(|output| format!(",{name}_{output}"));
+            columns.collect::<String>()
+        };
+        match (self.task, self.outputs) {
+            (Task::Classification, classes) => {
+                write_class_header(out, self.detail, classes, self.names)
+            }
+            (Task::Multilabel, _) => {
+                let names = self.names.map_or("", |_| ",names");
+                writeln!(out, "item,classes{names}{}", numbered("p"))
+            }
+            (Task::Regression, 1) => writeln!(out, "item,value"),
+            (Task::Regression, _) => writeln!(out, "item{}", numbered("value")),
+        }
+    }
+
+    /// One item.
+    ///
+    /// Shapes: `row [outputs]`, what [`crate::train::Evaluator::predict`] gives.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_item(&self, out: &mut dyn Write, item: usize, row: &[f32]) -> io::Result<()> {
+        match self.task {
+            Task::Classification => {
+                write_class(out, self.format, self.detail, item, row, self.names)
+            }
+            Task::Multilabel => write_labels(out, self.format, item, row, self.names),
+            Task::Regression => write_values(out, self.format, item, row),
+        }
+    }
+}
+
+/// Every probability, and the classes that an item is predicted to have.
+fn write_labels(
+    out: &mut dyn Write,
+    format: Format,
+    item: usize,
+    probabilities: &[f32],
+    names: Option<&ClassNames>,
+) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        item: usize,
+        classes: &'a [usize],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        names: Option<Vec<&'a str>>,
+        probabilities: &'a [f32],
+    }
+    let likely = probabilities.iter().enumerate();
+    let likely = likely.filter(|(_, p)| **p >= THRESHOLD);
+    let classes: Vec<usize> = likely.map(|(class, _)| class).collect();
+    let own = names.map(|names| {
+        let own = classes.iter().map(|&class| names.names()[class].as_str());
+        own.collect::<Vec<&str>>()
+    });
+    match format {
+        Format::Text => {
+            write!(out, "{item:>7} ")?;
+            write_each(out, probabilities, |p| format!(" {p:.4}"))?;
+            let titles: Vec<String> = classes.iter().map(|&class| titled(class, names)).collect();
+            match &titles[..] {
+                [] => write!(out, "   none")?,
+                [one] => write!(out, "   class {one}")?,
+                several => write!(out, "   classes {}", several.join(" "))?,
+            }
+        }
+        Format::Csv => {
+            let numbers: Vec<String> = classes.iter().map(usize::to_string).collect();
+            write!(out, "{item},{}", numbers.join(" "))?;
+            if let Some(own) = &own {
+                write!(out, ",{}", cell(&own.join("; ")))?;
+            }
+            write_each(out, probabilities, |p| format!(",{p}"))?;
+        }
+        Format::JsonLines => {
+            let line = Line {
+                item,
+                classes: &classes,
+                names: own,
+                probabilities,
+            };
+            serde_json::to_writer(&mut *out, &line)?;
+        }
+    }
+    writeln!(out)
+}
+
+/// The numbers.
+fn write_values(
+    out: &mut dyn Write,
+    format: Format,
+    item: usize,
+    values: &[f32],
+) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        item: usize,
+        values: &'a [f32],
+    }
+    match format {
+        Format::Text => {
+            write!(out, "{item:>7} ")?;
+            write_each(out, values, |value| format!(" {value:>12.6}"))?;
+        }
+        Format::Csv => {
+            write!(out, "{item}")?;
+            write_each(out, values, |value| format!(",{value}"))?;
+        }
+        Format::JsonLines => serde_json::to_writer(&mut *out, &Line { item, values })?,
+    }
+    writeln!(out)
+}
+
+fn write_each(
+    out: &mut dyn Write,
+    numbers: &[f32],
+    text: impl Fn(&f32) -> String,
+) -> io::Result<()> {
+    numbers
+        .iter()
+        .try_for_each(|number| out.write_all(text(number).as_bytes()))
+}
+
+/// A line of JSON of an item that has one class.
 #[derive(Serialize)]
 struct Line<'a> {
     item: usize,
@@ -85,20 +236,12 @@ fn cell(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The line above the first item, where the format has one.
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_header(
+fn write_class_header(
     out: &mut dyn Write,
-    format: Format,
     detail: Detail,
     classes: usize,
     names: Option<&ClassNames>,
 ) -> io::Result<()> {
-    if format != Format::Csv {
-        return Ok(());
-    }
     let name = |rank: &str| match names {
         Some(_) => format!(",name{rank}"),
         None => String::new(),
@@ -121,13 +264,7 @@ pub fn write_header(
     writeln!(out)
 }
 
-/// One item.
-///
-/// Shapes: `probabilities [classes]`, at least one, and as many names where there are names.
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_item(
+fn write_class(
     out: &mut dyn Write,
     format: Format,
     detail: Detail,
@@ -191,16 +328,85 @@ fn rank<'a>(probabilities: &[f32], count: usize, names: Option<&'a ClassNames>) 
 mod tests {
     use super::*;
 
+    fn lines_of(
+        task: Task,
+        names: Option<&ClassNames>,
+        format: Format,
+        detail: Detail,
+        row: &[f32],
+    ) -> String {
+        let mut out = Vec::new();
+        let told = Told {
+            task,
+            names,
+            outputs: row.len(),
+            format,
+            detail,
+        };
+        told.write_header(&mut out).expect("memory takes it");
+        told.write_item(&mut out, 7, row).expect("memory takes it");
+        String::from_utf8(out).expect("text")
+    }
+
+    fn lines_with(names: Option<&ClassNames>, format: Format, detail: Detail) -> String {
+        lines_of(
+            Task::Classification,
+            names,
+            format,
+            detail,
+            &[0.25, 0.5, 0.25],
+        )
+    }
+
     fn lines(format: Format, detail: Detail) -> String {
         lines_with(None, format, detail)
     }
 
-    fn lines_with(names: Option<&ClassNames>, format: Format, detail: Detail) -> String {
-        let mut out = Vec::new();
-        write_header(&mut out, format, detail, 3, names).expect("memory takes it");
-        let row = [0.25, 0.5, 0.25];
-        write_item(&mut out, format, detail, 7, &row, names).expect("memory takes it");
-        String::from_utf8(out).expect("text")
+    #[test]
+    fn several_labels_and_numbers_are_told_in_every_format() {
+        let of = |task, format, row| lines_of(task, None, format, Detail::Best, row);
+        let labels = |format| of(Task::Multilabel, format, &[0.5, 0.125, 0.75]);
+        assert_eq!(
+            labels(Format::Text),
+            "      7  0.5000 0.1250 0.7500   classes 0 2\n"
+        );
+        assert_eq!(
+            labels(Format::Csv),
+            "item,classes,p_0,p_1,p_2\n7,0 2,0.5,0.125,0.75\n"
+        );
+        assert_eq!(
+            labels(Format::JsonLines),
+            "{\"item\":7,\"classes\":[0,2],\"probabilities\":[0.5,0.125,0.75]}\n"
+        );
+        let none = of(Task::Multilabel, Format::Csv, &[0.25]);
+        assert_eq!(none, "item,classes,p_0\n7,,0.25\n");
+        let names = ClassNames::new("names", vec!["cat".to_owned(), "dog".to_owned()]);
+        let names = names.expect("names");
+        let named = |format| {
+            let (task, row) = (Task::Multilabel, &[0.5, 0.75]);
+            lines_of(task, Some(&names), format, Detail::Best, row)
+        };
+        assert_eq!(
+            named(Format::Text),
+            "      7  0.5000 0.7500   classes 0 (cat) 1 (dog)\n"
+        );
+        assert_eq!(
+            named(Format::Csv),
+            "item,classes,names,p_0,p_1\n7,0 1,cat; dog,0.5,0.75\n"
+        );
+        assert!(named(Format::JsonLines).contains("\"names\":[\"cat\",\"dog\"]"));
+        let one = |format| of(Task::Regression, format, &[-1.5]);
+        assert_eq!(one(Format::Text), "      7     -1.500000\n");
+        assert_eq!(one(Format::Csv), "item,value\n7,-1.5\n");
+        let two = |format| of(Task::Regression, format, &[-1.5, 1e9]);
+        assert_eq!(
+            two(Format::Csv),
+            "item,value_0,value_1\n7,-1.5,1000000000\n"
+        );
+        assert_eq!(
+            two(Format::JsonLines),
+            "{\"item\":7,\"values\":[-1.5,1000000000.0]}\n"
+        );
     }
 
     #[test]

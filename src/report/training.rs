@@ -1,29 +1,24 @@
-//! A training run, told: the banner before it, a line an epoch, the summary after it, or all of it as JSON.
+//! A training run, told: the banner before it, the summary after it, or all of it as JSON.
 
 use std::io::{self, Write};
 use std::path::Path;
 
 use serde::Serialize;
 
+use super::ending::{Warning, standstill, warnings, write_cause, write_result};
 use super::number::{bytes, grouped, percent, rate, seconds};
 use super::profile::{PhaseShare, shares, write_shares};
 use crate::bench::Peak;
 use crate::compute::blas::Blas;
 use crate::compute::parallel::Workers;
-use crate::config::{ClassWeight, TrainConfig};
-use crate::data::{Dataset, Splits};
+use crate::config::{ClassWeight, LossName, TaskConfig, TrainConfig};
+use crate::data::{Dataset, Splits, Targets, Task};
 use crate::nn::Spec;
 use crate::schedule::ScheduleName;
 use crate::train::{Cause, EpochMetrics, Outcome, RangeTest};
 
 /// The name and version of the JSON object's layout.
 pub const SCHEMA: &str = "perceptor.train/1";
-
-/// The columns that [`epoch_line`] fills, for a run with a `validation` set or without.
-pub fn epoch_header(validation: bool) -> String {
-    let set = if validation { "val." } else { "test" };
-    format!("epoch  train loss  {set} loss  {set} accuracy  learning rate   samples/s  GFLOP/s")
-}
 
 /// Says what will run on what. The engine of `config` is no longer auto.
 ///
@@ -59,18 +54,20 @@ pub fn banner(
     };
     writeln!(
         out,
-        "  data      {data_name}: {train} and {test} items, {}, {} classes",
+        "  data      {data_name}: {train} and {test} items, {}, {}",
         item_shape(&data.train),
-        data.train.classes(),
+        target_words(data.train.targets()),
     )?;
     let activation = match spec.layers() {
         [_] => String::new(),
+        _ if spec.batch_norm() => format!("batch norm, {} and ", spec.activation().name()),
         _ => format!("{} and ", spec.activation().name()),
     };
     writeln!(
         out,
-        "  network   {spec}, {activation}softmax, {} parameters ({}), {} init",
-        grouped(spec.parameters()),
+        "  network   {spec}, {activation}{}, {} parameters ({}), {} init",
+        spec.task().output_function(),
+        grouped(spec.trainable()),
         bytes(4 * spec.parameters()),
         config.init.name(),
     )?;
@@ -81,6 +78,9 @@ pub fn banner(
         config.batch_size.min(data.train.items()),
         config.seed
     )?;
+    if spec.task() != Task::Classification {
+        writeln!(out, "  task      {}", task_words(&config.task))?;
+    }
     writeln!(out, "  optimiser {}", optimizer_words(config))?;
     let regularization = regularization_words(config);
     if !regularization.is_empty() {
@@ -112,6 +112,12 @@ pub fn banner(
             counted(cores, "core"),
         )?;
     }
+    if let Some(size) = size_of_large(data.train.targets()) {
+        writeln!(
+            out,
+            "  warning: the numbers to predict are about {size:.0} in size; networks learn numbers about 1 best: divide them, or lower --lr"
+        )?;
+    }
     if cfg!(debug_assertions) {
         writeln!(
             out,
@@ -121,18 +127,49 @@ pub fn banner(
     Ok(())
 }
 
+/// `10 classes`, `2 numbers to predict`.
+pub fn target_words(targets: &Targets) -> String {
+    let outputs = targets.outputs();
+    match targets {
+        Targets::Classes { .. } => format!("{outputs} classes"),
+        Targets::Values { .. } => format!("{} to predict", counted(outputs, "number")),
+        Targets::Flags { .. } => format!("{}, any of them", counted(outputs, "label")),
+    }
+}
+
+/// `regression by huber loss, δ 1`.
+fn task_words(config: &TaskConfig) -> String {
+    let (task, loss) = (config.task.name(), config.loss());
+    let delta = match loss {
+        LossName::Huber => format!(", δ {}", config.huber_delta()),
+        _ => String::new(),
+    };
+    format!("{task} by {} loss{delta}", loss.name())
+}
+
+/// The root of the mean square of numbers to predict, where they are so large that usual learning rates are too.
+fn size_of_large(targets: &Targets) -> Option<f64> {
+    /// Losses are squares of it.
+    const LARGE: f64 = 30.0;
+    let Targets::Values { values, .. } = targets else {
+        return None;
+    };
+    let squares = values.iter().map(|&value| f64::from(value).powi(2));
+    let size = (squares.sum::<f64>() / values.len() as f64).sqrt();
+    (size > LARGE).then_some(size)
+}
+
 /// What may end a run before its last epoch.
 fn early_ends(config: &TrainConfig) -> Vec<String> {
-    let validation = &config.validation;
+    let (task, validation) = (config.task.task, &config.validation);
     let stop = validation.early_stop.map(|stop| {
-        let least = match stop.min_delta {
-            0.0 => String::new(),
-            delta => format!(" by more than {}", percent(delta)),
+        let least = match (stop.min_delta, task) {
+            (0.0, _) => String::new(),
+            (delta, Task::Regression) => format!(" by more than {delta}"),
+            (delta, _) => format!(" by more than {}", percent(delta)),
         };
-        let epochs = counted(stop.patience, "epoch");
-        format!(
-            "when the validation accuracy has not risen{least} for {epochs}, with the best weights"
-        )
+        let (epochs, stands) = (counted(stop.patience, "epoch"), standstill(task));
+        format!("when the validation {stands}{least} for {epochs}, with the best weights")
     });
     let target = validation.target_accuracy;
     let target = target.map(|target| format!("at an accuracy of {}", percent(target)));
@@ -198,7 +235,7 @@ fn regularization_words(config: &TrainConfig) -> String {
 }
 
 /// `1 epoch`, `3 epochs`.
-fn counted(count: usize, what: &str) -> String {
+pub(super) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
@@ -223,24 +260,6 @@ fn item_shape(data: &Dataset) -> String {
         sizes.join("×")
     };
     format!("{sizes} {}", header.element().name())
-}
-
-/// One epoch under [`epoch_header`]; a part of one has a point in its number.
-pub fn epoch_line(epoch: &EpochMetrics) -> String {
-    let number = match epoch.part {
-        None => epoch.epoch.to_string(),
-        Some(part) => format!("{:.2}", (epoch.epoch - 1) as f64 + part),
-    };
-    let or_dash = |figure: Option<String>| figure.unwrap_or_else(|| "–".to_owned());
-    format!(
-        "{number:>5}  {:>10.4}  {:>9}  {:>13}  {:>13}  {:>10}  {:>7.1}",
-        epoch.train_loss,
-        or_dash(epoch.loss().map(|loss| format!("{loss:.4}"))),
-        or_dash(epoch.accuracy().map(percent)),
-        rate(epoch.learning_rate),
-        grouped(epoch.samples_per_second.round() as usize),
-        epoch.gflops,
-    )
 }
 
 /// Says which learning rate a range test chose, and why.
@@ -288,7 +307,7 @@ pub fn summary(
     next: &str,
 ) -> io::Result<()> {
     let train_seconds = outcome.train_seconds();
-    write_accuracy(out, outcome)?;
+    write_result(out, outcome)?;
     write_cause(out, outcome, close.config)?;
     writeln!(
         out,
@@ -320,114 +339,6 @@ pub fn summary(
     writeln!(out, "next           {next}")
 }
 
-/// What the model comes to, and by what it was picked.
-fn write_accuracy(out: &mut dyn Write, outcome: &Outcome) -> io::Result<()> {
-    let (kept, best) = (outcome.kept(), outcome.best());
-    let best = best.and_then(|best| Some((percent(best.accuracy()?), best.epoch)));
-    match (kept.validation_accuracy, best) {
-        (Some(accuracy), _) if outcome.picked => writeln!(
-            out,
-            "validation     {} after epoch {}, the best by it: the model is picked on validation data",
-            percent(accuracy),
-            kept.epoch
-        )?,
-        (Some(accuracy), Some((best, epoch))) => writeln!(
-            out,
-            "validation     {} after the last epoch (the model); best {best} after epoch {epoch}",
-            percent(accuracy),
-        )?,
-        (None, Some((best, epoch))) => {
-            return writeln!(
-                out,
-                "test accuracy  {} after the last epoch (the model); best {best} after epoch {epoch}",
-                percent(kept.test_accuracy.unwrap_or(0.0)),
-            );
-        }
-        _ => return writeln!(out, "training loss  {:.4} (no test set)", kept.train_loss),
-    }
-    match outcome.test {
-        Some(test) => writeln!(
-            out,
-            "test accuracy  {}, measured once, at the end",
-            percent(test.accuracy)
-        ),
-        None => writeln!(out, "test accuracy  unknown (no test set)"),
-    }
-}
-
-/// Why the run ended, where that was not with its last epoch.
-fn write_cause(out: &mut dyn Write, outcome: &Outcome, config: &TrainConfig) -> io::Result<()> {
-    let (last, settings) = (outcome.last(), &config.validation);
-    let target = settings.target_accuracy.map(percent).unwrap_or_default();
-    let why = match outcome.cause {
-        Cause::Epochs => return Ok(()),
-        Cause::EarlyStop => {
-            let patience = settings.early_stop.map_or(0, |stop| stop.patience);
-            let epochs = counted(patience, "epoch");
-            format!("the validation accuracy has not risen for {epochs}")
-        }
-        Cause::TargetAccuracy if last.validation_accuracy.is_some() => {
-            format!("{target} reached on the validation set")
-        }
-        Cause::TargetAccuracy => format!(
-            "{target} reached on the test set, which thereby picked the model and flatters it"
-        ),
-        Cause::MaxTime => {
-            let time = settings.max_time.map(|time| time.to_string());
-            format!(
-                "the time of {} was over; how far it came depends on the speed of the machine",
-                time.unwrap_or_default()
-            )
-        }
-    };
-    let place = match last.part {
-        None => format!("after epoch {}", last.epoch),
-        Some(part) => format!("in epoch {}, {} of it done", last.epoch, percent(part)),
-    };
-    writeln!(out, "ended          {place}: {why}")
-}
-
-/// Something the user should know about a run that did end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Warning {
-    /// What was found.
-    pub what: String,
-    /// What to do about it.
-    pub cure: String,
-}
-
-/// What is wrong with the network that a run ended with.
-pub fn warnings(outcome: &Outcome) -> Vec<Warning> {
-    let layers = outcome.model.spec.layers();
-    let identical = outcome.identical_layers.iter().map(|&layer| Warning {
-        what: format!(
-            "all {} units of hidden layer {layer} are the same: with equal initial weights they get \
-             equal gradients and learn one feature between them",
-            layers[layer - 1].fan_out
-        ),
-        cure: "start from different weights, with --init auto (or xavier, he, normal)".to_owned(),
-    });
-    identical.chain(learned_nothing(outcome)).collect()
-}
-
-/// A network that guesses every class alike has a loss of `ln classes`.
-fn learned_nothing(outcome: &Outcome) -> Option<Warning> {
-    let last = outcome.kept();
-    let loss = last.loss().unwrap_or(last.train_loss);
-    let provenance = outcome.model.provenance.as_ref();
-    let highest = provenance.and_then(|provenance| provenance.config.optimizer.rate());
-    let guessing = (outcome.model.spec.classes() as f64).ln();
-    // Where units are copies of one another, that is the reason.
-    let unexplained = outcome.identical_layers.is_empty();
-    (unexplained && loss >= guessing).then(|| Warning {
-        what: format!("the loss of {loss:.4} is no better than that of guessing, {guessing:.4}"),
-        cure: format!(
-            "a learning rate of {} may be too high; try a tenth of it, or fewer epochs",
-            rate(highest.unwrap_or(last.learning_rate))
-        ),
-    })
-}
-
 /// A run as one JSON object.
 #[derive(Debug, Serialize)]
 pub struct TrainReport<'a> {
@@ -448,7 +359,7 @@ pub struct TrainReport<'a> {
     pub test_items: Option<usize>,
     /// The widths, as `784-100-10`.
     pub network: String,
-    /// The number of parameters.
+    /// The number of parameters that are trained.
     pub parameters: usize,
     /// Every setting of the run.
     pub config: &'a TrainConfig,
@@ -477,8 +388,17 @@ pub struct TrainReport<'a> {
     /// The best accuracy on the validation set after any epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub best_validation_accuracy: Option<f64>,
-    /// Accuracy of the model on the test set, 0 to 1; none without a test set.
+    /// Accuracy of the model on the test set, 0 to 1; none without a test set, and in regression.
     pub test_accuracy: Option<f64>,
+    /// F1 of the model on the test set, of several labels an item alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_f1: Option<f64>,
+    /// Mean absolute error of the model on the test set, of regression alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_mae: Option<f64>,
+    /// R² of the model on the test set, of regression alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_r2: Option<f64>,
     /// The best accuracy on the test set after any epoch, 0 to 1; none without one, and where it is measured once.
     pub best_test_accuracy: Option<f64>,
     /// Time in training, evaluation not counted, in seconds.
@@ -520,7 +440,7 @@ impl<'a> TrainReport<'a> {
             validation_items: data.validation.as_ref().map(Dataset::items),
             test_items: data.test.as_ref().map(Dataset::items),
             network: outcome.model.spec.to_string(),
-            parameters: outcome.model.spec.parameters(),
+            parameters: outcome.model.spec.trainable(),
             config,
             range_test: close.range_test,
             threads: workers.threads(),
@@ -532,7 +452,10 @@ impl<'a> TrainReport<'a> {
             best_epoch: outcome.picked.then_some(outcome.kept().epoch),
             validation_accuracy: outcome.kept().validation_accuracy,
             best_validation_accuracy: best.and_then(|best| best.validation_accuracy),
-            test_accuracy: outcome.test.map(|test| test.accuracy),
+            test_accuracy: outcome.test.and_then(|test| test.accuracy),
+            test_f1: outcome.test.and_then(|test| test.f1),
+            test_mae: outcome.test.and_then(|test| test.mae),
+            test_r2: outcome.test.and_then(|test| test.r2),
             best_test_accuracy: best.and_then(|best| best.test_accuracy),
             train_seconds: outcome.train_seconds(),
             wall_seconds: close.wall_seconds,

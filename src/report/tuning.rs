@@ -6,10 +6,13 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::ending::score_words;
 use super::number::{grouped, percent, rate, seconds};
 use super::table::Table;
+use super::training::target_words;
 use crate::config::TrainConfig;
-use crate::data::{Dataset, Splits};
+use crate::data::{Dataset, Splits, Task};
+use crate::train::Score;
 use crate::tune::halving::by_merit;
 use crate::tune::{Ended, Measured, Plan, Rung, Space, Tried, Tuned};
 
@@ -33,15 +36,16 @@ pub fn banner(
     writeln!(out, "perceptor {} ({})", crate::VERSION, crate::REVISION)?;
     writeln!(
         out,
-        "  data      {data_name}: {} training and {} validation items, {} features, {} classes",
+        "  data      {data_name}: {} training and {} validation items, {} features, {}",
         grouped(data.train.items()),
         grouped(held_out),
         data.train.features(),
-        data.train.classes(),
+        target_words(data.train.targets()),
     )?;
     let searched = plan.space.searched();
-    let searched =
-        searched.map(|(flag, range)| format!("{} {range}", flag.trim_start_matches('-')));
+    let searched = searched.map(|(flag, range)| format!("{} {range}", &flag[2..]));
+    let batch_norm = plan.space.batch_norm.then(|| "batch-norm".to_owned());
+    let searched = searched.chain(batch_norm);
     writeln!(
         out,
         "  search    {}",
@@ -78,7 +82,7 @@ type Column = (&'static str, Cell);
 
 /// The columns of what is searched in `space`.
 fn columns(space: &Space) -> Vec<Column> {
-    let all: [(bool, &'static str, Cell); 6] = [
+    let all: [(bool, &'static str, Cell); 7] = [
         (space.lr.is_some(), "lr", |config| {
             config.optimizer.rate().map_or_else(String::new, rate)
         }),
@@ -100,9 +104,43 @@ fn columns(space: &Space) -> Vec<Column> {
         (space.label_smoothing.is_some(), "smoothing", |config| {
             config.regularization.label_smoothing.to_string()
         }),
+        (space.batch_norm, "norm", |config| {
+            if config.batch_norm { "batch" } else { "–" }.to_owned()
+        }),
     ];
     let used = all.into_iter().filter(|(used, ..)| *used);
     used.map(|(_, name, cell)| (name, cell)).collect()
+}
+
+/// The figure of a task that is shown beside the loss, as a column.
+fn figure(task: Task) -> &'static str {
+    match task {
+        Task::Classification => "val. accuracy",
+        Task::Multilabel => "val. F1",
+        Task::Regression => "val. R²",
+    }
+}
+
+/// What trials are compared by: F1, accuracy, or the loss.
+pub fn watched(score: &Score) -> String {
+    match score.f1.or(score.accuracy) {
+        Some(share) => percent(share),
+        None => loss_words(score.loss),
+    }
+}
+
+/// The loss of a trial, and its [`figure`].
+fn cells(measured: &Measured) -> [String; 2] {
+    match &measured.score {
+        Some(score) => {
+            let figure = score.r2.map(|r2| format!("{r2:.4}"));
+            [
+                loss_words(score.loss),
+                figure.unwrap_or_else(|| watched(score)),
+            ]
+        }
+        None => ["–".to_owned(), "diverged".to_owned()],
+    }
 }
 
 /// The widest cell of a column, or its name.
@@ -111,35 +149,34 @@ fn width(name: &str) -> usize {
 }
 
 /// The columns that [`line`] fills.
-pub fn header(space: &Space) -> String {
-    let fixed = "rung  trial  epochs  val. loss  val. accuracy   best so far";
-    let columns = columns(space);
+pub fn header(plan: &Plan) -> String {
+    let figure = figure(plan.settings.train.task.task);
+    let columns = columns(&plan.space);
     let names = columns
         .iter()
         .map(|(name, _)| format!("  {name:>0$}", width(name)));
-    format!("{fixed}{}", names.collect::<String>())
+    let names: String = names.collect();
+    format!("rung  trial  epochs  val. loss  {figure:>13}   best so far{names}")
 }
 
 /// A trial at the end of a rung, under [`header`].
-pub fn line(space: &Space, measured: &Measured, config: &TrainConfig, best: &Measured) -> String {
-    let (loss, accuracy) = match measured.score {
-        Some(score) => (loss_words(score.loss), percent(score.accuracy)),
-        None => ("–".to_owned(), "diverged".to_owned()),
-    };
+pub fn line(plan: &Plan, measured: &Measured, config: &TrainConfig, best: &Measured) -> String {
+    let [loss, figure] = cells(measured);
     let best = best
         .score
-        .map(|score| format!("{} ({})", percent(score.accuracy), best.trial));
-    let columns = columns(space);
-    let cells = columns
+        .as_ref()
+        .map(|score| format!("{} ({})", watched(score), best.trial));
+    let columns = columns(&plan.space);
+    let settings = columns
         .iter()
         .map(|(name, cell)| format!("  {:>1$}", cell(config), width(name)));
+    let settings: String = settings.collect();
     format!(
-        "{:>4}  {:>5}  {:>6}  {loss:>9}  {accuracy:>13}  {:>12}{}",
+        "{:>4}  {:>5}  {:>6}  {loss:>9}  {figure:>13}  {:>12}{settings}",
         measured.rung,
         measured.trial,
         measured.epochs,
         best.unwrap_or_else(|| "–".to_owned()),
-        cells.collect::<String>()
     )
 }
 
@@ -162,9 +199,9 @@ pub fn summary(
     best_config: &Path,
     next: &str,
 ) -> io::Result<()> {
-    let columns = columns(&plan.space);
+    let (task, columns) = (plan.settings.train.task.task, columns(&plan.space));
     let title = "trials, the best first, by the validation set alone";
-    let mut table = Table::new(title, 0, ["trial", "epochs", "val. loss", "val. accuracy"]);
+    let mut table = Table::new(title, 0, ["trial", "epochs", "val. loss", figure(task)]);
     columns.iter().for_each(|(name, _)| table.column(*name));
     let mut ranked: Vec<(&Tried, &Measured)> = tuned
         .trials
@@ -173,32 +210,23 @@ pub fn summary(
         .collect();
     ranked.sort_by(|(_, a), (_, b)| by_merit(a, b));
     for (tried, last) in ranked {
-        let (loss, accuracy) = match last.score {
-            Some(score) => (loss_words(score.loss), percent(score.accuracy)),
-            None => ("–".to_owned(), "diverged".to_owned()),
-        };
-        let mut cells = vec![
-            tried.trial.to_string(),
-            last.epochs.to_string(),
-            loss,
-            accuracy,
-        ];
-        cells.extend(columns.iter().map(|(_, cell)| cell(&tried.config)));
-        table.row(cells);
+        let mut row = vec![tried.trial.to_string(), last.epochs.to_string()];
+        row.extend(cells(last));
+        row.extend(columns.iter().map(|(_, cell)| cell(&tried.config)));
+        table.row(row);
     }
     table.write_text(out)?;
-    if let Some((best, score)) = tuned
-        .best
-        .as_ref()
-        .and_then(|best| Some((best, best.score?)))
+    if let Some(Measured {
+        trial,
+        epochs,
+        score: Some(score),
+        ..
+    }) = &tuned.best
     {
+        let (words, all) = (score_words(score), plan.settings.train.epochs);
         writeln!(
             out,
-            "best           trial {}: validation accuracy {} after {} of {} epochs",
-            best.trial,
-            percent(score.accuracy),
-            best.epochs,
-            plan.settings.train.epochs
+            "best           trial {trial}: {words} after {epochs} of {all} epochs"
         )?;
     }
     let ended = match tuned.ended {
@@ -250,6 +278,7 @@ struct TrialReport<'a> {
     dropout: f32,
     weight_decay: Option<f32>,
     label_smoothing: f32,
+    batch_norm: bool,
     measured: &'a [Measured],
 }
 
@@ -270,6 +299,7 @@ impl<'a> TuneReport<'a> {
             dropout: tried.config.regularization.dropout,
             weight_decay: tried.config.optimizer.weight_decay,
             label_smoothing: tried.config.regularization.label_smoothing,
+            batch_norm: tried.config.batch_norm,
             measured: &tried.measured,
         });
         TuneReport {

@@ -1,6 +1,6 @@
 //! A checkpoint file: safetensors that any tool can look into, and all that a run needs to go on from it.
 //!
-//! Tensors are those of a model, `layers.L.weight [in, out]` and `layers.L.bias [out]`, each with others of the same shape
+//! Tensors are those of a model, as `layers.L.weight [in, out]` and `layers.L.bias [out]`, each with others of the same shape
 //! for what the optimiser keeps, which end in its name, as `.velocity`, and for the weights of the best epoch so far where
 //! these are kept, which end in `.best`. The metadata's JSON object ends in a checksum, XXH3 of 128 bits over the object up
 //! to there and then all parameters, slots and best parameters in order, so that one flipped bit is noticed and an older
@@ -68,6 +68,8 @@ struct Metadata {
     format: u32,
     layers: Vec<usize>,
     activation: Activation,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    batch_norm: bool,
     #[serde(flatten)]
     identity: Identity,
     /// Steps done in the epoch after those listed.
@@ -101,6 +103,7 @@ impl Checkpoint {
             format: KIND.format,
             layers: spec.sizes(),
             activation: spec.activation(),
+            batch_norm: spec.batch_norm(),
             identity: identity.clone(),
             steps: state.steps,
             loss_sum: state.loss_sum,
@@ -141,10 +144,10 @@ impl Checkpoint {
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Checkpoint> {
         let file = TensorFile::parse(&KIND, path, bytes)?;
         let metadata: Metadata = file.metadata()?;
-        let spec = file.spec(&metadata.layers, metadata.activation)?;
+        let spec = file.spec(&metadata.layers, metadata.activation, metadata.batch_norm)?;
+        let spec = spec.for_task(metadata.identity.config.task.task);
         let slots = slot_layouts(&spec, &metadata.identity.config);
-        let each = 2 * (1 + slots.len() + usize::from(metadata.best));
-        file.check_count(each * spec.layers().len(), &format!("{each} a layer"))?;
+        file.check_count(&spec, 1 + slots.len() + usize::from(metadata.best))?;
         let time = |seconds: f64| {
             let time = Duration::try_from_secs_f64(seconds);
             time.map_err(|_| {
@@ -230,6 +233,9 @@ mod tests {
             validation_accuracy: None,
             test_loss: None,
             test_accuracy: Some(1.0 / 3.0),
+            f1: None,
+            mae: None,
+            r2: Some(-1.0 / 3.0),
             learning_rate: 0.1,
             train_seconds: 1e-3,
             samples_per_second: 1e5,

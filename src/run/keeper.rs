@@ -58,7 +58,11 @@ impl Keeper {
         tell: impl Fn(&Failure) + Send + Sync + 'static,
     ) -> Result<Keeper> {
         Ok(Keeper {
-            metrics: MetricsLog::start(folder, done, identifier.data.validation.is_some())?,
+            metrics: MetricsLog::start(
+                folder,
+                (identifier.spec.task(), identifier.data.validation.is_some()),
+                done,
+            )?,
             watch: identifier.watch(),
             saver: Saver::start(folder, care.keep, identifier, environment, tell),
             care,

@@ -5,17 +5,16 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::folder::RunFolder;
+use crate::data::Task;
 use crate::durable::write_soon;
 use crate::error::{Error, Result};
 use crate::train::EpochMetrics;
-
-/// The columns, with the set that is measured after each epoch in the place of `SET`.
-const COLUMNS: &str =
-    "epoch,train_loss,SET_loss,SET_accuracy,learning_rate,train_seconds,samples_per_second,gflops";
+use crate::train::outcome::figures;
 
 /// Both files.
 #[derive(Debug)]
 pub struct MetricsLog {
+    task: Task,
     csv: PathBuf,
     jsonl: PathBuf,
     /// `validation` or `test`.
@@ -25,17 +24,18 @@ pub struct MetricsLog {
 }
 
 impl MetricsLog {
-    /// Starts both files with the epochs that are done, of a run with a `validation` set or without. What stood in them, lines of epochs among it that come after the
-    /// checkpoint a run goes on from, is gone.
+    /// Starts both files with the epochs that are done, of a run of `task` with a `validation` set or without. What stood
+    /// in them, lines of epochs among it that come after the checkpoint a run goes on from, is gone.
     ///
     /// # Errors
     /// [`Error::Io`] when they cannot be written.
     pub fn start(
         folder: &RunFolder,
+        (task, validation): (Task, bool),
         done: &[EpochMetrics],
-        validation: bool,
     ) -> Result<MetricsLog> {
         let mut log = MetricsLog {
+            task,
             set: if validation { "validation" } else { "test" },
             csv: folder.metrics_csv(),
             jsonl: folder.metrics_jsonl(),
@@ -55,7 +55,7 @@ impl MetricsLog {
             return self.write_anew(epochs);
         };
         // One write a line: a reader sees whole lines.
-        let in_csv = csv.write_all(csv_line(last).as_bytes());
+        let in_csv = csv.write_all(self.csv_line(last).as_bytes());
         let in_jsonl = jsonl.write_all(json_line(last).as_bytes());
         in_csv.map_err(Error::io(&self.csv, "write"))?;
         in_jsonl.map_err(Error::io(&self.jsonl, "write"))?;
@@ -65,8 +65,8 @@ impl MetricsLog {
 
     fn write_anew(&mut self, epochs: &[EpochMetrics]) -> Result<()> {
         let in_csv = write_soon(&self.csv, |out| {
-            writeln!(out, "{}", COLUMNS.replace("SET", self.set))?;
-            let mut lines = epochs.iter().map(csv_line);
+            out.write_all(self.csv_header().as_bytes())?;
+            let mut lines = epochs.iter().map(|epoch| self.csv_line(epoch));
             lines.try_for_each(|line| out.write_all(line.as_bytes()))
         });
         let in_jsonl = write_soon(&self.jsonl, |out| {
@@ -81,22 +81,32 @@ impl MetricsLog {
         self.open = Some([open(&self.csv)?, open(&self.jsonl)?]);
         Ok(())
     }
-}
 
-fn csv_line(epoch: &EpochMetrics) -> String {
-    let or_empty =
-        |figure: Option<f64>| figure.map_or_else(String::new, |figure| figure.to_string());
-    format!(
-        "{},{},{},{},{},{},{},{}\n",
-        epoch.epoch,
-        epoch.train_loss,
-        or_empty(epoch.loss()),
-        or_empty(epoch.accuracy()),
-        epoch.learning_rate,
-        epoch.train_seconds,
-        epoch.samples_per_second,
-        epoch.gflops
-    )
+    fn csv_header(&self) -> String {
+        let (set, names) = (self.set, figures(self.task).iter());
+        let figures: String = names.map(|(name, _)| format!(",{set}_{name}")).collect();
+        format!(
+            "epoch,train_loss,{set}_loss{figures},learning_rate,train_seconds,samples_per_second,gflops\n"
+        )
+    }
+
+    fn csv_line(&self, epoch: &EpochMetrics) -> String {
+        let or_empty =
+            |figure: Option<f64>| figure.map_or_else(String::new, |figure| figure.to_string());
+        let cells = figures(self.task).iter();
+        let cells = cells.map(|(_, of)| format!(",{}", or_empty(of(epoch))));
+        let figures: String = cells.collect();
+        format!(
+            "{},{},{}{figures},{},{},{},{}\n",
+            epoch.epoch,
+            epoch.train_loss,
+            or_empty(epoch.loss()),
+            epoch.learning_rate,
+            epoch.train_seconds,
+            epoch.samples_per_second,
+            epoch.gflops
+        )
+    }
 }
 
 fn json_line(epoch: &EpochMetrics) -> String {

@@ -6,13 +6,14 @@
 use std::ops::Range;
 use std::time::Instant;
 
+use super::metrics::{OutputMetrics, label_scores, output_metrics};
 use super::outcome::Score;
 use super::profile::{Phase, Profile};
 use crate::compute::parallel::{Pieces, Workers};
 use crate::compute::shared::{Number, RowsMut, SharedBuffer};
-use crate::data::{Dataset, IdxFile, Preprocessing};
+use crate::data::{Dataset, IdxFile, Preprocessing, Targets};
 use crate::error::Result;
-use crate::nn::loss::{arg_max, cross_entropy, softmax};
+use crate::nn::loss::{Loss, arg_max, cross_entropy, finish};
 use crate::nn::{Activations, Network, Spec};
 
 /// Items in a block: enough for full speed of the products, few enough for their activations to stay in a core's cache.
@@ -23,12 +24,19 @@ const MOST_INPUTS: usize = 1 << 22;
 /// What a network makes of a labelled data set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
-    /// Mean cross-entropy, in nats.
-    pub loss: f64,
-    /// Share of items whose class is predicted right, 0 to 1.
-    pub accuracy: f64,
-    /// The predicted class of each item.
-    pub predictions: Vec<u32>,
+    /// Its figures.
+    pub score: Score,
+    /// What it tells of each item.
+    pub predictions: Predictions,
+}
+
+/// What a network tells of each item of a set.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Predictions {
+    /// The likeliest class of each, `[items]`.
+    Classes(Vec<u32>),
+    /// Numbers, or the probability of each label, `[items, outputs]`.
+    Rows(Vec<f32>),
 }
 
 /// Runs networks of one shape forward over whole data sets.
@@ -36,6 +44,7 @@ pub struct Evaluation {
 pub struct Evaluator {
     preprocessing: Preprocessing,
     activations: Activations,
+    loss: Loss,
     block: usize,
     threads: usize,
 }
@@ -51,12 +60,18 @@ impl Evaluator {
         Ok(Evaluator {
             activations: Activations::for_inference(spec, &preprocessing.columns, threads * block)?,
             preprocessing,
+            loss: Loss::of(spec.task()),
             block,
             threads,
         })
     }
 
-    /// Loss, accuracy and predictions of `network` on `data`.
+    /// Measures `loss` from now on, and no longer the usual one of the task.
+    pub fn set_loss(&mut self, loss: Loss) {
+        self.loss = loss;
+    }
+
+    /// The figures of `network` on `data`, and what it tells of each item.
     ///
     /// # Errors
     /// [`crate::Error::Config`] when memory is not granted.
@@ -68,6 +83,21 @@ impl Evaluator {
         workers: &Workers,
         network: &Network,
         data: &Dataset,
+    ) -> Result<Evaluation> {
+        match data.targets() {
+            Targets::Classes { labels, .. } => {
+                self.evaluate_classes(workers, network, data, labels)
+            }
+            targets => self.evaluate_rows(workers, network, data, targets),
+        }
+    }
+
+    fn evaluate_classes(
+        &mut self,
+        workers: &Workers,
+        network: &Network,
+        data: &Dataset,
+        labels: &[u32],
     ) -> Result<Evaluation> {
         let items = data.items();
         let predictions = SharedBuffer::<u32>::zeroed(items)?;
@@ -85,27 +115,90 @@ impl Evaluator {
                         losses.write(range.clone()),
                     )
                 };
-                let labels = &data.labels()[range];
-                let rows = logits.iter_mut().zip(labels).zip(predictions).zip(losses);
-                for (((row, &label), prediction), loss) in rows {
+                let rows = logits.iter_mut().zip(&labels[range]);
+                for (((row, &label), prediction), loss) in rows.zip(predictions).zip(losses) {
                     *loss = cross_entropy(row, label as usize);
                     *prediction = arg_max(row) as u32;
                 }
             },
         );
         let predictions = to_vec(predictions);
-        let right = predictions.iter().zip(data.labels());
-        let right = right
-            .filter(|(prediction, label)| prediction == label)
-            .count();
+        let right = predictions.iter().zip(labels);
+        let right = right.filter(|(prediction, label)| prediction == label);
         Ok(Evaluation {
-            loss: to_vec(losses).iter().sum::<f64>() / items as f64,
-            accuracy: right as f64 / items as f64,
-            predictions,
+            score: Score {
+                loss: mean(losses),
+                accuracy: Some(right.count() as f64 / items as f64),
+                f1: None,
+                mae: None,
+                r2: None,
+            },
+            predictions: Predictions::Classes(predictions),
         })
     }
 
-    /// Loss and accuracy of `network` on `data`; their time and work go to `profile`.
+    fn evaluate_rows(
+        &mut self,
+        workers: &Workers,
+        network: &Network,
+        data: &Dataset,
+        targets: &Targets,
+    ) -> Result<Evaluation> {
+        let (items, outputs) = (data.items(), data.outputs());
+        let predictions = SharedBuffer::<f32>::zeroed(items * outputs)?;
+        let losses = SharedBuffer::<f64>::zeroed(items)?;
+        let (task, loss) = (data.task(), self.loss.clone());
+        self.for_each_block(
+            workers,
+            network,
+            data.images(),
+            0..items,
+            |range, mut logits| {
+                // SAFETY: blocks are disjoint and each is given to one worker.
+                let (told, losses) = unsafe {
+                    let out = range.start * outputs..range.end * outputs;
+                    (predictions.write(out), losses.write(range.clone()))
+                };
+                let mut truth = vec![0.0; outputs];
+                let rows = logits.iter_mut().zip(told.chunks_exact_mut(outputs));
+                for ((item, (row, told)), of_item) in range.zip(rows).zip(losses) {
+                    told.copy_from_slice(row);
+                    finish(task, told);
+                    targets.read_row(item, &mut truth);
+                    *of_item = loss.backward(row, &truth, 1.0);
+                }
+            },
+        );
+        let predictions = to_vec(predictions);
+        let mut score = Score {
+            loss: mean(losses),
+            accuracy: None,
+            f1: None,
+            mae: None,
+            r2: None,
+        };
+        match targets {
+            Targets::Flags { flags, .. } => {
+                let (f1, accuracy) = label_scores(flags, &predictions, outputs);
+                (score.f1, score.accuracy) = (Some(f1), Some(accuracy));
+            }
+            Targets::Values { values, .. } => {
+                let metrics = output_metrics(values, &predictions, outputs);
+                let mean_of = |figure: fn(&OutputMetrics) -> f64| {
+                    metrics.iter().map(figure).sum::<f64>() / outputs as f64
+                };
+                score.mae = Some(mean_of(|output| output.mae));
+                score.r2 = Some(mean_of(|output| output.r2));
+            }
+            Targets::Classes { .. } => unreachable!("classes are evaluated as such"),
+        }
+        Ok(Evaluation {
+            score,
+            predictions: Predictions::Rows(predictions),
+        })
+    }
+
+    /// The figures of `network` on `data`; their time and work go to `profile`.
     ///
     /// # Errors
     /// As [`Evaluator::evaluate`].
@@ -120,44 +213,45 @@ impl Evaluator {
         profile: Option<&mut Profile>,
     ) -> Result<Score> {
         let start = Instant::now();
-        let Evaluation { loss, accuracy, .. } = self.evaluate(workers, network, data)?;
+        let score = self.evaluate(workers, network, data)?.score;
         if let Some(profile) = profile {
             let time = start.elapsed() * workers.threads() as u32;
             profile.add(Phase::Evaluation, time);
             let flops = network.forward_flops() * data.items() as f64;
             profile.add_flops(Phase::Evaluation, flops);
         }
-        Ok(Score { loss, accuracy })
+        Ok(score)
     }
 
-    /// Probabilities of the `items` of `images`.
+    /// What `network` tells of the `items` of `images`: the probability of each class or label, or numbers.
     ///
-    /// Shapes: gives `[items, classes]`.
+    /// Shapes: gives `[items, outputs]`.
     ///
     /// # Errors
     /// [`crate::Error::Config`] when memory is not granted.
     ///
     /// # Panics
     /// When the items are out of range, and as [`Evaluator::evaluate`].
-    pub fn probabilities(
+    pub fn predict(
         &mut self,
         workers: &Workers,
         network: &Network,
         images: &IdxFile,
         items: Range<usize>,
     ) -> Result<Vec<f32>> {
-        let (first, classes) = (items.start, network.spec().classes());
-        let probabilities = SharedBuffer::<f32>::zeroed(items.len() * classes)?;
+        let (first, outputs) = (items.start, network.spec().outputs());
+        let task = network.spec().task();
+        let told = SharedBuffer::<f32>::zeroed(items.len() * outputs)?;
         self.for_each_block(workers, network, images, items, |range, mut logits| {
-            let out = (range.start - first) * classes..(range.end - first) * classes;
+            let out = (range.start - first) * outputs..(range.end - first) * outputs;
             // SAFETY: blocks are disjoint and each is given to one worker.
-            let out = unsafe { probabilities.write(out) };
-            for (row, out) in logits.iter_mut().zip(out.chunks_exact_mut(classes)) {
-                softmax(row);
+            let out = unsafe { told.write(out) };
+            for (row, out) in logits.iter_mut().zip(out.chunks_exact_mut(outputs)) {
+                finish(task, row);
                 out.copy_from_slice(row);
             }
         });
-        Ok(to_vec(probabilities))
+        Ok(to_vec(told))
     }
 
     /// Runs `items` of `images` forward in blocks, and lends the logits of each to `use_logits`.
@@ -184,7 +278,7 @@ impl Evaluator {
                 let rows = first_row..first_row + range.len();
                 // SAFETY: each member has rows of its own, and nobody updates the network.
                 unsafe {
-                    let (mut inputs, _) = activations.inputs(rows.clone());
+                    let mut inputs = activations.inputs(rows.clone());
                     for (item, row) in range.clone().zip(inputs.iter_mut()) {
                         images.read_active(item, *scaling, columns, row);
                     }
@@ -201,6 +295,12 @@ impl Evaluator {
             });
         });
     }
+}
+
+/// The mean of the losses of all items, which are summed in their order.
+fn mean(losses: SharedBuffer<f64>) -> f64 {
+    let losses = to_vec(losses);
+    losses.iter().sum::<f64>() / losses.len() as f64
 }
 
 fn to_vec<T: Number>(mut buffer: SharedBuffer<T>) -> Vec<T> {

@@ -18,8 +18,8 @@ pub mod stopping;
 pub mod supervisor;
 pub mod trainer;
 
-pub use eval::{Evaluation, Evaluator};
-pub use metrics::ClassMetrics;
+pub use eval::{Evaluation, Evaluator, Predictions};
+pub use metrics::{ClassMetrics, OutputMetrics};
 pub use outcome::{Ending, EpochMetrics, Event, Outcome, Score};
 pub use profile::{Phase, Profile};
 pub use range_test::{RangeTest, range_test};

@@ -1,30 +1,30 @@
-//! What a run needs before its first step: the network of its settings, the loss and the noise it trains under, the inputs
-//! it sees, and whether memory and the state it goes on from are enough for it.
+//! What a run needs before its first step: the network of its settings, the inputs it sees, and whether memory and the state
+//! it goes on from are enough for it.
 
 use super::state::State;
 use crate::compute::parallel::Workers;
 use crate::compute::shared::SharedBuffer;
-use crate::config::{ClassWeight, RegularizationConfig, TrainConfig};
+use crate::config::TrainConfig;
 use crate::data::scaling::check_finite;
 use crate::data::{Dataset, Preprocessing, Scale, Splits};
 use crate::error::{Error, Refusal, Result};
-use crate::nn::loss::CrossEntropy;
-use crate::nn::{Dropout, Noise, Spec};
+use crate::nn::Spec;
 use crate::optim::Rule;
 
 /// The network that `config` describes for `data`.
 ///
 /// # Errors
-/// [`Error::Config`] for a setting out of range, or one that `data` have no sets for.
+/// [`Error::Config`] for a setting out of range, or one that does not go with `data` or that they have no sets for.
 pub fn spec_for(config: &TrainConfig, data: &Splits) -> Result<Spec> {
     config.check()?;
     let (validation, test) = (data.validation.is_some(), data.test.is_some());
     config.validation.check_sets(validation, test)?;
-    let (features, classes) = (data.train.features(), data.train.classes());
-    if let Some(class_weight) = &config.regularization.class_weight {
-        class_weight.check_classes(classes)?;
-    }
-    Spec::new(features, &config.hidden, classes, config.activation)
+    let train = &data.train;
+    config.check_data(train)?;
+    let (features, outputs) = (train.features(), train.outputs());
+    let spec = Spec::new(features, &config.hidden, outputs, config.activation)?;
+    let spec = spec.for_task(train.task());
+    spec.with_batch_norm(config.batch_norm)
 }
 
 /// How items of `train` become inputs; under the scaling of the model that a run began from, where that is asked for.
@@ -49,32 +49,6 @@ pub(super) fn preprocessing_for(
             ))
         }
         _ => Preprocessing::for_run(config, images, workers),
-    }
-}
-
-/// The loss that `config` describes for `train`.
-pub(super) fn loss_for(config: &TrainConfig, train: &Dataset) -> CrossEntropy {
-    let RegularizationConfig {
-        label_smoothing,
-        class_weight,
-        ..
-    } = &config.regularization;
-    let weights =
-        |weight: &ClassWeight| weight.weights(train.labels().iter().copied(), train.classes());
-    CrossEntropy {
-        smoothing: *label_smoothing,
-        class_weights: class_weight.as_ref().map(weights),
-    }
-}
-
-/// The noise that `config` describes.
-pub(super) fn noise_for(config: &TrainConfig) -> Noise {
-    let regularization = &config.regularization;
-    Noise {
-        seed: config.seed,
-        inputs: regularization.input_noise,
-        input_dropout: Dropout::new(regularization.input_dropout),
-        dropout: Dropout::new(regularization.dropout),
     }
 }
 

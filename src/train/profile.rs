@@ -17,6 +17,8 @@ pub enum Phase {
     Noise,
     /// From inputs to logits.
     Forward,
+    /// Batch normalisation, forward and back, with the derivative of the activation behind it.
+    Normalization,
     /// Softmax, cross-entropy and their gradient.
     Loss,
     /// The gradient back to the first hidden layer.
@@ -35,10 +37,11 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase in the order of a step.
-    pub const ALL: [Phase; 10] = [
+    pub const ALL: [Phase; 11] = [
         Phase::Gather,
         Phase::Noise,
         Phase::Forward,
+        Phase::Normalization,
         Phase::Loss,
         Phase::Backward,
         Phase::Update,
@@ -50,7 +53,10 @@ impl Phase {
 
     /// Whether only some runs have it.
     pub fn is_optional(self) -> bool {
-        matches!(self, Phase::Noise | Phase::Clipping | Phase::MaxNorm)
+        matches!(
+            self,
+            Phase::Noise | Phase::Normalization | Phase::Clipping | Phase::MaxNorm
+        )
     }
 
     /// The name used in reports.
@@ -59,6 +65,7 @@ impl Phase {
             Phase::Gather => "gather",
             Phase::Noise => "noise",
             Phase::Forward => "forward",
+            Phase::Normalization => "batch norm",
             Phase::Loss => "loss",
             Phase::Backward => "backward",
             Phase::Update => "update",

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use serde::Serialize;
 
-use super::prepare::{loss_for, noise_for, preprocessing_for, spec_for};
+use super::prepare::{preprocessing_for, spec_for};
 use super::state::State;
 use super::step::Stepper;
 use crate::compute::parallel::Workers;
@@ -83,8 +83,8 @@ pub fn range_test(
         batch_size,
     )?;
     stepper.freeze(&spec.layers_named(&config.freeze)?);
-    stepper.set_loss(loss_for(config, train));
-    stepper.set_noise(noise_for(config))?;
+    stepper.set_loss(config.loss(train));
+    stepper.set_noise(config.noise())?;
     let mut order = Order::new(train.items(), config.window_for(train.items()));
     let mut curve = Curve::default();
     for pass in 0.. {

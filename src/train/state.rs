@@ -13,8 +13,8 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::outcome::EpochMetrics;
 use super::stopping::{Cause, cause};
 use crate::config::TrainConfig;
-use crate::data::Scaling;
 use crate::data::fingerprint::hexadecimal;
+use crate::data::{Scaling, Task};
 use crate::error::{Error, Refusal, Result};
 use crate::model::Model;
 use crate::nn::Spec;
@@ -86,10 +86,21 @@ impl State {
     /// [`Error::Config`] when `model` is another network.
     pub fn warm_start(spec: &Spec, config: &TrainConfig, model: &Model) -> Result<State> {
         if *spec != model.spec {
-            let words = |spec: &Spec| format!("{spec}, {}", spec.activation().name());
-            let ends = |spec: &Spec| (spec.inputs(), spec.classes());
+            let words = |spec: &Spec| {
+                let mut words = format!("{spec}, {}", spec.activation().name());
+                if spec.batch_norm() {
+                    words += ", batch norm";
+                }
+                match spec.task() {
+                    Task::Classification => words,
+                    task => format!("{words}, {}", task.name()),
+                }
+            };
+            let ends = |spec: &Spec| (spec.inputs(), spec.outputs());
             let hint = match ends(spec) == ends(&model.spec) {
-                true => "leave --hidden and --activation out to train the model's own network",
+                true => {
+                    "leave --hidden, --activation, --batch-norm and --task out to train the model's own network"
+                }
                 false => {
                     "a model goes on with data of as many features and classes as it began with"
                 }

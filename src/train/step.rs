@@ -16,8 +16,9 @@ use crate::compute::parallel::{Member, Pieces, Workers};
 use crate::compute::shared::SharedBuffer;
 use crate::data::{Dataset, Preprocessing};
 use crate::error::Result;
-use crate::nn::loss::CrossEntropy;
-use crate::nn::{Activations, Network, Noise, Spec};
+use crate::nn::loss::Loss;
+use crate::nn::network::Part;
+use crate::nn::{Activations, Network, Noise, Spec, TargetsMut};
 use crate::optim::{Rule, Step};
 use crate::schedule::Schedule;
 
@@ -27,7 +28,7 @@ pub struct Stepper {
     network: Network,
     preprocessing: Preprocessing,
     activations: Activations,
-    loss: CrossEntropy,
+    loss: Loss,
     noise: Noise,
     losses: SharedBuffer<f64>,
     batch_size: usize,
@@ -84,7 +85,7 @@ impl Stepper {
             squares: SharedBuffer::zeroed(squares)?,
             activations: Activations::for_training(spec, columns, batch_size)?,
             preprocessing,
-            loss: CrossEntropy::default(),
+            loss: Loss::of(spec.task()),
             noise: Noise::default(),
             losses: SharedBuffer::zeroed(batch_size)?,
             batch_size,
@@ -115,8 +116,16 @@ impl Stepper {
         self.schedule.at(self.steps.saturating_sub(1), self.plateau)
     }
 
-    /// Minimises `loss` from now on.
-    pub fn set_loss(&mut self, loss: CrossEntropy) {
+    /// Minimises `loss` from now on, and no longer the usual one of the task.
+    ///
+    /// # Panics
+    /// When it is of another task.
+    pub fn set_loss(&mut self, loss: Loss) {
+        assert_eq!(
+            loss.task(),
+            self.network.spec().task(),
+            "the loss of a task"
+        );
         self.loss = loss;
     }
 
@@ -252,8 +261,7 @@ impl Stepper {
         clock: &mut Clock<CLOCKED>,
     ) -> f64 {
         let rows = batch.len();
-        let labels = batch.iter().map(|&item| pass.data.labels()[item as usize]);
-        let mean = (1.0 / self.loss.total_weight(labels)) as f32;
+        let mean = (1.0 / self.total_weight(pass.data, batch)) as f32;
         let blocks = Blocks::new(self.network.spec(), self.engine, rows, pass.threads);
         pass.blocks_taken.take_each(blocks.count(), |block| {
             let rows = blocks.rows(block);
@@ -262,27 +270,26 @@ impl Stepper {
             let ahead = ahead(batch, next, distance, &rows);
             // SAFETY: each block is taken once, rows of blocks are disjoint, and nobody updates before the barrier.
             unsafe {
-                let (mut inputs, labels) = self.activations.inputs(rows.clone());
-                pass.data.gather(
-                    &batch[rows.clone()],
-                    ahead,
-                    &self.preprocessing,
-                    inputs.iter_mut(),
-                    labels,
-                );
+                let items = &batch[rows.clone()];
+                let mut inputs = self.activations.inputs(rows.clone());
+                pass.data
+                    .gather(items, ahead, &self.preprocessing, inputs.iter_mut());
+                gather_targets(pass.data, items, self.activations.targets(rows.clone()));
                 clock.end(Phase::Gather);
                 if !self.noise.is_none() {
                     self.noise.draw(&self.activations, step, rows.clone());
                     clock.end(Phase::Noise);
                 }
-                self.network.forward(&self.activations, rows.clone());
-                clock.end(Phase::Forward);
+                let mut end = |part| clock.end(phase(part, Phase::Forward));
+                self.network
+                    .forward_in_parts(&self.activations, rows.clone(), &mut end);
                 let losses = self.losses.write(rows.clone());
                 self.network
                     .loss(&self.activations, rows.clone(), &self.loss, mean, losses);
                 clock.end(Phase::Loss);
-                self.network.backward(&self.activations, rows);
-                clock.end(Phase::Backward);
+                let mut end = |part| clock.end(phase(part, Phase::Backward));
+                self.network
+                    .backward_in_parts(&self.activations, rows, &mut end);
             }
         });
         if member.leads() {
@@ -295,6 +302,17 @@ impl Stepper {
         // SAFETY: losses are written before the barrier above and not again before the next but one. They are summed row by
         // row, as blocks may be cut by the number of threads.
         unsafe { self.losses.read(0..rows) }.iter().sum()
+    }
+
+    /// What the summed losses of a batch are divided by: its items, by their weights.
+    fn total_weight(&self, data: &Dataset, batch: &[u32]) -> f64 {
+        match &self.loss {
+            Loss::CrossEntropy(loss) => {
+                let labels = data.labels();
+                loss.total_weight(batch.iter().map(|&item| labels[item as usize]))
+            }
+            _ => batch.len() as f64,
+        }
     }
 
     /// One member's part in the update of step `number`, counted from 0, up to the barrier that ends it.
@@ -397,6 +415,34 @@ impl Stepper {
         let mut average = self.network.slot(self.rule.slots().len() - 1);
         self.network.fill_idle(&mut average);
         Some(average)
+    }
+}
+
+/// The phase of a part of the way through the `layers`, forward or back.
+fn phase(part: Part, layers: Phase) -> Phase {
+    match part {
+        Part::Layers => layers,
+        Part::Normalization => Phase::Normalization,
+    }
+}
+
+/// Copies what is to be learned of `items`.
+///
+/// # Panics
+/// When `data` are for another task, or an item is out of range.
+fn gather_targets(data: &Dataset, items: &[u32], targets: TargetsMut) {
+    match targets {
+        TargetsMut::Labels(out) => {
+            let labels = data.labels();
+            for (out, &item) in out.iter_mut().zip(items) {
+                *out = labels[item as usize];
+            }
+        }
+        TargetsMut::Rows(mut rows) => {
+            for (row, &item) in rows.iter_mut().zip(items) {
+                data.targets().read_row(item as usize, row);
+            }
+        }
     }
 }
 

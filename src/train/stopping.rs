@@ -4,13 +4,16 @@
 //! limit alone follows from the clock; it is the trainer's.
 //!
 //! What is watched is the accuracy on the validation set, as scikit-learn's `early_stopping` does: it is what a
-//! classifier is judged by, while its loss can rise for long after the accuracy has stopped to.
+//! classifier is judged by, while its loss can rise for long after the accuracy has stopped to. Of several labels an item
+//! it is their F1, of a regression its loss, which is to fall.
 
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use super::outcome::EpochMetrics;
+#[cfg(doc)]
+use super::outcome::Score;
 use crate::config::{EarlyStop, MaxTime, TrainConfig};
 
 /// Why a run is over.
@@ -41,26 +44,37 @@ pub fn cause(config: &TrainConfig, epochs: &[EpochMetrics]) -> Option<Cause> {
     }
 }
 
-/// The epochs since the last one whose accuracy was more than the smallest gain above that of the one before it that
-/// was.
+/// How good an epoch is, by [`Score::goodness`] on the validation set where there is one and else on the test set. None
+/// where nothing was measured.
+fn goodness(epoch: &EpochMetrics) -> Option<f64> {
+    epoch.score().map(|score| score.goodness())
+}
+
+/// The epochs since the last one that was more than the smallest gain better than the one before it that was, on the
+/// validation set.
 fn epochs_without_gain(stop: EarlyStop, epochs: &[EpochMetrics]) -> usize {
-    let accuracies = epochs.iter().filter_map(|epoch| epoch.validation_accuracy);
+    let validated = epochs
+        .iter()
+        .filter(|epoch| epoch.validation_loss.is_some());
     let start = (f64::NEG_INFINITY, 0);
-    let (_, since) = accuracies.fold(start, |(best, since), accuracy| {
-        match accuracy - best > stop.min_delta {
-            true => (accuracy, 0),
-            false => (best, since + 1),
-        }
-    });
+    let (_, since) = validated
+        .filter_map(goodness)
+        .fold(start, |(best, since), goodness| {
+            match goodness - best > stop.min_delta {
+                true => (goodness, 0),
+                false => (best, since + 1),
+            }
+        });
     since
 }
 
-/// Which of `epochs` is the best: that of the highest accuracy, on the validation set where there is one and else on the
-/// test set; of equals that of the lowest validation loss, and the first of those. None where nothing was measured.
+/// Which of `epochs` is the best: that of the highest accuracy, or F1, or of the lowest loss in regression, on the
+/// validation set where there is one and else on the test set; of equals that of the lowest validation loss, and the first
+/// of those. None where nothing was measured.
 pub fn best(epochs: &[EpochMetrics]) -> Option<usize> {
     let measured = epochs.iter().enumerate();
     let measured =
-        measured.filter_map(|(at, epoch)| Some((at, epoch.accuracy()?, epoch.validation_loss)));
+        measured.filter_map(|(at, epoch)| Some((at, goodness(epoch)?, epoch.validation_loss)));
     let best = measured.reduce(|best, epoch| {
         let better = epoch.1 > best.1 || (epoch.1 == best.1 && epoch.2 < best.2);
         if better { epoch } else { best }
@@ -111,6 +125,9 @@ mod tests {
             validation_accuracy: Some(accuracy),
             test_loss: None,
             test_accuracy: None,
+            f1: None,
+            mae: None,
+            r2: None,
             learning_rate: 0.1,
             train_seconds: 1.0,
             samples_per_second: 1.0,
@@ -142,6 +159,27 @@ mod tests {
         );
         let equal = epochs(&[(0.9, 0.4), (0.9, 0.3), (0.9, 0.3), (0.9, 0.5)]);
         assert_eq!(best(&equal), Some(1));
+    }
+
+    #[test]
+    fn epochs_of_a_regression_are_compared_by_loss_and_those_of_several_labels_by_f1() {
+        let mut run = epochs(&[(0.9, 0.4), (0.8, 0.2), (0.7, 0.3), (0.6, 0.3)]);
+        for (epoch, f1) in run.iter_mut().zip([0.1, 0.2, 0.4, 0.3]) {
+            epoch.f1 = Some(f1);
+        }
+        assert_eq!(best(&run), Some(2));
+        for epoch in &mut run {
+            (epoch.f1, epoch.validation_accuracy) = (None, None);
+        }
+        assert_eq!(best(&run), Some(1));
+        let config = config(ValidationConfig {
+            early_stop: Some(EarlyStop {
+                patience: 2,
+                min_delta: 0.0,
+            }),
+            ..ValidationConfig::default()
+        });
+        assert_eq!(length(&config, &run), Some((4, Cause::EarlyStop)));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::eval::Evaluator;
 use super::outcome::{Ending, EpochMetrics, Event, Outcome, Score};
-use super::prepare::{check_memory, check_state, loss_for, noise_for, preprocessing_for, spec_for};
+use super::prepare::{check_memory, check_state, preprocessing_for, spec_for};
 use super::profile::Profile;
 use super::state::{Origin, Place, State};
 use super::step::Stepper;
@@ -104,7 +104,7 @@ impl Training<'_> {
         let schedule = config.schedule(steps_an_epoch)?;
         check_state(&state, &spec, &rule, steps_an_epoch)?;
         let over = state.over(&config);
-        let evaluator = Evaluator::new(&spec, preprocessing.clone(), self.workers)?;
+        let mut evaluator = Evaluator::new(&spec, preprocessing.clone(), self.workers)?;
         let parameters = &state.parameters;
         let mut stepper = Stepper::new(
             &spec,
@@ -118,8 +118,9 @@ impl Training<'_> {
         stepper.freeze(&frozen);
         let steps = state.epochs.len() * steps_an_epoch + state.steps;
         stepper.resume(steps as u64, &state.slots);
-        stepper.set_loss(loss_for(&config, train));
-        stepper.set_noise(noise_for(&config))?;
+        evaluator.set_loss(config.task.plain_loss());
+        stepper.set_loss(config.loss(train));
+        stepper.set_noise(config.noise())?;
         let run = Run {
             config: &config,
             data: self.data,
@@ -237,6 +238,7 @@ impl Run<'_> {
             (None, Some(set)) => (None, Some(self.score("test loss", set)?)),
             (None, None) => (None, None),
         };
+        let measured = validation.or(test);
         let epoch = self.epochs.len() + 1;
         if epoch == self.config.epochs {
             self.finite_parameters()?;
@@ -248,9 +250,12 @@ impl Run<'_> {
             epoch,
             train_loss: self.loss_sum / samples,
             validation_loss: validation.map(|score| score.loss),
-            validation_accuracy: validation.map(|score| score.accuracy),
+            validation_accuracy: validation.and_then(|score| score.accuracy),
             test_loss: test.map(|score| score.loss),
-            test_accuracy: test.map(|score| score.accuracy),
+            test_accuracy: test.and_then(|score| score.accuracy),
+            f1: measured.and_then(|score| score.f1),
+            mae: measured.and_then(|score| score.mae),
+            r2: measured.and_then(|score| score.r2),
             learning_rate: self.stepper.last_learning_rate(),
             train_seconds,
             samples_per_second,
@@ -341,8 +346,8 @@ impl Run<'_> {
     /// epoch where there was no validation set to measure instead.
     fn test(&mut self, kept: usize, parameters: &[f32]) -> Result<Option<Score>> {
         let epoch = &self.epochs[kept];
-        if let (Some(loss), Some(accuracy)) = (epoch.test_loss, epoch.test_accuracy) {
-            return Ok(Some(Score { loss, accuracy }));
+        if epoch.test_loss.is_some() {
+            return Ok(epoch.score());
         }
         let Some(set) = &self.data.test else {
             return Ok(None);

@@ -43,19 +43,20 @@ pub fn promoted(measured: &[Measured], count: usize) -> Vec<usize> {
     trials
 }
 
-/// The better first: who came further, then by accuracy, then by loss, and of equals the one that was drawn first.
+/// The better first: who came further, then by [`Score::goodness`](crate::train::Score::goodness), then by loss, and of equals the one that was
+/// drawn first.
 pub fn by_merit(a: &Measured, b: &Measured) -> Ordering {
     let figures = |one: &Measured| {
         one.score
             .map_or((f64::NEG_INFINITY, f64::INFINITY), |score| {
-                (score.accuracy, score.loss)
+                (score.goodness(), score.loss)
             })
     };
-    let ((accuracy_a, loss_a), (accuracy_b, loss_b)) = (figures(a), figures(b));
+    let ((goodness_a, loss_a), (goodness_b, loss_b)) = (figures(a), figures(b));
     let reached = |one: &Measured| one.score.map(|_| one.rung);
     reached(b)
         .cmp(&reached(a))
-        .then(accuracy_b.total_cmp(&accuracy_a))
+        .then(goodness_b.total_cmp(&goodness_a))
         .then(loss_a.total_cmp(&loss_b))
         .then(a.trial.cmp(&b.trial))
 }
@@ -106,7 +107,13 @@ mod tests {
             trial,
             rung,
             epochs: 1,
-            score: score.map(|(accuracy, loss)| Score { loss, accuracy }),
+            score: score.map(|(accuracy, loss)| Score {
+                loss,
+                accuracy: Some(accuracy),
+                f1: None,
+                mae: None,
+                r2: None,
+            }),
             train_seconds: 0.0,
             spent_seconds: 0.0,
         }

@@ -276,7 +276,10 @@ mod tests {
             epochs: 3,
             score: accuracy.map(|accuracy| Score {
                 loss: 0.1 + 0.2,
-                accuracy,
+                accuracy: Some(accuracy),
+                f1: None,
+                mae: None,
+                r2: Some(-0.5),
             }),
             train_seconds: 1.0 / 3.0,
             spent_seconds: trial as f64,

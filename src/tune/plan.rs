@@ -57,11 +57,11 @@ impl Plan {
             return refuse("--time", "0s".to_owned(), "a time above 0");
         }
         self.space.check()?;
-        if !self
+        let ranges = self
             .space
             .searched()
-            .any(|(_, range)| range.low < range.high)
-        {
+            .any(|(_, range)| range.low < range.high);
+        if !ranges && !self.space.batch_norm {
             let refusal = Refusal::new("tune", "every setting is fixed", "something to search");
             return Err(Error::Config(refusal.hint(
                 "give a range, as --lr 0.003..0.5, or leave settings out of the file",

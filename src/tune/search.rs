@@ -22,6 +22,7 @@ use crate::config::TrainConfig;
 use crate::data::{Splits, Watch};
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
+use crate::report::ending::score_words;
 use crate::train::prepare::spec_for;
 
 /// A search that is about to begin, or to go on.
@@ -330,9 +331,11 @@ impl<'a, 'b> Work<'a, 'b> {
         let plan = self.search.plan;
         let mut settings = plan.settings.clone();
         settings.train = plan.config(best.trial);
-        let accuracy = best.score.map_or(0.0, |score| 100.0 * score.accuracy);
+        let score = best
+            .score
+            .map_or_else(String::new, |score| score_words(&score));
         let text = format!(
-            "# The best of {} trials so far: number {}, validation accuracy {accuracy:.2} % after {} of {} epochs.\n\
+            "# The best of {} trials so far: number {}, on the validation set {score}, after {} of {} epochs.\n\
              # `perceptor train --config FILE` trains it through, and measures it on the test set at its end.\n\n{}",
             plan.trials,
             best.trial,

@@ -11,6 +11,7 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{LearningRate, OptimizerName, TrainConfig};
+use crate::data::Task;
 use crate::error::{Error, Refusal, Result};
 use crate::random::{ChaCha8Rng, Purpose, stream};
 
@@ -106,6 +107,8 @@ pub struct Space {
     /// The share of the truth that is spread over all classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_smoothing: Option<Range>,
+    /// Whether half of the trials have batch normalisation, where their network and batches allow it.
+    pub batch_norm: bool,
 }
 
 /// A range that begins at 0 is 0 in half of the trials. On a logarithmic scale the others then lie within so many of its
@@ -113,8 +116,9 @@ pub struct Space {
 const SPAN_ABOVE_ZERO: f64 = 1000.0;
 
 impl Space {
-    /// The ranges that suit `optimizer`, for everything that is searched.
-    pub fn around(optimizer: OptimizerName) -> Space {
+    /// The ranges that suit `optimizer` and `task`, for everything that is searched.
+    pub fn around(optimizer: OptimizerName, task: Task) -> Space {
+        let classes = task == Task::Classification;
         let rate = f64::from(optimizer.default_learning_rate());
         let decoupled = matches!(optimizer, OptimizerName::Adamw | OptimizerName::Lion);
         Space {
@@ -127,7 +131,8 @@ impl Space {
             batch_size: Some(Range::new(32.0, 512.0)),
             dropout: Some(Range::new(0.0, 0.5)),
             weight_decay: Some(Range::new(0.0, if decoupled { 0.1 } else { 0.001 })),
-            label_smoothing: Some(Range::new(0.0, 0.2)),
+            label_smoothing: classes.then_some(Range::new(0.0, 0.2)),
+            batch_norm: true,
         }
     }
 
@@ -211,6 +216,7 @@ impl Space {
         // Every draw is made, whether or not it is used.
         let [lr, width, depth, batch_size] = [(); 4].map(|()| draws.share());
         let [dropout, weight_decay, label_smoothing] = [(); 3].map(|()| draws.seldom());
+        let batch_norm = draws.share() < 0.5;
         let mut config = base.clone();
         if let Some(range) = self.lr {
             let rate = range.clamp(three_digits(range.logarithmic(lr)));
@@ -235,6 +241,9 @@ impl Space {
         }
         if let Some(range) = self.label_smoothing {
             config.regularization.label_smoothing = label_smoothing.even(range, 100.0) as f32;
+        }
+        if self.batch_norm {
+            config.batch_norm = batch_norm && !config.hidden.is_empty() && config.batch_size > 1;
         }
         config
     }
@@ -301,7 +310,7 @@ mod tests {
 
     #[test]
     fn a_trial_is_drawn_by_the_seed_and_its_number_alone() {
-        let space = Space::around(OptimizerName::Sgd);
+        let space = Space::around(OptimizerName::Sgd, Task::Classification);
         let (first, base) = (space.draw(&base(), 0), base());
         assert_eq!(first, space.draw(&base, 0));
         assert_ne!(first, space.draw(&base, 1));
@@ -333,7 +342,7 @@ mod tests {
     #[test]
     fn every_draw_lies_in_its_range_and_all_of_the_range_is_drawn_from() {
         for optimizer in OptimizerName::ALL {
-            let space = Space::around(optimizer);
+            let space = Space::around(optimizer, Task::Classification);
             space.check().expect("good ranges");
             let trials: Vec<TrainConfig> =
                 (0..400).map(|trial| space.draw(&base(), trial)).collect();
@@ -367,6 +376,8 @@ mod tests {
             holds(space.label_smoothing, &|c| {
                 c.regularization.label_smoothing.into()
             });
+            let normalised = trials.iter().filter(|c| c.batch_norm).count();
+            assert!((140..260).contains(&normalised), "{normalised} of 400");
             assert!(trials.iter().all(|c| c.batch_size.is_power_of_two()));
             assert!(trials.iter().all(|c| c.hidden[0] % 8 == 0));
         }
@@ -383,6 +394,7 @@ mod tests {
             dropout: one(0.123),
             weight_decay: one(0.0),
             label_smoothing: one(0.0),
+            batch_norm: false,
         };
         for trial in 0..20 {
             let config = space.draw(&base(), trial);

@@ -132,10 +132,7 @@ impl Reached {
     /// The end of the last of `epochs`, all that were trained.
     fn of(epochs: &[EpochMetrics]) -> Reached {
         let last = &epochs[epochs.len() - 1];
-        let score = Score {
-            loss: last.validation_loss.expect("a search has a validation set"),
-            accuracy: last.validation_accuracy.expect("one comes with the other"),
-        };
+        let score = last.score().expect("a search has a validation set");
         Reached::End(score, epochs.iter().map(|epoch| epoch.train_seconds).sum())
     }
 }

@@ -254,7 +254,10 @@ fn rejects_a_test_label_beyond_the_training_classes() {
 
 #[test]
 fn rejects_labels_that_are_no_classes() {
-    let hint = "are the image and label files swapped?";
+    let (swapped, numbers) = (
+        "are the image and label files swapped?",
+        "--task regression",
+    );
     let mut negative = vec![1; 200];
     negative[3] = -1;
     let bytes_of = |element: Element, numbers: &[i32]| {
@@ -262,26 +265,30 @@ fn rejects_labels_that_are_no_classes() {
         let elements: Vec<u8> = numbers.iter().flat_map(number).collect();
         idx(element, &[200], &elements)
     };
-    for (bytes, message) in [
+    for (bytes, message, hint) in [
         (
             bytes_of(Element::I8, &negative),
             "item 3 has label -1, expected 0..1048576",
+            numbers,
         ),
         (
             bytes_of(Element::I32, &[1 << 20; 200]),
             "item 0 has label 1048576, expected 0..1048576",
+            numbers,
         ),
         (
             bytes_of(Element::F32, &[1; 200]),
             "labels of type f32, expected an integer type",
+            numbers,
         ),
         (
             EasySet::default().images("train"),
             "labels of dimensions [200, 3, 3], expected one number an item",
+            swapped,
         ),
     ] {
         let run = desk_with(LABELS, &bytes).refuses(TRAIN, 1, &format!("{LABELS}: {message}"));
-        assert_eq!(run.hint(), hint);
+        assert!(run.hint().contains(hint), "{run:#?}");
     }
 }
 

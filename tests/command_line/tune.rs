@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::desk::{Desk, Run};
 use crate::idx_set::EasySet;
+use crate::tasks::desk_of;
 
 const TUNE: &str = "tune --data set --trials 9 --epochs 9 --width 8..32 --batch-size 8..64";
 
@@ -114,6 +115,63 @@ fn the_best_settings_train_to_the_very_accuracy_that_was_found() {
         );
         assert!(trained["test_accuracy"].is_f64());
         std::fs::remove_dir_all(desk.path("out")).expect("clearing the search away");
+    }
+}
+
+#[test]
+fn other_tasks_are_searched_by_their_own_figures() {
+    for (task, column, figure) in [
+        ("regression", "val. R²", "r2"),
+        ("multilabel", "val. F1", "f1"),
+    ] {
+        let desk = desk_of(task);
+        let line = format!("{TUNE} --task {task}");
+        let run = desk.run(&format!("{line} --out out"));
+        assert!(
+            run.done().stderr.contains(column) && run.stdout.contains(column),
+            "{run:#?}"
+        );
+        // There are no labels to smooth.
+        assert!(!run.stdout.contains("smoothing"), "{run:#?}");
+        let report = desk.run("tune --resume out --format json").done().json();
+        let best = report["best"]["score"].clone();
+        assert!(best[figure].is_f64(), "{best}");
+        let trained = desk.report_of("--config out/best.toml");
+        let last = trained["epochs"]
+            .as_array()
+            .and_then(|epochs| epochs.last());
+        assert_eq!(last.expect("an epoch")["validation_loss"], best["loss"]);
+        desk.refuses(
+            &format!("{line} --label-smoothing 0..0.1"),
+            2,
+            &format!(
+                "--label-smoothing: given with --task {task}, expected --task classification, whose labels can be smoothed"
+            ),
+        );
+    }
+}
+
+#[test]
+fn batch_normalisation_is_tried_in_some_trials_unless_it_is_said() {
+    let desk = noisy_desk();
+    for (flag, expected) in [
+        ("", None),
+        ("--batch-norm on", Some(true)),
+        ("--batch-norm off", Some(false)),
+    ] {
+        let report = desk
+            .run(&format!("{TUNE} {flag} --format json"))
+            .done()
+            .json();
+        let trials = report["trials"].as_array().expect("a list");
+        let with = trials
+            .iter()
+            .filter(|trial| trial["batch_norm"] == true)
+            .count();
+        match expected {
+            Some(all) => assert_eq!(with, if all { trials.len() } else { 0 }),
+            None => assert!((1..trials.len()).contains(&with), "{with} trials"),
+        }
     }
 }
 
@@ -269,7 +327,8 @@ fn rejects_what_cannot_be_searched() {
             "--validation-split: 200 of 200 training items, expected 1 to 196, which leaves an item of every class",
         ),
         (
-            "--lr 0.1 --width 8 --depth 1 --batch-size 8 --dropout 0 --weight-decay 0 --label-smoothing 0",
+            "--lr 0.1 --width 8 --depth 1 --batch-size 8 --dropout 0 --weight-decay 0 --label-smoothing 0 \
+             --batch-norm off",
             "tune: every setting is fixed, expected something to search",
         ),
     ] {

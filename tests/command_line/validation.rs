@@ -322,7 +322,7 @@ fn a_model_of_another_shape_is_refused_with_both() {
     assert_eq!(run.code, Some(2), "{run:#?}");
     assert!(
         run.hint()
-            .starts_with("leave --hidden and --activation out")
+            .starts_with("leave --hidden, --activation, --batch-norm and --task out")
     );
     desk.refuses_in_parts(
         "train --data set --init-from nowhere",

@@ -32,7 +32,7 @@ fn columns_that_are_always_zero_are_left_out_exactly() {
             let mut evaluator = Evaluator::new(&spec, preprocessing, &workers).expect("memory");
             let evaluated = evaluator.evaluate(&workers, stepper.network(), &test);
             let (weights, velocity) = (stepper.parameters(), stepper.slots().swap_remove(0));
-            (weights, velocity, evaluated.expect("memory").loss)
+            (weights, velocity, evaluated.expect("memory").score.loss)
         };
         let (with, without) = (ended(&whole), ended(&fitted));
         assert!(

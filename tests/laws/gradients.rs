@@ -132,9 +132,13 @@ fn evaluation_equals_the_slow_path() {
         let found = evaluator
             .evaluate(&workers, &network, &data)
             .expect("memory");
-        assert!((found.loss - loss / 600.0).abs() < 1e-6, "{engine:?}");
-        assert_eq!(found.accuracy, right as f64 / 600.0, "{engine:?}");
-        let probabilities = evaluator.probabilities(&workers, &network, data.images(), 10..510);
+        assert!((found.score.loss - loss / 600.0).abs() < 1e-6, "{engine:?}");
+        assert_eq!(
+            found.score.accuracy,
+            Some(right as f64 / 600.0),
+            "{engine:?}"
+        );
+        let probabilities = evaluator.predict(&workers, &network, data.images(), 10..510);
         for row in probabilities.expect("memory").chunks_exact(5) {
             assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);
         }

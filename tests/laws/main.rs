@@ -3,12 +3,14 @@
 //! Central differences prove the reference's gradient; the reference proves the fast path's, over shapes that
 //! are awkward on purpose; and any number of threads gives the same model. Random cases print their seed.
 
+mod batch_norm;
 mod columns;
 mod gradients;
 mod optimizers;
 mod regularization;
 mod resumption;
 mod symmetry;
+mod tasks;
 mod threads;
 mod validation;
 
@@ -69,6 +71,8 @@ fn reference(spec: &Spec, parameters: &[f32]) -> Reference {
     Reference {
         sizes: spec.sizes(),
         activation: spec.activation(),
+        batch_norm: spec.batch_norm(),
+        frozen: Vec::new(),
         parameters: parameters.iter().copied().map(f64::from).collect(),
         masks: Vec::new(),
     }

@@ -302,48 +302,59 @@ fn limit_units(spec: &Spec, w: &mut [f64], most: f64) {
                 into.for_each(|at| w[at] *= most / norm);
             }
         }
-        start += (fan_in + 1) * fan_out;
+        let rows = if layer.is_normalized() { 4 } else { 1 };
+        start += (fan_in + rows) * fan_out;
     }
 }
 
 #[test]
 fn every_rule_follows_the_slow_path_on_every_engine() {
-    let (rows, batch_size) = (83, 40);
     // Several panels and pieces of units a layer, with ragged ends.
     let spec = Spec::new(13, &[70, 9], 4, Activation::Tanh).expect("a spec");
-    let data = dataset(rows, 13, 4, 3);
-    let start = parameters(&spec, 4);
-    let order: Vec<u32> = (0..rows as u32).collect();
+    let normalized = spec.clone().with_batch_norm(true).expect("a spec");
     for config in every_rule() {
-        let rule = config.rule();
-        let schedule = Schedule::constant(config.rate().expect("a number"));
-        let mut net = reference(&spec, &start);
-        let mut slow = SlowRule::new(&config, &net.parameters);
-        for batch in order.chunks(batch_size).cycle().take(6) {
-            let (gradient, _) = slow_gradient(&net, &data, batch);
-            slow.step(&spec, &mut net.parameters, gradient);
-        }
-        // A sign, or a root of next to nothing, turns the last bits of a gradient into whole steps.
-        let tolerance = match config.optimizer {
-            OptimizerName::Sgd | OptimizerName::Nesterov => 1e-5,
-            _ => 2e-3,
+        follows_the_slow_path(&config, &spec);
+        follows_the_slow_path(&config, &normalized);
+    }
+}
+
+fn follows_the_slow_path(config: &OptimizerConfig, spec: &Spec) {
+    let (rows, batch_size) = (83, 40);
+    let data = dataset(rows, 13, 4, 3);
+    let start = parameters(spec, 4);
+    let order: Vec<u32> = (0..rows as u32).collect();
+    let rule = config.rule();
+    let schedule = Schedule::constant(config.rate().expect("a number"));
+    let mut net = reference(spec, &start);
+    let mut slow = SlowRule::new(config, &net.parameters);
+    for batch in order.chunks(batch_size).cycle().take(6) {
+        let gradient = if spec.batch_norm() {
+            let (gradient, _) = batch_norm::slow_gradient(&net, &data, batch);
+            batch_norm::move_statistics(&mut net, spec, &data, batch);
+            gradient
+        } else {
+            slow_gradient(&net, &data, batch).0
         };
-        for engine in engines() {
-            let as_it_is = Preprocessing::whole(AS_IT_IS, 13);
-            let stepper = Stepper::new(&spec, &start, as_it_is, engine, rule, schedule, batch_size);
-            let mut stepper = stepper.expect("an engine that is here");
-            for batch in order.chunks(batch_size).cycle().take(6) {
-                stepper.step(&workers(2), &data, batch);
-            }
-            let off = distance(&wide(&stepper.parameters()), &net.parameters);
-            assert!(off < tolerance, "{engine:?}, {config:?}: off by {off}");
-            if let Some(average) = stepper.average() {
-                let off = distance(&wide(&average), &slow.average);
-                assert!(
-                    off < tolerance,
-                    "{engine:?}, {config:?}: average off by {off}"
-                );
-            }
+        slow.step(spec, &mut net.parameters, gradient);
+    }
+    // A sign, or a root of next to nothing, turns the last bits of a gradient into whole steps.
+    let tolerance = match config.optimizer {
+        OptimizerName::Sgd | OptimizerName::Nesterov => 1e-5,
+        _ => 2e-3,
+    };
+    for engine in engines() {
+        let as_it_is = Preprocessing::whole(AS_IT_IS, 13);
+        let stepper = Stepper::new(spec, &start, as_it_is, engine, rule, schedule, batch_size);
+        let mut stepper = stepper.expect("an engine that is here");
+        for batch in order.chunks(batch_size).cycle().take(6) {
+            stepper.step(&workers(2), &data, batch);
+        }
+        let case = format!("{engine:?}, {config:?}, {spec:?}");
+        let off = distance(&wide(&stepper.parameters()), &net.parameters);
+        assert!(off < tolerance, "{case}: off by {off}");
+        if let Some(average) = stepper.average() {
+            let off = distance(&wide(&average), &slow.average);
+            assert!(off < tolerance, "{case}: average off by {off}");
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use perceptor::compute::kernels;
 use perceptor::config::{ClassWeight, RegularizationConfig};
-use perceptor::nn::loss::CrossEntropy;
+use perceptor::nn::loss::{CrossEntropy, Loss};
 use perceptor::nn::{Dropout, Noise};
 use perceptor::random::row_stream;
 use perceptor::reference::Objective;
@@ -103,10 +103,10 @@ fn fast(
 ) -> (Vec<f64>, f64) {
     let mut stepper = stepper(spec, parameters, engine, batch.len());
     stepper.resume(STEP, &[vec![0.0; spec.parameters()]]);
-    stepper.set_loss(CrossEntropy {
+    stepper.set_loss(Loss::CrossEntropy(CrossEntropy {
         smoothing: options.smoothing,
-        class_weights: options.weighted.then(|| WEIGHTS[..spec.classes()].to_vec()),
-    });
+        class_weights: options.weighted.then(|| WEIGHTS[..spec.outputs()].to_vec()),
+    }));
     let noise = Noise {
         seed: SEED,
         inputs: options.input_noise,

@@ -10,16 +10,29 @@ fn zero_init_keeps_units_equal_and_any_other_does_not() {
             validation: None,
             test: None,
         };
-        for (init, expected) in [(Init::Zero, vec![1, 2]), (Init::Auto, vec![])] {
+        let cases = [(Init::Zero, vec![1, 2]), (Init::Auto, vec![])];
+        let cases = cases
+            .into_iter()
+            .flat_map(|case| [(case.clone(), false), (case, true)]);
+        for ((init, expected), batch_norm) in cases {
+            // Libraries sum some columns in another order, and dividing by a deviation of next to nothing makes that a
+            // difference: units that began equal come to differ.
+            if batch_norm && init == Init::Zero && engine != Engine::Native {
+                continue;
+            }
             let config = TrainConfig {
                 hidden: vec![100, 37],
                 epochs: 20,
                 init,
+                batch_norm,
                 engine,
                 ..TrainConfig::default()
             };
             let outcome = train(&config, &splits, &workers(2), &mut |_| {}).expect("a finite loss");
-            assert_eq!(outcome.identical_layers, expected, "{engine:?} {init:?}");
+            assert_eq!(
+                outcome.identical_layers, expected,
+                "{engine:?} {init:?} {batch_norm}"
+            );
         }
     }
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::models::{Models, stdout_of};
 
 /// `$CC`, or `cc`, where there is one.
-fn compiler() -> Option<String> {
+pub fn compiler() -> Option<String> {
     let compiler = env::var("CC").unwrap_or_else(|_| "cc".to_owned());
     let trial = Command::new(&compiler).arg("--version").output();
     if trial.is_ok_and(|output| output.status.success()) {

@@ -13,3 +13,4 @@ mod numpy;
 mod onnx;
 mod python;
 mod pytorch;
+mod tasks;

@@ -22,6 +22,8 @@ pub struct Trained {
     /// What a failure names: `relu 48,24`.
     name: String,
     pub activation: &'static str,
+    /// Whether an export is another network, that of the model folded.
+    pub folds: bool,
     pub model: PathBuf,
     predictions: Vec<Prediction>,
 }
@@ -65,6 +67,8 @@ impl Models {
             ("identity", "48,24", 0.005),
             // Softmax regression, whose activation there is nowhere to see.
             ("relu", "none", 0.005),
+            ("relu", "48,24 --batch-norm", 0.01),
+            ("gelu", "48,24 --batch-norm", 0.01),
         ];
         let models = networks.map(|(activation, hidden, lr)| {
             let out = folder.path().join(format!("{activation}-{hidden}"));
@@ -81,6 +85,7 @@ impl Models {
             Trained {
                 name: format!("{activation} {hidden}"),
                 activation,
+                folds: hidden.contains("--batch-norm"),
                 model,
                 predictions,
             }

@@ -7,6 +7,8 @@ with safe_open(sys.argv[1], "numpy") as file:
     model = json.loads(file.metadata()["perceptor"])
     tensors = [[file.get_tensor(f"layers.{n}.{part}") for part in ("weight", "bias")]
                for n in range(len(model["layers"]) - 1)]
+    norms = [[file.get_tensor(f"layers.{n}.norm.{part}") for part in ("weight", "running_mean", "running_var")]
+             for n in range(len(model["layers"]) - 2) if model.get("batch_norm")]
 erf = np.vectorize(math.erf, otypes=[np.float32])
 activate = {
     "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
@@ -24,7 +26,11 @@ activate = {
 }[model["activation"]]
 pixels = np.fromfile(sys.argv[2], np.uint8, offset=16).reshape(-1, model["layers"][0])
 x = (pixels.astype(np.float32) - model["scaling"]["offset"]) * model["scaling"]["factor"]
-for weight, bias in tensors[:-1]:
-    x = activate(x @ weight + bias)
+for n, (weight, bias) in enumerate(tensors[:-1]):
+    x = x @ weight
+    if norms:
+        gamma, mean, variance = norms[n]
+        x = gamma * (x - mean) / np.sqrt(variance + 1e-5)
+    x = activate(x + bias)
 weight, bias = tensors[-1]
 print(*(x @ weight + bias).argmax(axis=1), sep="\n")

@@ -7,6 +7,7 @@ mod regularization;
 mod schedule;
 mod session;
 mod settings;
+mod task;
 mod validation;
 
 use std::io::{self, Write};
@@ -14,7 +15,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use clap::{ArgMatches, Args};
+use clap::{ArgMatches, Args, Command};
 use perceptor::TrainConfig;
 use perceptor::data::{DataMode, Scale};
 use perceptor::nn::{Activation, Init};
@@ -26,6 +27,7 @@ use self::schedule::ScheduleArgs;
 use self::session::Session;
 use self::settings::FREE;
 pub use self::settings::{check_files, check_resume_flags, recorded};
+pub use self::task::TaskArgs;
 pub use self::validation::HoldoutArgs;
 use self::validation::ValidationArgs;
 use super::engine::{ComputeArgs, VerboseArg};
@@ -65,6 +67,9 @@ pub struct TrainArgs {
     /// Activation of the hidden layers
     #[arg(long, help_heading = "Network", default_value = Activation::default().name(), value_parser = named(Activation::ALL, Activation::name))]
     activation: Activation,
+    /// Batch normalisation of every hidden layer, over shards of up to 64 samples of a batch
+    #[arg(long, help_heading = "Network")]
+    batch_norm: bool,
     /// Initial weights; auto is he before relu and its relatives from leaky-relu to softplus, lecun
     /// before scaled-tanh, and xavier elsewhere
     #[arg(long, help_heading = "Network", default_value = Init::default().name(), value_parser = named(Init::ALL, Init::name))]
@@ -106,6 +111,8 @@ pub struct TrainArgs {
     /// Seed of all randomness: the same seed gives the same model
     #[arg(long, value_name = "N", help_heading = "Training", default_value_t = TrainConfig::default().seed)]
     seed: u64,
+    #[command(flatten)]
+    task: TaskArgs,
     #[command(flatten)]
     optimizer: OptimizerArgs,
     #[command(flatten)]
@@ -158,6 +165,38 @@ pub struct TrainArgs {
     quiet: bool,
     #[command(flatten)]
     verbose: VerboseArg,
+}
+
+/// What most runs are made with, in the order of the help, which begins with it.
+const COMMON: [&str; 13] = [
+    "data",
+    "recipe",
+    "hidden",
+    "activation",
+    "optimizer",
+    "lr",
+    "schedule",
+    "epochs",
+    "batch_size",
+    "dropout",
+    "validation_split",
+    "seed",
+    "resume",
+];
+
+/// The command with its common flags before all groups.
+pub fn common_first(command: Command) -> Command {
+    let common = COMMON.iter().copied().enumerate();
+    let command = common.fold(command, |command, (place, flag)| {
+        command.mut_arg(flag, |arg| arg.help_heading("Common").display_order(place))
+    });
+    // Groups stand in the order of their first flags, and a flag that was touched goes behind the others.
+    let others = command.get_arguments().map(|arg| arg.get_id().to_string());
+    let others: Vec<String> = others
+        .filter(|flag| !COMMON.contains(&flag.as_str()))
+        .collect();
+    let others = others.iter();
+    others.fold(command, |command, flag| command.mut_arg(flag, |arg| arg))
 }
 
 impl TrainArgs {

@@ -46,33 +46,6 @@ pub struct OptimizerArgs {
     /// [default: no average]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     ema: Option<f32>,
-
-    /// Weight decay, of weights and not of biases: part of the gradient, but beside it with adamw and lion
-    /// [default: 0, for adamw 0.01]
-    #[arg(
-        long,
-        value_name = "X",
-        help_heading = "Regularisation",
-        allow_negative_numbers = true
-    )]
-    weight_decay: Option<f32>,
-    /// L1 penalty, of weights and not of biases
-    #[arg(
-        long,
-        value_name = "X",
-        help_heading = "Regularisation",
-        default_value_t = 0.0,
-        allow_negative_numbers = true
-    )]
-    l1: f32,
-    /// Largest Euclidean norm of the weights into a hidden unit [default: no limit]
-    #[arg(
-        long,
-        value_name = "X",
-        help_heading = "Regularisation",
-        allow_negative_numbers = true
-    )]
-    max_norm: Option<f32>,
 }
 
 impl OptimizerArgs {
@@ -100,9 +73,6 @@ impl OptimizerArgs {
             "clip_norm": config.clip_norm => self.clip_norm;
             "clip_value": config.clip_value => self.clip_value;
             "ema": config.average => self.ema;
-            "weight_decay": config.weight_decay => self.weight_decay;
-            "l1": config.l1 => self.l1;
-            "max_norm": config.max_norm => self.max_norm;
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use clap::Args;
 use perceptor::Result;
-use perceptor::config::{ClassWeight, RegularizationConfig};
+use perceptor::TrainConfig;
+use perceptor::config::ClassWeight;
 
 use super::settings::{Given, take};
 
@@ -42,6 +43,21 @@ pub struct RegularizationArgs {
         allow_negative_numbers = true
     )]
     label_smoothing: f32,
+    /// Weight decay, of weights and not of biases: part of the gradient, but beside it with adamw and lion
+    /// [default: 0, for adamw 0.01]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    weight_decay: Option<f32>,
+    /// L1 penalty, of weights and not of biases
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 0.0,
+        allow_negative_numbers = true
+    )]
+    l1: f32,
+    /// Largest Euclidean norm of the weights into a hidden unit [default: no limit]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    max_norm: Option<f32>,
     /// What an item of each class counts for in training: balanced, the rarer the more, or a file with a
     /// number a line [default: all the same]
     #[arg(long, value_name = "balanced|FILE")]
@@ -49,11 +65,18 @@ pub struct RegularizationArgs {
 }
 
 impl RegularizationArgs {
-    /// Puts the flags that were given over `config`.
+    /// Puts the flags that were given over `settings`.
     ///
     /// # Errors
     /// Those of [`ClassWeight::parse`].
-    pub(super) fn over(&self, config: &mut RegularizationConfig, given: Given) -> Result<()> {
+    pub(super) fn over(&self, settings: &mut TrainConfig, given: Given) -> Result<()> {
+        let optimizer = &mut settings.optimizer;
+        take! { given,
+            "weight_decay": optimizer.weight_decay => self.weight_decay;
+            "l1": optimizer.l1 => self.l1;
+            "max_norm": optimizer.max_norm => self.max_norm;
+        }
+        let config = &mut settings.regularization;
         take! { given,
             "dropout": config.dropout => self.dropout;
             "input_dropout": config.input_dropout => self.input_dropout;

@@ -11,6 +11,7 @@ use perceptor::compute::parallel::Workers;
 use perceptor::config::LearningRate;
 use perceptor::data::{Fingerprint, Splits};
 use perceptor::nn::Spec;
+use perceptor::report::epochs::EpochTable;
 use perceptor::report::training::{Close, TrainReport, banner, range_test_line, summary};
 use perceptor::run::{
     Care, Environment, Failure as Failed, Identifier, Keeper, Resumption, RunFolder, Settings,
@@ -66,7 +67,8 @@ impl Session<'_> {
         settings.train.engine.resolve()?;
         let source = DataArgs::of(&settings).training(&workers, args.quiet)?;
         let source = source.with_validation(&settings);
-        let data = Splits::open_as(&source.files, settings.classes, settings.data_mode)?;
+        let (task, classes) = (settings.train.task.task, settings.classes);
+        let data = Splits::open_for(task, &source.files, classes, settings.data_mode)?;
         let data = Arc::new(data.hold_out(&settings.train)?);
         let spec = spec_for(&settings.train, &data)?;
         let batch_size = settings.train.batch_size.min(data.train.items());
@@ -185,7 +187,11 @@ impl Session<'_> {
         explain_cut_files(&format!("put the file back as it was, then {resume}"));
         let signals = StopSignals::heed();
         let (epochs, validation) = (self.settings.train.epochs, self.data.validation.is_some());
-        let progress = Arc::new(Progress::new(epochs, validation, self.args.quiet));
+        let table = EpochTable {
+            task: self.spec.task(),
+            validation,
+        };
+        let progress = Arc::new(Progress::new(epochs, table, self.args.quiet));
         let mut keeper = match self.keeper(&signals, &progress) {
             Ok(keeper) => keeper,
             Err(error) => {

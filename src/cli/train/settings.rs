@@ -56,6 +56,7 @@ impl TrainArgs {
             "scale": train.scale => self.scale;
             "hidden": train.hidden => self.hidden.0.clone();
             "activation": train.activation => self.activation;
+            "batch_norm": train.batch_norm => self.batch_norm;
             "init": train.init => self.init;
             "init_range": train.init_range => self.init_range;
             "bias_init": train.bias_init => self.bias_init;
@@ -73,10 +74,10 @@ impl TrainArgs {
             "keep": settings.keep => self.keep;
         }
         let train = &mut settings.train;
+        self.task.over(&mut train.task, &given);
         self.optimizer.over(&mut train.optimizer, &given);
         self.schedule.over(&mut train.schedule, &given);
-        self.regularization
-            .over(&mut train.regularization, &given)?;
+        self.regularization.over(train, &given)?;
         self.validation.over(&mut settings, &given);
         // Files that are named together belong together.
         if ["data", "train_images", "test_images"]
@@ -114,6 +115,8 @@ impl TrainArgs {
         take! { untold,
             "hidden": settings.train.hidden => hidden;
             "activation": settings.train.activation => model.spec.activation();
+            "batch_norm": settings.train.batch_norm => model.spec.batch_norm();
+            "task": settings.train.task.task => model.spec.task();
             "scale": settings.train.scale => Scale::Model;
         }
         Ok(())

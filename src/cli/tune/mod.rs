@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args};
+use clap::{ArgMatches, Args, ValueEnum};
 use perceptor::compute::parallel::Workers;
 use perceptor::config::{Holdout, MaxTime, OptimizerName};
 use perceptor::data::{Fingerprint, Splits};
@@ -24,7 +24,7 @@ use self::progress::Progress;
 use super::engine::{ComputeArgs, Tell, choose, workers};
 use super::signals::{StopSignals, explain_cut_files};
 use super::source::{DataArgs, Source, program, shell_word};
-use super::train::{HoldoutArgs, check_files, check_resume_flags, recorded};
+use super::train::{HoldoutArgs, TaskArgs, check_files, check_resume_flags, recorded};
 use super::{Failure, Format, named};
 
 const EXAMPLES: &str = "\
@@ -33,14 +33,14 @@ Examples:
   perceptor tune --data DIR --trials 81 --time 10m  more of them, and no longer than that
   perceptor tune --data DIR --width 256..1024 --depth 2 --dropout 0
   perceptor tune --data DIR --config my.toml        what stands in the file is fixed
-  perceptor tune --resume runs/tune-1               go on with a search that was stopped
-  perceptor train --config runs/tune-1/best.toml    train the best, and measure it on the test set";
+  perceptor tune --resume runs/tune-1               go on with a search that was stopped";
 
 const SEARCH: &str = "\
 Random search with successive halving: all trials are trained for a few epochs, the best third of
 them by the accuracy on a validation set goes on to three times as many, and so on. The test set is
 not looked at. One seed gives the same trials and, without --time, the same result on any number of
-threads. Networks are trained side by side, on a part of the threads each.";
+threads. Networks are trained side by side, on a part of the threads each. Afterwards,
+perceptor train --config FOLDER/best.toml trains the best, and measures it on the test set.";
 
 /// Trials of the first rung, and epochs of the last, where nothing says otherwise.
 const TRIALS: usize = 27;
@@ -66,7 +66,7 @@ const FREE: [&str; 13] = [
     "help",
 ];
 
-/// Search for settings that suit a data set: learning rate, network, batch size and regularisation
+/// Search for learning rate, network, batch size and regularisation
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES, after_help = SEARCH)]
 pub struct TuneArgs {
@@ -91,6 +91,8 @@ pub struct TuneArgs {
 
     #[command(flatten)]
     ranges: RangeArgs,
+    #[command(flatten)]
+    task: TaskArgs,
 
     /// Activation of the hidden layers, in all trials
     #[arg(long, help_heading = "Fixed", default_value = Activation::Relu.name(), value_parser = named(Activation::ALL, Activation::name))]
@@ -157,13 +159,25 @@ struct RangeArgs {
     /// Share of the truth that is spread over all classes [default: 0..0.2]
     #[arg(long, value_name = "RANGE", allow_negative_numbers = true)]
     label_smoothing: Option<Range>,
+    /// Batch normalisation behind every hidden layer: tried in half of the trials, on in all, or in none
+    /// [default: try]
+    #[arg(long, value_enum)]
+    batch_norm: Option<BatchNorm>,
+}
+
+/// Which trials have batch normalisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum BatchNorm {
+    Try,
+    On,
+    Off,
 }
 
 impl RangeArgs {
-    /// The ranges that were given, and for the rest those that suit `optimizer`, unless `fixed` says that a file has the
-    /// setting.
-    fn space(&self, optimizer: OptimizerName, fixed: &dyn Fn(&str) -> bool) -> Space {
-        let around = Space::around(optimizer);
+    /// The ranges that were given, and for the rest those that suit what `config` fixes, unless `fixed` says that a file
+    /// has the setting.
+    fn space(&self, config: &TrainConfig, fixed: &dyn Fn(&str) -> bool) -> Space {
+        let around = Space::around(config.optimizer.optimizer, config.task.task);
         let of = |given: Option<Range>, key: &str, default: Option<Range>| {
             given.or(default.filter(|_| !fixed(key)))
         };
@@ -183,6 +197,10 @@ impl RangeArgs {
                 "label_smoothing",
                 around.label_smoothing,
             ),
+            batch_norm: match self.batch_norm {
+                Some(which) => which == BatchNorm::Try,
+                None => !fixed("batch_norm"),
+            },
         }
     }
 }
@@ -278,6 +296,7 @@ impl TuneArgs {
         if !told("classes", "classes") {
             settings.classes = self.classes;
         }
+        self.task.over(&mut settings.train.task, &given);
         self.holdout.over(&mut settings, &given);
         if settings.validation_images.is_none() {
             settings
@@ -294,11 +313,14 @@ impl TuneArgs {
             let other = if key == "learning_rate" { "lr" } else { key };
             keys.iter().any(|known| known == key || known == other)
         };
-        let optimizer = settings.train.optimizer.optimizer;
+        let space = self.ranges.space(&settings.train, &fixed);
+        if let Some(BatchNorm::On | BatchNorm::Off) = self.ranges.batch_norm {
+            settings.train.batch_norm = self.ranges.batch_norm == Some(BatchNorm::On);
+        }
         Ok(Plan {
             trials: self.trials,
             time: self.time,
-            space: self.ranges.space(optimizer, &fixed),
+            space,
             settings,
         })
     }
@@ -328,7 +350,8 @@ impl TuneArgs {
     /// Opens the data, without a test set, and decides who computes: one engine for all trials, that of the first.
     fn open(&self, plan: &mut Plan, source: &Source) -> perceptor::Result<Splits> {
         let settings = &plan.settings;
-        let data = Splits::open_as(&source.files, settings.classes, settings.data_mode)?;
+        let (task, classes) = (settings.train.task.task, settings.classes);
+        let data = Splits::open_for(task, &source.files, classes, settings.data_mode)?;
         let data = data.hold_out(&settings.train)?;
         let first = plan.config(1);
         let spec = spec_for(&first, &data)?;

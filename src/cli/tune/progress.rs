@@ -5,15 +5,14 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use perceptor::report::number::percent;
-use perceptor::report::tuning::{header, line};
-use perceptor::tune::{Event, Plan, Space};
+use perceptor::report::tuning::{header, line, watched};
+use perceptor::tune::{Event, Plan};
 
 /// Shows the events of a search.
 pub struct Progress {
     bar: ProgressBar,
     quiet: bool,
-    space: Space,
+    plan: Plan,
     rungs: Vec<usize>,
     rung: Mutex<Rung>,
 }
@@ -23,7 +22,7 @@ pub struct Progress {
 struct Rung {
     of: usize,
     done: usize,
-    best: Option<f64>,
+    best: Option<String>,
 }
 
 impl Progress {
@@ -39,11 +38,11 @@ impl Progress {
         let progress = Progress {
             bar: ProgressBar::with_draw_target(None, target).with_style(style),
             quiet,
-            space: plan.space.clone(),
+            plan: plan.clone(),
             rungs: plan.rungs().iter().map(|rung| rung.epochs).collect(),
             rung: Mutex::default(),
         };
-        progress.line(&header(&plan.space));
+        progress.line(&header(plan));
         progress
     }
 
@@ -75,11 +74,11 @@ impl Progress {
                 best,
             } => {
                 state.done += 1;
-                state.best = best.score.map(|score| score.accuracy);
-                self.line(&line(&self.space, measured, config, best));
+                state.best = best.score.as_ref().map(watched);
+                self.line(&line(&self.plan, measured, config, best));
             }
         }
-        let best = state.best.map(|best| format!(", best {}", percent(best)));
+        let best = state.best.as_ref().map(|best| format!(", best {best}"));
         self.bar.set_message(format!(
             "{} of {} trials{}",
             state.done,

@@ -111,7 +111,7 @@ pub fn silu_slope(x: f32) -> f32 {
 
 /// `x · tanh(ln(1 + eˣ))`, to 4 ULP where its magnitude is above 10⁻³⁵.
 ///
-/// The hyperbolic tangent of the logarithm is rational in `eˣ`: see [`tanh_of_softplus`].
+/// The hyperbolic tangent of the logarithm is rational in `eˣ`: see `tanh_of_softplus`.
 #[inline(always)]
 pub fn mish(x: f32) -> f32 {
     let x = if x < -87.0 { -87.0 } else { x };

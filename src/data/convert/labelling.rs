@@ -167,19 +167,19 @@ impl Labelling {
     }
 
     /// The items in each of those groups.
-    pub fn groups(&self, survey: &Survey) -> Vec<u64> {
+    pub fn groups(&self, survey: &Survey) -> Vec<usize> {
         match self {
             Labelling::Classes(classes) => {
                 let mut items = vec![0; classes.count];
                 for (label, seen) in &survey.classes {
                     if let Some(&class) = classes.by_label.get(label) {
-                        items[class as usize] += seen.items;
+                        items[class as usize] += seen.items as usize;
                     }
                 }
                 items
             }
             Labelling::OneHot(..) => survey.numbers.ones.clone(),
-            _ => vec![survey.items],
+            _ => vec![survey.items as usize],
         }
     }
 }

@@ -19,7 +19,7 @@ mod output;
 mod pictures;
 mod source;
 mod survey;
-mod test_part;
+mod test_split;
 
 use std::path::{Path, PathBuf};
 
@@ -27,13 +27,13 @@ use self::labelling::Labelling;
 use self::output::{Half, Output};
 use self::source::{Answer, Item, Rows, Source, Sources};
 use self::survey::Survey;
-use self::test_part::Draw;
+use self::test_split::Draw;
 use super::class_names::ClassNames;
 use super::idx::ElementType;
 use crate::error::{Error, Refusal, Result};
 
 pub use self::pictures::{Background, Color};
-pub use self::test_part::TestPart;
+pub use self::test_split::TestSplit;
 
 /// What is to be converted, and how.
 #[derive(Debug, Clone, Default)]
@@ -53,7 +53,7 @@ pub struct Request {
     /// Test items, in the same format.
     pub test: Option<PathBuf>,
     /// Test items drawn from the training items.
-    pub test_part: Option<TestPart>,
+    pub test_split: Option<TestSplit>,
     /// The type of elements; none for the smallest of `u8` and `f32` that holds them.
     pub element: Option<ElementType>,
     /// The sizes of one item; none for those it comes with.
@@ -182,11 +182,11 @@ pub fn convert(request: &Request, on_progress: &mut dyn FnMut(Progress)) -> Resu
     let item_shape = sources.train.item_shape().to_vec();
     let both = sources.test.as_deref().zip(test.as_ref());
     let labelling = Labelling::new(request, (&*sources.train, &train), both)?;
-    let groups = labelling.groups(&train);
-    let draw = request.test_part.map(|part| Draw::new(&part, &groups));
+    let split = request.test_split;
+    let draw = split.map(|split| Draw::new(split, labelling.groups(&train)));
     let draw = draw.transpose()?;
 
-    let drawn = draw.as_ref().map(Draw::wanted);
+    let drawn = draw.as_ref().map(|draw| draw.wanted() as u64);
     let items = (
         train.items - drawn.unwrap_or(0),
         test.map(|test| test.items).or(drawn),
@@ -237,18 +237,18 @@ fn check_test(request: &Request) -> Result<()> {
     };
     let own = request.test.is_some() || request.arrays.test_images.is_some();
     let (part, unlabelled) = (
-        request.test_part.is_some(),
+        request.test_split.is_some(),
         request.labels == Labels::Nothing,
     );
     if part && own {
         return refuse(
-            "--test-part",
+            "--test-split",
             "given beside test items of their own",
             "one of the two",
         );
     }
     if unlabelled && (part || own) {
-        let flag = if part { "--test-part" } else { "--test" };
+        let flag = if part { "--test-split" } else { "--test" };
         return refuse(
             flag,
             "given with --labels none",

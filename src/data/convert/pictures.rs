@@ -34,10 +34,10 @@ impl Pictures {
     pub fn open(request: &Request) -> Result<Sources> {
         let (train, test) = match halves(&request.source)? {
             Some((train, test)) if request.test.is_none() && request.labels != Labels::Nothing => {
-                if request.test_part.is_some() {
+                if request.test_split.is_some() {
                     let found = format!("given, and {} is there", test.display());
                     return Err(Error::Config(Refusal::new(
-                        "--test-part",
+                        "--test-split",
                         found,
                         "one of the two",
                     )));

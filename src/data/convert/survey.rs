@@ -40,7 +40,7 @@ pub(super) struct Numbers {
     /// Whether some item has none that is 1, or several.
     pub not_one_hot: bool,
     /// How many items have a 1 at each place.
-    pub ones: Vec<u64>,
+    pub ones: Vec<usize>,
 }
 
 impl Survey {
@@ -123,8 +123,8 @@ impl Survey {
         let mut ones = 0;
         self.numbers.ones.resize(item.numbers.len(), 0);
         for (at, &value) in item.numbers.iter().enumerate() {
-            ones += u64::from(value == 1.0);
-            self.numbers.ones[at] += u64::from(value == 1.0);
+            ones += usize::from(value == 1.0);
+            self.numbers.ones[at] += usize::from(value == 1.0);
             if value != 0.0 && value != 1.0 && self.numbers.other.is_none() {
                 self.numbers.other = Some((place(Cell::Number(at)), value));
             }

@@ -123,7 +123,7 @@ fn classes_stand_in_the_order_that_is_asked_for() {
     );
     desk.refuses(
         "data convert t.csv --class-names boot,boot --out other",
-        1,
+        2,
         "--class-names: line 2: \"boot\", as in line 1, expected another name for another class",
     );
 }

@@ -28,10 +28,10 @@ fn counts(labels: &[f64]) -> BTreeMap<u8, usize> {
 }
 
 #[test]
-fn a_test_part_has_its_share_of_every_class_and_follows_from_the_seed() {
+fn a_test_split_has_its_share_of_every_class_and_follows_from_the_seed() {
     let desk = Desk::empty();
     desk.put("t.csv", uneven().as_bytes());
-    let run = convert(&desk, "t.csv --test-part 0.2");
+    let run = convert(&desk, "t.csv --test-split 0.2");
     assert!(
         run.stdout
             .starts_with("set: 120 training and 30 test items of 1 u8, 3 classes"),
@@ -50,9 +50,9 @@ fn a_test_part_has_its_share_of_every_class_and_follows_from_the_seed() {
     );
     let labels = read_idx(&desk, "set/t10k-labels-idx1-ubyte").elements;
     assert_eq!(counts(&labels), BTreeMap::from([(0, 18), (1, 9), (2, 3)]));
-    convert(&desk, "t.csv --test-part 0.2 --seed 1 --force");
+    convert(&desk, "t.csv --test-split 0.2 --seed 1 --force");
     assert_eq!(read_idx(&desk, "set/t10k-images-idx2-ubyte").elements, test);
-    convert(&desk, "t.csv --test-part 0.2 --seed 2 --force");
+    convert(&desk, "t.csv --test-split 0.2 --seed 2 --force");
     assert_ne!(read_idx(&desk, "set/t10k-images-idx2-ubyte").elements, test);
 }
 
@@ -69,7 +69,7 @@ fn one_hot_rows_are_drawn_from_by_their_classes() {
         })
         .collect();
     desk.put("t.csv", format!("x,a,b\n{rows}").as_bytes());
-    convert(&desk, "t.csv --labels a,b --test-part 0.5");
+    convert(&desk, "t.csv --labels a,b --test-split 0.5");
     let labels = read_idx(&desk, "set/t10k-labels-idx1-ubyte").elements;
     assert_eq!(counts(&labels), BTreeMap::from([(0, 5), (1, 15)]));
 }
@@ -138,7 +138,7 @@ fn what_was_converted_can_be_trained_on_and_predicted() {
     desk.put("points.csv", format!("x,y,place\n{rows}").as_bytes());
     convert(
         &desk,
-        "points.csv --labels place --test-part 0.25 --class-names near,far",
+        "points.csv --labels place --test-split 0.25 --class-names near,far",
     );
     let report = desk.report_of("--data set --hidden 8 --epochs 20 --out run");
     assert_eq!(report["test_accuracy"], 1.0, "{report:#?}");
@@ -325,16 +325,16 @@ fn flags_of_another_format_are_refused() {
             "--test-labels: given alone, expected --test with the items beside it",
         ),
         (
-            "t.csv --test-part 0",
-            "--test-part: 0, expected a share above 0 and below 1",
+            "t.csv --test-split 0",
+            "--test-split: 0 of 2 items, expected at least two items of some class",
         ),
         (
-            "t.csv --test-part 1",
-            "--test-part: 1, expected a share above 0 and below 1",
+            "t.csv --test-split 1",
+            "--test-split: 1 of 2 items, expected at least two items of some class",
         ),
         (
-            "t.csv --test-part 0.5",
-            "--test-part: 0.5 of 2 items, expected an item for the test, and one of its class left",
+            "t.csv --test-split 0.5",
+            "--test-split: 1 of 2 items, expected at least two items of some class",
         ),
         (
             "t.csv --labels none --test t.csv",
@@ -359,10 +359,40 @@ fn flags_of_another_format_are_refused() {
         "t.csv --header maybe",
         "t.csv --type u16",
         "t.csv --labels a --targets b",
-        "t.csv --test-part 0.1 --test t.csv",
+        "t.csv --test-split 0.1 --test t.csv",
     ] {
         let run = desk.run(&format!("data convert {line} --out set"));
         assert_eq!(run.code, Some(2), "{run:#?}");
         assert!(!desk.has("set"));
+    }
+}
+
+#[test]
+fn numbers_to_predict_and_several_labels_are_trained_on_as_the_next_command_says() {
+    let desk = Desk::empty();
+    let rows: String = (0..60)
+        .map(|row| {
+            let (a, b) = (row % 7, row % 5);
+            let (odd, large) = (row % 2, u8::from(a > 3));
+            format!(
+                "{a},{b},{},{odd},{large}\n",
+                f64::from(a) - 0.5 * f64::from(b)
+            )
+        })
+        .collect();
+    desk.put("t.csv", format!("a,b,sum,odd,large\n{rows}").as_bytes());
+    for (flags, task) in [
+        ("--targets sum --drop odd,large", "regression"),
+        ("--labels odd,large --drop sum", "multilabel"),
+    ] {
+        let run = convert(&desk, &format!("t.csv {flags} --test-split 0.2 --force"));
+        let next = format!("train --data set --task {task}");
+        assert!(run.value("next").ends_with(&next), "{run:#?}");
+        desk.run(&format!(
+            "{next} --epochs 1 --hidden 4 --out run --exist-ok --quiet"
+        ))
+        .done();
+        desk.run("eval run/model.safetensors --data set").done();
+        desk.run(&format!("data inspect set --task {task}")).done();
     }
 }

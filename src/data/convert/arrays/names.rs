@@ -63,7 +63,7 @@ impl Names {
             }
             _ => usual
                 .filter(|names| {
-                    has(names[2]) && has(names[3]) && !unlabelled && request.test_part.is_none()
+                    has(names[2]) && has(names[3]) && !unlabelled && request.test_split.is_none()
                 })
                 .map(|names| (names[2].to_owned(), names[3].to_owned())),
         };

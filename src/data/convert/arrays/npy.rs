@@ -1,9 +1,9 @@
 //! The NPY format: a line that says what an array is, then its elements
 //! (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>).
 //!
-//! The line is a Python dictionary of three entries. The crates that read it parse any Python literal and then the whole
-//! array at once; this one takes what NumPy writes, a header of a few hundred bytes, and leaves the elements to be
-//! streamed. Nothing is allocated by what a header says before that is held against the file.
+//! The line is a Python dictionary of three entries. The crates for NPY bring a parser of all Python literals with them,
+//! some twenty crates, and size what they allocate by what it says; this takes a header as NumPy writes it, and leaves
+//! elements to be streamed. Nothing is allocated by what a header says before that is held against the file.
 
 use std::io::{self, Read};
 

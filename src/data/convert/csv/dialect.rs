@@ -10,7 +10,7 @@ use super::{is_missing, number};
 use crate::data::convert::{Labels, Request};
 use crate::error::{Error, Refusal, Result};
 
-/// What is tried. Of those that fit alike it is the first: a comma may stand inside of numbers.
+/// What is tried.
 const DELIMITERS: [u8; 4] = [b'\t', b';', b'|', b','];
 
 /// Records that are looked at.
@@ -95,27 +95,40 @@ fn records(sample: &text::Sample, delimiter: u8) -> Vec<ByteRecord> {
     records
 }
 
-/// The delimiter that cuts all records into the same number of cells, and into the most.
+/// The delimiter that cuts all records into the same number of cells: of several, the one that makes the larger share of
+/// them numbers, and then the one that makes more cells.
 fn delimiter(sample: &text::Sample) -> u8 {
-    let cells = |delimiter: &u8| {
-        let records = records(sample, *delimiter);
-        let first = records.first().map_or(0, ByteRecord::len);
-        let even = records
-            .iter()
-            .filter(|record| record.len() == first)
-            .count();
-        // One record that was cut otherwise may be at fault itself, and is complained of later.
-        let fits = first > 1 && 10 * even >= 9 * records.len();
-        if fits { first } else { 0 }
-    };
-    // The last of equals, from the end.
-    let best = DELIMITERS
+    let best = DELIMITERS.into_iter().max_by(|a, b| {
+        let ((share, cells), (other_share, other_cells)) = (fit(sample, *a), fit(sample, *b));
+        share.total_cmp(&other_share).then(cells.cmp(&other_cells))
+    });
+    best.filter(|&best| fit(sample, best).1 > 1).unwrap_or(b',')
+}
+
+/// The share of cells that are numbers, and cells a record; nothing where records are cut into different numbers of cells.
+fn fit(sample: &text::Sample, delimiter: u8) -> (f64, usize) {
+    let records = records(sample, delimiter);
+    let first = records.first().map_or(0, ByteRecord::len);
+    let even = records
         .iter()
-        .rev()
-        .max_by_key(|delimiter| cells(delimiter));
-    best.filter(|delimiter| cells(delimiter) > 1)
-        .copied()
-        .unwrap_or(b',')
+        .filter(|record| record.len() == first)
+        .count();
+    // One record that was cut otherwise may be at fault itself, and is complained of later.
+    if first < 2 || 10 * even < 9 * records.len() {
+        return (0.0, 0);
+    }
+    // Numbers may have been written with a decimal comma, though they are not read with one.
+    let is_number = |cell: &[u8]| {
+        let comma = |&byte: &u8| if byte == b',' { b'.' } else { byte };
+        number(&cell.iter().map(comma).collect::<Vec<u8>>()).is_some()
+    };
+    let cells: usize = records.iter().map(ByteRecord::len).sum();
+    let numbers = records
+        .iter()
+        .flatten()
+        .filter(|cell| is_number(cell))
+        .count();
+    (numbers as f64 / cells as f64, first)
 }
 
 /// Whether the first row is a header: some cell of it is a word where the second row has a number, or its cells count

@@ -7,7 +7,7 @@ use multiversion::multiversion;
 
 use crate::compute::kernels;
 
-/// The loss that training minimises. By default every class weighs the same, and the truth is one class alone.
+/// The loss of classes, one an item. By default every class weighs the same, and the truth is one class alone.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct CrossEntropy {
     /// The share ε of the truth that is spread over all classes: it is `(1 − ε) · onehot + ε / classes`

@@ -1,0 +1,426 @@
+//! What is to be learned of each item: a class, numbers, or several labels. The task says which, and how a file of labels
+//! is read.
+//!
+//! Targets are checked and copied, so that a file that changes underneath can never turn into an index out of range or
+//! into something that is no number.
+
+use serde::{Deserialize, Serialize};
+
+use super::idx::{ElementType, IdxFile};
+use crate::error::{Error, Refusal, Result};
+
+/// More classes than this are a mistake in the labels, not a problem for a softmax.
+pub const MAX_CLASSES: usize = 1 << 20;
+
+/// What a network is to tell of an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// Which one of the classes it has: outputs go through a softmax.
+    #[default]
+    Classification,
+    /// One number or several: outputs are what they are.
+    Regression,
+    /// Which of the classes it has, any number of them: each output goes through a sigmoid.
+    Multilabel,
+}
+
+impl Task {
+    /// Every task.
+    pub const ALL: [Task; 3] = [Task::Classification, Task::Regression, Task::Multilabel];
+
+    /// The name used by flags, files and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Task::Classification => "classification",
+            Task::Regression => "regression",
+            Task::Multilabel => "multilabel",
+        }
+    }
+
+    /// What outputs go through on their way out of the network.
+    pub fn output_function(self) -> &'static str {
+        match self {
+            Task::Classification => "softmax",
+            Task::Regression => "identity",
+            Task::Multilabel => "sigmoid",
+        }
+    }
+
+    /// Whether it is the default one, which files do not name.
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Task::default()
+    }
+}
+
+/// What is to be learned of each item of a set.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Targets {
+    /// One class an item, for [`Task::Classification`].
+    Classes {
+        /// The class of each item, `[items]`, all below `classes`.
+        labels: Vec<u32>,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// Numbers, for [`Task::Regression`].
+    Values {
+        /// Row by row, `[items, outputs]`, all finite.
+        values: Vec<f32>,
+        /// Numbers an item.
+        outputs: usize,
+    },
+    /// Any number of classes an item, for [`Task::Multilabel`].
+    Flags {
+        /// 1 where an item has a class and else 0, row by row, `[items, classes]`.
+        flags: Vec<u8>,
+        /// Number of classes.
+        classes: usize,
+    },
+}
+
+impl Targets {
+    /// Reads and checks `file` for `task`. `outputs` is what a network gives for an item, where that is known; else classes
+    /// are counted from the labels, the largest one plus one and at least two, and other tasks take the width of the file.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when the file is not of this task, or not of as many outputs.
+    pub fn read(file: &IdxFile, task: Task, outputs: Option<usize>) -> Result<Targets> {
+        match task {
+            Task::Classification => {
+                let labels = read_labels(file)?;
+                let largest = labels.iter().copied().max().unwrap_or(0) as usize;
+                let classes = outputs.unwrap_or((largest + 1).max(2));
+                check_labels(file, &labels, classes)?;
+                Ok(Targets::Classes { labels, classes })
+            }
+            Task::Regression => read_values(file, outputs),
+            Task::Multilabel => read_flags(file, outputs),
+        }
+    }
+
+    /// Those of `items` alone, in this order.
+    ///
+    /// # Panics
+    /// When one is out of range.
+    pub fn select(&self, items: &[u32]) -> Targets {
+        fn rows<T: Copy>(all: &[T], width: usize, items: &[u32]) -> Vec<T> {
+            let row = |&item: &u32| &all[item as usize * width..][..width];
+            items.iter().flat_map(row).copied().collect()
+        }
+        match self {
+            Targets::Classes { labels, classes } => Targets::Classes {
+                labels: rows(labels, 1, items),
+                classes: *classes,
+            },
+            Targets::Values { values, outputs } => Targets::Values {
+                values: rows(values, *outputs, items),
+                outputs: *outputs,
+            },
+            Targets::Flags { flags, classes } => Targets::Flags {
+                flags: rows(flags, *classes, items),
+                classes: *classes,
+            },
+        }
+    }
+
+    /// The task they are for.
+    pub fn task(&self) -> Task {
+        match self {
+            Targets::Classes { .. } => Task::Classification,
+            Targets::Values { .. } => Task::Regression,
+            Targets::Flags { .. } => Task::Multilabel,
+        }
+    }
+
+    /// Number of items.
+    pub fn items(&self) -> usize {
+        match self {
+            Targets::Classes { labels, .. } => labels.len(),
+            Targets::Values { values, outputs } => values.len() / outputs,
+            Targets::Flags { flags, classes } => flags.len() / classes,
+        }
+    }
+
+    /// What a network gives for an item: a number for each class, or the numbers themselves.
+    pub fn outputs(&self) -> usize {
+        match self {
+            Targets::Classes { classes, .. } | Targets::Flags { classes, .. } => *classes,
+            Targets::Values { outputs, .. } => *outputs,
+        }
+    }
+
+    /// Writes the targets of an item that has more than one class or other numbers: those of regression, or 0 and 1.
+    ///
+    /// Shapes: `row [outputs]`. Overwrites it.
+    ///
+    /// # Panics
+    /// When the item is out of range, or each item has one class.
+    pub fn read_row(&self, item: usize, row: &mut [f32]) {
+        let range = item * row.len()..(item + 1) * row.len();
+        match self {
+            Targets::Classes { .. } => {
+                unreachable!("rows of targets where items have a class each")
+            }
+            Targets::Values { values, .. } => row.copy_from_slice(&values[range]),
+            Targets::Flags { flags, .. } => {
+                let flags = flags[range].iter().copied();
+                row.iter_mut()
+                    .zip(flags)
+                    .for_each(|(t, flag)| *t = f32::from(flag));
+            }
+        }
+    }
+}
+
+/// The labels of `file` as they are, before they are held against a class count.
+///
+/// # Errors
+/// [`Error::Data`] when the file is not one small non-negative integer an item.
+pub fn read_labels(file: &IdxFile) -> Result<Vec<u32>> {
+    const SWAPPED: &str = "are the image and label files swapped?";
+    let header = file.header();
+    let refuse = |found: String, expected: &str, hint: &str| {
+        Error::Data(Refusal::new(file.path().display(), found, expected).hint(hint))
+    };
+    let pictures = header.dimensions().len() > 2;
+    if is_float(file) {
+        let found = format!("labels of type {}", header.element().name());
+        let hint = match pictures {
+            true => SWAPPED,
+            false => "numbers to predict take --task regression",
+        };
+        return Err(refuse(found, "an integer type", hint));
+    }
+    if header.features() != 1 {
+        let found = format!("labels of dimensions {:?}", header.dimensions());
+        let hint = match pictures {
+            true => SWAPPED,
+            false => {
+                "several labels an item take --task multilabel, several numbers --task regression"
+            }
+        };
+        return Err(refuse(found, "one number an item", hint));
+    }
+    let mut element = [0.0];
+    let mut label_of = |item| {
+        file.read(item, &mut element);
+        let label = element[0];
+        if label < 0.0 || label >= MAX_CLASSES as f32 {
+            let hint = "numbers to predict, and no classes, take --task regression";
+            return Err(refuse(
+                format!("item {item} has label {label}"),
+                "0..1048576",
+                hint,
+            ));
+        }
+        Ok(label as u32)
+    };
+    (0..header.items()).map(&mut label_of).collect()
+}
+
+fn check_labels(file: &IdxFile, labels: &[u32], classes: usize) -> Result<()> {
+    match labels.iter().position(|&label| label as usize >= classes) {
+        None => Ok(()),
+        Some(item) => {
+            let largest = labels.iter().copied().max().unwrap_or(0);
+            Err(Error::Data(
+                Refusal::new(
+                    file.path().display(),
+                    format!("item {item} has label {}", labels[item]),
+                    format!("0..{classes}"),
+                )
+                .hint(format!(
+                    "train with --classes {} if the data set has more classes",
+                    largest + 1
+                )),
+            ))
+        }
+    }
+}
+
+fn read_values(file: &IdxFile, outputs: Option<usize>) -> Result<Targets> {
+    let width = row_width(file, outputs, "[items] or [items, outputs]", "outputs")?;
+    let values = read_rows(file, width, f32::is_finite, "a finite number")?;
+    Ok(Targets::Values {
+        values,
+        outputs: width,
+    })
+}
+
+fn read_flags(file: &IdxFile, classes: Option<usize>) -> Result<Targets> {
+    let refuse = |found: String, expected: &str, hint: &str| {
+        Error::Data(Refusal::new(file.path().display(), found, expected).hint(hint))
+    };
+    let header = file.header();
+    if is_float(file) {
+        let found = format!("labels of type {}", header.element().name());
+        let hint = "numbers to predict take --task regression";
+        return Err(refuse(
+            found,
+            "an integer type, 0 or 1 for each class",
+            hint,
+        ));
+    }
+    if header.dimensions().len() == 1 {
+        let found = format!("labels of dimensions {:?}", header.dimensions());
+        let hint = "one class an item takes --task classification";
+        return Err(refuse(found, "[items, classes]", hint));
+    }
+    let width = row_width(file, classes, "[items, classes]", "classes")?;
+    let flags = read_rows(file, width, |flag| flag == 0.0 || flag == 1.0, "0 or 1")?;
+    Ok(Targets::Flags {
+        flags: flags.into_iter().map(|flag| flag as u8).collect(),
+        classes: width,
+    })
+}
+
+/// Numbers an item of `file`, held against what is `expected` and the `shape` they come in.
+fn row_width(file: &IdxFile, expected: Option<usize>, shape: &str, what: &str) -> Result<usize> {
+    let header = file.header();
+    let refuse = |found, expected: String| Refusal::new(file.path().display(), found, expected);
+    if header.dimensions().len() > 2 {
+        let found = format!("labels of dimensions {:?}", header.dimensions());
+        let refusal = refuse(found, shape.to_owned());
+        return Err(Error::Data(
+            refusal.hint("are the image and label files swapped?"),
+        ));
+    }
+    let width = header.features();
+    match expected {
+        Some(expected) if expected != width => {
+            let found = format!("{width} {what} an item");
+            Err(Error::Data(refuse(
+                found,
+                format!("{expected}, as many as there are to learn"),
+            )))
+        }
+        _ if width > MAX_CLASSES => {
+            let found = format!("{width} {what} an item");
+            Err(Error::Data(refuse(found, format!("at most {MAX_CLASSES}"))))
+        }
+        _ => Ok(width),
+    }
+}
+
+/// All rows of `file`, each number of which is `good`.
+fn read_rows(
+    file: &IdxFile,
+    width: usize,
+    good: impl Fn(f32) -> bool,
+    expected: &str,
+) -> Result<Vec<f32>> {
+    let mut rows = vec![0.0; file.header().items() * width];
+    for (item, row) in rows.chunks_exact_mut(width).enumerate() {
+        file.read(item, row);
+        if let Some(at) = row.iter().position(|&number| !good(number)) {
+            let found = format!("item {item} has {} at {at}", row[at]);
+            return Err(Error::Data(Refusal::new(
+                file.path().display(),
+                found,
+                expected,
+            )));
+        }
+    }
+    Ok(rows)
+}
+
+fn is_float(file: &IdxFile) -> bool {
+    matches!(file.header().element(), ElementType::F32 | ElementType::F64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::idx::Header;
+    use crate::data::mmap::Bytes;
+    use std::path::Path;
+
+    fn file(element: ElementType, dimensions: &[usize], numbers: &[f32]) -> IdxFile {
+        let path = Path::new("labels");
+        let header = Header::new(path, element, dimensions).expect("a header");
+        let payload = numbers.iter().flat_map(|&x| match element {
+            ElementType::F32 => x.to_be_bytes().to_vec(),
+            _ => vec![x as u8],
+        });
+        let bytes = header.to_bytes().into_iter().chain(payload).collect();
+        IdxFile::from_bytes(path, Bytes::Owned(bytes)).expect("a good file")
+    }
+
+    fn refusal(file: &IdxFile, task: Task, outputs: Option<usize>) -> (String, Option<String>) {
+        let error = Targets::read(file, task, outputs).expect_err("a refusal");
+        (error.to_string(), error.hint())
+    }
+
+    #[test]
+    fn each_task_reads_its_file() {
+        let floats = file(ElementType::F32, &[2, 3], &[0.5, -1.0, 2.0, 0.0, 1.0, 3.5]);
+        let values = Targets::read(&floats, Task::Regression, Some(3)).expect("values");
+        assert_eq!((values.items(), values.outputs()), (2, 3));
+        let mut row = [0.0; 3];
+        values.read_row(1, &mut row);
+        assert_eq!(row, [0.0, 1.0, 3.5]);
+        // Integers are numbers too.
+        let bytes = file(ElementType::U8, &[3], &[0.0, 1.0, 200.0]);
+        let values = Targets::read(&bytes, Task::Regression, None).expect("values");
+        assert_eq!((values.items(), values.outputs()), (3, 1));
+        let labels = Targets::read(&bytes, Task::Classification, None).expect("labels");
+        assert_eq!((labels.items(), labels.outputs()), (3, 201));
+        let flags = file(ElementType::U8, &[2, 2], &[0.0, 1.0, 1.0, 1.0]);
+        let flags = Targets::read(&flags, Task::Multilabel, None).expect("flags");
+        assert_eq!(
+            flags,
+            Targets::Flags {
+                flags: vec![0, 1, 1, 1],
+                classes: 2
+            }
+        );
+        let turned = flags.select(&[1, 0]);
+        turned.read_row(1, &mut row[..2]);
+        assert_eq!((turned.items(), &row[..2]), (2, &[0.0, 1.0][..]));
+        flags.read_row(0, &mut row[..2]);
+        assert_eq!(row[..2], [0.0, 1.0]);
+    }
+
+    #[test]
+    fn what_is_of_another_task_is_refused_with_the_way_out() {
+        let floats = file(ElementType::F32, &[2], &[0.5, -1.0]);
+        let (message, hint) = refusal(&floats, Task::Classification, None);
+        assert_eq!(
+            message,
+            "labels: labels of type f32, expected an integer type"
+        );
+        assert!(hint.expect("a hint").contains("--task regression"));
+        let (message, hint) = refusal(&floats, Task::Multilabel, None);
+        assert!(message.contains("labels of type f32, expected an integer type, 0 or 1"));
+        assert!(hint.expect("a hint").contains("--task regression"));
+        let flags = file(ElementType::U8, &[2, 2], &[0.0, 1.0, 1.0, 2.0]);
+        let (_, hint) = refusal(&flags, Task::Classification, None);
+        assert!(hint.expect("a hint").contains("--task multilabel"));
+        let (message, _) = refusal(&flags, Task::Multilabel, None);
+        assert_eq!(message, "labels: item 1 has 2 at 1, expected 0 or 1");
+        let (message, _) = refusal(&flags, Task::Multilabel, Some(3));
+        assert!(
+            message.contains("2 classes an item, expected 3"),
+            "{message}"
+        );
+        let labels = file(ElementType::U8, &[2], &[0.0, 1.0]);
+        let (message, hint) = refusal(&labels, Task::Multilabel, None);
+        assert!(
+            message.contains("dimensions [2], expected [items, classes]"),
+            "{message}"
+        );
+        assert!(hint.expect("a hint").contains("--task classification"));
+        let nan = file(ElementType::F32, &[2, 1], &[0.5, f32::NAN]);
+        let (message, _) = refusal(&nan, Task::Regression, None);
+        assert_eq!(
+            message,
+            "labels: item 1 has NaN at 0, expected a finite number"
+        );
+        let pictures = file(ElementType::U8, &[1, 2, 2], &[0.0; 4]);
+        for task in Task::ALL {
+            let (_, hint) = refusal(&pictures, task, None);
+            assert!(hint.expect("a hint").contains("swapped"), "{task:?}");
+        }
+    }
+}

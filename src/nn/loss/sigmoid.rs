@@ -1,0 +1,29 @@
+//! Cross-entropy of sigmoids, one for each label, from the logits: `max(z, 0) − z t + ln(1 + e^−|z|)`, which stays finite
+//! wherever they are.
+
+use multiversion::multiversion;
+
+use super::replace_and_sum;
+use crate::compute::kernels::{exp, flush, ln, sigmoid};
+
+/// `−Σ (t ln p + (1 − t) ln(1 − p))` with `p = 1 / (1 + e⁻ᶻ)` in nats, and its gradient `p − t` times `scale` in the place of
+/// `z`.
+///
+/// Shapes: `z`, `t [labels]`. Overwrites `z`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+pub(super) fn backward(z: &mut [f32], t: &[f32], scale: f32) -> f64 {
+    replace_and_sum(z, t, |z, t| {
+        // Written so that NaN is kept.
+        let above = if z < 0.0 { 0.0 } else { z };
+        let loss = above - z * t + ln(1.0 + exp(-z.abs()));
+        (flush((sigmoid(z) - t) * scale), loss)
+    })
+}
+
+/// `z = 1 / (1 + e⁻ᶻ)`, in place.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+pub(super) fn sigmoids(z: &mut [f32]) {
+    for z in z {
+        *z = sigmoid(*z);
+    }
+}

@@ -1,0 +1,187 @@
+//! How a run ended: what its model comes to and by what it was picked, why there are no more epochs, and what should be
+//! known about it.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::number::{percent, rate};
+use super::training::counted;
+use crate::config::TrainConfig;
+use crate::data::Task;
+use crate::train::{Cause, EpochMetrics, Outcome, Score};
+
+/// What the model comes to, and by what it was picked.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_result(out: &mut dyn Write, outcome: &Outcome) -> io::Result<()> {
+    let (kept, task) = (outcome.kept(), outcome.model.spec.task());
+    let (Some(score), Some(best)) = (kept.score(), outcome.best()) else {
+        return writeln!(out, "training loss  {:.4} (no test set)", kept.train_loss);
+    };
+    let (score, best, after) = (
+        score_words(&score),
+        watched_words(best),
+        "the last epoch (the model)",
+    );
+    let test = match task {
+        Task::Classification => "test accuracy",
+        Task::Regression | Task::Multilabel => "test",
+    };
+    match (kept.validation_loss, outcome.picked) {
+        (None, _) => return writeln!(out, "{test:<13}  {score} after {after}; best {best}"),
+        (Some(_), true) => writeln!(
+            out,
+            "validation     {score} after epoch {}, the best by it: the model is picked on validation data",
+            kept.epoch
+        )?,
+        (Some(_), false) => writeln!(out, "validation     {score} after {after}; best {best}")?,
+    }
+    match &outcome.test {
+        Some(score) => {
+            writeln!(
+                out,
+                "{test:<13}  {}, measured once, at the end",
+                score_words(score)
+            )
+        }
+        None => writeln!(out, "{test:<13}  unknown (no test set)"),
+    }
+}
+
+/// `98.02 %`, or the figures of another task.
+pub fn score_words(score: &Score) -> String {
+    match *score {
+        Score {
+            accuracy: Some(accuracy),
+            f1: None,
+            ..
+        } => percent(accuracy),
+        Score {
+            accuracy: Some(accuracy),
+            f1: Some(f1),
+            ..
+        } => format!(
+            "F1 {}, {} of items with every label right",
+            percent(f1),
+            percent(accuracy)
+        ),
+        Score {
+            mae: Some(mae),
+            r2: Some(r2),
+            ..
+        } => format!("R² {r2:.4}, MAE {mae:.4}"),
+        Score { loss, .. } => format!("loss {loss:.4}"),
+    }
+}
+
+/// `98.02 % after epoch 3`: the figure by which epochs are compared.
+fn watched_words(epoch: &EpochMetrics) -> String {
+    let figure = match (epoch.f1, epoch.accuracy(), epoch.loss()) {
+        (Some(f1), ..) => percent(f1),
+        (None, Some(accuracy), _) => percent(accuracy),
+        (None, None, loss) => format!("loss {:.4}", loss.unwrap_or(f64::NAN)),
+    };
+    format!("{figure} after epoch {}", epoch.epoch)
+}
+
+/// That the figure by which epochs are compared has stopped to get better.
+pub(super) fn standstill(task: Task) -> &'static str {
+    match task {
+        Task::Classification => "accuracy has not risen",
+        Task::Regression => "loss has not fallen",
+        Task::Multilabel => "F1 has not risen",
+    }
+}
+
+/// Why the run ended, where that was not with its last epoch.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_cause(out: &mut dyn Write, outcome: &Outcome, config: &TrainConfig) -> io::Result<()> {
+    let (last, settings) = (outcome.last(), &config.validation);
+    let target = settings.target_accuracy.map(percent).unwrap_or_default();
+    let why = match outcome.cause {
+        Cause::Epochs => return Ok(()),
+        Cause::EarlyStop => {
+            let patience = settings.early_stop.map_or(0, |stop| stop.patience);
+            let epochs = counted(patience, "epoch");
+            format!(
+                "the validation {} for {epochs}",
+                standstill(config.task.task)
+            )
+        }
+        Cause::TargetAccuracy if last.validation_accuracy.is_some() => {
+            format!("{target} reached on the validation set")
+        }
+        Cause::TargetAccuracy => format!(
+            "{target} reached on the test set, which thereby picked the model and flatters it"
+        ),
+        Cause::MaxTime => {
+            let time = settings.max_time.map(|time| time.to_string());
+            format!(
+                "the time of {} was over; how far it came depends on the speed of the machine",
+                time.unwrap_or_default()
+            )
+        }
+    };
+    let place = match last.part {
+        None => format!("after epoch {}", last.epoch),
+        Some(part) => format!("in epoch {}, {} of it done", last.epoch, percent(part)),
+    };
+    writeln!(out, "ended          {place}: {why}")
+}
+
+/// Something the user should know about a run that did end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// What was found.
+    pub what: String,
+    /// What to do about it.
+    pub cure: String,
+}
+
+/// What is wrong with the network that a run ended with.
+pub fn warnings(outcome: &Outcome) -> Vec<Warning> {
+    let layers = outcome.model.spec.layers();
+    let identical = outcome.identical_layers.iter().map(|&layer| Warning {
+        what: format!(
+            "all {} units of hidden layer {layer} are the same: with equal initial weights they get \
+             equal gradients and learn one feature between them",
+            layers[layer - 1].fan_out
+        ),
+        cure: "start from different weights, with --init auto (or xavier, he, normal)".to_owned(),
+    });
+    identical.chain(learned_nothing(outcome)).collect()
+}
+
+/// A network that guesses every class alike has a loss of `ln classes`, one that guesses every label alike of `ln 2`, and
+/// one that always tells the mean an R² of 0.
+fn learned_nothing(outcome: &Outcome) -> Option<Warning> {
+    let (last, spec) = (outcome.kept(), &outcome.model.spec);
+    let loss = last.loss().unwrap_or(last.train_loss);
+    let by_loss = |guessing: f64| {
+        let what =
+            format!("the loss of {loss:.4} is no better than that of guessing, {guessing:.4}");
+        (loss >= guessing).then_some(what)
+    };
+    let what = match spec.task() {
+        Task::Classification => by_loss((spec.outputs() as f64).ln()),
+        Task::Multilabel => by_loss(2.0f64.ln()),
+        Task::Regression => last.r2.filter(|r2| *r2 <= 0.0).map(|r2| {
+            format!("the R² of {r2:.4} is no better than that of always telling the mean, 0")
+        }),
+    }?;
+    let provenance = outcome.model.provenance.as_ref();
+    let highest = provenance.and_then(|provenance| provenance.config.optimizer.rate());
+    // Where units are copies of one another, that is the reason.
+    let unexplained = outcome.identical_layers.is_empty();
+    unexplained.then(|| Warning {
+        what,
+        cure: format!(
+            "a learning rate of {} may be too high; try a tenth of it, or fewer epochs",
+            rate(highest.unwrap_or(last.learning_rate))
+        ),
+    })
+}

@@ -1,0 +1,454 @@
+//! Regression and several labels an item, as one types them: training, its tables and records, `eval`, `predict`,
+//! `export`, `import`, `data inspect`, resumption, and data of another task.
+
+use serde_json::Value;
+
+use crate::desk::Desk;
+use crate::idx_set::{EasySet, Element, idx};
+
+/// A set whose labels are numbers, or 0 and 1: the items are those of the easy set.
+pub fn desk_of(task: &str) -> Desk {
+    let set = EasySet::default();
+    let desk = Desk::with(&set);
+    for (half, count) in [("train", set.train), ("t10k", set.test)] {
+        let classes = set.classes_of(half);
+        desk.remove(&format!("set/{half}-labels-idx1-ubyte"));
+        let (name, bytes) = match task {
+            "regression" => {
+                // Two numbers that the class tells.
+                let numbers = classes
+                    .iter()
+                    .flat_map(|&class| [f64::from(class) - 1.5, f64::from(class % 2)]);
+                let payload: Vec<u8> = numbers.flat_map(|x| Element::F32.bytes(x)).collect();
+                ("idx2-float", idx(Element::F32, &[count, 2], &payload))
+            }
+            _ => {
+                // Label l where the class is at least l.
+                let flags = classes
+                    .iter()
+                    .flat_map(|&class| (1..4).map(move |l| u8::from(class >= l)));
+                let payload: Vec<u8> = flags.collect();
+                ("idx2-ubyte", idx(Element::U8, &[count, 3], &payload))
+            }
+        };
+        desk.put(&format!("set/{half}-labels-{name}"), &bytes);
+    }
+    desk
+}
+
+fn model_of(desk: &Desk, task: &str) {
+    let line =
+        format!("train --data set --task {task} --hidden 16 --epochs 40 --out model --quiet");
+    desk.run(&line).done();
+}
+
+const MODEL: &str = "model/model.safetensors";
+
+fn number(value: &Value) -> f64 {
+    value
+        .as_f64()
+        .unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+#[test]
+fn a_regression_tells_mae_and_r2_everywhere() {
+    let desk = desk_of("regression");
+    let line = "train --data set --task regression --hidden 16 --epochs 40 --out model";
+    let run = desk.run(line);
+    let told = &run.done().stderr;
+    assert!(told.contains("3×3 u8, 2 numbers to predict\n"), "{run:#?}");
+    assert!(told.contains("sigmoid and identity"), "{run:#?}");
+    assert!(
+        told.contains("  task      regression by mse loss\n"),
+        "{run:#?}"
+    );
+    assert!(
+        told.contains("test loss    test MAE   test R²  learning rate"),
+        "{run:#?}"
+    );
+    assert!(run.value("test").starts_with("R² 0.9"), "{run:#?}");
+    let csv = String::from_utf8(desk.read("model/metrics.csv")).expect("text");
+    let header = "epoch,train_loss,test_loss,test_mae,test_r2,learning_rate,train_seconds,samples_per_second,gflops\n";
+    assert!(csv.starts_with(header), "{csv}");
+
+    let report = desk.report_of("--data set --task regression --hidden 16 --epochs 40");
+    assert_eq!(report["test_accuracy"], Value::Null);
+    assert!(
+        number(&report["test_r2"]) > 0.9 && number(&report["test_mae"]) < 0.2,
+        "{report:#}"
+    );
+    let last = &report["epochs"][39];
+    assert_eq!(
+        (&last["r2"], &last["mae"]),
+        (&report["test_r2"], &report["test_mae"])
+    );
+
+    let run = desk.run(&format!("eval {MODEL} --data set"));
+    assert!(run.done().stdout.contains("\nR²        0.9"), "{run:#?}");
+    let json = desk
+        .run(&format!("eval {MODEL} --data set --format json"))
+        .done()
+        .json();
+    assert_eq!(json["outputs"].as_array().map(Vec::len), Some(2));
+    assert!(number(&json["outputs"][0]["r2"]) > 0.9, "{json:#}");
+    assert_eq!(number(&json["outputs"][1]["deviation"]), 0.5);
+    assert!((number(&json["loss"]) - number(&last["test_loss"])).abs() < 1e-9);
+    assert!((number(&json["mae"]) - number(&last["mae"])).abs() < 1e-9);
+}
+
+#[test]
+fn several_labels_tell_exact_matches_and_f1_everywhere() {
+    let desk = desk_of("multilabel");
+    let line = "train --data set --task multilabel --hidden 16 --epochs 40 --out model";
+    let run = desk.run(line);
+    let told = &run.done().stderr;
+    assert!(told.contains("3 labels, any of them"), "{run:#?}");
+    assert!(
+        told.contains("  task      multilabel by binary-cross-entropy loss\n"),
+        "{run:#?}"
+    );
+    assert!(
+        told.contains("test accuracy   test F1  learning rate"),
+        "{run:#?}"
+    );
+    assert!(
+        run.value("test")
+            .contains("of items with every label right"),
+        "{run:#?}"
+    );
+    let csv = String::from_utf8(desk.read("model/metrics.csv")).expect("text");
+    assert!(
+        csv.starts_with("epoch,train_loss,test_loss,test_accuracy,test_f1,"),
+        "{csv}"
+    );
+    let json = desk
+        .run(&format!("eval {MODEL} --data set --format json"))
+        .done()
+        .json();
+    for figure in ["accuracy", "f1", "macro_f1"] {
+        assert!(number(&json[figure]) > 0.95, "{json:#}");
+    }
+    assert_eq!(json["classes"][0]["items"], 45);
+    let run = desk.run(&format!("eval {MODEL} --data set"));
+    assert!(run.done().stdout.contains("over all labels"), "{run:#?}");
+}
+
+#[test]
+fn predict_writes_numbers_or_the_labels_there_are() {
+    let desk = desk_of("regression");
+    model_of(&desk, "regression");
+    let predict = |desk: &Desk, flags: &str| {
+        let line = format!("predict {MODEL} set/t10k-images-idx3-ubyte --limit 2 {flags}");
+        desk.run(&line).done().stdout.clone()
+    };
+    let csv = predict(&desk, "--format csv");
+    assert!(csv.starts_with("item,value_0,value_1\n0,-"), "{csv}");
+    let json = predict(&desk, "--format json");
+    assert!(json.starts_with("{\"item\":0,\"values\":[-"), "{json}");
+    assert_eq!(predict(&desk, "").lines().count(), 2);
+    let line = format!("predict {MODEL} set/t10k-images-idx3-ubyte");
+    desk.refuses(
+        &format!("{line} --top 2"),
+        2,
+        "--top: given for a model of regression, expected a model of classification, in which classes rank",
+    );
+    desk.refuses(
+        &format!("{line} --proba"),
+        2,
+        "--proba: given for a model of regression, expected a model that tells probabilities",
+    );
+
+    let desk = desk_of("multilabel");
+    model_of(&desk, "multilabel");
+    let csv = predict(&desk, "--format csv");
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines[0], "item,classes,p_0,p_1,p_2");
+    assert!(
+        lines[1].starts_with("0,,0.") && lines[2].starts_with("1,0,0.9"),
+        "{csv}"
+    );
+    let text = predict(&desk, "");
+    assert!(
+        text.contains("   none\n") && text.contains("   class 0\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_model_of_another_task_goes_out_and_comes_back() {
+    for (task, words) in [
+        ("regression", "(values,) = session.run"),
+        ("multilabel", "probabilities, logits = session.run"),
+    ] {
+        let desk = desk_of(task);
+        model_of(&desk, task);
+        let run = desk.run(&format!("export {MODEL} --to onnx"));
+        assert!(run.done().stdout.contains(words), "{run:#?}");
+        desk.run(&format!("export {MODEL} --to c")).done();
+        desk.run(&format!("export {MODEL} --to npz")).done();
+        desk.run(&format!("export {MODEL} --to safetensors-pytorch"))
+            .done();
+        let file = "model/model.pytorch.safetensors";
+        desk.run(&format!("import {file} --out back")).done();
+        assert!(desk.read("back") == desk.read(MODEL));
+        desk.run(&format!("import {file} --task {task} --out back --force"))
+            .done();
+        let message =
+            format!("--task: classification, expected {task}, as the file itself tells, or none");
+        desk.refuses(
+            &format!("import {file} --task classification --out other"),
+            2,
+            &message,
+        );
+    }
+}
+
+#[test]
+fn resumed_runs_of_every_task_end_in_the_same_bytes() {
+    for (task, flags) in [
+        ("regression", "--loss huber --huber-delta 0.5"),
+        ("multilabel", "--dropout 0.2"),
+    ] {
+        let desk = desk_of(task);
+        let line = format!("train --data set --task {task} --hidden 16 {flags} --quiet");
+        desk.run(&format!("{line} --epochs 6 --out whole")).done();
+        desk.run(&format!("{line} --epochs 3 --out part")).done();
+        desk.run("train --resume part --epochs 6 --quiet").done();
+        let bytes = |run: &str| desk.read(&format!("{run}/model.safetensors"));
+        assert!(bytes("whole") == bytes("part"), "{task}");
+        let settings = String::from_utf8(desk.read("part/config.toml")).expect("text");
+        assert!(
+            settings.contains(&format!("task = \"{task}\"\n")),
+            "{settings}"
+        );
+        // From the model, with its task.
+        let warm =
+            desk.run("train --data set --init-from whole/model.safetensors --epochs 1 --out warm");
+        assert!(
+            warm.done()
+                .stderr
+                .contains(&format!("  task      {task} by")),
+            "{warm:#?}"
+        );
+    }
+}
+
+#[test]
+fn validation_of_every_task_picks_by_its_own_figure() {
+    for (task, words) in [
+        (
+            "regression",
+            "when the validation loss has not fallen by more than 0.001 for 2 epochs",
+        ),
+        (
+            "multilabel",
+            "when the validation F1 has not risen by more than 0.10 % for 2 epochs",
+        ),
+    ] {
+        let desk = desk_of(task);
+        let flags = "--validation-split 0.2 --early-stop 2,0.001 --epochs 200 --hidden 16";
+        let run = desk.run(&format!("train --data set --task {task} {flags} --out run"));
+        assert!(run.done().stderr.contains(words), "{run:#?}");
+        assert!(
+            run.value("validation").contains("the best by it"),
+            "{run:#?}"
+        );
+        assert!(
+            run.value("test").contains("measured once, at the end"),
+            "{run:#?}"
+        );
+        let csv = String::from_utf8(desk.read("run/metrics.csv")).expect("text");
+        let figure = if task == "regression" {
+            "mae"
+        } else {
+            "accuracy"
+        };
+        assert!(
+            csv.starts_with(&format!(
+                "epoch,train_loss,validation_loss,validation_{figure},"
+            )),
+            "{csv}"
+        );
+    }
+    let desk = desk_of("regression");
+    desk.refuses(
+        "train --data set --task regression --target-accuracy 0.9",
+        2,
+        "--target-accuracy: 0.9 with --task regression, expected a task that has an accuracy",
+    );
+}
+
+#[test]
+fn inspect_shows_ranges_and_labels() {
+    let desk = desk_of("regression");
+    let run = desk.run("data inspect set --task regression");
+    let text = &run.done().stdout;
+    assert!(
+        text.contains("training: 2 numbers to predict\n"),
+        "{run:#?}"
+    );
+    assert!(
+        text.contains("  number   0  from -1.5 to 1.5, mean 0.0000\n"),
+        "{run:#?}"
+    );
+    assert!(text.contains("item 1: -0.5 1 "), "{run:#?}");
+    let desk = desk_of("multilabel");
+    let run = desk.run("data inspect set --task multilabel");
+    let text = &run.done().stdout;
+    assert!(
+        text.contains("  class   0         150  75.00 %  "),
+        "{run:#?}"
+    );
+    assert!(
+        text.contains("item 1: class 0 ") && text.contains("item 3: classes 0 1 2"),
+        "{run:#?}"
+    );
+}
+
+#[test]
+fn data_of_another_task_are_refused_with_the_way_out() {
+    let desk = desk_of("regression");
+    let run = desk.refuses(
+        "train --data set",
+        1,
+        "set/train-labels-idx2-float: labels of type f32, expected an integer type",
+    );
+    assert!(run.hint().contains("--task regression"), "{run:#?}");
+    let desk = desk_of("multilabel");
+    let run = desk.refuses(
+        "train --data set",
+        1,
+        "set/train-labels-idx2-ubyte: labels of dimensions [200, 3], expected one number an item",
+    );
+    assert!(run.hint().contains("--task multilabel"), "{run:#?}");
+    let desk = Desk::with_model(&EasySet::default());
+    let run = desk.refuses(
+        "train --data set --task multilabel",
+        1,
+        "set/train-labels-idx1-ubyte: labels of dimensions [200], expected [items, classes]",
+    );
+    assert!(run.hint().contains("--task classification"), "{run:#?}");
+    // A model of one task on labels of another.
+    let model = desk.read(MODEL);
+    for task in ["regression", "multilabel"] {
+        let desk = desk_of(task);
+        desk.put("model.safetensors", &model);
+        let run = desk.refuses_in_parts(
+            "eval model.safetensors --data set",
+            1,
+            &["set/t10k-labels-idx2"],
+        );
+        assert!(run.hint().contains(&format!("--task {task}")), "{run:#?}");
+    }
+}
+
+#[test]
+fn settings_of_another_task_are_refused() {
+    let desk = Desk::empty();
+    let only = "expected --task classification, which alone has it";
+    for (flags, message) in [
+        (
+            "--task regression --loss cross-entropy",
+            "--loss: cross-entropy with --task regression, expected mse or huber".to_owned(),
+        ),
+        (
+            "--loss huber",
+            "--loss: huber with --task classification, expected cross-entropy".to_owned(),
+        ),
+        (
+            "--task multilabel --loss mse",
+            "--loss: mse with --task multilabel, expected binary-cross-entropy".to_owned(),
+        ),
+        (
+            "--task regression --huber-delta 2",
+            "--huber-delta: 2 with --loss mse, expected --loss huber, which alone has it"
+                .to_owned(),
+        ),
+        (
+            "--task regression --loss huber --huber-delta 0",
+            "--huber-delta: 0, expected a finite number above 0".to_owned(),
+        ),
+        (
+            "--task regression --loss huber --huber-delta nan",
+            "--huber-delta: NaN, expected a finite number above 0".to_owned(),
+        ),
+        (
+            "--task regression --label-smoothing 0.1",
+            format!("--label-smoothing: 0.1 with --task regression, {only}"),
+        ),
+        (
+            "--task multilabel --class-weight balanced",
+            format!("--class-weight: balanced with --task multilabel, {only}"),
+        ),
+    ] {
+        desk.refuses(&format!("train --data nowhere {flags}"), 2, &message);
+    }
+    let desk = desk_of("regression");
+    let message =
+        "--classes: 4 with --task regression, expected neither: the labels tell how many there are";
+    desk.refuses("train --data set --task regression --classes 4", 2, message);
+}
+
+#[test]
+fn labels_that_are_not_of_their_task_are_named() {
+    let desk = desk_of("multilabel");
+    let mut flags = vec![0u8; 600];
+    flags[7] = 2;
+    desk.put(
+        "set/train-labels-idx2-ubyte",
+        &idx(Element::U8, &[200, 3], &flags),
+    );
+    let line = "train --data set --task multilabel";
+    desk.refuses(
+        line,
+        1,
+        "set/train-labels-idx2-ubyte: item 2 has 2 at 1, expected 0 or 1",
+    );
+    desk.put(
+        "set/train-labels-idx2-ubyte",
+        &idx(Element::U8, &[300, 2], &[0; 600]),
+    );
+    let message = "set/train-labels-idx2-ubyte: 300 labels, expected 200, one for each item of set/train-images-idx3-ubyte";
+    desk.refuses(line, 1, message);
+    desk.put(
+        "set/train-labels-idx2-ubyte",
+        &idx(Element::U8, &[200, 2], &[0; 400]),
+    );
+    desk.refuses(
+        line,
+        1,
+        "set/t10k-labels-idx2-ubyte: 3 classes an item, expected 2, as many as there are to learn",
+    );
+    let desk = desk_of("regression");
+    let numbers = |at: usize| if at == 5 { f64::INFINITY } else { 0.0 };
+    let payload: Vec<u8> = (0..400)
+        .flat_map(|at| Element::F32.bytes(numbers(at)))
+        .collect();
+    desk.put(
+        "set/train-labels-idx2-float",
+        &idx(Element::F32, &[200, 2], &payload),
+    );
+    let message = "set/train-labels-idx2-float: item 2 has inf at 1, expected a finite number";
+    desk.refuses("train --data set --task regression", 1, message);
+}
+
+#[test]
+fn numbers_that_are_large_are_warned_of() {
+    let desk = desk_of("regression");
+    let payload: Vec<u8> = (0..400)
+        .flat_map(|at| Element::F32.bytes(f64::from(at)))
+        .collect();
+    desk.put(
+        "set/train-labels-idx2-float",
+        &idx(Element::F32, &[200, 2], &payload),
+    );
+    let run = desk.run("train --data set --task regression --lr 1e-5 --epochs 1");
+    assert!(
+        run.done()
+            .stderr
+            .contains("  warning: the numbers to predict are about 231 in size"),
+        "{run:#?}"
+    );
+    let run = desk.run("train --data set --task regression --lr 1 --epochs 5 --out bad");
+    assert_eq!(run.code, Some(3), "{run:#?}");
+}

@@ -1,0 +1,277 @@
+//! Regression and several labels an item: the gradient of each loss is that of the slow path, evaluation is that of the
+//! slow path too, and threads and interruptions change nothing.
+
+use perceptor::config::{LossName, TaskConfig};
+use perceptor::data::{Targets, Task};
+use perceptor::nn::loss::Loss;
+use perceptor::reference::Objective;
+use perceptor::train::Predictions;
+
+use super::resumption::goes_on_from_anywhere;
+use super::*;
+
+/// Losses of other tasks than classification, with a distance of Huber's that some errors pass and others do not.
+const LOSSES: [Loss; 3] = [
+    Loss::SquaredError,
+    Loss::Huber { delta: 0.7 },
+    Loss::BinaryCrossEntropy,
+];
+
+/// Float items between −1 and 1; numbers that depend on them, or 0 and 1 by chance.
+fn set(task: Task, items: usize, features: usize, outputs: usize, seed: u64) -> Dataset {
+    let mut rng = rng(seed);
+    let rows: Vec<f32> = (0..items * features)
+        .map(|_| rng.random_range(-1.0f32..1.0))
+        .collect();
+    let payload = rows.iter().flat_map(|x| x.to_be_bytes()).collect();
+    let images = idx(ElementType::F32, &[items, features], payload);
+    let labels = match task {
+        Task::Regression => {
+            let mut number = |at: usize| {
+                let x = &rows[at / outputs * features..][..features];
+                2.0 * x[at % outputs % features] + rng.random_range(-0.2f32..0.2)
+            };
+            let numbers: Vec<u8> = (0..items * outputs)
+                .flat_map(|at| number(at).to_be_bytes())
+                .collect();
+            idx(ElementType::F32, &[items, outputs], numbers)
+        }
+        _ => {
+            let flags = (0..items * outputs).map(|_| rng.random_range(0..2u8));
+            idx(ElementType::U8, &[items, outputs], flags.collect())
+        }
+    };
+    Dataset::for_task(task, images, &labels, None).expect("a data set")
+}
+
+fn truth(data: &Dataset, item: usize) -> Vec<f64> {
+    let mut row = vec![0.0; data.outputs()];
+    data.targets().read_row(item, &mut row);
+    wide(&row)
+}
+
+fn objective<'a>(loss: &Loss, truth: &'a [f64]) -> Objective<'a> {
+    match *loss {
+        Loss::SquaredError => Objective::SquaredError(truth),
+        Loss::Huber { delta } => Objective::Huber(truth, delta.into()),
+        Loss::BinaryCrossEntropy => Objective::BinaryCrossEntropy(truth),
+        Loss::CrossEntropy(_) => unreachable!("classes have laws of their own"),
+    }
+}
+
+fn spec(task: Task, inputs: usize, hidden: &[usize], outputs: usize, of: Activation) -> Spec {
+    Spec::new(inputs, hidden, outputs, of)
+        .expect("a spec")
+        .for_task(task)
+}
+
+#[test]
+fn central_differences_prove_the_reference_for_every_loss() {
+    for loss in LOSSES {
+        for activation in Activation::ALL {
+            let spec = spec(loss.task(), 8, &[9, 5], 4, activation);
+            let data = set(loss.task(), 1, 8, 4, 5);
+            let net = reference(&spec, &parameters(&spec, 6));
+            let (x, truth) = (item(&data, 0), truth(&data, 0));
+            let objective = objective(&loss, &truth);
+            let mut gradient = net.gradient_of(&x, objective);
+            let differences = net.differences_of(&x, objective, 1e-5);
+            let off = distance(&gradient, &differences);
+            assert!(off < 1e-8, "{loss:?} {activation:?}: {off}");
+            // One wrong element shows.
+            let largest = gradient.iter().fold(0.0f64, |most, g| most.max(g.abs()));
+            let at = gradient.iter().position(|g| g.abs() == largest);
+            gradient[at.expect("one is largest")] *= -1.0;
+            assert!(distance(&gradient, &differences) > 1e-3);
+        }
+    }
+}
+
+#[test]
+fn the_fast_gradient_of_every_loss_equals_the_slow_one_over_awkward_shapes() {
+    let shapes: [(usize, &[usize], usize); 5] = [
+        (9, &[], 1),
+        (13, &[11], 16),
+        (31, &[5, 19, 6], 3),
+        (3, &[2], 17),
+        // Several panels and pieces a layer, with ragged ends.
+        (70, &[129, 67], 50),
+    ];
+    for (rows, (inputs, hidden, outputs)) in [1, 7, 8, 33, 131]
+        .into_iter()
+        .flat_map(|rows| shapes.map(|shape| (rows, shape)))
+    {
+        for loss in LOSSES {
+            let spec = spec(loss.task(), inputs, hidden, outputs, Activation::Tanh);
+            let data = set(loss.task(), rows, inputs, outputs, 7);
+            let parameters = parameters(&spec, 8);
+            let net = reference(&spec, &parameters);
+            let (mut expected, mut expected_loss) = (vec![0.0; parameters.len()], 0.0);
+            for row in 0..rows {
+                let (x, truth) = (item(&data, row), truth(&data, row));
+                let objective = objective(&loss, &truth);
+                expected_loss += net.loss_of(&x, objective);
+                for (mean, g) in expected.iter_mut().zip(net.gradient_of(&x, objective)) {
+                    *mean += g / rows as f64;
+                }
+            }
+            let batch: Vec<u32> = (0..rows as u32).rev().collect();
+            for engine in engines() {
+                let mut stepper = stepper(&spec, &parameters, engine, rows);
+                stepper.set_loss(loss.clone());
+                let found_loss = stepper.step(&workers(2), &data, &batch);
+                let off = distance(&wide(&stepper.slots()[0]), &expected);
+                let case = format!("{engine:?}, {rows} rows, {spec}, {loss:?}");
+                assert!(off < 1e-5, "{case}: gradient off by {off}");
+                let off = (found_loss - expected_loss).abs() / expected_loss;
+                assert!(off < 1e-5, "{case}: loss off by {off}");
+            }
+        }
+    }
+}
+
+#[test]
+fn evaluation_of_every_task_equals_the_slow_path() {
+    // More than one block of items, the last one ragged.
+    let (items, outputs) = (600, 5);
+    for loss in LOSSES {
+        let spec = spec(loss.task(), 13, &[11], outputs, Activation::Sigmoid);
+        let data = set(loss.task(), items, 13, outputs, 3);
+        let parameters = parameters(&spec, 4);
+        let net = reference(&spec, &parameters);
+        let (mut total, mut told) = (0.0, Vec::new());
+        for row in 0..items {
+            let (x, truth) = (item(&data, row), truth(&data, row));
+            total += net.loss_of(&x, objective(&loss, &truth));
+            told.extend(net.affine_outputs(&x).pop().expect("outputs"));
+        }
+        if loss.task() == Task::Multilabel {
+            told.iter_mut().for_each(|z| *z = 1.0 / (1.0 + (-*z).exp()));
+        }
+        for engine in engines() {
+            let as_it_is = Preprocessing::whole(AS_IT_IS, 13);
+            let network = Network::for_inference(&spec, &parameters, &as_it_is.columns, engine);
+            let network = network.expect("a network");
+            let mut evaluator = Evaluator::new(&spec, as_it_is, &workers(2)).expect("memory");
+            evaluator.set_loss(loss.clone());
+            let evaluated = evaluator.evaluate(&workers(2), &network, &data);
+            let evaluated = evaluated.expect("memory");
+            let score = evaluated.score;
+            assert!(
+                (score.loss - total / items as f64).abs() < 1e-5,
+                "{engine:?} {loss:?}"
+            );
+            let Predictions::Rows(rows) = evaluated.predictions else {
+                panic!("classes of {loss:?}");
+            };
+            assert!(distance(&wide(&rows), &told) < 1e-5, "{engine:?} {loss:?}");
+            let again = evaluator.predict(&workers(1), &network, data.images(), 0..items);
+            assert_eq!(again.expect("memory"), rows);
+            match data.targets() {
+                Targets::Values { values, .. } => {
+                    let errors = values.iter().zip(&told);
+                    let errors = errors.map(|(&t, &y)| (f64::from(t) - y).abs());
+                    let mae = errors.sum::<f64>() / values.len() as f64;
+                    assert!((score.mae.expect("a mean") - mae).abs() < 1e-6);
+                    assert_eq!((score.accuracy, score.f1), (None, None));
+                }
+                _ => {
+                    assert!(score.f1.expect("a score") > 0.2 && score.accuracy.is_some());
+                    assert_eq!((score.mae, score.r2), (None, None));
+                }
+            }
+        }
+    }
+}
+
+fn config(loss: LossName, task: Task, engine: Engine, hidden: &[usize]) -> TrainConfig {
+    TrainConfig {
+        task: TaskConfig {
+            task,
+            loss: Some(loss),
+            huber_delta: None,
+        },
+        hidden: hidden.to_vec(),
+        engine,
+        batch_size: 33,
+        epochs: 3,
+        ..TrainConfig::default()
+    }
+}
+
+fn configs() -> impl Iterator<Item = TrainConfig> {
+    let tasks = [
+        (LossName::Mse, Task::Regression),
+        (LossName::Huber, Task::Regression),
+        (LossName::BinaryCrossEntropy, Task::Multilabel),
+    ];
+    engines()
+        .flat_map(move |engine| tasks.map(|(loss, task)| config(loss, task, engine, &[37, 20])))
+}
+
+fn splits(task: Task, items: usize) -> Splits {
+    Splits {
+        train: set(task, items, 41, 6, 11),
+        validation: None,
+        test: Some(set(task, 300, 41, 6, 12)),
+    }
+}
+
+#[test]
+fn any_thread_count_gives_the_same_model_for_every_task() {
+    for config in configs() {
+        let splits = splits(config.task.task, 301);
+        let model = |threads| {
+            let outcome = train(&config, &splits, &workers(threads), &mut |_| {});
+            outcome.expect("a finite loss").model.to_bytes()
+        };
+        let one = model(1);
+        for threads in [2, 3, 7] {
+            assert!(one == model(threads), "{config:?}, {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn a_run_of_every_task_goes_on_from_any_step() {
+    for config in configs() {
+        goes_on_from_anywhere(&config, &splits(config.task.task, 100));
+    }
+}
+
+#[test]
+fn a_regression_learns_what_there_is_to_learn() {
+    for engine in engines() {
+        let mut config = config(LossName::Mse, Task::Regression, engine, &[]);
+        config.epochs = 60;
+        let outcome = train(
+            &config,
+            &splits(Task::Regression, 2000),
+            &workers(2),
+            &mut |_| {},
+        );
+        let outcome = outcome.expect("a finite loss");
+        // The noise has a variance of 0.4² / 12 of 4 / 3 in all.
+        let r2 = outcome.last().r2.expect("a test set");
+        assert!(r2 > 0.985, "{engine:?}: {r2}");
+        assert_eq!(outcome.model.spec.task(), Task::Regression);
+        let back = perceptor::Model::from_bytes(Path::new("m"), &outcome.model.to_bytes());
+        assert_eq!(back.expect("a model"), outcome.model);
+    }
+}
+
+#[test]
+fn data_of_another_task_are_refused() {
+    let config = config(LossName::Mse, Task::Regression, Engine::Auto, &[]);
+    let refused = train(
+        &config,
+        &splits(Task::Multilabel, 50),
+        &workers(1),
+        &mut |_| {},
+    );
+    let message = refused.expect_err("a refusal").to_string();
+    assert_eq!(
+        message,
+        "--task: regression, expected multilabel, as the labels were read"
+    );
+}

@@ -1,0 +1,136 @@
+//! Models of a regression and of several labels an item: other tools say the same numbers and probabilities.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{fs, iter};
+
+use tempfile::TempDir;
+
+use crate::c::compiler;
+use crate::models::{perceptor, stdout_of};
+use crate::python::Python;
+
+const TASKS: [&str; 2] = ["regression", "multilabel"];
+const ITEMS: usize = 500;
+const FEATURES: usize = 12;
+const OUTPUTS: usize = 3;
+
+/// A model with its items, and what this program predicts of them.
+struct Told {
+    folder: TempDir,
+    rows: Vec<Vec<f64>>,
+}
+
+impl Told {
+    fn by(task: &str) -> Told {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = |name: &str| folder.path().join(name);
+        let bytes: Vec<u8> = numbers().take(ITEMS * FEATURES).collect();
+        let sum_of = |item: usize, output: usize| {
+            let features = &bytes[item * FEATURES..][..FEATURES];
+            let own = features.iter().skip(output).step_by(OUTPUTS);
+            own.map(|&x| f32::from(x) / 255.0).sum::<f32>() - 2.0
+        };
+        let outputs = (0..ITEMS).flat_map(|item| (0..OUTPUTS).map(move |output| (item, output)));
+        let sums = outputs.map(|(item, output)| sum_of(item, output));
+        let (code, labels): (u8, Vec<u8>) = match task {
+            "regression" => (0x0d, sums.flat_map(f32::to_be_bytes).collect()),
+            _ => (0x08, sums.map(|sum| u8::from(sum > 0.0)).collect()),
+        };
+        fs::write(path("images"), idx(0x08, FEATURES, &bytes)).expect("writing");
+        fs::write(path("labels"), idx(code, OUTPUTS, &labels)).expect("writing");
+        let line = format!(
+            "train --task {task} --hidden 16 --activation tanh --epochs 20 --lr 0.03 --quiet --scale standard"
+        );
+        let (images, labels, run) = (path("images"), path("labels"), path("run"));
+        let flags = ["--train-images", "--train-labels", "--out"].map(Path::new);
+        perceptor(
+            &line,
+            &[flags[0], &images, flags[1], &labels, flags[2], &run],
+        );
+        let model = path("run/model.safetensors");
+        let csv = perceptor("predict --format csv", &[&model, &images]);
+        // Item and, of several labels, the classes stand before the numbers.
+        let rows = csv.lines().skip(1).map(last_numbers).collect();
+        Told { folder, rows }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn export(&self, flags: &str, name: &str) -> PathBuf {
+        let (out, model) = (self.path(name), self.path("run/model.safetensors"));
+        perceptor(&format!("export {flags} --out"), &[&out, &model]);
+        out
+    }
+
+    /// Holds lines of numbers against what this program says.
+    fn assert_tells(&self, lines: &[&str], by: &str) {
+        assert_eq!(lines.len(), self.rows.len(), "{by}");
+        for (item, (line, ours)) in lines.iter().zip(&self.rows).enumerate() {
+            for (theirs, ours) in last_numbers(line).iter().zip(ours) {
+                assert!(
+                    (theirs - ours).abs() < 1e-5,
+                    "{by}, item {item}: {theirs} for {ours}"
+                );
+            }
+        }
+    }
+}
+
+/// Bytes that look random.
+fn numbers() -> impl Iterator<Item = u8> {
+    let states = iter::successors(Some(1u32), |state| {
+        Some(state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223))
+    });
+    states.map(|state| (state >> 24) as u8)
+}
+
+/// An IDX file of [`ITEMS`] rows.
+fn idx(code: u8, width: usize, payload: &[u8]) -> Vec<u8> {
+    let sizes = [ITEMS, width].map(|size| (size as u32).to_be_bytes());
+    [&[0, 0, code, 2], sizes.as_flattened(), payload].concat()
+}
+
+fn last_numbers(line: &str) -> Vec<f64> {
+    let fields: Vec<&str> = line.split(',').collect();
+    let numbers = fields[fields.len() - OUTPUTS..].iter();
+    numbers.map(|field| field.parse().expect(line)).collect()
+}
+
+#[test]
+fn onnxruntime_and_numpy_tell_the_same_of_every_task() {
+    let Some(python) = Python::with("numpy, onnx, onnxruntime") else {
+        return;
+    };
+    for task in TASKS {
+        let told = Told::by(task);
+        let onnx = told.export("--to onnx", "model.onnx");
+        let npz = told.export("--to npz", "model.npz");
+        let lines = python.run(
+            include_str!("predict_rows.py"),
+            &[&*onnx, &*npz, &*told.path("images")],
+        );
+        let lines: Vec<&str> = lines.lines().collect();
+        told.assert_tells(&lines[..ITEMS], &format!("{task} by ONNX"));
+        told.assert_tells(&lines[ITEMS..], &format!("{task} by NPZ"));
+    }
+}
+
+#[test]
+fn a_header_tells_the_same_of_every_task() {
+    let Some(compiler) = compiler() else { return };
+    for task in TASKS {
+        let told = Told::by(task);
+        told.export("--to c --name rows", "rows.h");
+        fs::write(told.path("rows.c"), include_str!("predict_rows.c")).expect("writing");
+        let mut build = Command::new(&compiler);
+        build
+            .args("-std=c99 -Wall -Wextra -Wconversion -Werror -pedantic -O2".split(' '))
+            .args(["rows.c", "-o", "rows", "-lm"]);
+        stdout_of(build.current_dir(told.folder.path()));
+        let lines = stdout_of(Command::new(told.path("rows")).arg(told.path("images")));
+        told.assert_tells(&lines.lines().collect::<Vec<_>>(), task);
+    }
+}

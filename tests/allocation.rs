@@ -13,7 +13,7 @@ use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
 use perceptor::data::idx::{ElementType, Header};
 use perceptor::data::mmap::Bytes;
-use perceptor::data::{Dataset, IdxFile, Preprocessing, Scale, Scaling};
+use perceptor::data::{Dataset, IdxFile, Preprocessing, Scale, Scaling, Task};
 use perceptor::nn::init::initial_parameters;
 use perceptor::nn::loss::{CrossEntropy, Loss};
 use perceptor::nn::{Activation, Dropout, Init, Noise, Spec};
@@ -49,7 +49,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-fn dataset(items: usize, features: usize) -> Dataset {
+fn dataset(task: Task, items: usize, features: usize) -> Dataset {
     let idx = |dimensions: &[usize]| {
         let path = Path::new("in-memory");
         let header = Header::new(path, ElementType::U8, dimensions).expect("a header");
@@ -62,7 +62,11 @@ fn dataset(items: usize, features: usize) -> Dataset {
         let bytes = [header.to_bytes(), payload].concat();
         IdxFile::from_bytes(path, Bytes::Owned(bytes)).expect("a whole file")
     };
-    Dataset::new(idx(&[items, features]), &idx(&[items]), Some(10)).expect("a data set")
+    let labels = match task {
+        Task::Classification => idx(&[items]),
+        _ => idx(&[items, 10]),
+    };
+    Dataset::for_task(task, idx(&[items, features]), &labels, Some(10)).expect("a data set")
 }
 
 #[test]
@@ -90,7 +94,8 @@ fn a_step_allocates_nothing_after_the_first() {
         },
     ];
     let (rows, steps) = (150usize, 20);
-    let data = dataset(rows, 784);
+    let [classes, numbers] =
+        [Task::Classification, Task::Regression].map(|task| dataset(task, rows, 784));
     // matrixmultiply allocates a packing buffer in each product, and is left out.
     let engines = [Engine::Native, Engine::Openblas];
     for engine in engines
@@ -116,7 +121,10 @@ fn a_step_allocates_nothing_after_the_first() {
                     2 => Activation::Gelu,
                     _ => Activation::Sigmoid,
                 };
+                // One of the networks predicts numbers.
+                let data = if hidden.len() < 2 { &classes } else { &numbers };
                 let spec = Spec::new(784, hidden, 10, activation).expect("a spec");
+                let spec = spec.for_task(data.task());
                 let spec = spec.with_batch_norm(threads > 1).expect("a spec");
                 let start = initial_parameters(&spec, Init::Auto, 0.0, 1);
                 // With some columns left out, and with none.
@@ -145,7 +153,7 @@ fn a_step_allocates_nothing_after_the_first() {
                 let batch: Vec<u32> = (0..rows as u32).collect();
                 let mut after_first = 0;
                 let order = batch.repeat(steps);
-                stepper.pass(&workers, &data, &order, &mut |step, _| {
+                stepper.pass(&workers, data, &order, &mut |step, _| {
                     if step == 0 {
                         after_first = ALLOCATIONS.load(Relaxed);
                     } else {

@@ -137,7 +137,8 @@ impl Spec {
     /// # Errors
     /// [`Error::Config`] when there are more than 2³¹ − 1 parameters.
     pub fn with_batch_norm(self, batch_norm: bool) -> Result<Spec> {
-        Spec::laid_out(&self.sizes(), self.activation, batch_norm)
+        let spec = Spec::laid_out(&self.sizes(), self.activation, batch_norm)?;
+        Ok(spec.for_task(self.task))
     }
 
     fn laid_out(sizes: &[usize], activation: Activation, batch_norm: bool) -> Result<Spec> {
@@ -308,9 +309,9 @@ mod tests {
 
     #[test]
     fn batch_norm_stands_behind_the_biases_of_hidden_layers() {
-        let spec = Spec::new(3, &[2], 4, Activation::Relu).expect("a spec");
-        let plain = spec.clone();
-        let spec = spec.with_batch_norm(true).expect("a spec");
+        let plain = Spec::new(3, &[2], 4, Activation::Relu).expect("a spec");
+        let plain = plain.for_task(Task::Regression);
+        let spec = plain.clone().with_batch_norm(true).expect("a spec");
         // 3·2 + 2, three of 2, and 2·4 + 4.
         assert_eq!((spec.parameters(), spec.trainable()), (26, 22));
         let mut flat: Vec<f32> = (0..26u8).map(f32::from).collect();

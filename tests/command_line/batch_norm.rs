@@ -173,3 +173,18 @@ fn a_config_file_may_ask_for_it() {
         json!(true)
     );
 }
+
+#[test]
+fn a_run_that_begins_from_a_normalised_model_goes_on_with_it() {
+    let desk = Desk::with(&EasySet::default());
+    let model = desk.model_of(&format!("--data set {NETWORK} --epochs 3"));
+    desk.put(MODEL, &model);
+    let still = "--epochs 1 --lr 1e-30 --freeze layers.0";
+    let next = desk.model_of(&format!("--data set --init-from {MODEL} {still}"));
+    assert_eq!(metadata(&next)["batch_norm"], true);
+    for part in ["norm.running_mean", "norm.running_var"] {
+        let of = |model: &[u8], layer: usize| tensor(model, &format!("layers.{layer}.{part}"));
+        assert_eq!(of(&model, 0), of(&next, 0), "frozen");
+        assert_ne!(of(&model, 1), of(&next, 1));
+    }
+}

@@ -310,6 +310,7 @@ fn a_model_of_another_shape_is_refused_with_both() {
         ("--hidden 9", "9-9-4, sigmoid"),
         ("--hidden 8,8", "9-8-8-4, sigmoid"),
         ("--activation relu", "9-8-4, relu"),
+        ("--batch-norm", "9-8-4, sigmoid, batch norm"),
         ("--classes 5", "9-8-5, sigmoid"),
     ] {
         let message = format!(

@@ -60,6 +60,8 @@ pub struct TrainArgs {
     /// How images are held: mapped, or copied into memory first, for files that others write to
     #[arg(long, help_heading = "Data", default_value = DataMode::default().name(), value_parser = named(DataMode::ALL, DataMode::name))]
     data_mode: DataMode,
+    #[command(flatten)]
+    task: TaskArgs,
 
     /// Widths of the hidden layers, or none
     #[arg(long, value_name = "N,N,...", help_heading = "Network", default_value = "100", value_parser = parse_hidden)]
@@ -85,8 +87,8 @@ pub struct TrainArgs {
     /// Initial value of every bias
     #[arg(long, value_name = "X", help_heading = "Network", default_value_t = TrainConfig::default().bias_init, allow_negative_numbers = true)]
     bias_init: f32,
-    /// Begin from the weights of this model, in the place of drawn ones; without --hidden and --activation, with its
-    /// network
+    /// Begin from the weights of this model, in the place of drawn ones; without --hidden, --activation and --task,
+    /// with its network
     #[arg(long, value_name = "MODEL", help_heading = "Network")]
     init_from: Option<PathBuf>,
     /// Layers to leave as they are, by their names in the model file: layers.0 is the first
@@ -111,8 +113,6 @@ pub struct TrainArgs {
     /// Seed of all randomness: the same seed gives the same model
     #[arg(long, value_name = "N", help_heading = "Training", default_value_t = TrainConfig::default().seed)]
     seed: u64,
-    #[command(flatten)]
-    task: TaskArgs,
     #[command(flatten)]
     optimizer: OptimizerArgs,
     #[command(flatten)]

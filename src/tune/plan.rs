@@ -90,8 +90,8 @@ impl Plan {
             let expected = "--validation-split, or --validation-images and --validation-labels";
             return refuse("tune", "no validation set".to_owned(), expected);
         }
-        // Every bound is within its own range, so one trial stands for all.
-        self.config(1).check()
+        // Settings that are good alone may not go together.
+        (1..=self.trials).try_for_each(|trial| self.config(trial).check())
     }
 
     /// Reads the file at `path`.

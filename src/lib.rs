@@ -19,6 +19,7 @@ pub mod run;
 pub mod schedule;
 mod tensors;
 pub mod train;
+pub mod tune;
 
 pub use config::TrainConfig;
 pub use error::{Error, Refusal, Result};

@@ -27,6 +27,8 @@ pub enum Purpose {
     InputNoise = 6,
     /// Which training items are held out for validation; the index is the class.
     Holdout = 7,
+    /// What a trial of a search draws for its settings; the index is the trial.
+    Trial = 8,
     /// Which items become the test half of a data set that is converted.
     TestSplit = 32,
 }

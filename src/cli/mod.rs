@@ -22,6 +22,7 @@ mod signals;
 mod source;
 mod time_to;
 mod train;
+mod tune;
 
 use std::io;
 use std::process::ExitCode;
@@ -36,6 +37,7 @@ Examples:
   perceptor train                                     train on data/mnist, or on generated digits
   perceptor train --data DIR --hidden 512,256 --activation relu --batch-size 128 --lr 0.05
   perceptor train --resume runs/train-1               go on with a run that was stopped
+  perceptor tune --data DIR --time 10m                search for settings that suit the data
   perceptor eval runs/train-1/model.safetensors       measure a model, class by class
   perceptor predict runs/train-1/model.safetensors IMAGES --format csv
   perceptor export runs/train-1/model.safetensors --to onnx
@@ -82,6 +84,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Train(Box<train::TrainArgs>),
+    Tune(Box<tune::TuneArgs>),
     Eval(eval::EvalArgs),
     Predict(predict::PredictArgs),
     Export(export::ExportArgs),
@@ -184,6 +187,7 @@ pub fn run() -> ExitCode {
     let (_, typed) = matches.subcommand().expect("the parser asks for a command");
     let done = match cli.command {
         Command::Train(args) => args.run(typed),
+        Command::Tune(args) => args.run(typed),
         Command::Eval(args) => args.run(),
         Command::Predict(args) => args.run(),
         Command::Export(args) => args.run(),

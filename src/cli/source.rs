@@ -44,6 +44,16 @@ pub struct Source {
     pub folder: Option<PathBuf>,
 }
 
+impl Source {
+    /// The same with the validation files that `settings` name.
+    pub fn with_validation(mut self, settings: &Settings) -> Source {
+        let (images, labels) = (&settings.validation_images, &settings.validation_labels);
+        let named = images.as_ref().zip(labels.as_ref());
+        self.files.validation = named.map(|(images, labels)| pair(images, labels));
+        self
+    }
+}
+
 /// Test files, and the names of their classes where they have some.
 pub struct TestFiles {
     pub files: Pair,
@@ -176,8 +186,7 @@ pub fn shell_word(path: &Path) -> String {
     }
 }
 
-/// A file of images and that of their labels.
-pub fn pair(images: &Path, labels: &Path) -> Pair {
+fn pair(images: &Path, labels: &Path) -> Pair {
     Pair {
         images: images.to_owned(),
         labels: labels.to_owned(),

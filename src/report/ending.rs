@@ -51,7 +51,7 @@ pub fn write_result(out: &mut dyn Write, outcome: &Outcome) -> io::Result<()> {
 }
 
 /// `98.02 %`, or the figures of another task.
-fn score_words(score: &Score) -> String {
+pub fn score_words(score: &Score) -> String {
     match *score {
         Score {
             accuracy: Some(accuracy),

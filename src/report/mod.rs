@@ -2,7 +2,7 @@
 //!
 //! `training` tells a run from banner to summary, `profile` where its time went, `evaluation` a network on a test set, `prediction` a class for
 //! each item, `inspection` what is in a file, `diagnosis` what is wrong with a machine, `benchmark` how fast it
-//! is, `engines` which one is taken; `number` is how figures are written, `table` how they are set.
+//! is, `engines` which one is taken, `tuning` a search; `number` is how figures are written, `table` how they are set.
 
 pub mod benchmark;
 mod comparison;
@@ -17,3 +17,4 @@ pub mod prediction;
 pub mod profile;
 pub mod table;
 pub mod training;
+pub mod tuning;

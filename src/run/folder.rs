@@ -41,7 +41,7 @@ impl RunFolder {
     /// [`Error::Model`] when a folder stands in the model's place, [`Error::Run`] when another process works in it.
     pub fn create(out: Option<&Path>, exist_ok: bool) -> Result<RunFolder> {
         let (path, created) = match out {
-            None => (next_free(Path::new("runs"))?, true),
+            None => (next_free(Path::new("runs"), "train")?, true),
             Some(path) => {
                 let created = !path.exists();
                 create_folder(path)?;
@@ -97,21 +97,7 @@ impl RunFolder {
     fn take(&mut self) -> Result<()> {
         let shelf = self.path.join("checkpoint");
         create_folder(&shelf)?;
-        let path = shelf.join("lock");
-        let lock = File::options().create(true).append(true).open(&path);
-        let lock = lock.map_err(Error::io(&path, "open"))?;
-        match lock.try_lock() {
-            Ok(()) => self._lock = Some(lock),
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::Run(Refusal::new(
-                    self.path.display(),
-                    "another process trains in this folder",
-                    "one at a time",
-                )));
-            }
-            // Some network file systems have no locks; they are no reason not to train.
-            Err(TryLockError::Error(_)) => {}
-        }
+        self._lock = lock(&self.path, &shelf.join("lock"))?;
         Ok(())
     }
 
@@ -210,12 +196,29 @@ impl RunFolder {
     }
 }
 
-/// Makes `runs/train-N` for the first N from 1 on that is free, whoever else is looking for one.
-fn next_free(runs: &Path) -> Result<PathBuf> {
+/// Locks the file `path` for as long as the process lives, so that one at a time works in `folder`; none where the file
+/// system knows no locks.
+pub(crate) fn lock(folder: &Path, path: &Path) -> Result<Option<File>> {
+    let lock = File::options().create(true).append(true).open(path);
+    let lock = lock.map_err(Error::io(path, "open"))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => Err(Error::Run(Refusal::new(
+            folder.display(),
+            "another process trains in this folder",
+            "one at a time",
+        ))),
+        // Some network file systems have no locks; they are no reason not to train.
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
+}
+
+/// Makes `runs/KIND-N` for the first N from 1 on that is free, whoever else is looking for one.
+pub(crate) fn next_free(runs: &Path, kind: &str) -> Result<PathBuf> {
     create_folder(runs)?;
     let mut number = 1u64;
     loop {
-        let path = runs.join(format!("train-{number}"));
+        let path = runs.join(format!("{kind}-{number}"));
         match fs::create_dir(&path) {
             Ok(()) => return Ok(path),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,

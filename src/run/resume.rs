@@ -163,7 +163,7 @@ impl Resumption {
 
 /// Whether two engines, by their descriptions, give the same bits. The native one does with either instruction set: its
 /// products are the same chains of fused multiply-adds, and what is done element by element is the same arithmetic.
-fn same_bits(a: &str, b: &str) -> bool {
+pub(crate) fn same_bits(a: &str, b: &str) -> bool {
     let native = |engine: &str| engine.starts_with("native ");
     a == b || (native(a) && native(b))
 }

@@ -165,6 +165,11 @@ impl Settings {
 
     /// The file as it would be written. Paths that are no text are left out.
     pub fn to_text(&self) -> String {
+        format!("{HEAD}{}", self.to_table())
+    }
+
+    /// The settings as TOML, without a head.
+    pub(crate) fn to_table(&self) -> String {
         let mut settings = self.clone();
         for path in [
             &mut settings.data,
@@ -178,8 +183,7 @@ impl Settings {
         ] {
             path.take_if(|path| path.to_str().is_none());
         }
-        let table = toml::to_string(&settings).expect("plain data is always TOML");
-        format!("{HEAD}{table}")
+        toml::to_string(&settings).expect("plain data is always TOML")
     }
 
     /// [`Settings::write`], without waiting for the disk.

@@ -95,19 +95,30 @@ pub fn figures(task: Task) -> &'static [Figure] {
 }
 
 /// What a network comes to on a set, in figures. Those that are not of its task are none.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// Mean loss: without weights, against the truth as it is. Cross-entropies are in nats.
     pub loss: f64,
     /// Share of items that are predicted right, 0 to 1: their class, or every one of their labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<f64>,
     /// F1 of several labels over all of them, 0 to 1: the harmonic mean of the share of those predicted that are right, and
     /// of those there are that are predicted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub f1: Option<f64>,
     /// Mean distance of predicted numbers from the true ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mae: Option<f64>,
     /// Share R² of the numbers' variance that is explained, at most 1; the mean over the outputs. Guessing their mean has 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r2: Option<f64>,
+}
+
+impl Score {
+    /// How good it is, the higher the better: F1 or accuracy where there is one, else the loss with the sign changed.
+    pub fn goodness(&self) -> f64 {
+        self.f1.or(self.accuracy).unwrap_or(-self.loss)
+    }
 }
 
 /// What happens during a run.

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::outcome::EpochMetrics;
+#[cfg(doc)]
+use super::outcome::Score;
 use crate::config::{EarlyStop, MaxTime, TrainConfig};
 
 /// Why a run is over.
@@ -42,11 +44,10 @@ pub fn cause(config: &TrainConfig, epochs: &[EpochMetrics]) -> Option<Cause> {
     }
 }
 
-/// How good an epoch is, the higher the better: its F1 or accuracy where it has one, else its loss with the sign changed;
-/// on the validation set where there is one and else on the test set. None where nothing was measured.
+/// How good an epoch is, by [`Score::goodness`] on the validation set where there is one and else on the test set. None
+/// where nothing was measured.
 fn goodness(epoch: &EpochMetrics) -> Option<f64> {
-    let by_loss = || epoch.loss().map(|loss| -loss);
-    epoch.f1.or(epoch.accuracy()).or_else(by_loss)
+    epoch.score().map(|score| score.goodness())
 }
 
 /// The epochs since the last one that was more than the smallest gain better than the one before it that was, on the

@@ -38,6 +38,7 @@ fn every_command_has_a_help() {
         [
             "",
             "train",
+            "tune",
             "eval",
             "predict",
             "export",

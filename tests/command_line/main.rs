@@ -31,6 +31,7 @@ mod same_model;
 mod streams;
 mod tasks;
 mod training;
+mod tune;
 mod validation;
 
 #[cfg(feature = "fetch")]

@@ -7,7 +7,7 @@ use crate::desk::Desk;
 use crate::idx_set::{EasySet, Element, idx};
 
 /// A set whose labels are numbers, or 0 and 1: the items are those of the easy set.
-fn desk_of(task: &str) -> Desk {
+pub fn desk_of(task: &str) -> Desk {
     let set = EasySet::default();
     let desk = Desk::with(&set);
     for (half, count) in [("train", set.train), ("t10k", set.test)] {

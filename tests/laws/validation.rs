@@ -82,7 +82,13 @@ fn any_thread_count_stops_early_at_the_same_epoch_with_the_same_model() {
 #[test]
 fn a_run_that_stops_early_ends_in_the_same_model_from_any_step_it_goes_on_from() {
     for engine in engines() {
-        for (shuffle_window, average) in [(None, None), (Some(40), None), (None, Some(0.9))] {
+        for (shuffle_window, average, batch_norm) in [
+            (None, None, false),
+            (Some(40), None, false),
+            (None, Some(0.9), false),
+            (None, None, true),
+            (None, Some(0.9), true),
+        ] {
             let optimizer = OptimizerConfig {
                 average,
                 ..OptimizerConfig::default()
@@ -90,6 +96,7 @@ fn a_run_that_stops_early_ends_in_the_same_model_from_any_step_it_goes_on_from()
             let config = TrainConfig {
                 shuffle_window,
                 optimizer,
+                batch_norm,
                 ..config(engine)
             };
             let mut everything = Everything::default();
@@ -174,16 +181,19 @@ fn frozen_layers_stay_as_they_were_and_the_others_do_not() {
         ..OptimizerConfig::default()
     };
     let ways = [
-        (Scale::Unit, OptimizerConfig::default()),
-        (Scale::Standard, OptimizerConfig::default()),
-        (Scale::Unit, optimizer),
+        (Scale::Unit, false, OptimizerConfig::default()),
+        (Scale::Standard, false, OptimizerConfig::default()),
+        (Scale::Unit, false, optimizer.clone()),
+        (Scale::Unit, true, OptimizerConfig::default()),
+        (Scale::Unit, true, optimizer),
     ];
-    for (engine, (scale, optimizer)) in
+    for (engine, (scale, batch_norm, optimizer)) in
         engines().flat_map(|e| ways.iter().cloned().map(move |way| (e, way)))
     {
         for freeze in [&["layers.0"][..], &["layers.1"], &["layers.0", "layers.2"]] {
             let mut config = config(engine);
             config.scale = scale;
+            config.batch_norm = batch_norm;
             config.optimizer = optimizer.clone();
             config.epochs = 2;
             config.validation.early_stop = None;

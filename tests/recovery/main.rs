@@ -20,4 +20,5 @@ mod interrupted;
 mod killed;
 mod refused;
 mod resumed;
+mod search;
 mod signals;

@@ -25,7 +25,10 @@ use self::optimizer::OptimizerArgs;
 use self::regularization::RegularizationArgs;
 use self::schedule::ScheduleArgs;
 use self::session::Session;
-use self::task::TaskArgs;
+use self::settings::FREE;
+pub use self::settings::{check_files, check_resume_flags, recorded};
+pub use self::task::TaskArgs;
+pub use self::validation::HoldoutArgs;
 use self::validation::ValidationArgs;
 use super::engine::{ComputeArgs, VerboseArg};
 use super::source::DataArgs;
@@ -210,7 +213,8 @@ impl TrainArgs {
     /// What to train, from flags and files, before any data are read.
     fn plan(&self, matches: &ArgMatches) -> perceptor::Result<Plan> {
         if let Some(path) = &self.resume {
-            TrainArgs::check_resume_flags(matches)?;
+            let hint = "start another run with --config RUN/config.toml and this flag";
+            check_resume_flags(matches, &FREE, ("the run", hint))?;
             let mut resumption = Resumption::open(path)?;
             resumption.settings = self.over(Some(resumption.settings), matches)?;
             resumption.settings.train.check()?;

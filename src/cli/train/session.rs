@@ -25,7 +25,7 @@ use super::{Plan, TrainArgs};
 use crate::cli::engine::{Tell, choose, workers};
 use crate::cli::progress::Progress;
 use crate::cli::signals::{StopSignals, explain_cut_files};
-use crate::cli::source::{DataArgs, Source, pair, program, shell_word};
+use crate::cli::source::{DataArgs, Source, program, shell_word};
 use crate::cli::{Failure, Format, complain, refuse};
 
 /// The exit code of a run that is done, though not all of it could be recorded.
@@ -65,10 +65,8 @@ impl Session<'_> {
         }
         // Refused before the data are looked at, chosen when the network is known.
         settings.train.engine.resolve()?;
-        let mut source = DataArgs::of(&settings).training(&workers, args.quiet)?;
-        let validation = settings.validation_images.as_deref();
-        let validation = validation.zip(settings.validation_labels.as_deref());
-        source.files.validation = validation.map(|(images, labels)| pair(images, labels));
+        let source = DataArgs::of(&settings).training(&workers, args.quiet)?;
+        let source = source.with_validation(&settings);
         let (task, classes) = (settings.train.task.task, settings.classes);
         let data = Splits::open_for(task, &source.files, classes, settings.data_mode)?;
         let data = Arc::new(data.hold_out(&settings.train)?);

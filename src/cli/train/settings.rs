@@ -13,7 +13,7 @@ use crate::cli::source::Source;
 
 /// Flags that a run may go on with as they are given: they change no bit of the result, or, as `--epochs`, only how far
 /// it goes.
-const FREE: [&str; 19] = [
+pub(super) const FREE: [&str; 19] = [
     "resume",
     "data",
     "train_images",
@@ -36,7 +36,7 @@ const FREE: [&str; 19] = [
 ];
 
 /// Says whether a flag was typed.
-pub(super) type Given<'a> = &'a dyn Fn(&str) -> bool;
+pub type Given<'a> = &'a dyn Fn(&str) -> bool;
 
 /// Takes each setting from its flag, where that was given.
 macro_rules! take {
@@ -86,7 +86,7 @@ impl TrainArgs {
         {
             self.data.give(&mut settings);
         }
-        check_data(&settings)?;
+        check_files(&settings)?;
         Ok(settings)
     }
 
@@ -121,33 +121,37 @@ impl TrainArgs {
         }
         Ok(())
     }
+}
 
-    /// Holds the flags against those that a resumed run may take.
-    pub(super) fn check_resume_flags(matches: &ArgMatches) -> Result<()> {
-        let fixed = matches.ids().find(|flag| {
-            let given = matches.value_source(flag.as_str()) == Some(ValueSource::CommandLine);
-            // Groups, which clap makes of structs, have names in capitals.
-            let group = flag
-                .as_str()
-                .starts_with(|first: char| first.is_ascii_uppercase());
-            given && !group && !FREE.contains(&flag.as_str())
-        });
-        match fixed {
-            None => Ok(()),
-            Some(flag) => Err(Error::Config(
-                Refusal::new(
-                    format!("--{}", flag.as_str().replace('_', "-")),
-                    "given with --resume",
-                    "the setting that the run began with",
-                )
-                .hint("start another run with --config RUN/config.toml and this flag"),
-            )),
-        }
+/// Holds the flags against those in `free`, which what is resumed may take.
+pub fn check_resume_flags(
+    matches: &ArgMatches,
+    free: &[&str],
+    (what, hint): (&str, &str),
+) -> Result<()> {
+    let fixed = matches.ids().find(|flag| {
+        let given = matches.value_source(flag.as_str()) == Some(ValueSource::CommandLine);
+        // Groups, which clap makes of structs, have names in capitals.
+        let group = flag
+            .as_str()
+            .starts_with(|first: char| first.is_ascii_uppercase());
+        given && !group && !free.contains(&flag.as_str())
+    });
+    match fixed {
+        None => Ok(()),
+        Some(flag) => Err(Error::Config(
+            Refusal::new(
+                format!("--{}", flag.as_str().replace('_', "-")),
+                "given with --resume",
+                format!("the setting that {what} began with"),
+            )
+            .hint(hint),
+        )),
     }
 }
 
 /// Flags that contradict each other are told by their parser; a file has none.
-fn check_data(settings: &Settings) -> Result<()> {
+pub fn check_files(settings: &Settings) -> Result<()> {
     let named = [
         (
             "train_images",
@@ -196,7 +200,7 @@ fn check_data(settings: &Settings) -> Result<()> {
 }
 
 /// `settings` as they are recorded: with the place of the data for whoever stands elsewhere.
-pub(super) fn recorded(settings: &Settings, source: &Source) -> Settings {
+pub fn recorded(settings: &Settings, source: &Source) -> Settings {
     let absolute = |path: &Path| -> Option<PathBuf> { std::path::absolute(path).ok() };
     let validation = source.files.validation.as_ref();
     let mut settings = Settings {

@@ -26,7 +26,7 @@ pub struct TaskArgs {
 
 impl TaskArgs {
     /// Puts the flags that were given over `config`.
-    pub(super) fn over(&self, config: &mut TaskConfig, given: Given) {
+    pub fn over(&self, config: &mut TaskConfig, given: Given) {
         if given("task") && self.task != config.task {
             // The loss of another task is none of this one.
             *config = TaskConfig {

@@ -1,4 +1,4 @@
-//! Flags of validation and of a run's early end.
+//! Flags of validation and of a run's early end. Those of the validation set are `perceptor tune`'s, too.
 
 use std::path::PathBuf;
 
@@ -11,9 +11,9 @@ use crate::cli::parse_accuracy;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Validation")]
-pub struct ValidationArgs {
+pub struct HoldoutArgs {
     /// Hold this share of the training items out as a validation set, or so many of them, drawn from every class by
-    /// the seed; the test set is then measured on once, at the end
+    /// the seed [default: nothing; of tune, where no other set is named, 0.1]
     #[arg(long, value_name = "SHARE|N", conflicts_with_all = ["validation_images", "validation_labels"])]
     validation_split: Option<Holdout>,
     /// Validation images, an IDX file of their own
@@ -22,6 +22,31 @@ pub struct ValidationArgs {
     /// Validation labels, an IDX file
     #[arg(long, value_name = "FILE", requires = "validation_images")]
     validation_labels: Option<PathBuf>,
+}
+
+impl HoldoutArgs {
+    /// Puts the flags that were given over `settings`. Either way to a validation set takes the place of the other.
+    pub fn over(&self, settings: &mut Settings, given: Given) {
+        let config = &mut settings.train.validation;
+        if given("validation_split") {
+            (settings.validation_images, settings.validation_labels) = (None, None);
+        }
+        if given("validation_images") {
+            config.validation_split = None;
+        }
+        take! { given,
+            "validation_split": config.validation_split => self.validation_split;
+            "validation_images": settings.validation_images => self.validation_images.clone();
+            "validation_labels": settings.validation_labels => self.validation_labels.clone();
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Validation")]
+pub struct ValidationArgs {
+    #[command(flatten)]
+    holdout: HoldoutArgs,
     /// End after PATIENCE epochs in a row whose validation accuracy (0 to 1) rose by no more than MIN-DELTA [default:
     /// 0], with the weights of the best epoch
     #[arg(long, value_name = "PATIENCE[,MIN-DELTA]")]
@@ -36,19 +61,11 @@ pub struct ValidationArgs {
 }
 
 impl ValidationArgs {
-    /// Puts the flags that were given over `settings`. Either way to a validation set takes the place of the other.
+    /// Puts the flags that were given over `settings`.
     pub(super) fn over(&self, settings: &mut Settings, given: Given) {
+        self.holdout.over(settings, given);
         let config = &mut settings.train.validation;
-        if given("validation_split") {
-            (settings.validation_images, settings.validation_labels) = (None, None);
-        }
-        if given("validation_images") {
-            config.validation_split = None;
-        }
         take! { given,
-            "validation_split": config.validation_split => self.validation_split;
-            "validation_images": settings.validation_images => self.validation_images.clone();
-            "validation_labels": settings.validation_labels => self.validation_labels.clone();
             "early_stop": config.early_stop => self.early_stop;
             "target_accuracy": config.target_accuracy => self.target_accuracy;
             "max_time": config.max_time => self.max_time;

@@ -1,0 +1,464 @@
+//! `perceptor tune`: what was typed and what a file says become the plan of a search, the search is run and looked after,
+//! and what it found is told. `progress` shows it on the way.
+
+mod progress;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, ValueEnum};
+use perceptor::compute::parallel::Workers;
+use perceptor::config::{Holdout, MaxTime, OptimizerName};
+use perceptor::data::{Fingerprint, Splits};
+use perceptor::nn::Activation;
+use perceptor::report::tuning::{TuneReport, banner, summary};
+use perceptor::run::Settings;
+use perceptor::schedule::ScheduleName;
+use perceptor::train::prepare::spec_for;
+use perceptor::tune::{Ended, Journal, Plan, Range, Search, Space, Subject, TuneFolder, Tuned};
+use perceptor::{REVISION, TrainConfig, VERSION};
+
+use self::progress::Progress;
+use super::engine::{ComputeArgs, Tell, choose, workers};
+use super::signals::{StopSignals, explain_cut_files};
+use super::source::{DataArgs, Source, program, shell_word};
+use super::train::{HoldoutArgs, TaskArgs, check_files, check_resume_flags, recorded};
+use super::{Failure, Format, named};
+
+const EXAMPLES: &str = "\
+Examples:
+  perceptor tune --data DIR                         27 trials, the best of them for 27 epochs
+  perceptor tune --data DIR --trials 81 --time 10m  more of them, and no longer than that
+  perceptor tune --data DIR --width 256..1024 --depth 2 --dropout 0
+  perceptor tune --data DIR --config my.toml        what stands in the file is fixed
+  perceptor tune --resume runs/tune-1               go on with a search that was stopped";
+
+const SEARCH: &str = "\
+Random search with successive halving: all trials are trained for a few epochs, the best third of
+them by the accuracy on a validation set goes on to three times as many, and so on. The test set is
+not looked at. One seed gives the same trials and, without --time, the same result on any number of
+threads. Networks are trained side by side, on a part of the threads each. Afterwards,
+perceptor train --config FOLDER/best.toml trains the best, and measures it on the test set.";
+
+/// Trials of the first rung, and epochs of the last, where nothing says otherwise.
+const TRIALS: usize = 27;
+const EPOCHS: usize = 27;
+/// The share held out where no validation set is named.
+const HELD_OUT: Holdout = Holdout::Fraction(0.1);
+
+/// Flags that a search may go on with as they are given: they change nothing of what it finds, or, as `--time`, only how
+/// far it comes.
+const FREE: [&str; 13] = [
+    "resume",
+    "data",
+    "train_images",
+    "train_labels",
+    "validation_images",
+    "validation_labels",
+    "test_images",
+    "test_labels",
+    "time",
+    "threads",
+    "format",
+    "quiet",
+    "help",
+];
+
+/// Search for learning rate, network, batch size and regularisation
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES, after_help = SEARCH)]
+pub struct TuneArgs {
+    #[command(flatten)]
+    data: DataArgs,
+    /// Number of classes [default: counted from the training labels]
+    #[arg(long, value_name = "N", help_heading = "Data")]
+    classes: Option<usize>,
+
+    /// Trials of the first rung
+    #[arg(long, value_name = "N", help_heading = "Search", default_value_t = TRIALS)]
+    trials: usize,
+    /// End after this time, as 90s, 10m or 1h 30m, with the best so far; the time before a search was resumed counts
+    #[arg(long, value_name = "TIME", help_heading = "Search")]
+    time: Option<MaxTime>,
+    /// Epochs of the last rung
+    #[arg(long, value_name = "N", help_heading = "Search", default_value_t = EPOCHS)]
+    epochs: usize,
+    /// Seed of all randomness: what is drawn, what is held out, and how each network starts
+    #[arg(long, value_name = "N", help_heading = "Search", default_value_t = TrainConfig::default().seed)]
+    seed: u64,
+
+    #[command(flatten)]
+    ranges: RangeArgs,
+    #[command(flatten)]
+    task: TaskArgs,
+
+    /// Activation of the hidden layers, in all trials
+    #[arg(long, help_heading = "Fixed", default_value = Activation::Relu.name(), value_parser = named(Activation::ALL, Activation::name))]
+    activation: Activation,
+    /// What makes a step of a gradient, in all trials
+    #[arg(long, help_heading = "Fixed", default_value = OptimizerName::default().name(), value_parser = named(OptimizerName::ALL, OptimizerName::name))]
+    optimizer: OptimizerName,
+    /// How the learning rate goes over the epochs of the last rung, in all trials
+    #[arg(long, help_heading = "Fixed", default_value = ScheduleName::Cosine.name(), value_parser = named(ScheduleName::ALL, ScheduleName::name))]
+    schedule: ScheduleName,
+    /// Settings of all trials, as the config.toml of a run; what stands in it is fixed, unless a flag gives a range
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Fixed",
+        conflicts_with = "resume"
+    )]
+    config: Option<PathBuf>,
+
+    #[command(flatten)]
+    holdout: HoldoutArgs,
+    #[command(flatten)]
+    compute: ComputeArgs,
+
+    /// Go on with the search in this folder, to the very same result. Only --time, --threads, the place of the data
+    /// and how the search is told may be given anew
+    #[arg(long, value_name = "FOLDER", help_heading = "Output")]
+    resume: Option<PathBuf>,
+    /// Folder of the search [default: runs/tune-N, N the next free number]
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    out: Option<PathBuf>,
+    /// Text, or one JSON object on stdout
+    #[arg(long, help_heading = "Output", value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// No banner and no progress on stderr
+    #[arg(long, short, help_heading = "Output")]
+    quiet: bool,
+}
+
+/// What is drawn from where.
+#[derive(Debug, Args)]
+#[command(
+    next_help_heading = "Ranges, LOW..HIGH, or one number to fix it; from 0 on, half of the trials have 0"
+)]
+struct RangeArgs {
+    /// Learning rate, on a logarithmic scale [default: 0.03 to 5 times that of the optimiser, for sgd 0.003..0.5]
+    #[arg(long, value_name = "RANGE", allow_negative_numbers = true)]
+    lr: Option<Range>,
+    /// Width of every hidden layer, on a logarithmic scale, a multiple of 8 [default: 64..1024]
+    #[arg(long, value_name = "RANGE", allow_negative_numbers = true)]
+    width: Option<Range>,
+    /// Hidden layers [default: 1..3]
+    #[arg(long, value_name = "RANGE", allow_negative_numbers = true)]
+    depth: Option<Range>,
+    /// Samples a step, a power of two [default: 32..512]
+    #[arg(long, value_name = "RANGE", allow_negative_numbers = true)]
+    batch_size: Option<Range>,
+    /// Share of the hidden units that is dropped [default: 0..0.5]
+    #[arg(long, value_name = "RANGE", allow_negative_numbers = true)]
+    dropout: Option<Range>,
+    /// Weight decay, on a logarithmic scale [default: 0..0.001, for adamw and lion 0..0.1]
+    #[arg(long, value_name = "RANGE", allow_negative_numbers = true)]
+    weight_decay: Option<Range>,
+    /// Share of the truth that is spread over all classes [default: 0..0.2]
+    #[arg(long, value_name = "RANGE", allow_negative_numbers = true)]
+    label_smoothing: Option<Range>,
+    /// Batch normalisation behind every hidden layer: tried in half of the trials, on in all, or in none
+    /// [default: try]
+    #[arg(long, value_enum)]
+    batch_norm: Option<BatchNorm>,
+}
+
+/// Which trials have batch normalisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum BatchNorm {
+    Try,
+    On,
+    Off,
+}
+
+impl RangeArgs {
+    /// The ranges that were given, and for the rest those that suit what `config` fixes, unless `fixed` says that a file
+    /// has the setting.
+    fn space(&self, config: &TrainConfig, fixed: &dyn Fn(&str) -> bool) -> Space {
+        let around = Space::around(config.optimizer.optimizer, config.task.task);
+        let of = |given: Option<Range>, key: &str, default: Option<Range>| {
+            given.or(default.filter(|_| !fixed(key)))
+        };
+        // Width and depth make one setting.
+        let network = self.width.is_some() || self.depth.is_some() || !fixed("hidden");
+        let part =
+            |given: Option<Range>, default: Option<Range>| given.or(default).filter(|_| network);
+        Space {
+            lr: of(self.lr, "learning_rate", around.lr),
+            width: part(self.width, around.width),
+            depth: part(self.depth, around.depth),
+            batch_size: of(self.batch_size, "batch_size", around.batch_size),
+            dropout: of(self.dropout, "dropout", around.dropout),
+            weight_decay: of(self.weight_decay, "weight_decay", around.weight_decay),
+            label_smoothing: of(
+                self.label_smoothing,
+                "label_smoothing",
+                around.label_smoothing,
+            ),
+            batch_norm: match self.batch_norm {
+                Some(which) => which == BatchNorm::Try,
+                None => !fixed("batch_norm"),
+            },
+        }
+    }
+}
+
+impl TuneArgs {
+    pub fn run(&self, matches: &ArgMatches) -> Result<(), Failure> {
+        let (mut plan, earlier) = match &self.resume {
+            None => (self.plan(matches)?, None),
+            Some(path) => {
+                let hint = "start another search with this flag";
+                check_resume_flags(matches, &FREE, ("the search", hint))?;
+                let folder = TuneFolder::open(path)?;
+                let mut plan = Plan::read(&folder.plan())?;
+                self.take_free(&mut plan, matches);
+                (plan, Some(folder))
+            }
+        };
+        plan.check()?;
+        let workers = workers(plan.settings.threads)?;
+        plan.settings.train.engine.resolve()?;
+        let source = DataArgs::of(&plan.settings).training(&workers, self.quiet)?;
+        let mut source = source.with_validation(&plan.settings);
+        let with_places = recorded(&plan.settings, &source);
+        source.files.test = None;
+        let data = self.open(&mut plan, &source)?;
+        let train = &plan.settings.train;
+        let subject = Subject {
+            version: VERSION.to_owned(),
+            revision: REVISION.to_owned(),
+            engine: train.engine.describe(workers.blas()),
+            data: Fingerprint::of(&data),
+        };
+        let resumed = earlier.is_some();
+        let folder = match earlier {
+            Some(folder) => folder,
+            None => TuneFolder::create(self.out.as_deref())?,
+        };
+        plan.settings = Settings {
+            train: plan.settings.train.clone(),
+            ..with_places
+        };
+        plan.write(&folder.plan())?;
+        let journal = match Journal::read(&folder.journal())? {
+            Some(journal) => {
+                journal.check(&subject, &source.name)?;
+                warn_of_another_program(&journal);
+                journal
+            }
+            None => Journal::begin(&folder.journal(), subject)?,
+        };
+        let session = Session {
+            args: self,
+            plan,
+            name: source.name,
+            data,
+            workers,
+            folder,
+            resumed,
+        };
+        session.run(journal)
+    }
+
+    /// What to search, from flags and files, before any data are read.
+    fn plan(&self, matches: &ArgMatches) -> perceptor::Result<Plan> {
+        let given = |flag: &str| matches.value_source(flag) == Some(ValueSource::CommandLine);
+        let (mut settings, keys) = match &self.config {
+            Some(path) => (Settings::read(path)?, Settings::keys(path)?),
+            None => (Settings::default(), Vec::new()),
+        };
+        let told = |flag: &str, key: &str| !given(flag) && keys.iter().any(|known| known == key);
+        let train = &mut settings.train;
+        if !told("activation", "activation") {
+            train.activation = self.activation;
+        }
+        if !told("optimizer", "optimizer") {
+            train.optimizer.optimizer = self.optimizer;
+        }
+        if !told("schedule", "schedule") {
+            train.schedule.schedule = self.schedule;
+        }
+        if !told("epochs", "epochs") {
+            train.epochs = self.epochs;
+        }
+        if !told("seed", "seed") {
+            train.seed = self.seed;
+        }
+        if !told("engine", "engine") {
+            train.engine = self.compute.engine;
+        }
+        if !told("threads", "threads") {
+            settings.threads = self.compute.threads.threads;
+        }
+        if !told("classes", "classes") {
+            settings.classes = self.classes;
+        }
+        self.task.over(&mut settings.train.task, &given);
+        self.holdout.over(&mut settings, &given);
+        if settings.validation_images.is_none() {
+            settings
+                .train
+                .validation
+                .validation_split
+                .get_or_insert(HELD_OUT);
+        }
+        if self.names_data(&given) {
+            self.data.give(&mut settings);
+        }
+        check_files(&settings)?;
+        let fixed = |key: &str| {
+            let other = if key == "learning_rate" { "lr" } else { key };
+            keys.iter().any(|known| known == key || known == other)
+        };
+        let space = self.ranges.space(&settings.train, &fixed);
+        if let Some(BatchNorm::On | BatchNorm::Off) = self.ranges.batch_norm {
+            settings.train.batch_norm = self.ranges.batch_norm == Some(BatchNorm::On);
+        }
+        Ok(Plan {
+            trials: self.trials,
+            time: self.time,
+            space,
+            settings,
+        })
+    }
+
+    fn names_data(&self, given: &dyn Fn(&str) -> bool) -> bool {
+        let flags = ["data", "train_images", "test_images"];
+        flags.iter().any(|flag| given(flag))
+    }
+
+    /// Takes over what a search may go on with as it is given.
+    fn take_free(&self, plan: &mut Plan, matches: &ArgMatches) {
+        let given = |flag: &str| matches.value_source(flag) == Some(ValueSource::CommandLine);
+        if given("time") {
+            plan.time = self.time;
+        }
+        if given("threads") {
+            plan.settings.threads = self.compute.threads.threads;
+        }
+        if given("validation_images") {
+            self.holdout.over(&mut plan.settings, &given);
+        }
+        if self.names_data(&given) {
+            self.data.give(&mut plan.settings);
+        }
+    }
+
+    /// Opens the data, without a test set, and decides who computes: one engine for all trials, that of the first.
+    fn open(&self, plan: &mut Plan, source: &Source) -> perceptor::Result<Splits> {
+        let settings = &plan.settings;
+        let (task, classes) = (settings.train.task.task, settings.classes);
+        let data = Splits::open_for(task, &source.files, classes, settings.data_mode)?;
+        let data = data.hold_out(&settings.train)?;
+        let first = plan.config(1);
+        let spec = spec_for(&first, &data)?;
+        let batch_size = first.batch_size.min(data.train.items());
+        let tell = Tell::new(self.quiet, false);
+        plan.settings.train.engine = choose(first.engine, &spec, batch_size, tell)?;
+        Ok(data)
+    }
+}
+
+/// A search in its folder, ready to run.
+struct Session<'a> {
+    args: &'a TuneArgs,
+    plan: Plan,
+    name: String,
+    data: Splits,
+    workers: Workers,
+    folder: TuneFolder,
+    resumed: bool,
+}
+
+impl Session<'_> {
+    fn run(self, journal: Journal) -> Result<(), Failure> {
+        let engine = journal.subject.engine.clone();
+        self.banner(&engine)?;
+        let path = shell_word(self.folder.path());
+        let resume = format!("{} tune --resume {path}", program());
+        explain_cut_files(&format!("put the file back as it was, then {resume}"));
+        let signals = StopSignals::heed();
+        let progress = Progress::new(&self.plan, self.args.quiet);
+        let tuned = self.search(&signals.stop, journal, &progress);
+        progress.finish();
+        let tuned = tuned?;
+        let best = shell_word(&self.folder.best());
+        let next = match (&tuned.best, tuned.ended) {
+            (Some(_), Ended::Rungs | Ended::Time) => format!("{} train --config {best}", program()),
+            _ => resume.clone(),
+        };
+        self.tell(&tuned, &engine, &next)?;
+        match (tuned.ended, signals.came()) {
+            (Ended::Stopped, Some((signal, code))) => {
+                let text = format!("stopped by {signal}\nresume         {resume}\n");
+                drop(io::stderr().write_all(text.as_bytes()));
+                Err(Failure::Told(code))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn banner(&self, engine: &str) -> Result<(), Failure> {
+        if self.args.quiet {
+            return Ok(());
+        }
+        let mut text = Vec::new();
+        let threads = self.workers.threads();
+        banner(
+            &mut text, &self.name, &self.data, &self.plan, threads, engine,
+        )?;
+        if self.resumed {
+            writeln!(text, "  resuming  {}", self.folder.path().display())?;
+        }
+        // A closed stderr is no reason not to search.
+        drop(io::stderr().write_all(&text));
+        Ok(())
+    }
+
+    fn search(
+        &self,
+        stop: &AtomicBool,
+        journal: Journal,
+        progress: &Progress,
+    ) -> perceptor::Result<Tuned> {
+        let threads = self.plan.settings.threads;
+        let search = Search {
+            plan: &self.plan,
+            data: &self.data,
+            threads: threads.unwrap_or_else(Workers::available),
+            stop,
+        };
+        search.run(&self.folder, journal, &mut |event| progress.show(&event))
+    }
+
+    fn tell(&self, tuned: &Tuned, engine: &str, next: &str) -> Result<(), Failure> {
+        let best: &Path = &self.folder.best();
+        let mut out = io::stdout().lock();
+        match self.args.format {
+            Format::Json => {
+                let computed = (self.workers.threads(), engine);
+                let of = (self.name.as_str(), &self.data);
+                let report = TuneReport::new(of, &self.plan, computed, tuned, best);
+                serde_json::to_writer_pretty(&mut out, &report)?;
+                writeln!(out)?;
+            }
+            Format::Text => summary(&mut out, &self.plan, tuned, best, next)?,
+        }
+        Ok(out.flush()?)
+    }
+}
+
+/// Says when this is not the program that the search began with.
+fn warn_of_another_program(journal: &Journal) {
+    let (version, revision) = (&journal.subject.version, &journal.subject.revision);
+    if (version.as_str(), revision.as_str()) != (VERSION, REVISION) {
+        drop(writeln!(
+            io::stderr(),
+            "warning: the search was begun by perceptor {version} ({revision}); this is {VERSION} ({REVISION}): \
+             what it finds may differ from what an uninterrupted search finds",
+        ));
+    }
+}

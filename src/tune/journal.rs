@@ -1,0 +1,342 @@
+//! The journal of a search: a line of JSON for everything that is done, synced to the disk before it counts.
+//!
+//! The first line says what the search is of: the program and a fingerprint of the data. Then a line for each trial
+//! and rung, and one where the search was stopped. A last line that was cut off in a power cut counts for nothing.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::Fingerprint;
+use crate::durable;
+use crate::error::{Error, Refusal, Result};
+use crate::run::resume::same_bits;
+use crate::train::Score;
+
+/// The newest format that is read, and the one that is written.
+const FORMAT: u32 = 1;
+
+/// What a trial came to at the end of a rung.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// The trial, counted from 1.
+    pub trial: usize,
+    /// The rung, counted from 1.
+    pub rung: usize,
+    /// Epochs that it was trained for in all.
+    pub epochs: usize,
+    /// What it comes to on the validation set; none where it diverged.
+    pub score: Option<Score>,
+    /// Time in training since its first epoch, evaluation not counted, in seconds.
+    pub train_seconds: f64,
+    /// Time that the search had taken by then, in seconds.
+    pub spent_seconds: f64,
+}
+
+/// What a search is of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Subject {
+    /// The version of the program.
+    pub version: String,
+    /// The revision of its source.
+    pub revision: String,
+    /// The engine with what it runs on.
+    pub engine: String,
+    /// What is learned from and measured on.
+    pub data: Fingerprint,
+}
+
+/// A line of the file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "line", rename_all = "kebab-case")]
+enum Line {
+    Begin {
+        format: u32,
+        #[serde(flatten)]
+        subject: Box<Subject>,
+    },
+    Measured(Measured),
+    Stopped {
+        spent_seconds: f64,
+    },
+}
+
+/// The journal, open at its end, and what stands in it.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    /// What the search is of.
+    pub subject: Subject,
+    measured: Vec<Measured>,
+    spent_seconds: f64,
+}
+
+impl Journal {
+    /// Begins the journal at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be written.
+    pub fn begin(path: &Path, subject: Subject) -> Result<Journal> {
+        let line = text_of(&Line::Begin {
+            format: FORMAT,
+            subject: Box::new(subject.clone()),
+        });
+        durable::write_whole(path, |out| out.write_all(line.as_bytes()))?;
+        Ok(Journal {
+            path: path.to_owned(),
+            file: open(path)?,
+            subject,
+            measured: Vec::new(),
+            spent_seconds: 0.0,
+        })
+    }
+
+    /// Reads the journal at `path`, to be gone on with; none where there is none yet.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be read, [`Error::Run`] when it is damaged or of a later version.
+    pub fn read(path: &Path) -> Result<Option<Journal>> {
+        let bytes = match fs::read(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            bytes => bytes.map_err(Error::io(path, "read"))?,
+        };
+        let text = String::from_utf8_lossy(&bytes);
+        let mut lines = text.split_inclusive('\n').zip(1usize..);
+        let refuse = |number: usize, found: String, expected: &str| {
+            let place = format!("{}: line {number}", path.display());
+            Error::Run(Refusal::new(place, found, expected))
+        };
+        let parse = |line: &str, number| {
+            let line = serde_json::from_str(line);
+            line.map_err(|error| refuse(number, error.to_string(), "a line of a search"))
+        };
+        let first = lines.next().map_or("", |(line, _)| line);
+        let subject = match parse(first, 1)? {
+            Line::Begin { format, subject } if format == FORMAT => *subject,
+            Line::Begin { format, .. } => {
+                let expected = format!("{FORMAT}, the newest this version reads");
+                return Err(refuse(1, format!("journal format {format}"), &expected));
+            }
+            _ => return Err(refuse(1, "no beginning".to_owned(), "one")),
+        };
+        let (mut measured, mut spent, mut length) = (Vec::new(), 0f64, first.len());
+        for (line, number) in lines {
+            if !line.ends_with('\n') {
+                break;
+            }
+            match parse(line, number)? {
+                Line::Measured(one) => {
+                    spent = spent.max(one.spent_seconds);
+                    measured.push(one);
+                }
+                Line::Stopped { spent_seconds } => spent = spent.max(spent_seconds),
+                Line::Begin { .. } => {
+                    return Err(refuse(number, "a second beginning".to_owned(), "one"));
+                }
+            }
+            length += line.len();
+        }
+        let file = open(path)?;
+        // What was cut off would else become part of the next line.
+        file.set_len(length as u64)
+            .map_err(Error::io(path, "shorten"))?;
+        Ok(Some(Journal {
+            path: path.to_owned(),
+            file,
+            subject,
+            measured,
+            spent_seconds: spent,
+        }))
+    }
+
+    /// Holds the search against what is here to go on with.
+    ///
+    /// # Errors
+    /// [`Error::Run`] for other data, called `data_name`, and for an engine with other bits.
+    pub fn check(&self, here: &Subject, data_name: &str) -> Result<()> {
+        let place = self.path.display();
+        if let Some(difference) = here.data.difference(&self.subject.data) {
+            return Err(Error::Run(
+                Refusal::new(
+                    format!("{data_name}: {}", difference.set),
+                    difference.found,
+                    format!("{}, as in {place}", difference.expected),
+                )
+                .hint("a search goes on with the data it began with; name their place with --data"),
+            ));
+        }
+        if !same_bits(&self.subject.engine, &here.engine) {
+            let found = format!("a search with {}", self.subject.engine);
+            let expected = format!("one with {}, which is what is here", here.engine);
+            return Err(Error::Run(Refusal::new(place, found, expected).hint(
+                "go on where it began, or start over; another engine ends in other bits",
+            )));
+        }
+        Ok(())
+    }
+
+    /// What was measured in a rung, in the order of the trials.
+    pub fn rung(&self, rung: usize) -> Vec<Measured> {
+        let of_rung = self.measured.iter().filter(|one| one.rung == rung);
+        let mut found: Vec<Measured> = of_rung.cloned().collect();
+        found.sort_by_key(|one| one.trial);
+        found
+    }
+
+    /// The last that was measured of each trial, in the order of the trials.
+    pub fn latest(&self) -> Vec<Measured> {
+        let mut found: Vec<Measured> = self.measured.clone();
+        found.sort_by_key(|one| (one.trial, std::cmp::Reverse(one.rung)));
+        found.dedup_by_key(|one| one.trial);
+        found
+    }
+
+    /// Everything that was measured of a trial, rung after rung.
+    pub fn trial(&self, trial: usize) -> Vec<Measured> {
+        let mut found: Vec<Measured> = self.measured.clone();
+        found.retain(|one| one.trial == trial);
+        found.sort_by_key(|one| one.rung);
+        found
+    }
+
+    /// Time that the search has taken so far, in seconds.
+    pub fn spent_seconds(&self) -> f64 {
+        self.spent_seconds
+    }
+
+    /// Adds what a trial came to.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be written.
+    pub fn add(&mut self, measured: Measured) -> Result<()> {
+        self.write(&Line::Measured(measured.clone()))?;
+        self.spent_seconds = self.spent_seconds.max(measured.spent_seconds);
+        self.measured.push(measured);
+        Ok(())
+    }
+
+    /// Adds that the search was stopped, after some time in all.
+    ///
+    /// # Errors
+    /// As [`Journal::add`].
+    pub fn stop(&mut self, spent_seconds: f64) -> Result<()> {
+        self.spent_seconds = spent_seconds;
+        self.write(&Line::Stopped { spent_seconds })
+    }
+
+    fn write(&mut self, line: &Line) -> Result<()> {
+        let written = self.file.write_all(text_of(line).as_bytes());
+        let synced = written.and_then(|()| self.file.sync_data());
+        synced.map_err(Error::io(&self.path, "write"))
+    }
+}
+
+fn text_of(line: &Line) -> String {
+    serde_json::to_string(line).expect("plain data is always JSON") + "\n"
+}
+
+fn open(path: &Path) -> Result<File> {
+    let file = OpenOptions::new().append(true).open(path);
+    file.map_err(Error::io(path, "open"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::fingerprint::HalfPrint;
+
+    fn subject() -> Subject {
+        let half = HalfPrint {
+            items: 1,
+            classes: 2,
+            image_bytes: 3,
+            images: "a".to_owned(),
+            labels: "b".to_owned(),
+            class_names: None,
+        };
+        Subject {
+            version: "0".to_owned(),
+            revision: "0".to_owned(),
+            engine: "none".to_owned(),
+            data: Fingerprint {
+                train: half.clone(),
+                validation: Some(half),
+                test: None,
+            },
+        }
+    }
+
+    fn measured(trial: usize, rung: usize, accuracy: Option<f64>) -> Measured {
+        Measured {
+            trial,
+            rung,
+            epochs: 3,
+            score: accuracy.map(|accuracy| Score {
+                loss: 0.1 + 0.2,
+                accuracy: Some(accuracy),
+                f1: None,
+                mae: None,
+                r2: Some(-0.5),
+            }),
+            train_seconds: 1.0 / 3.0,
+            spent_seconds: trial as f64,
+        }
+    }
+
+    #[test]
+    fn comes_back_as_it_was_up_to_the_last_whole_line() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("journal.jsonl");
+        assert!(Journal::read(&path).expect("nothing").is_none());
+        let mut journal = Journal::begin(&path, subject()).expect("a journal");
+        let all = [
+            measured(4, 0, Some(1.0 / 3.0)),
+            measured(2, 0, None),
+            measured(4, 1, Some(0.7)),
+        ];
+        for one in &all {
+            journal.add(one.clone()).expect("a line");
+        }
+        journal.stop(9.5).expect("a line");
+        let whole = fs::read(&path).expect("the file");
+        let last_lines = whole.len() - text_of(&Line::Stopped { spent_seconds: 9.5 }).len();
+        for length in last_lines..=whole.len() {
+            fs::write(&path, &whole[..length]).expect("writing");
+            let read = Journal::read(&path).expect("a journal").expect("one");
+            assert_eq!(read.subject, subject());
+            assert_eq!(read.rung(0), [all[1].clone(), all[0].clone()]);
+            assert_eq!(read.latest(), [all[1].clone(), all[2].clone()]);
+            assert_eq!(read.trial(4), [all[0].clone(), all[2].clone()]);
+            let whole_file = length == whole.len();
+            assert_eq!(read.spent_seconds(), if whole_file { 9.5 } else { 4.0 });
+            let left = fs::read(&path).expect("the file").len();
+            assert_eq!(left, if whole_file { length } else { last_lines });
+        }
+    }
+
+    #[test]
+    fn damage_is_told_with_its_line() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("journal.jsonl");
+        let mut journal = Journal::begin(&path, subject()).expect("a journal");
+        journal.add(measured(0, 0, None)).expect("a line");
+        let text = fs::read_to_string(&path).expect("the file");
+        for (damaged, words) in [
+            (String::new(), "line 1: "),
+            ("{}\n".to_owned(), "line 1: "),
+            (text.replace("\"trial\":0", "\"trial\":-1"), "line 2: "),
+            (
+                text.replace("\"format\":1", "\"format\":2"),
+                "journal format 2",
+            ),
+            (format!("{text}{text}"), "line 3: a second beginning"),
+        ] {
+            fs::write(&path, damaged).expect("writing");
+            let refused = Journal::read(&path).expect_err("a refusal").to_string();
+            assert!(refused.contains(words), "{refused}");
+        }
+    }
+}

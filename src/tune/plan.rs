@@ -1,0 +1,121 @@
+//! What a search is to do: `tune.toml`, from which a search that was stopped goes on.
+
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::halving::{Rung, rungs};
+use super::space::Space;
+use crate::config::{LearningRate, MaxTime, TrainConfig};
+use crate::durable;
+use crate::error::{Error, Refusal, Result};
+use crate::run::Settings;
+
+const HEAD: &str = "\
+# What this search is to do, as it took effect. `perceptor tune --resume FOLDER` goes on with it.
+
+";
+
+/// A search, before it begins.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Trials of the first rung.
+    pub trials: usize,
+    /// How long the search may take; none for as long as it needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<MaxTime>,
+    /// What is drawn.
+    pub space: Space,
+    /// Everything else. Its epochs are those of the last rung.
+    pub settings: Settings,
+}
+
+impl Plan {
+    /// The rungs of the search.
+    pub fn rungs(&self) -> Vec<Rung> {
+        rungs(self.trials, self.settings.train.epochs)
+    }
+
+    /// The settings of a trial, counted from 1, with all defaults as they take effect.
+    pub fn config(&self, trial: usize) -> TrainConfig {
+        self.space.draw(&self.settings.train, trial).resolved()
+    }
+
+    /// Holds everything against its range.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for the first setting that is out of range, or has no place in a search.
+    pub fn check(&self) -> Result<()> {
+        let refuse = |place: &str, found: String, expected: &str| {
+            Err(Error::Config(Refusal::new(place, found, expected)))
+        };
+        if !(1..=u32::MAX as usize).contains(&self.trials) {
+            return refuse("--trials", self.trials.to_string(), "1 to 4294967295");
+        }
+        if self.time.is_some_and(|time| time.0.is_zero()) {
+            return refuse("--time", "0s".to_owned(), "a time above 0");
+        }
+        self.space.check()?;
+        let ranges = self
+            .space
+            .searched()
+            .any(|(_, range)| range.low < range.high);
+        if !ranges && !self.space.batch_norm {
+            let refusal = Refusal::new("tune", "every setting is fixed", "something to search");
+            return Err(Error::Config(refusal.hint(
+                "give a range, as --lr 0.003..0.5, or leave settings out of the file",
+            )));
+        }
+        let (train, settings) = (&self.settings.train, &self.settings);
+        let validation = &train.validation;
+        let out_of_place = [
+            ("early_stop", validation.early_stop.is_some()),
+            ("target_accuracy", validation.target_accuracy.is_some()),
+            ("max_time", validation.max_time.is_some()),
+            ("init_from", settings.init_from.is_some()),
+            ("freeze", !train.freeze.is_empty()),
+        ];
+        if let Some((key, _)) = out_of_place.iter().find(|(_, set)| *set) {
+            let expected = "none: a search decides by its rungs how long a trial goes on, and draws its network";
+            return refuse(key, "given to a search".to_owned(), expected);
+        }
+        let to_find = train.optimizer.learning_rate == Some(LearningRate::Auto);
+        if to_find && self.space.lr.is_none() {
+            let expected = "a number, or none: a search finds it by trials";
+            return refuse("learning_rate", "auto".to_owned(), expected);
+        }
+        let held_out = validation.validation_split.is_some();
+        if !held_out && settings.validation_images.is_none() {
+            let expected = "--validation-split, or --validation-images and --validation-labels";
+            return refuse("tune", "no validation set".to_owned(), expected);
+        }
+        // Settings that are good alone may not go together.
+        (1..=self.trials).try_for_each(|trial| self.config(trial).check())
+    }
+
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be read, [`Error::Run`] when it is damaged.
+    pub fn read(path: &Path) -> Result<Plan> {
+        let text = fs::read_to_string(path).map_err(Error::io(path, "read"))?;
+        toml::from_str(&text).map_err(|error: toml::de::Error| {
+            let found = error.message().replace('\n', " ");
+            Error::Run(Refusal::new(
+                path.display(),
+                found,
+                "what perceptor tune writes there",
+            ))
+        })
+    }
+
+    /// Writes the file at `path`, whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let table = toml::to_string(self).expect("plain data is always TOML");
+        durable::write_whole(path, |out| write!(out, "{HEAD}{table}"))
+    }
+}

@@ -1,0 +1,393 @@
+//! A search from its first rung to its last: trials side by side, each result in the journal before it counts.
+//!
+//! Networks are trained side by side on a part of the threads each, as that was the faster way at every size (the
+//! README has the figures); where fewer are left than there are threads, they share these out. Which network has which
+//! threads, and who is done first, changes no bit of a result and nothing of who goes on.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::folder::TuneFolder;
+use super::halving::{Rung, by_merit, promoted};
+use super::journal::{Journal, Measured};
+use super::plan::Plan;
+use super::trial::{Reached, Trial};
+use crate::compute::parallel::Workers;
+use crate::config::TrainConfig;
+use crate::data::{Splits, Watch};
+use crate::durable;
+use crate::error::{Error, Refusal, Result};
+use crate::report::ending::score_words;
+use crate::train::prepare::spec_for;
+
+/// A search that is about to begin, or to go on.
+#[derive(Debug)]
+pub struct Search<'a> {
+    /// What to do.
+    pub plan: &'a Plan,
+    /// What to learn from and to measure on, without a test set.
+    pub data: &'a Splits,
+    /// Worker threads of all trials together.
+    pub threads: NonZeroUsize,
+    /// Stops the search after the steps under way when it becomes true.
+    pub stop: &'a AtomicBool,
+}
+
+/// What happens during a search.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A rung begins, or goes on.
+    Rung {
+        /// Which, counted from 1.
+        number: usize,
+        /// It.
+        rung: Rung,
+        /// Trials of it that are still to be trained.
+        trials: usize,
+    },
+    /// A trial has done an epoch.
+    Epoch,
+    /// A trial came to the end of its rung.
+    Measured {
+        /// What it came to.
+        measured: &'a Measured,
+        /// Its settings.
+        config: &'a TrainConfig,
+        /// The best of all so far.
+        best: &'a Measured,
+    },
+}
+
+/// What is told the events of a search.
+pub type OnEvent<'a> = dyn FnMut(Event) + Send + 'a;
+
+/// Why a search ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ended {
+    /// All rungs are done.
+    Rungs,
+    /// Its time was over.
+    Time,
+    /// It was told to stop.
+    Stopped,
+}
+
+/// What a search came to.
+#[derive(Debug)]
+pub struct Tuned {
+    /// Every trial in the order of its number.
+    pub trials: Vec<Tried>,
+    /// The best of them; none where nothing was measured.
+    pub best: Option<Measured>,
+    /// Why there is no more.
+    pub ended: Ended,
+    /// Time that it took, in seconds.
+    pub spent_seconds: f64,
+}
+
+/// A trial, and what it came to.
+#[derive(Debug)]
+pub struct Tried {
+    /// Its number, counted from 1.
+    pub trial: usize,
+    /// Its settings.
+    pub config: TrainConfig,
+    /// What it came to, rung after rung.
+    pub measured: Vec<Measured>,
+}
+
+impl Search<'_> {
+    /// Goes on where `journal` is, and keeps everything in `folder`. The result depends on plan, data and engine alone,
+    /// unless time is limited.
+    ///
+    /// # Errors
+    /// [`Error::Run`] when all trials diverged, [`Error::Io`] when something cannot be written, [`Error::Data`] when a
+    /// file changes meanwhile, and as
+    /// [`crate::train::Training::run`].
+    pub fn run(
+        &self,
+        folder: &TuneFolder,
+        journal: Journal,
+        on_event: &mut OnEvent,
+    ) -> Result<Tuned> {
+        let clock = Clock {
+            began: Instant::now(),
+            before: Duration::try_from_secs_f64(journal.spent_seconds()).unwrap_or_default(),
+        };
+        let abort = AtomicBool::new(false);
+        let work = Work {
+            search: self,
+            folder,
+            clock,
+            watch: Watch::over(self.data),
+            abort: &abort,
+            shared: Mutex::new(Shared { journal, on_event }),
+        };
+        let ended = work.rungs()?;
+        let mut shared = work
+            .shared
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        let spent_seconds = clock.spent();
+        if ended != Ended::Rungs {
+            shared.journal.stop(spent_seconds)?;
+        }
+        let journal = shared.journal;
+        let trials = (1..=self.plan.trials).map(|trial| Tried {
+            trial,
+            config: self.plan.config(trial),
+            measured: journal.trial(trial),
+        });
+        Ok(Tuned {
+            trials: trials.collect(),
+            best: best(&journal),
+            ended,
+            spent_seconds: spent_seconds.max(journal.spent_seconds()),
+        })
+    }
+}
+
+/// The clock of a search, which goes on where the search does.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    began: Instant,
+    before: Duration,
+}
+
+impl Clock {
+    fn spent(self) -> f64 {
+        (self.before + self.began.elapsed()).as_secs_f64()
+    }
+}
+
+/// What the teams of a search share.
+struct Work<'a, 'b> {
+    search: &'a Search<'a>,
+    folder: &'a TuneFolder,
+    clock: Clock,
+    /// The files that are read.
+    watch: Watch,
+    /// Stops all where one failed.
+    abort: &'a AtomicBool,
+    shared: Mutex<Shared<'a, 'b>>,
+}
+
+struct Shared<'a, 'b> {
+    journal: Journal,
+    on_event: &'a mut OnEvent<'b>,
+}
+
+impl<'a, 'b> Work<'a, 'b> {
+    fn lock(&self) -> MutexGuard<'_, Shared<'a, 'b>> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Rung after rung, until all are done or the search has to stop.
+    fn rungs(&self) -> Result<Ended> {
+        let plan = self.search.plan;
+        let mut members: Vec<usize> = (1..=plan.trials).collect();
+        for (number, rung) in (1..).zip(plan.rungs()) {
+            if number > 1 {
+                let next = promoted(&self.lock().journal.rung(number - 1), rung.trials);
+                for trial in members.iter().filter(|trial| !next.contains(trial)) {
+                    self.folder.drop_trial(*trial)?;
+                }
+                members = next;
+            }
+            let done = self.lock().journal.rung(number);
+            let is_done = |trial: &usize| done.iter().any(|one| one.trial == *trial);
+            let left: Vec<usize> = members.iter().copied().filter(|t| !is_done(t)).collect();
+            (self.lock().on_event)(Event::Rung {
+                number,
+                rung,
+                trials: left.len(),
+            });
+            self.side_by_side((number, rung), &left)?;
+            self.write_best()?;
+            if let Some(ended) = self.ended(number, members.len()) {
+                return Ok(ended);
+            }
+            // Where nobody is left to go on, one that did not is the best.
+            if promoted(&self.lock().journal.rung(number), 1).is_empty() {
+                return match best(&self.lock().journal) {
+                    Some(_) => Ok(Ended::Rungs),
+                    None => Err(all_diverged(members.len())),
+                };
+            }
+        }
+        Ok(Ended::Rungs)
+    }
+
+    /// Why not all `members` of rung number `number` were measured; none where they were.
+    fn ended(&self, number: usize, members: usize) -> Option<Ended> {
+        let whole = self.lock().journal.rung(number).len() == members;
+        match self.search.stop.load(Ordering::Relaxed) {
+            _ if whole => None,
+            true => Some(Ended::Stopped),
+            false => Some(Ended::Time),
+        }
+    }
+
+    /// Trains `trials` up to the end of a rung, as many at a time as there are threads.
+    fn side_by_side(&self, rung: (usize, Rung), trials: &[usize]) -> Result<()> {
+        let mut queue = Vec::new();
+        for &trial in trials {
+            let config = self.search.plan.config(trial);
+            let flops = spec_for(&config, self.search.data)?.training_flops();
+            queue.push((flops, trial, config));
+        }
+        // The longest first, so that nobody is left alone with it at the end.
+        queue.sort_by(|(a, ..), (b, ..)| b.total_cmp(a));
+        let (taken, failed) = (AtomicUsize::new(0), Mutex::new(None));
+        thread::scope(|scope| {
+            for threads in shares(self.search.threads.get(), queue.len()) {
+                let (queue, taken, failed) = (&queue, &taken, &failed);
+                scope.spawn(move || {
+                    let worked = self.take_each(threads, rung, queue, taken);
+                    if let Err(error) = worked {
+                        self.abort.store(true, Ordering::Relaxed);
+                        let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+                        failed.get_or_insert(error);
+                    }
+                });
+            }
+        });
+        match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// One team's part: trains whichever trial is next, until none is left or the search stops.
+    fn take_each(
+        &self,
+        threads: NonZeroUsize,
+        (rung_number, rung): (usize, Rung),
+        queue: &[(f64, usize, TrainConfig)],
+        taken: &AtomicUsize,
+    ) -> Result<()> {
+        let workers = Workers::new(threads)?;
+        let subject = self.lock().journal.subject.clone();
+        let limit = self.search.plan.time;
+        let left = limit.map(|limit| limit.0.saturating_sub(self.clock.before));
+        let trial_of = |number, config| Trial {
+            number,
+            config,
+            data: self.search.data,
+            folder: self.folder,
+            subject: &subject,
+            stop: [self.search.stop, self.abort],
+            deadline: left.and_then(|left| self.clock.began.checked_add(left)),
+        };
+        while let Some((_, number, config)) = queue.get(taken.fetch_add(1, Ordering::Relaxed)) {
+            let mut on_epoch = || (self.lock().on_event)(Event::Epoch);
+            let trial = trial_of(*number, config);
+            let (epochs, score, train_seconds) =
+                match trial.train_to(rung, &workers, &mut on_epoch)? {
+                    Reached::End(score, seconds) => (rung.epochs, Some(score), seconds),
+                    Reached::Diverged(epoch) => (epoch, None, 0.0),
+                    Reached::Stopped => return Ok(()),
+                };
+            self.add(
+                config,
+                Measured {
+                    trial: *number,
+                    rung: rung_number,
+                    epochs,
+                    score,
+                    train_seconds,
+                    spent_seconds: self.clock.spent(),
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    fn add(&self, config: &TrainConfig, measured: Measured) -> Result<()> {
+        // What was learned from data that changed counts for nothing.
+        self.watch.check()?;
+        let mut shared = self.lock();
+        shared.journal.add(measured.clone())?;
+        let best = best(&shared.journal).unwrap_or_else(|| measured.clone());
+        (shared.on_event)(Event::Measured {
+            measured: &measured,
+            config,
+            best: &best,
+        });
+        Ok(())
+    }
+
+    /// Writes the settings of the best trial so far, where there is one.
+    fn write_best(&self) -> Result<()> {
+        let Some(best) = best(&self.lock().journal) else {
+            return Ok(());
+        };
+        let plan = self.search.plan;
+        let mut settings = plan.settings.clone();
+        settings.train = plan.config(best.trial);
+        let score = best
+            .score
+            .map_or_else(String::new, |score| score_words(&score));
+        let text = format!(
+            "# The best of {} trials so far: number {}, on the validation set {score}, after {} of {} epochs.\n\
+             # `perceptor train --config FILE` trains it through, and measures it on the test set at its end.\n\n{}",
+            plan.trials,
+            best.trial,
+            best.epochs,
+            settings.train.epochs,
+            settings.to_table()
+        );
+        durable::write_whole(&self.folder.best(), |out| out.write_all(text.as_bytes()))
+    }
+}
+
+/// The best of all that was measured; none where that is nothing but divergence.
+fn best(journal: &Journal) -> Option<Measured> {
+    let latest = journal
+        .latest()
+        .into_iter()
+        .filter(|one| one.score.is_some());
+    latest.min_by(by_merit)
+}
+
+/// `threads` shared out to `trials` that run side by side, as evenly as it goes: for each team its threads.
+fn shares(threads: usize, trials: usize) -> Vec<NonZeroUsize> {
+    let teams = threads.min(trials);
+    let share = |team: usize| threads / teams + usize::from(team < threads % teams);
+    (0..teams)
+        .map(share)
+        .filter_map(NonZeroUsize::new)
+        .collect()
+}
+
+fn all_diverged(trials: usize) -> Error {
+    let found = format!("all {trials} trials diverged");
+    Error::Run(
+        Refusal::new("tune", found, "a finite loss in one of them")
+            .hint("search lower learning rates, as with --lr 0.0001..0.01"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_are_shared_out_evenly() {
+        let shares = |threads, trials| -> Vec<usize> {
+            let shares = super::shares(threads, trials);
+            shares.into_iter().map(NonZeroUsize::get).collect()
+        };
+        assert_eq!(shares(2, 9), [1, 1]);
+        assert_eq!(shares(2, 1), [2]);
+        assert_eq!(shares(8, 3), [3, 3, 2]);
+        assert_eq!(shares(1, 5), [1]);
+        assert!(shares(4, 0).is_empty());
+    }
+}

@@ -1,0 +1,422 @@
+//! `perceptor tune`: what it tells, what it leaves in its folder, and that the same seed finds the same on any number of
+//! threads.
+
+use serde_json::Value;
+
+use crate::desk::{Desk, Run};
+use crate::idx_set::EasySet;
+use crate::tasks::desk_of;
+
+const TUNE: &str = "tune --data set --trials 9 --epochs 9 --width 8..32 --batch-size 8..64";
+
+fn noisy_desk() -> Desk {
+    Desk::with(&EasySet::noisy())
+}
+
+/// The table of trials, and what was best: everything that no clock goes into.
+fn table(run: &Run) -> Vec<&str> {
+    let lines = run.stdout.lines();
+    lines.take_while(|line| !line.starts_with("time")).collect()
+}
+
+#[test]
+fn any_thread_count_finds_the_same() {
+    let desk = noisy_desk();
+    let one = desk.run(&format!("{TUNE} --threads 1 --out one"));
+    one.done();
+    for threads in [2, 3, 7] {
+        let folder = format!("on{threads}");
+        let other = desk.run(&format!("{TUNE} --threads {threads} --out {folder}"));
+        assert_eq!(table(&one), table(other.done()), "{threads} threads");
+        // Paths and threads aside.
+        let best = |folder: &str| {
+            let text = desk.read(&format!("{folder}/best.toml"));
+            let text = String::from_utf8(text).expect("text");
+            let lines = text.lines().filter(|line| !line.starts_with("threads"));
+            lines.collect::<Vec<_>>().join("\n")
+        };
+        assert_eq!(best("one"), best(&folder));
+    }
+}
+
+#[test]
+fn the_rungs_have_fewer_and_fewer_trials_for_longer_and_longer() {
+    let desk = noisy_desk();
+    let run = desk.run(&format!("{TUNE} --format json"));
+    let report = run.done().json();
+    assert_eq!(report["schema"], "perceptor.tune/1");
+    assert_eq!(report["data"], "set");
+    assert_eq!(
+        (&report["train_items"], &report["validation_items"]),
+        (&180.into(), &20.into())
+    );
+    let rungs = serde_json::json!([
+        {"epochs": 1, "trials": 9}, {"epochs": 3, "trials": 3}, {"epochs": 9, "trials": 1},
+    ]);
+    assert_eq!(report["rungs"], rungs);
+    let trials = report["trials"].as_array().expect("a list");
+    let measured = |trial: &Value| trial["measured"].as_array().expect("a list").clone();
+    for (number, rung) in (1..=3u64).zip([9, 3, 1]) {
+        let of_rung = trials
+            .iter()
+            .flat_map(measured)
+            .filter(|one| one["rung"] == number);
+        assert_eq!(of_rung.count(), rung);
+    }
+    // Who goes on was among the best of its rung.
+    let accuracy =
+        |trial: &Value, rung: usize| measured(trial)[rung - 1]["score"]["accuracy"].as_f64();
+    for rung in 1..=2 {
+        let (on, out): (Vec<&Value>, Vec<&Value>) = trials
+            .iter()
+            .filter(|trial| measured(trial).len() >= rung)
+            .partition(|trial| measured(trial).len() > rung);
+        let least = on
+            .iter()
+            .map(|trial| accuracy(trial, rung).expect("an accuracy"))
+            .fold(1.0, f64::min);
+        assert!(
+            out.iter()
+                .all(|trial| accuracy(trial, rung).is_none_or(|found| found <= least))
+        );
+    }
+    assert_eq!(report["best"]["rung"], 3);
+    assert_eq!(report["ended"], "rungs");
+    assert_eq!(report["best_config"], "runs/tune-1/best.toml");
+    assert!(report["config"]["validation_split"] == 0.1);
+    // On stderr a line for each, in whatever order they came.
+    let lines = run
+        .stderr
+        .lines()
+        .skip_while(|line| !line.starts_with("rung"));
+    assert_eq!(lines.count(), 1 + 9 + 3 + 1);
+}
+
+/// Trained up rung by rung, a trial is what `train` makes of its settings in one go.
+#[test]
+fn the_best_settings_train_to_the_very_accuracy_that_was_found() {
+    let desk = noisy_desk();
+    for flags in [
+        "",
+        "--schedule one-cycle --optimizer adamw",
+        "--validation-split 50",
+    ] {
+        let run = desk.run(&format!("{TUNE} {flags} --out out --format json"));
+        let found = run.done().json()["best"]["score"].clone();
+        let trained = desk.report_of("--config out/best.toml");
+        assert_eq!(trained["validation_accuracy"], found["accuracy"], "{flags}");
+        let last = trained["epochs"]
+            .as_array()
+            .and_then(|epochs| epochs.last());
+        assert_eq!(
+            last.expect("an epoch")["validation_loss"],
+            found["loss"],
+            "{flags}"
+        );
+        assert!(trained["test_accuracy"].is_f64());
+        std::fs::remove_dir_all(desk.path("out")).expect("clearing the search away");
+    }
+}
+
+#[test]
+fn other_tasks_are_searched_by_their_own_figures() {
+    for (task, column, figure) in [
+        ("regression", "val. R²", "r2"),
+        ("multilabel", "val. F1", "f1"),
+    ] {
+        let desk = desk_of(task);
+        let line = format!("{TUNE} --task {task}");
+        let run = desk.run(&format!("{line} --out out"));
+        assert!(
+            run.done().stderr.contains(column) && run.stdout.contains(column),
+            "{run:#?}"
+        );
+        // There are no labels to smooth.
+        assert!(!run.stdout.contains("smoothing"), "{run:#?}");
+        let report = desk.run("tune --resume out --format json").done().json();
+        let best = report["best"]["score"].clone();
+        assert!(best[figure].is_f64(), "{best}");
+        let trained = desk.report_of("--config out/best.toml");
+        let last = trained["epochs"]
+            .as_array()
+            .and_then(|epochs| epochs.last());
+        assert_eq!(last.expect("an epoch")["validation_loss"], best["loss"]);
+        let end =
+            format!(" with --task {task}, expected --task classification, which alone has it\n");
+        let line = format!("{line} --label-smoothing 0..0.1");
+        desk.refuses_in_parts(&line, 2, &["--label-smoothing: 0.", &end]);
+    }
+}
+
+#[test]
+fn batch_normalisation_is_tried_in_some_trials_unless_it_is_said() {
+    let desk = noisy_desk();
+    for (flag, expected) in [
+        ("", None),
+        ("--batch-norm on", Some(true)),
+        ("--batch-norm off", Some(false)),
+    ] {
+        let report = desk
+            .run(&format!("{TUNE} {flag} --format json"))
+            .done()
+            .json();
+        let trials = report["trials"].as_array().expect("a list");
+        let with = trials
+            .iter()
+            .filter(|trial| trial["batch_norm"] == true)
+            .count();
+        match expected {
+            Some(all) => assert_eq!(with, if all { trials.len() } else { 0 }),
+            None => assert!((1..trials.len()).contains(&with), "{with} trials"),
+        }
+    }
+}
+
+#[test]
+fn the_test_set_is_not_opened() {
+    let desk = noisy_desk();
+    let whole = desk.run(&format!("{TUNE} --out whole"));
+    desk.put("set/t10k-labels-idx1-ubyte", b"damage");
+    let damaged = desk.run(&format!("{TUNE} --out damaged"));
+    assert_eq!(table(whole.done()), table(damaged.done()));
+    // And yet the settings it writes lead there.
+    let run = desk.run("train --config damaged/best.toml");
+    assert_eq!(run.code, Some(1), "{run:#?}");
+    assert!(run.stderr.contains("t10k-labels-idx1-ubyte"), "{run:#?}");
+}
+
+#[test]
+fn what_a_file_or_a_single_number_fixes_is_not_searched() {
+    let desk = noisy_desk();
+    desk.put(
+        "my.toml",
+        b"hidden = [7, 5]\ndropout = 0.25\nactivation = \"tanh\"\nseed = 3\n",
+    );
+    let line =
+        "tune --data set --trials 6 --epochs 3 --config my.toml --batch-size 10 --format json";
+    let report = desk.run(line).done().json();
+    assert_eq!(report["config"]["activation"], "tanh");
+    assert_eq!(report["config"]["seed"], 3);
+    for trial in report["trials"].as_array().expect("a list") {
+        assert_eq!(trial["hidden"], serde_json::json!([7, 5]));
+        assert_eq!(trial["dropout"], 0.25);
+        assert_eq!(trial["batch_size"], 10);
+    }
+    assert_eq!(report["space"]["batch_size"], "10");
+    let searched = report["space"].as_object().expect("a table");
+    assert!(!searched.contains_key("width") && !searched.contains_key("dropout"));
+    // A range wins over the file.
+    let report = desk
+        .run(&format!("{line} --depth 1..2 --width 8"))
+        .done()
+        .json();
+    for trial in report["trials"].as_array().expect("a list") {
+        let hidden = trial["hidden"].as_array().expect("widths");
+        assert!(
+            hidden.len() <= 2 && hidden.iter().all(|width| width == 8),
+            "{trial}"
+        );
+    }
+}
+
+#[test]
+fn a_trial_that_diverges_is_out_and_all_of_them_are_an_error() {
+    let desk = noisy_desk();
+    let line = "tune --data set --trials 9 --epochs 3 --width 8..16 --activation identity";
+    let run = desk.run(&format!("{line} --lr 1e-3..1e9 --out some"));
+    assert_eq!(run.code, Some(2), "{run:#?}");
+    let run = desk.run(&format!("{line} --lr 1e-3..1e6 --out some"));
+    let diverged = run.done().stdout.matches("diverged").count();
+    assert!((1..9).contains(&diverged), "{run:#?}");
+    assert!(!run.value("best").contains("diverged"));
+    let run = desk.run(&format!("{line} --lr 1e6 --batch-size 1 --out none"));
+    assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""), "{run:#?}");
+    assert!(
+        run.stderr.contains(
+            "error: tune: all 9 trials diverged, expected a finite loss in one of them\n"
+        ),
+        "{run:#?}"
+    );
+    assert!(run.hint().starts_with("search lower learning rates"));
+}
+
+#[test]
+fn a_search_whose_time_is_over_tells_its_best_and_goes_on_with_more() {
+    let desk = Desk::with(&EasySet {
+        train: 5000,
+        ..EasySet::noisy()
+    });
+    let line = "tune --data set --trials 9 --epochs 27 --width 64..256 --batch-size 8 --out out";
+    let whole = desk.run(&line.replace("--out out", "--out whole"));
+    let run = desk.run(&format!("{line} --time 300ms"));
+    let words = "all there was; how far the search came depends on the speed of the machine";
+    assert!(run.done().value("time").ends_with(words), "{run:#?}");
+    let again = desk.run("tune --resume out");
+    assert!(again.done().value("time").ends_with(words), "{again:#?}");
+    assert_eq!(table(&run), table(&again));
+    let more = desk.run("tune --resume out --time 1h --threads 1");
+    assert_eq!(table(more.done()), table(whole.done()));
+    assert!(
+        desk.read("out/best.toml") == desk.read("whole/best.toml") || {
+            // But for the threads that were asked for.
+            let text = String::from_utf8(desk.read("out/best.toml")).expect("text");
+            text.contains("threads = 1")
+        }
+    );
+}
+
+#[test]
+fn rejects_what_cannot_be_searched() {
+    let desk = noisy_desk();
+    let whole = "1 to 4294967295, the lower end first";
+    let share = "0 to 0.99, the lower end first";
+    for (flags, message) in [
+        ("--trials 0", "--trials: 0, expected 1 to 4294967295"),
+        ("--epochs 0", "--epochs: 0, expected 1 to 4294967295"),
+        ("--time 0s", "--time: 0s, expected a time above 0"),
+        (
+            "--time soon",
+            "invalid value 'soon' for '--time <TIME>': expected a time with its unit, as 90s, 10m or 1h 30m",
+        ),
+        (
+            "--lr 0..1",
+            "--lr: 0..1, expected above 0 and at most 1e6, the lower end first",
+        ),
+        (
+            "--lr 0.5..0.1",
+            "--lr: 0.5..0.1, expected above 0 and at most 1e6, the lower end first",
+        ),
+        (
+            "--lr=-1..1",
+            "--lr: -1..1, expected above 0 and at most 1e6, the lower end first",
+        ),
+        (
+            "--lr nan..1",
+            "--lr: NaN..1, expected above 0 and at most 1e6, the lower end first",
+        ),
+        (
+            "--lr fast",
+            "invalid value 'fast' for '--lr <RANGE>': expected a range, as 0.01..0.3, or one number to fix it",
+        ),
+        ("--width 0..8", &format!("--width: 0..8, expected {whole}")),
+        (
+            "--batch-size 0",
+            &format!("--batch-size: 0, expected {whole}"),
+        ),
+        (
+            "--depth 1..99",
+            "--depth: 1..99, expected 0 to 64, the lower end first",
+        ),
+        (
+            "--dropout 0..1",
+            &format!("--dropout: 0..1, expected {share}"),
+        ),
+        (
+            "--label-smoothing 2",
+            &format!("--label-smoothing: 2, expected {share}"),
+        ),
+        (
+            "--weight-decay 0..inf",
+            "--weight-decay: 0..inf, expected 0 to 1e6, the lower end first",
+        ),
+        (
+            "--validation-split 200",
+            "--validation-split: 200 of 200 training items, expected 1 to 196, which leaves an item of every class",
+        ),
+        (
+            "--lr 0.1 --width 8 --depth 1 --batch-size 8 --dropout 0 --weight-decay 0 --label-smoothing 0 \
+             --batch-norm off",
+            "tune: every setting is fixed, expected something to search",
+        ),
+    ] {
+        desk.refuses(&format!("tune --data set {flags}"), 2, message);
+    }
+    let place =
+        "none: a search decides by its rungs how long a trial goes on, and draws its network";
+    for (text, message) in [
+        (
+            "early_stop = 3",
+            format!("early_stop: given to a search, expected {place}\n"),
+        ),
+        (
+            "max_time = \"10m\"",
+            format!("max_time: given to a search, expected {place}\n"),
+        ),
+        (
+            "target_accuracy = 0.9",
+            format!("target_accuracy: given to a search, expected {place}\n"),
+        ),
+        (
+            "freeze = [\"layers.0\"]",
+            format!("freeze: given to a search, expected {place}\n"),
+        ),
+        (
+            "init_from = \"model\"",
+            format!("init_from: given to a search, expected {place}\n"),
+        ),
+        (
+            "learning_rate = \"auto\"",
+            "learning_rate: auto, expected a number, or none: a search finds it by trials\n"
+                .to_owned(),
+        ),
+        (
+            "epoch = 3",
+            "my.toml: no setting is called epoch, expected ".to_owned(),
+        ),
+    ] {
+        desk.put("my.toml", text.as_bytes());
+        desk.refuses_in_parts("tune --data set --config my.toml", 2, &[&message]);
+    }
+    assert!(!desk.has("runs"));
+}
+
+#[test]
+fn a_folder_that_has_a_search_is_gone_on_with_and_not_written_over() {
+    let desk = noisy_desk();
+    let first = desk.run(&format!("{TUNE} --out out"));
+    first.done();
+    let message = "--out: out/tune.toml is there already, expected a folder without a search";
+    let refused = desk.refuses(&format!("{TUNE} --out out"), 2, message);
+    assert!(refused.hint().contains("--resume"));
+    let again = desk.run("tune --resume out --threads 1");
+    assert_eq!(table(&first), table(again.done()));
+    for (line, code, message) in [
+        (
+            "tune --resume nowhere",
+            1,
+            "nowhere: no such folder, expected the folder of a search",
+        ),
+        (
+            "tune --resume set",
+            1,
+            "set: a folder without tune.toml, expected the folder of a search",
+        ),
+        (
+            "tune --resume out --trials 3",
+            2,
+            "--trials: given with --resume, expected the setting that the search began with",
+        ),
+        (
+            "tune --resume out --lr 0.1",
+            2,
+            "--lr: given with --resume, expected the setting that the search began with",
+        ),
+    ] {
+        desk.refuses(line, code, message);
+    }
+    // Other data are another search.
+    let other = EasySet {
+        noise: 0.7,
+        ..EasySet::default()
+    };
+    other.write(&desk.path("other"));
+    let parts = [
+        "other: training half: images with hash ",
+        "as in out/journal.jsonl\n",
+    ];
+    desk.refuses_in_parts("tune --resume out --data other", 1, &parts);
+    desk.put("out/journal.jsonl", b"damage\n");
+    desk.refuses_in_parts("tune --resume out", 1, &["out/journal.jsonl: line 1: "]);
+    desk.put("out/tune.toml", b"trials = 3\n");
+    desk.refuses_in_parts("tune --resume out", 1, &["out/tune.toml: missing field "]);
+}

@@ -148,7 +148,7 @@ fn width(name: &str) -> usize {
     name.len().max("0.00123".len())
 }
 
-/// The columns that [`line`] fills.
+/// The columns that [`line()`] fills.
 pub fn header(plan: &Plan) -> String {
     let figure = figure(plan.settings.train.task.task);
     let columns = columns(&plan.space);

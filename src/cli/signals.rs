@@ -78,8 +78,8 @@ pub fn explain_cut_files(hint: &str) {
 #[cfg(unix)]
 mod unix {
     use super::*;
-    use signal_hook::consts::{SIGBUS, SIGHUP, SIGINT, SIGTERM};
-    use signal_hook::{flag, low_level};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::flag;
 
     pub const STOPPING: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
 
@@ -113,13 +113,22 @@ mod unix {
     }
 
     pub fn heed_cut_files() {
-        let end = || {
+        extern "C" fn end(_: libc::c_int) {
             let words = WORDS.get().map_or(CUT_SHORT_WORDS, String::as_str);
-            // SAFETY: `write` may be called in a handler, and the words live as long as the process.
-            unsafe { libc::write(2, words.as_ptr().cast(), words.len()) };
-            low_level::exit(i32::from(CUT_SHORT));
-        };
-        // SAFETY: all that `end` does is allowed in a signal handler: an atomic load, `write` and `_exit`.
-        drop(unsafe { low_level::register(SIGBUS, end) });
+            // SAFETY: both may be called in a handler, and the words live as long as the process.
+            unsafe {
+                libc::write(2, words.as_ptr().cast(), words.len());
+                libc::_exit(i32::from(CUT_SHORT));
+            }
+        }
+        // In the place of the handler that was there and not before it: Rust's own takes itself out when it is called, and
+        // a second worker that reads the same file would then end the program without a word.
+        // SAFETY: all that `end` does is allowed in a handler, and all zeros are a value of the structure.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = end as *const () as usize;
+            action.sa_flags = libc::SA_ONSTACK;
+            libc::sigaction(libc::SIGBUS, &action, std::ptr::null_mut());
+        }
     }
 }

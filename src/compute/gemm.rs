@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use ndarray::linalg::general_mat_mul;
-use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder, s};
+use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder};
 
 use super::shared::{Rows, RowsMut};
 
@@ -109,10 +109,14 @@ pub fn rows_mut(rows: RowsMut<'_>) -> ArrayViewMut2<'_, f32> {
 
 /// Some columns of strided rows, `[rows, columns]`.
 ///
+/// The strides are given anew: ndarray's own slice of a single column has stride 0, which is no product for BLAS.
+///
 /// # Panics
 /// When the columns are out of range.
 pub fn columns(all: Rows<'_>, columns: Range<usize>) -> ArrayView2<'_, f32> {
-    rows(all).slice_move(s![.., columns])
+    assert!(columns.end <= all.width, "columns of a row");
+    let shape = (all.rows(), columns.len()).strides((all.stride, 1));
+    ArrayView2::from_shape(shape, &all.values[columns.start..]).expect("rows of one stride each")
 }
 
 #[cfg(test)]
@@ -145,6 +149,30 @@ mod tests {
                     let found = transposed[at % n * m + at / n] + 2.0 * before[at];
                     assert_eq!(found, value, "{m}×{k}×{n}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn columns_of_strided_rows_are_multiplied_one_or_many() {
+        let x: Vec<f32> = (0..5 * 16).map(|i| (i % 13) as f32).collect();
+        let dz: Vec<f32> = (0..5 * 9).map(|i| (i % 7) as f32 - 3.0).collect();
+        let all = Rows {
+            values: &x,
+            width: 10,
+            stride: 16,
+        };
+        for range in [9..10, 3..10, 0..1, 0..10] {
+            let mut out = vec![f32::NAN; range.len() * 9];
+            let transposed = columns(all, range.clone()).reversed_axes();
+            let into = matrix_mut(&mut out, range.len(), 9);
+            multiply(Library::OpenBlas, transposed, matrix(&dz, 5, 9), 0.0, into);
+            for (at, &found) in out.iter().enumerate() {
+                let (column, unit) = (range.start + at / 9, at % 9);
+                let sum: f32 = (0..5)
+                    .map(|row| x[row * 16 + column] * dz[row * 9 + unit])
+                    .sum();
+                assert_eq!(found, sum, "column {column} of {range:?}, unit {unit}");
             }
         }
     }

@@ -151,6 +151,7 @@ fn whole(field: &str) -> usize {
 /// Runs the program, which must succeed, and gives its stdout.
 pub fn perceptor(line: &str, paths: &[&Path]) -> String {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("perceptor"));
+    command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
     stdout_of(command.args(line.split_whitespace()).args(paths))
 }
 

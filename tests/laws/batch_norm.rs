@@ -4,6 +4,7 @@ use perceptor::Model;
 
 use super::optimizers::every_rule;
 use super::resumption::goes_on_from_anywhere;
+use super::threads::same_on_any_threads;
 use super::*;
 
 /// Rows of a shard at the most, as documented.
@@ -343,23 +344,7 @@ fn any_thread_count_gives_the_same_model_with_batch_norm() {
                 activation,
                 ..config(engine)
             };
-            let model = |threads| {
-                let (train_set, test_set) = with_idle_columns(307);
-                let splits = Splits {
-                    train: train_set,
-                    validation: None,
-                    test: Some(test_set),
-                };
-                let outcome = train(&config, &splits, &workers(threads), &mut |_| {});
-                outcome.expect("a finite loss").model.to_bytes()
-            };
-            let one = model(1);
-            for threads in [2, 3, 7] {
-                assert!(
-                    one == model(threads),
-                    "{config:?}: {threads} threads differ"
-                );
-            }
+            same_on_any_threads(&config, &splits_with_idle_columns(307));
         }
     }
 }
@@ -369,12 +354,7 @@ fn a_run_with_batch_norm_goes_on_from_any_step() {
     for (engine, optimizer) in
         engines().flat_map(|engine| every_rule().into_iter().map(move |rule| (engine, rule)))
     {
-        let (train_set, test_set) = with_idle_columns(141);
-        let splits = Splits {
-            train: train_set,
-            validation: None,
-            test: Some(test_set),
-        };
+        let splits = splits_with_idle_columns(141);
         let config = TrainConfig {
             optimizer,
             ..config(engine)

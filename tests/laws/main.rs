@@ -155,3 +155,13 @@ fn with_idle_columns(items: usize) -> (Dataset, Dataset) {
     };
     (set(true, 1), set(false, 2))
 }
+
+/// [`with_idle_columns`], to learn from and to measure on.
+fn splits_with_idle_columns(items: usize) -> Splits {
+    let (train, test) = with_idle_columns(items);
+    Splits {
+        train,
+        validation: None,
+        test: Some(test),
+    }
+}

@@ -10,6 +10,7 @@ use perceptor::reference::Objective;
 use rand::Rng;
 
 use super::resumption::goes_on_from_anywhere;
+use super::threads::same_on_any_threads;
 use super::*;
 
 const SEED: u64 = 17;
@@ -260,17 +261,7 @@ fn any_thread_count_gives_the_same_model_under_noise() {
         // The last one's weights are beyond a core's cache, where rows are cut by the number of threads.
         for (hidden, batch_size) in [(&[20][..], 33), (&[64, 33], 128), (&[1500, 300], 100)] {
             let config = config(engine, hidden, batch_size);
-            let model = |threads| {
-                let outcome = train(&config, &splits(301), &workers(threads), &mut |_| {});
-                outcome.expect("a finite loss").model.to_bytes()
-            };
-            let one = model(1);
-            for threads in [2, 3, 7] {
-                assert!(
-                    one == model(threads),
-                    "{engine:?} {hidden:?}, {threads} threads"
-                );
-            }
+            same_on_any_threads(&config, &splits(301));
         }
     }
 }

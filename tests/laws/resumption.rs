@@ -107,12 +107,7 @@ fn a_run_goes_on_under_every_rule_and_schedule() {
             },
             ..TrainConfig::default()
         };
-        let (train_set, test_set) = with_idle_columns(100);
-        let splits = Splits {
-            train: train_set,
-            validation: None,
-            test: Some(test_set),
-        };
+        let splits = splits_with_idle_columns(100);
         goes_on_from_anywhere(&config, &splits);
     }
 }

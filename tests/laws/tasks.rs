@@ -8,6 +8,7 @@ use perceptor::reference::Objective;
 use perceptor::train::Predictions;
 
 use super::resumption::goes_on_from_anywhere;
+use super::threads::same_on_any_threads;
 use super::*;
 
 /// Losses of other tasks than classification, with a distance of Huber's that some errors pass and others do not.
@@ -221,14 +222,7 @@ fn splits(task: Task, items: usize) -> Splits {
 fn any_thread_count_gives_the_same_model_for_every_task() {
     for config in configs() {
         let splits = splits(config.task.task, 301);
-        let model = |threads| {
-            let outcome = train(&config, &splits, &workers(threads), &mut |_| {});
-            outcome.expect("a finite loss").model.to_bytes()
-        };
-        let one = model(1);
-        for threads in [2, 3, 7] {
-            assert!(one == model(threads), "{config:?}, {threads} threads");
-        }
+        same_on_any_threads(&config, &splits);
     }
 }
 

@@ -6,6 +6,21 @@ use perceptor::schedule::ScheduleName;
 use super::optimizers::every_rule;
 use super::*;
 
+/// Trains on 1, 2, 3 and 7 threads and compares the models.
+pub fn same_on_any_threads(config: &TrainConfig, splits: &Splits) {
+    let model = |threads| {
+        let outcome = train(config, splits, &workers(threads), &mut |_| {});
+        outcome.expect("a finite loss").model.to_bytes()
+    };
+    let one = model(1);
+    for threads in [2, 3, 7] {
+        assert!(
+            one == model(threads),
+            "{config:?}: {threads} threads differ from 1"
+        );
+    }
+}
+
 #[test]
 fn any_thread_count_gives_the_same_model() {
     let cases: [(usize, usize, &[usize]); 7] = [
@@ -34,23 +49,12 @@ fn any_thread_count_gives_the_same_model() {
                 shuffle_window,
                 ..TrainConfig::default()
             };
-            let model = |threads| {
-                let splits = Splits {
-                    train: dataset(items, 41, 6, 11),
-                    validation: None,
-                    test: Some(dataset(300, 41, 6, 12)),
-                };
-                let outcome = train(&config, &splits, &workers(threads), &mut |_| {});
-                outcome.expect("a finite loss").model.to_bytes()
+            let splits = Splits {
+                train: dataset(items, 41, 6, 11),
+                validation: None,
+                test: Some(dataset(300, 41, 6, 12)),
             };
-            let one = model(1);
-            for threads in [2, 3, 7] {
-                let same = one == model(threads);
-                assert!(
-                    same,
-                    "{engine:?}, batch size {batch_size}: {threads} threads differ from 1"
-                );
-            }
+            same_on_any_threads(&config, &splits);
         }
     }
 }
@@ -65,23 +69,7 @@ fn any_thread_count_gives_the_same_model_without_idle_columns() {
             epochs: 3,
             ..TrainConfig::default()
         };
-        let model = |threads| {
-            let (train_set, test_set) = with_idle_columns(307);
-            let splits = Splits {
-                train: train_set,
-                validation: None,
-                test: Some(test_set),
-            };
-            let outcome = train(&config, &splits, &workers(threads), &mut |_| {});
-            outcome.expect("a finite loss").model.to_bytes()
-        };
-        let one = model(1);
-        for threads in [2, 3, 7] {
-            assert!(
-                one == model(threads),
-                "{engine:?}: {threads} threads differ from 1"
-            );
-        }
+        same_on_any_threads(&config, &splits_with_idle_columns(307));
     }
 }
 
@@ -102,23 +90,6 @@ fn any_thread_count_gives_the_same_model_under_every_rule() {
             },
             ..TrainConfig::default()
         };
-        let model = |threads| {
-            let (train_set, test_set) = with_idle_columns(107);
-            let splits = Splits {
-                train: train_set,
-                validation: None,
-                test: Some(test_set),
-            };
-            let outcome = train(&config, &splits, &workers(threads), &mut |_| {});
-            outcome.expect("a finite loss").model.to_bytes()
-        };
-        let one = model(1);
-        for threads in [2, 3, 7] {
-            let rule = &config.optimizer;
-            assert!(
-                one == model(threads),
-                "{engine:?}, {rule:?}: {threads} threads differ from 1"
-            );
-        }
+        same_on_any_threads(&config, &splits_with_idle_columns(107));
     }
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use perceptor::data::targets::read_labels;
 use perceptor::data::{DataMode, Dataset, IdxFile, Splits, Task, folder};
+use perceptor::report::banner::target_words;
 use perceptor::report::inspection::{write_class_counts, write_header, write_items, write_targets};
-use perceptor::report::training::target_words;
 
 use super::{Failure, named};
 

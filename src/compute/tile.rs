@@ -293,20 +293,21 @@ unsafe fn product<V: Vector, const MR: usize, const NV: usize>(
 }
 
 #[cfg(test)]
+impl InstructionSet {
+    /// Every one that this processor has, the widest first.
+    pub(super) fn all_here() -> &'static [InstructionSet] {
+        match InstructionSet::detect() {
+            None => &[],
+            Some(InstructionSet::Avx2) => &[InstructionSet::Avx2],
+            Some(InstructionSet::Avx512) => &[InstructionSet::Avx512, InstructionSet::Avx2],
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::compute::kernels;
-
-    /// What this processor can run.
-    fn instruction_sets() -> Vec<InstructionSet> {
-        let widest = InstructionSet::detect();
-        let all = match widest {
-            None => &[][..],
-            Some(InstructionSet::Avx2) => &[InstructionSet::Avx2],
-            Some(InstructionSet::Avx512) => &[InstructionSet::Avx512, InstructionSet::Avx2],
-        };
-        all.to_vec()
-    }
 
     fn numbers(count: usize, seed: u32) -> Vec<f32> {
         let mut state = seed;
@@ -319,7 +320,7 @@ mod tests {
 
     #[test]
     fn a_block_is_transposed() {
-        for set in instruction_sets() {
+        for &set in InstructionSet::all_here() {
             let lanes = set.lanes();
             let (from_row, to_row) = (lanes + 3, lanes + 5);
             let from = numbers(lanes * from_row, 7);
@@ -348,7 +349,7 @@ mod tests {
             (0.0, 0.0),
             (f32::INFINITY, f32::INFINITY),
         ];
-        for set in instruction_sets() {
+        for &set in InstructionSet::all_here() {
             let columns = set.lanes();
             for (before, after) in cases {
                 let (mut w, mut v) = (vec![0.0f32; columns], vec![before; columns]);
@@ -378,7 +379,7 @@ mod tests {
     #[test]
     fn every_tile_has_the_bits_of_a_scalar_chain() {
         let depth = 37;
-        for set in instruction_sets() {
+        for &set in InstructionSet::all_here() {
             for rows in 1..=set.tile_rows() {
                 for registers in 1..=set.tile_registers() {
                     let columns = registers * set.lanes();

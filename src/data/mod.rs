@@ -1,7 +1,7 @@
 //! From files to mini-batches: bytes are mapped, checked once, and then only read.
 //!
-//! `folder` finds the files, `gzip` decodes what is compressed, `mmap` and `idx` turn bytes into typed
-//! items, `targets` are what is to be learned of them, `dataset` pairs both, `preprocessing` fixes how an item becomes
+//! `folder` finds the files, `gzip` decodes what is compressed, `mmap`, `idx` and `decode` turn bytes into
+//! typed items, `targets` are what is to be learned of them, `dataset` pairs both, `preprocessing` fixes how an item becomes
 //! inputs by `scaling` and `columns`, `holdout` draws a validation set, `loader` shuffles; `class_names` says what classes
 //! are called; `fingerprint` tells whether data are the same, `watch` whether they change underfoot; `digits` draws and
 //! `generated` writes a set for those who have none, `fetch` gets one from the web, `convert` makes one of files in other
@@ -11,6 +11,7 @@ pub mod class_names;
 pub mod columns;
 pub mod convert;
 pub mod dataset;
+mod decode;
 pub mod digits;
 pub mod fetch;
 pub mod fingerprint;

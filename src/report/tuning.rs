@@ -6,10 +6,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::banner::target_words;
 use super::ending::score_words;
 use super::number::{grouped, percent, rate, seconds};
 use super::table::Table;
-use super::training::target_words;
 use crate::config::TrainConfig;
 use crate::data::{Dataset, Splits, Task};
 use crate::train::Score;

@@ -11,8 +11,9 @@ use perceptor::compute::parallel::Workers;
 use perceptor::config::LearningRate;
 use perceptor::data::{Fingerprint, Splits};
 use perceptor::nn::Spec;
+use perceptor::report::banner::{banner, range_test_line};
 use perceptor::report::epochs::EpochTable;
-use perceptor::report::training::{Close, TrainReport, banner, range_test_line, summary};
+use perceptor::report::training::{Close, TrainReport, summary};
 use perceptor::run::{
     Care, Environment, Failure as Failed, Identifier, Keeper, Resumption, RunFolder, Settings,
 };

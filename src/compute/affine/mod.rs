@@ -7,6 +7,8 @@
 mod gemm_layer;
 #[cfg(target_arch = "x86_64")]
 mod native_layer;
+#[cfg(target_arch = "x86_64")]
+mod panels;
 
 use std::ops::Range;
 

@@ -1,174 +1,21 @@
 //! A layer for the micro-kernels: weights that stay packed from the first step to the last.
 //!
-//! The columns of `w` are cut into panels at most as wide as a tile; a panel lies in memory row after row, so that a tile
-//! streams through it without a jump. The last panel is padded with zero columns, which stay zero. Layers whose
-//! input needs a gradient keep `wᵀ` packed the same way beside it, rewritten with each update. No product here
-//! packs anything, and the optimiser works on the gradient while it is in registers.
+//! Weights and slots lie in [`Panels`]. Layers whose input needs a gradient keep `wᵀ` packed the same way beside it,
+//! rewritten with each update. No product here packs anything, and the optimiser works on the gradient while it is in
+//! registers, or just out of them.
 
 use std::ops::Range;
 
 use super::super::kernels::{add_squares, multiply_by, sum_of_squares};
 use super::super::shared::{Rows, RowsMut, SharedBuffer};
 use super::super::tile::{InstructionSet, MOST_TILE, MOST_WIDTH, Operand, Sink};
+use super::panels::Panels;
 use super::{Keeps, shrinking, write_slots};
 use crate::error::Result;
 use crate::optim::Step;
 
 /// Rows of the weights in a piece: a cache line of `x` for each sample, which stays near for all panels.
 const PIECE_ROWS: usize = 16;
-
-/// A matrix `[rows, columns]` in panels of columns.
-#[derive(Debug)]
-struct Panels {
-    values: SharedBuffer<f32>,
-    rows: usize,
-    columns: usize,
-    set: InstructionSet,
-}
-
-impl Panels {
-    fn zeroed(set: InstructionSet, rows: usize, columns: usize) -> Result<Panels> {
-        let padded = columns.div_ceil(set.lanes()) * set.lanes();
-        Ok(Panels {
-            values: SharedBuffer::zeroed(rows * padded)?,
-            rows,
-            columns,
-            set,
-        })
-    }
-
-    /// Registers across all panels.
-    fn all_registers(&self) -> usize {
-        self.columns.div_ceil(self.set.lanes())
-    }
-
-    fn count(&self) -> usize {
-        self.all_registers().div_ceil(self.set.tile_registers())
-    }
-
-    /// Registers across a panel: panels are as even as they can be, the wider ones first. Two and two registers are
-    /// faster than three and one.
-    fn registers(&self, panel: usize) -> usize {
-        let (all, panels) = (self.all_registers(), self.count());
-        all / panels + usize::from(panel < all % panels)
-    }
-
-    /// Floats in a row of a panel.
-    fn width(&self, panel: usize) -> usize {
-        self.registers(panel) * self.set.lanes()
-    }
-
-    /// The first column of a panel.
-    fn first_column(&self, panel: usize) -> usize {
-        let (all, panels) = (self.all_registers(), self.count());
-        (panel * (all / panels) + panel.min(all % panels)) * self.set.lanes()
-    }
-
-    /// The panel that holds a column.
-    fn panel_of(&self, column: usize) -> usize {
-        let (all, panels) = (self.all_registers(), self.count());
-        let (narrow, wider) = (all / panels, all % panels);
-        let register = column / self.set.lanes();
-        if register < wider * (narrow + 1) {
-            register / (narrow + 1)
-        } else {
-            wider + (register - wider * (narrow + 1)) / narrow
-        }
-    }
-
-    /// Where row `row` of a panel begins.
-    fn at(&self, panel: usize, row: usize) -> usize {
-        self.first_column(panel) * self.rows + row * self.width(panel)
-    }
-
-    /// The columns in a panel, without its padding.
-    fn columns_of(&self, panel: usize) -> Range<usize> {
-        let first = self.first_column(panel);
-        first..self.columns.min(first + self.width(panel))
-    }
-
-    /// Takes over a row-major matrix.
-    fn pack(&mut self, from: &[f32]) {
-        // SAFETY: `&mut self` says that there is no other reference.
-        self.pack_to(from, unsafe { self.values.write(0..self.values.len()) });
-    }
-
-    /// Writes a row-major matrix to `panels`, laid out as these.
-    fn pack_into(&self, from: &[f32], panels: &mut SharedBuffer<f32>) {
-        self.pack_to(from, panels.as_mut_slice());
-    }
-
-    fn pack_to(&self, from: &[f32], panels: &mut [f32]) {
-        for panel in 0..self.count() {
-            let columns = self.columns_of(panel);
-            for (row, values) in from.chunks_exact(self.columns).enumerate() {
-                let at = self.at(panel, row);
-                panels[at..at + columns.len()].copy_from_slice(&values[columns.clone()]);
-            }
-        }
-    }
-
-    /// Writes what `panels`, laid out as these, hold row-major to `to [rows · columns]`.
-    ///
-    /// # Safety
-    /// As [`SharedBuffer::read`], for all of them.
-    unsafe fn unpack_from(&self, panels: &SharedBuffer<f32>, to: &mut [f32]) {
-        // SAFETY: the caller's promise.
-        let values = unsafe { panels.read(0..panels.len()) };
-        for panel in 0..self.count() {
-            let columns = self.columns_of(panel);
-            for (row, out) in to.chunks_exact_mut(self.columns).enumerate() {
-                let at = self.at(panel, row);
-                out[columns.clone()].copy_from_slice(&values[at..at + columns.len()]);
-            }
-        }
-    }
-
-    /// `c = a · self`, for all rows of `a`.
-    ///
-    /// Shapes: `a [rows, self.rows]`, `c [rows, self.columns]`. Overwrites `c`.
-    ///
-    /// # Safety
-    /// As [`SharedBuffer::read`], for all of it.
-    unsafe fn multiply(&self, a: Rows, c: RowsMut) {
-        assert_eq!(
-            (a.width, c.width),
-            (self.rows, self.columns),
-            "widths of a and c"
-        );
-        assert_eq!(a.rows(), c.rows(), "rows of a and c");
-        assert!(a.width <= a.stride, "width of a within its stride");
-        // SAFETY: the caller's promise.
-        let panels = unsafe { self.values.read(0..self.values.len()) };
-        for panel in 0..self.count() {
-            let (registers, width) = (self.registers(panel), self.width(panel));
-            let b = Operand {
-                start: panels[self.at(panel, 0)..][..self.rows * width].as_ptr(),
-                row: 0,
-                k: width,
-            };
-            for row in (0..a.rows()).step_by(self.set.tile_rows()) {
-                let rows = self.set.tile_rows().min(a.rows() - row);
-                assert!((row + rows) * a.stride <= a.values.len(), "rows of a");
-                assert!((row + rows) * c.stride <= c.values.len(), "rows of c");
-                let column = self.first_column(panel);
-                assert!(column + width <= c.stride, "padding of c");
-                let a = Operand {
-                    start: a.values[row * a.stride..].as_ptr(),
-                    row: a.stride,
-                    k: 1,
-                };
-                let sink = Sink::Store {
-                    c: c.values[row * c.stride + column..].as_mut_ptr(),
-                    row: c.stride,
-                };
-                // SAFETY: the set was detected; the assertions hold every offset of the tile inside the slices:
-                // `rows` rows of `a` and `c`, `self.rows` steps, and `width` columns of the panel and of `c`.
-                unsafe { self.set.tile((rows, registers), self.rows, a, b, sink) };
-            }
-        }
-    }
-}
 
 /// Weights, slots, the gradient where it is kept and, where asked for, transposed weights, all in panels.
 #[derive(Debug)]
@@ -470,16 +317,6 @@ mod tests {
     use crate::compute::shared::Matrix;
     use crate::optim::Rule;
 
-    /// What this processor can run.
-    fn sets() -> impl Iterator<Item = InstructionSet> {
-        let detected = InstructionSet::detect();
-        let sets = [InstructionSet::Avx512, InstructionSet::Avx2];
-        let narrower = move |set: &InstructionSet| {
-            detected == Some(InstructionSet::Avx512) || detected == Some(*set)
-        };
-        sets.into_iter().filter(narrower)
-    }
-
     fn numbers(count: usize, seed: u32) -> Vec<f32> {
         let value =
             |i: usize| ((i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed) >> 20) as f32;
@@ -495,21 +332,6 @@ mod tests {
             row.copy_from_slice(values);
         }
         matrix
-    }
-
-    #[test]
-    fn every_column_has_a_place_of_its_own() {
-        for set in sets() {
-            for columns in 1..200 {
-                let mut panels = Panels::zeroed(set, 3, columns).expect("memory");
-                let values: Vec<f32> = (0..3 * columns).map(|i| i as f32).collect();
-                panels.pack(&values);
-                let mut unpacked = vec![0.0; values.len()];
-                // SAFETY: the panels are ours alone.
-                unsafe { panels.unpack_from(&panels.values, &mut unpacked) };
-                assert_eq!(unpacked, values, "{set:?}, {columns} columns");
-            }
-        }
     }
 
     /// Two updates, then forward and backward, over shapes of several panels with ragged ends, against scalar chains
@@ -541,7 +363,7 @@ mod tests {
                     weight[at] = (-learning_rate).mul_add(velocity[at], weight[at]);
                 }
             }
-            for set in sets() {
+            for &set in InstructionSet::all_here() {
                 let layer =
                     NativeLayer::new(&start, (fan_in, fan_out), true, Keeps::of(&rule), set)
                         .expect("memory");

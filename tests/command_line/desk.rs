@@ -2,8 +2,10 @@
 //!
 //! Command lines are written as one types them, split at white space: `desk.run("train --data set")`. The
 //! environment is kept from changing what is tested: no colour settings, a cache of the desk's own, in which the
-//! engines have been measured already, as on a machine that has trained before. A command that does not end within minutes is killed and fails its test.
+//! engines have been measured already, as on a machine that has trained before. A command that does not end within
+//! minutes is killed and fails its test.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -106,9 +108,15 @@ impl Desk {
 
     /// The program with arguments, not yet started.
     pub fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("perceptor"));
+        let mut command = self.command_of(assert_cmd::cargo::cargo_bin!("perceptor"));
+        command.args(line.split_whitespace());
         command
-            .args(line.split_whitespace())
+    }
+
+    /// Another program, not yet started, at this desk: in its folder, with its cache.
+    pub fn command_of(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
             .current_dir(self.folder.path())
             .env("XDG_CACHE_HOME", self.cache.path());
         for setting in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {

@@ -3,7 +3,7 @@
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use perceptor::data::generated::{EDITION, GeneratedDigits};
 
@@ -199,9 +199,9 @@ fn on_a_terminal(desk: &Desk, line: &str, kind: &str) -> Option<String> {
         "stty cols 120 rows 40; '{}' {line}",
         desk.command("").get_program().display()
     );
-    let mut child = Command::new("script")
+    let mut child = desk
+        .command_of("script")
         .args(["--quiet", "--return", "--command", &inside, "/dev/null"])
-        .current_dir(desk.path(""))
         .env("TERM", kind)
         .env("SHELL", "/bin/sh")
         .env_remove("NO_COLOR")

@@ -124,10 +124,8 @@ fn the_banner_says_what_runs_on_what() {
 /// Types the command that a run ended with into a shell.
 #[cfg(unix)]
 fn typed_next(desk: &Desk, run: &Run) -> Run {
-    let mut shell = std::process::Command::new("sh");
-    shell
-        .args(["-c", run.value("next")])
-        .current_dir(desk.path(""));
+    let mut shell = desk.command_of("sh");
+    shell.args(["-c", run.value("next")]);
     Run::of(shell)
 }
 
@@ -167,9 +165,8 @@ fn the_next_command_works_for_a_program_with_an_awkward_name() {
     let desk = Desk::with(&EasySet::default());
     let program = desk.path("my perceptor");
     symlink(desk.command("").get_program(), &program).expect("naming the program");
-    let mut command = std::process::Command::new(program);
+    let mut command = desk.command_of(program);
     command.args(["train", "--data", "set", "--epochs", "1", "--quiet"]);
-    command.current_dir(desk.path(""));
     let run = Run::of(command);
     run.done();
     typed_next(&desk, &run).done();
@@ -185,9 +182,8 @@ fn a_program_whose_name_is_no_text_trains() {
         .path("")
         .join(std::ffi::OsStr::from_bytes(b"perceptor\xff"));
     symlink(desk.command("").get_program(), &program).expect("naming the program");
-    let mut command = std::process::Command::new(program);
+    let mut command = desk.command_of(program);
     command.args(["train", "--data", "set", "--epochs", "1", "--quiet"]);
-    command.current_dir(desk.path(""));
     Run::of(command).done();
 }
 

@@ -301,12 +301,8 @@ fn a_folder_turned_read_only_midway_leaves_the_checkpoint_before() {
         let program = desk.path("perceptor");
         fs::copy(command.get_program(), &program).expect("copying the program");
         let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
-        command = Command::new(program);
-        command
-            .args(arguments)
-            .current_dir(desk.path(""))
-            .uid(NOBODY)
-            .gid(NOBODY);
+        command = desk.command_of(program);
+        command.args(arguments).uid(NOBODY).gid(NOBODY);
     }
     let mut child = start(command);
     wait_for_checkpoint(&desk, &mut child);

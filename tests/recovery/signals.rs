@@ -1,6 +1,5 @@
 //! SIGINT, SIGTERM and SIGHUP: the step is finished, the state saved, and the command that goes on is one that works.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::desk::Run;
@@ -41,10 +40,8 @@ fn a_signal_ends_in_a_saved_state_and_a_command_that_goes_on() {
         );
         let newest = checkpoints(&desk).pop().expect("a checkpoint");
         assert!(newest.ends_with(said("saved")), "{newest:?}: {run:#?}");
-        let mut shell = Command::new("sh");
-        shell
-            .args(["-c", &said("resume")])
-            .current_dir(desk.path(""));
+        let mut shell = desk.command_of("sh");
+        shell.args(["-c", &said("resume")]);
         Run::of(shell).done();
         assert!(desk.read(MODEL) == expected, "{name}");
     }
@@ -108,11 +105,10 @@ fn a_second_signal_ends_the_program_at_once() {
 fn signals_that_were_ignored_stay_ignored() {
     let desk = long_desk();
     let program = desk.command("").get_program().to_owned();
-    let mut shell = Command::new("sh");
+    let mut shell = desk.command_of("sh");
     shell
         .args(["-c", &format!("trap '' HUP; exec \"$0\" {LONG} --quiet")])
         .arg(program);
-    shell.current_dir(desk.path(""));
     let mut child = start(shell);
     wait_for_checkpoint(&desk, &mut child);
     send(&child, libc::SIGHUP);

@@ -4,7 +4,6 @@
 #![cfg(target_os = "linux")]
 
 use std::io::Write;
-use std::process::Command;
 
 use rawzip::CompressionMethod;
 
@@ -24,8 +23,8 @@ fn limited(desk: &Desk, line: &str) -> Run {
         "ulimit -v {LIMIT} && exec '{}' {line}",
         program.get_program().display()
     );
-    let mut command = Command::new("sh");
-    command.args(["-c", &script]).current_dir(desk.path(""));
+    let mut command = desk.command_of("sh");
+    command.args(["-c", &script]);
     // Its threads have stacks and buffers of their own.
     command.env("OPENBLAS_NUM_THREADS", "1");
     Run::of(command)

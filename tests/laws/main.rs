@@ -7,6 +7,7 @@ mod batch_norm;
 mod columns;
 mod gradients;
 mod optimizers;
+mod pytorch;
 mod regularization;
 mod resumption;
 mod symmetry;

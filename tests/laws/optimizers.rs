@@ -1,11 +1,10 @@
-//! Optimisers, limits and averages: against PyTorch's figures for fixed numbers, and the engines against the slow path.
+//! Optimisers, limits and averages: the engines against the slow path.
 
 use perceptor::config::{LearningRate, OptimizerConfig, OptimizerName};
-use serde_json::Value;
 
 use super::*;
 
-fn at_rate(optimizer: OptimizerName, learning_rate: f32) -> OptimizerConfig {
+pub fn at_rate(optimizer: OptimizerName, learning_rate: f32) -> OptimizerConfig {
     OptimizerConfig {
         optimizer,
         learning_rate: Some(LearningRate::Value(learning_rate)),
@@ -52,129 +51,6 @@ pub fn every_rule() -> Vec<OptimizerConfig> {
         },
     ]);
     rules
-}
-
-fn figures() -> Value {
-    // Made by torch_figures.py, with the versions that stand in it.
-    serde_json::from_str(include_str!("torch_figures.json")).expect("JSON")
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    let numbers = value.as_array().expect("a list").iter();
-    numbers
-        .map(|number| number.as_f64().expect("a number"))
-        .collect()
-}
-
-#[test]
-fn every_step_is_that_of_pytorch() {
-    use OptimizerName::{Adam, Adamw, Lion, Nesterov, Rmsprop, Sgd};
-    let default = OptimizerConfig::default;
-    let named = |optimizer| OptimizerConfig {
-        optimizer,
-        ..default()
-    };
-    let cases = [
-        ("sgd", default()),
-        (
-            "sgd without momentum",
-            OptimizerConfig {
-                momentum: Some(0.0),
-                ..default()
-            },
-        ),
-        (
-            "sgd with weight decay",
-            OptimizerConfig {
-                weight_decay: Some(0.05),
-                ..default()
-            },
-        ),
-        ("nesterov", named(Nesterov)),
-        ("adam", named(Adam)),
-        (
-            "adam with weight decay",
-            OptimizerConfig {
-                weight_decay: Some(0.05),
-                ..at_rate(Adam, 0.01)
-            },
-        ),
-        ("adamw", named(Adamw)),
-        (
-            "adamw with other betas",
-            OptimizerConfig {
-                beta1: Some(0.8),
-                beta2: Some(0.95),
-                epsilon: Some(1e-3),
-                weight_decay: Some(0.1),
-                ..at_rate(Adamw, 0.01)
-            },
-        ),
-        ("rmsprop", named(Rmsprop)),
-        (
-            "rmsprop with momentum",
-            OptimizerConfig {
-                alpha: Some(0.9),
-                momentum: Some(0.5),
-                weight_decay: Some(0.05),
-                ..named(Rmsprop)
-            },
-        ),
-        ("lion", named(Lion)),
-        (
-            "lion with weight decay",
-            OptimizerConfig {
-                weight_decay: Some(0.1),
-                ..at_rate(Lion, 0.01)
-            },
-        ),
-        (
-            "sgd with L1",
-            OptimizerConfig {
-                l1: 0.02,
-                ..default()
-            },
-        ),
-        (
-            "sgd clipped by norm",
-            OptimizerConfig {
-                clip_norm: Some(2.0),
-                ..default()
-            },
-        ),
-        (
-            "sgd clipped by value",
-            OptimizerConfig {
-                clip_value: Some(0.25),
-                ..default()
-            },
-        ),
-    ];
-    assert_eq!(named(Sgd), default());
-    let figures = figures();
-    let narrow = |value: &Value| -> Vec<f32> { numbers(value).iter().map(|&x| x as f32).collect() };
-    for (name, config) in cases {
-        let mut weights = narrow(&figures["weights"]);
-        let rule = config.rule();
-        let mut slots = [(); 3].map(|()| vec![0.0; weights.len()]);
-        let rate = config.rate().expect("a number");
-        let gradients = figures["gradients"].as_array().expect("a list");
-        let expected = figures["after"][name].as_array().expect(name);
-        assert_eq!(gradients.len(), expected.len());
-        for (step, (gradient, expected)) in gradients.iter().zip(expected).enumerate() {
-            let mut gradient = narrow(gradient);
-            let norm = numbers(&figures["gradients"][step])
-                .iter()
-                .map(|g| g * g)
-                .sum::<f64>()
-                .sqrt();
-            let step = rule.at(step as u64 + 1, rate).clipped(norm);
-            let mut slots = slots.each_mut().map(Vec::as_mut_slice);
-            step.apply(&mut weights, &mut slots, &mut gradient);
-            let off = distance(&wide(&weights), &numbers(expected));
-            assert!(off < 2e-6, "{name}, {step:?}: off by {off}");
-        }
-    }
 }
 
 /// A rule once more, in `f64` and by its formulas, for all parameters at once.
@@ -388,73 +264,4 @@ fn a_limit_that_is_never_reached_changes_nothing() {
             "{engine:?}"
         );
     }
-}
-
-#[test]
-fn every_schedule_is_that_of_pytorch() {
-    let figures = figures();
-    let plain = Schedule {
-        epochs: 12,
-        ..Schedule::constant(0.4)
-    };
-    use perceptor::schedule::ScheduleName::{Cosine, Exponential, OneCycle, Step};
-    let cases = [
-        (
-            Step,
-            Schedule {
-                factor: 0.1,
-                every: 3.0,
-                ..plain
-            },
-        ),
-        (
-            Exponential,
-            Schedule {
-                factor: 0.95,
-                ..plain
-            },
-        ),
-        (
-            Cosine,
-            Schedule {
-                least: 0.01,
-                ..plain
-            },
-        ),
-        (
-            OneCycle,
-            Schedule {
-                epochs: 20,
-                ..plain
-            },
-        ),
-    ];
-    for (name, schedule) in cases {
-        let schedule = Schedule { name, ..schedule };
-        let expected = numbers(&figures["rates"][name.name()]);
-        let found: Vec<f64> = (0..expected.len() as u64)
-            .map(|step| schedule.at(step, 1.0).into())
-            .collect();
-        assert!(distance(&found, &expected) < 1e-6, "{name:?}: {found:?}");
-    }
-}
-
-#[test]
-fn plateau_is_that_of_pytorch() {
-    let figures = figures();
-    let losses = numbers(&figures["losses"]);
-    let schedule = Schedule {
-        name: perceptor::schedule::ScheduleName::Plateau,
-        factor: 0.1,
-        patience: 2,
-        ..Schedule::constant(0.4)
-    };
-    let found: Vec<f64> = (0..losses.len())
-        .map(|epoch| {
-            let factor = schedule.plateau_factor(losses[..epoch].iter().copied());
-            schedule.at(epoch as u64, factor).into()
-        })
-        .collect();
-    let expected = numbers(&figures["rates"]["plateau"]);
-    assert!(distance(&found, &expected) < 1e-6, "{found:?}");
 }

@@ -175,6 +175,15 @@ fn a_config_file_may_ask_for_it() {
 }
 
 #[test]
+fn a_flag_does_without_that_of_a_config_file() {
+    let desk = Desk::with(&EasySet::default());
+    let plain = desk.model_of("--data set --hidden 12,6 --activation relu --epochs 1");
+    let settings = "hidden = [12, 6]\nactivation = \"relu\"\nbatch_norm = true\nepochs = 1\n";
+    desk.put("settings.toml", settings.as_bytes());
+    assert!(desk.model_of("--data set --config settings.toml --batch-norm=false") == plain);
+}
+
+#[test]
 fn a_run_that_begins_from_a_normalised_model_goes_on_with_it() {
     let desk = Desk::with(&EasySet::default());
     let model = desk.model_of(&format!("--data set {NETWORK} --epochs 3"));

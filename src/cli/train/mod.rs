@@ -15,7 +15,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use clap::{ArgMatches, Args, Command};
+use clap::{ArgAction, ArgMatches, Args, Command};
 use perceptor::TrainConfig;
 use perceptor::data::{DataMode, Scale};
 use perceptor::nn::{Activation, Init};
@@ -69,8 +69,9 @@ pub struct TrainArgs {
     /// Activation of the hidden layers
     #[arg(long, help_heading = "Network", default_value = Activation::default().name(), value_parser = named(Activation::ALL, Activation::name))]
     activation: Activation,
-    /// Batch normalisation of every hidden layer, over shards of up to 64 samples of a batch
-    #[arg(long, help_heading = "Network")]
+    /// Batch normalisation of every hidden layer, over shards of up to 64 samples of a batch; =false does without that of
+    /// a file of settings or a model
+    #[arg(long, help_heading = "Network", value_name = "BOOL", num_args = 0..=1, require_equals = true, action = ArgAction::Set, default_value_t = false, default_missing_value = "true", hide_default_value = true, hide_possible_values = true)]
     batch_norm: bool,
     /// Initial weights; auto is he before relu and its relatives from leaky-relu to softplus, lecun
     /// before scaled-tanh, and xavier elsewhere

@@ -1,11 +1,10 @@
 //! `perceptor bench`.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use perceptor::bench::{self, Goal, Record, Settings, compare};
 use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
@@ -16,6 +15,7 @@ use perceptor::report::benchmark::{write_json, write_markdown, write_text};
 use perceptor::train::prepare::spec_for;
 use perceptor::{Error, Refusal, TrainConfig};
 
+use super::bar::Bar;
 use super::engine::{Tell, choose};
 use super::source::DataArgs;
 use super::time_to;
@@ -213,8 +213,8 @@ impl BenchArgs {
         if let Some(earlier) = earlier {
             bench::compare::check(&self.compare_name(), earlier, &record)?;
         }
-        let progress = BenchProgress::new(self.quiet);
-        let mut show = |step: &bench::Progress| progress.show(step);
+        let bar = Bar::new("measuring {prefix} {bar:24} {pos}/{len}", self.quiet);
+        let mut show = |step: &bench::Progress| show(&bar, step);
         match goal {
             Some(goal) => {
                 let found = time_to::measure(&config, goal, &mut show)?;
@@ -222,7 +222,7 @@ impl BenchArgs {
             }
             None => bench::measure_rates(&mut record, &config, &data, &spec, &mut show)?,
         }
-        progress.bar.finish_and_clear();
+        bar.finish();
         Ok(record)
     }
 
@@ -285,37 +285,13 @@ fn no_test_set(name: String) -> Error {
     )
 }
 
-/// Progress on stderr: a bar where that is a terminal, a line for each kind of figure where it is not.
-struct BenchProgress {
-    bar: ProgressBar,
-    lines: bool,
-}
-
-impl BenchProgress {
-    fn new(quiet: bool) -> BenchProgress {
-        let terminal = io::stderr().is_terminal();
-        let target = if terminal && !quiet {
-            ProgressDrawTarget::stderr_with_hz(10)
-        } else {
-            ProgressDrawTarget::hidden()
-        };
-        let style = ProgressStyle::with_template("measuring {prefix} {bar:24} {pos}/{len}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar())
-            .progress_chars("━╸─");
-        BenchProgress {
-            bar: ProgressBar::with_draw_target(None, target).with_style(style),
-            lines: !terminal && !quiet,
-        }
-    }
-
-    fn show(&self, step: &bench::Progress) {
-        self.bar.set_prefix(step.what);
-        self.bar.set_length(step.of as u64);
-        self.bar.set_position(step.done as u64);
-        if self.lines && step.done == 0 {
-            // A closed stderr is no reason to stop measuring.
-            drop(writeln!(io::stderr(), "measuring {}", step.what));
-        }
+/// Moves the bar; where none is seen, a line tells each kind of figure.
+fn show(bar: &Bar, step: &bench::Progress) {
+    bar.bar.set_prefix(step.what);
+    bar.bar.set_length(step.of as u64);
+    bar.bar.set_position(step.done as u64);
+    if !bar.is_seen() && step.done == 0 {
+        bar.line(&format!("measuring {}", step.what));
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use perceptor::Error;
 use perceptor::config::Holdout;
 use perceptor::data::ClassNames;
@@ -16,6 +16,7 @@ use perceptor::data::convert::{
 use perceptor::data::idx::ElementType;
 use perceptor::report::number::{grouped, seconds};
 
+use super::bar::Bar;
 use super::source::{program, shell_word};
 use super::{Failure, named};
 
@@ -184,8 +185,11 @@ impl ConvertArgs {
     pub fn run(&self) -> Result<(), Failure> {
         let start = Instant::now();
         let request = self.request()?;
-        let bar = Bar::new(self.quiet);
-        let converted = convert(&request, &mut |progress| bar.show(&progress));
+        let bar = Bar::new(
+            "{prefix} {bar:12} {percent} %, {eta} left  {msg}",
+            self.quiet,
+        );
+        let converted = convert(&request, &mut |progress| show(&bar.bar, &progress));
         bar.finish();
         let took = start.elapsed().as_secs_f64();
         self.tell(&mut io::stdout().lock(), &converted?, took)?;
@@ -314,39 +318,18 @@ fn listed(names: &ClassNames) -> String {
     }
 }
 
-/// The progress on stderr, where that is a terminal.
-struct Bar(ProgressBar);
-
-impl Bar {
-    fn new(quiet: bool) -> Bar {
-        let target = match quiet {
-            true => ProgressDrawTarget::hidden(),
-            false => ProgressDrawTarget::stderr_with_hz(10),
-        };
-        let style =
-            ProgressStyle::with_template("{prefix} {bar:12} {percent} %, {eta} left  {msg}")
-                .unwrap_or_else(|_| ProgressStyle::default_bar())
-                .progress_chars("━╸─");
-        Bar(ProgressBar::with_draw_target(None, target).with_style(style))
+/// Moves the bar, which begins anew for each pass over the source.
+fn show(bar: &ProgressBar, progress: &Progress) {
+    let prefix = if progress.writing {
+        "writing"
+    } else {
+        "looking"
+    };
+    if bar.prefix() != prefix {
+        bar.set_prefix(prefix);
+        bar.reset();
     }
-
-    fn show(&self, progress: &Progress) {
-        let prefix = if progress.writing {
-            "writing"
-        } else {
-            "looking"
-        };
-        if self.0.prefix() != prefix {
-            self.0.set_prefix(prefix);
-            self.0.reset();
-        }
-        self.0.set_message(progress.path.display().to_string());
-        self.0.set_length(progress.of);
-        self.0.set_position(progress.done);
-    }
-
-    /// Takes the bar away.
-    fn finish(&self) {
-        self.0.finish_and_clear();
-    }
+    bar.set_message(progress.path.display().to_string());
+    bar.set_length(progress.of);
+    bar.set_position(progress.done);
 }

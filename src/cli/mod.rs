@@ -1,9 +1,10 @@
 //! The command line: what is typed becomes settings of the library here and nowhere else.
 //!
 //! One file a subcommand; `source` finds the data and `engine` who computes for several of them, `time_to` starts
-//! processes, `signals` hears the system, `progress` and `downloads` own the bar on stderr.
+//! processes, `signals` hears the system, `progress` and `downloads` move the `bar` on stderr.
 //! Results go to stdout, everything else to stderr.
 
+mod bar;
 mod bench;
 mod convert;
 mod digits;

@@ -78,8 +78,9 @@ pub struct Schedule {
     pub patience: usize,
     /// The power p of inverse scaling.
     pub power: f32,
-    /// Epochs in which the learning rate rises, fractions allowed.
-    pub warmup: f64,
+    /// Epochs in which the learning rate rises, fractions allowed; none for what the schedule has: 0.3 of all epochs of
+    /// one-cycle, and no rise of the others.
+    pub warmup: Option<f64>,
     /// Epochs of the run.
     pub epochs: usize,
     /// Steps of an epoch.
@@ -97,7 +98,7 @@ impl Schedule {
             every: 1.0,
             patience: 0,
             power: 0.0,
-            warmup: 0.0,
+            warmup: None,
             epochs: 1,
             steps_an_epoch: 1,
         }
@@ -106,11 +107,14 @@ impl Schedule {
     /// The learning rate of step `step`, counted from 0 at the run's beginning, where [`Schedule::plateau_factor`] is
     /// `plateau`.
     pub fn at(&self, step: u64, plateau: f32) -> f32 {
-        let warmup = self.warmup * self.steps_an_epoch as f64;
+        let warmup = self
+            .warmup
+            .map(|epochs| epochs * self.steps_an_epoch as f64);
         let highest = f64::from(self.learning_rate);
         if self.name == ScheduleName::OneCycle {
             return self.one_cycle(step, warmup) as f32;
         }
+        let warmup = warmup.unwrap_or(0.0);
         let (step, whole) = (
             step as f64,
             (self.epochs as u64 * self.steps_an_epoch) as f64,
@@ -134,13 +138,13 @@ impl Schedule {
     }
 
     /// PyTorch's `OneCycleLR`, whose rise takes 0.3 of the steps where no warm-up says otherwise.
-    fn one_cycle(&self, step: u64, warmup: f64) -> f64 {
+    fn one_cycle(&self, step: u64, warmup: Option<f64>) -> f64 {
         const RISE: f64 = 0.3;
         const FIRST: f64 = 1.0 / 25.0;
         const LAST: f64 = 1e-4;
         let highest = f64::from(self.learning_rate);
         let whole = (self.epochs as u64 * self.steps_an_epoch) as f64;
-        let rise = if warmup > 0.0 { warmup } else { RISE * whole };
+        let rise = warmup.unwrap_or(RISE * whole);
         let (top, end) = ((rise - 1.0).max(0.0), whole - 1.0);
         let step = step as f64;
         if step < top {

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use perceptor::bench::{self, Goal, Record, Settings, compare};
 use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
+use perceptor::config::accuracy;
 use perceptor::config::{LearningRate, OptimizerConfig, OptimizerName};
 use perceptor::data::Splits;
 use perceptor::nn::Activation;
@@ -19,7 +20,7 @@ use super::bar::Bar;
 use super::engine::{Tell, choose};
 use super::source::DataArgs;
 use super::time_to;
-use super::{Failure, Hidden, named, parse_accuracy, parse_hidden};
+use super::{Failure, Hidden, named, parse_hidden};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -114,7 +115,7 @@ pub struct BenchArgs {
 
     /// Measure, instead of rates, the seconds from the start of a process to the first evaluation with this
     /// accuracy, as 0.975 or 97.5%
-    #[arg(long, value_name = "ACCURACY", help_heading = "Time to an accuracy", value_parser = parse_accuracy)]
+    #[arg(long, value_name = "ACCURACY", help_heading = "Time to an accuracy", value_parser = accuracy)]
     time_to: Option<f64>,
     /// Seeds to do that from: --seed and those that follow it
     #[arg(
@@ -292,20 +293,5 @@ fn show(bar: &Bar, step: &bench::Progress) {
     bar.bar.set_position(step.done as u64);
     if !bar.is_seen() && step.done == 0 {
         bar.line(&format!("measuring {}", step.what));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn accuracies_are_shares_or_per_cent() {
-        assert_eq!(parse_accuracy("0.975"), Ok(0.975));
-        assert_eq!(parse_accuracy("97.5%"), Ok(0.975));
-        assert_eq!(parse_accuracy("1"), Ok(1.0));
-        for wrong in ["", "%", "0", "97.5", "101%", "-1", "nan", "high"] {
-            assert!(parse_accuracy(wrong).is_err(), "{wrong}");
-        }
     }
 }

@@ -17,6 +17,7 @@ mod export;
 mod fetch;
 mod import;
 mod inspect;
+mod or_none;
 mod predict;
 mod progress;
 mod signals;
@@ -136,17 +137,6 @@ fn parse_hidden(text: &str) -> Result<Hidden, String> {
     widths
         .map(Hidden)
         .map_err(|_| "expected widths joined by commas, as 512,256, or none".to_owned())
-}
-
-/// `0.975` or `97.5%`.
-fn parse_accuracy(text: &str) -> Result<f64, String> {
-    let (number, whole) = match text.strip_suffix('%') {
-        Some(percent) => (percent.trim(), 100.0),
-        None => (text, 1.0),
-    };
-    let share = number.parse::<f64>().map(|number| number / whole);
-    let share = share.ok().filter(|share| *share > 0.0 && *share <= 1.0);
-    share.ok_or_else(|| "expected above 0 and up to 1, as 0.975 or 97.5%".to_owned())
 }
 
 /// What ends a command early.

@@ -61,6 +61,12 @@ pub struct TestFiles {
 }
 
 impl DataArgs {
+    /// Whether any of them is `given`: files that are named together belong together.
+    pub fn names_any(given: &dyn Fn(&str) -> bool) -> bool {
+        let flags = ["data", "train_images", "test_images"];
+        flags.into_iter().any(given)
+    }
+
     /// Training files, and test files where there are some.
     pub fn training(&self, workers: &Workers, quiet: bool) -> Result<Source> {
         if let (Some(images), Some(labels)) = (&self.train_images, &self.train_labels) {

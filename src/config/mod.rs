@@ -10,6 +10,7 @@ mod regularization;
 mod schedule;
 mod task;
 mod validation;
+pub(crate) mod written;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +19,7 @@ pub use self::optimizer::{LearningRate, OptimizerConfig, OptimizerName};
 pub use self::regularization::RegularizationConfig;
 pub use self::schedule::ScheduleConfig;
 pub use self::task::{LossName, TaskConfig};
-pub use self::validation::{EarlyStop, Holdout, MaxTime, ValidationConfig};
+pub use self::validation::{EarlyStop, Holdout, MaxTime, ValidationConfig, accuracy};
 
 use crate::compute::Engine;
 use crate::data::{Dataset, Scale, Task};
@@ -44,7 +45,6 @@ pub struct TrainConfig {
     /// The activation of every hidden layer.
     pub activation: Activation,
     /// Whether every hidden layer is normalised over batches, between its product and its activation.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub batch_norm: bool,
     /// How weights start.
     pub init: Init,
@@ -273,7 +273,7 @@ impl TrainConfig {
             .into_iter()
             .chain(self.task.demands())
             .chain(self.optimizer.demands())
-            .chain(self.schedule.demands(self.epochs))
+            .chain(self.schedule.demands(self.epochs, self.optimizer.rate()))
             .chain(self.regularization.demands(self.task.task))
             .chain(self.validation.demands(self.task.task));
         demands

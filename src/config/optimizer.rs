@@ -225,6 +225,22 @@ pub struct OptimizerConfig {
 }
 
 impl OptimizerConfig {
+    /// Takes another optimiser, with its own defaults: the numbers of the one before are none of this one. What stands
+    /// beside any optimiser stays.
+    pub fn switch_to(&mut self, optimizer: OptimizerName) {
+        if optimizer != self.optimizer {
+            *self = OptimizerConfig {
+                optimizer,
+                l1: self.l1,
+                max_norm: self.max_norm,
+                clip_norm: self.clip_norm,
+                clip_value: self.clip_value,
+                average: self.average,
+                ..OptimizerConfig::default()
+            };
+        }
+    }
+
     /// One with a value in every option that may be none, for the list of keys.
     pub(super) fn full() -> OptimizerConfig {
         OptimizerConfig {

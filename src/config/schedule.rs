@@ -11,8 +11,10 @@ use crate::schedule::{Schedule, ScheduleName};
 pub struct ScheduleConfig {
     /// How the learning rate goes.
     pub schedule: ScheduleName,
-    /// Epochs in which it rises, fractions allowed.
-    pub warmup: f32,
+    /// Epochs in which it rises, fractions allowed; none for what the schedule has: 0.3 of all epochs of one-cycle, and no
+    /// rise of the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warmup: Option<f32>,
     /// What step, exponential and plateau multiply it by, above 0 and below 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lr_factor: Option<f32>,
@@ -31,9 +33,22 @@ pub struct ScheduleConfig {
 }
 
 impl ScheduleConfig {
+    /// Takes another schedule, with its own defaults: the numbers of the one before are none of this one. The warm-up
+    /// stays, which goes before any.
+    pub fn switch_to(&mut self, schedule: ScheduleName) {
+        if schedule != self.schedule {
+            *self = ScheduleConfig {
+                schedule,
+                warmup: self.warmup,
+                ..ScheduleConfig::default()
+            };
+        }
+    }
+
     /// One with a value in every option that may be none, for the list of keys.
     pub(super) fn full() -> ScheduleConfig {
         ScheduleConfig {
+            warmup: Some(0.0),
             lr_factor: Some(0.5),
             lr_every: Some(1.0),
             lr_patience: Some(1),
@@ -73,7 +88,7 @@ impl ScheduleConfig {
             every: all.lr_every.map_or(1.0, f64::from),
             patience: all.lr_patience.unwrap_or(0),
             power: all.lr_power.unwrap_or(0.0),
-            warmup: self.warmup.into(),
+            warmup: self.warmup.map(f64::from),
             epochs,
             steps_an_epoch: steps_an_epoch as u64,
         }
@@ -91,82 +106,69 @@ impl ScheduleConfig {
         }
     }
 
-    pub(super) fn demands(&self, epochs: usize) -> Vec<Demand> {
+    /// For a run of `epochs`, up to `learning_rate` where that is known.
+    pub(super) fn demands(&self, epochs: usize, learning_rate: Option<f32>) -> Vec<Demand> {
         let takes = self.takes();
         let name = self.schedule.name();
-        let warmup = self.warmup;
-        let mut demands = vec![Demand::new(
-            (0.0..=epochs as f32).contains(&warmup),
-            "--warmup",
-            warmup,
-            format!("0 to {epochs}, the epochs of the run"),
-        )];
-        let belongs = |takes: bool, flag, given: Option<String>, to: &str| {
-            given.map(|given| {
-                let found = format!("{given} with --schedule {name}");
-                Demand::new(takes, flag, found, format!("--schedule {to} beside it"))
-            })
+        let positive = |number: f32| number.is_finite() && number > 0.0;
+        let warmup = self.warmup.map(|warmup| {
+            let met = (0.0..=epochs as f32).contains(&warmup);
+            let expected = format!("0 to {epochs}, the epochs of the run");
+            Demand::new(met, "--warmup", warmup, expected)
+        });
+        let patience = self.lr_patience.map(|epochs| epochs as f32);
+        let (top, least) = match learning_rate {
+            Some(rate) => (rate, format!("0 to the learning rate, {rate}")),
+            None => (f32::MAX, "a finite number, 0 or above".to_owned()),
         };
-        let text = |number: Option<f32>| number.map(|number| number.to_string());
-        let patience = self.lr_patience.map(|epochs| epochs.to_string());
-        demands.extend(belongs(
-            takes.factor,
-            "--lr-factor",
-            text(self.lr_factor),
-            "step, exponential or plateau",
-        ));
-        demands.extend(belongs(
-            takes.every,
-            "--lr-every",
-            text(self.lr_every),
-            "step",
-        ));
-        demands.extend(belongs(
-            takes.patience,
-            "--lr-patience",
-            patience,
-            "plateau",
-        ));
-        demands.extend(belongs(
-            takes.min,
-            "--lr-min",
-            text(self.lr_min),
-            "cosine or plateau",
-        ));
-        demands.extend(belongs(
-            takes.power,
-            "--lr-power",
-            text(self.lr_power),
-            "inverse-scaling",
-        ));
-        let range = |flag, number: Option<f32>, met: fn(f32) -> bool, expected: &str| {
-            number.map(|number| Demand::new(met(number), flag, number, expected))
+        let options = [
+            (
+                "--lr-factor",
+                self.lr_factor,
+                takes.factor,
+                "step, exponential or plateau",
+            ),
+            ("--lr-every", self.lr_every, takes.every, "step"),
+            ("--lr-patience", patience, takes.patience, "plateau"),
+            ("--lr-min", self.lr_min, takes.min, "cosine or plateau"),
+            ("--lr-power", self.lr_power, takes.power, "inverse-scaling"),
+        ];
+        let belong = options.into_iter().filter_map(|(flag, given, takes, to)| {
+            let found = format!("{} with --schedule {name}", given?);
+            let expected = format!("--schedule {to} beside it");
+            Some(Demand::new(takes, flag, found, expected))
+        });
+        let range = |flag, given: Option<f32>, met: &dyn Fn(f32) -> bool, expected: &str| {
+            given.map(|given| Demand::new(met(given), flag, given, expected))
         };
-        demands.extend(range(
-            "--lr-factor",
-            self.lr_factor,
-            |x| x > 0.0 && x < 1.0,
-            "above 0 and below 1",
-        ));
-        demands.extend(range(
-            "--lr-every",
-            self.lr_every,
-            |x| x.is_finite() && x > 0.0,
-            "epochs, a finite number above 0",
-        ));
-        demands.extend(range(
-            "--lr-min",
-            self.lr_min,
-            |x| x.is_finite() && x >= 0.0,
-            "a finite number, 0 or above",
-        ));
-        demands.extend(range(
-            "--lr-power",
-            self.lr_power,
-            |x| x.is_finite() && x > 0.0,
-            "a finite number above 0",
-        ));
-        demands
+        let factor = |x| x > 0.0 && x < 1.0;
+        let below_top = |x| (0.0..=top).contains(&x);
+        let ranges = [
+            range(
+                "--lr-factor",
+                self.lr_factor,
+                &factor,
+                "above 0 and below 1",
+            ),
+            range(
+                "--lr-every",
+                self.lr_every,
+                &positive,
+                "epochs, a finite number above 0",
+            ),
+            range("--lr-min", self.lr_min, &below_top, &least),
+            range(
+                "--lr-power",
+                self.lr_power,
+                &positive,
+                "a finite number above 0",
+            ),
+        ];
+        warmup
+            .into_iter()
+            .chain(belong)
+            .chain(ranges.into_iter().flatten())
+            .collect()
     }
 }
 

@@ -7,9 +7,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::Demand;
+use super::{Demand, written};
 use crate::data::Task;
 use crate::error::{Error, Refusal, Result};
 
@@ -24,7 +24,10 @@ pub struct ValidationConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stop: Option<EarlyStop>,
     /// The accuracy at which the run ends, above 0 and up to 1; none to train on.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "read_accuracy"
+    )]
     pub target_accuracy: Option<f64>,
     /// How long the run may take; none for as long as it needs.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,8 +122,26 @@ impl ValidationConfig {
     }
 }
 
+/// Reads an accuracy, `0.98` or `98%`.
+///
+/// # Errors
+/// What would have been accepted, for anything else, and for one that is not above 0 and up to 1.
+pub fn accuracy(text: &str) -> Result<f64, String> {
+    let (number, whole) = match text.strip_suffix('%') {
+        Some(percent) => (percent.trim(), 100.0),
+        None => (text, 1.0),
+    };
+    let share = number.parse::<f64>().map(|number| number / whole);
+    let share = share.ok().filter(|share| *share > 0.0 && *share <= 1.0);
+    share.ok_or_else(|| "expected above 0 and up to 1, as 0.975 or 97.5%".to_owned())
+}
+
+fn read_accuracy<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
+    written::read(from, accuracy).map(Some)
+}
+
 /// How much of a training set is held out.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Holdout {
     /// So many items.
@@ -161,8 +182,8 @@ impl FromStr for Holdout {
 }
 
 /// When a run that no longer gets better ends.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Written", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(into = "String")]
 pub struct EarlyStop {
     /// Epochs in a row without a better one, after which the run ends; at least 1.
     pub patience: usize,
@@ -198,8 +219,8 @@ impl FromStr for EarlyStop {
 }
 
 /// How long a run may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Written", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
 pub struct MaxTime(pub Duration);
 
 /// `10m`, `1h 30m`.
@@ -219,38 +240,21 @@ impl FromStr for MaxTime {
     }
 }
 
-/// As it may stand in a file: `"5,0.001"`, or `5`.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Written {
-    Text(String),
-    Number(u32),
-}
-
-impl Written {
-    fn parse<T: FromStr<Err = String>>(self) -> Result<T, String> {
-        let text = match self {
-            Written::Text(text) => text,
-            Written::Number(number) => number.to_string(),
-        };
-        text.parse()
-            .map_err(|expected| format!("{text:?}, {expected}"))
+impl<'de> Deserialize<'de> for Holdout {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Holdout, D::Error> {
+        written::read(from, str::parse)
     }
 }
 
-impl TryFrom<Written> for EarlyStop {
-    type Error = String;
-
-    fn try_from(written: Written) -> Result<EarlyStop, String> {
-        written.parse()
+impl<'de> Deserialize<'de> for EarlyStop {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<EarlyStop, D::Error> {
+        written::read(from, str::parse)
     }
 }
 
-impl TryFrom<Written> for MaxTime {
-    type Error = String;
-
-    fn try_from(written: Written) -> Result<MaxTime, String> {
-        written.parse()
+impl<'de> Deserialize<'de> for MaxTime {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<MaxTime, D::Error> {
+        written::read(from, str::parse)
     }
 }
 
@@ -298,6 +302,16 @@ mod tests {
             let time = MaxTime(Duration::from_secs(seconds));
             assert_eq!(text.parse(), Ok(time));
             assert_eq!(time.to_string().parse(), Ok(time));
+        }
+    }
+
+    #[test]
+    fn accuracies_are_shares_or_per_cent() {
+        assert_eq!(accuracy("0.975"), Ok(0.975));
+        assert_eq!(accuracy("97.5%"), Ok(0.975));
+        assert_eq!(accuracy("1"), Ok(1.0));
+        for wrong in ["", "%", "0", "97.5", "101%", "-1", "nan", "high"] {
+            assert!(accuracy(wrong).is_err(), "{wrong}");
         }
     }
 

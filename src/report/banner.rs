@@ -180,8 +180,8 @@ fn optimizer_words(config: &TrainConfig) -> String {
     if schedule.schedule != ScheduleName::Constant {
         learning_rate += &format!(" by {}", schedule.schedule.name());
     }
-    if schedule.warmup > 0.0 {
-        learning_rate += &format!(", warm-up {} epochs", schedule.warmup);
+    if let Some(warmup) = schedule.warmup {
+        learning_rate += &format!(", warm-up {warmup} epochs");
     }
     let some = |name: &'static str, number: Option<f32>| number.map(|number| (name, number));
     let acting = |name, number: Option<f32>| some(name, number.filter(|number| *number != 0.0));

@@ -4,11 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::config::written;
 
 /// The distance between two checkpoints.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Written", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(into = "String")]
 pub enum Every {
     /// So many epochs, counted from the first.
     Epochs(usize),
@@ -50,12 +52,13 @@ impl fmt::Display for Every {
 }
 
 /// What would have been accepted.
-const EXPECTED: &str = "a number of epochs, steps or minutes, as \"5 epochs\", or never";
+const EXPECTED: &str =
+    "a number of epochs or steps, as \"5 epochs\", a time with its unit, as 10m, or never";
 
 impl FromStr for Every {
     type Err = String;
 
-    /// Reads `5`, `5 epochs`, `100steps`, `0.5 minutes`, `never`.
+    /// Reads `5`, `5 epochs`, `100steps`, `0.5 minutes`, `1h 30m`, `never`.
     fn from_str(text: &str) -> Result<Every, String> {
         let refuse = || format!("expected {EXPECTED}");
         let text = text.trim();
@@ -68,36 +71,21 @@ impl FromStr for Every {
         let every = match unit.trim() {
             "" | "epoch" | "epochs" => count().map(Every::Epochs),
             "step" | "steps" => count().map(Every::Steps),
-            "minute" | "minutes" => {
+            _ => {
                 // From a millisecond to a century.
-                let minutes = number.parse().ok();
-                let sensible = minutes.filter(|minutes: &f64| (1.6e-5..5.3e7).contains(minutes));
+                let time = humantime::parse_duration(text).ok();
+                let minutes = time.map(|time| time.as_secs_f64() / 60.0);
+                let sensible = minutes.filter(|minutes| (1.6e-5..5.3e7).contains(minutes));
                 sensible.map(Every::Minutes)
             }
-            _ => None,
         };
         every.ok_or_else(refuse)
     }
 }
 
-/// As it may stand in a file: `"5 epochs"`, or `5`.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Written {
-    Text(String),
-    Number(u32),
-}
-
-impl TryFrom<Written> for Every {
-    type Error = String;
-
-    fn try_from(written: Written) -> Result<Every, String> {
-        let text = match written {
-            Written::Text(text) => text,
-            Written::Number(number) => number.to_string(),
-        };
-        text.parse()
-            .map_err(|expected| format!("{text:?}, {expected}"))
+impl<'de> Deserialize<'de> for Every {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Every, D::Error> {
+        written::read(from, str::parse)
     }
 }
 
@@ -121,6 +109,8 @@ mod tests {
             ("18446744073709551615 steps", Every::Steps(usize::MAX)),
             ("10 minutes", Every::Minutes(10.0)),
             ("0.5minutes", Every::Minutes(0.5)),
+            ("10m", Every::Minutes(10.0)),
+            ("1h 30m", Every::Minutes(90.0)),
             ("off", Every::Never),
             ("never", Every::Never),
         ] {
@@ -139,7 +129,7 @@ mod tests {
             "0 steps",
             "0 minutes",
             "inf minutes",
-            "5 hours",
+            "5 moons",
             "epochs",
             "1 2",
         ] {

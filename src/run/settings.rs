@@ -236,12 +236,10 @@ fn known_keys() -> Vec<String> {
         ..Settings::default()
     };
     let table = Table::try_from(full).expect("plain data is always TOML");
-    // The flag's name for `learning_rate`.
-    table
-        .into_iter()
-        .map(|(key, _)| key)
-        .chain(["lr".to_owned()])
-        .collect()
+    // The flags' names for `learning_rate` and `average`.
+    let aliases = ["lr", "ema"].map(str::to_owned);
+    let keys = table.into_iter().map(|(key, _)| key);
+    keys.chain(aliases).collect()
 }
 
 fn unknown_key(path: &Path, key: &str, known: &[String]) -> Error {

@@ -17,6 +17,9 @@ const HEAD: &str = "\
 
 ";
 
+/// Trials of the first rung at the most: all of them are drawn, and told of, before the search begins.
+const MAX_TRIALS: usize = 100_000;
+
 /// A search, before it begins.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -50,8 +53,9 @@ impl Plan {
         let refuse = |place: &str, found: String, expected: &str| {
             Err(Error::Config(Refusal::new(place, found, expected)))
         };
-        if !(1..=u32::MAX as usize).contains(&self.trials) {
-            return refuse("--trials", self.trials.to_string(), "1 to 4294967295");
+        if !(1..=MAX_TRIALS).contains(&self.trials) {
+            let expected = format!("1 to {MAX_TRIALS}");
+            return refuse("--trials", self.trials.to_string(), &expected);
         }
         if self.time.is_some_and(|time| time.0.is_zero()) {
             return refuse("--time", "0s".to_owned(), "a time above 0");

@@ -403,7 +403,11 @@ fn rejects_numbers_that_the_schedule_does_not_have() {
         ),
         (
             "--schedule cosine --lr-min -1",
-            "--lr-min: -1, expected a finite number, 0 or above",
+            "--lr-min: -1, expected 0 to the learning rate, 0.1",
+        ),
+        (
+            "--schedule plateau --lr 0.01 --lr-min 0.02",
+            "--lr-min: 0.02, expected 0 to the learning rate, 0.01",
         ),
         (
             "--schedule inverse-scaling --lr-power 0",

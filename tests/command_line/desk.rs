@@ -106,6 +106,16 @@ impl Desk {
         found
     }
 
+    /// All of [`Desk::entries`] with what stands in the plain files among them.
+    fn contents(&self) -> Vec<(String, Vec<u8>)> {
+        let content = |name: &String| match fs::symlink_metadata(self.path(name)) {
+            Ok(about) if about.is_file() => fs::read(self.path(name)).unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        let entries = self.entries().into_iter();
+        entries.map(|name| (name.clone(), content(&name))).collect()
+    }
+
     /// The program with arguments, not yet started.
     pub fn command(&self, line: &str) -> Command {
         let mut command = self.command_of(assert_cmd::cargo::cargo_bin!("perceptor"));
@@ -137,7 +147,7 @@ impl Desk {
 
     /// As [`Desk::refuses`]; the message starts with the first part, and the others follow in this order.
     pub fn refuses_in_parts(&self, line: &str, code: i32, parts: &[&str]) -> Run {
-        let before = self.entries();
+        let before = self.contents();
         let run = self.run(line);
         assert_eq!(run.code, Some(code), "{run:#?}");
         assert_eq!(run.stdout, "", "{run:#?}");
@@ -163,7 +173,14 @@ impl Desk {
             let at = at.unwrap_or_else(|| panic!("expected {part:?}: {run:#?}"));
             rest = &rest[at + part.len()..];
         }
-        assert_eq!(self.entries(), before, "files changed: {run:#?}");
+        let after = self.contents();
+        let names = |contents: &[(String, Vec<u8>)]| -> Vec<String> {
+            contents.iter().map(|(name, _)| name.clone()).collect()
+        };
+        assert_eq!(names(&after), names(&before), "other files: {run:#?}");
+        for ((name, after), (_, before)) in after.iter().zip(&before) {
+            assert!(after == before, "{name} changed: {run:#?}");
+        }
         run
     }
 

@@ -28,6 +28,7 @@ mod predict;
 mod recipes;
 mod regularization;
 mod same_model;
+mod settings_files;
 mod streams;
 mod tasks;
 mod training;

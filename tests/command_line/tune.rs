@@ -28,15 +28,16 @@ fn any_thread_count_finds_the_same() {
         let folder = format!("on{threads}");
         let other = desk.run(&format!("{TUNE} --threads {threads} --out {folder}"));
         assert_eq!(table(&one), table(other.done()), "{threads} threads");
-        // Paths and threads aside.
-        let best = |folder: &str| {
-            let text = desk.read(&format!("{folder}/best.toml"));
-            let text = String::from_utf8(text).expect("text");
-            let lines = text.lines().filter(|line| !line.starts_with("threads"));
-            lines.collect::<Vec<_>>().join("\n")
-        };
-        assert_eq!(best("one"), best(&folder));
+        assert_eq!(best(&desk, "one"), best(&desk, &folder));
     }
+}
+
+/// The settings that a search found, but for the threads that were asked for.
+fn best(desk: &Desk, folder: &str) -> String {
+    let text = desk.read(&format!("{folder}/best.toml"));
+    let text = String::from_utf8(text).expect("text");
+    let lines = text.lines().filter(|line| !line.starts_with("threads"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -219,6 +220,33 @@ fn what_a_file_or_a_single_number_fixes_is_not_searched() {
     }
 }
 
+/// The record of a run has the numbers of its optimiser and its schedule.
+#[test]
+fn another_optimiser_or_schedule_leaves_the_numbers_of_the_files_behind() {
+    let desk = noisy_desk();
+    let run = "train --data set --epochs 1 --schedule cosine --lr-min 0.01 --quiet --out run";
+    desk.run(run).done();
+    let line = "tune --data set --trials 3 --epochs 3 --config run/config.toml --width 8..16";
+    let flags = "--optimizer adam --schedule constant --format json";
+    let config = desk.run(&format!("{line} {flags}")).done().json()["config"].clone();
+    assert_eq!(config["optimizer"], "adam");
+    assert_eq!(config["schedule"], "constant");
+    assert!(
+        config.get("momentum").is_none() && config.get("lr_min").is_none(),
+        "{config}"
+    );
+}
+
+#[test]
+fn the_record_of_a_run_leaves_nothing_to_search() {
+    let desk = noisy_desk();
+    desk.run("train --data set --epochs 1 --quiet --out run")
+        .done();
+    let message = "tune: every setting is fixed, expected something to search\n";
+    let line = "tune --data set --trials 3 --config run/config.toml";
+    desk.refuses_in_parts(line, 2, &[message]);
+}
+
 #[test]
 fn a_trial_that_diverges_is_out_and_all_of_them_are_an_error() {
     let desk = noisy_desk();
@@ -256,13 +284,7 @@ fn a_search_whose_time_is_over_tells_its_best_and_goes_on_with_more() {
     assert_eq!(table(&run), table(&again));
     let more = desk.run("tune --resume out --time 1h --threads 1");
     assert_eq!(table(more.done()), table(whole.done()));
-    assert!(
-        desk.read("out/best.toml") == desk.read("whole/best.toml") || {
-            // But for the threads that were asked for.
-            let text = String::from_utf8(desk.read("out/best.toml")).expect("text");
-            text.contains("threads = 1")
-        }
-    );
+    assert_eq!(best(&desk, "out"), best(&desk, "whole"));
 }
 
 #[test]
@@ -271,7 +293,8 @@ fn rejects_what_cannot_be_searched() {
     let whole = "1 to 4294967295, the lower end first";
     let share = "0 to 0.99, the lower end first";
     for (flags, message) in [
-        ("--trials 0", "--trials: 0, expected 1 to 4294967295"),
+        ("--trials 0", "--trials: 0, expected 1 to 100000"),
+        ("--trials 100001", "--trials: 100001, expected 1 to 100000"),
         ("--epochs 0", "--epochs: 0, expected 1 to 4294967295"),
         ("--time 0s", "--time: 0s, expected a time above 0"),
         (

@@ -448,7 +448,8 @@ fn rejects_what_cannot_be_held_out_or_waited_for() {
         ),
         (
             "target_accuracy = 98",
-            "--target-accuracy: 98, expected above 0 and up to 1\n".to_owned(),
+            "my.toml: target_accuracy: \"98\", expected above 0 and up to 1, as 0.975 or 97.5%\n"
+                .to_owned(),
         ),
         (
             "validation_split = -3",

@@ -102,7 +102,7 @@ fn a_run_goes_on_under_every_rule_and_schedule() {
             optimizer,
             schedule: ScheduleConfig {
                 schedule,
-                warmup: 0.7,
+                warmup: Some(0.7),
                 ..ScheduleConfig::default()
             },
             ..TrainConfig::default()

@@ -125,8 +125,8 @@ fn what_is_wrong_in_a_file_is_said_with_its_name() {
             "my.toml: engine: unknown variant `quantum`, expected one of ",
         ),
         (
-            "checkpoint_every = \"5 hours\"",
-            "my.toml: checkpoint_every: \"5 hours\", expected a number of epochs, steps or minutes",
+            "checkpoint_every = \"5 moons\"",
+            "my.toml: checkpoint_every: \"5 moons\", expected a number of epochs or steps, as \"5 epochs\", a time",
         ),
         ("epochs = 0", "--epochs: 0, expected 1 to 4294967295\n"),
         (

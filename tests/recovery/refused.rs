@@ -263,14 +263,14 @@ fn flags_that_would_make_another_run_are_refused() {
     }
     let start = "the argument '--resume <RUN>' cannot be used with '--config <FILE>'";
     desk.refuses_in_parts("train --resume out --config out/config.toml", 2, &[start]);
-    for (value, wording) in [("5 hours", true), ("0", true), ("-1", true)] {
+    for (value, wording) in [("5 moons", true), ("0", true), ("-1", true)] {
         let mut command = desk.command("train --data set");
         command.arg(format!("--checkpoint-every={value}"));
         let run = crate::desk::Run::of(command);
         assert_eq!(run.code, Some(2), "{run:#?}");
         let said = run
             .stderr
-            .contains("expected a number of epochs, steps or minutes, as \"5 epochs\", or never");
+            .contains("expected a number of epochs or steps, as \"5 epochs\", a time with its unit, as 10m, or never");
         assert_eq!(said, wording, "{run:#?}");
     }
     desk.refuses_in_parts(

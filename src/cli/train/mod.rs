@@ -26,11 +26,13 @@ use self::regularization::RegularizationArgs;
 use self::schedule::ScheduleArgs;
 use self::session::Session;
 use self::settings::FREE;
-pub use self::settings::{check_files, check_resume_flags, recorded};
+pub(crate) use self::settings::take;
+pub use self::settings::{check_files, check_resume_flags, is_given, recorded};
 pub use self::task::TaskArgs;
 pub use self::validation::HoldoutArgs;
 use self::validation::ValidationArgs;
 use super::engine::{ComputeArgs, VerboseArg};
+use super::or_none::OrNone;
 use super::source::DataArgs;
 use super::{Failure, Format, Hidden, named, parse_hidden};
 
@@ -92,7 +94,7 @@ pub struct TrainArgs {
     /// with its network
     #[arg(long, value_name = "MODEL", help_heading = "Network")]
     init_from: Option<PathBuf>,
-    /// Layers to leave as they are, by their names in the model file: layers.0 is the first
+    /// Layers to leave as they are, by their names in the model file: layers.0 is the first [default: none]
     #[arg(
         long,
         value_name = "NAME,NAME,...",
@@ -108,9 +110,14 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", help_heading = "Training", default_value_t = TrainConfig::default().batch_size)]
     batch_size: usize,
     /// Shuffle within windows of about N items, read ahead in large blocks: for files larger than memory, in
-    /// which a full permutation would read from all over the disk [default: shuffle all]
-    #[arg(long, value_name = "N", help_heading = "Training")]
-    shuffle_window: Option<usize>,
+    /// which a full permutation would read from all over the disk; none shuffles all
+    #[arg(
+        long,
+        value_name = "N",
+        help_heading = "Training",
+        default_value = "none"
+    )]
+    shuffle_window: OrNone<usize>,
     /// Seed of all randomness: the same seed gives the same model
     #[arg(long, value_name = "N", help_heading = "Training", default_value_t = TrainConfig::default().seed)]
     seed: u64,
@@ -137,13 +144,13 @@ pub struct TrainArgs {
         conflicts_with = "resume"
     )]
     config: Option<PathBuf>,
-    /// Go on with the run in this folder, to the very same model. Only --epochs, --threads, the place of
-    /// the data and how the run is saved and told may be given anew
+    /// Go on with the run in this folder, to the very same model. Only --epochs, --max-time, --threads, the
+    /// place of the data and how the run is saved and told may be given anew
     #[arg(long, value_name = "RUN", help_heading = "Runs")]
     resume: Option<PathBuf>,
-    /// How often to save what a stopped run goes on from: a number of epochs, steps or minutes, as
-    /// "10 minutes", or never
-    #[arg(long, value_name = "N UNIT", help_heading = "Runs", default_value_t = Every::default())]
+    /// How often to save what a stopped run goes on from: a number of epochs or steps, as "500 steps", a time, as
+    /// 10m, or never
+    #[arg(long, value_name = "HOW OFTEN", help_heading = "Runs", default_value_t = Every::default())]
     checkpoint_every: Every,
     /// Checkpoints to keep, the newest ones
     #[arg(long, value_name = "N", help_heading = "Runs", default_value_t = Settings::default().keep)]

@@ -5,6 +5,7 @@ use perceptor::config::{LearningRate, OptimizerConfig, OptimizerName};
 
 use super::settings::{Given, take};
 use crate::cli::named;
+use crate::cli::or_none::OrNone;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Optimiser")]
@@ -36,32 +37,38 @@ pub struct OptimizerArgs {
     /// What is added to the root below the gradient, of adam, adamw and rmsprop [default: 1e-8]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     epsilon: Option<f32>,
-    /// Scale the gradient down to this Euclidean norm [default: no limit]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
-    clip_norm: Option<f32>,
-    /// Cut the gradient's elements off at this magnitude [default: no limit]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
-    clip_value: Option<f32>,
-    /// Share of the old in a moving average of the weights, as 0.999: the average is what is measured and saved
-    /// [default: no average]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
-    ema: Option<f32>,
+    /// Scale the gradient down to this Euclidean norm
+    #[arg(
+        long,
+        value_name = "X",
+        default_value = "none",
+        allow_negative_numbers = true
+    )]
+    clip_norm: OrNone<f32>,
+    /// Cut the gradient's elements off at this magnitude
+    #[arg(
+        long,
+        value_name = "X",
+        default_value = "none",
+        allow_negative_numbers = true
+    )]
+    clip_value: OrNone<f32>,
+    /// Share of the old in a moving average of the weights, as 0.999: the average is what is measured and saved. At
+    /// step t it is at most (1 + t) / (10 + t)
+    #[arg(
+        long,
+        value_name = "X",
+        default_value = "none",
+        allow_negative_numbers = true
+    )]
+    ema: OrNone<f32>,
 }
 
 impl OptimizerArgs {
     /// Puts the flags that were given over `config`.
     pub(super) fn over(&self, config: &mut OptimizerConfig, given: Given) {
-        if given("optimizer") && self.optimizer != config.optimizer {
-            // The numbers of another optimiser are none of this one.
-            *config = OptimizerConfig {
-                optimizer: self.optimizer,
-                l1: config.l1,
-                max_norm: config.max_norm,
-                clip_norm: config.clip_norm,
-                clip_value: config.clip_value,
-                average: config.average,
-                ..OptimizerConfig::default()
-            };
+        if given("optimizer") {
+            config.switch_to(self.optimizer);
         }
         take! { given,
             "lr": config.learning_rate => self.lr;
@@ -70,9 +77,9 @@ impl OptimizerArgs {
             "beta2": config.beta2 => self.beta2;
             "alpha": config.alpha => self.alpha;
             "epsilon": config.epsilon => self.epsilon;
-            "clip_norm": config.clip_norm => self.clip_norm;
-            "clip_value": config.clip_value => self.clip_value;
-            "ema": config.average => self.ema;
+            "clip_norm": config.clip_norm => self.clip_norm.0;
+            "clip_value": config.clip_value => self.clip_value.0;
+            "ema": config.average => self.ema.0;
         }
     }
 }

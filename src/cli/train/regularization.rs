@@ -6,6 +6,7 @@ use perceptor::TrainConfig;
 use perceptor::config::ClassWeight;
 
 use super::settings::{Given, take};
+use crate::cli::or_none::OrNone;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Regularisation")]
@@ -55,13 +56,18 @@ pub struct RegularizationArgs {
         allow_negative_numbers = true
     )]
     l1: f32,
-    /// Largest Euclidean norm of the weights into a hidden unit [default: no limit]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
-    max_norm: Option<f32>,
-    /// What an item of each class counts for in training: balanced, the rarer the more, or a file with a
-    /// number a line [default: all the same]
-    #[arg(long, value_name = "balanced|FILE")]
-    class_weight: Option<String>,
+    /// Largest Euclidean norm of the weights into a hidden unit
+    #[arg(
+        long,
+        value_name = "X",
+        default_value = "none",
+        allow_negative_numbers = true
+    )]
+    max_norm: OrNone<f32>,
+    /// What an item of each class counts for in training: balanced, the rarer the more, a file with a number a
+    /// line, or none, all the same
+    #[arg(long, value_name = "balanced|FILE", default_value = "none")]
+    class_weight: OrNone<String>,
 }
 
 impl RegularizationArgs {
@@ -74,7 +80,7 @@ impl RegularizationArgs {
         take! { given,
             "weight_decay": optimizer.weight_decay => self.weight_decay;
             "l1": optimizer.l1 => self.l1;
-            "max_norm": optimizer.max_norm => self.max_norm;
+            "max_norm": optimizer.max_norm => self.max_norm.0;
         }
         let config = &mut settings.regularization;
         take! { given,
@@ -83,8 +89,9 @@ impl RegularizationArgs {
             "input_noise": config.input_noise => self.input_noise;
             "label_smoothing": config.label_smoothing => self.label_smoothing;
         }
-        if let Some(text) = &self.class_weight {
-            config.class_weight = Some(ClassWeight::parse(text)?);
+        if given("class_weight") {
+            let named = self.class_weight.0.as_deref();
+            config.class_weight = named.map(ClassWeight::parse).transpose()?;
         }
         Ok(())
     }

@@ -13,16 +13,10 @@ pub struct ScheduleArgs {
     /// How the learning rate goes, step by step, from or up to that of --lr
     #[arg(long, default_value = ScheduleName::default().name(), value_parser = named(ScheduleName::ALL, ScheduleName::name))]
     schedule: ScheduleName,
-    /// Epochs in which it rises from zero first, as 0.5; of one-cycle, those up to its top [default of
-    /// one-cycle: 0.3 of all]
-    #[arg(
-        long,
-        value_name = "EPOCHS",
-        default_value_t = 0.0,
-        hide_default_value = true,
-        allow_negative_numbers = true
-    )]
-    warmup: f32,
+    /// Epochs in which the learning rate first rises from zero, as 0.5; with one-cycle, those until it is highest
+    /// [default: 0, for one-cycle 0.3 of all]
+    #[arg(long, value_name = "EPOCHS", allow_negative_numbers = true)]
+    warmup: Option<f32>,
     /// What step, exponential (an epoch) and plateau multiply it by [default: 0.1, for exponential 0.95]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     lr_factor: Option<f32>,
@@ -43,13 +37,8 @@ pub struct ScheduleArgs {
 impl ScheduleArgs {
     /// Puts the flags that were given over `config`.
     pub(super) fn over(&self, config: &mut ScheduleConfig, given: Given) {
-        if given("schedule") && self.schedule != config.schedule {
-            // The numbers of another schedule are none of this one.
-            *config = ScheduleConfig {
-                schedule: self.schedule,
-                warmup: config.warmup,
-                ..ScheduleConfig::default()
-            };
+        if given("schedule") {
+            config.switch_to(self.schedule);
         }
         take! { given,
             "warmup": config.warmup => self.warmup;

@@ -9,7 +9,7 @@ use perceptor::run::{Recipe, Settings};
 use perceptor::{Error, Model, Refusal, Result};
 
 use super::TrainArgs;
-use crate::cli::source::Source;
+use crate::cli::source::{DataArgs, Source};
 
 /// Flags that a run may go on with as they are given: they change no bit of the result, or, as `--epochs`, only how far
 /// it goes.
@@ -38,19 +38,24 @@ pub(super) const FREE: [&str; 19] = [
 /// Says whether a flag was typed.
 pub type Given<'a> = &'a dyn Fn(&str) -> bool;
 
+/// Whether `flag` was typed, and is no default.
+pub fn is_given(matches: &ArgMatches, flag: &str) -> bool {
+    matches.value_source(flag) == Some(ValueSource::CommandLine)
+}
+
 /// Takes each setting from its flag, where that was given.
 macro_rules! take {
     ($given:expr, $($flag:literal: $setting:expr => $value:expr;)*) => {
         $(if $given($flag) { $setting = $value; })*
     };
 }
-pub(super) use take;
+pub(crate) use take;
 
 impl TrainArgs {
     /// The settings of `file`, or the defaults without one, under the flags that were given.
     pub(super) fn over(&self, file: Option<Settings>, matches: &ArgMatches) -> Result<Settings> {
         let mut settings = file.unwrap_or_default();
-        let given = |flag: &str| matches.value_source(flag) == Some(ValueSource::CommandLine);
+        let given = |flag: &str| is_given(matches, flag);
         let train = &mut settings.train;
         take! { given,
             "scale": train.scale => self.scale;
@@ -60,9 +65,9 @@ impl TrainArgs {
             "init": train.init => self.init;
             "init_range": train.init_range => self.init_range;
             "bias_init": train.bias_init => self.bias_init;
-            "freeze": train.freeze => self.freeze.clone();
+            "freeze": train.freeze => self.freeze.iter().filter(|name| *name != "none").cloned().collect();
             "epochs": train.epochs => self.epochs;
-            "shuffle_window": train.shuffle_window => self.shuffle_window;
+            "shuffle_window": train.shuffle_window => self.shuffle_window.0;
             "batch_size": train.batch_size => self.batch_size;
             "seed": train.seed => self.seed;
             "engine": train.engine => self.compute.engine;
@@ -79,11 +84,7 @@ impl TrainArgs {
         self.schedule.over(&mut train.schedule, &given);
         self.regularization.over(train, &given)?;
         self.validation.over(&mut settings, &given);
-        // Files that are named together belong together.
-        if ["data", "train_images", "test_images"]
-            .iter()
-            .any(|flag| given(flag))
-        {
+        if DataArgs::names_any(&given) {
             self.data.give(&mut settings);
         }
         check_files(&settings)?;
@@ -106,10 +107,7 @@ impl TrainArgs {
             (None, Some(path)) => Settings::keys(path)?,
             (None, None) => Vec::new(),
         };
-        let untold = |name: &str| {
-            let given = matches.value_source(name) == Some(ValueSource::CommandLine);
-            !given && !keys.iter().any(|key| key == name)
-        };
+        let untold = |name: &str| !is_given(matches, name) && !keys.iter().any(|key| key == name);
         let sizes = model.spec.sizes();
         let hidden = sizes[1..sizes.len() - 1].to_vec();
         take! { untold,
@@ -130,12 +128,11 @@ pub fn check_resume_flags(
     (what, hint): (&str, &str),
 ) -> Result<()> {
     let fixed = matches.ids().find(|flag| {
-        let given = matches.value_source(flag.as_str()) == Some(ValueSource::CommandLine);
         // Groups, which clap makes of structs, have names in capitals.
         let group = flag
             .as_str()
             .starts_with(|first: char| first.is_ascii_uppercase());
-        given && !group && !free.contains(&flag.as_str())
+        is_given(matches, flag.as_str()) && !group && !free.contains(&flag.as_str())
     });
     match fixed {
         None => Ok(()),

@@ -8,7 +8,6 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 use perceptor::compute::parallel::Workers;
 use perceptor::config::{Holdout, MaxTime, OptimizerName};
@@ -26,7 +25,9 @@ use self::ranges::{BatchNorm, RangeArgs};
 use super::engine::{ComputeArgs, Tell, choose, workers};
 use super::signals::{StopSignals, explain_cut_files};
 use super::source::{DataArgs, Source, program, shell_word};
-use super::train::{HoldoutArgs, TaskArgs, check_files, check_resume_flags, recorded};
+use super::train::{
+    HoldoutArgs, TaskArgs, check_files, check_resume_flags, is_given, recorded, take,
+};
 use super::{Failure, Format, named};
 
 const EXAMPLES: &str = "\
@@ -167,17 +168,18 @@ impl TuneArgs {
             Some(folder) => folder,
             None => TuneFolder::create(self.out.as_deref())?,
         };
+        let begun = Journal::read(&folder.journal())?;
+        if let Some(journal) = &begun {
+            journal.check(&subject, &source.name)?;
+            warn_of_another_program(journal);
+        }
         plan.settings = Settings {
             train: plan.settings.train.clone(),
             ..with_places
         };
         plan.write(&folder.plan())?;
-        let journal = match Journal::read(&folder.journal())? {
-            Some(journal) => {
-                journal.check(&subject, &source.name)?;
-                warn_of_another_program(&journal);
-                journal
-            }
+        let journal = match begun {
+            Some(journal) => journal,
             None => Journal::begin(&folder.journal(), subject)?,
         };
         let session = Session {
@@ -194,36 +196,27 @@ impl TuneArgs {
 
     /// What to search, from flags and files, before any data are read.
     fn plan(&self, matches: &ArgMatches) -> perceptor::Result<Plan> {
-        let given = |flag: &str| matches.value_source(flag) == Some(ValueSource::CommandLine);
+        let given = |flag: &str| is_given(matches, flag);
         let (mut settings, keys) = match &self.config {
             Some(path) => (Settings::read(path)?, Settings::keys(path)?),
             None => (Settings::default(), Vec::new()),
         };
-        let told = |flag: &str, key: &str| !given(flag) && keys.iter().any(|known| known == key);
+        // The defaults of a search are not those of a run: they win over the latter, and not over the file.
+        let decides = |flag: &str| given(flag) || !keys.iter().any(|key| key == flag);
         let train = &mut settings.train;
-        if !told("activation", "activation") {
-            train.activation = self.activation;
+        if decides("optimizer") {
+            train.optimizer.switch_to(self.optimizer);
         }
-        if !told("optimizer", "optimizer") {
-            train.optimizer.optimizer = self.optimizer;
+        if decides("schedule") {
+            train.schedule.switch_to(self.schedule);
         }
-        if !told("schedule", "schedule") {
-            train.schedule.schedule = self.schedule;
-        }
-        if !told("epochs", "epochs") {
-            train.epochs = self.epochs;
-        }
-        if !told("seed", "seed") {
-            train.seed = self.seed;
-        }
-        if !told("engine", "engine") {
-            train.engine = self.compute.engine;
-        }
-        if !told("threads", "threads") {
-            settings.threads = self.compute.threads.threads;
-        }
-        if !told("classes", "classes") {
-            settings.classes = self.classes;
+        take! { decides,
+            "activation": train.activation => self.activation;
+            "epochs": train.epochs => self.epochs;
+            "seed": train.seed => self.seed;
+            "engine": train.engine => self.compute.engine;
+            "threads": settings.threads => self.compute.threads.threads;
+            "classes": settings.classes => self.classes;
         }
         self.task.over(&mut settings.train.task, &given);
         self.holdout.over(&mut settings, &given);
@@ -234,7 +227,7 @@ impl TuneArgs {
                 .validation_split
                 .get_or_insert(HELD_OUT);
         }
-        if self.names_data(&given) {
+        if DataArgs::names_any(&given) {
             self.data.give(&mut settings);
         }
         check_files(&settings)?;
@@ -254,14 +247,9 @@ impl TuneArgs {
         })
     }
 
-    fn names_data(&self, given: &dyn Fn(&str) -> bool) -> bool {
-        let flags = ["data", "train_images", "test_images"];
-        flags.iter().any(|flag| given(flag))
-    }
-
     /// Takes over what a search may go on with as it is given.
     fn take_free(&self, plan: &mut Plan, matches: &ArgMatches) {
-        let given = |flag: &str| matches.value_source(flag) == Some(ValueSource::CommandLine);
+        let given = |flag: &str| is_given(matches, flag);
         if given("time") {
             plan.time = self.time;
         }
@@ -271,7 +259,7 @@ impl TuneArgs {
         if given("validation_images") {
             self.holdout.over(&mut plan.settings, &given);
         }
-        if self.names_data(&given) {
+        if DataArgs::names_any(&given) {
             self.data.give(&mut plan.settings);
         }
     }

@@ -1,0 +1,42 @@
+//! Values that may stand in a file as a number or as text: read as their flag reads them.
+
+use std::fmt;
+
+use serde::de::{Deserializer, Error, Visitor};
+
+/// Reads a value by `parse`, whose error says what was expected.
+pub fn read<'de, T, D: Deserializer<'de>>(
+    from: D,
+    parse: fn(&str) -> Result<T, String>,
+) -> Result<T, D::Error> {
+    let text = from.deserialize_any(Typed)?;
+    parse(&text).map_err(|expected| D::Error::custom(format!("{text:?}, {expected}")))
+}
+
+/// A number or text, as one would type it.
+struct Typed;
+
+impl Visitor<'_> for Typed {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a number or text")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
+        Ok(text.to_owned())
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<String, E> {
+        Ok(number.to_string())
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<String, E> {
+        Ok(number.to_string())
+    }
+
+    /// With a point, which tells a share from a count.
+    fn visit_f64<E: Error>(self, number: f64) -> Result<String, E> {
+        Ok(format!("{number:?}"))
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::ending::standstill;
+use super::ending::stop_words;
 use super::number::{bytes, grouped, percent, rate};
 use super::training::{build_mode, counted};
 use crate::compute::parallel::Workers;
@@ -154,15 +154,8 @@ fn size_of_large(targets: &Targets) -> Option<f64> {
 /// What may end a run before its last epoch.
 fn early_ends(config: &TrainConfig) -> Vec<String> {
     let (task, validation) = (config.task.task, &config.validation);
-    let stop = validation.early_stop.map(|stop| {
-        let least = match (stop.min_delta, task) {
-            (0.0, _) => String::new(),
-            (delta, Task::Regression) => format!(" by more than {delta}"),
-            (delta, _) => format!(" by more than {}", percent(delta)),
-        };
-        let (epochs, stands) = (counted(stop.patience, "epoch"), standstill(task));
-        format!("when the validation {stands}{least} for {epochs}, with the best weights")
-    });
+    let stop = validation.early_stop;
+    let stop = stop.map(|stop| format!("when {}, with the best weights", stop_words(stop, task)));
     let target = validation.target_accuracy;
     let target = target.map(|target| format!("at an accuracy of {}", percent(target)));
     let time = validation.max_time.map(|time| format!("after {time}"));

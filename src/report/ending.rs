@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::number::{percent, rate};
 use super::training::counted;
-use crate::config::TrainConfig;
+use crate::config::{EarlyStop, TrainConfig};
 use crate::data::Task;
 use crate::train::{Cause, EpochMetrics, Outcome, Score};
 
@@ -86,8 +86,19 @@ fn watched_words(epoch: &EpochMetrics) -> String {
     format!("{figure} after epoch {}", epoch.epoch)
 }
 
+/// `the validation accuracy has not risen by more than 0.10 % for 3 epochs`.
+pub(super) fn stop_words(stop: EarlyStop, task: Task) -> String {
+    let by = match (stop.min_delta, task) {
+        (0.0, _) => String::new(),
+        (delta, Task::Regression) => format!(" by more than {delta}"),
+        (delta, _) => format!(" by more than {}", percent(delta)),
+    };
+    let (epochs, stands) = (counted(stop.patience, "epoch"), standstill(task));
+    format!("the validation {stands}{by} for {epochs}")
+}
+
 /// That the figure by which epochs are compared has stopped to get better.
-pub(super) fn standstill(task: Task) -> &'static str {
+fn standstill(task: Task) -> &'static str {
     match task {
         Task::Classification => "accuracy has not risen",
         Task::Regression => "loss has not fallen",
@@ -105,12 +116,10 @@ pub fn write_cause(out: &mut dyn Write, outcome: &Outcome, config: &TrainConfig)
     let why = match outcome.cause {
         Cause::Epochs => return Ok(()),
         Cause::EarlyStop => {
-            let patience = settings.early_stop.map_or(0, |stop| stop.patience);
-            let epochs = counted(patience, "epoch");
-            format!(
-                "the validation {} for {epochs}",
-                standstill(config.task.task)
-            )
+            let stop = settings
+                .early_stop
+                .map(|stop| stop_words(stop, config.task.task));
+            stop.unwrap_or_default()
         }
         Cause::TargetAccuracy if last.validation_accuracy.is_some() => {
             format!("{target} reached on the validation set")
@@ -180,7 +189,8 @@ fn learned_nothing(outcome: &Outcome) -> Option<Warning> {
     unexplained.then(|| Warning {
         what,
         cure: format!(
-            "a learning rate of {} may be too high; try a tenth of it, or fewer epochs",
+            "another learning rate than {} may do, which may be too high or, for so few steps, too low: --lr auto \
+             looks for one; and weaker regularisation, where there is any",
             rate(highest.unwrap_or(last.learning_rate))
         ),
     })

@@ -41,6 +41,8 @@ pub struct Close<'a> {
     pub resumed: bool,
     /// The settings of the run.
     pub config: &'a TrainConfig,
+    /// The model whose weights it began from; none where they were drawn.
+    pub init_from: Option<&'a Path>,
     /// The most that the workers could do; none where no profile was asked for.
     pub peak: Option<Peak>,
     /// How the learning rate was found; none where it was given.
@@ -114,7 +116,10 @@ pub struct TrainReport<'a> {
     pub network: String,
     /// The number of parameters that are trained.
     pub parameters: usize,
-    /// Every setting of the run.
+    /// The model whose weights the run began from; none where they were drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init_from: Option<String>,
+    /// Every setting that decides what is computed.
     pub config: &'a TrainConfig,
     /// How the learning rate was found; none where it was given.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -194,6 +199,7 @@ impl<'a> TrainReport<'a> {
             test_items: data.test.as_ref().map(Dataset::items),
             network: outcome.model.spec.to_string(),
             parameters: outcome.model.spec.trainable(),
+            init_from: close.init_from.map(|path| path.display().to_string()),
             config,
             range_test: close.range_test,
             threads: workers.threads(),

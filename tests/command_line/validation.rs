@@ -78,6 +78,7 @@ fn the_metrics_have_the_columns_of_the_validation_set() {
                   samples_per_second,gflops";
     assert_eq!(lines.next(), Some(header));
     let json = String::from_utf8(desk.read("out/metrics.jsonl")).expect("text");
+    assert_eq!((lines.clone().count(), json.lines().count()), (2, 2));
     for (line, object) in lines.zip(json.lines()) {
         let object: Value = serde_json::from_str(object).expect("JSON");
         let cells: Vec<&str> = line.split(',').collect();

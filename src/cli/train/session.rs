@@ -19,7 +19,7 @@ use perceptor::run::{
 };
 use perceptor::train::prepare::spec_for;
 use perceptor::train::{Cause, Ending, Outcome, RangeTest, State, Training, range_test};
-use perceptor::{Model, REVISION, VERSION};
+use perceptor::{Model, REVISION, TrainConfig, VERSION};
 
 use super::settings::recorded;
 use super::{Plan, TrainArgs};
@@ -66,42 +66,32 @@ impl Session<'_> {
         }
         // Refused before the data are looked at, chosen when the network is known.
         settings.train.engine.resolve()?;
-        let source = DataArgs::of(&settings).training(&workers, args.quiet)?;
-        let source = source.with_validation(&settings);
-        let (task, classes) = (settings.train.task.task, settings.classes);
-        let data = Splits::open_for(task, &source.files, classes, settings.data_mode)?;
-        let data = Arc::new(data.hold_out(&settings.train)?);
+        let (source, data) = open_data(&settings, &workers, args.quiet)?;
         let spec = spec_for(&settings.train, &data)?;
         let batch_size = settings.train.batch_size.min(data.train.items());
         let tell = Tell::new(args.quiet, args.verbose.verbose);
         settings.train.engine = choose(settings.train.engine, &spec, batch_size, tell)?;
         spec.layers_named(&settings.train.freeze)?;
         let resumed = resumption.is_some();
-        let mut fingerprint = None;
         // Read before a folder is made: it may be refused.
         let goes_on = resumption.as_ref().is_some_and(|run| run.from().is_some());
         let begin = match &settings.init_from {
-            Some(path) if !goes_on => {
-                let model = Model::load(path)?;
-                Some(State::warm_start(&spec, &settings.train, &model)?)
-            }
+            Some(path) if !goes_on => Some(warm_start(&settings, &spec, path)?),
             _ => None,
         };
-        let range_test = match settings.train.optimizer.rate() {
-            Some(_) => None,
-            None => Some(range_test(
-                &settings.train,
-                &data,
-                &workers,
-                begin.as_ref(),
-            )?),
-        };
-        if let Some(found) = &range_test {
-            let chosen = LearningRate::Value(found.chosen);
-            settings.train.optimizer.learning_rate = Some(chosen);
-        }
+        let (mut fingerprint, mut range_test) = (None, None);
         let (folder, from) = match resumption {
-            None => (RunFolder::create(args.out.as_deref(), args.exist_ok)?, None),
+            None => {
+                let folder = RunFolder::create(args.out.as_deref(), args.exist_ok)?;
+                match find_rate(&mut settings, &data, &workers, begin.as_ref()) {
+                    Ok(found) => range_test = found,
+                    Err(error) => {
+                        folder.discard();
+                        return Err(error);
+                    }
+                }
+                (folder, None)
+            }
             Some(resumption) => {
                 let found = Fingerprint::of(&data);
                 resumption.check(&settings.train, &found, &source.name)?;
@@ -164,7 +154,10 @@ impl Session<'_> {
             let folder = self.folder.path().display();
             match &self.from {
                 Some(state) if !self.begins => match state.over(config) {
-                    Some(cause) => writeln!(text, "  finished  {folder}: {}", finished(cause))?,
+                    Some(cause) => {
+                        let why = finished(cause, &self.settings.train);
+                        writeln!(text, "  finished  {folder}: {why}")?
+                    }
                     None => writeln!(text, "  resuming  {folder} from {}", state.place())?,
                 },
                 _ => writeln!(
@@ -286,6 +279,7 @@ impl Session<'_> {
             wall_seconds,
             resumed: self.resumed,
             config: &self.settings.train,
+            init_from: self.settings.init_from.as_deref(),
             peak: profiled.then(peak),
             range_test: self.range_test.as_ref(),
             model: &model,
@@ -326,11 +320,48 @@ impl Session<'_> {
     }
 }
 
+/// The sets of a run, and where they come from.
+fn open_data(
+    settings: &Settings,
+    workers: &Workers,
+    quiet: bool,
+) -> perceptor::Result<(Source, Arc<Splits>)> {
+    let source = DataArgs::of(settings).training(workers, quiet)?;
+    let source = source.with_validation(settings);
+    let (task, classes) = (settings.train.task.task, settings.classes);
+    let data = Splits::open_for(task, &source.files, classes, settings.data_mode)?;
+    Ok((source, Arc::new(data.hold_out(&settings.train)?)))
+}
+
+/// The beginning of a run from the weights of the model at `path`.
+fn warm_start(settings: &Settings, spec: &Spec, path: &Path) -> perceptor::Result<State> {
+    State::warm_start(spec, &settings.train, &Model::load(path)?)
+}
+
+/// Finds a learning rate where one is to be found, and says how.
+fn find_rate(
+    settings: &mut Settings,
+    data: &Splits,
+    workers: &Workers,
+    begin: Option<&State>,
+) -> perceptor::Result<Option<RangeTest>> {
+    let config = &mut settings.train;
+    if config.optimizer.rate().is_some() {
+        return Ok(None);
+    }
+    let found = range_test(config, data, workers, begin)?;
+    config.optimizer.learning_rate = Some(LearningRate::Value(found.chosen));
+    Ok(Some(found))
+}
+
 /// Why there is nothing left to do of a run, and what there could be.
-fn finished(cause: Cause) -> &'static str {
+fn finished(cause: Cause, config: &TrainConfig) -> &'static str {
     match cause {
+        Cause::Epochs if config.schedule.schedule.spans_the_run() => {
+            "all epochs are done, over which its schedule went; begin another run from its model, with --init-from"
+        }
         Cause::Epochs => "all epochs are done; give --epochs with more to train on",
-        Cause::EarlyStop => "it ended early, as the validation accuracy no longer rose",
+        Cause::EarlyStop => "it ended early; begin another run from its model, with --init-from",
         Cause::TargetAccuracy => "its target accuracy is reached",
         Cause::MaxTime => "its time is over; give --max-time with more to train on",
     }

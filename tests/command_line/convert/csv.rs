@@ -458,6 +458,53 @@ fn ragged_rows_are_told_with_their_row() {
 }
 
 #[test]
+fn rows_may_be_longer_than_what_tells_how_a_table_is_written() {
+    const FEATURES: usize = 200_000;
+    let row = |cell: &str, label: &str| format!("{}{label}\n", format!("{cell};").repeat(FEATURES));
+    let rows = [row("1234567", "0"), row("7654321", "1")].concat();
+    // Each row takes 1.6 MB, so that not even the first one is in the first MiB.
+    let desk = desk(&rows);
+    let run = convert(&desk, "t.csv --labels -1 --type f64");
+    assert!(
+        run.value("from")
+            .contains("a semicolon between cells, no header"),
+        "{run:#?}"
+    );
+    let images = read_idx(&desk, "set/train-images-idx2-double");
+    assert_eq!(images.sizes, [2, FEATURES as u32]);
+    assert_eq!(
+        (images.elements[0], images.elements[2 * FEATURES - 1]),
+        (1_234_567.0, 7_654_321.0)
+    );
+    // A header is told from numbers by the row below it.
+    desk.put("t.csv", [row("feature", "label"), rows].concat().as_bytes());
+    let run = convert(&desk, "t.csv --force");
+    assert!(
+        run.value("from")
+            .contains("a semicolon between cells, a header"),
+        "{run:#?}"
+    );
+    assert_eq!(
+        read_idx(&desk, "set/train-images-idx2-float").sizes,
+        [2, FEATURES as u32]
+    );
+}
+
+#[test]
+fn a_first_row_that_never_ends_is_refused() {
+    let mut text = b"7,\"".to_vec();
+    text.resize(130 << 20, b'7');
+    let desk = Desk::empty();
+    desk.put("t.csv", &text);
+    let run = desk.refuses_in_parts(
+        "data convert t.csv --labels 1 --out set",
+        1,
+        &["t.csv: row 1: a row that does not end, expected at most 64 MiB\n"],
+    );
+    assert!(run.hint().contains("a quote"), "{run:#?}");
+}
+
+#[test]
 fn a_row_that_never_ends_is_not_kept_in_memory() {
     let desk = Desk::empty();
     let mut text = b"a,label\n1,0\n2,\"".to_vec();

@@ -121,6 +121,21 @@ fn classes_stand_in_the_order_that_is_asked_for() {
         read_idx(&desk, "set/train-labels-idx1-ubyte").elements,
         [1.0, 0.0]
     );
+    // As names they may be larger than numbers are told apart; others are not taken for the nearest of them.
+    desk.put("t.csv", b"x,y\n5,9007199254740993\n6,9007199254740992\n");
+    convert(
+        &desk,
+        "t.csv --class-names 9007199254740993,9007199254740992 --force",
+    );
+    assert_eq!(
+        read_idx(&desk, "set/train-labels-idx1-ubyte").elements,
+        [0.0, 1.0]
+    );
+    desk.refuses(
+        "data convert t.csv --class-names 9007199254740992,1 --out other",
+        1,
+        "t.csv: row 2, column 2 (y): \"9007199254740993\", expected one of the classes 9007199254740992, 1",
+    );
     desk.refuses(
         "data convert t.csv --class-names boot,boot --out other",
         2,
@@ -370,6 +385,19 @@ fn a_bad_label_is_told_with_row_and_column() {
             "--targets",
         ],
     );
+    // The numbers around 2^53 are one and the same as floats.
+    for large in ["9007199254740993", "-9007199254740993", "1e300"] {
+        desk.put(
+            "t.csv",
+            format!("x,label\n1,2\n2,{large}\n3,{large}\n").as_bytes(),
+        );
+        let run = desk.refuses_in_parts(
+            "data convert t.csv --out set",
+            1,
+            &[&format!("t.csv: row 3, column 2 (label): {large}, expected a class: a whole number below 2^53, or a name\n")],
+        );
+        assert!(run.hint().contains("--class-names"), "{run:#?}");
+    }
     desk.put("t.csv", b"x,label\n1,a\n2,caf\xe9\n");
     desk.refuses_in_parts(
         "data convert t.csv --out set",

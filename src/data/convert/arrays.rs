@@ -25,6 +25,8 @@ pub(super) struct Arrays {
     labels: Option<Array>,
     answer: Answer,
     item_shape: Vec<usize>,
+    /// Test items beside these that are not taken, by their name.
+    left_out: Option<String>,
 }
 
 impl Arrays {
@@ -81,7 +83,10 @@ impl Arrays {
             let images = Array::member(archive, "--images", images)?;
             Arrays::new(request, images, labels.transpose()?, targets)
         };
-        let train = open(&archive, &names.images, names.labels.as_deref())?;
+        let train = Arrays {
+            left_out: names.left_out,
+            ..open(&archive, &names.images, names.labels.as_deref())?
+        };
         let test = match (&request.test, &names.test) {
             // Another archive has the same names, as far as none are given for it.
             (Some(path), _) => {
@@ -160,6 +165,7 @@ impl Arrays {
             labels,
             answer,
             item_shape,
+            left_out: None,
         })
     }
 }
@@ -178,14 +184,13 @@ impl Source for Arrays {
 
     fn about(&self) -> String {
         let images = format!("{}: {}", self.images.place, self.images.header.about());
-        match &self.labels {
-            None => format!("{images}, no labels"),
-            Some(labels) => format!(
-                "{images}, labels in {}: {}",
-                labels.place,
-                labels.header.about()
-            ),
-        }
+        let labels = match &self.labels {
+            None => "no labels".to_owned(),
+            Some(labels) => format!("labels in {}: {}", labels.place, labels.header.about()),
+        };
+        let left_out = self.left_out.iter();
+        let left_out: String = left_out.map(|name| format!(", {name} left out")).collect();
+        format!("{images}, {labels}{left_out}")
     }
 
     fn item_shape(&self) -> &[usize] {

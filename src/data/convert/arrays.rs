@@ -33,13 +33,10 @@ impl Arrays {
     /// Opens NPY files.
     pub fn open_files(request: &Request) -> Result<Sources> {
         let file = |path: &Path| Array::file(path);
-        let labels = |given: Option<&String>, flag: &str, images: &Path| {
+        let labels = |given: Option<&String>, flag: &str, what: &str, images: &Path| {
             let given = given.ok_or_else(|| {
-                let refusal = Refusal::new(
-                    flag,
-                    "not given",
-                    "the NPY file that has the labels, or none",
-                );
+                let expected = format!("the NPY file that has the {what}");
+                let refusal = Refusal::new(flag, "not given", expected);
                 Error::Config(refusal.hint(format!("{} has items alone", images.display())))
             })?;
             file(Path::new(given))
@@ -50,7 +47,8 @@ impl Arrays {
             Labels::Named(path) => (Some(Some(path)), false),
             Labels::Targets(path) => (Some(Some(path)), true),
         };
-        let train_labels = named.map(|named| labels(named, "--labels", &request.source));
+        let train_labels =
+            named.map(|named| labels(named, "--labels", "labels, or none", &request.source));
         let train = Arrays::new(
             request,
             file(&request.source)?,
@@ -59,7 +57,7 @@ impl Arrays {
         )?;
         let test = request.test.as_deref().map(|images| {
             let given = request.arrays.test_labels.as_ref();
-            let labels = labels(given, "--test-labels", images)?;
+            let labels = labels(given, "--test-labels", "labels of the test items", images)?;
             Arrays::new(request, file(images)?, Some(labels), targets)
         });
         if let (None, Some(_)) = (&test, &request.arrays.test_labels) {

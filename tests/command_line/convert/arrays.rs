@@ -133,6 +133,28 @@ fn test_items_in_an_archive_are_not_left_out_without_a_word() {
 }
 
 #[test]
+fn the_labels_of_npy_files_are_asked_for() {
+    let desk = Desk::empty();
+    desk.put("x.npy", &counting(false));
+    desk.put("y.npy", &labels(&[1, 0]));
+    for (labels, message) in [
+        (
+            "",
+            "--labels: not given, expected the NPY file that has the labels, or none",
+        ),
+        // Test items without labels would be of no use.
+        (
+            "--labels y.npy",
+            "--test-labels: not given, expected the NPY file that has the labels of the test items",
+        ),
+    ] {
+        let line = format!("data convert x.npy {labels} --test x.npy --out set");
+        let run = desk.refuses_in_parts(&line, 2, &[&format!("{message}\n")]);
+        assert_eq!(run.hint(), "x.npy has items alone");
+    }
+}
+
+#[test]
 fn arrays_of_other_names_are_named() {
     let desk = Desk::empty();
     let (x, y) = (counting(false), labels(&[1, 0]));

@@ -9,6 +9,7 @@ use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
 use flate2::read::MultiGzDecoder;
 
 use crate::data::convert::source::reopen;
+use crate::data::gzip;
 use crate::error::{Error, Refusal, Result};
 
 /// Bytes of the longest record: a quote that is never closed makes one of the rest of the file.
@@ -150,10 +151,7 @@ fn open(path: &Path, read: &Rc<Cell<u64>>) -> Result<(Box<dyn Read>, u64)> {
 fn unreadable(path: &Path, error: io::Error) -> Error {
     match error.raw_os_error() {
         Some(_) => Error::io(path, "read")(error),
-        None => Error::Data(
-            Refusal::new(path.display(), error.to_string(), "a whole gzip stream")
-                .hint("fetch or copy the file again"),
-        ),
+        None => gzip::damaged(path, &error),
     }
 }
 

@@ -1,7 +1,7 @@
 //! CSV, as people write it and as they should not.
 
 use super::{bytes, convert, floats, read_idx};
-use crate::desk::Desk;
+use crate::desk::{Desk, Run};
 
 const IRIS: &str =
     "length,width,species\n5.1,3.5,setosa\n7,3.2,versicolor\n6.3,3.3,virginica\n4.9,3,setosa\n";
@@ -11,6 +11,13 @@ fn desk(text: &str) -> Desk {
     let desk = Desk::empty();
     desk.put("t.csv", text.as_bytes());
     desk
+}
+
+/// Converts this text in `t.csv`, which must be refused with these parts in the message.
+fn refuses(text: impl AsRef<[u8]>, parts: &[&str]) -> Run {
+    let desk = Desk::empty();
+    desk.put("t.csv", text.as_ref());
+    desk.refuses_in_parts("data convert t.csv --out set", 1, parts)
 }
 
 #[test]
@@ -329,9 +336,8 @@ fn a_bad_cell_is_told_with_row_and_column() {
             ("\n", rows(cell)),
             ("\r\n", rows(cell).replace('\n', "\r\n")),
         ] {
-            let desk = desk(&text);
             let start = format!("t.csv: row 5, column 2 (width): {expected}\n");
-            let run = desk.refuses_in_parts("data convert t.csv --out set", 1, &[&start]);
+            let run = refuses(&text, &[&start]);
             assert!(run.hint().contains(hint), "{line:?}: {run:#?}");
         }
     }
@@ -372,14 +378,11 @@ fn a_bad_label_is_told_with_row_and_column() {
         ),
         (&long, "a name of 201 bytes, expected at most 200"),
     ] {
-        let desk = desk(&format!("x,label\n1,a\n2,b\n3,{label}\n"));
         let start = format!("t.csv: row 4, column 2 (label): {expected}");
-        desk.refuses_in_parts("data convert t.csv --out set", 1, &[&start]);
+        refuses(format!("x,label\n1,a\n2,b\n3,{label}\n"), &[&start]);
     }
-    let desk = desk("x,label\n1,2\n2,3.5\n");
-    desk.refuses_in_parts(
-        "data convert t.csv --out set",
-        1,
+    refuses(
+        "x,label\n1,2\n2,3.5\n",
         &[
             "t.csv: row 3, column 2 (label): 3.5, expected a class: a whole number, or a name\n",
             "--targets",
@@ -387,27 +390,20 @@ fn a_bad_label_is_told_with_row_and_column() {
     );
     // The numbers around 2^53 are one and the same as floats.
     for large in ["9007199254740993", "-9007199254740993", "1e300"] {
-        desk.put(
-            "t.csv",
-            format!("x,label\n1,2\n2,{large}\n3,{large}\n").as_bytes(),
-        );
-        let run = desk.refuses_in_parts(
-            "data convert t.csv --out set",
-            1,
-            &[&format!("t.csv: row 3, column 2 (label): {large}, expected a class: a whole number below 2^53, or a name\n")],
+        let run = refuses(
+            format!("x,label\n1,2\n2,{large}\n3,{large}\n"),
+            &[&format!(
+                "t.csv: row 3, column 2 (label): {large}, expected a class: a whole number below 2^53, or a name\n"
+            )],
         );
         assert!(run.hint().contains("--class-names"), "{run:#?}");
     }
-    desk.put("t.csv", b"x,label\n1,a\n2,caf\xe9\n");
-    desk.refuses_in_parts(
-        "data convert t.csv --out set",
-        1,
+    refuses(
+        b"x,label\n1,a\n2,caf\xe9\n",
         &["t.csv: row 3, column 2 (label): \"caf\u{fffd}\", expected text in UTF-8\n"],
     );
-    desk.put("t.csv", b"x,label\n1,a\n2,a\n");
-    desk.refuses_in_parts(
-        "data convert t.csv --out set",
-        1,
+    refuses(
+        b"x,label\n1,a\n2,a\n",
         &["t.csv: CSV", ": one class, expected at least two\n"],
     );
 }
@@ -461,26 +457,20 @@ fn tables_that_are_none_are_refused() {
 
 #[test]
 fn ragged_rows_are_told_with_their_row() {
-    let desk = desk("a,b,label\n1,2,0\n3,4,1\n5,6\n7,8,1\n");
-    desk.refuses_in_parts(
-        "data convert t.csv --out set",
-        1,
+    refuses(
+        "a,b,label\n1,2,0\n3,4,1\n5,6\n7,8,1\n",
         &[
             "t.csv: row 4: 2 cells, expected 3, as in the first row\n",
             "--delimiter",
         ],
     );
-    desk.put("t.csv", b"a,b,label\n1,2,0\n3,\"4\n4\",1\n5,6,7,1\n");
-    desk.refuses_in_parts(
-        "data convert t.csv --out set",
-        1,
+    refuses(
+        b"a,b,label\n1,2,0\n3,\"4\n4\",1\n5,6,7,1\n",
         &["t.csv: row 3, column 2 (b): \"4\\n4\", expected a finite number\n"],
     );
     // A quote that is never closed takes the rest of the file into its cell.
-    desk.put("t.csv", b"a,b,label\n1,2,0\n3,\"4,1\n5,6,1\n7,8,1\n");
-    desk.refuses_in_parts(
-        "data convert t.csv --out set",
-        1,
+    refuses(
+        b"a,b,label\n1,2,0\n3,\"4,1\n5,6,1\n7,8,1\n",
         &["t.csv: row 3: 2 cells, expected 3"],
     );
 }
@@ -534,13 +524,10 @@ fn a_first_row_that_never_ends_is_refused() {
 
 #[test]
 fn a_row_that_never_ends_is_not_kept_in_memory() {
-    let desk = Desk::empty();
     let mut text = b"a,label\n1,0\n2,\"".to_vec();
     text.resize(text.len() + (80 << 20), b'7');
-    desk.put("t.csv", &text);
-    let run = desk.refuses_in_parts(
-        "data convert t.csv --out set",
-        1,
+    let run = refuses(
+        &text,
         &["t.csv: row 3: a row that does not end, expected at most 64 MiB\n"],
     );
     assert!(run.hint().contains("a quote"), "{run:#?}");

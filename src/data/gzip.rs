@@ -131,24 +131,27 @@ fn decode(
     }
 }
 
-fn damaged(path: &Path, error: &io::Error) -> Error {
+/// The error for a stream in `path` that is not whole.
+pub(super) fn damaged(path: &Path, error: &io::Error) -> Error {
     Error::Data(
         Refusal::new(path.display(), error.to_string(), "a whole gzip stream")
             .hint("fetch or copy the file again"),
     )
 }
 
+/// A gzip stream of `bytes`.
+#[cfg(test)]
+pub(super) fn compressed(bytes: &[u8]) -> Vec<u8> {
+    use flate2::{Compression, write::GzEncoder};
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).expect("writing to memory");
+    encoder.finish().expect("writing to memory")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flate2::{Compression, write::GzEncoder};
     use proptest::prelude::*;
-
-    fn compressed(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(bytes).expect("writing to memory");
-        encoder.finish().expect("writing to memory")
-    }
 
     fn idx(items: u32, payload: usize) -> Vec<u8> {
         let mut bytes = vec![0, 0, 8, 1];

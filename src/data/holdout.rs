@@ -14,19 +14,13 @@ use crate::random::{Purpose, stream};
 /// The items of `data` that stay in training, and those that are held out, both in the order of the file.
 ///
 /// # Errors
-/// [`Error::Config`] when nothing would be held out, or more than leaves an item of every class.
+/// [`Error::Config`] when nothing would be held out, or more than leaves an item of every class, or one to train on where
+/// items are not of one class each.
 pub fn draw(data: &Dataset, holdout: Holdout, seed: u64) -> Result<(Vec<u32>, Vec<u32>)> {
     let mut members = members_of(data);
     let sizes: Vec<usize> = members.iter().map(Vec::len).collect();
-    let most = sizes.iter().map(|size| size.saturating_sub(1)).sum();
     let count = holdout.of(data.items());
-    if !(1..=most).contains(&count) {
-        return Err(Error::Config(Refusal::new(
-            "--validation-split",
-            format!("{count} of {} training items", data.items()),
-            format!("1 to {most}, which leaves an item of every class"),
-        )));
-    }
+    check("--validation-split", "training items", &sizes, count)?;
     let mut held_out = Vec::with_capacity(count);
     for (class, (members, quota)) in members.iter_mut().zip(quotas(&sizes, count)).enumerate() {
         let mut rng = stream(seed, Purpose::Holdout, class as u32);
@@ -37,6 +31,24 @@ pub fn draw(data: &Dataset, holdout: Holdout, seed: u64) -> Result<(Vec<u32>, Ve
     let mut next = held_out.iter().copied().peekable();
     let rest = (0..data.items() as u32).filter(|item| next.next_if_eq(item).is_none());
     Ok((rest.collect(), held_out))
+}
+
+/// Refuses to draw none, or more than leaves one of each group: a class, or all items where there is but one group.
+///
+/// Shapes: `sizes [groups]`.
+pub(super) fn check(flag: &str, items: &str, sizes: &[usize], count: usize) -> Result<()> {
+    let most: usize = sizes.iter().map(|size| size.saturating_sub(1)).sum();
+    if (1..=most).contains(&count) {
+        return Ok(());
+    }
+    let expected = match (most, sizes.len()) {
+        (0, 1) => "at least two".to_owned(),
+        (0, _) => "at least two items of some class".to_owned(),
+        (_, 1) => format!("1 to {most}, which leaves an item to train on"),
+        _ => format!("1 to {most}, which leaves an item of every class"),
+    };
+    let found = format!("{count} of {} {items}", sizes.iter().sum::<usize>());
+    Err(Error::Config(Refusal::new(flag, found, expected)))
 }
 
 /// The items of each class; all of them together where they are not of one class each.
@@ -88,6 +100,7 @@ mod tests {
     use crate::data::IdxFile;
     use crate::data::idx::{ElementType, Header};
     use crate::data::mmap::Bytes;
+    use crate::data::targets::Task;
     use proptest::prelude::*;
     use std::path::Path;
 
@@ -136,6 +149,23 @@ mod tests {
         assert_ne!(
             data.labels()[rest[0] as usize],
             data.labels()[rest[1] as usize]
+        );
+    }
+
+    #[test]
+    fn refuses_to_hold_out_every_item_where_there_are_no_classes() {
+        let path = Path::new("in-memory");
+        let file = |element, size: usize| {
+            let header = Header::new(path, element, &[3]).expect("a header");
+            let bytes = [header.to_bytes(), vec![0; 3 * size]].concat();
+            IdxFile::from_bytes(path, Bytes::Owned(bytes)).expect("a whole file")
+        };
+        let (images, numbers) = (file(ElementType::U8, 1), file(ElementType::F32, 4));
+        let data = Dataset::for_task(Task::Regression, images, &numbers, None).expect("a data set");
+        let refused = draw(&data, Holdout::Items(3), 1).expect_err("a refusal");
+        assert_eq!(
+            refused.to_string(),
+            "--validation-split: 3 of 3 training items, expected 1 to 2, which leaves an item to train on"
         );
     }
 

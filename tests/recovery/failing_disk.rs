@@ -1,6 +1,7 @@
 //! Disks that fill up, folders that turn read-only, `fsync` and `rename` that fail: told at once and in the exit code,
 //! with what was saved before still whole.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -320,4 +321,70 @@ fn a_folder_turned_read_only_midway_leaves_the_checkpoint_before() {
     desk.remove(MODEL);
     desk.run("train --resume out --quiet").done();
     assert!(desk.read(MODEL) == expected);
+}
+
+/// Two halves of two items, three classes with names: five files, the same for every `first` but for what is in them.
+fn put_table(desk: &Desk, first: u8) {
+    let rows = format!("x,label\n{first},a\n2,b\n3,c\n");
+    for file in ["train.csv", "test.csv"] {
+        desk.put(file, rows.as_bytes());
+    }
+}
+
+/// The files in the folder `set` by their names, temporary ones aside.
+fn set_files(desk: &Desk) -> BTreeMap<String, Vec<u8>> {
+    let names = desk.entries().into_iter();
+    let names = names.filter(|name| name.starts_with("set/") && !name.starts_with("set/."));
+    names.map(|name| (name.clone(), desk.read(&name))).collect()
+}
+
+const CONVERT: &str = "data convert train.csv --test test.csv --out set";
+
+#[test]
+fn a_data_set_that_cannot_be_put_into_place_leaves_none_of_its_files() {
+    let Some(faults) = Faults::build() else {
+        return;
+    };
+    let renames = (1..=5).map(|file| ("set/", format!("rename:{file}:{FULL}"), "put into place"));
+    let sync = ("/set", format!("fsync:6:{BROKEN}"), "sync to the disk");
+    for (part, fault, action) in renames.chain([sync]) {
+        let desk = Desk::empty();
+        put_table(&desk, 1);
+        let run = with_fault(&desk, &faults, CONVERT, part, &fault);
+        assert_eq!(run.code, Some(1), "{fault}: {run:#?}");
+        assert!(run.stderr.contains(action), "{fault}: {run:#?}");
+        let left = desk.entries();
+        assert_eq!(left, ["set", "test.csv", "train.csv"], "{fault}");
+    }
+}
+
+#[test]
+fn a_half_done_replacement_is_never_read_as_a_data_set() {
+    let Some(faults) = Faults::build() else {
+        return;
+    };
+    let desk = Desk::empty();
+    let [old, new] = [1, 9].map(|first| {
+        put_table(&desk, first);
+        desk.run(&format!("{CONVERT} --force")).done();
+        set_files(&desk)
+    });
+    let points = (1..=5).flat_map(|at| ["rename", "unlink"].map(|call| format!("{call}:{at}")));
+    for fault in points.flat_map(|at| [format!("{at}:{FULL}"), format!("{at}:KILL")]) {
+        put_table(&desk, 1);
+        desk.run(&format!("{CONVERT} --force")).done();
+        assert_eq!(set_files(&desk), old);
+        put_table(&desk, 9);
+        let run = with_fault(
+            &desk,
+            &faults,
+            &format!("{CONVERT} --force"),
+            "set/",
+            &fault,
+        );
+        let read = desk.run("data inspect set").code == Some(0);
+        let left = set_files(&desk);
+        assert!(!read || left == old || left == new, "{fault}: {left:#?}");
+        assert_eq!(run.code == Some(0), left == new, "{fault}: {run:#?}");
+    }
 }

@@ -25,19 +25,18 @@ pub(super) struct Arrays {
     labels: Option<Array>,
     answer: Answer,
     item_shape: Vec<usize>,
+    /// Test items beside these that are not taken, by their name.
+    left_out: Option<String>,
 }
 
 impl Arrays {
     /// Opens NPY files.
     pub fn open_files(request: &Request) -> Result<Sources> {
         let file = |path: &Path| Array::file(path);
-        let labels = |given: Option<&String>, flag: &str, images: &Path| {
+        let labels = |given: Option<&String>, flag: &str, what: &str, images: &Path| {
             let given = given.ok_or_else(|| {
-                let refusal = Refusal::new(
-                    flag,
-                    "not given",
-                    "the NPY file that has the labels, or none",
-                );
+                let expected = format!("the NPY file that has the {what}");
+                let refusal = Refusal::new(flag, "not given", expected);
                 Error::Config(refusal.hint(format!("{} has items alone", images.display())))
             })?;
             file(Path::new(given))
@@ -48,7 +47,8 @@ impl Arrays {
             Labels::Named(path) => (Some(Some(path)), false),
             Labels::Targets(path) => (Some(Some(path)), true),
         };
-        let train_labels = named.map(|named| labels(named, "--labels", &request.source));
+        let train_labels =
+            named.map(|named| labels(named, "--labels", "labels, or none", &request.source));
         let train = Arrays::new(
             request,
             file(&request.source)?,
@@ -57,7 +57,7 @@ impl Arrays {
         )?;
         let test = request.test.as_deref().map(|images| {
             let given = request.arrays.test_labels.as_ref();
-            let labels = labels(given, "--test-labels", images)?;
+            let labels = labels(given, "--test-labels", "labels of the test items", images)?;
             Arrays::new(request, file(images)?, Some(labels), targets)
         });
         if let (None, Some(_)) = (&test, &request.arrays.test_labels) {
@@ -81,7 +81,10 @@ impl Arrays {
             let images = Array::member(archive, "--images", images)?;
             Arrays::new(request, images, labels.transpose()?, targets)
         };
-        let train = open(&archive, &names.images, names.labels.as_deref())?;
+        let train = Arrays {
+            left_out: names.left_out,
+            ..open(&archive, &names.images, names.labels.as_deref())?
+        };
         let test = match (&request.test, &names.test) {
             // Another archive has the same names, as far as none are given for it.
             (Some(path), _) => {
@@ -160,6 +163,7 @@ impl Arrays {
             labels,
             answer,
             item_shape,
+            left_out: None,
         })
     }
 }
@@ -178,14 +182,13 @@ impl Source for Arrays {
 
     fn about(&self) -> String {
         let images = format!("{}: {}", self.images.place, self.images.header.about());
-        match &self.labels {
-            None => format!("{images}, no labels"),
-            Some(labels) => format!(
-                "{images}, labels in {}: {}",
-                labels.place,
-                labels.header.about()
-            ),
-        }
+        let labels = match &self.labels {
+            None => "no labels".to_owned(),
+            Some(labels) => format!("labels in {}: {}", labels.place, labels.header.about()),
+        };
+        let left_out = self.left_out.iter();
+        let left_out: String = left_out.map(|name| format!(", {name} left out")).collect();
+        format!("{images}, {labels}{left_out}")
     }
 
     fn item_shape(&self) -> &[usize] {

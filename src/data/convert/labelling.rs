@@ -2,7 +2,8 @@
 //!
 //! Classes are counted in the order of their labels: whole numbers by value, anything else as text, or as the names that
 //! were asked for stand. Labels that are 0, 1, 2 and so on thus are the classes themselves; all others are kept as the
-//! names of theirs. Rows of 0 and 1 with exactly one 1 each (one-hot) are classes too.
+//! names of theirs. Numbers from 2⁵³ on, which `f64` does not tell apart, are classes only by names that were asked for.
+//! Rows of 0 and 1 with exactly one 1 each (one-hot) are classes too.
 
 use std::collections::HashMap;
 
@@ -13,6 +14,9 @@ use super::{LabelFile, Labels, Request};
 use crate::data::class_names::ClassNames;
 use crate::data::idx::ElementType;
 use crate::error::{Error, Refusal, Result};
+
+/// Where `f64` begins to leave out whole numbers: 2⁵³.
+const LIMIT: f64 = 9_007_199_254_740_992.0;
 
 /// How labels are written.
 #[derive(Debug)]
@@ -208,6 +212,11 @@ fn number(label: &str) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
+/// A label as a number that is no other one rounded.
+fn exact(label: &str) -> Option<f64> {
+    number(label).filter(|value| value.abs() < LIMIT)
+}
+
 /// A label as the number of a class, if it is that of one among `count`.
 fn class_number(label: &str, count: usize) -> Option<u32> {
     let value = number(label)?;
@@ -262,14 +271,23 @@ impl Classes {
     /// Numbers in the order of their values. Where that is 0, 1, 2 and so on, they need no names.
     fn by_value((source, survey): Surveyed) -> Result<Classes> {
         let value = |label: &String| number(label).unwrap_or(0.0);
-        let fraction = survey
+        let none = survey
             .classes
             .iter()
-            .filter(|(label, _)| value(label).fract() != 0.0);
-        if let Some((label, seen)) = fraction.min_by_key(|(_, seen)| seen.first) {
+            .filter(|(label, _)| exact(label).is_none_or(|value| value.fract() != 0.0));
+        if let Some((label, seen)) = none.min_by_key(|(_, seen)| seen.first) {
+            let (expected, hint) = match exact(label) {
+                Some(_) => (
+                    "a class: a whole number, or a name",
+                    "numbers to predict are --targets",
+                ),
+                None => (
+                    "a class: a whole number below 2^53, or a name",
+                    "listed in --class-names, numbers are names",
+                ),
+            };
             let place = source.place(seen.first, Cell::Class);
-            let refusal = Refusal::new(place, label, "a class: a whole number, or a name");
-            let hint = "numbers to predict are --targets";
+            let refusal = Refusal::new(place, label, expected);
             return Err(Error::Data(refusal.hint(hint)));
         }
         let mut values: Vec<f64> = survey.classes.keys().map(value).collect();
@@ -295,7 +313,7 @@ impl Classes {
             if self.by_label.contains_key(label) {
                 continue;
             }
-            let by_value = number(label).and_then(|value| self.by_label.get(&value.to_string()));
+            let by_value = exact(label).and_then(|value| self.by_label.get(&value.to_string()));
             let by_number = || class_number(label, self.count).filter(|_| self.numbered);
             let Some(class) = by_value.copied().or_else(by_number) else {
                 return Err(Error::Data(Refusal::new(

@@ -163,7 +163,8 @@ pub enum LabelFile {
 /// # Errors
 /// [`Error::Config`] when something was asked for that does not go with the source, or there is a data set in the folder
 /// already. [`Error::Data`] when the source is not what it should be, with the place. [`Error::Io`] when the system
-/// refuses. Nothing is then in the folder that was not there before.
+/// refuses. None of the new files is then in the folder. A data set that was to be replaced is whole, unless the system
+/// refused to remove it or to put the new files into place: then it is gone, or lacks its training images.
 pub fn convert(request: &Request, on_progress: &mut dyn FnMut(Progress)) -> Result<Converted> {
     check_test(request)?;
     let sources = source::open(request)?;

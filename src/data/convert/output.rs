@@ -30,14 +30,18 @@ fn prefix(half: Half, labelling: &Labelling) -> &'static str {
     }
 }
 
+/// The files of a data set in `folder`, its training images first; or of items without labels.
+fn standing(folder: &Path, unlabelled: bool) -> Vec<PathBuf> {
+    match unlabelled {
+        true => folder::unlabelled(folder),
+        false => folder::all_files(folder),
+    }
+}
+
 /// Refuses to write over a data set unless asked to, and what cannot be written at all.
 pub(super) fn check_free(request: &Request, unlabelled: bool) -> Result<()> {
     let folder = &request.out;
-    let standing = match unlabelled {
-        true => folder::unlabelled(folder),
-        false => folder::all_files(folder),
-    };
-    if let (Some(path), false) = (standing.first(), request.force) {
+    if let (Some(path), false) = (standing(folder, unlabelled).first(), request.force) {
         return Err(Error::Config(
             Refusal::new(
                 "--out",
@@ -132,7 +136,7 @@ impl Output<'_> {
         Ok(())
     }
 
-    /// Puts everything into place, and removes what was there of another data set.
+    /// Puts everything into place, in the stead of what was there of another data set. None of it stays when that fails.
     pub fn finish(self, request: &Request) -> Result<Vec<PathBuf>> {
         let mut finished = Vec::new();
         for half in [Some(self.train), self.test].into_iter().flatten() {
@@ -156,19 +160,28 @@ impl Output<'_> {
             draft.write(names.to_text().as_bytes())?;
             finished.push(draft.finish()?);
         }
+        // Training images, without which there is no data set, are the first to go and the last to come. Wherever this is
+        // cut short, nobody finds images of one set beside labels of another.
+        for old in standing(
+            &request.out,
+            matches!(self.labelling, Labelling::Unlabelled),
+        ) {
+            fs::remove_file(&old).map_err(Error::io(&old, "remove"))?;
+        }
         let mut files = Vec::new();
-        for file in finished {
-            files.push(file.put()?);
+        let placed = finished
+            .into_iter()
+            .rev()
+            .try_for_each(|file| file.put().map(|path| files.push(path)))
+            .and_then(|()| durable::sync(&request.out));
+        if let Err(error) = placed {
+            for file in files.iter().rev() {
+                // Told is what went wrong first.
+                let _ = fs::remove_file(file);
+            }
+            return Err(error);
         }
-        // Other names for the same half would be found before those that were written, or beside them.
-        let others = match self.labelling {
-            Labelling::Unlabelled => folder::unlabelled(&request.out),
-            _ => folder::all_files(&request.out),
-        };
-        for other in others.iter().filter(|other| !files.contains(other)) {
-            fs::remove_file(other).map_err(Error::io(other, "remove"))?;
-        }
-        durable::sync(&request.out)?;
+        files.reverse();
         Ok(files)
     }
 }

@@ -7,8 +7,8 @@
 use rand::RngExt;
 
 use crate::config::Holdout;
-use crate::data::holdout::quotas;
-use crate::error::{Error, Refusal, Result};
+use crate::data::holdout::{self, quotas};
+use crate::error::Result;
 use crate::random::{ChaCha8Rng, Purpose, stream};
 
 /// Which part of the items becomes the test half.
@@ -33,17 +33,8 @@ pub(super) struct Draw {
 impl Draw {
     /// A draw from groups of so many items, which leaves one of each.
     pub fn new(split: TestSplit, groups: Vec<usize>) -> Result<Draw> {
-        let items = groups.iter().sum();
-        let most = groups.iter().map(|group| group.saturating_sub(1)).sum();
-        let count = split.holdout.of(items);
-        if !(1..=most).contains(&count) {
-            let expected = match most {
-                0 => "at least two items of some class".to_owned(),
-                _ => format!("1 to {most}, which leaves an item of every class"),
-            };
-            let found = format!("{count} of {items} items");
-            return Err(Error::Config(Refusal::new("--test-split", found, expected)));
-        }
+        let count = split.holdout.of(groups.iter().sum());
+        holdout::check("--test-split", "items", &groups, count)?;
         Ok(Draw {
             wanted: quotas(&groups, count),
             left: groups,
@@ -107,6 +98,24 @@ mod tests {
             (Items(usize::MAX), vec![10]),
         ] {
             Draw::new(TestSplit { holdout, seed: 1 }, groups).expect_err("a refusal");
+        }
+    }
+
+    #[test]
+    fn says_how_many_may_be_drawn_and_what_that_leaves() {
+        for (groups, expected) in [
+            (vec![3, 2], "1 to 3, which leaves an item of every class"),
+            (vec![1, 1], "at least two items of some class"),
+            (vec![5], "1 to 4, which leaves an item to train on"),
+            (vec![1], "at least two"),
+        ] {
+            let holdout = Holdout::Items(9);
+            let refused = Draw::new(TestSplit { holdout, seed: 1 }, groups);
+            let message = refused.expect_err("a refusal").to_string();
+            assert!(
+                message.ends_with(&format!("expected {expected}")),
+                "{message}"
+            );
         }
     }
 }

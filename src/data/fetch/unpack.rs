@@ -94,13 +94,7 @@ fn transpose(image: &mut [u8; SIDE * SIDE]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flate2::{Compression, write::GzEncoder};
-
-    fn compressed(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(bytes).expect("writing to memory");
-        encoder.finish().expect("writing to memory")
-    }
+    use crate::data::gzip::compressed;
 
     #[test]
     fn images_are_turned_and_the_header_is_not() {

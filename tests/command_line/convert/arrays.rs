@@ -98,6 +98,63 @@ fn an_archive_as_keras_has_it_becomes_both_halves() {
 }
 
 #[test]
+fn test_items_in_an_archive_are_not_left_out_without_a_word() {
+    let desk = Desk::empty();
+    let (x, y) = (counting(false), labels(&[1, 0]));
+    let mut files = vec![
+        ("x_test.npy", &x[..]),
+        ("x_train.npy", &x),
+        ("y_test.npy", &y),
+        ("y_train.npy", &y),
+    ];
+    desk.put("k.npz", &zip(CompressionMethod::STORE, &files));
+    let run = desk.refuses_in_parts(
+        "data convert k.npz --test-split 1 --out set",
+        2,
+        &["--test-split: given, and k.npz: x_test is there, expected one of the two\n"],
+    );
+    assert!(run.hint().contains("leave --test-split out"), "{run:#?}");
+    let run = convert(&desk, "k.npz --labels none");
+    let from = "k.npz: x_train: (2, 2, 3) uint8, no labels, x_test left out";
+    assert_eq!(run.value("from"), from);
+    // Nor where they have no labels, or others take their place.
+    files.remove(2);
+    desk.put("x.npz", &zip(CompressionMethod::STORE, &files));
+    for line in ["x.npz", "k.npz --test k.npz"] {
+        let run = convert(&desk, &format!("{line} --force"));
+        let from = format!(
+            "labels in {}: y_train: (2) int64, x_test left out",
+            &line[..5]
+        );
+        assert!(run.value("from").ends_with(&from), "{run:#?}");
+    }
+    let run = convert(&desk, "k.npz --force");
+    assert!(!run.value("from").contains("left out"), "{run:#?}");
+}
+
+#[test]
+fn the_labels_of_npy_files_are_asked_for() {
+    let desk = Desk::empty();
+    desk.put("x.npy", &counting(false));
+    desk.put("y.npy", &labels(&[1, 0]));
+    for (labels, message) in [
+        (
+            "",
+            "--labels: not given, expected the NPY file that has the labels, or none",
+        ),
+        // Test items without labels would be of no use.
+        (
+            "--labels y.npy",
+            "--test-labels: not given, expected the NPY file that has the labels of the test items",
+        ),
+    ] {
+        let line = format!("data convert x.npy {labels} --test x.npy --out set");
+        let run = desk.refuses_in_parts(&line, 2, &[&format!("{message}\n")]);
+        assert_eq!(run.hint(), "x.npy has items alone");
+    }
+}
+
+#[test]
 fn arrays_of_other_names_are_named() {
     let desk = Desk::empty();
     let (x, y) = (counting(false), labels(&[1, 0]));

@@ -1,7 +1,7 @@
 //! CSV, as people write it and as they should not.
 
 use super::{bytes, convert, floats, read_idx};
-use crate::desk::Desk;
+use crate::desk::{Desk, Run};
 
 const IRIS: &str =
     "length,width,species\n5.1,3.5,setosa\n7,3.2,versicolor\n6.3,3.3,virginica\n4.9,3,setosa\n";
@@ -11,6 +11,13 @@ fn desk(text: &str) -> Desk {
     let desk = Desk::empty();
     desk.put("t.csv", text.as_bytes());
     desk
+}
+
+/// Converts this text in `t.csv`, which must be refused with these parts in the message.
+fn refuses(text: impl AsRef<[u8]>, parts: &[&str]) -> Run {
+    let desk = Desk::empty();
+    desk.put("t.csv", text.as_ref());
+    desk.refuses_in_parts("data convert t.csv --out set", 1, parts)
 }
 
 #[test]
@@ -120,6 +127,21 @@ fn classes_stand_in_the_order_that_is_asked_for() {
     assert_eq!(
         read_idx(&desk, "set/train-labels-idx1-ubyte").elements,
         [1.0, 0.0]
+    );
+    // As names they may be larger than numbers are told apart; others are not taken for the nearest of them.
+    desk.put("t.csv", b"x,y\n5,9007199254740993\n6,9007199254740992\n");
+    convert(
+        &desk,
+        "t.csv --class-names 9007199254740993,9007199254740992 --force",
+    );
+    assert_eq!(
+        read_idx(&desk, "set/train-labels-idx1-ubyte").elements,
+        [0.0, 1.0]
+    );
+    desk.refuses(
+        "data convert t.csv --class-names 9007199254740992,1 --out other",
+        1,
+        "t.csv: row 2, column 2 (y): \"9007199254740993\", expected one of the classes 9007199254740992, 1",
     );
     desk.refuses(
         "data convert t.csv --class-names boot,boot --out other",
@@ -314,9 +336,8 @@ fn a_bad_cell_is_told_with_row_and_column() {
             ("\n", rows(cell)),
             ("\r\n", rows(cell).replace('\n', "\r\n")),
         ] {
-            let desk = desk(&text);
             let start = format!("t.csv: row 5, column 2 (width): {expected}\n");
-            let run = desk.refuses_in_parts("data convert t.csv --out set", 1, &[&start]);
+            let run = refuses(&text, &[&start]);
             assert!(run.hint().contains(hint), "{line:?}: {run:#?}");
         }
     }
@@ -357,29 +378,32 @@ fn a_bad_label_is_told_with_row_and_column() {
         ),
         (&long, "a name of 201 bytes, expected at most 200"),
     ] {
-        let desk = desk(&format!("x,label\n1,a\n2,b\n3,{label}\n"));
         let start = format!("t.csv: row 4, column 2 (label): {expected}");
-        desk.refuses_in_parts("data convert t.csv --out set", 1, &[&start]);
+        refuses(format!("x,label\n1,a\n2,b\n3,{label}\n"), &[&start]);
     }
-    let desk = desk("x,label\n1,2\n2,3.5\n");
-    desk.refuses_in_parts(
-        "data convert t.csv --out set",
-        1,
+    refuses(
+        "x,label\n1,2\n2,3.5\n",
         &[
             "t.csv: row 3, column 2 (label): 3.5, expected a class: a whole number, or a name\n",
             "--targets",
         ],
     );
-    desk.put("t.csv", b"x,label\n1,a\n2,caf\xe9\n");
-    desk.refuses_in_parts(
-        "data convert t.csv --out set",
-        1,
+    // The numbers around 2^53 are one and the same as floats.
+    for large in ["9007199254740993", "-9007199254740993", "1e300"] {
+        let run = refuses(
+            format!("x,label\n1,2\n2,{large}\n3,{large}\n"),
+            &[&format!(
+                "t.csv: row 3, column 2 (label): {large}, expected a class: a whole number below 2^53, or a name\n"
+            )],
+        );
+        assert!(run.hint().contains("--class-names"), "{run:#?}");
+    }
+    refuses(
+        b"x,label\n1,a\n2,caf\xe9\n",
         &["t.csv: row 3, column 2 (label): \"caf\u{fffd}\", expected text in UTF-8\n"],
     );
-    desk.put("t.csv", b"x,label\n1,a\n2,a\n");
-    desk.refuses_in_parts(
-        "data convert t.csv --out set",
-        1,
+    refuses(
+        b"x,label\n1,a\n2,a\n",
         &["t.csv: CSV", ": one class, expected at least two\n"],
     );
 }
@@ -433,39 +457,77 @@ fn tables_that_are_none_are_refused() {
 
 #[test]
 fn ragged_rows_are_told_with_their_row() {
-    let desk = desk("a,b,label\n1,2,0\n3,4,1\n5,6\n7,8,1\n");
-    desk.refuses_in_parts(
-        "data convert t.csv --out set",
-        1,
+    refuses(
+        "a,b,label\n1,2,0\n3,4,1\n5,6\n7,8,1\n",
         &[
             "t.csv: row 4: 2 cells, expected 3, as in the first row\n",
             "--delimiter",
         ],
     );
-    desk.put("t.csv", b"a,b,label\n1,2,0\n3,\"4\n4\",1\n5,6,7,1\n");
-    desk.refuses_in_parts(
-        "data convert t.csv --out set",
-        1,
+    refuses(
+        b"a,b,label\n1,2,0\n3,\"4\n4\",1\n5,6,7,1\n",
         &["t.csv: row 3, column 2 (b): \"4\\n4\", expected a finite number\n"],
     );
     // A quote that is never closed takes the rest of the file into its cell.
-    desk.put("t.csv", b"a,b,label\n1,2,0\n3,\"4,1\n5,6,1\n7,8,1\n");
-    desk.refuses_in_parts(
-        "data convert t.csv --out set",
-        1,
+    refuses(
+        b"a,b,label\n1,2,0\n3,\"4,1\n5,6,1\n7,8,1\n",
         &["t.csv: row 3: 2 cells, expected 3"],
     );
 }
 
 #[test]
-fn a_row_that_never_ends_is_not_kept_in_memory() {
+fn rows_may_be_longer_than_what_tells_how_a_table_is_written() {
+    const FEATURES: usize = 200_000;
+    let row = |cell: &str, label: &str| format!("{}{label}\n", format!("{cell};").repeat(FEATURES));
+    let rows = [row("1234567", "0"), row("7654321", "1")].concat();
+    // Each row takes 1.6 MB, so that not even the first one is in the first MiB.
+    let desk = desk(&rows);
+    let run = convert(&desk, "t.csv --labels -1 --type f64");
+    assert!(
+        run.value("from")
+            .contains("a semicolon between cells, no header"),
+        "{run:#?}"
+    );
+    let images = read_idx(&desk, "set/train-images-idx2-double");
+    assert_eq!(images.sizes, [2, FEATURES as u32]);
+    assert_eq!(
+        (images.elements[0], images.elements[2 * FEATURES - 1]),
+        (1_234_567.0, 7_654_321.0)
+    );
+    // A header is told from numbers by the row below it.
+    desk.put("t.csv", [row("feature", "label"), rows].concat().as_bytes());
+    let run = convert(&desk, "t.csv --force");
+    assert!(
+        run.value("from")
+            .contains("a semicolon between cells, a header"),
+        "{run:#?}"
+    );
+    assert_eq!(
+        read_idx(&desk, "set/train-images-idx2-float").sizes,
+        [2, FEATURES as u32]
+    );
+}
+
+#[test]
+fn a_first_row_that_never_ends_is_refused() {
+    let mut text = b"7,\"".to_vec();
+    text.resize(130 << 20, b'7');
     let desk = Desk::empty();
-    let mut text = b"a,label\n1,0\n2,\"".to_vec();
-    text.resize(text.len() + (80 << 20), b'7');
     desk.put("t.csv", &text);
     let run = desk.refuses_in_parts(
-        "data convert t.csv --out set",
+        "data convert t.csv --labels 1 --out set",
         1,
+        &["t.csv: row 1: a row that does not end, expected at most 64 MiB\n"],
+    );
+    assert!(run.hint().contains("a quote"), "{run:#?}");
+}
+
+#[test]
+fn a_row_that_never_ends_is_not_kept_in_memory() {
+    let mut text = b"a,label\n1,0\n2,\"".to_vec();
+    text.resize(text.len() + (80 << 20), b'7');
+    let run = refuses(
+        &text,
         &["t.csv: row 3: a row that does not end, expected at most 64 MiB\n"],
     );
     assert!(run.hint().contains("a quote"), "{run:#?}");

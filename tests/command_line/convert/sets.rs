@@ -337,6 +337,10 @@ fn flags_of_another_format_are_refused() {
             "--test-split: 1 of 2 items, expected at least two items of some class",
         ),
         (
+            "t.csv --targets label --test-split 2",
+            "--test-split: 2 of 2 items, expected 1 to 1, which leaves an item to train on",
+        ),
+        (
             "t.csv --labels none --test t.csv",
             "--test: given with --labels none, expected labels, which a test takes",
         ),

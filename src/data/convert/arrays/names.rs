@@ -15,11 +15,14 @@ const USUAL: [[&str; 4]; 8] = [
     ["data", "target", "", ""],
     ["arr_0", "arr_1", "arr_2", "arr_3"],
 ];
+
 /// The names of arrays in an archive.
 pub(super) struct Names {
     pub images: String,
     pub labels: Option<String>,
     pub test: Option<(String, String)>,
+    /// Test items that are there and not taken.
+    pub left_out: Option<String>,
 }
 
 impl Names {
@@ -61,13 +64,26 @@ impl Names {
             (None, Some(_)) if request.test.is_none() => {
                 return Err(ask("--test-images", "test items"));
             }
+            _ if unlabelled || request.test.is_some() => None,
             _ => usual
-                .filter(|names| {
-                    has(names[2]) && has(names[3]) && !unlabelled && request.test_split.is_none()
-                })
+                .filter(|names| has(names[2]) && has(names[3]))
                 .map(|names| (names[2].to_owned(), names[3].to_owned())),
         };
+        if let (Some(_), Some((items, _))) = (request.test_split, &test) {
+            let found = format!("given, and {} is there", archive.place(items));
+            let refusal = Refusal::new("--test-split", found, "one of the two");
+            let hint =
+                "leave --test-split out, or save the items to be split in a file of their own";
+            return Err(Error::Config(refusal.hint(hint)));
+        }
+        // Another archive has test items by its own names.
+        let test_here = test.as_ref().filter(|_| request.test.is_none());
+        let taken = |name: &str| test_here.is_some_and(|(items, _)| items == name);
+        let left_out = usual
+            .map(|names| names[2])
+            .filter(|items| has(items) && !taken(items));
         Ok(Names {
+            left_out: left_out.map(str::to_owned),
             images,
             labels,
             test,

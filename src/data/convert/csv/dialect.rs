@@ -38,10 +38,8 @@ impl Dialect {
 
 /// How the file at `path` is written, and its columns.
 pub(super) fn find(path: &Path, request: &Request) -> Result<(Dialect, Columns)> {
-    let sample = text::sample(path)?;
     let options = &request.table;
-    let delimiter = options.delimiter.unwrap_or_else(|| delimiter(&sample));
-    let records = records(&sample, delimiter);
+    let (delimiter, records) = beginning(path, options.delimiter)?;
     let Some(first) = records.first() else {
         return Err(Error::Data(Refusal::new(
             path.display(),
@@ -60,6 +58,27 @@ pub(super) fn find(path: &Path, request: &Request) -> Result<(Dialect, Columns)>
     let cells = header.then(|| first.iter().collect());
     let columns = Columns::new(first.len(), cells);
     Ok((Dialect { delimiter, header }, columns))
+}
+
+/// What stands between the cells, and the records at the beginning: at least two, where there are as many.
+fn beginning(path: &Path, given: Option<u8>) -> Result<(u8, Vec<ByteRecord>)> {
+    let mut most = text::SAMPLE;
+    loop {
+        let sample = text::sample(path, most)?;
+        let delimiter = given.unwrap_or_else(|| delimiter(&sample));
+        let records = records(&sample, delimiter);
+        if sample.whole || records.len() >= 2 {
+            return Ok((delimiter, records));
+        }
+        if most == text::MAX_SAMPLE {
+            return match records.is_empty() {
+                true => Err(text::endless(path, 0)),
+                // The second one is complained of when it is read.
+                false => Ok((delimiter, records)),
+            };
+        }
+        most = text::MAX_SAMPLE.min(8 * most);
+    }
 }
 
 /// Words for columns that can be no numbers: where the first row has one, it is a header.
@@ -89,7 +108,7 @@ fn records(sample: &text::Sample, delimiter: u8) -> Vec<ByteRecord> {
         }
     }
     // The last one may be cut.
-    if !sample.whole && records.len() > 1 {
+    if !sample.whole {
         records.pop();
     }
     records
@@ -98,11 +117,14 @@ fn records(sample: &text::Sample, delimiter: u8) -> Vec<ByteRecord> {
 /// The delimiter that cuts all records into the same number of cells: of several, the one that makes the larger share of
 /// them numbers, and then the one that makes more cells.
 fn delimiter(sample: &text::Sample) -> u8 {
-    let best = DELIMITERS.into_iter().max_by(|a, b| {
-        let ((share, cells), (other_share, other_cells)) = (fit(sample, *a), fit(sample, *b));
-        share.total_cmp(&other_share).then(cells.cmp(&other_cells))
-    });
-    best.filter(|&best| fit(sample, best).1 > 1).unwrap_or(b',')
+    let fits = DELIMITERS.map(|delimiter| (delimiter, fit(sample, delimiter)));
+    let best = fits
+        .into_iter()
+        .max_by(|(_, (share, cells)), (_, (other_share, other_cells))| {
+            share.total_cmp(other_share).then(cells.cmp(other_cells))
+        });
+    let best = best.filter(|(_, (_, cells))| *cells > 1);
+    best.map_or(b',', |(delimiter, _)| delimiter)
 }
 
 /// The share of cells that are numbers, and cells a record; nothing where records are cut into different numbers of cells.

@@ -9,13 +9,17 @@ use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
 use flate2::read::MultiGzDecoder;
 
 use crate::data::convert::source::reopen;
+use crate::data::gzip;
 use crate::error::{Error, Refusal, Result};
 
 /// Bytes of the longest record: a quote that is never closed makes one of the rest of the file.
 const MAX_RECORD: u64 = 1 << 26;
 
-/// Bytes that are looked at to find out how a table is written.
-const SAMPLE: u64 = 1 << 20;
+/// Bytes that are looked at to find out how a table is written, where it has two whole records in them.
+pub(super) const SAMPLE: u64 = 1 << 20;
+
+/// The most that are: two records of the longest.
+pub(super) const MAX_SAMPLE: u64 = 2 * MAX_RECORD;
 
 /// A table while it is read.
 pub(super) struct Text {
@@ -59,12 +63,7 @@ impl Text {
         let start = self.reader.position().byte();
         self.reader.read_byte_record(record).map_err(|error| {
             if self.left.get() == 0 {
-                let place = match line_at(&self.path, start) {
-                    Ok(line) => format!("{}: row {line}", self.path.display()),
-                    Err(_) => self.path.display().to_string(),
-                };
-                let refusal = Refusal::new(place, "a row that does not end", "at most 64 MiB");
-                return Error::Data(refusal.hint("a quote may not be closed"));
+                return endless(&self.path, start);
             }
             match error.into_kind() {
                 ErrorKind::Io(error) => unreadable(&self.path, error),
@@ -90,16 +89,26 @@ pub(super) struct Sample {
     pub whole: bool,
 }
 
-/// Reads the beginning of the table at `path`.
-pub(super) fn sample(path: &Path) -> Result<Sample> {
+/// Reads the beginning of the table at `path`, at most so many bytes.
+pub(super) fn sample(path: &Path, most: u64) -> Result<Sample> {
     let (bytes, _) = open(path, &Rc::default())?;
     let mut sample = Vec::new();
-    let read = bytes.take(SAMPLE).read_to_end(&mut sample);
+    let read = bytes.take(most).read_to_end(&mut sample);
     read.map_err(|error| unreadable(path, error))?;
     Ok(Sample {
-        whole: (sample.len() as u64) < SAMPLE,
+        whole: (sample.len() as u64) < most,
         bytes: sample,
     })
+}
+
+/// The error for a record, behind byte `start`, that is longer than any.
+pub(super) fn endless(path: &Path, start: u64) -> Error {
+    let place = match line_at(path, start) {
+        Ok(line) => format!("{}: row {line}", path.display()),
+        Err(_) => path.display().to_string(),
+    };
+    let refusal = Refusal::new(place, "a row that does not end", "at most 64 MiB");
+    Error::Data(refusal.hint("a quote may not be closed"))
 }
 
 /// The line, from 1, of the record that starts at byte `at` or, where that is the end of a line, behind it.
@@ -142,10 +151,7 @@ fn open(path: &Path, read: &Rc<Cell<u64>>) -> Result<(Box<dyn Read>, u64)> {
 fn unreadable(path: &Path, error: io::Error) -> Error {
     match error.raw_os_error() {
         Some(_) => Error::io(path, "read")(error),
-        None => Error::Data(
-            Refusal::new(path.display(), error.to_string(), "a whole gzip stream")
-                .hint("fetch or copy the file again"),
-        ),
+        None => gzip::damaged(path, &error),
     }
 }
 

@@ -7,7 +7,8 @@ use super::number::{bytes, grouped, percent, rate};
 use super::training::{build_mode, counted};
 use crate::compute::parallel::Workers;
 use crate::config::{ClassWeight, LossName, TaskConfig, TrainConfig};
-use crate::data::{Dataset, Splits, Targets, Task};
+use crate::data::idx::ElementType;
+use crate::data::{Dataset, Scale, Splits, Targets, Task};
 use crate::nn::Spec;
 use crate::schedule::ScheduleName;
 use crate::train::RangeTest;
@@ -46,8 +47,9 @@ pub fn banner(
     };
     writeln!(
         out,
-        "  data      {data_name}: {train} and {test} items, {}, {}",
+        "  data      {data_name}: {train} and {test} items, {}{}, {}",
         item_shape(&data.train),
+        scale_words(config.scale),
         target_words(data.train.targets()),
     )?;
     let activation = match spec.layers() {
@@ -96,6 +98,11 @@ pub fn banner(
         blas.threading,
         counted(blas.threads, "thread"),
     )?;
+    write_warnings(out, &data.train, workers)
+}
+
+/// What may make the run slow, or its network learn little.
+fn write_warnings(out: &mut dyn Write, train: &Dataset, workers: &Workers) -> io::Result<()> {
     let (threads, cores) = (workers.threads(), Workers::available().get());
     if threads > cores {
         writeln!(
@@ -104,7 +111,14 @@ pub fn banner(
             counted(cores, "core"),
         )?;
     }
-    if let Some(size) = size_of_large(data.train.targets()) {
+    if let Some(times) = unevenness(train) {
+        writeln!(
+            out,
+            "  warning: one feature's range is {} times the usual one, and one scale serves all: bring columns to about one range first",
+            grouped(times as usize)
+        )?;
+    }
+    if let Some(size) = size_of_large(train.targets()) {
         writeln!(
             out,
             "  warning: the numbers to predict are about {size:.0} in size; networks learn numbers about 1 best: divide them, or lower --lr"
@@ -117,6 +131,14 @@ pub fn banner(
         )?;
     }
     Ok(())
+}
+
+/// `, standard scale`: how elements become inputs, where that is not by their type.
+fn scale_words(scale: Scale) -> String {
+    match scale {
+        Scale::Unit => String::new(),
+        other => format!(", {} scale", other.name()),
+    }
 }
 
 /// `10 classes`, `2 numbers to predict`.
@@ -149,6 +171,29 @@ fn size_of_large(targets: &Targets) -> Option<f64> {
     let squares = values.iter().map(|&value| f64::from(value).powi(2));
     let size = (squares.sum::<f64>() / values.len() as f64).sqrt();
     (size > LARGE).then_some(size)
+}
+
+/// How many times the median range of features the largest is, where that is so much that the rest hardly count. Looks at
+/// some of the items; bytes are never so far apart.
+fn unevenness(train: &Dataset) -> Option<f32> {
+    const ITEMS: usize = 1000;
+    const MUCH: f32 = 100.0;
+    if train.images().header().element() == ElementType::U8 {
+        return None;
+    }
+    let mut row = vec![0.0; train.features()];
+    let mut bounds = vec![(f32::INFINITY, f32::NEG_INFINITY); train.features()];
+    for item in (0..train.items()).step_by(train.items().div_ceil(ITEMS)) {
+        train.images().read(item, &mut row);
+        for ((low, high), &x) in bounds.iter_mut().zip(&row) {
+            (*low, *high) = (low.min(x), high.max(x));
+        }
+    }
+    let ranges = bounds.into_iter().map(|(low, high)| high - low);
+    let mut ranges: Vec<f32> = ranges.filter(|range| *range > 0.0).collect();
+    ranges.sort_by(f32::total_cmp);
+    let times = ranges.last()? / ranges[(ranges.len() - 1) / 2];
+    (times > MUCH).then_some(times)
 }
 
 /// What may end a run before its last epoch.

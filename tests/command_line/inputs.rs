@@ -241,3 +241,34 @@ fn more_classes_than_labels_show_may_be_asked_for() {
     let report = desk.report_of("--data set --epochs 1 --hidden 8");
     assert_eq!(report["network"], "9-8-2");
 }
+
+#[test]
+fn columns_of_very_different_ranges_are_warned_of() {
+    let desk = Desk::empty();
+    let row = |at: usize| {
+        format!(
+            "{},{},{},{}\n",
+            20 + at % 50,
+            10_000 + 900 * at,
+            at % 4,
+            at % 2
+        )
+    };
+    let rows: String = (0..200).map(row).collect();
+    desk.put(
+        "table.csv",
+        format!("age,income,kids,buys\n{rows}").as_bytes(),
+    );
+    desk.run("data convert table.csv --labels buys --out set")
+        .done();
+    let run = desk.run("train --data set --epochs 1 --hidden 4 --scale standard");
+    let words = "  warning: one feature's range is 3,655 times the usual one";
+    assert!(run.done().stderr.contains(words), "{run:#?}");
+    assert!(
+        run.stderr.contains("3 f32, standard scale, 2 classes"),
+        "{run:#?}"
+    );
+    EasySet::default().write(&desk.path("even"));
+    let run = desk.run("train --data even --epochs 1 --hidden 4");
+    assert!(!run.done().stderr.contains("range"), "{run:#?}");
+}

@@ -375,6 +375,47 @@ mod tests {
         assert!(kernels::flush(f32::NAN).is_nan());
     }
 
+    #[test]
+    fn what_is_no_number_stays_none_in_either_sink() {
+        for &set in InstructionSet::all_here() {
+            let columns = set.lanes();
+            // One lane in the middle: its neighbours are not touched.
+            let mut b = vec![1.0f32; columns];
+            b[columns / 2 + 1] = f32::NAN;
+            let one = 1.0f32;
+            let a_at = Operand {
+                start: &one,
+                row: 0,
+                k: 1,
+            };
+            let b_at = Operand {
+                start: b.as_ptr(),
+                row: 0,
+                k: columns,
+            };
+            let (mut c, mut w, mut v) = (b.clone(), vec![0.0; columns], vec![0.0; columns]);
+            let store = Sink::Store {
+                c: c.as_mut_ptr(),
+                row: columns,
+            };
+            let update = Sink::Update {
+                w: w.as_mut_ptr(),
+                v: v.as_mut_ptr(),
+                row: columns,
+                momentum: 0.5,
+                learning_rate: 0.5,
+            };
+            for sink in [store, update] {
+                // SAFETY: the processor has `set`, and all buffers have the tile's size.
+                unsafe { set.tile((1, 1), 1, a_at, b_at, sink) };
+            }
+            for (lane, b) in b.iter().enumerate() {
+                let found = [c[lane], v[lane], w[lane]].map(f32::is_nan);
+                assert_eq!(found, [b.is_nan(); 3], "{set:?}, lane {lane}");
+            }
+        }
+    }
+
     /// Runs every tile shape of every instruction set with both sinks, against a scalar chain of `f32::mul_add`.
     #[test]
     fn every_tile_has_the_bits_of_a_scalar_chain() {

@@ -154,14 +154,18 @@ impl Step {
         }
     }
 
-    /// The same step with the whole gradient, of the Euclidean norm `norm`, scaled down to [`Rule::clip_norm`]. One that
-    /// is no number stays none, so that a diverging run shows.
+    /// The same step with the whole gradient, of the Euclidean norm `norm`, scaled down to [`Rule::clip_norm`]. A norm that
+    /// is no number, or beyond all of them, leaves none in the weights, so that a diverging run shows.
     pub fn clipped(self, norm: f64) -> Step {
         let most = self.rule.clip_norm.map_or(f64::INFINITY, f64::from);
         // Written so that NaN goes on.
-        let within = norm <= most;
+        let gradient_scale = match norm <= most {
+            true => 1.0,
+            false if norm.is_infinite() => f32::NAN,
+            false => (most / norm) as f32,
+        };
         Step {
-            gradient_scale: if within { 1.0 } else { (most / norm) as f32 },
+            gradient_scale,
             ..self
         }
     }
@@ -189,6 +193,37 @@ impl Step {
     pub fn follow(&self, average: &mut [f32], weights: &[f32]) {
         if let Some(share) = self.average {
             sweep::follow(share, average, weights);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compute::kernels::sum_of_squares;
+
+    /// A step of one weight against `gradient`, clipped to a norm of 1.
+    fn clipped_step(gradient: f32) -> f32 {
+        let rule = Rule {
+            clip_norm: Some(1.0),
+            ..Rule::sgd(0.0)
+        };
+        let norm = sum_of_squares(&[gradient]).sqrt();
+        let (mut weights, mut velocity) = ([3.0], [0.0]);
+        let mut slots: Slots = [&mut velocity, &mut [], &mut []];
+        let step = rule.at(1, 1.0).clipped(norm);
+        step.apply(&mut weights, &mut slots, &mut [gradient]);
+        weights[0]
+    }
+
+    #[test]
+    fn a_gradient_whose_norm_is_beyond_all_numbers_shows_and_does_not_freeze() {
+        assert_eq!(clipped_step(-0.5), 3.5);
+        assert_eq!(clipped_step(1e18), 2.0);
+        // The last one is finite, and its square in `f32` is not.
+        for gradient in [f32::NAN, f32::INFINITY, 1e20] {
+            let weight = clipped_step(gradient);
+            assert!(weight.is_nan(), "{weight} after {gradient}");
         }
     }
 }

@@ -207,3 +207,51 @@ fn descend_by_sign(numbers: [f32; 2], weights: &mut [f32], momentum: &[f32], gra
         *w -= rate * sign(share * m + (1.0 - share) * g);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{OptimizerConfig, OptimizerName};
+
+    /// Weights after a step of each rule against `gradient [n]`, with and without all that can stand beside an optimiser.
+    fn weights_after_a_step(gradient: &[f32]) -> Vec<(OptimizerConfig, Vec<f32>)> {
+        let plain = OptimizerName::ALL.map(|optimizer| OptimizerConfig {
+            optimizer,
+            ..OptimizerConfig::default()
+        });
+        let beset = plain.clone().map(|config| OptimizerConfig {
+            weight_decay: Some(0.1),
+            l1: 0.1,
+            clip_value: Some(0.5),
+            average: Some(0.9),
+            ..config
+        });
+        let step = |config: OptimizerConfig| {
+            let mut weights = vec![1.0; gradient.len()];
+            let mut own = vec![weights.clone(); config.rule().slots().len()];
+            let mut slots: Slots = [&mut [], &mut [], &mut []];
+            for (slot, own) in slots.iter_mut().zip(&mut own) {
+                *slot = own;
+            }
+            let step = config.rule().at(1, 0.1);
+            apply(&step, &mut weights, &mut slots, &mut gradient.to_vec());
+            (config, weights)
+        };
+        plain.into_iter().chain(beset).map(step).collect()
+    }
+
+    #[test]
+    fn what_is_no_number_goes_through_every_rule_to_its_weight_alone() {
+        // More than a chunk, with a ragged end; one in the midst of registers, and one behind them.
+        let mut gradient = vec![0.25; CHUNK + 37];
+        let broken = [5, CHUNK + 36];
+        for at in broken {
+            gradient[at] = f32::NAN;
+        }
+        for (config, weights) in weights_after_a_step(&gradient) {
+            for (at, weight) in weights.iter().enumerate() {
+                assert_eq!(weight.is_nan(), broken.contains(&at), "{config:?} at {at}");
+            }
+        }
+    }
+}

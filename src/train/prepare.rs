@@ -53,15 +53,23 @@ pub(super) fn preprocessing_for(
 }
 
 /// Asks for what a run needs at its peak and gives it back: a network that does not fit is refused in words, before the
-/// hours it would have taken. At the end there are weights, velocity and transpose, the flat parameters, and two copies of
-/// them on their way to the file, while parameters and velocity may be on their way to a checkpoint, twice as well; and
-/// where the best weights so far are kept, they are there, on their way to a checkpoint, and in a network to measure.
+/// hours it would have taken.
 pub(super) fn check_memory(spec: &Spec, config: &TrainConfig) -> Result<()> {
-    let copies = match config.validation.early_stop {
-        None => 10,
-        Some(_) => 15,
+    SharedBuffer::<f32>::zeroed(spec.parameters().saturating_mul(copies(config))).map(drop)
+}
+
+/// How many times the parameters there are at the end: weights and transpose, the flat parameters, and two copies of them
+/// on their way to the file, while they may be on their way to a checkpoint, twice as well; each slot of the optimiser
+/// once, and twice on its way to a checkpoint; the gradient where its norm is limited; and where the best weights so far
+/// are kept, these, on their way to a checkpoint, and in a network to measure.
+fn copies(config: &TrainConfig) -> usize {
+    let rule = config.optimizer.rule();
+    let gradient = usize::from(rule.clip_norm.is_some());
+    let best = match config.validation.early_stop {
+        None => 0,
+        Some(_) => 5,
     };
-    SharedBuffer::<f32>::zeroed(spec.parameters().saturating_mul(copies)).map(drop)
+    7 + 3 * rule.slots().len() + gradient + best
 }
 
 /// Holds a state against the network and the steps of an epoch.
@@ -82,4 +90,32 @@ pub(super) fn check_state(state: &State, spec: &Spec, rule: &Rule, steps: usize)
             slots.len()
         ),
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{EarlyStop, OptimizerConfig, OptimizerName, ValidationConfig};
+
+    #[test]
+    fn every_slot_counts_three_times() {
+        assert_eq!(copies(&TrainConfig::default()), 10);
+        let all = TrainConfig {
+            optimizer: OptimizerConfig {
+                optimizer: OptimizerName::Adamw,
+                average: Some(0.9),
+                clip_norm: Some(1.0),
+                ..OptimizerConfig::default()
+            },
+            validation: ValidationConfig {
+                early_stop: Some(EarlyStop {
+                    patience: 1,
+                    min_delta: 0.0,
+                }),
+                ..ValidationConfig::default()
+            },
+            ..TrainConfig::default()
+        };
+        assert_eq!(copies(&all), 7 + 3 * 3 + 1 + 5);
+    }
 }

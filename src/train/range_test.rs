@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::prepare::{preprocessing_for, spec_for};
 use super::state::State;
-use super::step::Stepper;
+use super::step::{Stepper, total_weight};
 use crate::compute::parallel::Workers;
 use crate::config::TrainConfig;
 use crate::data::Splits;
@@ -25,7 +25,7 @@ const LOWEST: f32 = 1e-4;
 const HIGHEST: f32 = 1e2;
 /// The share of the old in the running mean of the losses.
 const SMOOTHING: f64 = 0.9;
-/// A loss so many times the lowest one ends the test.
+/// A loss so many times the lowest one ends the test, once there is a lowest one.
 const BROKEN: f64 = 3.0;
 /// The chosen learning rate as a share of that at the lowest loss.
 const SAFETY: f32 = 0.1;
@@ -83,7 +83,8 @@ pub fn range_test(
         batch_size,
     )?;
     stepper.freeze(&spec.layers_named(&config.freeze)?);
-    stepper.set_loss(config.loss(train));
+    let loss = config.loss(train);
+    stepper.set_loss(loss.clone());
     stepper.set_noise(config.noise())?;
     let mut order = Order::new(train.items(), config.window_for(train.items()));
     let mut curve = Curve::default();
@@ -91,11 +92,11 @@ pub fn range_test(
         order.shuffle(config.seed, pass);
         let steps = (STEPS - curve.losses.len()).min(train.items().div_ceil(batch_size));
         let items = &order.items()[..train.items().min(steps * batch_size)];
-        let mut sizes = items.chunks(batch_size).map(<[u32]>::len);
-        stepper.pass(workers, train, items, &mut |_, loss| {
-            let size = sizes.next().unwrap_or(batch_size);
+        let mut batches = items.chunks(batch_size);
+        stepper.pass(workers, train, items, &mut |_, sum| {
+            let weight = total_weight(&loss, train, batches.next().unwrap_or_default());
             let rate = schedule.at(curve.losses.len() as u64, 1.0);
-            curve.add(rate, loss / size as f64)
+            curve.add(rate, sum / weight)
         });
         if curve.broken || curve.losses.len() >= STEPS {
             break;
@@ -118,7 +119,8 @@ impl Curve {
         self.mean = SMOOTHING * self.mean + (1.0 - SMOOTHING) * loss;
         let age = self.losses.len() as i32 + 1;
         let loss = self.mean / (1.0 - SMOOTHING.powi(age));
-        self.broken = !loss.is_finite() || loss > BROKEN * self.lowest().1;
+        let far_above = |(_, lowest)| loss > BROKEN * lowest;
+        self.broken = !loss.is_finite() || self.lowest().is_some_and(far_above);
         if self.broken {
             return ControlFlow::Break(());
         }
@@ -127,18 +129,16 @@ impl Curve {
         ControlFlow::Continue(())
     }
 
-    /// Where the loss was lowest, and how low.
-    fn lowest(&self) -> (usize, f64) {
-        let losses = self.losses.iter().copied().enumerate();
-        losses.fold(
-            (0, f64::INFINITY),
-            |best, at| if at.1 < best.1 { at } else { best },
-        )
+    /// Where the loss was lowest, and how low; none while all losses are young.
+    fn lowest(&self) -> Option<(usize, f64)> {
+        let losses = self.losses.iter().copied().enumerate().skip(YOUNG);
+        losses.min_by(|a, b| a.1.total_cmp(&b.1))
     }
 
     fn choose(self) -> Result<RangeTest> {
-        let (lowest, loss) = self.lowest();
-        if lowest < YOUNG {
+        // Where the first that counts is the lowest, the loss has only risen.
+        let Some((lowest, _)) = self.lowest().filter(|&(at, _)| at > YOUNG) else {
+            let loss = self.losses.first().copied().unwrap_or(f64::NAN);
             return Err(Error::Config(
                 Refusal::new(
                     "--lr auto",
@@ -147,7 +147,7 @@ impl Curve {
                 )
                 .hint("look at the data and at --scale and --init, or give a number"),
             ));
-        }
+        };
         let at_lowest = self.learning_rates[lowest];
         Ok(RangeTest {
             chosen: two_digits(SAFETY * at_lowest),
@@ -178,10 +178,23 @@ mod tests {
         curve
     }
 
+    fn valley() -> impl Iterator<Item = f64> {
+        (0..100).map(|step| 1.0 + (f64::from(step) - 60.0).powi(2) / 3600.0)
+    }
+
+    #[test]
+    fn a_lucky_first_batch_changes_nothing() {
+        let lucky = std::iter::once(0.1).chain(valley().skip(1));
+        let (lucky, plain) = (curve(lucky).choose(), curve(valley()).choose());
+        assert_eq!(
+            lucky.expect("a valley").chosen,
+            plain.expect("a valley").chosen
+        );
+    }
+
     #[test]
     fn chooses_a_tenth_of_where_the_loss_is_lowest() {
-        let valley = (0..100).map(|step| 1.0 + (f64::from(step) - 60.0).powi(2) / 3600.0);
-        let found = curve(valley).choose().expect("a valley");
+        let found = curve(valley()).choose().expect("a valley");
         // The running mean lags behind by a few steps.
         let at = found
             .learning_rates

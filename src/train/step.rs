@@ -261,7 +261,7 @@ impl Stepper {
         clock: &mut Clock<CLOCKED>,
     ) -> f64 {
         let rows = batch.len();
-        let mean = (1.0 / self.total_weight(pass.data, batch)) as f32;
+        let mean = (1.0 / total_weight(&self.loss, pass.data, batch)) as f32;
         let blocks = Blocks::new(self.network.spec(), self.engine, rows, pass.threads);
         pass.blocks_taken.take_each(blocks.count(), |block| {
             let rows = blocks.rows(block);
@@ -302,17 +302,6 @@ impl Stepper {
         // SAFETY: losses are written before the barrier above and not again before the next but one. They are summed row by
         // row, as blocks may be cut by the number of threads.
         unsafe { self.losses.read(0..rows) }.iter().sum()
-    }
-
-    /// What the summed losses of a batch are divided by: its items, by their weights.
-    fn total_weight(&self, data: &Dataset, batch: &[u32]) -> f64 {
-        match &self.loss {
-            Loss::CrossEntropy(loss) => {
-                let labels = data.labels();
-                loss.total_weight(batch.iter().map(|&item| labels[item as usize]))
-            }
-            _ => batch.len() as f64,
-        }
     }
 
     /// One member's part in the update of step `number`, counted from 0, up to the barrier that ends it.
@@ -459,6 +448,17 @@ fn ahead<'b>(batch: &'b [u32], next: &'b [u32], distance: usize, rows: &Range<us
     match (rows.start + distance).checked_sub(batch.len()) {
         None => within(batch, rows.start + distance),
         Some(start) => within(next, start),
+    }
+}
+
+/// What the summed losses of `items` are divided by: their number, by the weights of their classes.
+pub(super) fn total_weight(loss: &Loss, data: &Dataset, items: &[u32]) -> f64 {
+    match loss {
+        Loss::CrossEntropy(loss) => {
+            let labels = data.labels();
+            loss.total_weight(items.iter().map(|&item| labels[item as usize]))
+        }
+        _ => items.len() as f64,
     }
 }
 

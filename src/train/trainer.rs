@@ -12,7 +12,7 @@ use super::outcome::{Ending, EpochMetrics, Event, Outcome, Score};
 use super::prepare::{check_memory, check_state, preprocessing_for, spec_for};
 use super::profile::Profile;
 use super::state::{Origin, Place, State};
-use super::step::Stepper;
+use super::step::{Stepper, total_weight};
 use super::stopping::{self, Cause, TimeLimit};
 use super::supervisor::{Supervisor, Then, Unsupervised};
 use crate::compute::parallel::Workers;
@@ -22,6 +22,7 @@ use crate::data::{Dataset, Splits};
 use crate::error::{Error, Result};
 use crate::model::{Model, Provenance};
 use crate::nn::Network;
+use crate::nn::loss::Loss;
 use crate::nn::symmetry::identical_units;
 
 /// Progress is told this often within an epoch.
@@ -119,13 +120,16 @@ impl Training<'_> {
         let steps = state.epochs.len() * steps_an_epoch + state.steps;
         stepper.resume(steps as u64, &state.slots);
         evaluator.set_loss(config.task.plain_loss());
-        stepper.set_loss(config.loss(train));
+        let loss = config.loss(train);
+        stepper.set_loss(loss.clone());
         stepper.set_noise(config.noise())?;
         let run = Run {
             config: &config,
             data: self.data,
             workers: self.workers,
             stepper,
+            loss,
+            told: Told::default(),
             evaluator,
             order: Order::new(items, config.window_for(items)),
             batch_size,
@@ -148,6 +152,7 @@ struct Run<'a> {
     data: &'a Splits,
     workers: &'a Workers,
     stepper: Stepper,
+    loss: Loss,
     evaluator: Evaluator,
     order: Order,
     batch_size: usize,
@@ -158,10 +163,19 @@ struct Run<'a> {
     steps: usize,
     loss_sum: f64,
     elapsed: Duration,
+    told: Told,
     /// The parameters after the best epoch so far, where they are kept.
     best: Option<Vec<f32>>,
     origin: Option<Origin>,
     time: TimeLimit,
+}
+
+/// How far an epoch was when its progress was told the last time.
+#[derive(Debug, Clone, Copy, Default)]
+struct Told {
+    samples: usize,
+    /// What these samples count for in the loss.
+    weight: f64,
 }
 
 /// Where a run holds on its way through an epoch.
@@ -217,6 +231,7 @@ impl Run<'_> {
         let metrics = self.measure(None)?;
         self.epochs.push(metrics);
         (self.steps, self.loss_sum, self.elapsed) = (0, 0.0, Duration::ZERO);
+        self.told = Told::default();
         self.keep_best()?;
         let over = stopping::cause(self.config, &self.epochs).or(self.time.cause());
         let then = supervisor.after_epoch(&self.epochs, over.is_some())?;
@@ -244,11 +259,13 @@ impl Run<'_> {
             self.finite_parameters()?;
         }
         let train_seconds = self.elapsed.as_secs_f64();
-        let samples = self.samples_done() as f64;
-        let samples_per_second = samples / train_seconds;
+        let samples = self.samples_done();
+        let items = &self.order.items()[..samples];
+        let weight = total_weight(&self.loss, &self.data.train, items);
+        let samples_per_second = samples as f64 / train_seconds;
         Ok(EpochMetrics {
             epoch,
-            train_loss: self.loss_sum / samples,
+            train_loss: self.loss_sum / weight,
             validation_loss: validation.map(|score| score.loss),
             validation_accuracy: validation.and_then(|score| score.accuracy),
             test_loss: test.map(|score| score.loss),
@@ -270,6 +287,11 @@ impl Run<'_> {
         let network = averaged.as_ref().unwrap_or(self.stepper.network());
         let profile = self.profile.as_mut();
         let score = self.evaluator.score(self.workers, network, set, profile)?;
+        self.finite(what, score)
+    }
+
+    /// Holds a loss, called `what`, to be a number.
+    fn finite(&self, what: &'static str, score: Score) -> Result<Score> {
         match score.loss.is_finite() {
             true => Ok(score),
             false => Err(self.diverged(self.steps, what, score.loss)),
@@ -307,6 +329,8 @@ impl Run<'_> {
     /// Says what the run came to. Where it ended within an epoch, that counts as far as it went.
     fn finish(mut self, cause: Cause, on_event: &mut OnEvent) -> Result<Outcome> {
         if self.steps > 0 {
+            // A run that is over when it is resumed has not shuffled its last epoch.
+            self.order.shuffle(self.config.seed, self.epochs.len() + 1);
             let part = self.samples_done() as f64 / self.data.train.items() as f64;
             let metrics = self.measure(Some(part))?;
             self.epochs.push(metrics);
@@ -354,8 +378,8 @@ impl Run<'_> {
         };
         let network = self.network_of(parameters)?;
         let profile = self.profile.as_mut();
-        let score = self.evaluator.score(self.workers, &network, set, profile);
-        score.map(Some)
+        let score = self.evaluator.score(self.workers, &network, set, profile)?;
+        self.finite("test loss", score).map(Some)
     }
 
     /// Steps through what is left of the epoch, or until `supervisor` wants something else than to go on or the time is
@@ -366,26 +390,28 @@ impl Run<'_> {
         let (epochs, first) = (self.epochs.len(), self.steps);
         let tell_every = items.div_ceil(TELLS_AN_EPOCH);
         let done = items.min(first * batch_size);
-        let order = &self.order.items()[done..];
+        let (all, order) = (self.order.items(), &self.order.items()[done..]);
+        let (workers, train, loss) = (self.workers, &self.data.train, &self.loss);
         let mut samples = done;
-        let (mut told, mut steps, mut loss_sum) = (samples, first, self.loss_sum);
+        let (mut told, mut steps, mut loss_sum) = (self.told, first, self.loss_sum);
         let (mut broken, mut then, time) = (None, Then::GoOn, self.time);
-        let mut on_step = |step: usize, loss: f64, place: &mut dyn FnMut(usize)| {
+        let mut on_step = |step: usize, sum: f64, place: &mut dyn FnMut(usize)| {
             steps = first + step + 1;
-            if !loss.is_finite() {
-                broken = Some(loss);
+            if !sum.is_finite() {
+                broken = Some(sum);
                 return ControlFlow::Break(());
             }
-            loss_sum += loss;
+            loss_sum += sum;
             samples = items.min(samples + batch_size);
             place(samples);
-            if samples >= told + tell_every {
-                told = samples;
+            if samples >= told.samples + tell_every {
+                told.weight += total_weight(loss, train, &all[told.samples..samples]);
+                told.samples = samples;
                 on_event(Event::Progress {
                     epoch: epochs + 1,
                     samples,
                     of: items,
-                    loss: loss_sum / samples as f64,
+                    loss: loss_sum / told.weight,
                     elapsed: before + start.elapsed(),
                 });
             }
@@ -395,13 +421,12 @@ impl Run<'_> {
                 Then::GoOn | Then::Save | Then::Stop => ControlFlow::Break(()),
             }
         };
-        let (workers, train) = (self.workers, &self.data.train);
         let (stepper, profile) = (&mut self.stepper, &mut self.profile);
         self.order.reading_ahead(train.images(), |place| {
             if !order.is_empty() {
                 place(done);
             }
-            let mut on_step = |step: usize, loss: f64| on_step(step, loss, place);
+            let mut on_step = |step: usize, sum: f64| on_step(step, sum, place);
             match profile {
                 None => stepper.pass(workers, train, order, &mut on_step),
                 Some(profile) => {
@@ -410,7 +435,7 @@ impl Run<'_> {
                 }
             }
         });
-        (self.steps, self.loss_sum) = (steps, loss_sum);
+        (self.steps, self.loss_sum, self.told) = (steps, loss_sum, told);
         self.elapsed = before + start.elapsed();
         match broken {
             Some(loss) => Err(self.diverged(steps, "training loss", loss)),

@@ -2,11 +2,12 @@
 //! made anew here from the streams; threads and interruptions change nothing; evaluation sees none of it.
 
 use perceptor::compute::kernels;
-use perceptor::config::{ClassWeight, RegularizationConfig};
+use perceptor::config::{ClassWeight, LearningRate, RegularizationConfig};
 use perceptor::nn::loss::{CrossEntropy, Loss};
 use perceptor::nn::{Dropout, Noise};
 use perceptor::random::row_stream;
 use perceptor::reference::Objective;
+use perceptor::train::{Event, range_test};
 use rand::Rng;
 
 use super::resumption::goes_on_from_anywhere;
@@ -348,4 +349,39 @@ fn the_loss_of_an_epoch_is_the_weighted_mean_over_its_items() {
         "{found} for {}",
         sum / total
     );
+}
+
+/// With inputs of 0 every item costs ln 3 at the start, whatever its class; so does their mean by any weights.
+#[test]
+fn the_loss_of_a_part_of_an_epoch_is_the_weighted_mean_over_its_items() {
+    let labels = (0..60).map(|at| u8::from(at % 3 == 0) + u8::from(at % 6 == 0));
+    let labels = idx(ElementType::U8, &[60], labels.collect());
+    let images = idx(ElementType::U8, &[60, 4], vec![0; 240]);
+    let data = Splits {
+        train: Dataset::new(images, &labels, Some(3)).expect("a data set"),
+        validation: None,
+        test: None,
+    };
+    let mut config = config(Engine::Auto, &[], 5);
+    config.epochs = 1;
+    config.regularization = RegularizationConfig {
+        class_weight: Some(ClassWeight::Given(vec![0.5, 2.0, 7.0])),
+        ..RegularizationConfig::default()
+    };
+    let mut still = config.clone();
+    still.optimizer.learning_rate = Some(LearningRate::Value(1e-9));
+    let mut told = Vec::new();
+    let outcome = train(&still, &data, &workers(2), &mut |event| {
+        if let Event::Progress { loss, .. } = event {
+            told.push(loss);
+        }
+    });
+    assert_eq!(told.len(), 12);
+    told.push(outcome.expect("a finite loss").last().train_loss);
+    for loss in &told {
+        assert!((loss - 3.0f64.ln()).abs() < 1e-5, "{told:?}");
+    }
+    let found = range_test(&config, &data, &workers(2), None).expect("a learning rate");
+    let first = found.losses[0];
+    assert!((first - 3.0f64.ln()).abs() < 1e-5, "{first}");
 }

@@ -2,6 +2,7 @@
 
 use perceptor::config::ScheduleConfig;
 use perceptor::schedule::ScheduleName;
+use perceptor::train::{Event, Unsupervised};
 
 use super::optimizers::every_rule;
 use super::*;
@@ -110,4 +111,36 @@ fn a_run_goes_on_under_every_rule_and_schedule() {
         let splits = splits_with_idle_columns(100);
         goes_on_from_anywhere(&config, &splits);
     }
+}
+
+#[test]
+fn a_run_that_saves_at_every_step_tells_as_much_of_its_progress() {
+    let splits = splits_with_idle_columns(300);
+    let config = TrainConfig {
+        hidden: vec![20],
+        batch_size: 1,
+        epochs: 2,
+        ..TrainConfig::default()
+    };
+    let told_under = |supervisor: &mut dyn Supervisor| {
+        let training = Training {
+            config: &config,
+            data: &splits,
+            workers: &workers(2),
+            profiled: false,
+            from: None,
+        };
+        let mut told = Vec::new();
+        let ending = training.run(supervisor, &mut |event| {
+            if let Event::Progress { epoch, samples, .. } = event {
+                told.push((epoch, samples));
+            }
+        });
+        ending.expect("a finite loss");
+        told
+    };
+    let undisturbed = told_under(&mut Unsupervised);
+    // A hundredth of an epoch is three steps.
+    assert_eq!(undisturbed.len(), 200);
+    assert_eq!(told_under(&mut Everything::default()), undisturbed);
 }

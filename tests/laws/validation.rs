@@ -1,9 +1,11 @@
 //! Validation, early ends and frozen layers under the laws: same bits for any number of threads, and from any step a run
 //! goes on from.
 
+use perceptor::config::TaskConfig;
 use perceptor::config::{
     EarlyStop, Holdout, MaxTime, OptimizerConfig, OptimizerName, ValidationConfig,
 };
+use perceptor::data::Task;
 use perceptor::train::{Cause, Outcome};
 
 use super::resumption::Everything;
@@ -344,4 +346,46 @@ fn settings_that_need_a_set_are_refused_without_it() {
     config.validation.early_stop = None;
     config.validation.target_accuracy = Some(0.9);
     assert!(refusal(&config).starts_with("--target-accuracy: given without a validation or test"));
+}
+
+/// Numbers to tell from three features, the last of which is 0 in training and `far` afterwards.
+fn numbers(items: usize, far: f32) -> Dataset {
+    let rows = (0..items).flat_map(|item| [item as f32 / items as f32, 1.0, far]);
+    let rows = rows.flat_map(f32::to_be_bytes).collect();
+    let numbers = (0..items).flat_map(|item| (item as f32 / items as f32).to_be_bytes());
+    let numbers = idx(ElementType::F32, &[items, 1], numbers.collect());
+    let images = idx(ElementType::F32, &[items, 3], rows);
+    Dataset::for_task(Task::Regression, images, &numbers, None).expect("a data set")
+}
+
+#[test]
+fn a_test_loss_that_is_no_number_is_told_with_a_validation_set_too() {
+    let config = TrainConfig {
+        task: TaskConfig {
+            task: Task::Regression,
+            ..TaskConfig::default()
+        },
+        scale: Scale::None,
+        hidden: Vec::new(),
+        batch_size: 10,
+        epochs: 2,
+        ..TrainConfig::default()
+    };
+    let ended = |far: f32| {
+        let splits = Splits {
+            train: numbers(40, 0.0),
+            validation: Some(numbers(20, 0.0)),
+            test: Some(numbers(20, far)),
+        };
+        train(&config, &splits, &workers(2), &mut |_| {})
+    };
+    assert!(ended(1.0).is_ok());
+    let error = ended(1e30).expect_err("an infinite loss");
+    let perceptor::Error::Diverged {
+        what, epoch, step, ..
+    } = error
+    else {
+        panic!("{error}");
+    };
+    assert_eq!((what, epoch, step), ("test loss", 2, 4));
 }

@@ -321,10 +321,14 @@ impl Affine {
 }
 
 /// The factor that takes a unit whose squared norm is `square` to a norm of at most `most`; a unit that is no number
-/// stays as it is.
+/// stays as it is, and one whose square is beyond all numbers becomes none.
 fn shrinking(square: f32, most: f32) -> f32 {
     let norm = square.sqrt();
-    if norm > most { most / norm } else { 1.0 }
+    match norm > most {
+        true if norm.is_infinite() => f32::NAN,
+        true => most / norm,
+        false => 1.0,
+    }
 }
 
 /// The same `range` of each slot, to write; empty where there is none.
@@ -338,4 +342,17 @@ pub(crate) unsafe fn write_slots(slots: &[SharedBuffer<f32>], range: Range<usize
         *out = unsafe { slot.write(range.clone()) };
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_whose_norm_is_beyond_all_numbers_shows_and_is_not_emptied() {
+        assert_eq!(shrinking(9.0, 6.0), 1.0);
+        assert_eq!(shrinking(9.0, 1.5), 0.5);
+        assert_eq!(shrinking(f32::NAN, 1.5), 1.0);
+        assert!(shrinking(f32::INFINITY, 1.5).is_nan());
+    }
 }

@@ -145,6 +145,22 @@ mod tests {
         assert_eq!(d, [0.0, 0.0, 0.25, -0.25]);
     }
 
+    /// Against `ln(1 + e⁻ᶻ)` in `f64`: the loss of a label that is there and nearly certain.
+    #[test]
+    fn small_losses_of_sigmoids_keep_their_digits() {
+        for z in [3.0f32, 12.0, 17.0, 40.0] {
+            let expected = (-f64::from(z)).exp().ln_1p();
+            for (z, t) in [(z, 1.0), (-z, 0.0)] {
+                let loss = Loss::BinaryCrossEntropy.backward(&mut [z], &[t], 1.0);
+                let off = (loss / expected - 1.0).abs();
+                assert!(off < 1e-5, "{loss} for {expected} at {z}");
+            }
+        }
+        // Half there: ½ ln(1 + e⁻ᶻ) + ½ ln(1 + eᶻ).
+        let loss = Loss::BinaryCrossEntropy.backward(&mut [12.0], &[0.5], 1.0);
+        assert!((loss - 6.000_006_144).abs() < 1e-6, "{loss}");
+    }
+
     #[test]
     fn what_is_no_number_gives_a_loss_that_is_none() {
         for loss in [

@@ -1,10 +1,10 @@
 //! Cross-entropy of sigmoids, one for each label, from the logits: `max(z, 0) − z t + ln(1 + e^−|z|)`, which stays finite
-//! wherever they are.
+//! wherever they are. What comes before the logarithm is exact where t is 0 or 1, so that small losses keep their digits.
 
 use multiversion::multiversion;
 
 use super::replace_and_sum;
-use crate::compute::kernels::{exp, flush, ln, sigmoid};
+use crate::compute::kernels::{flush, sigmoid, softplus};
 
 /// `−Σ (t ln p + (1 − t) ln(1 − p))` with `p = 1 / (1 + e⁻ᶻ)` in nats, and its gradient `p − t` times `scale` in the place of
 /// `z`.
@@ -15,7 +15,7 @@ pub(super) fn backward(z: &mut [f32], t: &[f32], scale: f32) -> f64 {
     replace_and_sum(z, t, |z, t| {
         // Written so that NaN is kept.
         let above = if z < 0.0 { 0.0 } else { z };
-        let loss = above - z * t + ln(1.0 + exp(-z.abs()));
+        let loss = (above - z * t) + softplus(-z.abs());
         (flush((sigmoid(z) - t) * scale), loss)
     })
 }

@@ -80,6 +80,8 @@ impl Network {
     ) -> Result<Network> {
         assert_eq!(parameters.len(), spec.parameters(), "parameters of {spec}");
         assert_eq!(columns.features(), spec.inputs(), "features of {spec}");
+        // Those of a network that is not trained need no gradient either.
+        let inputs_need_gradient = keeps != Keeps::default();
         let (mut layers, mut biases, mut norms) = (Vec::new(), Vec::new(), Vec::new());
         for (index, layer) in spec.layers().iter().enumerate() {
             let (weight, bias) = layer.split(parameters);
@@ -89,7 +91,13 @@ impl Network {
                 layers.push(Affine::new(engine, &active, sizes, false, keeps)?);
             } else {
                 let sizes = (layer.fan_in, layer.fan_out);
-                layers.push(Affine::new(engine, weight, sizes, true, keeps)?);
+                layers.push(Affine::new(
+                    engine,
+                    weight,
+                    sizes,
+                    inputs_need_gradient,
+                    keeps,
+                )?);
             }
             biases.push(Parameter::new(bias, keeps)?);
             norms.extend(BatchNorm::new(layer, parameters, keeps)?);

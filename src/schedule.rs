@@ -22,7 +22,7 @@ pub enum ScheduleName {
     /// Down half a cosine to the least one (I. Loshchilov and F. Hutter, *SGDR*, 2017, without restarts).
     Cosine,
     /// Up from a 25th, then down to a 250,000th, each along half a cosine (L. Smith and N. Topin, *Super-Convergence*,
-    /// 2018, with PyTorch's numbers).
+    /// 2018, with PyTorch's numbers for the learning rate; the momentum stays).
     OneCycle,
     /// Times a factor when the loss has not gone down for so many epochs.
     Plateau,
@@ -137,7 +137,7 @@ impl Schedule {
         rate as f32
     }
 
-    /// PyTorch's `OneCycleLR`, whose rise takes 0.3 of the steps where no warm-up says otherwise.
+    /// The learning rate of PyTorch's `OneCycleLR`, whose rise takes 0.3 of the steps where no warm-up says otherwise.
     fn one_cycle(&self, step: u64, warmup: Option<f64>) -> f64 {
         const RISE: f64 = 0.3;
         const FIRST: f64 = 1.0 / 25.0;

@@ -205,7 +205,7 @@ pub struct OptimizerConfig {
     /// What keeps the quotients of adam, adamw and rmsprop finite, ε.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epsilon: Option<f32>,
-    /// Weight decay λ of weights, not of biases; decoupled with adamw and lion.
+    /// Weight decay λ of weights, not of biases nor of the scales γ of batch normalisation; decoupled with adamw and lion.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight_decay: Option<f32>,
     /// L1 penalty λ₁ of weights, not of biases.

@@ -3,7 +3,7 @@
 //! A [`Rule`] holds for a whole run; [`Rule::at`] gives the numbers of one step, which are a function of its place in the
 //! run alone; [`Step::apply`] is the update itself, element by element, on whatever part of the parameters a worker
 //! has. The order is that of PyTorch: the mean gradient is clipped, decay is added to it, the optimiser makes a step of it,
-//! and the average follows.
+//! units beyond the largest norm are scaled down, and the average follows.
 
 mod optimizer;
 mod sweep;
@@ -21,7 +21,8 @@ pub type Slots<'a> = [&'a mut [f32]; MOST_SLOTS];
 pub struct Rule {
     /// What makes a step of a gradient.
     pub optimizer: Optimizer,
-    /// Weight decay λ, of weights and not of biases: `g + λ w` as the gradient, or `w − η λ w` beside the step where the
+    /// Weight decay λ, of weights and neither of biases nor of the scales γ of batch normalisation, which PyTorch's optimisers
+    /// let decay as well: `g + λ w` as the gradient, or `w − η λ w` beside the step where the
     /// optimiser decouples it (I. Loshchilov and F. Hutter, *Decoupled Weight Decay Regularization*, 2019).
     pub weight_decay: f32,
     /// L1 penalty: `g + λ₁ sign w`, of weights and not of biases.

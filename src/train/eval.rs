@@ -66,8 +66,13 @@ impl Evaluator {
         })
     }
 
-    /// Measures `loss` from now on, and no longer the usual one of the task.
+    /// Measures `loss` from now on, and no longer the usual one of the task. That of classes is always the plain one: no
+    /// weights, no smoothing.
+    ///
+    /// # Panics
+    /// When it is of another task.
     pub fn set_loss(&mut self, loss: Loss) {
+        assert_eq!(loss.task(), self.loss.task(), "the loss of a task");
         self.loss = loss;
     }
 

@@ -2,7 +2,8 @@
 //!
 //! A [`Stepper`] owns what a step changes (the network) and what it works in (activations). All workers run the same
 //! steps as one team, two barriers a step: rows first, each block through all layers and back by one worker; then
-//! weights, each piece by one worker from all rows. No sum is shared, so no bit depends on who does what. After the
+//! weights, each piece by one worker from all rows. A limit on the gradient's norm, and one on the units', take a barrier
+//! more each. No sum is shared, so no bit depends on who does what. After the
 //! first step nothing is allocated, but for the packing buffers that matrixmultiply makes in each of its products.
 
 use std::ops::{ControlFlow, Range};

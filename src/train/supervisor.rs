@@ -1,6 +1,7 @@
 //! Who looks after a run while it trains: says when its state is to be kept and when to stop, and keeps it.
 //!
-//! The trainer knows nothing of files, signals and clocks; [`crate::run::Keeper`] does.
+//! The trainer knows nothing of files and signals, and of time only what a run may take; [`crate::run::Keeper`] knows the
+//! rest.
 
 use super::outcome::EpochMetrics;
 use super::state::{Place, State};

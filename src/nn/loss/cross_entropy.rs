@@ -29,7 +29,8 @@ impl CrossEntropy {
         }
     }
 
-    /// Loss of one sample times the weight of its class, and the gradient of that at its logits in their place.
+    /// Loss of one sample times the weight of its class, and the gradient of that at its logits in their place. What is
+    /// smoothed is weighted as a whole by the class of the sample; PyTorch weights each class's share of it by that class.
     ///
     /// Shapes: `logits [classes]`. With the truth t and the weight w, overwrites `logits` with
     /// `(softmax(logits) − t) · w · scale` and gives `−w Σ t · ln softmax(logits)` in nats.

@@ -5,8 +5,19 @@ use super::Reference;
 /// What is added to a variance.
 const EPSILON: f64 = 1e-5;
 
-/// Samples with their labels.
-pub type Shard<'a> = &'a [(Vec<f64>, usize)];
+/// A sample of a shard.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// `[inputs]`.
+    pub x: Vec<f64>,
+    /// The true class.
+    pub label: usize,
+    /// [`Reference::masks`] of this sample alone; those of the network play no part in a shard.
+    pub masks: Vec<Vec<f64>>,
+}
+
+/// Samples that are normalised together.
+pub type Shard<'a> = &'a [Sample];
 
 /// A hidden layer of a shard, as backpropagation takes it.
 struct Normalized {
@@ -58,7 +69,7 @@ impl Reference {
     fn forward_shard(&self, shard: Shard) -> (Vec<Normalized>, Vec<Vec<f64>>) {
         let last = self.sizes.len() - 2;
         let samples = shard.len() as f64;
-        let mut input: Vec<Vec<f64>> = shard.iter().map(|(x, _)| x.clone()).collect();
+        let mut input: Vec<Vec<f64>> = shard.iter().map(|sample| sample.x.clone()).collect();
         let mut layers = Vec::new();
         for layer in 0..last {
             let (fan_in, out) = (self.sizes[layer], self.sizes[layer + 1]);
@@ -83,8 +94,11 @@ impl Reference {
                 (0..out).map(at).collect()
             };
             let scaled: Vec<Vec<f64>> = x_hat.iter().map(scale).collect();
-            let y = |u: &Vec<f64>| u.iter().map(|&u| self.activate(u)).collect();
-            let next = scaled.iter().map(y).collect();
+            let y = |(u, sample): (&Vec<f64>, &Sample)| {
+                let y = u.iter().map(|&u| self.activate(u)).collect();
+                masked(y, sample, layer)
+            };
+            let next = scaled.iter().zip(shard).map(y).collect();
             layers.push(Normalized {
                 input: std::mem::replace(&mut input, next),
                 x_hat,
@@ -125,10 +139,10 @@ impl Reference {
     /// The summed cross-entropy of a shard that is normalised by its own statistics, in nats.
     pub fn shard_loss(&self, shard: Shard) -> f64 {
         let (_, logits) = self.forward_shard(shard);
-        let losses = logits.iter().zip(shard).map(|(logits, (_, label))| {
+        let losses = logits.iter().zip(shard).map(|(logits, sample)| {
             let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let sum: f64 = logits.iter().map(|z| (z - largest).exp()).sum();
-            sum.ln() + largest - logits[*label]
+            sum.ln() + largest - logits[sample.label]
         });
         losses.sum()
     }
@@ -140,10 +154,11 @@ impl Reference {
         let (layers, logits) = self.forward_shard(shard);
         let samples = shard.len() as f64;
         let mut gradient = vec![0.0; self.parameters.len()];
-        let error = |(logits, (_, label)): (&Vec<f64>, &(Vec<f64>, usize))| {
-            let sum: f64 = logits.iter().map(|z| (z - logits[*label]).exp()).sum();
+        let error = |(logits, sample): (&Vec<f64>, &Sample)| {
+            let label = sample.label;
+            let sum: f64 = logits.iter().map(|z| (z - logits[label]).exp()).sum();
             let errors = logits.iter().enumerate().map(|(class, z)| {
-                (z - logits[*label]).exp() / sum - f64::from(u8::from(class == *label))
+                (z - logits[label]).exp() / sum - f64::from(u8::from(class == label))
             });
             errors.collect::<Vec<f64>>()
         };
@@ -177,7 +192,9 @@ impl Reference {
                 }
             }
             if index > 0 {
-                for (dx, u) in dx.iter_mut().zip(&layers[index - 1].scaled) {
+                let before = layers[index - 1].scaled.iter().zip(shard);
+                for (dx, (u, sample)) in dx.iter_mut().zip(before) {
+                    *dx = masked(std::mem::take(dx), sample, index - 1);
                     for (dx, &u) in dx.iter_mut().zip(u) {
                         *dx *= self.activate_derivative(u);
                     }
@@ -204,4 +221,12 @@ impl Reference {
             })
             .collect()
     }
+}
+
+/// What is left of numbers of hidden layer `layer`, or of the gradient at them, where units of `sample` are dropped.
+fn masked(mut numbers: Vec<f64>, sample: &Sample, layer: usize) -> Vec<f64> {
+    if let Some(mask) = sample.masks.get(layer) {
+        numbers.iter_mut().zip(mask).for_each(|(x, m)| *x *= m);
+    }
+    numbers
 }

@@ -1,6 +1,7 @@
 //! Batch normalisation against the slow path: over shards of the batch in training, by running statistics in evaluation.
 
 use perceptor::Model;
+use perceptor::reference::batch_norm::Sample;
 
 use super::optimizers::every_rule;
 use super::resumption::goes_on_from_anywhere;
@@ -16,32 +17,55 @@ pub fn normalized(inputs: usize, hidden: &[usize], classes: usize, activation: A
     spec.with_batch_norm(true).expect("a spec")
 }
 
-/// The samples of a batch in as few shards as there can be, whose sizes differ by one at the most.
-fn shards(data: &Dataset, batch: &[u32]) -> Vec<Vec<(Vec<f64>, usize)>> {
-    let sample = |&row: &u32| {
-        let label = data.labels()[row as usize] as usize;
-        (item(data, row as usize), label)
+/// The samples of a batch, under no dropout, in shards.
+fn shards(data: &Dataset, batch: &[u32]) -> Vec<Vec<Sample>> {
+    let sample = |&row: &u32| Sample {
+        x: item(data, row as usize),
+        label: data.labels()[row as usize] as usize,
+        masks: Vec::new(),
     };
-    let count = batch.len().div_ceil(SHARD_ROWS);
-    let bounds = (0..=count).map(|shard| shard * batch.len() / count);
+    in_shards(&batch.iter().map(sample).collect::<Vec<_>>())
+}
+
+/// As few shards as there can be, whose sizes differ by one at the most.
+pub fn in_shards(samples: &[Sample]) -> Vec<Vec<Sample>> {
+    let count = samples.len().div_ceil(SHARD_ROWS);
+    let bounds = (0..=count).map(|shard| shard * samples.len() / count);
     let bounds: Vec<usize> = bounds.collect();
-    let shards = bounds.windows(2).map(|ends| &batch[ends[0]..ends[1]]);
-    shards
-        .map(|rows| rows.iter().map(sample).collect())
-        .collect()
+    let shards = bounds.windows(2).map(|ends| &samples[ends[0]..ends[1]]);
+    shards.map(<[Sample]>::to_vec).collect()
 }
 
 /// The mean gradient over a batch and its summed loss, by the reference.
 pub fn slow_gradient(net: &Reference, data: &Dataset, batch: &[u32]) -> (Vec<f64>, f64) {
+    gradient_of_shards(net, &shards(data, batch))
+}
+
+/// The same over shards.
+pub fn gradient_of_shards(net: &Reference, shards: &[Vec<Sample>]) -> (Vec<f64>, f64) {
     let mut mean = vec![0.0; net.parameters.len()];
-    let mut loss = 0.0;
-    for shard in shards(data, batch) {
-        loss += net.shard_loss(&shard);
-        for (mean, g) in mean.iter_mut().zip(net.shard_gradient(&shard)) {
-            *mean += g / batch.len() as f64;
+    let (mut loss, samples) = (0.0, shards.iter().map(Vec::len).sum::<usize>());
+    for shard in shards {
+        loss += net.shard_loss(shard);
+        for (mean, g) in mean.iter_mut().zip(net.shard_gradient(shard)) {
+            *mean += g / samples as f64;
         }
     }
     (mean, loss)
+}
+
+/// Sets what a gradient has for the layer `frozen` to 0.
+pub fn leave_out(spec: &Spec, frozen: usize, gradient: &mut [f64]) {
+    let layer = &spec.layers()[frozen];
+    let mut marks = vec![0.0; gradient.len()];
+    let (weight, bias) = layer.split_mut(&mut marks);
+    weight.fill(1.0);
+    bias.fill(1.0);
+    if let Some(norm) = layer.norm_mut(&mut marks) {
+        norm.gamma.fill(1.0);
+    }
+    let marked = gradient.iter_mut().zip(&marks);
+    marked.for_each(|(g, mark)| *g *= 1.0 - f64::from(*mark));
 }
 
 /// Moves the running statistics of `net` by a tenth of the way to the mean over the shards of a batch.
@@ -74,7 +98,7 @@ pub fn move_statistics(net: &mut Reference, spec: &Spec, data: &Dataset, batch: 
     }
 }
 
-fn slow_case(hidden: &[usize], activation: Activation) -> (Reference, Vec<(Vec<f64>, usize)>) {
+fn slow_case(hidden: &[usize], activation: Activation) -> (Reference, Vec<Sample>) {
     let spec = normalized(8, hidden, 3, activation);
     let data = dataset(5, 8, 3, 5);
     let net = reference(&spec, &parameters(&spec, 6));
@@ -216,18 +240,7 @@ fn frozen_layers_keep_their_statistics_and_are_normalised_by_them() {
         }
         assert!(distance(&gradient, &differences) < 1e-7);
         let (mut expected, _) = slow_gradient(&net, &data, &batch);
-        let mut marks = vec![0.0; start.len()];
-        let (weight, bias) = norm.split_mut(&mut marks);
-        weight.fill(1.0);
-        bias.fill(1.0);
-        norm.norm_mut(&mut marks).expect("a norm").gamma.fill(1.0);
-        for (g, _) in expected
-            .iter_mut()
-            .zip(&marks)
-            .filter(|(_, mark)| **mark == 1.0)
-        {
-            *g = 0.0;
-        }
+        leave_out(&spec, frozen, &mut expected);
         for engine in engines() {
             let mut stepper = stepper(&spec, &start, engine, 80);
             let mut layers = vec![false; 4];

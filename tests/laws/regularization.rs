@@ -7,9 +7,11 @@ use perceptor::nn::loss::{CrossEntropy, Loss};
 use perceptor::nn::{Dropout, Noise};
 use perceptor::random::row_stream;
 use perceptor::reference::Objective;
+use perceptor::reference::batch_norm::Sample;
 use perceptor::train::{Event, range_test};
 use rand::Rng;
 
+use super::batch_norm::{gradient_of_shards, in_shards, leave_out, normalized};
 use super::resumption::goes_on_from_anywhere;
 use super::threads::same_on_any_threads;
 use super::*;
@@ -103,7 +105,20 @@ fn fast(
     batch: &[u32],
     options: Options,
 ) -> (Vec<f64>, f64) {
-    let mut stepper = stepper(spec, parameters, engine, batch.len());
+    let mut stepper = noisy_stepper(spec, parameters, engine, batch.len(), options);
+    let loss = stepper.step(&workers(2), data, batch);
+    (wide(&stepper.slots()[0]), loss)
+}
+
+/// An engine that is about to do step [`STEP`].
+fn noisy_stepper(
+    spec: &Spec,
+    parameters: &[f32],
+    engine: Engine,
+    rows: usize,
+    options: Options,
+) -> Stepper {
+    let mut stepper = stepper(spec, parameters, engine, rows);
     stepper.resume(STEP, &[vec![0.0; spec.parameters()]]);
     stepper.set_loss(Loss::CrossEntropy(CrossEntropy {
         smoothing: options.smoothing,
@@ -116,8 +131,7 @@ fn fast(
         dropout: Dropout::new(options.dropout),
     };
     stepper.set_noise(noise).expect("memory");
-    let loss = stepper.step(&workers(2), data, batch);
-    (wide(&stepper.slots()[0]), loss)
+    stepper
 }
 
 #[test]
@@ -198,6 +212,91 @@ fn the_fast_gradient_equals_the_slow_one_under_each_option_and_all() {
                 let (found, loss) = fast(&spec, &parameters, engine, &data, &batch, options);
                 let off = distance(&found, &expected);
                 let case = format!("{engine:?}, {rows} rows, {spec}, {activation:?}, {options:?}");
+                assert!(off < 1e-5, "{case}: gradient off by {off}");
+                let off = (loss - expected_loss).abs() / expected_loss;
+                assert!(off < 1e-5, "{case}: loss off by {off}");
+            }
+        }
+    }
+}
+
+/// The samples of a batch as a network with batch normalisation takes them under dropout and noise on its inputs.
+fn samples(spec: &Spec, data: &Dataset, batch: &[u32], options: Options) -> Vec<Sample> {
+    let hidden = &spec.sizes()[1..spec.sizes().len() - 1];
+    let of_row = |(row, &at): (usize, &u32)| Sample {
+        x: inputs_of(options, &item(data, at as usize), row),
+        label: data.labels()[at as usize] as usize,
+        masks: (1..)
+            .zip(hidden)
+            .map(|(layer, &width)| mask(options.dropout, width, layer, row))
+            .collect(),
+    };
+    batch.iter().enumerate().map(of_row).collect()
+}
+
+const DROPOUT_AND_NOISE: Options = Options {
+    smoothing: 0.0,
+    weighted: false,
+    ..ALL
+};
+
+#[test]
+fn central_differences_prove_the_reference_over_a_shard_under_dropout() {
+    for activation in Activation::ALL {
+        let spec = normalized(8, &[9, 5], 3, activation);
+        let data = dataset(6, 8, 3, 5);
+        let net = reference(&spec, &parameters(&spec, 6));
+        let shard = samples(&spec, &data, &[0, 1, 2, 3, 4, 5], DROPOUT_AND_NOISE);
+        let gradient = net.shard_gradient(&shard);
+        let differences = net.shard_gradient_by_differences(&shard, 1e-6);
+        let off = distance(&gradient, &differences);
+        assert!(off < 1e-7, "{activation:?}: {off}");
+        // Under other masks there are other differences.
+        let mut other = shard.clone();
+        other.iter_mut().for_each(|sample| sample.masks.clear());
+        let off = distance(&net.shard_gradient(&other), &differences);
+        assert!(off > 1e-3, "{activation:?}: {off}");
+    }
+}
+
+#[test]
+fn the_fast_gradient_equals_the_slow_one_under_dropout_behind_batch_norm() {
+    let shapes: [(usize, &[usize], usize); 3] = [
+        (13, &[11], 10),
+        (31, &[5, 19, 6], 11),
+        // Several panels and chunks of columns a layer, with ragged ends.
+        (70, &[129, 67], 50),
+    ];
+    // One shard, and several.
+    for (rows, (inputs, hidden, classes)) in [8, 33, 131]
+        .into_iter()
+        .flat_map(|rows| shapes.map(|shape| (rows, shape)))
+    {
+        for (frozen, activation) in [None, Some(0)]
+            .into_iter()
+            .flat_map(|it| [Activation::Tanh, Activation::Relu].map(|of| (it, of)))
+        {
+            let spec = normalized(inputs, hidden, classes, activation);
+            let data = dataset(rows, inputs, classes, 7);
+            let parameters = parameters(&spec, 8);
+            let batch: Vec<u32> = (0..rows as u32).rev().collect();
+            let mut net = reference(&spec, &parameters);
+            net.frozen = frozen.into_iter().collect();
+            let shards = in_shards(&samples(&spec, &data, &batch, DROPOUT_AND_NOISE));
+            let (mut expected, expected_loss) = gradient_of_shards(&net, &shards);
+            if let Some(frozen) = frozen {
+                leave_out(&spec, frozen, &mut expected);
+            }
+            let layers: Vec<bool> = (0..spec.layers().len())
+                .map(|at| frozen == Some(at))
+                .collect();
+            for engine in engines() {
+                let options = DROPOUT_AND_NOISE;
+                let mut stepper = noisy_stepper(&spec, &parameters, engine, rows, options);
+                stepper.freeze(&layers);
+                let loss = stepper.step(&workers(2), &data, &batch);
+                let off = distance(&wide(&stepper.slots()[0]), &expected);
+                let case = format!("{engine:?}, {rows} rows, {spec}, {activation:?}, {frozen:?}");
                 assert!(off < 1e-5, "{case}: gradient off by {off}");
                 let off = (loss - expected_loss).abs() / expected_loss;
                 assert!(off < 1e-5, "{case}: loss off by {off}");

@@ -1,239 +1,16 @@
-//! The IDX format: bytes in, typed items out.
-//!
-//! A file is `00 00 TT NN`, NN big-endian `u32` dimensions, then the elements in row-major order,
-//! multi-byte ones big-endian (format: <https://yann.lecun.org/exdb/mnist/>). The first dimension counts
-//! items; the others are flattened into one row of features. Reading a header allocates nothing that
-//! the header sizes, and a file whose length is not exactly what its header says is refused.
+//! The items of a file, whole or selected, and how they are read into rows.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::columns::Columns;
-use super::decode::{decode, decode_runs};
-use super::mmap::Bytes;
-use super::scaling::Scaling;
-use super::{gzip, scaling};
+use super::super::columns::Columns;
+use super::super::decode::{decode, decode_runs};
+use super::super::mmap::Bytes;
+use super::super::scaling::Scaling;
+use super::super::{gzip, scaling};
+use super::header::Header;
 use crate::error::{Error, Refusal, Result};
-
-/// The longest header: magic and four dimensions.
-pub(super) const MAX_HEADER_BYTES: usize = 4 + 4 * MAX_DIMENSIONS;
-const MAX_DIMENSIONS: usize = 4;
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-
-/// What an element of an IDX file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ElementType {
-    /// Unsigned byte, code `08`.
-    U8,
-    /// Signed byte, code `09`.
-    I8,
-    /// 16-bit signed integer, code `0b`.
-    I16,
-    /// 32-bit signed integer, code `0c`.
-    I32,
-    /// 32-bit float, code `0d`.
-    F32,
-    /// 64-bit float, code `0e`.
-    F64,
-}
-
-impl ElementType {
-    /// Every type.
-    pub const ALL: [ElementType; 6] = [
-        ElementType::U8,
-        ElementType::I8,
-        ElementType::I16,
-        ElementType::I32,
-        ElementType::F32,
-        ElementType::F64,
-    ];
-
-    /// The type with this code in the third byte of the magic number.
-    pub fn from_code(code: u8) -> Option<ElementType> {
-        Some(match code {
-            0x08 => ElementType::U8,
-            0x09 => ElementType::I8,
-            0x0b => ElementType::I16,
-            0x0c => ElementType::I32,
-            0x0d => ElementType::F32,
-            0x0e => ElementType::F64,
-            _ => return None,
-        })
-    }
-
-    /// The third byte of the magic number.
-    pub fn code(self) -> u8 {
-        match self {
-            ElementType::U8 => 0x08,
-            ElementType::I8 => 0x09,
-            ElementType::I16 => 0x0b,
-            ElementType::I32 => 0x0c,
-            ElementType::F32 => 0x0d,
-            ElementType::F64 => 0x0e,
-        }
-    }
-
-    /// Bytes an element takes in the file.
-    pub fn size(self) -> usize {
-        match self {
-            ElementType::U8 | ElementType::I8 => 1,
-            ElementType::I16 => 2,
-            ElementType::I32 | ElementType::F32 => 4,
-            ElementType::F64 => 8,
-        }
-    }
-
-    /// The name used in messages, as Rust spells it.
-    pub fn name(self) -> &'static str {
-        match self {
-            ElementType::U8 => "u8",
-            ElementType::I8 => "i8",
-            ElementType::I16 => "i16",
-            ElementType::I32 => "i32",
-            ElementType::F32 => "f32",
-            ElementType::F64 => "f64",
-        }
-    }
-}
-
-/// What the first bytes of an IDX file say. Dimensions are at least 1 and their product fits memory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
-    element: ElementType,
-    dimensions: Vec<usize>,
-    payload_bytes: usize,
-}
-
-impl Header {
-    /// A header for `dimensions`, the first of which counts the items.
-    ///
-    /// # Errors
-    /// [`Error::Data`] when there is no dimension, more than four, a zero one, or their product
-    /// overflows.
-    pub fn new(place: &Path, element: ElementType, dimensions: &[usize]) -> Result<Header> {
-        let refuse = |found: String, expected: &str| {
-            Err(Error::Data(Refusal::new(place.display(), found, expected)))
-        };
-        if !(1..=MAX_DIMENSIONS).contains(&dimensions.len()) {
-            return refuse(format!("{} dimensions", dimensions.len()), "1 to 4");
-        }
-        if let Some(at) = dimensions.iter().position(|&dimension| dimension == 0) {
-            return refuse(format!("dimension {} is 0", at + 1), "at least 1");
-        }
-        let bytes = dimensions
-            .iter()
-            .try_fold(element.size(), |product, &size| product.checked_mul(size))
-            .filter(|bytes| isize::try_from(*bytes).is_ok());
-        match bytes {
-            Some(payload_bytes) => Ok(Header {
-                element,
-                dimensions: dimensions.to_vec(),
-                payload_bytes,
-            }),
-            None => refuse(
-                format!(
-                    "dimensions {dimensions:?} multiply to more bytes than a machine addresses"
-                ),
-                "a product that fits",
-            ),
-        }
-    }
-
-    /// Reads the header at the start of `bytes`; what follows it is not looked at.
-    ///
-    /// # Errors
-    /// [`Error::Data`], naming `place`, when `bytes` do not start with a well-formed header.
-    pub fn parse(place: &Path, bytes: &[u8]) -> Result<Header> {
-        let refuse = |found: String, expected: &str| Refusal::new(place.display(), found, expected);
-        if bytes.is_empty() {
-            return Err(Error::Data(refuse("an empty file".into(), "an IDX file")));
-        }
-        if bytes.starts_with(&GZIP_MAGIC) {
-            return Err(Error::Data(
-                refuse("gzip data (1f 8b)".into(), "raw IDX data (00 00)")
-                    .hint("give the file a name that ends in .gz, or gunzip it first"),
-            ));
-        }
-        let Some((&[zero_a, zero_b, code, count], rest)) = bytes.split_first_chunk::<4>() else {
-            return Err(Error::Data(refuse(
-                format!("{} bytes", bytes.len()),
-                "at least the 4 of the magic number",
-            )));
-        };
-        if [zero_a, zero_b] != [0, 0] {
-            return Err(Error::Data(refuse(
-                format!("magic number {zero_a:02x} {zero_b:02x} {code:02x} {count:02x}"),
-                "00 00, a type and a dimension count",
-            )));
-        }
-        let Some(element) = ElementType::from_code(code) else {
-            return Err(Error::Data(refuse(
-                format!("element type {code:02x}"),
-                "08 (u8), 09 (i8), 0b (i16), 0c (i32), 0d (f32) or 0e (f64)",
-            )));
-        };
-        let count = usize::from(count);
-        if count > MAX_DIMENSIONS {
-            return Err(Error::Data(refuse(format!("{count} dimensions"), "1 to 4")));
-        }
-        if rest.len() < 4 * count {
-            return Err(Error::Data(refuse(
-                format!("{} bytes", bytes.len()),
-                "the whole header",
-            )));
-        }
-        let dimensions: Vec<usize> = rest[..4 * count]
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(|&bytes| u32::from_be_bytes(bytes) as usize)
-            .collect();
-        Header::new(place, element, &dimensions)
-    }
-
-    /// The header as it stands in a file.
-    ///
-    /// # Panics
-    /// When a dimension does not fit the format's 32 bits.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![0, 0, self.element.code(), self.dimensions.len() as u8];
-        for &dimension in &self.dimensions {
-            let dimension = u32::try_from(dimension).expect("an IDX dimension has 32 bits");
-            bytes.extend(dimension.to_be_bytes());
-        }
-        bytes
-    }
-
-    /// The type of the elements.
-    pub fn element(&self) -> ElementType {
-        self.element
-    }
-
-    /// All dimensions, items first.
-    pub fn dimensions(&self) -> &[usize] {
-        &self.dimensions
-    }
-
-    /// The first dimension.
-    pub fn items(&self) -> usize {
-        self.dimensions[0]
-    }
-
-    /// Elements in an item: the product of the dimensions after the first.
-    pub fn features(&self) -> usize {
-        self.dimensions[1..].iter().product()
-    }
-
-    /// Length of a file with this header, in bytes.
-    pub fn file_bytes(&self) -> usize {
-        self.header_bytes().saturating_add(self.payload_bytes)
-    }
-
-    fn header_bytes(&self) -> usize {
-        4 + 4 * self.dimensions.len()
-    }
-}
 
 /// An IDX file, checked and mapped, or some of the items of one.
 #[derive(Debug)]
@@ -277,7 +54,7 @@ impl IdxFile {
                     format!(
                         "{} for dimensions {:?}",
                         header.file_bytes(),
-                        header.dimensions
+                        header.dimensions()
                     ),
                 )
                 .hint(hint),
@@ -310,10 +87,10 @@ impl IdxFile {
     /// # Panics
     /// When there are none, or one is out of range.
     pub fn select(&self, items: &[u32]) -> IdxFile {
-        let mut dimensions = self.header.dimensions.clone();
+        let mut dimensions = self.header.dimensions().to_vec();
         dimensions[0] = items.len();
         let places = items.iter().map(|&item| self.place(item as usize) as u32);
-        let header = Header::new(&self.path, self.header.element, &dimensions);
+        let header = Header::new(&self.path, self.header.element(), &dimensions);
         IdxFile {
             places: Some(places.collect()),
             header: header.expect("some items of a file"),
@@ -368,7 +145,7 @@ impl IdxFile {
     /// # Panics
     /// When `item` is not below `header().items()`.
     pub fn item(&self, item: usize) -> &[u8] {
-        let size = self.header.features() * self.header.element.size();
+        let size = self.header.features() * self.header.element().size();
         &self.payload()[self.place(item) * size..][..size]
     }
 
@@ -403,7 +180,7 @@ impl IdxFile {
                 first..last + 1
             }
         };
-        let size = self.header.features() * self.header.element.size();
+        let size = self.header.features() * self.header.element().size();
         let start = self.header.header_bytes();
         start + places.start * size..start + places.end * size
     }
@@ -416,7 +193,7 @@ impl IdxFile {
     /// When `item` is out of range or `row` has another length.
     pub fn read_scaled(&self, item: usize, scaling: Scaling, row: &mut [f32]) {
         assert_eq!(row.len(), self.header.features(), "row against features");
-        decode(self.header.element, self.item(item), scaling, row);
+        decode(self.header.element(), self.item(item), scaling, row);
     }
 
     /// Writes the active columns of item `item` to `row`, scaled, side by side in their order.
@@ -431,7 +208,13 @@ impl IdxFile {
             (self.header.features(), columns.width()),
             "features and row against columns"
         );
-        decode_runs(self.header.element, self.item(item), scaling, columns, row);
+        decode_runs(
+            self.header.element(),
+            self.item(item),
+            scaling,
+            columns,
+            row,
+        );
     }
 
     /// Element `column` of item `item`, scaled.
@@ -439,10 +222,10 @@ impl IdxFile {
     /// # Panics
     /// When either is out of range.
     pub fn read_one(&self, item: usize, column: usize, scaling: Scaling) -> f32 {
-        let size = self.header.element.size();
+        let size = self.header.element().size();
         let bytes = &self.item(item)[column * size..][..size];
         let mut element = [0.0];
-        decode(self.header.element, bytes, scaling, &mut element);
+        decode(self.header.element(), bytes, scaling, &mut element);
         element[0]
     }
 
@@ -459,6 +242,7 @@ impl IdxFile {
 mod tests {
     use super::*;
     use crate::compute::parallel::Workers;
+    use crate::data::idx::ElementType;
     use proptest::prelude::*;
     use std::num::NonZeroUsize;
 

@@ -1,10 +1,9 @@
 //! Values of flags that `none` does without, as where a file of settings has one.
 
-use std::fmt;
 use std::str::FromStr;
 
 /// A value, or `none`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 pub struct OrNone<T>(pub Option<T>);
 
 /// What stands for nothing.
@@ -15,15 +14,6 @@ impl<T: FromStr> FromStr for OrNone<T> {
 
     fn from_str(text: &str) -> Result<OrNone<T>, T::Err> {
         or_none(text, str::parse)
-    }
-}
-
-impl<T: fmt::Display> fmt::Display for OrNone<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Some(value) => value.fmt(f),
-            None => f.write_str(NONE),
-        }
     }
 }
 

@@ -17,15 +17,16 @@ use perceptor::bench::{EngineTable, Record};
 use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
 use perceptor::data::class_names::ClassNames;
-use perceptor::data::convert::{
+use perceptor::data::mmap::Bytes;
+use perceptor::data::{Dataset, IdxFile, Scaling, Splits, Targets};
+use perceptor::datasets::convert::{
     Background, Color, LabelFile, Labels, PictureOptions, Request, convert,
 };
-use perceptor::data::mmap::Bytes;
-use perceptor::data::{Dataset, IdxFile, Scaling, Splits, Targets, Task};
 use perceptor::export::pytorch::{self, Untold};
 use perceptor::export::{c_header, npz, onnx};
+use perceptor::nn::Task;
 use perceptor::nn::{Activation, Spec};
-use perceptor::report::{benchmark, inspection};
+use perceptor::report::{bench, inspect};
 use perceptor::run::{Checkpoint, Settings};
 use perceptor::train::{Training, Unsupervised};
 use perceptor::{Error, Model, TrainConfig, data};
@@ -69,13 +70,13 @@ fn use_items(file: &IdxFile) -> bool {
     file.read(0, &mut row);
     file.read(header.items() - 1, &mut row);
     let out = &mut io::sink();
-    inspection::write_header(out, file).expect("a sink takes all");
+    inspect::write_header(out, file).expect("a sink takes all");
     for task in Task::ALL {
         let targets = Targets::read(file, task, None).ok();
         if let Some(targets) = &targets {
-            inspection::write_targets(out, targets, None).expect("a sink takes all");
+            inspect::write_targets(out, targets, None).expect("a sink takes all");
         }
-        let written = inspection::write_items(out, file, targets.as_ref(), None, &[0], 80);
+        let written = inspect::write_items(out, file, targets.as_ref(), None, &[0], 80);
         written.expect("a sink takes all");
     }
     true
@@ -214,9 +215,9 @@ pub fn record(bytes: &[u8]) -> bool {
     };
     record.comparison = compare("record", &record, &record).ok();
     let out = &mut io::sink();
-    benchmark::write_text(out, &record).expect("a sink takes all");
-    benchmark::write_markdown(out, &record).expect("a sink takes all");
-    benchmark::write_json(out, &record).expect("a sink takes all");
+    bench::write_text(out, &record).expect("a sink takes all");
+    bench::write_markdown(out, &record).expect("a sink takes all");
+    bench::write_json(out, &record).expect("a sink takes all");
     true
 }
 

@@ -10,8 +10,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use flate2::{Compression, write::GzEncoder};
-use perceptor::data::fetch::catalogue::{Archive, Checksum, FILES, GzipFile, SIDE, Source};
-use perceptor::data::fetch::{DataSet, Event, Request, fetch};
+use perceptor::datasets::fetch::catalogue::{Archive, Checksum, FILES, GzipFile, SIDE, Source};
+use perceptor::datasets::fetch::{DataSet, Event, Request, fetch};
 use perceptor::{Error, Result};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;

@@ -7,8 +7,8 @@ mod mnist;
 use perceptor::TrainConfig;
 use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
-use perceptor::data::generated::GeneratedDigits;
 use perceptor::data::{Splits, folder};
+use perceptor::datasets::generated::GeneratedDigits;
 use perceptor::nn::Network;
 use perceptor::train::{Evaluator, train};
 

@@ -3,7 +3,7 @@
 //! `peak` measures the cores in registers, `products` the matrix products at the network's shapes, `training` whole
 //! passes at each number of threads, `time_to` the way to an accuracy; `engine_table` picks an engine. `statistics` makes medians and intervals of
 //! runs, `record` holds all figures, `compare` two records against each other. Nothing here prints: see
-//! [`crate::report::benchmark`].
+//! [`crate::report::bench`].
 
 pub mod compare;
 pub mod engine_table;
@@ -11,8 +11,8 @@ pub mod peak;
 pub mod products;
 pub mod record;
 pub mod statistics;
+pub mod throughput;
 pub mod time_to;
-pub mod training;
 
 use std::num::NonZeroUsize;
 
@@ -26,8 +26,8 @@ pub use engine_table::EngineTable;
 pub use peak::Peak;
 pub use products::Product;
 pub use record::{Record, SCHEMA, Settings};
+pub use throughput::Training;
 pub use time_to::{Goal, TimeTo};
-pub use training::Training;
 
 /// Runs that differ by more than this share of their median get a warning.
 const SCATTER: f64 = 0.05;
@@ -75,14 +75,14 @@ pub fn measure_rates(
     on_progress: &mut dyn FnMut(&Progress),
 ) -> Result<()> {
     let (runs, seconds) = (record.settings.runs, record.settings.seconds);
-    let counts = training::thread_counts(record.settings.threads);
+    let counts = throughput::thread_counts(record.settings.threads);
     record.peak = peaks(&counts, seconds, on_progress)?;
     let peaks: Vec<f64> = record.peak.iter().map(|peak| peak.gflops).collect();
     let rows = record.work.batch_size;
     record.products = products(config, spec, rows, (runs, seconds), peaks[0], on_progress)?;
     let parts = counts.len() * (runs + 1);
     let mut steps = Steps::start("training", parts, on_progress);
-    record.training = training::measure(
+    record.training = throughput::measure(
         config,
         (spec, &data.train),
         teams(&counts)?,

@@ -11,7 +11,7 @@ use std::num::NonZeroUsize;
 use serde::{Deserialize, Serialize};
 
 use super::statistics::{deviation, mean};
-use super::training::Trainee;
+use super::throughput::Trainee;
 use crate::compute::parallel::Workers;
 use crate::config::TrainConfig;
 use crate::data::dataset::Files;

@@ -12,7 +12,7 @@ use perceptor::config::accuracy;
 use perceptor::config::{LearningRate, OptimizerConfig, OptimizerName};
 use perceptor::data::Splits;
 use perceptor::nn::Activation;
-use perceptor::report::benchmark::{write_json, write_markdown, write_text};
+use perceptor::report::bench::{write_json, write_markdown, write_text};
 use perceptor::train::prepare::spec_for;
 use perceptor::{Error, Refusal, TrainConfig};
 

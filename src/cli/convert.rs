@@ -7,13 +7,13 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::ProgressBar;
 use perceptor::Error;
-use perceptor::config::Holdout;
 use perceptor::data::ClassNames;
-use perceptor::data::convert::{
+use perceptor::data::Holdout;
+use perceptor::data::idx::ElementType;
+use perceptor::datasets::convert::{
     ArrayOptions, Background, Color, Converted, LabelFile, Labels, PictureOptions, Progress,
     Request, TableOptions, TestSplit, convert,
 };
-use perceptor::data::idx::ElementType;
 use perceptor::report::number::{grouped, seconds};
 
 use super::bar::Bar;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use perceptor::data::generated::{FILES, GeneratedDigits};
+use perceptor::datasets::generated::{FILES, GeneratedDigits};
 use perceptor::report::number::{grouped, seconds};
 use perceptor::{Error, Refusal};
 

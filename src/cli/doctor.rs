@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use clap::Args;
 use perceptor::doctor::{Question, Verdict, diagnose};
-use perceptor::report::diagnosis::DoctorReport;
+use perceptor::report::doctor::DoctorReport;
 
 use super::engine::ComputeArgs;
 use super::source::cache_folder;

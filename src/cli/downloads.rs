@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use perceptor::data::fetch::Event;
+use perceptor::datasets::fetch::Event;
 use perceptor::report::number::bytes;
 
 use super::bar::Bar;

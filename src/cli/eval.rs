@@ -7,7 +7,7 @@ use clap::Args;
 use perceptor::Model;
 use perceptor::data::{Dataset, IdxFile};
 use perceptor::nn::Network;
-use perceptor::report::evaluation::EvalReport;
+use perceptor::report::eval::EvalReport;
 use perceptor::train::Evaluator;
 use perceptor::train::eval::MOST_ITEMS;
 

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use perceptor::data::Task;
 use perceptor::export::{self, Format, c_header, onnx};
 use perceptor::nn::Activation;
+use perceptor::nn::Task;
 use perceptor::report::number::bytes;
 use perceptor::{Error, Model, Refusal};
 

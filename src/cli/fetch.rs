@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use perceptor::data::fetch::{CATALOGUE, DataSet};
+use perceptor::datasets::fetch::{CATALOGUE, DataSet};
 use perceptor::report::number::{bytes, grouped};
 use perceptor::report::table::Table;
 
@@ -86,7 +86,7 @@ impl FetchArgs {
     fn fetch(&self, set: &DataSet) -> Result<(), Failure> {
         use std::time::Duration;
 
-        use perceptor::data::fetch::{Request, fetch};
+        use perceptor::datasets::fetch::{Request, fetch};
 
         use super::downloads::Downloads;
         use super::source::{cache_folder, program, shell_word};

@@ -4,9 +4,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use perceptor::data::{Scaling, Task};
+use perceptor::data::Scaling;
 use perceptor::export::pytorch::{self, Untold};
 use perceptor::nn::Activation;
+use perceptor::nn::Task;
 
 use super::export::{check_free, write_done};
 use super::source::{program, shell_word};

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use perceptor::data::targets::read_labels;
-use perceptor::data::{DataMode, Dataset, IdxFile, Splits, Task, folder};
+use perceptor::data::{DataMode, Dataset, IdxFile, Splits, folder};
+use perceptor::nn::Task;
 use perceptor::report::banner::target_words;
-use perceptor::report::inspection::{write_class_counts, write_header, write_items, write_targets};
+use perceptor::report::inspect::{write_class_counts, write_header, write_items, write_targets};
 
 use super::{Failure, named};
 

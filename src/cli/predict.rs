@@ -4,9 +4,10 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use perceptor::data::{IdxFile, Task};
+use perceptor::data::IdxFile;
 use perceptor::nn::Network;
-use perceptor::report::prediction::{Detail, Format, Told};
+use perceptor::nn::Task;
+use perceptor::report::predict::{Detail, Format, Told};
 use perceptor::train::Evaluator;
 use perceptor::train::eval::MOST_ITEMS as BLOCK_ITEMS;
 use perceptor::{Error, Model, Refusal};

@@ -8,7 +8,7 @@ use etcetera::BaseStrategy;
 use perceptor::compute::parallel::Workers;
 use perceptor::data::dataset::{Files, Pair};
 use perceptor::data::folder;
-use perceptor::data::generated::{EDITION, GeneratedDigits};
+use perceptor::datasets::generated::{EDITION, GeneratedDigits};
 use perceptor::durable::{check_writable, create_folder};
 use perceptor::run::Settings;
 use perceptor::{Error, Refusal, Result};

@@ -2,13 +2,13 @@
 //!
 //! `affine` is the narrow interface: a layer's weights with the three products of training, by one of three engines.
 //! Behind it `gemm` is the only caller of matrix libraries, and `tile` over `simd` holds our own micro-kernels.
-//! `kernels` are elementwise functions, `parallel` the team of workers, `shared` the buffers they share, `blas` asks
+//! `normalization` normalises columns over rows, `parallel` is the team of workers, `shared` the buffers they share, `blas` asks
 //! OpenBLAS who it is and keeps it single-threaded.
 
 pub mod affine;
 pub mod blas;
 pub mod gemm;
-pub mod kernels;
+pub mod normalization;
 pub mod parallel;
 pub mod shared;
 #[cfg(target_arch = "x86_64")]

@@ -25,7 +25,7 @@ pub(super) trait Vector: Copy {
     unsafe fn store(self, to: *mut f32);
     /// `self · factor + term`, rounded once.
     unsafe fn mul_add(self, factor: Self, term: Self) -> Self;
-    /// The lanes, or 0 where they are denormal: [`super::kernels::flush`].
+    /// The lanes, or 0 where they are denormal: [`crate::kernels::flush`].
     unsafe fn flush(self) -> Self;
     /// Writes the transpose of a block of `LANES` by `LANES` floats. Rows lie `from_row` and `to_row` floats apart.
     unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize);

@@ -307,7 +307,7 @@ impl InstructionSet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compute::kernels;
+    use crate::kernels;
 
     fn numbers(count: usize, seed: u32) -> Vec<f32> {
         let mut state = seed;

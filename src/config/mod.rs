@@ -10,7 +10,6 @@ mod regularization;
 mod schedule;
 mod task;
 mod validation;
-pub(crate) mod written;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,13 +18,13 @@ pub use self::optimizer::{LearningRate, OptimizerConfig, OptimizerName};
 pub use self::regularization::RegularizationConfig;
 pub use self::schedule::ScheduleConfig;
 pub use self::task::{LossName, TaskConfig};
-pub use self::validation::{EarlyStop, Holdout, MaxTime, ValidationConfig, accuracy};
+pub use self::validation::{EarlyStop, MaxTime, ValidationConfig, accuracy};
+pub use crate::data::holdout::Holdout;
 
 use crate::compute::Engine;
-use crate::data::{Dataset, Scale, Task};
+use crate::data::Scale;
 use crate::error::{Error, Refusal, Result};
 use crate::nn::init::{DEFAULT_RANGE, Start};
-use crate::nn::loss::{CrossEntropy, Loss};
 use crate::nn::{Activation, Dropout, Init, Noise};
 use crate::schedule::Schedule;
 
@@ -133,24 +132,6 @@ impl TrainConfig {
         }
     }
 
-    /// What is minimised when `train` is learned.
-    ///
-    /// # Panics
-    /// When its task is another, or a class has no weight where weights are given.
-    pub fn loss(&self, train: &Dataset) -> Loss {
-        let plain = self.task.plain_loss();
-        if plain.task() != Task::Classification {
-            return plain;
-        }
-        let (labels, classes) = (train.labels(), train.outputs());
-        let weights = |by: &ClassWeight| by.weights(labels.iter().copied(), classes);
-        let weights = self.regularization.class_weight.as_ref().map(weights);
-        Loss::CrossEntropy(CrossEntropy {
-            smoothing: self.regularization.label_smoothing,
-            class_weights: weights,
-        })
-    }
-
     /// What is done to inputs and hidden units in training.
     pub fn noise(&self) -> Noise {
         let regularization = &self.regularization;
@@ -159,26 +140,6 @@ impl TrainConfig {
             inputs: regularization.input_noise,
             input_dropout: Dropout::new(regularization.input_dropout),
             dropout: Dropout::new(regularization.dropout),
-        }
-    }
-
-    /// Holds the settings against the data that are there.
-    ///
-    /// # Errors
-    /// [`Error::Config`] for another task, and another number of class weights than classes.
-    pub fn check_data(&self, train: &Dataset) -> Result<()> {
-        let (found, expected) = (self.task.task, train.task());
-        if found != expected {
-            let expected = format!("{}, as the labels were read", expected.name());
-            return Err(Error::Config(Refusal::new(
-                "--task",
-                found.name(),
-                expected,
-            )));
-        }
-        match &self.regularization.class_weight {
-            Some(weights) => weights.check_classes(train.outputs()),
-            None => Ok(()),
         }
     }
 

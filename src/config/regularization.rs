@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Demand;
 use super::class_weight::{ClassWeight, WEIGHT};
-use crate::data::Task;
+use crate::nn::Task;
 
 /// The settings of regularisation; by default there is none.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

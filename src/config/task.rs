@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Demand;
-use crate::data::Task;
+use crate::nn::Task;
 use crate::nn::loss::{CrossEntropy, Loss};
 
 /// The distance δ of Huber's loss where none is given, as PyTorch has it.

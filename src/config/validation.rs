@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Demand, written};
-use crate::data::Task;
+use super::Demand;
+use crate::data::Holdout;
 use crate::error::{Error, Refusal, Result};
+use crate::nn::Task;
+use crate::text_value;
 
 /// The settings of validation; by default nothing is held out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -137,48 +139,7 @@ pub fn accuracy(text: &str) -> Result<f64, String> {
 }
 
 fn read_accuracy<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
-    written::read(from, accuracy).map(Some)
-}
-
-/// How much of a training set is held out.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum Holdout {
-    /// So many items.
-    Items(usize),
-    /// This share of the items, rounded to the nearest number of them.
-    Fraction(f64),
-}
-
-impl Holdout {
-    /// The number of items held out of `items`.
-    pub fn of(self, items: usize) -> usize {
-        match self {
-            Holdout::Items(count) => count,
-            Holdout::Fraction(share) => (share * items as f64).round() as usize,
-        }
-    }
-}
-
-/// `5000`, `0.1`: a fraction always has a point.
-impl fmt::Display for Holdout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Holdout::Items(count) => write!(f, "{count}"),
-            Holdout::Fraction(share) => write!(f, "{share:?}"),
-        }
-    }
-}
-
-impl FromStr for Holdout {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Holdout, String> {
-        let items = text.parse().ok().map(Holdout::Items);
-        let fraction = || text.parse().ok().map(Holdout::Fraction);
-        let found = items.or_else(fraction);
-        found.ok_or_else(|| "expected a share, as 0.1, or a number of items, as 5000".to_owned())
-    }
+    text_value::read(from, accuracy).map(Some)
 }
 
 /// When a run that no longer gets better ends.
@@ -240,21 +201,15 @@ impl FromStr for MaxTime {
     }
 }
 
-impl<'de> Deserialize<'de> for Holdout {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Holdout, D::Error> {
-        written::read(from, str::parse)
-    }
-}
-
 impl<'de> Deserialize<'de> for EarlyStop {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<EarlyStop, D::Error> {
-        written::read(from, str::parse)
+        text_value::read(from, str::parse)
     }
 }
 
 impl<'de> Deserialize<'de> for MaxTime {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<MaxTime, D::Error> {
-        written::read(from, str::parse)
+        text_value::read(from, str::parse)
     }
 }
 

@@ -118,7 +118,7 @@ pub fn titled(class: usize, names: Option<&ClassNames>) -> String {
 }
 
 /// A name as it may be shown and written on a line of its own, or what is there and what was expected.
-pub(super) fn check_name(name: &str) -> Result<(), (String, String)> {
+pub(crate) fn check_name(name: &str) -> Result<(), (String, String)> {
     if name.trim().is_empty() {
         return Err(("nothing".to_owned(), "a name".to_owned()));
     }

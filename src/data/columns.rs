@@ -1,10 +1,9 @@
-//! Features that are zero in the whole training set, and the others.
+//! Finds the features that are zero in the whole training set.
 //!
 //! A feature that is always 0 adds nothing to any product, and its weights get no gradient: they stay what they were.
 //! So training leaves such columns out, exactly. 67 of MNIST's 784 are of this kind. A test set may have other
 //! values there, which then meet the weights as they started.
 
-use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use multiversion::multiversion;
@@ -12,82 +11,23 @@ use multiversion::multiversion;
 use super::idx::IdxFile;
 use super::scaling::Scaling;
 use crate::compute::parallel::{Pieces, Workers};
+use crate::nn::Columns;
 
 /// Items that a worker looks through at a time.
 const ITEMS: usize = 4096;
 
-/// The features of an item, taken apart into active ones and idle ones, which are zero in the training set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Columns {
-    active: Vec<Range<usize>>,
-    idle: Vec<usize>,
-    features: usize,
-}
-
-impl Columns {
-    /// All `features` active.
-    pub fn all(features: usize) -> Columns {
-        Columns {
-            active: std::iter::once(0..features).collect(),
-            idle: Vec::new(),
-            features,
-        }
+/// The columns of `train` as a network sees them under `scaling`. Where that moves zero elsewhere, all are active.
+pub fn fit(train: &IdxFile, scaling: Scaling, workers: &Workers) -> Columns {
+    let features = train.header().features();
+    if scaling.offset != 0.0 {
+        return Columns::all(features);
     }
-
-    /// The columns of `train` as a network sees them under `scaling`. Where that moves zero elsewhere, all are active.
-    pub fn of(train: &IdxFile, scaling: Scaling, workers: &Workers) -> Columns {
-        let features = train.header().features();
-        if scaling.offset != 0.0 {
-            return Columns::all(features);
-        }
-        let element = train.header().element().size();
-        let seen = bytes_seen(train, workers);
-        Columns::from_flags(
-            seen.chunks(element)
-                .map(|bytes| bytes.iter().any(|&b| b != 0)),
-        )
-    }
-
-    /// From whether each feature is active. One is kept where none is, as a product needs a width.
-    fn from_flags(flags: impl Iterator<Item = bool>) -> Columns {
-        let mut columns = Columns {
-            active: Vec::new(),
-            idle: Vec::new(),
-            features: 0,
-        };
-        for (column, active) in flags.enumerate() {
-            columns.features += 1;
-            match (active, columns.active.last_mut()) {
-                (false, _) => columns.idle.push(column),
-                (true, Some(run)) if run.end == column => run.end += 1,
-                (true, _) => columns.active.push(column..column + 1),
-            }
-        }
-        if columns.active.is_empty() {
-            return Columns::all(columns.features);
-        }
-        columns
-    }
-
-    /// Number of features, active and idle.
-    pub fn features(&self) -> usize {
-        self.features
-    }
-
-    /// Number of active features.
-    pub fn width(&self) -> usize {
-        self.features - self.idle.len()
-    }
-
-    /// The active features, as runs of neighbours in ascending order; there is at least one.
-    pub fn active(&self) -> &[Range<usize>] {
-        &self.active
-    }
-
-    /// The idle features, in ascending order.
-    pub fn idle(&self) -> &[usize] {
-        &self.idle
-    }
+    let element = train.header().element().size();
+    let seen = bytes_seen(train, workers);
+    Columns::from_flags(
+        seen.chunks(element)
+            .map(|bytes| bytes.iter().any(|&b| b != 0)),
+    )
 }
 
 /// The bits that are set in any item, byte by byte, `[features · element size]`.
@@ -142,7 +82,7 @@ mod tests {
     #[test]
     fn what_is_never_other_than_zero_is_idle() {
         let images = file(ElementType::U8, 2, &[0, 1, 0, 0, 9, 0, 0, 3, 0, 0, 0, 0]);
-        let columns = Columns::of(&images, AS_IT_IS, &workers(2));
+        let columns = fit(&images, AS_IT_IS, &workers(2));
         assert_eq!(columns.active(), [1..2, 4..5]);
         assert_eq!(columns.idle(), [0, 2, 3, 5]);
         assert_eq!((columns.features(), columns.width()), (6, 2));
@@ -152,7 +92,7 @@ mod tests {
     fn wide_elements_count_as_a_whole() {
         // 256 and 0: the low byte of the first is zero, the number is not.
         let images = file(ElementType::I16, 1, &[1, 0, 0, 0]);
-        let columns = Columns::of(&images, AS_IT_IS, &workers(1));
+        let columns = fit(&images, AS_IT_IS, &workers(1));
         assert_eq!((columns.width(), columns.idle()), (1, &[1][..]));
     }
 
@@ -164,7 +104,7 @@ mod tests {
             payload[2 * last + 1] = 1;
             let images = file(ElementType::U8, items, &payload);
             for threads in [1, 3] {
-                let columns = Columns::of(&images, AS_IT_IS, &workers(threads));
+                let columns = fit(&images, AS_IT_IS, &workers(threads));
                 assert_eq!((columns.width(), columns.idle()), (1, &[0][..]));
             }
         }
@@ -177,8 +117,8 @@ mod tests {
             offset: 0.5,
             factor: 1.0,
         };
-        assert_eq!(Columns::of(&images, moved, &workers(1)), Columns::all(2));
+        assert_eq!(fit(&images, moved, &workers(1)), Columns::all(2));
         let zeros = file(ElementType::U8, 1, &[0, 0]);
-        assert_eq!(Columns::of(&zeros, AS_IT_IS, &workers(1)), Columns::all(2));
+        assert_eq!(fit(&zeros, AS_IT_IS, &workers(1)), Columns::all(2));
     }
 }

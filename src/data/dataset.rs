@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::class_names::ClassNames;
+use super::holdout::{self, Holdout};
 use super::idx::IdxFile;
+use super::mmap;
 use super::preprocessing::Preprocessing;
 use super::scaling::check_finite;
-use super::targets::{MAX_CLASSES, Targets, Task};
-use super::{holdout, mmap};
-use crate::config::TrainConfig;
+use super::targets::{MAX_CLASSES, Targets};
 use crate::error::{Error, Refusal, Result};
+use crate::nn::task::Task;
 
 /// Images and what is to be learned of each.
 #[derive(Debug)]
@@ -307,21 +308,18 @@ impl Splits {
         })
     }
 
-    /// Holds out of the training items what `config` asks for, as a validation set. Where there is one already, nothing
-    /// more is held out.
+    /// Holds out a part of the training samples, drawn by `seed`, as a validation set. Returns the sets unchanged without
+    /// a `holdout`, or if there is a validation set already.
     ///
     /// # Errors
-    /// [`Error::Config`] when there are too few items for that.
-    pub fn hold_out(self, config: &TrainConfig) -> Result<Splits> {
-        let Some(holdout) = config.validation.validation_split.as_ref() else {
+    /// [`Error::Config`] if there are too few samples.
+    pub fn hold_out(self, holdout: Option<Holdout>, seed: u64) -> Result<Splits> {
+        let Some(holdout) = holdout.filter(|_| self.validation.is_none()) else {
             return Ok(self);
         };
-        if self.validation.is_some() {
-            return Ok(self);
-        }
         // Before items get other numbers than they have in the file.
         check_finite(self.train.images())?;
-        let (rest, held_out) = holdout::draw(&self.train, *holdout, config.seed)?;
+        let (rest, held_out) = holdout::draw(&self.train, holdout, seed)?;
         Ok(Splits {
             validation: Some(self.train.select(&held_out)),
             train: self.train.select(&rest),

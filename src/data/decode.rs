@@ -2,9 +2,9 @@
 
 use multiversion::multiversion;
 
-use super::columns::Columns;
 use super::idx::ElementType;
 use super::scaling::Scaling;
+use crate::nn::columns::Columns;
 
 /// Elements to scaled `f32`s, at the width of the processor's registers.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]

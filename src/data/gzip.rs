@@ -132,7 +132,7 @@ fn decode(
 }
 
 /// The error for a stream in `path` that is not whole.
-pub(super) fn damaged(path: &Path, error: &io::Error) -> Error {
+pub(crate) fn damaged(path: &Path, error: &io::Error) -> Error {
     Error::Data(
         Refusal::new(path.display(), error.to_string(), "a whole gzip stream")
             .hint("fetch or copy the file again"),
@@ -141,7 +141,7 @@ pub(super) fn damaged(path: &Path, error: &io::Error) -> Error {
 
 /// A gzip stream of `bytes`.
 #[cfg(test)]
-pub(super) fn compressed(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn compressed(bytes: &[u8]) -> Vec<u8> {
     use flate2::{Compression, write::GzEncoder};
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).expect("writing to memory");

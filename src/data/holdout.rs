@@ -3,13 +3,64 @@
 //! The draw is stratified: each class gives as many items as its share of the set says, and at least one of each class
 //! stays in training. Items that are not of one class each are drawn from all of them alike. Shapes: labels `[items]` in, two ascending lists of items out, which together are all of them.
 
+use std::fmt;
+use std::str::FromStr;
+
 use rand::seq::SliceRandom;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::dataset::Dataset;
 use super::targets::Targets;
-use crate::config::Holdout;
 use crate::error::{Error, Refusal, Result};
 use crate::random::{Purpose, stream};
+use crate::text_value;
+
+/// How much of a training set is held out.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Holdout {
+    /// So many items.
+    Items(usize),
+    /// This share of the items, rounded to the nearest number of them.
+    Fraction(f64),
+}
+
+impl Holdout {
+    /// The number of items held out of `items`.
+    pub fn of(self, items: usize) -> usize {
+        match self {
+            Holdout::Items(count) => count,
+            Holdout::Fraction(share) => (share * items as f64).round() as usize,
+        }
+    }
+}
+
+/// `5000`, `0.1`: a fraction always has a point.
+impl fmt::Display for Holdout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Holdout::Items(count) => write!(f, "{count}"),
+            Holdout::Fraction(share) => write!(f, "{share:?}"),
+        }
+    }
+}
+
+impl FromStr for Holdout {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Holdout, String> {
+        let items = text.parse().ok().map(Holdout::Items);
+        let fraction = || text.parse().ok().map(Holdout::Fraction);
+        let found = items.or_else(fraction);
+        found.ok_or_else(|| "expected a share, as 0.1, or a number of items, as 5000".to_owned())
+    }
+}
+
+impl<'de> Deserialize<'de> for Holdout {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Holdout, D::Error> {
+        text_value::read(from, str::parse)
+    }
+}
 
 /// The items of `data` that stay in training, and those that are held out, both in the order of the file.
 ///
@@ -36,7 +87,7 @@ pub fn draw(data: &Dataset, holdout: Holdout, seed: u64) -> Result<(Vec<u32>, Ve
 /// Refuses to draw none, or more than leaves one of each group: a class, or all items where there is but one group.
 ///
 /// Shapes: `sizes [groups]`.
-pub(super) fn check(flag: &str, items: &str, sizes: &[usize], count: usize) -> Result<()> {
+pub(crate) fn check(flag: &str, items: &str, sizes: &[usize], count: usize) -> Result<()> {
     let most: usize = sizes.iter().map(|size| size.saturating_sub(1)).sum();
     if (1..=most).contains(&count) {
         return Ok(());
@@ -67,7 +118,7 @@ fn members_of(data: &Dataset) -> Vec<Vec<u32>> {
 /// of the remainders (A. Hamilton's method), never its last one.
 ///
 /// Shapes: `sizes [classes]`, gives `[classes]`.
-pub(super) fn quotas(sizes: &[usize], count: usize) -> Vec<usize> {
+pub(crate) fn quotas(sizes: &[usize], count: usize) -> Vec<usize> {
     let items: usize = sizes.iter().sum();
     // In 128 bits, so that no product overflows and no rounding decides.
     let shares = sizes.iter().map(|&size| size as u128 * count as u128);
@@ -100,7 +151,7 @@ mod tests {
     use crate::data::IdxFile;
     use crate::data::idx::{ElementType, Header};
     use crate::data::mmap::Bytes;
-    use crate::data::targets::Task;
+    use crate::nn::task::Task;
     use proptest::prelude::*;
     use std::path::Path;
 

@@ -3,14 +3,62 @@
 //! A mapping costs no copy and is shared through the page cache with every other process that reads
 //! the same file. Bytes that have no file (a decoded gzip stream in a read-only folder) are owned.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::ops::{Deref, Range};
 use std::path::Path;
+use std::time::SystemTime;
 
 use memmap2::Mmap;
 
-use super::watch::Stamp;
 use crate::error::{Error, Refusal, Result};
+
+/// What the system says of a file, as far as it changes when the file does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    length: u64,
+    modified: Option<SystemTime>,
+    /// Device and inode, where the system has them.
+    identity: Option<(u64, u64)>,
+}
+
+impl Stamp {
+    /// By the system's words about a file.
+    pub fn of(metadata: &Metadata) -> Stamp {
+        Stamp {
+            length: metadata.len(),
+            modified: metadata.modified().ok(),
+            identity: identity(metadata),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn identity(metadata: &Metadata) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(_: &Metadata) -> Option<(u64, u64)> {
+    None
+}
+
+impl Stamp {
+    /// What makes `now` another file.
+    pub(super) fn change(&self, now: &Stamp) -> Option<String> {
+        if self == now {
+            return None;
+        }
+        let what = match () {
+            () if self.length != now.length => {
+                format!("{} bytes where there were {}", now.length, self.length)
+            }
+            () if self.identity != now.identity => "another file under this name".to_owned(),
+            () => "a new time of modification".to_owned(),
+        };
+        Some(format!("{what}, while training read it"))
+    }
+}
 
 /// Read-only bytes: mapped from a file, or owned.
 #[derive(Debug)]
@@ -92,7 +140,7 @@ impl Bytes {
 ///
 /// # Errors
 /// As [`Bytes::map`].
-pub(super) fn open_regular(path: &Path, expected: &str) -> Result<File> {
+pub(crate) fn open_regular(path: &Path, expected: &str) -> Result<File> {
     let metadata = path.metadata().map_err(Error::io(path, "open"))?;
     if !metadata.is_file() {
         let found = if metadata.is_dir() {

@@ -9,30 +9,26 @@
 
 pub mod class_names;
 pub mod columns;
-pub mod convert;
 pub mod dataset;
 mod decode;
-pub mod digits;
-pub mod fetch;
 pub mod fingerprint;
 pub mod folder;
-pub mod generated;
-mod gzip;
+pub(crate) mod gzip;
 pub mod holdout;
 pub mod idx;
-pub mod loader;
 pub mod mmap;
+pub mod order;
 pub mod preprocessing;
 pub mod scaling;
 pub mod targets;
 pub mod watch;
 
 pub use class_names::ClassNames;
-pub use columns::Columns;
 pub use dataset::{DataMode, Dataset, Splits};
 pub use fingerprint::Fingerprint;
+pub use holdout::Holdout;
 pub use idx::IdxFile;
 pub use preprocessing::Preprocessing;
 pub use scaling::{Scale, Scaling};
-pub use targets::{Targets, Task};
+pub use targets::Targets;
 pub use watch::Watch;

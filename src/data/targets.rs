@@ -4,54 +4,12 @@
 //! Targets are checked and copied, so that a file that changes underneath can never turn into an index out of range or
 //! into something that is no number.
 
-use serde::{Deserialize, Serialize};
-
 use super::idx::{ElementType, IdxFile};
 use crate::error::{Error, Refusal, Result};
+use crate::nn::Task;
 
 /// More classes than this are a mistake in the labels, not a problem for a softmax.
 pub const MAX_CLASSES: usize = 1 << 20;
-
-/// What a network is to tell of an item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Task {
-    /// Which one of the classes it has: outputs go through a softmax.
-    #[default]
-    Classification,
-    /// One number or several: outputs are what they are.
-    Regression,
-    /// Which of the classes it has, any number of them: each output goes through a sigmoid.
-    Multilabel,
-}
-
-impl Task {
-    /// Every task.
-    pub const ALL: [Task; 3] = [Task::Classification, Task::Regression, Task::Multilabel];
-
-    /// The name used by flags, files and messages.
-    pub fn name(self) -> &'static str {
-        match self {
-            Task::Classification => "classification",
-            Task::Regression => "regression",
-            Task::Multilabel => "multilabel",
-        }
-    }
-
-    /// What outputs go through on their way out of the network.
-    pub fn output_function(self) -> &'static str {
-        match self {
-            Task::Classification => "softmax",
-            Task::Regression => "identity",
-            Task::Multilabel => "sigmoid",
-        }
-    }
-
-    /// Whether it is the default one, which files do not name.
-    pub(crate) fn is_default(&self) -> bool {
-        *self == Task::default()
-    }
-}
 
 /// What is to be learned of each item of a set.
 #[derive(Debug, Clone, PartialEq)]

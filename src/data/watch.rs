@@ -3,44 +3,11 @@
 //! A mapping shows whatever others write into the file. Nothing here looks at content: length, times and inode say that
 //! someone wrote, truncated or replaced it, for the price of a system call a file.
 
-use std::fs::Metadata;
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 use super::dataset::Splits;
-use super::mmap::Bytes;
+use super::mmap::{Bytes, Stamp};
 use crate::error::{Error, Refusal, Result};
-
-/// What the system says of a file, as far as it changes when the file does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
-    length: u64,
-    modified: Option<SystemTime>,
-    /// Device and inode, where the system has them.
-    identity: Option<(u64, u64)>,
-}
-
-impl Stamp {
-    /// By the system's words about a file.
-    pub fn of(metadata: &Metadata) -> Stamp {
-        Stamp {
-            length: metadata.len(),
-            modified: metadata.modified().ok(),
-            identity: identity(metadata),
-        }
-    }
-}
-
-#[cfg(unix)]
-fn identity(metadata: &Metadata) -> Option<(u64, u64)> {
-    use std::os::unix::fs::MetadataExt;
-    Some((metadata.dev(), metadata.ino()))
-}
-
-#[cfg(not(unix))]
-fn identity(_: &Metadata) -> Option<(u64, u64)> {
-    None
-}
 
 /// The files of a data set that are mapped.
 #[derive(Debug, Clone)]
@@ -85,22 +52,5 @@ impl Watch {
                     .hint("give --data-mode copy for files that others write to"),
             )),
         }
-    }
-}
-
-impl Stamp {
-    /// What makes `now` another file.
-    fn change(&self, now: &Stamp) -> Option<String> {
-        if self == now {
-            return None;
-        }
-        let what = match () {
-            () if self.length != now.length => {
-                format!("{} bytes where there were {}", now.length, self.length)
-            }
-            () if self.identity != now.identity => "another file under this name".to_owned(),
-            () => "a new time of modification".to_owned(),
-        };
-        Some(format!("{what}, while training read it"))
     }
 }

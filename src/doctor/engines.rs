@@ -6,7 +6,7 @@
 
 use std::num::NonZeroUsize;
 
-use super::{Diagnosis, Finding, Verdict, kernels, trial};
+use super::{Diagnosis, Finding, Verdict, gradient_check, kernels};
 use crate::compute::Engine;
 use crate::compute::parallel::Workers;
 use crate::error::{Error, Result};
@@ -61,7 +61,7 @@ fn failed(check: &'static str, error: &Error) -> Finding {
 }
 
 fn gradients(engines: &[Engine], cores: usize) -> Vec<Finding> {
-    let deviations = team(cores).and_then(|workers| trial::gradients(engines, &workers));
+    let deviations = team(cores).and_then(|workers| gradient_check::gradients(engines, &workers));
     let deviations = match deviations {
         Ok(deviations) => deviations,
         Err(error) => return vec![failed("gradient", &error)],
@@ -72,18 +72,18 @@ fn gradients(engines: &[Engine], cores: usize) -> Vec<Finding> {
         .collect()
 }
 
-fn gradient(deviation: &trial::Deviation) -> Finding {
-    let trial::Deviation { worst, case, cases } = deviation;
+fn gradient(deviation: &gradient_check::Deviation) -> Finding {
+    let gradient_check::Deviation { worst, case, cases } = deviation;
     if deviation.is_small() {
         let found = format!(
             "off by {worst:.0e} at most in {cases} cases, {:.0e} allowed",
-            trial::TOLERANCE
+            gradient_check::TOLERANCE
         );
         Finding::ok("gradient", found)
     } else {
         let found = format!(
             "off by {worst:.0e} of its largest element ({case}), {:.0e} allowed",
-            trial::TOLERANCE
+            gradient_check::TOLERANCE
         );
         Finding::wrong("gradient", found)
             .cure("take another --engine, and report this with the output of doctor")
@@ -105,7 +105,7 @@ fn same_bits(engine: Engine, facts: &Diagnosis) -> Finding {
     threads.retain(|threads| threads.get() > 1);
     threads.dedup();
     let last = threads.iter().max().map_or(1, |most| most.get());
-    match trial::other_bits(engine, &threads) {
+    match gradient_check::other_bits(engine, &threads) {
         Ok(None) if last > 3 => Finding::ok(
             check,
             format!("1, 2, 3 and {last} workers give the same bits"),
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn a_gradient_that_is_off_is_wrong_even_when_it_is_no_number() {
         let finding = |worst| {
-            let deviation = trial::Deviation {
+            let deviation = gradient_check::Deviation {
                 worst,
                 case: "9-3 relu, 1 rows".to_owned(),
                 cases: 1,

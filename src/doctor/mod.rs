@@ -9,10 +9,10 @@ pub mod cgroup;
 pub mod checks;
 pub mod cores;
 pub mod engines;
+pub mod gradient_check;
 pub mod kernels;
 pub mod machine;
 pub mod program;
-pub mod trial;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;

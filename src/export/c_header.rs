@@ -7,10 +7,10 @@
 use std::f32::consts::FRAC_1_SQRT_2;
 use std::io::{self, Write};
 
-use crate::data::Task;
 use crate::error::{Error, Refusal, Result};
 use crate::model::Model;
 use crate::nn::Activation;
+use crate::nn::Task;
 use crate::nn::activation::{LEAK, TANH_SCALE, TANH_STRETCH};
 
 /// What the names in a header start with, if not told otherwise.

@@ -15,9 +15,9 @@ use super::onnx_messages::{
     NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto,
     TensorTypeProto, TypeProto, ValueInfoProto,
 };
-use crate::data::Task;
 use crate::model::Model;
 use crate::nn::Activation;
+use crate::nn::Task;
 use crate::nn::activation::{LEAK, TANH_SCALE, TANH_STRETCH};
 use crate::tensors::{METADATA_KEY, little_endian};
 

@@ -10,11 +10,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::data::Scaling;
 use crate::data::mmap::Bytes;
-use crate::data::{Scaling, Task};
 use crate::error::{Error, Refusal, Result};
 use crate::model::{KIND, Metadata, Model};
 use crate::nn::Activation;
+use crate::nn::Task;
 use crate::tensors::{Layout, TensorFile};
 
 /// What a file of weights may not say of itself.

@@ -6,8 +6,8 @@
 use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 
-use crate::compute::kernels;
 use crate::compute::shared::{Rows, RowsMut};
+use crate::kernels;
 
 /// The slope of leaky ReLU for negative inputs.
 pub const LEAK: f32 = 0.01;

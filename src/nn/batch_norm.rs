@@ -13,10 +13,10 @@ use super::activation::{Activation, activate_backward, activate_backward_scaled}
 use super::parameter::Parameter;
 use super::spec::{Layer, Norm};
 use crate::compute::affine::Keeps;
-use crate::compute::kernels::flush;
-use crate::compute::kernels::normalization::{self, EPSILON};
+use crate::compute::normalization::{self, EPSILON};
 use crate::compute::shared::{Matrix, Rows, RowsMut};
 use crate::error::Result;
+use crate::kernels::flush;
 use crate::optim::Step;
 
 /// The share m of a batch in the running statistics after it, `r = (1 − m) r + m s`, as in PyTorch.

@@ -7,17 +7,21 @@
 
 pub mod activation;
 pub mod batch_norm;
+pub mod columns;
+pub mod dropout;
 pub mod init;
 pub mod loss;
 pub mod network;
-pub mod noise;
 mod orthogonal;
 mod parameter;
 pub mod spec;
 pub mod symmetry;
+pub mod task;
 
 pub use activation::Activation;
+pub use columns::Columns;
+pub use dropout::{Dropout, Noise};
 pub use init::Init;
 pub use network::{Activations, Network, TargetsMut};
-pub use noise::{Dropout, Noise};
 pub use spec::{Layer, Norm, Spec};
+pub use task::Task;

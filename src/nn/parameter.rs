@@ -1,9 +1,9 @@
 //! A vector of parameters, as the biases of a layer, with the optimiser's slots.
 
 use crate::compute::affine::{Keeps, write_slots};
-use crate::compute::kernels::sum_of_squares;
 use crate::compute::shared::SharedBuffer;
 use crate::error::Result;
+use crate::kernels::sum_of_squares;
 use crate::optim::Step;
 
 /// Values `[out]` with slots of the same length. They do not decay.

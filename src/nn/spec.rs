@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use ndarray::ArrayView2;
 
+use super::Task;
 use super::activation::Activation;
-use crate::data::Task;
 use crate::error::{Error, Refusal, Result};
 
 /// BLAS counts in 32 bits, and so do we.

@@ -201,7 +201,7 @@ impl Step {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compute::kernels::sum_of_squares;
+    use crate::kernels::sum_of_squares;
 
     /// A step of one weight against `gradient`, clipped to a norm of 1.
     fn clipped_step(gradient: f32) -> f32 {

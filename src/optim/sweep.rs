@@ -7,7 +7,7 @@
 use multiversion::multiversion;
 
 use super::{Optimizer, Slots, Step};
-use crate::compute::kernels::flush;
+use crate::kernels::flush;
 
 /// Elements of a chunk: with weights, gradient and slots 20 KiB.
 const CHUNK: usize = 1024;

@@ -4,12 +4,13 @@ use std::io::{self, Write};
 
 use super::ending::stop_words;
 use super::number::{bytes, grouped, percent, rate};
-use super::training::{build_mode, counted};
+use super::train::{build_mode, counted};
 use crate::compute::parallel::Workers;
 use crate::config::{ClassWeight, LossName, TaskConfig, TrainConfig};
 use crate::data::idx::ElementType;
-use crate::data::{Dataset, Scale, Splits, Targets, Task};
+use crate::data::{Dataset, Scale, Splits, Targets};
 use crate::nn::Spec;
+use crate::nn::Task;
 use crate::schedule::ScheduleName;
 use crate::train::RangeTest;
 

@@ -6,10 +6,11 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::number::{percent, rate};
-use super::training::counted;
+use super::train::counted;
 use crate::config::{EarlyStop, TrainConfig};
-use crate::data::Task;
-use crate::train::{Cause, EpochMetrics, Outcome, Score};
+use crate::nn::Task;
+use crate::scores::EpochMetrics;
+use crate::train::{Cause, Outcome};
 
 /// What the model comes to, and by what it was picked.
 ///
@@ -20,11 +21,7 @@ pub fn write_result(out: &mut dyn Write, outcome: &Outcome) -> io::Result<()> {
     let (Some(score), Some(best)) = (kept.score(), outcome.best()) else {
         return writeln!(out, "training loss  {:.4} (no test set)", kept.train_loss);
     };
-    let (score, best, after) = (
-        score_words(&score),
-        watched_words(best),
-        "the last epoch (the model)",
-    );
+    let (score, best, after) = (score, watched_words(best), "the last epoch (the model)");
     let test = match task {
         Task::Classification => "test accuracy",
         Task::Regression | Task::Multilabel => "test",
@@ -40,39 +37,9 @@ pub fn write_result(out: &mut dyn Write, outcome: &Outcome) -> io::Result<()> {
     }
     match &outcome.test {
         Some(score) => {
-            writeln!(
-                out,
-                "{test:<13}  {}, measured once, at the end",
-                score_words(score)
-            )
+            writeln!(out, "{test:<13}  {}, measured once, at the end", score)
         }
         None => writeln!(out, "{test:<13}  unknown (no test set)"),
-    }
-}
-
-/// `98.02 %`, or the figures of another task.
-pub fn score_words(score: &Score) -> String {
-    match *score {
-        Score {
-            accuracy: Some(accuracy),
-            f1: None,
-            ..
-        } => percent(accuracy),
-        Score {
-            accuracy: Some(accuracy),
-            f1: Some(f1),
-            ..
-        } => format!(
-            "F1 {}, {} of items with every label right",
-            percent(f1),
-            percent(accuracy)
-        ),
-        Score {
-            mae: Some(mae),
-            r2: Some(r2),
-            ..
-        } => format!("R² {r2:.4}, MAE {mae:.4}"),
-        Score { loss, .. } => format!("loss {loss:.4}"),
     }
 }
 

@@ -1,9 +1,9 @@
 //! The table of a run's epochs: a line each, with the figures that the task has.
 
 use super::number::{grouped, percent, rate};
-use crate::data::Task;
-use crate::train::EpochMetrics;
-use crate::train::outcome::figures;
+use crate::nn::Task;
+use crate::scores::EpochMetrics;
+use crate::scores::figures;
 
 /// What the lines of a run have.
 #[derive(Debug, Clone, Copy)]

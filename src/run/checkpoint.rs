@@ -18,9 +18,11 @@ use crate::data::Fingerprint;
 use crate::data::fingerprint::hexadecimal;
 use crate::data::mmap::Bytes;
 use crate::error::{Error, Result};
+use crate::model::Origin;
 use crate::nn::{Activation, Spec};
+use crate::scores::EpochMetrics;
 use crate::tensors::{self, Kind, Layout, TensorFile, little_endian};
-use crate::train::{EpochMetrics, Origin, State};
+use crate::train::State;
 
 const KIND: Kind = Kind {
     name: "checkpoint",

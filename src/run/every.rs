@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::config::written;
+use crate::text_value;
 
 /// The distance between two checkpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -85,7 +85,7 @@ impl FromStr for Every {
 
 impl<'de> Deserialize<'de> for Every {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Every, D::Error> {
-        written::read(from, str::parse)
+        text_value::read(from, str::parse)
     }
 }
 

@@ -7,7 +7,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::shelf::Shelf;
+use super::checkpoints::Shelf;
 use crate::durable::{check_writable, create_folder, sweep};
 use crate::error::{Error, Refusal, Result};
 

@@ -17,7 +17,8 @@ use super::metrics::MetricsLog;
 use super::saver::{Failure, Identifier, Saver};
 use crate::data::Watch;
 use crate::error::Result;
-use crate::train::{EpochMetrics, Place, State, Supervisor, Then};
+use crate::scores::EpochMetrics;
+use crate::train::{Place, State, Supervisor, Then};
 
 /// How a run is looked after.
 #[derive(Debug, Clone)]

@@ -5,11 +5,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::folder::RunFolder;
-use crate::data::Task;
 use crate::durable::write_soon;
 use crate::error::{Error, Result};
-use crate::train::EpochMetrics;
-use crate::train::outcome::figures;
+use crate::nn::Task;
+use crate::scores::EpochMetrics;
+use crate::scores::figures;
 
 /// Both files.
 #[derive(Debug)]

@@ -6,6 +6,8 @@
 //! beside the training, `keeper` looks after a run, `resume` says whether and where an earlier one goes on.
 
 pub mod checkpoint;
+pub mod checkpoints;
+pub mod config_file;
 pub mod environment;
 pub mod every;
 pub mod folder;
@@ -14,10 +16,10 @@ pub mod metrics;
 pub mod recipes;
 pub mod resume;
 mod saver;
-pub mod settings;
-pub mod shelf;
 
 pub use checkpoint::{Checkpoint, Identity};
+pub use checkpoints::Shelf;
+pub use config_file::Settings;
 pub use environment::Environment;
 pub use every::Every;
 pub use folder::RunFolder;
@@ -25,5 +27,3 @@ pub use keeper::{Care, Keeper};
 pub use recipes::{RECIPES, Recipe};
 pub use resume::Resumption;
 pub use saver::{Failure, Identifier};
-pub use settings::Settings;
-pub use shelf::Shelf;

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::settings::{Settings, keys_in};
+use super::config_file::{Settings, keys_in};
 use crate::error::{Error, Refusal, Result};
 
 /// A file of settings in the program.

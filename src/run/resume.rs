@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::checkpoint::{Checkpoint, Identity};
+use super::config_file::Settings;
 use super::folder::RunFolder;
-use super::settings::Settings;
 use crate::compute::Engine;
 use crate::config::TrainConfig;
 use crate::data::Fingerprint;

@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use super::checkpoint::{Checkpoint, Identity};
+use super::checkpoints::Shelf;
 use super::environment::Environment;
 use super::folder::RunFolder;
-use super::shelf::Shelf;
 use crate::config::TrainConfig;
 use crate::data::{Fingerprint, Splits, Watch};
 use crate::durable;

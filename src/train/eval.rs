@@ -6,8 +6,6 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use super::metrics::{OutputMetrics, label_scores, output_metrics};
-use super::outcome::Score;
 use super::profile::{Phase, Profile};
 use crate::compute::parallel::{Pieces, Workers};
 use crate::compute::shared::{Number, RowsMut, SharedBuffer};
@@ -15,6 +13,8 @@ use crate::data::{Dataset, IdxFile, Preprocessing, Targets};
 use crate::error::Result;
 use crate::nn::loss::{Loss, arg_max, cross_entropy, finish};
 use crate::nn::{Activations, Network, Spec};
+use crate::scores::Score;
+use crate::scores::metrics::{OutputMetrics, label_scores, output_metrics};
 
 /// Items in a block: enough for full speed of the products, few enough for their activations to stay in a core's cache.
 pub const MOST_ITEMS: usize = 96;

@@ -7,7 +7,6 @@
 
 mod blocks;
 pub mod eval;
-pub mod metrics;
 pub mod outcome;
 pub mod prepare;
 pub mod profile;
@@ -19,11 +18,10 @@ pub mod supervisor;
 pub mod trainer;
 
 pub use eval::{Evaluation, Evaluator, Predictions};
-pub use metrics::{ClassMetrics, OutputMetrics};
-pub use outcome::{Ending, EpochMetrics, Event, Outcome, Score};
+pub use outcome::{Ending, Event, Outcome};
 pub use profile::{Phase, Profile};
 pub use range_test::{RangeTest, range_test};
-pub use state::{Origin, Place, State};
+pub use state::{Place, State};
 pub use step::Stepper;
 pub use stopping::Cause;
 pub use supervisor::{Supervisor, Then, Unsupervised};

@@ -4,11 +4,12 @@
 use super::state::State;
 use crate::compute::parallel::Workers;
 use crate::compute::shared::SharedBuffer;
-use crate::config::TrainConfig;
+use crate::config::{ClassWeight, TrainConfig};
 use crate::data::scaling::check_finite;
-use crate::data::{Dataset, Preprocessing, Scale, Splits};
+use crate::data::{Dataset, Preprocessing, Scale, Scaling, Splits, columns};
 use crate::error::{Error, Refusal, Result};
-use crate::nn::Spec;
+use crate::nn::loss::{CrossEntropy, Loss};
+use crate::nn::{Columns, Spec, Task};
 use crate::optim::Rule;
 
 /// The network that `config` describes for `data`.
@@ -20,36 +21,73 @@ pub fn spec_for(config: &TrainConfig, data: &Splits) -> Result<Spec> {
     let (validation, test) = (data.validation.is_some(), data.test.is_some());
     config.validation.check_sets(validation, test)?;
     let train = &data.train;
-    config.check_data(train)?;
+    check_data(config, train)?;
     let (features, outputs) = (train.features(), train.outputs());
     let spec = Spec::new(features, &config.hidden, outputs, config.activation)?;
     let spec = spec.for_task(train.task());
     spec.with_batch_norm(config.batch_norm)
 }
 
-/// How items of `train` become inputs; under the scaling of the model that a run began from, where that is asked for.
+/// Checks the settings against the training set.
 ///
 /// # Errors
-/// As [`Preprocessing::for_run`].
-pub(super) fn preprocessing_for(
+/// [`Error::Config`] for another task, and another number of class weights than classes.
+fn check_data(config: &TrainConfig, train: &Dataset) -> Result<()> {
+    let (found, expected) = (config.task.task, train.task());
+    if found != expected {
+        let expected = format!("{}, as the labels were read", expected.name());
+        let refusal = Refusal::new("--task", found.name(), expected);
+        return Err(Error::Config(refusal));
+    }
+    match &config.regularization.class_weight {
+        Some(weights) => weights.check_classes(train.outputs()),
+        None => Ok(()),
+    }
+}
+
+/// The loss that training on `train` minimises.
+///
+/// # Panics
+/// If the task of `train` is another than that of `config`, or if weights are given but not one for each class.
+pub(crate) fn loss_for(config: &TrainConfig, train: &Dataset) -> Loss {
+    let plain = config.task.plain_loss();
+    if plain.task() != Task::Classification {
+        return plain;
+    }
+    let (labels, classes) = (train.labels(), train.outputs());
+    let weights = |by: &ClassWeight| by.weights(labels.iter().copied(), classes);
+    let class_weights = config.regularization.class_weight.as_ref().map(weights);
+    Loss::CrossEntropy(CrossEntropy {
+        smoothing: config.regularization.label_smoothing,
+        class_weights,
+    })
+}
+
+/// How samples of `train` become inputs. With `--scale model` the scaling is that of the model that the run began from.
+///
+/// # Errors
+/// As [`Scaling::fit`].
+pub(crate) fn preprocessing_for(
     config: &TrainConfig,
     train: &Dataset,
     from: Option<&State>,
     workers: &Workers,
 ) -> Result<Preprocessing> {
     let images = train.images();
-    match (config.scale, from.and_then(|state| state.origin.as_ref())) {
+    let scaling = match (config.scale, from.and_then(|state| state.origin.as_ref())) {
         (Scale::Model, Some(origin)) => {
             check_finite(images)?;
-            Ok(Preprocessing::under(
-                origin.scaling,
-                config,
-                images,
-                workers,
-            ))
+            origin.scaling
         }
-        _ => Preprocessing::for_run(config, images, workers),
-    }
+        _ => Scaling::fit(config.scale, images)?,
+    };
+    // A file that is read in windows does not fit into memory, so it is not read through just to find idle features.
+    let windowed = config.window_for(train.items()).is_some();
+    let columns = match windowed || config.moves_idle_weights() {
+        true => Columns::all(train.features()),
+        false => columns::fit(images, scaling, workers),
+    };
+    Ok(Preprocessing { scaling, columns })
 }
 
 /// Asks for what a run needs at its peak and gives it back: a network that does not fit is refused in words, before the

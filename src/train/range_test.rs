@@ -8,13 +8,14 @@ use std::ops::ControlFlow;
 
 use serde::Serialize;
 
+use super::prepare::loss_for;
 use super::prepare::{preprocessing_for, spec_for};
 use super::state::State;
 use super::step::{Stepper, total_weight};
 use crate::compute::parallel::Workers;
 use crate::config::TrainConfig;
 use crate::data::Splits;
-use crate::data::loader::Order;
+use crate::data::order::Order;
 use crate::error::{Error, Refusal, Result};
 use crate::schedule::{Schedule, ScheduleName};
 
@@ -83,7 +84,7 @@ pub fn range_test(
         batch_size,
     )?;
     stepper.freeze(&spec.layers_named(&config.freeze)?);
-    let loss = config.loss(train);
+    let loss = loss_for(config, train);
     stepper.set_loss(loss.clone());
     stepper.set_noise(config.noise())?;
     let mut order = Order::new(train.items(), config.window_for(train.items()));

@@ -7,18 +7,17 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::outcome::EpochMetrics;
 use super::stopping::{Cause, cause};
 use crate::config::TrainConfig;
 use crate::data::fingerprint::hexadecimal;
-use crate::data::{Scaling, Task};
 use crate::error::{Error, Refusal, Result};
-use crate::model::Model;
+use crate::model::{Model, Origin};
 use crate::nn::Spec;
+use crate::nn::Task;
 use crate::optim::AVERAGE;
+use crate::scores::EpochMetrics;
 use crate::tensors::little_endian;
 
 /// How far a run is. Places are ordered as a run comes by them.
@@ -62,15 +61,6 @@ pub struct State {
     pub spent: Duration,
     /// The model that the run began from; none where it drew its weights.
     pub origin: Option<Origin>,
-}
-
-/// What is known of the model that a run began from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Origin {
-    /// How it made inputs of elements; used where the settings say so ([`crate::data::Scale::Model`]).
-    pub scaling: Scaling,
-    /// XXH3 of its parameters as little-endian numbers, in hexadecimal.
-    pub parameters: String,
 }
 
 impl State {

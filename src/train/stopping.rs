@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::outcome::EpochMetrics;
-#[cfg(doc)]
-use super::outcome::Score;
 use crate::config::{EarlyStop, MaxTime, TrainConfig};
+use crate::scores::EpochMetrics;
+#[cfg(doc)]
+use crate::scores::Score;
 
 /// Why a run is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -3,9 +3,9 @@
 //! The trainer knows nothing of files and signals, and of time only what a run may take; [`crate::run::Keeper`] knows the
 //! rest.
 
-use super::outcome::EpochMetrics;
 use super::state::{Place, State};
 use crate::error::Result;
+use crate::scores::EpochMetrics;
 
 /// What a trainer does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

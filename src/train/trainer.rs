@@ -8,22 +8,24 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::eval::Evaluator;
-use super::outcome::{Ending, EpochMetrics, Event, Outcome, Score};
-use super::prepare::{check_memory, check_state, preprocessing_for, spec_for};
+use super::outcome::{Ending, Event, Outcome, provenance};
+use super::prepare::{check_memory, check_state, loss_for, preprocessing_for, spec_for};
 use super::profile::Profile;
-use super::state::{Origin, Place, State};
+use super::state::{Place, State};
 use super::step::{Stepper, total_weight};
 use super::stopping::{self, Cause, TimeLimit};
 use super::supervisor::{Supervisor, Then, Unsupervised};
 use crate::compute::parallel::Workers;
 use crate::config::TrainConfig;
-use crate::data::loader::Order;
+use crate::data::order::Order;
 use crate::data::{Dataset, Splits};
 use crate::error::{Error, Result};
-use crate::model::{Model, Provenance};
+use crate::model::Model;
+use crate::model::Origin;
 use crate::nn::Network;
 use crate::nn::loss::Loss;
 use crate::nn::symmetry::identical_units;
+use crate::scores::{EpochMetrics, Score};
 
 /// Progress is told this often within an epoch.
 const TELLS_AN_EPOCH: usize = 100;
@@ -120,7 +122,7 @@ impl Training<'_> {
         let steps = state.epochs.len() * steps_an_epoch + state.steps;
         stepper.resume(steps as u64, &state.slots);
         evaluator.set_loss(config.task.plain_loss());
-        let loss = config.loss(train);
+        let loss = loss_for(&config, train);
         stepper.set_loss(loss.clone());
         stepper.set_noise(config.noise())?;
         let run = Run {
@@ -346,7 +348,7 @@ impl Run<'_> {
         let engine = self.config.engine;
         let describe = engine.describe(self.workers.blas());
         let measured = (&self.epochs[kept], test);
-        let provenance = Provenance::new(self.config, self.data, &describe, measured, self.origin);
+        let provenance = provenance(self.config, self.data, &describe, measured, self.origin);
         Ok(Outcome {
             identical_layers: identical_units(&spec, &parameters),
             engine,

@@ -43,7 +43,7 @@ pub fn promoted(measured: &[Measured], count: usize) -> Vec<usize> {
     trials
 }
 
-/// The better first: who came further, then by [`Score::goodness`](crate::train::Score::goodness), then by loss, and of equals the one that was
+/// The better first: who came further, then by [`Score::goodness`](crate::scores::Score::goodness), then by loss, and of equals the one that was
 /// drawn first.
 pub fn by_merit(a: &Measured, b: &Measured) -> Ordering {
     let figures = |one: &Measured| {
@@ -64,7 +64,7 @@ pub fn by_merit(a: &Measured, b: &Measured) -> Ordering {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::Score;
+    use crate::scores::Score;
 
     fn pairs(trials: usize, epochs: usize) -> Vec<(usize, usize)> {
         let rungs = rungs(trials, epochs);

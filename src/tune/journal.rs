@@ -13,7 +13,7 @@ use crate::data::Fingerprint;
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
 use crate::run::resume::same_bits;
-use crate::train::Score;
+use crate::scores::Score;
 
 /// The newest format that is read, and the one that is written.
 const FORMAT: u32 = 1;

@@ -22,7 +22,6 @@ use crate::config::TrainConfig;
 use crate::data::{Splits, Watch};
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
-use crate::report::ending::score_words;
 use crate::train::prepare::spec_for;
 
 /// A search that is about to begin, or to go on.
@@ -333,7 +332,7 @@ impl<'a, 'b> Work<'a, 'b> {
         settings.train = plan.config(best.trial);
         let score = best
             .score
-            .map_or_else(String::new, |score| score_words(&score));
+            .map_or_else(String::new, |score| score.to_string());
         let text = format!(
             "# The best of {} trials so far: number {}, on the validation set {score}, after {} of {} epochs.\n\
              # `perceptor train --config FILE` trains it through, and measures it on the test set at its end.\n\n{}",

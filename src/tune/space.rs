@@ -11,8 +11,8 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{LearningRate, OptimizerName, TrainConfig};
-use crate::data::Task;
 use crate::error::{Error, Refusal, Result};
+use crate::nn::Task;
 use crate::random::{ChaCha8Rng, Purpose, stream};
 
 /// Both ends of what a setting is drawn from, which belong to it.

@@ -13,8 +13,9 @@ use crate::data::Splits;
 use crate::durable::sweep;
 use crate::error::{Error, Refusal, Result};
 use crate::run::{Checkpoint, Identity, Shelf};
+use crate::scores::{EpochMetrics, Score};
 use crate::train::prepare::spec_for;
-use crate::train::{Ending, EpochMetrics, Event, Place, Score, State, Supervisor, Then, Training};
+use crate::train::{Ending, Event, Place, State, Supervisor, Then, Training};
 
 /// What a trial needs to be trained.
 #[derive(Clone, Copy)]

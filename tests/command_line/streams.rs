@@ -5,7 +5,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 
-use perceptor::data::generated::{EDITION, GeneratedDigits};
+use perceptor::datasets::generated::{EDITION, GeneratedDigits};
 
 use crate::desk::{Desk, Run};
 use crate::idx_set::EasySet;

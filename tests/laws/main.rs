@@ -32,8 +32,9 @@ use perceptor::optim::Rule;
 use perceptor::random::{ChaCha8Rng, Purpose, stream};
 use perceptor::reference::Reference;
 use perceptor::schedule::Schedule;
+use perceptor::scores::EpochMetrics;
 use perceptor::train::{
-    Ending, EpochMetrics, Evaluator, Place, State, Stepper, Supervisor, Then, Training, train,
+    Ending, Evaluator, Place, State, Stepper, Supervisor, Then, Training, train,
 };
 use rand::RngExt;
 

@@ -1,8 +1,8 @@
 //! Dropout, noise, smoothed labels and class weights: the gradient is that of the slow path under the same draws, which are
 //! made anew here from the streams; threads and interruptions change nothing; evaluation sees none of it.
 
-use perceptor::compute::kernels;
 use perceptor::config::{ClassWeight, LearningRate, RegularizationConfig};
+use perceptor::kernels;
 use perceptor::nn::loss::{CrossEntropy, Loss};
 use perceptor::nn::{Dropout, Noise};
 use perceptor::random::row_stream;

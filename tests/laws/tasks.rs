@@ -2,7 +2,8 @@
 //! slow path too, and threads and interruptions change nothing.
 
 use perceptor::config::{LossName, TaskConfig};
-use perceptor::data::{Targets, Task};
+use perceptor::data::Targets;
+use perceptor::nn::Task;
 use perceptor::nn::loss::Loss;
 use perceptor::reference::Objective;
 use perceptor::train::Predictions;

@@ -2,10 +2,9 @@
 //! goes on from.
 
 use perceptor::config::TaskConfig;
-use perceptor::config::{
-    EarlyStop, Holdout, MaxTime, OptimizerConfig, OptimizerName, ValidationConfig,
-};
-use perceptor::data::Task;
+use perceptor::config::{EarlyStop, MaxTime, OptimizerConfig, OptimizerName, ValidationConfig};
+use perceptor::data::Holdout;
+use perceptor::nn::Task;
 use perceptor::train::{Cause, Outcome};
 
 use super::resumption::Everything;
@@ -38,7 +37,9 @@ fn splits(config: &TrainConfig) -> Splits {
         validation: None,
         test: Some(test_set),
     };
-    splits.hold_out(config).expect("enough items")
+    splits
+        .hold_out(config.validation.validation_split, config.seed)
+        .expect("enough items")
 }
 
 fn finished(ending: perceptor::Result<Ending>) -> Outcome {

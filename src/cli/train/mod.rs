@@ -3,10 +3,10 @@
 //! `settings` says which source of a setting wins, `session` trains.
 
 mod optimizer;
+mod precedence;
 mod regularization;
 mod schedule;
 mod session;
-mod settings;
 mod task;
 mod validation;
 
@@ -25,15 +25,15 @@ use self::optimizer::OptimizerArgs;
 use self::regularization::RegularizationArgs;
 use self::schedule::ScheduleArgs;
 use self::session::Session;
-use self::settings::FREE;
-pub(crate) use self::settings::take;
-pub use self::settings::{check_files, check_resume_flags, is_given, recorded};
 pub use self::task::TaskArgs;
 pub use self::validation::HoldoutArgs;
 use self::validation::ValidationArgs;
 use super::engine::{ComputeArgs, VerboseArg};
 use super::or_none::OrNone;
 use super::source::DataArgs;
+use super::train::precedence::FREE;
+pub(crate) use super::train::precedence::take;
+pub use super::train::precedence::{check_files, check_resume_flags, is_given, recorded};
 use super::{Failure, Format, Hidden, named, parse_hidden};
 
 const EXAMPLES: &str = "\

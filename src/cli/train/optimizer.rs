@@ -3,7 +3,7 @@
 use clap::Args;
 use perceptor::config::{LearningRate, OptimizerConfig, OptimizerName};
 
-use super::settings::{Given, take};
+use super::precedence::{Given, take};
 use crate::cli::named;
 use crate::cli::or_none::OrNone;
 

@@ -5,7 +5,7 @@ use perceptor::Result;
 use perceptor::TrainConfig;
 use perceptor::config::ClassWeight;
 
-use super::settings::{Given, take};
+use super::precedence::{Given, take};
 use crate::cli::or_none::OrNone;
 
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@ use clap::Args;
 use perceptor::config::ScheduleConfig;
 use perceptor::schedule::ScheduleName;
 
-use super::settings::{Given, take};
+use super::precedence::{Given, take};
 use crate::cli::named;
 
 #[derive(Debug, Args)]

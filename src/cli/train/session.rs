@@ -13,7 +13,7 @@ use perceptor::data::{Fingerprint, Splits};
 use perceptor::nn::Spec;
 use perceptor::report::banner::{banner, range_test_line};
 use perceptor::report::epochs::EpochTable;
-use perceptor::report::training::{Close, TrainReport, summary};
+use perceptor::report::train::{Close, TrainReport, summary};
 use perceptor::run::{
     Care, Environment, Failure as Failed, Identifier, Keeper, Resumption, RunFolder, Settings,
 };
@@ -21,7 +21,7 @@ use perceptor::train::prepare::spec_for;
 use perceptor::train::{Cause, Ending, Outcome, RangeTest, State, Training, range_test};
 use perceptor::{Model, REVISION, TrainConfig, VERSION};
 
-use super::settings::recorded;
+use super::precedence::recorded;
 use super::{Plan, TrainArgs};
 use crate::cli::engine::{Tell, choose, workers};
 use crate::cli::progress::Progress;
@@ -330,7 +330,13 @@ fn open_data(
     let source = source.with_validation(settings);
     let (task, classes) = (settings.train.task.task, settings.classes);
     let data = Splits::open_for(task, &source.files, classes, settings.data_mode)?;
-    Ok((source, Arc::new(data.hold_out(&settings.train)?)))
+    Ok((
+        source,
+        Arc::new(data.hold_out(
+            settings.train.validation.validation_split,
+            settings.train.seed,
+        )?),
+    ))
 }
 
 /// The beginning of a run from the weights of the model at `path`.

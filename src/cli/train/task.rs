@@ -2,9 +2,9 @@
 
 use clap::Args;
 use perceptor::config::{LossName, TaskConfig};
-use perceptor::data::Task;
+use perceptor::nn::Task;
 
-use super::settings::{Given, take};
+use super::precedence::{Given, take};
 use crate::cli::named;
 
 #[derive(Debug, Args)]

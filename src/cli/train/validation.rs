@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use perceptor::config::{EarlyStop, Holdout, MaxTime, accuracy};
+use perceptor::config::{EarlyStop, MaxTime, accuracy};
+use perceptor::data::Holdout;
 use perceptor::run::Settings;
 
-use super::settings::{Given, take};
+use super::precedence::{Given, take};
 use crate::cli::or_none::{OrNone, or_none};
 
 #[derive(Debug, Args)]

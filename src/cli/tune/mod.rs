@@ -10,10 +10,11 @@ use std::sync::atomic::AtomicBool;
 
 use clap::{ArgMatches, Args};
 use perceptor::compute::parallel::Workers;
-use perceptor::config::{Holdout, MaxTime, OptimizerName};
+use perceptor::config::{MaxTime, OptimizerName};
+use perceptor::data::Holdout;
 use perceptor::data::{Fingerprint, Splits};
 use perceptor::nn::Activation;
-use perceptor::report::tuning::{TuneReport, banner, summary};
+use perceptor::report::tune::{TuneReport, banner, summary};
 use perceptor::run::Settings;
 use perceptor::schedule::ScheduleName;
 use perceptor::train::prepare::spec_for;
@@ -269,7 +270,10 @@ impl TuneArgs {
         let settings = &plan.settings;
         let (task, classes) = (settings.train.task.task, settings.classes);
         let data = Splits::open_for(task, &source.files, classes, settings.data_mode)?;
-        let data = data.hold_out(&settings.train)?;
+        let data = data.hold_out(
+            settings.train.validation.validation_split,
+            settings.train.seed,
+        )?;
         let first = plan.config(1);
         let spec = spec_for(&first, &data)?;
         let batch_size = first.batch_size.min(data.train.items());

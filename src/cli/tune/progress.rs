@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use perceptor::report::tuning::{header, line, watched};
+use perceptor::report::tune::{header, line, watched};
 use perceptor::tune::{Event, Plan};
 
 use super::super::bar::Bar;

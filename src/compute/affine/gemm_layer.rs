@@ -6,10 +6,10 @@
 use std::ops::Range;
 
 use super::super::gemm::{self, Library};
-use super::super::kernels::{add_squares, multiply_by, sum_of_squares};
 use super::super::shared::{Rows, RowsMut, SharedBuffer};
 use super::{Keeps, shrinking, write_slots};
 use crate::error::Result;
+use crate::kernels::{add_squares, multiply_by, sum_of_squares};
 use crate::optim::Step;
 
 /// Pieces of the weights, where these are large enough to cut.

@@ -4,13 +4,13 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::super::columns::Columns;
 use super::super::decode::{decode, decode_runs};
 use super::super::mmap::Bytes;
 use super::super::scaling::Scaling;
 use super::super::{gzip, scaling};
 use super::header::Header;
 use crate::error::{Error, Refusal, Result};
+use crate::nn::columns::Columns;
 
 /// An IDX file, checked and mapped, or some of the items of one.
 #[derive(Debug)]
@@ -356,7 +356,7 @@ mod tests {
                 }
                 let file = file(encode(element, &[2, features], &payload)).expect("a good file");
                 let workers = Workers::new(NonZeroUsize::MIN).expect("a worker");
-                let columns = Columns::of(&file, scaling::AS_IT_IS, &workers);
+                let columns = crate::data::columns::fit(&file, scaling::AS_IT_IS, &workers);
                 assert_eq!(columns.idle(), idle);
                 for item in 0..2 {
                     let (mut whole, mut active) =

@@ -5,7 +5,7 @@
 
 use multiversion::multiversion;
 
-use crate::compute::kernels;
+use crate::kernels;
 
 /// The loss of classes, one an item. By default every class weighs the same, and the truth is one class alone.
 #[derive(Debug, Clone, PartialEq, Default)]

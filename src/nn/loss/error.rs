@@ -3,7 +3,7 @@
 use multiversion::multiversion;
 
 use super::replace_and_sum;
-use crate::compute::kernels::flush;
+use crate::kernels::flush;
 
 /// `Σ (z − t)²`, and its gradient times `scale` in the place of `z`.
 ///

@@ -10,7 +10,7 @@ mod sigmoid;
 
 pub use cross_entropy::{CrossEntropy, arg_max, cross_entropy, cross_entropy_backward, softmax};
 
-use crate::data::Task;
+use super::Task;
 
 /// What training minimises.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,7 +4,7 @@
 use multiversion::multiversion;
 
 use super::replace_and_sum;
-use crate::compute::kernels::{flush, sigmoid, softplus};
+use crate::kernels::{flush, sigmoid, softplus};
 
 /// `−Σ (t ln p + (1 − t) ln(1 − p))` with `p = 1 / (1 + e⁻ᶻ)` in nats, and its gradient `p − t` times `scale` in the place of
 /// `z`.

@@ -7,11 +7,11 @@
 use std::ops::Range;
 
 use crate::compute::shared::{Matrix, RowsMut, SharedBuffer};
-use crate::data::{Columns, Task};
 use crate::error::Result;
 use crate::nn::batch_norm::ShardSums;
-use crate::nn::noise::{Dropout, Dropped};
+use crate::nn::dropout::{Dropout, Dropped};
 use crate::nn::spec::Spec;
+use crate::nn::{Columns, Task};
 
 /// What a batch of rows leaves behind on its way, for up to a fixed number of rows.
 #[derive(Debug)]

@@ -13,11 +13,11 @@ use std::ops::Range;
 pub use self::activations::{Activations, TargetsMut};
 pub use self::passes::Part;
 
+use super::Columns;
 use super::batch_norm::BatchNorm;
 use super::parameter::Parameter;
 use super::spec::{Layer, Spec};
 use crate::compute::affine::{Affine, Engine, Keeps};
-use crate::data::Columns;
 use crate::error::Result;
 use crate::optim::Rule;
 

@@ -8,8 +8,8 @@ use std::rc::Rc;
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
 use flate2::read::MultiGzDecoder;
 
-use crate::data::convert::source::reopen;
 use crate::data::gzip;
+use crate::datasets::convert::source::reopen;
 use crate::error::{Error, Refusal, Result};
 
 /// Bytes of the longest record: a quote that is never closed makes one of the rest of the file.

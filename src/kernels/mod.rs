@@ -7,7 +7,6 @@
 
 mod exponential;
 mod gaussian;
-pub mod normalization;
 mod sums;
 
 pub use exponential::{

@@ -15,13 +15,13 @@ use serde::{Deserialize, Serialize};
 use crate::config::TrainConfig;
 use crate::data::mmap::Bytes;
 use crate::data::scaling::check_finite;
-use crate::data::{ClassNames, IdxFile, Preprocessing, Scaling, Splits, Task};
+use crate::data::{ClassNames, IdxFile, Preprocessing, Scaling};
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
+use crate::nn::Task;
 use crate::nn::loss::Loss;
 use crate::nn::{Activation, Spec, batch_norm};
 use crate::tensors::{self, Kind, Layout, TensorFile};
-use crate::train::{EpochMetrics, Origin, Score};
 
 /// What a model file is. Files of weights that others wrote are refused with the way to bring them here.
 pub(crate) const KIND: Kind = Kind {
@@ -82,31 +82,13 @@ pub struct Provenance {
     pub test_accuracy: Option<f64>,
 }
 
-impl Provenance {
-    /// What is known at the end of a run: what the epoch of the model came to, and the model on the test set.
-    pub(crate) fn new(
-        config: &TrainConfig,
-        data: &Splits,
-        engine: &str,
-        (epoch, test): (&EpochMetrics, Option<Score>),
-        origin: Option<Origin>,
-    ) -> Provenance {
-        let picked = config.validation.early_stop.is_some();
-        Provenance {
-            version: crate::VERSION.to_owned(),
-            revision: crate::REVISION.to_owned(),
-            engine: engine.to_owned(),
-            config: config.clone(),
-            train_items: data.train.items(),
-            init_from: origin.map(|origin| origin.parameters),
-            best_epoch: picked.then_some(epoch.epoch),
-            train_loss: epoch.train_loss,
-            validation_loss: epoch.validation_loss,
-            validation_accuracy: epoch.validation_accuracy,
-            test_loss: test.map(|test| test.loss),
-            test_accuracy: test.and_then(|test| test.accuracy),
-        }
-    }
+/// What is known of the model that a run began from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    /// How it made inputs of elements; used where the settings say so ([`crate::data::Scale::Model`]).
+    pub scaling: Scaling,
+    /// XXH3 of its parameters as little-endian numbers, in hexadecimal.
+    pub parameters: String,
 }
 
 /// The value of the metadata key.

@@ -13,7 +13,8 @@ use crate::compute::blas::Blas;
 use crate::compute::parallel::Workers;
 use crate::config::TrainConfig;
 use crate::data::{Dataset, Splits};
-use crate::train::{Cause, EpochMetrics, Outcome, RangeTest};
+use crate::scores::EpochMetrics;
+use crate::train::{Cause, Outcome, RangeTest};
 
 /// The name and version of the JSON object's layout.
 pub const SCHEMA: &str = "perceptor.train/1";

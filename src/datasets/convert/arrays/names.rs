@@ -1,7 +1,7 @@
 //! Which arrays of an archive are the items and the labels: by the names that were given, and those they usually have.
 
 use super::npz::Archive;
-use crate::data::convert::{Labels, Request};
+use crate::datasets::convert::{Labels, Request};
 use crate::error::{Error, Refusal, Result};
 
 /// What arrays of items and of their labels are usually called, in training and test halves, in the order tried.

@@ -28,8 +28,8 @@ use self::output::{Half, Output};
 use self::source::{Answer, Item, Rows, Source, Sources};
 use self::survey::Survey;
 use self::test_split::Draw;
-use super::class_names::ClassNames;
-use super::idx::ElementType;
+use crate::data::class_names::ClassNames;
+use crate::data::idx::ElementType;
 use crate::error::{Error, Refusal, Result};
 
 pub use self::pictures::{Background, Color};

@@ -13,7 +13,7 @@ use rawzip::{
 };
 
 use super::npy::Header;
-use crate::data::convert::source::reopen;
+use crate::datasets::convert::source::reopen;
 use crate::error::{Error, Refusal, Result};
 
 /// Deflate never shrinks data by more than this (RFC 1951: a length of 258 in two bits).

@@ -6,10 +6,11 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::data::ClassNames;
 use crate::data::class_names::titled;
-use crate::data::{ClassNames, Task};
+use crate::nn::Task;
 use crate::nn::loss::arg_max;
-use crate::train::metrics::THRESHOLD;
+use crate::scores::metrics::THRESHOLD;
 
 /// How predictions are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

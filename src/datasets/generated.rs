@@ -10,9 +10,9 @@ use rand::RngExt;
 use rayon::prelude::*;
 
 use super::digits::{self, SIDE};
-use super::folder;
-use super::idx::{ElementType, Header};
 use crate::compute::parallel::Workers;
+use crate::data::folder;
+use crate::data::idx::{ElementType, Header};
 use crate::durable::{create_folder, write_new, write_whole};
 use crate::error::{Error, Refusal, Result};
 use crate::random::{Purpose, stream};

@@ -6,7 +6,7 @@
 
 use rand::RngExt;
 
-use crate::config::Holdout;
+use crate::data::Holdout;
 use crate::data::holdout::{self, quotas};
 use crate::error::Result;
 use crate::random::{ChaCha8Rng, Purpose, stream};

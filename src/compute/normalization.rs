@@ -5,8 +5,8 @@
 
 use multiversion::multiversion;
 
-use super::flush;
 use crate::compute::shared::{LINE, Rows, RowsMut};
+use crate::kernels::flush;
 
 /// What is added to a variance, ε, as in PyTorch.
 pub const EPSILON: f32 = 1e-5;

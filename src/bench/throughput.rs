@@ -14,11 +14,12 @@ use serde::{Deserialize, Serialize};
 use super::statistics::{Estimate, Summary};
 use crate::compute::parallel::Workers;
 use crate::config::TrainConfig;
-use crate::data::loader::Order;
+use crate::data::order::Order;
 use crate::data::{Dataset, Preprocessing};
 use crate::error::{Error, Result};
 use crate::nn::{Network, Spec};
 use crate::train::Stepper;
+use crate::train::prepare::preprocessing_for;
 
 /// Training at one number of threads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,7 +71,7 @@ impl<'a> Trainee<'a> {
         data: &'a Dataset,
         workers: &Workers,
     ) -> Result<Trainee<'a>> {
-        let preprocessing = Preprocessing::for_run(config, data.images(), workers)?;
+        let preprocessing = preprocessing_for(config, data, None, workers)?;
         let parameters = config.start().parameters(spec, config.seed);
         let batch_size = config.batch_size.min(data.items());
         let schedule = config.schedule(data.items().div_ceil(batch_size))?;

@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::number::{grouped, percent};
 use crate::data::{ClassNames, Dataset, Targets};
-use crate::train::metrics::{class_metrics, confusion, label_metrics, output_metrics};
-use crate::train::{ClassMetrics, Evaluation, OutputMetrics, Predictions};
+use crate::scores::metrics::{class_metrics, confusion, label_metrics, output_metrics};
+use crate::scores::{ClassMetrics, OutputMetrics};
+use crate::train::{Evaluation, Predictions};
 
 /// The name and version of the JSON object's layout.
 pub const SCHEMA: &str = "perceptor.eval/1";

@@ -7,7 +7,7 @@ use csv::{ByteRecord, ReaderBuilder};
 use super::columns::Columns;
 use super::text;
 use super::{is_missing, number};
-use crate::data::convert::{Labels, Request};
+use crate::datasets::convert::{Labels, Request};
 use crate::error::{Error, Refusal, Result};
 
 /// What is tried.

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use super::npy::Header;
 use super::npz::{Archive, Member};
-use crate::data::convert::source::reopen;
+use crate::datasets::convert::source::reopen;
 use crate::error::{Error, Refusal, Result};
 
 /// Bytes of items in Fortran order that are gathered at a time.

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use super::comparison::{changes, verdict};
+use super::bench_compare::{changes, verdict};
 use super::number::{grouped, percent};
 use super::table::Table;
 use crate::bench::products::Stage;

@@ -10,9 +10,9 @@ use std::path::Path;
 
 use png::{BitDepth, ColorType, Decoder, Limits, Reader, Transformations};
 
-use crate::data::convert::Request;
-use crate::data::convert::source::{MAX_FEATURES, reopen};
 use crate::data::idx::ElementType;
+use crate::datasets::convert::Request;
+use crate::datasets::convert::source::{MAX_FEATURES, reopen};
 use crate::error::{Error, Refusal, Result};
 
 /// What becomes of colours.

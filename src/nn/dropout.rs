@@ -12,9 +12,9 @@ use rand::Rng;
 
 use super::network::Activations;
 use super::spec::Spec;
-use crate::compute::kernels;
 use crate::compute::shared::{Matrix, RowsMut};
 use crate::error::Result;
+use crate::kernels;
 use crate::random::{Purpose, Xoshiro256PlusPlus, row_stream};
 
 /// Draws made at a time for a row of inputs: these are not kept.

@@ -7,12 +7,12 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::banner::target_words;
-use super::ending::score_words;
 use super::number::{grouped, percent, rate, seconds};
 use super::table::Table;
 use crate::config::TrainConfig;
-use crate::data::{Dataset, Splits, Task};
-use crate::train::Score;
+use crate::data::{Dataset, Splits};
+use crate::nn::Task;
+use crate::scores::Score;
 use crate::tune::halving::by_merit;
 use crate::tune::{Ended, Measured, Plan, Rung, Space, Tried, Tuned};
 
@@ -223,7 +223,7 @@ pub fn summary(
         ..
     }) = &tuned.best
     {
-        let (words, all) = (score_words(score), plan.settings.train.epochs);
+        let (words, all) = (score.to_string(), plan.settings.train.epochs);
         writeln!(
             out,
             "best           trial {trial}: {words} after {epochs} of {all} epochs"

@@ -1,0 +1,66 @@
+//! The features of a sample, separated into active and idle ones.
+//!
+//! A feature that is 0 in every training sample adds nothing to any product, and its weights get no gradient. Training
+//! leaves such idle features out, exactly. [`crate::data::columns`] finds them.
+
+use std::ops::Range;
+
+/// The features of an item, taken apart into active ones and idle ones, which are zero in the training set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Columns {
+    active: Vec<Range<usize>>,
+    idle: Vec<usize>,
+    features: usize,
+}
+
+impl Columns {
+    /// All `features` active.
+    pub fn all(features: usize) -> Columns {
+        Columns {
+            active: std::iter::once(0..features).collect(),
+            idle: Vec::new(),
+            features,
+        }
+    }
+
+    /// From whether each feature is active. One is kept where none is, as a product needs a width.
+    pub(crate) fn from_flags(flags: impl Iterator<Item = bool>) -> Columns {
+        let mut columns = Columns {
+            active: Vec::new(),
+            idle: Vec::new(),
+            features: 0,
+        };
+        for (column, active) in flags.enumerate() {
+            columns.features += 1;
+            match (active, columns.active.last_mut()) {
+                (false, _) => columns.idle.push(column),
+                (true, Some(run)) if run.end == column => run.end += 1,
+                (true, _) => columns.active.push(column..column + 1),
+            }
+        }
+        if columns.active.is_empty() {
+            return Columns::all(columns.features);
+        }
+        columns
+    }
+
+    /// Number of features, active and idle.
+    pub fn features(&self) -> usize {
+        self.features
+    }
+
+    /// Number of active features.
+    pub fn width(&self) -> usize {
+        self.features - self.idle.len()
+    }
+
+    /// The active features, as runs of neighbours in ascending order; there is at least one.
+    pub fn active(&self) -> &[Range<usize>] {
+        &self.active
+    }
+
+    /// The idle features, in ascending order.
+    pub fn idle(&self) -> &[usize] {
+        &self.idle
+    }
+}

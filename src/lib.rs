@@ -12,6 +12,7 @@ pub mod error;
 pub mod export;
 pub mod kernels;
 pub mod model;
+mod named;
 pub mod nn;
 pub mod optim;
 pub mod random;

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::super::gemm::{self, Library};
 use super::super::shared::{Rows, RowsMut, SharedBuffer};
-use super::{Keeps, shrinking, write_slots};
+use super::slots::{Keeps, shrinking, write_slots};
 use crate::error::Result;
 use crate::kernels::{add_squares, multiply_by, sum_of_squares};
 use crate::optim::Step;

@@ -9,147 +9,20 @@ mod gemm_layer;
 mod native_layer;
 #[cfg(target_arch = "x86_64")]
 mod panels;
+mod slots;
 
-use std::ops::Range;
-
-use serde::{Deserialize, Serialize};
-
-use super::blas::{self, Blas};
+use super::Engine;
 use super::gemm::Library;
-use super::shared::{Rows, RowsMut, SharedBuffer};
+use super::shared::{Rows, RowsMut};
 #[cfg(target_arch = "x86_64")]
 use super::tile::InstructionSet;
-use crate::error::{Error, Refusal, Result};
-use crate::optim::{Rule, Slots, Step};
+use crate::error::Result;
+use crate::optim::Step;
 use gemm_layer::GemmLayer;
 #[cfg(target_arch = "x86_64")]
 use native_layer::NativeLayer;
-
-/// Who computes the products.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Engine {
-    /// Our own micro-kernels where the processor has AVX-512 or AVX2 with FMA, else OpenBLAS where it is linked
-    /// in, else portable.
-    #[default]
-    Auto,
-    /// `sgemm` of the linked OpenBLAS.
-    Openblas,
-    /// Our own micro-kernels over weights that stay packed.
-    Native,
-    /// The matrixmultiply crate: Rust alone, on any processor.
-    Portable,
-}
-
-impl Engine {
-    /// Every choice.
-    pub const ALL: [Engine; 4] = [
-        Engine::Auto,
-        Engine::Openblas,
-        Engine::Native,
-        Engine::Portable,
-    ];
-
-    /// The name used by flags, files and messages.
-    pub fn name(self) -> &'static str {
-        match self {
-            Engine::Auto => "auto",
-            Engine::Openblas => "openblas",
-            Engine::Native => "native",
-            Engine::Portable => "portable",
-        }
-    }
-
-    /// The engine that this choice comes to on this machine; never [`Engine::Auto`].
-    ///
-    /// # Errors
-    /// [`Error::Config`] for an engine that this build or this processor does not have, [`Error::Blas`] when
-    /// OpenBLAS does not keep to one thread a call.
-    pub fn resolve(self) -> Result<Engine> {
-        let refuse = |found: &str, expected: &str| {
-            Err(Error::Config(
-                Refusal::new("--engine", format!("{} {found}", self.name()), expected)
-                    .hint("leave --engine out, or give --engine portable"),
-            ))
-        };
-        match self {
-            Engine::Auto if native_name().is_some() => Ok(Engine::Native),
-            Engine::Auto if has_openblas() => Engine::Openblas.resolve(),
-            Engine::Auto => Ok(Engine::Portable),
-            Engine::Native if native_name().is_none() => {
-                refuse("on a processor without it", "AVX-512, or AVX2 with FMA")
-            }
-            Engine::Openblas if !has_openblas() => refuse(
-                "in a build without it",
-                "a build with --features openblas or openblas-static",
-            ),
-            Engine::Openblas => {
-                // Workers share the batch out; calls that thread by themselves would be in their way.
-                blas::single_threaded()?;
-                Ok(Engine::Openblas)
-            }
-            engine => Ok(engine),
-        }
-    }
-
-    /// The engine with what it runs on, for banners and records: `native AVX-512`.
-    pub fn describe(self, blas: &Blas) -> String {
-        match self {
-            Engine::Native => format!("native {}", native_name().unwrap_or("kernels")),
-            Engine::Openblas => format!("{} {} {}", blas.library, blas.version, blas.kernel),
-            Engine::Auto => self.name().to_owned(),
-            Engine::Portable => {
-                // Its kernels differ in bits.
-                format!(
-                    "portable matrixmultiply {} {}",
-                    env!("PERCEPTOR_MATRIXMULTIPLY"),
-                    blas::matrixmultiply_kernel()
-                )
-            }
-        }
-    }
-}
-
-/// The instruction set that the native engine would use here.
-fn native_name() -> Option<&'static str> {
-    #[cfg(target_arch = "x86_64")]
-    {
-        InstructionSet::detect().map(InstructionSet::name)
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        None
-    }
-}
-
-fn has_openblas() -> bool {
-    cfg!(any(feature = "openblas", feature = "openblas-static"))
-}
-
-/// What a layer keeps beside its weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Keeps {
-    /// Slots of the optimiser, as long as the weights each; the average is the last.
-    pub slots: usize,
-    /// Whether the last slot is an average, which begins as the weights and not as zeros.
-    pub average: bool,
-    /// Whether the gradient is kept for a second pass over all of it.
-    pub gradient: bool,
-    /// Whether the gradient is more than a velocity that is added to.
-    pub scratch: bool,
-}
-
-impl Keeps {
-    /// What `rule` needs.
-    pub fn of(rule: &Rule) -> Keeps {
-        Keeps {
-            slots: rule.slots().len(),
-            average: rule.average.is_some(),
-            gradient: rule.clip_norm.is_some(),
-            scratch: rule.plain_momentum().is_none(),
-        }
-    }
-}
+pub use slots::Keeps;
+pub(crate) use slots::write_slots;
 
 /// The weights of one layer with the optimiser's slots, `[in, out]` in whatever order the engine keeps them.
 #[derive(Debug)]
@@ -317,42 +190,5 @@ impl Affine {
     pub unsafe fn copy_slot(&self, slot: usize, to: &mut [f32]) {
         // SAFETY: passed on.
         either!(self, layer => unsafe { layer.copy_slot(slot, to) });
-    }
-}
-
-/// The factor that takes a unit whose squared norm is `square` to a norm of at most `most`; a unit that is no number
-/// stays as it is, and one whose square is beyond all numbers becomes none.
-fn shrinking(square: f32, most: f32) -> f32 {
-    let norm = square.sqrt();
-    match norm > most {
-        true if norm.is_infinite() => f32::NAN,
-        true => most / norm,
-        false => 1.0,
-    }
-}
-
-/// The same `range` of each slot, to write; empty where there is none.
-///
-/// # Safety
-/// As [`SharedBuffer::write`].
-pub(crate) unsafe fn write_slots(slots: &[SharedBuffer<f32>], range: Range<usize>) -> Slots<'_> {
-    let mut out: Slots = [&mut [], &mut [], &mut []];
-    for (out, slot) in out.iter_mut().zip(slots) {
-        // SAFETY: the caller's promise.
-        *out = unsafe { slot.write(range.clone()) };
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_unit_whose_norm_is_beyond_all_numbers_shows_and_is_not_emptied() {
-        assert_eq!(shrinking(9.0, 6.0), 1.0);
-        assert_eq!(shrinking(9.0, 1.5), 0.5);
-        assert_eq!(shrinking(f32::NAN, 1.5), 1.0);
-        assert!(shrinking(f32::INFINITY, 1.5).is_nan());
     }
 }

@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::super::shared::{Rows, RowsMut, SharedBuffer};
 use super::super::tile::{InstructionSet, MOST_TILE, MOST_WIDTH, Operand, Sink};
 use super::panels::Panels;
-use super::{Keeps, shrinking, write_slots};
+use super::slots::{Keeps, shrinking, write_slots};
 use crate::error::Result;
 use crate::kernels::{add_squares, multiply_by, sum_of_squares};
 use crate::optim::Step;

@@ -17,7 +17,8 @@ use super::Columns;
 use super::batch_norm::BatchNorm;
 use super::parameter::Parameter;
 use super::spec::{Layer, Spec};
-use crate::compute::affine::{Affine, Engine, Keeps};
+use crate::compute::Engine;
+use crate::compute::affine::{Affine, Keeps};
 use crate::error::Result;
 use crate::optim::Rule;
 

@@ -1,0 +1,93 @@
+//! Engines: which code computes the matrix products.
+
+use serde::{Deserialize, Serialize};
+
+use super::blas::{self, Blas};
+#[cfg(target_arch = "x86_64")]
+use super::tile::InstructionSet;
+use crate::error::{Error, Refusal, Result};
+use crate::named::named;
+
+named! {
+    /// The code that computes the matrix products.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+    pub enum Engine {
+        /// The native engine if the processor supports it, otherwise OpenBLAS if it is linked in, otherwise the
+        /// portable engine.
+        #[default]
+        Auto = "auto",
+        /// `sgemm` of the linked OpenBLAS.
+        Openblas = "openblas",
+        /// Perceptor's own micro-kernels over packed weights; needs AVX-512, or AVX2 with FMA.
+        Native = "native",
+        /// The matrixmultiply crate, which is pure Rust and runs on any processor.
+        Portable = "portable",
+    }
+}
+
+impl Engine {
+    /// The engine that this choice selects on this machine; never [`Engine::Auto`].
+    ///
+    /// # Errors
+    /// Returns [`Error::Config`] if this build or this processor does not have the engine, and [`Error::Blas`] if
+    /// OpenBLAS cannot be held to one thread per call.
+    pub fn resolve(self) -> Result<Engine> {
+        let refuse = |found: &str, expected: &str| {
+            Err(Error::Config(
+                Refusal::new("--engine", format!("{} {found}", self.name()), expected)
+                    .hint("leave --engine out, or give --engine portable"),
+            ))
+        };
+        match self {
+            Engine::Auto if native_name().is_some() => Ok(Engine::Native),
+            Engine::Auto if has_openblas() => Engine::Openblas.resolve(),
+            Engine::Auto => Ok(Engine::Portable),
+            Engine::Native if native_name().is_none() => {
+                refuse("on a processor without it", "AVX-512, or AVX2 with FMA")
+            }
+            Engine::Openblas if !has_openblas() => refuse(
+                "in a build without it",
+                "a build with --features openblas or openblas-static",
+            ),
+            Engine::Openblas => {
+                // Workers already share the rows of a batch; threads inside a call would compete with them.
+                blas::single_threaded()?;
+                Ok(Engine::Openblas)
+            }
+            engine => Ok(engine),
+        }
+    }
+
+    /// The engine together with what it runs on, for banners and records: `native AVX-512`.
+    pub fn describe(self, blas: &Blas) -> String {
+        match self {
+            Engine::Native => format!("native {}", native_name().unwrap_or("kernels")),
+            Engine::Openblas => format!("{} {} {}", blas.library, blas.version, blas.kernel),
+            Engine::Auto => self.name().to_owned(),
+            Engine::Portable => {
+                // The kernels of matrixmultiply differ in bits.
+                format!(
+                    "portable matrixmultiply {} {}",
+                    env!("PERCEPTOR_MATRIXMULTIPLY"),
+                    blas::matrixmultiply_kernel()
+                )
+            }
+        }
+    }
+}
+
+/// The instruction set that the native engine uses on this processor.
+fn native_name() -> Option<&'static str> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        InstructionSet::detect().map(InstructionSet::name)
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        None
+    }
+}
+
+fn has_openblas() -> bool {
+    cfg!(any(feature = "openblas", feature = "openblas-static"))
+}

@@ -1,14 +1,14 @@
-//! Batch normalisation against the slow path: over shards of the batch in training, by running statistics in evaluation.
+//! Batch normalisation against the slow path: statistics of each shard in training, running statistics in evaluation.
 
 use perceptor::Model;
 use perceptor::reference::batch_norm::Sample;
 
 use super::optimizers::every_rule;
-use super::resumption::goes_on_from_anywhere;
-use super::threads::same_on_any_threads;
+use super::resumption::assert_resumes_from_every_step;
+use super::threads::assert_same_model_on_any_threads;
 use super::*;
 
-/// Rows of a shard at the most, as documented.
+/// The most rows of a shard, as documented.
 const SHARD_ROWS: usize = 64;
 const DEPTHS: [&[usize]; 3] = [&[9], &[7, 5], &[6, 5, 4]];
 
@@ -17,7 +17,7 @@ pub fn normalized(inputs: usize, hidden: &[usize], classes: usize, activation: A
     spec.with_batch_norm(true).expect("a spec")
 }
 
-/// The samples of a batch, under no dropout, in shards.
+/// The samples of a batch in shards, without dropout.
 fn shards(data: &Dataset, batch: &[u32]) -> Vec<Vec<Sample>> {
     let sample = |&row: &u32| Sample {
         x: item(data, row as usize),
@@ -27,7 +27,7 @@ fn shards(data: &Dataset, batch: &[u32]) -> Vec<Vec<Sample>> {
     in_shards(&batch.iter().map(sample).collect::<Vec<_>>())
 }
 
-/// As few shards as there can be, whose sizes differ by one at the most.
+/// Splits `samples` into as few shards as possible, whose sizes differ by at most one.
 pub fn in_shards(samples: &[Sample]) -> Vec<Vec<Sample>> {
     let count = samples.len().div_ceil(SHARD_ROWS);
     let bounds = (0..=count).map(|shard| shard * samples.len() / count);
@@ -36,12 +36,12 @@ pub fn in_shards(samples: &[Sample]) -> Vec<Vec<Sample>> {
     shards.map(<[Sample]>::to_vec).collect()
 }
 
-/// The mean gradient over a batch and its summed loss, by the reference.
+/// Returns the mean gradient over a batch and the sum of its losses, by the reference.
 pub fn slow_gradient(net: &Reference, data: &Dataset, batch: &[u32]) -> (Vec<f64>, f64) {
     gradient_of_shards(net, &shards(data, batch))
 }
 
-/// The same over shards.
+/// Returns the mean gradient over `shards` and the sum of their losses.
 pub fn gradient_of_shards(net: &Reference, shards: &[Vec<Sample>]) -> (Vec<f64>, f64) {
     let mut mean = vec![0.0; net.parameters.len()];
     let (mut loss, samples) = (0.0, shards.iter().map(Vec::len).sum::<usize>());
@@ -54,8 +54,8 @@ pub fn gradient_of_shards(net: &Reference, shards: &[Vec<Sample>]) -> (Vec<f64>,
     (mean, loss)
 }
 
-/// Sets what a gradient has for the layer `frozen` to 0.
-pub fn leave_out(spec: &Spec, frozen: usize, gradient: &mut [f64]) {
+/// Sets the elements of `gradient` that belong to layer `frozen` to 0.
+pub fn clear_layer(spec: &Spec, frozen: usize, gradient: &mut [f64]) {
     let layer = &spec.layers()[frozen];
     let mut marks = vec![0.0; gradient.len()];
     let (weight, bias) = layer.split_mut(&mut marks);
@@ -68,7 +68,7 @@ pub fn leave_out(spec: &Spec, frozen: usize, gradient: &mut [f64]) {
     marked.for_each(|(g, mark)| *g *= 1.0 - f64::from(*mark));
 }
 
-/// Moves the running statistics of `net` by a tenth of the way to the mean over the shards of a batch.
+/// Moves the running statistics of `net` a tenth of the way towards the mean over the shards of a batch.
 pub fn move_statistics(net: &mut Reference, spec: &Spec, data: &Dataset, batch: &[u32]) {
     let shards = shards(data, batch);
     let of_shards: Vec<_> = shards
@@ -81,7 +81,7 @@ pub fn move_statistics(net: &mut Reference, spec: &Spec, data: &Dataset, batch: 
         if !layer.is_normalized() {
             break;
         }
-        // Behind weights, biases and scales.
+        // After weights, biases and scales.
         let mean_at = start + (fan_in + 2) * out;
         for j in 0..out {
             let share = 1.0 / shards.len() as f64;
@@ -120,7 +120,7 @@ fn central_differences_prove_the_reference_over_a_shard() {
 }
 
 #[test]
-fn the_gradient_check_over_a_shard_fails_on_a_flipped_sign_and_on_one_without_the_statistics() {
+fn the_gradient_check_over_a_shard_fails_on_a_flipped_sign_and_without_the_statistics() {
     let (net, shard) = slow_case(&[9, 5], Activation::Tanh);
     let differences = net.shard_gradient_by_differences(&shard, 1e-6);
     let gradient = net.shard_gradient(&shard);
@@ -129,13 +129,17 @@ fn the_gradient_check_over_a_shard_fails_on_a_flipped_sign_and_on_one_without_th
         let mut flipped = gradient.clone();
         flipped[at] = -flipped[at];
         let off = distance(&flipped, &differences);
-        assert!(off > 1e-6, "element {at} of {} unseen", gradient[at]);
+        assert!(
+            off > 1e-6,
+            "element {at} of {} flipped without a failure",
+            gradient[at]
+        );
     }
-    // As if each sample were a shard of its own: the statistics are part of the function.
+    // With each sample as a shard of its own: the statistics are part of the function.
     let mut sum = vec![0.0; gradient.len()];
     for sample in shard.chunks(1) {
-        let alone = net.shard_gradient(sample);
-        sum.iter_mut().zip(alone).for_each(|(s, g)| *s += g);
+        let single = net.shard_gradient(sample);
+        sum.iter_mut().zip(single).for_each(|(s, g)| *s += g);
     }
     assert!(distance(&sum, &differences) > 1e-2);
 }
@@ -148,12 +152,12 @@ fn the_fast_gradient_equals_the_slow_one_over_awkward_shards() {
         (8, &[17, 9], 2),
         (31, &[5, 19, 6], 11),
         (3, &[2], 12),
-        // Several chunks of columns a layer, with ragged ends.
+        // Several chunks of columns per layer, with ragged ends.
         (70, &[129, 67], 50),
     ];
     for rows in [1, 2, 7, 8, 9, 33, 64, 65, 131, 200] {
-        // Of two rows one is about the other's negative once normalised, so that next to nothing goes back through them: a
-        // difference of numbers that are almost equal, times up to 1/√ε.
+        // Once normalised, one of two rows is about the negative of the other, so that almost no gradient flows back: the
+        // difference of two almost equal numbers, multiplied by up to 1/√ε.
         let tolerance = if rows == 2 { 1e-3 } else { 1e-5 };
         for (inputs, hidden, classes) in shapes {
             for activation in Activation::ALL {
@@ -178,8 +182,8 @@ fn the_fast_gradient_equals_the_slow_one_over_awkward_shards() {
 }
 
 #[test]
-fn steps_of_ragged_batches_follow_the_slow_path_with_their_running_statistics() {
-    // Batches of two shards and of one; then one with a single row.
+fn parameters_and_running_statistics_follow_the_slow_path_over_ragged_batches() {
+    // Batches of two shards and of one shard; then a batch of a single row.
     for (rows, batch_size) in [(170, 100), (81, 40)] {
         let spec = normalized(13, &[11, 9], 4, Activation::Tanh);
         let data = dataset(rows, 13, 4, 3);
@@ -209,11 +213,11 @@ fn steps_of_ragged_batches_follow_the_slow_path_with_their_running_statistics() 
 }
 
 #[test]
-fn frozen_layers_keep_their_statistics_and_are_normalised_by_them() {
+fn frozen_layers_keep_their_running_statistics_and_normalise_by_them() {
     let spec_of = |activation| normalized(13, &[11, 9, 8], 4, activation);
     let data = dataset(80, 13, 4, 3);
     let batch: Vec<u32> = (0..80).collect();
-    // One above a layer that is trained, and one at the bottom.
+    // A layer above a trained one, and the first layer.
     for (frozen, activation) in [1, 0]
         .into_iter()
         .flat_map(|frozen| [Activation::Tanh, Activation::Gelu].map(|it| (frozen, it)))
@@ -225,7 +229,7 @@ fn frozen_layers_keep_their_statistics_and_are_normalised_by_them() {
         let sample = &shards(&data, &batch[..5])[0];
         let gradient = net.shard_gradient(sample);
         let mut differences = net.shard_gradient_by_differences(sample, 1e-6);
-        // Differences see the running statistics, which no gradient moves.
+        // Differences include the running statistics, which no gradient moves.
         let norm = spec.layers()[frozen].clone();
         let mut marks = vec![0.0; start.len()];
         let statistics = norm.norm_mut(&mut marks).expect("a norm");
@@ -240,7 +244,7 @@ fn frozen_layers_keep_their_statistics_and_are_normalised_by_them() {
         }
         assert!(distance(&gradient, &differences) < 1e-7);
         let (mut expected, _) = slow_gradient(&net, &data, &batch);
-        leave_out(&spec, frozen, &mut expected);
+        clear_layer(&spec, frozen, &mut expected);
         for engine in engines() {
             let mut stepper = stepper(&spec, &start, engine, 80);
             let mut layers = vec![false; 4];
@@ -260,7 +264,7 @@ fn frozen_layers_keep_their_statistics_and_are_normalised_by_them() {
 }
 
 #[test]
-fn a_shard_of_one_row_normalises_to_the_shift_alone() {
+fn a_shard_of_one_row_normalises_to_the_shift() {
     let spec = normalized(5, &[7], 3, Activation::Sigmoid);
     let data = dataset(1, 5, 3, 3);
     let start = parameters(&spec, 4);
@@ -280,7 +284,7 @@ fn a_shard_of_one_row_normalises_to_the_shift_alone() {
             (loss - f64::from(expected)).abs() < 1e-5,
             "{engine:?}: {loss}"
         );
-        // Nothing is learned of the inputs, nor of their statistics.
+        // The weights get no gradient, and the running statistics stay as they were.
         let gradient = &stepper.slots()[0];
         assert!(layer.weight(gradient).iter().all(|&g| g == 0.0));
         assert!(layer.bias(gradient).iter().all(|&g| g != 0.0));
@@ -292,8 +296,8 @@ fn a_shard_of_one_row_normalises_to_the_shift_alone() {
 }
 
 #[test]
-fn evaluation_takes_the_running_statistics_and_a_folded_model_says_the_same() {
-    // More than one block of items, the last one ragged.
+fn evaluation_uses_the_running_statistics_and_a_folded_model_predicts_the_same() {
+    // More than one block of samples, the last one ragged.
     let data = dataset(600, 13, 5, 3);
     let workers = workers(2);
     for activation in Activation::ALL {
@@ -357,13 +361,13 @@ fn any_thread_count_gives_the_same_model_with_batch_norm() {
                 activation,
                 ..config(engine)
             };
-            same_on_any_threads(&config, &splits_with_idle_columns(307));
+            assert_same_model_on_any_threads(&config, &splits_with_idle_columns(307));
         }
     }
 }
 
 #[test]
-fn a_run_with_batch_norm_goes_on_from_any_step() {
+fn a_run_with_batch_norm_resumes_from_any_step() {
     for (engine, optimizer) in
         engines().flat_map(|engine| every_rule().into_iter().map(move |rule| (engine, rule)))
     {
@@ -372,7 +376,7 @@ fn a_run_with_batch_norm_goes_on_from_any_step() {
             optimizer,
             ..config(engine)
         };
-        goes_on_from_anywhere(&config, &splits);
+        assert_resumes_from_every_step(&config, &splits);
     }
 }
 
@@ -382,16 +386,16 @@ fn columns_that_are_always_zero_are_left_out_exactly_before_batch_norm() {
     let (train, test) = with_idle_columns(90);
     let fitted = Preprocessing::fit(Scale::Unit, train.images(), &workers).expect("a scaling");
     assert!(!fitted.columns.idle().is_empty());
-    let whole = Preprocessing::whole(fitted.scaling, train.features());
+    let all = Preprocessing::whole(fitted.scaling, train.features());
     let spec = normalized(train.features(), &[19], 3, Activation::Tanh);
     let start = parameters(&spec, 4);
     let batch: Vec<u32> = (0..90).collect();
     for engine in engines() {
-        let ended = |preprocessing: &Preprocessing| {
+        let trained = |preprocessing: &Preprocessing| {
             let (rule, schedule) = (Rule::sgd(MOMENTUM), Schedule::constant(LEARNING_RATE));
             let own = preprocessing.clone();
             let stepper = Stepper::new(&spec, &start, own, engine, rule, schedule, 90);
-            let mut stepper = stepper.expect("an engine that is here");
+            let mut stepper = stepper.expect("an available engine");
             for _ in 0..5 {
                 stepper.step(&workers, &train, &batch);
             }
@@ -400,7 +404,7 @@ fn columns_that_are_always_zero_are_left_out_exactly_before_batch_norm() {
             let evaluated = evaluator.evaluate(&workers, stepper.network(), &test);
             (stepper.parameters(), evaluated.expect("memory").score.loss)
         };
-        let (with, without) = (ended(&whole), ended(&fitted));
+        let (with, without) = (trained(&all), trained(&fitted));
         let off = distance(&wide(&without.0), &wide(&with.0));
         assert!(off < 1e-5, "{engine:?}: {off}");
         assert!((without.1 - with.1).abs() < 1e-5, "{engine:?}");

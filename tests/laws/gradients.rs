@@ -1,4 +1,4 @@
-//! Central differences prove the slow path, and the slow path the fast one.
+//! Central differences prove the slow path, and the slow path proves the fast one.
 
 use super::*;
 
@@ -12,7 +12,7 @@ fn central_differences_prove_the_reference_for_every_activation_and_depth() {
             let data = dataset(1, 8, 3, 5);
             let net = reference(&spec, &parameters(&spec, 6));
             let (x, label) = (item(&data, 0), data.labels()[0] as usize);
-            // A step across the kink of a ReLU would show a slope that is neither side's.
+            // A difference across the kink of a ReLU is the slope of neither side.
             let outputs = net.affine_outputs(&x);
             assert!(outputs.iter().flatten().all(|z| z.abs() > 1e-4));
             let gradient = net.gradient(&x, label);
@@ -31,14 +31,14 @@ fn the_gradient_check_fails_on_a_flipped_sign() {
     let (x, label) = (item(&data, 0), data.labels()[0] as usize);
     let differences = net.gradient_by_differences(&x, label, 1e-5);
     let gradient = net.gradient(&x, label);
-    // The smallest element too: a single wrong weight must show.
+    // The smallest element too: a single wrong weight must fail the check.
     for at in 0..gradient.len() {
         let mut flipped = gradient.clone();
         flipped[at] = -flipped[at];
         let off = distance(&flipped, &differences);
         assert!(
             off > 1e-6,
-            "element {at} of {} flipped unseen",
+            "element {at} of {} flipped without a failure",
             gradient[at]
         );
     }
@@ -53,10 +53,10 @@ fn the_fast_gradient_equals_the_slow_one_over_awkward_shapes() {
         (8, &[17, 9], 2),
         (31, &[5, 19, 6], 11),
         (3, &[2], 12),
-        // Several panels and pieces a layer, with ragged ends.
+        // Several panels and pieces per layer, with ragged ends.
         (70, &[129, 67], 50),
     ];
-    // Up to a batch of several blocks, the last of them ragged.
+    // Up to a batch of several blocks, the last one ragged.
     for rows in [1, 2, 7, 8, 9, 33, 64, 131] {
         for (inputs, hidden, classes) in shapes {
             for activation in Activation::ALL {
@@ -69,7 +69,7 @@ fn the_fast_gradient_equals_the_slow_one_over_awkward_shapes() {
                 for engine in engines() {
                     let mut stepper = stepper(&spec, &parameters, engine, rows);
                     let loss = stepper.step(&workers, &data, &batch);
-                    // The velocity starts at zero, so after one step it is the gradient.
+                    // The velocity starts at zero, so it equals the gradient after one step.
                     let off = distance(&wide(&stepper.slots()[0]), &expected);
                     let case = format!("{engine:?}, {rows} rows, {spec}, {activation:?}");
                     assert!(off < 1e-5, "{case}: gradient off by {off}");
@@ -109,20 +109,20 @@ fn steps_with_momentum_and_a_ragged_batch_follow_the_slow_path() {
 
 #[test]
 fn evaluation_equals_the_slow_path() {
-    // More than one block of items, the last one ragged.
+    // More than one block of samples, the last one ragged.
     let data = dataset(600, 13, 5, 3);
     let spec = Spec::new(13, &[11], 5, Activation::Sigmoid).expect("a spec");
     let parameters = parameters(&spec, 4);
     let net = reference(&spec, &parameters);
     let workers = workers(2);
-    let (mut loss, mut right) = (0.0, 0);
+    let (mut loss, mut correct) = (0.0, 0);
     for row in 0..data.items() {
         let (x, label) = (item(&data, row), data.labels()[row] as usize);
         loss += net.loss(&x, label);
         let outputs = net.affine_outputs(&x);
         let logits = &outputs[outputs.len() - 1];
         let best = (0..5).max_by(|&a, &b| logits[a].total_cmp(&logits[b]));
-        right += usize::from(best == Some(label));
+        correct += usize::from(best == Some(label));
     }
     for engine in engines() {
         let as_it_is = Preprocessing::whole(AS_IT_IS, 13);
@@ -135,7 +135,7 @@ fn evaluation_equals_the_slow_path() {
         assert!((found.score.loss - loss / 600.0).abs() < 1e-6, "{engine:?}");
         assert_eq!(
             found.score.accuracy,
-            Some(right as f64 / 600.0),
+            Some(correct as f64 / 600.0),
             "{engine:?}"
         );
         let probabilities = evaluator.predict(&workers, &network, data.images(), 10..510);

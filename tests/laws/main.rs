@@ -1,7 +1,7 @@
-//! The laws of the design, held against the slow path in `f64`.
+//! The laws of the design, tested against a slow reference in `f64`.
 //!
-//! Central differences prove the reference's gradient; the reference proves the fast path's, over shapes that
-//! are awkward on purpose; and any number of threads gives the same model. Random cases print their seed.
+//! Central differences prove the gradient of the reference; the reference proves that of the fast path, over shapes that
+//! are awkward on purpose; and any number of threads trains the same model. Seeds are fixed.
 
 mod batch_norm;
 mod columns;
@@ -46,10 +46,10 @@ fn idx(element: ElementType, dimensions: &[usize], payload: Vec<u8>) -> IdxFile 
     let path = Path::new("in-memory");
     let header = Header::new(path, element, dimensions).expect("a header");
     let bytes = [header.to_bytes(), payload].concat();
-    IdxFile::from_bytes(path, Bytes::Owned(bytes)).expect("a whole file")
+    IdxFile::from_bytes(path, Bytes::Owned(bytes)).expect("a complete file")
 }
 
-/// Float items between −1 and 1, and labels of all classes.
+/// Float features between −1 and 1, and labels of all classes.
 fn dataset(items: usize, features: usize, classes: usize, seed: u64) -> Dataset {
     let mut rng = rng(seed);
     let floats: Vec<u8> = (0..items * features)
@@ -80,7 +80,7 @@ fn reference(spec: &Spec, parameters: &[f32]) -> Reference {
     }
 }
 
-/// Parameters that are no special case: random weights, and biases that are not zero.
+/// Parameters without a special case: random weights, and biases that are not zero.
 fn parameters(spec: &Spec, seed: u64) -> Vec<f32> {
     let mut parameters = initial_parameters(spec, Init::Xavier, 0.1, seed);
     let mut rng = rng(seed + 1);
@@ -99,7 +99,7 @@ fn stepper(spec: &Spec, parameters: &[f32], engine: Engine, batch_size: usize) -
     Stepper::new(
         spec, parameters, as_it_is, engine, rule, schedule, batch_size,
     )
-    .expect("an engine that is here")
+    .expect("an available engine")
 }
 
 fn wide(numbers: &[f32]) -> Vec<f64> {
@@ -110,23 +110,23 @@ fn workers(threads: usize) -> Workers {
     Workers::new(NonZeroUsize::new(threads).expect("not zero")).expect("workers")
 }
 
-/// The engines that this build and this processor have.
+/// The engines that this build and this processor support.
 fn engines() -> impl Iterator<Item = Engine> {
     let all = [Engine::Openblas, Engine::Native, Engine::Portable];
     all.into_iter().filter(|engine| engine.resolve().is_ok())
 }
 
-/// The largest difference, as a share of the largest element.
+/// The largest difference, relative to the largest expected element.
 fn distance(found: &[f64], expected: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len());
     let largest = expected.iter().fold(0.0f64, |most, x| most.max(x.abs()));
     let differences = found.iter().zip(expected).map(|(a, b)| (a - b).abs());
-    // What is no number is as far off as can be; `max` would pass over it.
+    // NaN is infinitely far off; `max` would ignore it.
     let numbers = differences.map(|d| if d.is_nan() { f64::INFINITY } else { d });
     numbers.fold(0.0, f64::max) / largest.max(1e-12)
 }
 
-/// The mean gradient over a batch and its summed loss, by the reference.
+/// Returns the mean gradient over a batch and the sum of its losses, by the reference.
 fn slow_gradient(net: &Reference, data: &Dataset, batch: &[u32]) -> (Vec<f64>, f64) {
     let mut mean = vec![0.0; net.parameters.len()];
     let mut loss = 0.0;
@@ -141,7 +141,7 @@ fn slow_gradient(net: &Reference, data: &Dataset, batch: &[u32]) -> (Vec<f64>, f
     (mean, loss)
 }
 
-/// Items of which some features are zero throughout, and more of the same kind in which these are not.
+/// Returns a data set in which some features are zero in every row, and one in which they are not.
 fn with_idle_columns(items: usize) -> (Dataset, Dataset) {
     let (features, classes) = (21, 3);
     let set = |idle: bool, seed| {
@@ -158,7 +158,7 @@ fn with_idle_columns(items: usize) -> (Dataset, Dataset) {
     (set(true, 1), set(false, 2))
 }
 
-/// [`with_idle_columns`], to learn from and to measure on.
+/// [`with_idle_columns`] as training set and test set.
 fn splits_with_idle_columns(items: usize) -> Splits {
     let (train, test) = with_idle_columns(items);
     Splits {

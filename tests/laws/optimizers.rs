@@ -12,7 +12,7 @@ pub fn at_rate(optimizer: OptimizerName, learning_rate: f32) -> OptimizerConfig 
     }
 }
 
-/// Every optimiser, and everything that can stand beside one.
+/// Every optimiser by itself, and combined with decay, limits and averages.
 pub fn every_rule() -> Vec<OptimizerConfig> {
     let sgd = at_rate(OptimizerName::Sgd, LEARNING_RATE);
     let mut rules: Vec<_> = OptimizerName::ALL
@@ -43,7 +43,7 @@ pub fn every_rule() -> Vec<OptimizerConfig> {
             ..sgd.clone()
         },
         OptimizerConfig {
-            // Below the (1 + t) / (10 + t) of the last steps.
+            // Less than the (1 + t) / (10 + t) of the last steps.
             average: Some(0.3),
             max_norm: Some(0.6),
             clip_norm: Some(0.05),
@@ -54,7 +54,7 @@ pub fn every_rule() -> Vec<OptimizerConfig> {
     rules
 }
 
-/// A rule once more, in `f64` and by its formulas, for all parameters at once.
+/// A second implementation of each rule: in `f64`, by its formulas, for all parameters at once.
 struct SlowRule {
     config: OptimizerConfig,
     first: Vec<f64>,
@@ -75,7 +75,7 @@ impl SlowRule {
     }
 
     fn number(number: Option<f32>) -> f64 {
-        number.expect("a number of this optimiser").into()
+        number.expect("a setting of this optimiser").into()
     }
 
     fn step(&mut self, spec: &Spec, w: &mut [f64], mut g: Vec<f64>) {
@@ -116,7 +116,7 @@ impl SlowRule {
         }
     }
 
-    /// What the learning rate is multiplied by.
+    /// The direction of the update: what the learning rate is multiplied by.
     fn direction(&mut self, at: usize, g: f64) -> f64 {
         let (config, t) = (&self.config, self.steps);
         let number = SlowRule::number;
@@ -158,7 +158,7 @@ impl SlowRule {
     }
 }
 
-/// Which of the flat buffer's elements are weights and not biases.
+/// Returns which elements of the flat buffer are weights rather than biases.
 fn weights_of(spec: &Spec) -> Vec<bool> {
     let mut flat = vec![0.0; spec.parameters()];
     for layer in spec.layers() {
@@ -186,16 +186,16 @@ fn limit_units(spec: &Spec, w: &mut [f64], most: f64) {
 
 #[test]
 fn every_rule_follows_the_slow_path_on_every_engine() {
-    // Several panels and pieces of units a layer, with ragged ends.
+    // Several panels and pieces of units per layer, with ragged ends.
     let spec = Spec::new(13, &[70, 9], 4, Activation::Tanh).expect("a spec");
     let normalized = spec.clone().with_batch_norm(true).expect("a spec");
     for config in every_rule() {
-        follows_the_slow_path(&config, &spec);
-        follows_the_slow_path(&config, &normalized);
+        assert_follows_the_slow_path(&config, &spec);
+        assert_follows_the_slow_path(&config, &normalized);
     }
 }
 
-fn follows_the_slow_path(config: &OptimizerConfig, spec: &Spec) {
+fn assert_follows_the_slow_path(config: &OptimizerConfig, spec: &Spec) {
     let (rows, batch_size) = (83, 40);
     let data = dataset(rows, 13, 4, 3);
     let start = parameters(spec, 4);
@@ -214,7 +214,7 @@ fn follows_the_slow_path(config: &OptimizerConfig, spec: &Spec) {
         };
         slow.step(spec, &mut net.parameters, gradient);
     }
-    // A sign, or a root of next to nothing, turns the last bits of a gradient into whole steps.
+    // A sign, or the root of an almost zero value, amplifies the last bits of a gradient to the size of a step.
     let tolerance = match config.optimizer {
         OptimizerName::Sgd | OptimizerName::Nesterov => 1e-5,
         _ => 2e-3,
@@ -222,20 +222,23 @@ fn follows_the_slow_path(config: &OptimizerConfig, spec: &Spec) {
     for engine in engines() {
         let as_it_is = Preprocessing::whole(AS_IT_IS, 13);
         let stepper = Stepper::new(spec, &start, as_it_is, engine, rule, schedule, batch_size);
-        let mut stepper = stepper.expect("an engine that is here");
+        let mut stepper = stepper.expect("an available engine");
         for batch in order.chunks(batch_size).cycle().take(6) {
             stepper.step(&workers(2), &data, batch);
         }
         let case = format!("{engine:?}, {config:?}, {spec:?}");
-        // Against the way from the start, so that an optimiser that does next to nothing is far off.
-        let way = |to: &[f64]| -> Vec<f64> {
+        // Relative to the change since the start, so that an optimiser that hardly moves the weights is far off.
+        let change = |to: &[f64]| -> Vec<f64> {
             let pairs = to.iter().zip(&start);
             pairs.map(|(to, &from)| to - f64::from(from)).collect()
         };
-        let off = distance(&way(&wide(&stepper.parameters())), &way(&net.parameters));
+        let off = distance(
+            &change(&wide(&stepper.parameters())),
+            &change(&net.parameters),
+        );
         assert!(off < tolerance, "{case}: off by {off}");
         if let Some(average) = stepper.average() {
-            let off = distance(&way(&wide(&average)), &way(&slow.average));
+            let off = distance(&change(&wide(&average)), &change(&slow.average));
             assert!(off < tolerance, "{case}: average off by {off}");
         }
     }
@@ -247,26 +250,26 @@ fn a_limit_that_is_never_reached_changes_nothing() {
     let data = dataset(40, 13, 4, 3);
     let start = parameters(&spec, 4);
     let batch: Vec<u32> = (0..40).collect();
-    let far = OptimizerConfig {
+    let unreached = OptimizerConfig {
         clip_norm: Some(1e6),
         clip_value: Some(1e6),
         max_norm: Some(1e6),
         ..at_rate(OptimizerName::Nesterov, 0.1)
     };
     for engine in engines() {
-        let ended = |config: OptimizerConfig| {
+        let trained = |config: OptimizerConfig| {
             let as_it_is = Preprocessing::whole(AS_IT_IS, 13);
             let (rule, schedule) = (config.rule(), Schedule::constant(0.1));
             let stepper = Stepper::new(&spec, &start, as_it_is, engine, rule, schedule, 40);
-            let mut stepper = stepper.expect("an engine that is here");
+            let mut stepper = stepper.expect("an available engine");
             for _ in 0..5 {
                 stepper.step(&workers(2), &data, &batch);
             }
             stepper.parameters()
         };
         assert_eq!(
-            ended(far.clone()),
-            ended(at_rate(OptimizerName::Nesterov, 0.1)),
+            trained(unreached.clone()),
+            trained(at_rate(OptimizerName::Nesterov, 0.1)),
             "{engine:?}"
         );
     }

@@ -1,4 +1,4 @@
-//! PyTorch's figures for fixed numbers: optimisers, limits, schedules, losses, activations and batch normalisation.
+//! Results that PyTorch computed for fixed inputs: optimisers, limits, schedules, losses, activations, batch normalisation.
 
 use std::array::from_fn;
 
@@ -11,7 +11,7 @@ use super::optimizers::at_rate;
 use super::*;
 
 fn figures() -> Value {
-    // Made by pytorch_figures.py, with the versions that stand in it.
+    // Written by pytorch_figures.py, with the versions recorded there.
     serde_json::from_str(include_str!("pytorch_figures.json")).expect("JSON")
 }
 
@@ -31,7 +31,7 @@ fn rows(value: &Value) -> Vec<Vec<f32>> {
 }
 
 #[test]
-fn every_step_is_that_of_pytorch() {
+fn every_optimiser_steps_like_pytorch() {
     use OptimizerName::{Adam, Adamw, Lion, Nesterov, Rmsprop, Sgd};
     let default = OptimizerConfig::default;
     let named = |optimizer| OptimizerConfig {
@@ -141,7 +141,7 @@ fn every_step_is_that_of_pytorch() {
 }
 
 #[test]
-fn every_schedule_is_that_of_pytorch() {
+fn every_schedule_equals_pytorch() {
     let figures = figures();
     let plain = Schedule {
         epochs: 12,
@@ -190,7 +190,7 @@ fn every_schedule_is_that_of_pytorch() {
 }
 
 #[test]
-fn plateau_is_that_of_pytorch() {
+fn plateau_equals_pytorch() {
     let figures = figures();
     let losses = numbers(&figures["losses"]);
     let schedule = Schedule {
@@ -209,7 +209,7 @@ fn plateau_is_that_of_pytorch() {
     assert!(distance(&found, &expected) < 1e-6, "{found:?}");
 }
 
-/// The mean loss of the outputs in the file, and its gradient at them.
+/// Returns the loss of the recorded outputs, summed over their rows, and its gradient with respect to them.
 fn loss_and_gradient(
     figures: &Value,
     backward: impl Fn(usize, &mut [f32]) -> f64,
@@ -220,7 +220,7 @@ fn loss_and_gradient(
     (loss, wide(&outputs.concat()))
 }
 
-fn is_that_of(figures: &Value, name: &str, loss: f64, gradient: &[f64]) {
+fn assert_equals_pytorch(figures: &Value, name: &str, loss: f64, gradient: &[f64]) {
     let of_torch = &figures["of losses"][name];
     let expected = of_torch["loss"].as_f64().expect("a loss");
     assert!((loss - expected).abs() < 1e-6 * expected, "{name}: {loss}");
@@ -230,7 +230,7 @@ fn is_that_of(figures: &Value, name: &str, loss: f64, gradient: &[f64]) {
 }
 
 #[test]
-fn every_loss_of_numbers_and_labels_is_that_of_pytorch() {
+fn every_loss_of_values_and_flags_equals_pytorch() {
     let figures = figures();
     for (name, loss, targets) in [
         ("mse", Loss::SquaredError, "numbers"),
@@ -243,12 +243,12 @@ fn every_loss_of_numbers_and_labels_is_that_of_pytorch() {
         let (sum, gradient) = loss_and_gradient(&figures, |row, outputs| {
             loss.backward(outputs, &targets[row], share)
         });
-        is_that_of(&figures, name, sum * f64::from(share), &gradient);
+        assert_equals_pytorch(&figures, name, sum * f64::from(share), &gradient);
     }
 }
 
 #[test]
-fn cross_entropy_is_that_of_pytorch() {
+fn cross_entropy_equals_pytorch() {
     let figures = figures();
     let labels: Vec<usize> = narrow(&figures["classes"])
         .iter()
@@ -268,12 +268,12 @@ fn cross_entropy_is_that_of_pytorch() {
         let (sum, gradient) = loss_and_gradient(&figures, |row, outputs| {
             loss.backward(outputs, labels[row], (1.0 / total) as f32)
         });
-        is_that_of(&figures, name, sum / total, &gradient);
+        assert_equals_pytorch(&figures, name, sum / total, &gradient);
     }
 }
 
-/// The items in the file with their labels.
-fn items(figures: &Value) -> Dataset {
+/// The recorded samples with their labels.
+fn samples(figures: &Value) -> Dataset {
     let values = rows(&figures["items"]);
     let payload = values
         .concat()
@@ -290,9 +290,9 @@ fn items(figures: &Value) -> Dataset {
 }
 
 #[test]
-fn a_step_of_every_network_is_that_of_pytorch() {
+fn every_network_steps_like_pytorch() {
     let figures = figures();
-    let data = items(&figures);
+    let data = samples(&figures);
     let [inputs, first, second, classes]: [usize; 4] = {
         let sizes = narrow(&figures["sizes"]);
         from_fn(|at| sizes[at] as usize)

@@ -1,5 +1,5 @@
-//! Dropout, noise, smoothed labels and class weights: the gradient is that of the slow path under the same draws, which are
-//! made anew here from the streams; threads and interruptions change nothing; evaluation sees none of it.
+//! Dropout, noise, smoothed labels and class weights: the gradient equals that of the slow path under the same random
+//! numbers, drawn here from the same streams; threads and interruptions change nothing; evaluation uses none of them.
 
 use perceptor::config::{ClassWeight, LearningRate, RegularizationConfig};
 use perceptor::kernels;
@@ -11,17 +11,17 @@ use perceptor::reference::batch_norm::Sample;
 use perceptor::train::{Event, range_test};
 use rand::Rng;
 
-use super::batch_norm::{gradient_of_shards, in_shards, leave_out, normalized};
-use super::resumption::goes_on_from_anywhere;
-use super::threads::same_on_any_threads;
+use super::batch_norm::{clear_layer, gradient_of_shards, in_shards, normalized};
+use super::resumption::assert_resumes_from_every_step;
+use super::threads::assert_same_model_on_any_threads;
 use super::*;
 
 const SEED: u64 = 17;
-/// The step under test: draws are those of a run's seventh and not of the first.
+/// The step under test: the seventh of a run, whose random numbers are not those of the first.
 const STEP: u64 = 6;
 const WEIGHTS: [f32; 12] = [0.2, 3.0, 1.0, 0.5, 2.5, 1.5, 0.1, 4.0, 1.0, 0.7, 0.3, 2.0];
 
-/// What a run may use, in numbers; 0 is without.
+/// What a run may use; 0 turns an option off.
 #[derive(Debug, Clone, Copy, Default)]
 struct Options {
     dropout: f32,
@@ -39,19 +39,19 @@ const ALL: Options = Options {
     weighted: true,
 };
 
-/// Factors of the units of a row: 16 bits a unit, in the order of the stream's bytes.
+/// Returns the dropout factors of a row's units: 16 bits per unit, in the order of the stream's bytes.
 fn mask(probability: f32, width: usize, layer: usize, row: usize) -> Vec<f64> {
     let mut stream = row_stream(SEED, Purpose::Dropout, layer, STEP, row);
     let words = (0..width.div_ceil(4)).map(|_| stream.next_u64());
     let draws = words.flat_map(|word| [0, 16, 32, 48].map(|shift| word >> shift & 0xffff));
-    // A probability that is a multiple of 1/65536 stays itself.
+    // Probabilities are rounded to multiples of 1/65536.
     let below = (f64::from(probability) * 65_536.0).round();
     let scale = 65_536.0 / (65_536.0 - below);
     let factor = |draw: u64| if (draw as f64) < below { 0.0 } else { scale };
     draws.take(width).map(factor).collect()
 }
 
-/// The inputs of a row under noise and dropout.
+/// Returns the inputs of a row with noise and dropout applied.
 fn inputs_of(options: Options, x: &[f64], row: usize) -> Vec<f64> {
     let mut stream = row_stream(SEED, Purpose::InputNoise, 0, STEP, row);
     let mut bits = Vec::new();
@@ -67,7 +67,7 @@ fn inputs_of(options: Options, x: &[f64], row: usize) -> Vec<f64> {
     .collect()
 }
 
-/// The gradient of the batch's loss and the weighted sum of its samples' losses, by the reference.
+/// Returns the gradient of the batch's loss and the weighted sum of its samples' losses, by the reference.
 fn slow(net: &Reference, data: &Dataset, batch: &[u32], options: Options) -> (Vec<f64>, f64) {
     let mut net = net.clone();
     let (mut gradient, mut loss, mut total) = (vec![0.0; net.parameters.len()], 0.0, 0.0);
@@ -96,7 +96,7 @@ fn slow(net: &Reference, data: &Dataset, batch: &[u32], options: Options) -> (Ve
     (gradient, loss)
 }
 
-/// The same by an engine, in step [`STEP`].
+/// Returns what [`slow`] returns, computed by an engine in step [`STEP`].
 fn fast(
     spec: &Spec,
     parameters: &[f32],
@@ -110,7 +110,7 @@ fn fast(
     (wide(&stepper.slots()[0]), loss)
 }
 
-/// An engine that is about to do step [`STEP`].
+/// Returns a stepper whose next step is [`STEP`].
 fn noisy_stepper(
     spec: &Spec,
     parameters: &[f32],
@@ -148,7 +148,7 @@ fn central_differences_prove_the_reference_under_dropout_and_smoothing() {
         let gradient = net.gradient_of(&x, smoothed(0.3));
         let off = distance(&gradient, &net.differences_of(&x, smoothed(0.3), 1e-5));
         assert!(off < 1e-8, "{activation:?}: {off}");
-        // Another objective or another mask is not proven by these differences.
+        // Another objective or another mask does not pass the check against these differences.
         let off = distance(&gradient, &net.differences_of(&x, smoothed(0.0), 1e-5));
         assert!(off > 1e-3, "{activation:?}: {off}");
         net.masks[0].fill(1.0);
@@ -158,7 +158,7 @@ fn central_differences_prove_the_reference_under_dropout_and_smoothing() {
 }
 
 #[test]
-fn the_fast_gradient_equals_the_slow_one_under_each_option_and_all() {
+fn the_fast_gradient_equals_the_slow_one_under_each_option_and_all_of_them() {
     let none = Options::default();
     let options = [
         Options {
@@ -191,7 +191,7 @@ fn the_fast_gradient_equals_the_slow_one_under_each_option_and_all() {
         (9, &[], 3),
         (31, &[5, 19, 6], 11),
         (3, &[2], 12),
-        // Several panels and pieces a layer, with ragged ends.
+        // Several panels and pieces per layer, with ragged ends.
         (70, &[129, 67], 10),
     ];
     for (rows, (inputs, hidden, classes)) in [1, 7, 8, 33, 131]
@@ -220,7 +220,7 @@ fn the_fast_gradient_equals_the_slow_one_under_each_option_and_all() {
     }
 }
 
-/// The samples of a batch as a network with batch normalisation takes them under dropout and noise on its inputs.
+/// Returns the samples of a batch for a network with batch normalisation, with dropout and input noise applied.
 fn samples(spec: &Spec, data: &Dataset, batch: &[u32], options: Options) -> Vec<Sample> {
     let hidden = &spec.sizes()[1..spec.sizes().len() - 1];
     let of_row = |(row, &at): (usize, &u32)| Sample {
@@ -251,7 +251,7 @@ fn central_differences_prove_the_reference_over_a_shard_under_dropout() {
         let differences = net.shard_gradient_by_differences(&shard, 1e-6);
         let off = distance(&gradient, &differences);
         assert!(off < 1e-7, "{activation:?}: {off}");
-        // Under other masks there are other differences.
+        // Other masks do not pass the check against these differences.
         let mut other = shard.clone();
         other.iter_mut().for_each(|sample| sample.masks.clear());
         let off = distance(&net.shard_gradient(&other), &differences);
@@ -260,14 +260,14 @@ fn central_differences_prove_the_reference_over_a_shard_under_dropout() {
 }
 
 #[test]
-fn the_fast_gradient_equals_the_slow_one_under_dropout_behind_batch_norm() {
+fn the_fast_gradient_equals_the_slow_one_under_dropout_after_batch_norm() {
     let shapes: [(usize, &[usize], usize); 3] = [
         (13, &[11], 10),
         (31, &[5, 19, 6], 11),
-        // Several panels and chunks of columns a layer, with ragged ends.
+        // Several panels and chunks of columns per layer, with ragged ends.
         (70, &[129, 67], 50),
     ];
-    // One shard, and several.
+    // One shard, and several shards.
     for (rows, (inputs, hidden, classes)) in [8, 33, 131]
         .into_iter()
         .flat_map(|rows| shapes.map(|shape| (rows, shape)))
@@ -285,7 +285,7 @@ fn the_fast_gradient_equals_the_slow_one_under_dropout_behind_batch_norm() {
             let shards = in_shards(&samples(&spec, &data, &batch, DROPOUT_AND_NOISE));
             let (mut expected, expected_loss) = gradient_of_shards(&net, &shards);
             if let Some(frozen) = frozen {
-                leave_out(&spec, frozen, &mut expected);
+                clear_layer(&spec, frozen, &mut expected);
             }
             let layers: Vec<bool> = (0..spec.layers().len())
                 .map(|at| frozen == Some(at))
@@ -306,7 +306,7 @@ fn the_fast_gradient_equals_the_slow_one_under_dropout_behind_batch_norm() {
 }
 
 #[test]
-fn each_step_has_draws_of_its_own() {
+fn each_step_draws_its_own_random_numbers() {
     let spec = Spec::new(20, &[30], 4, Activation::Tanh).expect("a spec");
     let (data, parameters) = (dataset(16, 20, 4, 7), parameters(&spec, 8));
     let batch: Vec<u32> = (0..16).collect();
@@ -328,7 +328,7 @@ fn each_step_has_draws_of_its_own() {
     }
 }
 
-/// A run that uses everything.
+/// Settings that use every regularisation.
 fn config(engine: Engine, hidden: &[usize], batch_size: usize) -> TrainConfig {
     TrainConfig {
         hidden: hidden.to_vec(),
@@ -358,24 +358,24 @@ fn splits(items: usize) -> Splits {
 #[test]
 fn any_thread_count_gives_the_same_model_under_noise() {
     for engine in engines() {
-        // The last one's weights are beyond a core's cache, where rows are cut by the number of threads.
+        // The weights of the last one exceed a core's cache, so that its rows are split by the number of threads.
         for (hidden, batch_size) in [(&[20][..], 33), (&[64, 33], 128), (&[1500, 300], 100)] {
             let config = config(engine, hidden, batch_size);
-            same_on_any_threads(&config, &splits(301));
+            assert_same_model_on_any_threads(&config, &splits(301));
         }
     }
 }
 
 #[test]
-fn a_run_under_noise_goes_on_from_any_step() {
+fn a_run_under_noise_resumes_from_any_step() {
     for engine in engines() {
         let config = config(engine, &[37, 20], 33);
-        goes_on_from_anywhere(&config, &splits(100));
+        assert_resumes_from_every_step(&config, &splits(100));
     }
 }
 
 #[test]
-fn evaluation_sees_no_noise_and_a_plain_loss() {
+fn evaluation_uses_no_noise_and_the_plain_loss() {
     for engine in engines() {
         let data = splits(301);
         let outcome = train(&config(engine, &[20], 33), &data, &workers(2), &mut |_| {});
@@ -392,7 +392,7 @@ fn evaluation_sees_no_noise_and_a_plain_loss() {
         let found = outcome.last().test_loss.expect("a test set");
         assert!(
             (found - expected).abs() < 1e-5,
-            "{engine:?}: {found} for {expected}"
+            "{engine:?}: {found}, expected {expected}"
         );
     }
 }
@@ -418,18 +418,18 @@ fn noise_on_inputs_moves_the_weights_of_features_that_are_always_zero() {
 }
 
 #[test]
-fn the_loss_of_an_epoch_is_the_weighted_mean_over_its_items() {
-    // One batch an epoch, so that all losses are those of the start.
+fn the_loss_of_an_epoch_is_the_weighted_mean_over_its_samples() {
+    // One batch per epoch, so that all losses are those of the initial parameters.
     let data = Splits {
         train: dataset(90, 41, 3, 11),
         validation: None,
         test: None,
     };
-    let given = [0.5, 2.0, 7.0];
+    let class_weights = [0.5, 2.0, 7.0];
     let mut config = config(Engine::Auto, &[], 90);
     config.epochs = 1;
     config.regularization = RegularizationConfig {
-        class_weight: Some(ClassWeight::Given(given.to_vec())),
+        class_weight: Some(ClassWeight::Given(class_weights.to_vec())),
         ..RegularizationConfig::default()
     };
     let outcome = train(&config, &data, &workers(2), &mut |_| {}).expect("a finite loss");
@@ -439,20 +439,20 @@ fn the_loss_of_an_epoch_is_the_weighted_mean_over_its_items() {
     let (mut sum, mut total) = (0.0, 0.0);
     for at in 0..90 {
         let label = data.train.labels()[at] as usize;
-        sum += f64::from(given[label]) * net.loss(&item(&data.train, at), label);
-        total += f64::from(given[label]);
+        sum += f64::from(class_weights[label]) * net.loss(&item(&data.train, at), label);
+        total += f64::from(class_weights[label]);
     }
     let found = outcome.last().train_loss;
     assert!(
         (found - sum / total).abs() < 1e-6,
-        "{found} for {}",
+        "{found}, expected {}",
         sum / total
     );
 }
 
-/// With inputs of 0 every item costs ln 3 at the start, whatever its class; so does their mean by any weights.
+/// With inputs of 0, the loss of every sample is ln 3 at the start, whatever its class; so is their weighted mean.
 #[test]
-fn the_loss_of_a_part_of_an_epoch_is_the_weighted_mean_over_its_items() {
+fn the_loss_of_a_part_of_an_epoch_is_the_weighted_mean_over_its_samples() {
     let labels = (0..60).map(|at| u8::from(at % 3 == 0) + u8::from(at % 6 == 0));
     let labels = idx(ElementType::U8, &[60], labels.collect());
     let images = idx(ElementType::U8, &[60, 4], vec![0; 240]);
@@ -467,18 +467,18 @@ fn the_loss_of_a_part_of_an_epoch_is_the_weighted_mean_over_its_items() {
         class_weight: Some(ClassWeight::Given(vec![0.5, 2.0, 7.0])),
         ..RegularizationConfig::default()
     };
-    let mut still = config.clone();
-    still.optimizer.learning_rate = Some(LearningRate::Value(1e-9));
-    let mut told = Vec::new();
-    let outcome = train(&still, &data, &workers(2), &mut |event| {
+    let mut unmoved = config.clone();
+    unmoved.optimizer.learning_rate = Some(LearningRate::Value(1e-9));
+    let mut losses = Vec::new();
+    let outcome = train(&unmoved, &data, &workers(2), &mut |event| {
         if let Event::Progress { loss, .. } = event {
-            told.push(loss);
+            losses.push(loss);
         }
     });
-    assert_eq!(told.len(), 12);
-    told.push(outcome.expect("a finite loss").last().train_loss);
-    for loss in &told {
-        assert!((loss - 3.0f64.ln()).abs() < 1e-5, "{told:?}");
+    assert_eq!(losses.len(), 12);
+    losses.push(outcome.expect("a finite loss").last().train_loss);
+    for loss in &losses {
+        assert!((loss - 3.0f64.ln()).abs() < 1e-5, "{losses:?}");
     }
     let found = range_test(&config, &data, &workers(2), None).expect("a learning rate");
     let first = found.losses[0];

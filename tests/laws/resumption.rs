@@ -1,4 +1,4 @@
-//! A run that goes on from any step ends in the same model.
+//! A run that resumes from any step ends with the same model.
 
 use perceptor::config::ScheduleConfig;
 use perceptor::schedule::ScheduleName;
@@ -7,7 +7,7 @@ use perceptor::train::{Event, Unsupervised};
 use super::optimizers::every_rule;
 use super::*;
 
-/// Keeps the state after every step and every epoch.
+/// A supervisor that keeps the state after every step and every epoch.
 #[derive(Default)]
 pub struct Everything(pub Vec<State>);
 
@@ -26,8 +26,9 @@ impl Supervisor for Everything {
     }
 }
 
-/// Runs `config` once undisturbed and once from every step and epoch on, with other numbers of threads.
-pub fn goes_on_from_anywhere(config: &TrainConfig, splits: &Splits) {
+/// Asserts that `config` trains the same model without interruption and resumed from every step and epoch, on other numbers
+/// of threads.
+pub fn assert_resumes_from_every_step(config: &TrainConfig, splits: &Splits) {
     let run = |threads, from, supervisor: &mut dyn Supervisor| {
         let training = Training {
             config,
@@ -44,12 +45,12 @@ pub fn goes_on_from_anywhere(config: &TrainConfig, splits: &Splits) {
             Ending::Stopped(place) => panic!("stopped at {place}"),
         }
     };
-    let whole = train(config, splits, &workers(2), &mut |_| {});
-    let whole = whole.expect("a finite loss").model.to_bytes();
+    let uninterrupted = train(config, splits, &workers(2), &mut |_| {});
+    let uninterrupted = uninterrupted.expect("a finite loss").model.to_bytes();
     let mut everything = Everything::default();
     assert_eq!(
         run(2, None, &mut everything),
-        whole,
+        uninterrupted,
         "{config:?}: saving changes the model"
     );
     let steps = splits.train.items().div_ceil(config.batch_size);
@@ -58,14 +59,14 @@ pub fn goes_on_from_anywhere(config: &TrainConfig, splits: &Splits) {
         let place = state.place();
         let resumed = run(threads, Some(state), &mut Everything::default());
         assert!(
-            resumed == whole,
+            resumed == uninterrupted,
             "{config:?} from {place}, {threads} threads"
         );
     }
 }
 
 #[test]
-fn a_run_that_goes_on_from_any_step_ends_in_the_same_model() {
+fn a_run_that_resumes_from_any_step_ends_with_the_same_model() {
     let cases = [(None, false), (Some(40), false), (None, true)];
     for (engine, (shuffle_window, idle_columns)) in
         engines().flat_map(|engine| cases.map(|case| (engine, case)))
@@ -88,12 +89,12 @@ fn a_run_that_goes_on_from_any_step_ends_in_the_same_model() {
             validation: None,
             test: Some(test_set),
         };
-        goes_on_from_anywhere(&config, &splits);
+        assert_resumes_from_every_step(&config, &splits);
     }
 }
 
 #[test]
-fn a_run_goes_on_under_every_rule_and_schedule() {
+fn a_run_resumes_under_every_rule_and_schedule() {
     let schedules = ScheduleName::ALL.into_iter().cycle();
     for (optimizer, schedule) in every_rule().into_iter().zip(schedules) {
         let config = TrainConfig {
@@ -109,12 +110,12 @@ fn a_run_goes_on_under_every_rule_and_schedule() {
             ..TrainConfig::default()
         };
         let splits = splits_with_idle_columns(100);
-        goes_on_from_anywhere(&config, &splits);
+        assert_resumes_from_every_step(&config, &splits);
     }
 }
 
 #[test]
-fn a_run_that_saves_at_every_step_tells_as_much_of_its_progress() {
+fn a_run_that_saves_at_every_step_reports_the_same_progress() {
     let splits = splits_with_idle_columns(300);
     let config = TrainConfig {
         hidden: vec![20],
@@ -122,7 +123,7 @@ fn a_run_that_saves_at_every_step_tells_as_much_of_its_progress() {
         epochs: 2,
         ..TrainConfig::default()
     };
-    let told_under = |supervisor: &mut dyn Supervisor| {
+    let progress_under = |supervisor: &mut dyn Supervisor| {
         let training = Training {
             config: &config,
             data: &splits,
@@ -130,17 +131,17 @@ fn a_run_that_saves_at_every_step_tells_as_much_of_its_progress() {
             profiled: false,
             from: None,
         };
-        let mut told = Vec::new();
+        let mut reports = Vec::new();
         let ending = training.run(supervisor, &mut |event| {
             if let Event::Progress { epoch, samples, .. } = event {
-                told.push((epoch, samples));
+                reports.push((epoch, samples));
             }
         });
         ending.expect("a finite loss");
-        told
+        reports
     };
-    let undisturbed = told_under(&mut Unsupervised);
+    let uninterrupted = progress_under(&mut Unsupervised);
     // A hundredth of an epoch is three steps.
-    assert_eq!(undisturbed.len(), 200);
-    assert_eq!(told_under(&mut Everything::default()), undisturbed);
+    assert_eq!(uninterrupted.len(), 200);
+    assert_eq!(progress_under(&mut Everything::default()), uninterrupted);
 }

@@ -1,4 +1,4 @@
-//! Units that start as copies of one another stay so, and no others.
+//! Units that start as copies of one another stay copies, and no other units become copies.
 
 use super::*;
 
@@ -15,8 +15,8 @@ fn zero_init_keeps_units_equal_and_any_other_does_not() {
             .into_iter()
             .flat_map(|case| [(case.clone(), false), (case, true)]);
         for ((init, expected), batch_norm) in cases {
-            // Libraries sum some columns in another order, and dividing by a deviation of next to nothing makes that a
-            // difference: units that began equal come to differ.
+            // Libraries sum some columns in another order, and dividing by a deviation of almost zero amplifies the
+            // difference, so that units that started equal differ in the end.
             if batch_norm && init == Init::Zero && engine != Engine::Native {
                 continue;
             }

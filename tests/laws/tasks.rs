@@ -1,5 +1,5 @@
-//! Regression and several labels an item: the gradient of each loss is that of the slow path, evaluation is that of the
-//! slow path too, and threads and interruptions change nothing.
+//! Regression and multi-label classification: the gradient of each loss and its evaluation equal those of the slow path,
+//! and threads and interruptions change nothing.
 
 use perceptor::config::{LossName, TaskConfig};
 use perceptor::data::Targets;
@@ -8,18 +8,18 @@ use perceptor::nn::loss::Loss;
 use perceptor::reference::Objective;
 use perceptor::train::Predictions;
 
-use super::resumption::goes_on_from_anywhere;
-use super::threads::same_on_any_threads;
+use super::resumption::assert_resumes_from_every_step;
+use super::threads::assert_same_model_on_any_threads;
 use super::*;
 
-/// Losses of other tasks than classification, with a distance of Huber's that some errors pass and others do not.
+/// The losses of regression and multi-label classification. Some errors exceed the Huber delta and others do not.
 const LOSSES: [Loss; 3] = [
     Loss::SquaredError,
     Loss::Huber { delta: 0.7 },
     Loss::BinaryCrossEntropy,
 ];
 
-/// Float items between −1 and 1; numbers that depend on them, or 0 and 1 by chance.
+/// Float features between −1 and 1; targets that depend on them, or random flags.
 fn set(task: Task, items: usize, features: usize, outputs: usize, seed: u64) -> Dataset {
     let mut rng = rng(seed);
     let rows: Vec<f32> = (0..items * features)
@@ -57,7 +57,7 @@ fn objective<'a>(loss: &Loss, truth: &'a [f64]) -> Objective<'a> {
         Loss::SquaredError => Objective::SquaredError(truth),
         Loss::Huber { delta } => Objective::Huber(truth, delta.into()),
         Loss::BinaryCrossEntropy => Objective::BinaryCrossEntropy(truth),
-        Loss::CrossEntropy(_) => unreachable!("classes have laws of their own"),
+        Loss::CrossEntropy(_) => unreachable!("classification is tested in `gradients`"),
     }
 }
 
@@ -80,10 +80,10 @@ fn central_differences_prove_the_reference_for_every_loss() {
             let differences = net.differences_of(&x, objective, 1e-5);
             let off = distance(&gradient, &differences);
             assert!(off < 1e-8, "{loss:?} {activation:?}: {off}");
-            // One wrong element shows.
+            // One wrong element fails the check.
             let largest = gradient.iter().fold(0.0f64, |most, g| most.max(g.abs()));
             let at = gradient.iter().position(|g| g.abs() == largest);
-            gradient[at.expect("one is largest")] *= -1.0;
+            gradient[at.expect("a largest element")] *= -1.0;
             assert!(distance(&gradient, &differences) > 1e-3);
         }
     }
@@ -96,7 +96,7 @@ fn the_fast_gradient_of_every_loss_equals_the_slow_one_over_awkward_shapes() {
         (13, &[11], 16),
         (31, &[5, 19, 6], 3),
         (3, &[2], 17),
-        // Several panels and pieces a layer, with ragged ends.
+        // Several panels and pieces per layer, with ragged ends.
         (70, &[129, 67], 50),
     ];
     for (rows, (inputs, hidden, outputs)) in [1, 7, 8, 33, 131]
@@ -134,21 +134,23 @@ fn the_fast_gradient_of_every_loss_equals_the_slow_one_over_awkward_shapes() {
 
 #[test]
 fn evaluation_of_every_task_equals_the_slow_path() {
-    // More than one block of items, the last one ragged.
+    // More than one block of samples, the last one ragged.
     let (items, outputs) = (600, 5);
     for loss in LOSSES {
         let spec = spec(loss.task(), 13, &[11], outputs, Activation::Sigmoid);
         let data = set(loss.task(), items, 13, outputs, 3);
         let parameters = parameters(&spec, 4);
         let net = reference(&spec, &parameters);
-        let (mut total, mut told) = (0.0, Vec::new());
+        let (mut total, mut predicted) = (0.0, Vec::new());
         for row in 0..items {
             let (x, truth) = (item(&data, row), truth(&data, row));
             total += net.loss_of(&x, objective(&loss, &truth));
-            told.extend(net.affine_outputs(&x).pop().expect("outputs"));
+            predicted.extend(net.affine_outputs(&x).pop().expect("outputs"));
         }
         if loss.task() == Task::Multilabel {
-            told.iter_mut().for_each(|z| *z = 1.0 / (1.0 + (-*z).exp()));
+            predicted
+                .iter_mut()
+                .for_each(|z| *z = 1.0 / (1.0 + (-*z).exp()));
         }
         for engine in engines() {
             let as_it_is = Preprocessing::whole(AS_IT_IS, 13);
@@ -164,40 +166,43 @@ fn evaluation_of_every_task_equals_the_slow_path() {
                 "{engine:?} {loss:?}"
             );
             let Predictions::Rows(rows) = evaluated.predictions else {
-                panic!("classes of {loss:?}");
+                panic!("{loss:?}: predicted classes");
             };
-            assert!(distance(&wide(&rows), &told) < 1e-5, "{engine:?} {loss:?}");
+            assert!(
+                distance(&wide(&rows), &predicted) < 1e-5,
+                "{engine:?} {loss:?}"
+            );
             let again = evaluator.predict(&workers(1), &network, data.images(), 0..items);
             assert_eq!(again.expect("memory"), rows);
             match data.targets() {
                 Targets::Values { values, .. } => {
-                    let (mae, r2) = errors(&wide(values), &told, outputs);
+                    let (mae, r2) = errors(&wide(values), &predicted, outputs);
                     assert!((score.mae.expect("a mean") - mae).abs() < 1e-6);
                     assert!((score.r2.expect("a share") - r2).abs() < 1e-5);
                     assert_eq!((score.accuracy, score.f1), (None, None));
                 }
                 Targets::Flags { flags, .. } => {
                     let found = (score.accuracy, score.f1);
-                    let (accuracy, f1) = hits(flags, &told, outputs);
+                    let (accuracy, f1) = hits(flags, &predicted, outputs);
                     assert_eq!(found, (Some(accuracy), Some(f1)), "{engine:?}");
                     assert_eq!((score.mae, score.r2), (None, None));
                 }
-                Targets::Classes { .. } => unreachable!("classes have laws of their own"),
+                Targets::Classes { .. } => unreachable!("classification is tested in `gradients`"),
             }
         }
     }
 }
 
-/// The mean absolute error, and the mean of R² over the outputs.
-fn errors(truth: &[f64], told: &[f64], outputs: usize) -> (f64, f64) {
+/// Returns the mean absolute error and the mean of R² over the outputs.
+fn errors(truth: &[f64], predicted: &[f64], outputs: usize) -> (f64, f64) {
     let column = |of: &[f64], at: usize| -> Vec<f64> {
         of.iter().skip(at).step_by(outputs).copied().collect()
     };
     let sum = |values: &[f64], of: &dyn Fn(f64) -> f64| values.iter().map(|&x| of(x)).sum::<f64>();
     let (mut mae, mut r2) = (0.0, 0.0);
     for at in 0..outputs {
-        let (truth, told) = (column(truth, at), column(told, at));
-        let errors: Vec<f64> = truth.iter().zip(&told).map(|(t, y)| t - y).collect();
+        let (truth, predicted) = (column(truth, at), column(predicted, at));
+        let errors: Vec<f64> = truth.iter().zip(&predicted).map(|(t, y)| t - y).collect();
         let mean = sum(&truth, &|t| t) / truth.len() as f64;
         mae += sum(&errors, &f64::abs) / truth.len() as f64;
         r2 += 1.0 - sum(&errors, &|e| e * e) / sum(&truth, &|t| (t - mean).powi(2));
@@ -205,24 +210,26 @@ fn errors(truth: &[f64], told: &[f64], outputs: usize) -> (f64, f64) {
     (mae / outputs as f64, r2 / outputs as f64)
 }
 
-/// The share of items with every label right, and F1 over all labels.
-fn hits(flags: &[u8], told: &[f64], outputs: usize) -> (f64, f64) {
-    let told: Vec<u8> = told.iter().map(|&p| u8::from(p >= 0.5)).collect();
-    let items = flags.chunks(outputs).zip(told.chunks(outputs));
-    let right = items.filter(|(truth, told)| truth == told).count();
+/// Returns the share of samples with every label correct, and F1 over all labels.
+fn hits(flags: &[u8], predicted: &[f64], outputs: usize) -> (f64, f64) {
+    let predicted: Vec<u8> = predicted.iter().map(|&p| u8::from(p >= 0.5)).collect();
+    let items = flags.chunks(outputs).zip(predicted.chunks(outputs));
+    let correct = items
+        .filter(|(truth, predicted)| truth == predicted)
+        .count();
     let both = flags
         .iter()
-        .zip(&told)
+        .zip(&predicted)
         .filter(|pair| pair == &(&1, &1))
         .count();
     let either: usize = flags
         .iter()
-        .chain(&told)
+        .chain(&predicted)
         .map(|&flag| usize::from(flag))
         .sum();
     let items = flags.len() / outputs;
     (
-        right as f64 / items as f64,
+        correct as f64 / items as f64,
         2.0 * both as f64 / either as f64,
     )
 }
@@ -264,19 +271,19 @@ fn splits(task: Task, items: usize) -> Splits {
 fn any_thread_count_gives_the_same_model_for_every_task() {
     for config in configs() {
         let splits = splits(config.task.task, 301);
-        same_on_any_threads(&config, &splits);
+        assert_same_model_on_any_threads(&config, &splits);
     }
 }
 
 #[test]
-fn a_run_of_every_task_goes_on_from_any_step() {
+fn a_run_of_every_task_resumes_from_any_step() {
     for config in configs() {
-        goes_on_from_anywhere(&config, &splits(config.task.task, 100));
+        assert_resumes_from_every_step(&config, &splits(config.task.task, 100));
     }
 }
 
 #[test]
-fn a_regression_learns_what_there_is_to_learn() {
+fn a_regression_explains_the_variance_except_the_noise() {
     for engine in engines() {
         let mut config = config(LossName::Mse, Task::Regression, engine, &[]);
         config.epochs = 60;
@@ -287,7 +294,7 @@ fn a_regression_learns_what_there_is_to_learn() {
             &mut |_| {},
         );
         let outcome = outcome.expect("a finite loss");
-        // The noise has a variance of 0.4² / 12 of 4 / 3 in all.
+        // The noise accounts for a variance of 0.4² / 12 out of 4 / 3.
         let r2 = outcome.last().r2.expect("a test set");
         assert!(r2 > 0.985, "{engine:?}: {r2}");
         assert_eq!(outcome.model.spec.task(), Task::Regression);

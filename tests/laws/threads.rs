@@ -1,4 +1,4 @@
-//! Any number of threads gives the same model, byte for byte.
+//! Any number of threads trains the same model, byte for byte.
 
 use perceptor::config::ScheduleConfig;
 use perceptor::schedule::ScheduleName;
@@ -6,8 +6,8 @@ use perceptor::schedule::ScheduleName;
 use super::optimizers::every_rule;
 use super::*;
 
-/// Trains on 1, 2, 3 and 7 threads and compares the models.
-pub fn same_on_any_threads(config: &TrainConfig, splits: &Splits) {
+/// Asserts that training on 1, 2, 3 and 7 threads ends with the same model.
+pub fn assert_same_model_on_any_threads(config: &TrainConfig, splits: &Splits) {
     let model = |threads| {
         let outcome = train(config, splits, &workers(threads), &mut |_| {});
         outcome.expect("a finite loss").model.to_bytes()
@@ -30,7 +30,7 @@ fn any_thread_count_gives_the_same_model() {
         (128, 301, &[64, 33]),
         (200, 1000, &[128]),
         (5000, 1000, &[50, 20]),
-        // Weights beyond a core's cache, where rows are cut by the number of threads.
+        // Weights that exceed a core's cache, so that rows are split by the number of threads.
         (100, 300, &[1500, 300]),
     ];
     let options = [(Scale::Standard, None), (Scale::Unit, Some(70))];
@@ -54,7 +54,7 @@ fn any_thread_count_gives_the_same_model() {
                 validation: None,
                 test: Some(dataset(300, 41, 6, 12)),
             };
-            same_on_any_threads(&config, &splits);
+            assert_same_model_on_any_threads(&config, &splits);
         }
     }
 }
@@ -69,7 +69,7 @@ fn any_thread_count_gives_the_same_model_without_idle_columns() {
             epochs: 3,
             ..TrainConfig::default()
         };
-        same_on_any_threads(&config, &splits_with_idle_columns(307));
+        assert_same_model_on_any_threads(&config, &splits_with_idle_columns(307));
     }
 }
 
@@ -90,6 +90,6 @@ fn any_thread_count_gives_the_same_model_under_every_rule() {
             },
             ..TrainConfig::default()
         };
-        same_on_any_threads(&config, &splits_with_idle_columns(107));
+        assert_same_model_on_any_threads(&config, &splits_with_idle_columns(107));
     }
 }

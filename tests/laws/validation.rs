@@ -1,5 +1,5 @@
-//! Validation, early ends and frozen layers under the laws: same bits for any number of threads, and from any step a run
-//! goes on from.
+//! Validation, early stopping and frozen layers under the laws: the same bits on any number of threads and from any step that
+//! a run resumes from.
 
 use perceptor::config::TaskConfig;
 use perceptor::config::{EarlyStop, MaxTime, OptimizerConfig, OptimizerName, ValidationConfig};
@@ -10,7 +10,7 @@ use perceptor::train::{Cause, Outcome};
 use super::resumption::Everything;
 use super::*;
 
-/// Classes that are guessed at: the accuracy rises for a while and then falls and rises as it likes.
+/// Settings for random labels: the accuracy rises for a while and then fluctuates.
 fn config(engine: Engine) -> TrainConfig {
     TrainConfig {
         hidden: vec![37, 20],
@@ -39,7 +39,7 @@ fn splits(config: &TrainConfig) -> Splits {
     };
     splits
         .hold_out(config.validation.validation_split, config.seed)
-        .expect("enough items")
+        .expect("enough samples")
 }
 
 fn finished(ending: perceptor::Result<Ending>) -> Outcome {
@@ -83,7 +83,7 @@ fn any_thread_count_stops_early_at_the_same_epoch_with_the_same_model() {
 }
 
 #[test]
-fn a_run_that_stops_early_ends_in_the_same_model_from_any_step_it_goes_on_from() {
+fn a_run_that_stops_early_ends_with_the_same_model_from_any_step_it_resumes_from() {
     for engine in engines() {
         for (shuffle_window, average, batch_norm) in [
             (None, None, false),
@@ -103,25 +103,25 @@ fn a_run_that_stops_early_ends_in_the_same_model_from_any_step_it_goes_on_from()
                 ..config(engine)
             };
             let mut everything = Everything::default();
-            let whole = run(&config, 2, None, &mut everything);
+            let uninterrupted = run(&config, 2, None, &mut everything);
             let threads = [1, 3, 2].into_iter().cycle();
-            // The last one is that of the end: there is nothing left to do.
+            // The last state is that of the end, where no step is left.
             for (state, threads) in everything.0.into_iter().zip(threads) {
                 let place = state.place();
                 let resumed = run(&config, threads, Some(state), &mut Everything::default());
                 assert!(
-                    resumed.model.to_bytes() == whole.model.to_bytes(),
+                    resumed.model.to_bytes() == uninterrupted.model.to_bytes(),
                     "{engine:?} from {place}, {threads} threads"
                 );
-                assert_eq!(resumed.kept, whole.kept);
+                assert_eq!(resumed.kept, uninterrupted.kept);
             }
         }
     }
 }
 
-/// The weights that are kept are those of an ordinary run of as many epochs, and the test set is measured with them.
+/// The kept weights are those of an ordinary run of as many epochs, and the test set is evaluated with them.
 #[test]
-fn the_best_epoch_is_the_end_of_a_run_of_so_many_epochs() {
+fn the_best_epoch_equals_the_end_of_a_run_of_as_many_epochs() {
     let stopping = config(Engine::Auto);
     let stopped = run(&stopping, 2, None, &mut Everything::default());
     let mut config = stopping.clone();
@@ -131,14 +131,14 @@ fn the_best_epoch_is_the_end_of_a_run_of_so_many_epochs() {
     assert_eq!(short.cause, Cause::Epochs);
     assert_eq!(short.model.parameters, stopped.model.parameters);
     assert_eq!(short.test, stopped.test);
-    // The test set is measured nowhere else.
+    // The test set is evaluated only once.
     for epoch in stopped.epochs {
         assert!(epoch.validation_accuracy.is_some() && epoch.test_accuracy.is_none());
     }
 }
 
 #[test]
-fn a_run_without_a_validation_set_is_as_if_there_were_no_such_thing() {
+fn a_run_without_a_validation_set_reports_the_test_set_and_keeps_the_last_epoch() {
     let mut config = config(Engine::Auto);
     config.epochs = 3;
     config.validation = ValidationConfig::default();
@@ -154,26 +154,26 @@ fn a_run_without_a_validation_set_is_as_if_there_were_no_such_thing() {
 }
 
 #[test]
-fn scaling_and_columns_are_fitted_on_what_is_not_held_out() {
+fn scaling_and_columns_are_fitted_on_the_rows_that_are_not_held_out() {
     let config = config(Engine::Auto);
     let data = splits(&config);
     let (train, validation) = (&data.train, data.validation.as_ref().expect("a set"));
     assert_eq!((train.items(), validation.items()), (120, 40));
     let workers = workers(2);
-    let own = |set: &Dataset| {
+    let fit = |set: &Dataset| {
         let rows = (0..set.items()).map(|row| item(set, row));
         let pixels: Vec<u8> = rows.flatten().map(|x| x as u8).collect();
         let copy = idx(ElementType::U8, &[set.items(), set.features()], pixels);
         Preprocessing::fit(Scale::Standard, &copy, &workers).expect("inputs")
     };
     let fitted = Preprocessing::fit(Scale::Standard, train.images(), &workers).expect("inputs");
-    assert_eq!(fitted, own(train));
-    assert_ne!(fitted, own(validation));
+    assert_eq!(fitted, fit(train));
+    assert_ne!(fitted, fit(validation));
 }
 
 #[test]
-fn frozen_layers_stay_as_they_were_and_the_others_do_not() {
-    // Everything that moves weights outside the gradient, and what clips it.
+fn frozen_layers_keep_their_parameters_and_the_others_do_not() {
+    // Everything that changes weights in addition to the gradient, and everything that limits it.
     let optimizer = OptimizerConfig {
         optimizer: OptimizerName::Adamw,
         weight_decay: Some(0.1),
@@ -183,7 +183,7 @@ fn frozen_layers_stay_as_they_were_and_the_others_do_not() {
         average: Some(0.9),
         ..OptimizerConfig::default()
     };
-    let ways = [
+    let cases = [
         (Scale::Unit, false, OptimizerConfig::default()),
         (Scale::Standard, false, OptimizerConfig::default()),
         (Scale::Unit, false, optimizer.clone()),
@@ -191,7 +191,7 @@ fn frozen_layers_stay_as_they_were_and_the_others_do_not() {
         (Scale::Unit, true, optimizer),
     ];
     for (engine, (scale, batch_norm, optimizer)) in
-        engines().flat_map(|e| ways.iter().cloned().map(move |way| (e, way)))
+        engines().flat_map(|e| cases.iter().cloned().map(move |case| (e, case)))
     {
         for freeze in [&["layers.0"][..], &["layers.1"], &["layers.0", "layers.2"]] {
             let mut config = config(engine);
@@ -210,7 +210,7 @@ fn frozen_layers_stay_as_they_were_and_the_others_do_not() {
                 let same = layer.split(&start) == layer.split(&outcome.model.parameters);
                 assert_eq!(same, frozen, "{engine:?}, {freeze:?}: layer {index}");
             }
-            // And so from any step, on any number of threads.
+            // The same holds from any step, on any number of threads.
             for (state, threads) in everything.0.into_iter().zip([1, 3].into_iter().cycle()) {
                 let resumed = run(&config, threads, Some(state), &mut Everything::default());
                 assert!(resumed.model.to_bytes() == outcome.model.to_bytes());
@@ -219,9 +219,9 @@ fn frozen_layers_stay_as_they_were_and_the_others_do_not() {
     }
 }
 
-/// A layer above a frozen one learns what it would have learned from the layer's outputs as inputs.
+/// A layer above a frozen one takes the same step as if nothing was frozen.
 #[test]
-fn what_is_not_frozen_learns_as_ever() {
+fn layers_that_are_not_frozen_learn_as_usual() {
     let data = dataset(100, 23, 5, 3);
     let spec = Spec::new(23, &[17, 9], 5, Activation::Tanh).expect("a spec");
     let start = parameters(&spec, 4);
@@ -249,16 +249,16 @@ fn what_is_not_frozen_learns_as_ever() {
 }
 
 #[test]
-fn a_model_trained_from_another_begins_with_its_weights_and_scaling() {
+fn a_model_trained_from_another_starts_with_its_weights_and_scaling() {
     let mut config = config(Engine::Auto);
     config.epochs = 2;
     config.scale = Scale::Standard;
     let first = run(&config, 2, None, &mut Everything::default()).model;
     config.scale = Scale::Model;
     config.freeze = vec!["layers.0".to_owned(), "layers.1".to_owned()];
-    let begin = State::warm_start(&first.spec, &config, &first).expect("the same network");
+    let start = State::warm_start(&first.spec, &config, &first).expect("the same network");
     let mut everything = Everything::default();
-    let second = run(&config, 2, Some(begin), &mut everything).model;
+    let second = run(&config, 2, Some(start), &mut everything).model;
     assert_eq!(second.scaling, first.scaling);
     let layers = first.spec.layers();
     for layer in &layers[..2] {
@@ -289,48 +289,50 @@ fn a_model_trained_from_another_begins_with_its_weights_and_scaling() {
     );
 }
 
-/// The end of the time may come after any step; what is there then is measured, and goes on from there with more time.
+/// Time may run out after any step; the model is evaluated then, and a run with more time resumes from there.
 #[test]
-fn a_run_whose_time_is_over_goes_on_with_more_of_it() {
+fn a_run_that_ran_out_of_time_resumes_with_more_time() {
     let mut config = config(Engine::Auto);
     config.validation.early_stop = None;
     config.epochs = 4;
-    let whole = run(&config, 2, None, &mut Everything::default());
+    let uninterrupted = run(&config, 2, None, &mut Everything::default());
     config.validation.max_time = Some(MaxTime(Duration::from_nanos(1)));
     let (mut state, mut parts) = (None, 0);
     loop {
         let mut everything = Everything::default();
         let outcome = run(&config, 2, state, &mut everything);
-        // One step each time, or an epoch's last and its measurement.
+        // One step each time, or an epoch's last step and its evaluation.
         if outcome.cause == Cause::Epochs {
-            assert!(outcome.model.parameters == whole.model.parameters);
+            assert!(outcome.model.parameters == uninterrupted.model.parameters);
             break;
         }
         assert_eq!(outcome.cause, Cause::MaxTime);
         parts += usize::from(outcome.last().part.is_some());
-        let last = everything.0.pop().expect("the state at its end");
+        let last = everything.0.pop().expect("the state at the end");
         let time = last.spent + Duration::from_nanos(1);
         config.validation.max_time = Some(MaxTime(time));
         state = Some(last);
     }
-    assert!(parts > 0, "never within an epoch");
+    assert!(parts > 0, "no run ended within an epoch");
 }
 
 #[test]
-fn a_run_ends_where_its_target_is_reached() {
+fn a_run_ends_when_its_target_is_reached() {
     let mut config = config(Engine::Auto);
-    let whole = run(&config, 2, None, &mut Everything::default());
-    let reached = whole.best().and_then(|best| best.validation_accuracy);
+    let uninterrupted = run(&config, 2, None, &mut Everything::default());
+    let reached = uninterrupted
+        .best()
+        .and_then(|best| best.validation_accuracy);
     config.validation.early_stop = None;
     config.validation.target_accuracy = reached;
     let outcome = run(&config, 2, None, &mut Everything::default());
     assert_eq!(outcome.cause, Cause::TargetAccuracy);
     assert_eq!(outcome.last().validation_accuracy, reached);
-    assert!(outcome.epochs.len() <= whole.kept + 1);
+    assert!(outcome.epochs.len() <= uninterrupted.kept + 1);
 }
 
 #[test]
-fn settings_that_need_a_set_are_refused_without_it() {
+fn settings_that_need_a_validation_set_are_refused_without_one() {
     let mut config = config(Engine::Auto);
     let data = Splits {
         train: dataset(20, 5, 3, 1),
@@ -349,9 +351,9 @@ fn settings_that_need_a_set_are_refused_without_it() {
     assert!(refusal(&config).starts_with("--target-accuracy: given without a validation or test"));
 }
 
-/// Numbers to tell from three features, the last of which is 0 in training and `far` afterwards.
-fn numbers(items: usize, far: f32) -> Dataset {
-    let rows = (0..items).flat_map(|item| [item as f32 / items as f32, 1.0, far]);
+/// A regression on three features, the last of which has the value `last` in every row.
+fn regression(items: usize, last: f32) -> Dataset {
+    let rows = (0..items).flat_map(|item| [item as f32 / items as f32, 1.0, last]);
     let rows = rows.flat_map(f32::to_be_bytes).collect();
     let numbers = (0..items).flat_map(|item| (item as f32 / items as f32).to_be_bytes());
     let numbers = idx(ElementType::F32, &[items, 1], numbers.collect());
@@ -360,7 +362,7 @@ fn numbers(items: usize, far: f32) -> Dataset {
 }
 
 #[test]
-fn a_test_loss_that_is_no_number_is_told_with_a_validation_set_too() {
+fn a_test_loss_that_is_not_finite_is_an_error_even_with_a_validation_set() {
     let config = TrainConfig {
         task: TaskConfig {
             task: Task::Regression,
@@ -372,16 +374,16 @@ fn a_test_loss_that_is_no_number_is_told_with_a_validation_set_too() {
         epochs: 2,
         ..TrainConfig::default()
     };
-    let ended = |far: f32| {
+    let trained = |last: f32| {
         let splits = Splits {
-            train: numbers(40, 0.0),
-            validation: Some(numbers(20, 0.0)),
-            test: Some(numbers(20, far)),
+            train: regression(40, 0.0),
+            validation: Some(regression(20, 0.0)),
+            test: Some(regression(20, last)),
         };
         train(&config, &splits, &workers(2), &mut |_| {})
     };
-    assert!(ended(1.0).is_ok());
-    let error = ended(1e30).expect_err("an infinite loss");
+    assert!(trained(1.0).is_ok());
+    let error = trained(1e30).expect_err("an infinite loss");
     let perceptor::Error::Diverged {
         what, epoch, step, ..
     } = error

@@ -34,3 +34,9 @@ pub use model::Model;
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The git revision it was built from, `unknown` outside a checkout.
 pub const REVISION: &str = env!("PERCEPTOR_REVISION");
+/// How it was built: `release`, or `debug` if debug assertions are on.
+pub const BUILD_MODE: &str = if cfg!(debug_assertions) {
+    "debug"
+} else {
+    "release"
+};

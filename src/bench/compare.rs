@@ -5,9 +5,7 @@
 //! of the other, which chance alone brings about once in 126 times (the exact rank-sum test, two-sided: 2 of the
 //! `C(10, 5) = 252` orders). A change of the whole machine, such as its clock, shows in the peak.
 
-use serde::{Deserialize, Serialize};
-
-use super::record::Record;
+use super::record::{Change, Comparison, Record, Verdict};
 use super::statistics::{Estimate, median};
 use crate::error::{Error, Refusal, Result};
 
@@ -16,54 +14,6 @@ use crate::error::{Error, Refusal, Result};
 const LEAST_CHANGE: f64 = 0.01;
 /// Two against two are in order once in three times by chance.
 const LEAST_RUNS: usize = 3;
-
-/// What two sets of runs say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// Slower than before.
-    Slower,
-    /// Faster than before.
-    Faster,
-    /// No difference beyond the scatter.
-    Same,
-    /// Too few runs on one side or the other to tell.
-    Open,
-}
-
-/// One figure before and now.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Change {
-    /// What was measured, with its unit.
-    pub what: String,
-    /// The median before.
-    pub before: f64,
-    /// The median now.
-    pub now: f64,
-    /// How many times as fast as before; above 1 is faster.
-    pub speed: f64,
-    /// What that means.
-    pub verdict: Verdict,
-}
-
-/// Everything that two records have in common.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Comparison {
-    /// The name of the earlier record.
-    pub with: String,
-    /// Other conditions that changed too, as sentences.
-    pub notes: Vec<String>,
-    /// Every figure that both have.
-    pub changes: Vec<Change>,
-}
-
-impl Comparison {
-    /// The figures with this verdict.
-    pub fn with_verdict(&self, verdict: Verdict) -> impl Iterator<Item = &Change> {
-        let changes = self.changes.iter();
-        changes.filter(move |change| change.verdict == verdict)
-    }
-}
 
 /// Holds rates of `now` against rates of `before`, larger being faster.
 ///

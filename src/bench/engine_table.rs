@@ -178,12 +178,7 @@ fn machine() -> String {
     let blas = blas::linked();
     let engines = products::engines(Engine::Native).into_iter();
     let engines: Vec<String> = engines.map(|engine| engine.describe(&blas)).collect();
-    let mode = if cfg!(debug_assertions) {
-        "debug"
-    } else {
-        "release"
-    };
-    let version = crate::VERSION;
+    let (version, mode) = (crate::VERSION, crate::BUILD_MODE);
     format!(
         "{version} {mode}, {}, {}",
         super::record::processor(),

@@ -21,11 +21,11 @@ use crate::config::TrainConfig;
 use crate::data::Splits;
 use crate::error::Result;
 use crate::nn::Spec;
-pub use compare::{Comparison, Verdict, compare};
+pub use compare::compare;
 pub use engine_table::EngineTable;
 pub use peak::Peak;
 pub use products::Product;
-pub use record::{Record, SCHEMA, Settings};
+pub use record::{Change, Comparison, Record, SCHEMA, Settings, Verdict};
 pub use throughput::Training;
 pub use time_to::{Goal, TimeTo};
 

@@ -11,7 +11,6 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::compare::Comparison;
 use super::peak::{Instructions, Peak};
 use super::products::Product;
 use super::throughput::Training;
@@ -123,6 +122,54 @@ pub struct Settings {
     pub goal: Option<Goal>,
 }
 
+/// What two sets of runs say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Slower than before.
+    Slower,
+    /// Faster than before.
+    Faster,
+    /// No difference beyond the scatter.
+    Same,
+    /// Too few runs on one side or the other to tell.
+    Open,
+}
+
+/// One figure before and now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// What was measured, with its unit.
+    pub what: String,
+    /// The median before.
+    pub before: f64,
+    /// The median now.
+    pub now: f64,
+    /// How many times as fast as before; above 1 is faster.
+    pub speed: f64,
+    /// What that means.
+    pub verdict: Verdict,
+}
+
+/// Everything that two records have in common.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The name of the earlier record.
+    pub with: String,
+    /// Other conditions that changed too, as sentences.
+    pub notes: Vec<String>,
+    /// Every figure that both have.
+    pub changes: Vec<Change>,
+}
+
+impl Comparison {
+    /// The figures with this verdict.
+    pub fn with_verdict(&self, verdict: Verdict) -> impl Iterator<Item = &Change> {
+        let changes = self.changes.iter();
+        changes.filter(move |change| change.verdict == verdict)
+    }
+}
+
 impl Settings {
     /// Holds every setting against its range.
     ///
@@ -185,12 +232,11 @@ impl Record {
             engine: engine.name().to_owned(),
             kernels: engine.describe(&blas),
         };
-        let debug = cfg!(debug_assertions);
         Ok(Record {
             schema: SCHEMA.to_owned(),
             version: crate::VERSION.to_owned(),
             revision: crate::REVISION.to_owned(),
-            build: if debug { "debug" } else { "release" }.to_owned(),
+            build: crate::BUILD_MODE.to_owned(),
             machine: Machine {
                 processor: processor(),
                 architecture: std::env::consts::ARCH.to_owned(),

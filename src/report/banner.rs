@@ -3,8 +3,7 @@
 use std::io::{self, Write};
 
 use super::ending::stop_words;
-use super::number::{bytes, grouped, percent, rate};
-use super::train::{build_mode, counted};
+use super::number::{bytes, counted, grouped, percent, rate};
 use crate::compute::parallel::Workers;
 use crate::config::{ClassWeight, LossName, TaskConfig, TrainConfig};
 use crate::data::idx::ElementType;
@@ -36,7 +35,7 @@ pub fn banner(
         "perceptor {} ({}, {} build)",
         crate::VERSION,
         crate::REVISION,
-        build_mode()
+        crate::BUILD_MODE
     )?;
     let train = match &data.validation {
         Some(set) => format!(

@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use super::bench_compare::{changes, verdict};
-use super::number::{grouped, percent};
+use super::number::{counted, grouped, percent};
 use super::table::Table;
 use crate::bench::products::Stage;
 use crate::bench::statistics::Estimate;
@@ -78,7 +78,7 @@ fn facts(record: &Record) -> Vec<(&'static str, String)> {
             format!(
                 "{}, {}, {} {}, {}",
                 machine.processor,
-                count(machine.cores, "core"),
+                counted(machine.cores, "core"),
                 machine.architecture,
                 machine.system,
                 machine.instructions
@@ -155,7 +155,7 @@ fn products(record: &Record) -> Table {
     let title = format!(
         "Products: batches of {} on one thread, GFLOP/s and share of the peak, medians of {}",
         record.products[0].rows,
-        count(record.settings.runs, "run")
+        counted(record.settings.runs, "run")
     );
     let mut table = Table::new(title, 2, ["layer", "product"]);
     let mut engines: Vec<&str> = Vec::new();
@@ -197,7 +197,7 @@ fn rate(record: &Record, engine: &str, layer: usize, stage: Stage) -> String {
 fn training(record: &Record) -> Table {
     let title = format!(
         "Training: {} of about {} s at each number of threads, in turns",
-        count(record.settings.runs, "run"),
+        counted(record.settings.runs, "run"),
         record.settings.seconds
     );
     let columns = [
@@ -294,18 +294,13 @@ fn time_to_remark(found: &TimeTo) -> String {
         None => format!(": {mean:.3} s"),
     });
     let missed = (reached < seeds).then(|| {
-        let epochs = count(found.goal.epochs, "epoch");
+        let epochs = counted(found.goal.epochs, "epoch");
         format!("; {} never did within {epochs}", seeds - reached)
     });
     format!(
         "{reached} of {} reached it{}{}.",
-        count(seeds, "seed"),
+        counted(seeds, "seed"),
         mean.unwrap_or_default(),
         missed.unwrap_or_default()
     )
-}
-
-fn count(number: usize, what: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {what}{plural}", grouped(number))
 }

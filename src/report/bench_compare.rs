@@ -3,7 +3,7 @@
 
 use super::number::grouped;
 use super::table::Table;
-use crate::bench::compare::{Change, Comparison, Verdict};
+use crate::bench::{Change, Comparison, Verdict};
 
 /// What changed, where anything did.
 pub(super) fn changes(comparison: &Comparison) -> Option<Table> {

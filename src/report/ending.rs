@@ -5,8 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::number::{percent, rate};
-use super::train::counted;
+use super::number::{counted, percent, rate};
 use crate::config::{EarlyStop, TrainConfig};
 use crate::nn::Task;
 use crate::scores::EpochMetrics;

@@ -13,6 +13,12 @@ pub fn grouped(number: usize) -> String {
     text
 }
 
+/// `1 epoch`, `3,000 epochs`: a count with its noun, whose plural ends in s.
+pub fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", grouped(count))
+}
+
 /// A learning rate to four significant digits.
 pub fn rate(rate: f32) -> String {
     let short = format!("{rate:.3e}").parse().unwrap_or(rate);

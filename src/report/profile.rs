@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::number::percent;
+use super::number::{counted, percent};
 use crate::bench::Peak;
 use crate::train::{Phase, Profile};
 
@@ -55,9 +55,8 @@ pub fn write_shares(out: &mut dyn Write, shares: &[PhaseShare], peak: &Peak) -> 
     const BAR: f64 = 32.0;
     writeln!(
         out,
-        "profile        of the workers' time; the peak of {} thread{} is {:.0} GFLOP/s",
-        peak.threads,
-        if peak.threads == 1 { "" } else { "s" },
+        "profile        of the workers' time; the peak of {} is {:.0} GFLOP/s",
+        counted(peak.threads, "thread"),
         peak.gflops
     )?;
     for share in shares {

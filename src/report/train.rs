@@ -19,20 +19,6 @@ use crate::train::{Cause, Outcome, RangeTest};
 /// The name and version of the JSON object's layout.
 pub const SCHEMA: &str = "perceptor.train/1";
 
-/// `1 epoch`, `3 epochs`.
-pub(super) fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-/// `release` or `debug`.
-pub(super) fn build_mode() -> &'static str {
-    if cfg!(debug_assertions) {
-        "debug"
-    } else {
-        "release"
-    }
-}
-
 /// What is known of a run once it is over, beside its outcome.
 #[derive(Debug)]
 pub struct Close<'a> {
@@ -206,7 +192,7 @@ impl<'a> TrainReport<'a> {
             threads: workers.threads(),
             engine: outcome.engine.describe(workers.blas()),
             blas: workers.blas(),
-            build: build_mode(),
+            build: crate::BUILD_MODE,
             epochs: &outcome.epochs,
             ended: (outcome.cause != Cause::Epochs).then_some(outcome.cause),
             best_epoch: outcome.picked.then_some(outcome.kept().epoch),

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::banner::target_words;
-use super::number::{grouped, percent, rate, seconds};
+use super::number::{counted, grouped, percent, rate, seconds};
 use super::table::Table;
 use crate::config::TrainConfig;
 use crate::data::{Dataset, Splits};
@@ -71,8 +71,8 @@ pub fn banner(
         "  rungs     {rungs} epochs{}",
         limit.unwrap_or_default()
     )?;
-    let plural = if threads == 1 { "" } else { "s" };
-    writeln!(out, "  compute   {threads} thread{plural}, engine {engine}")
+    let threads = counted(threads, "thread");
+    writeln!(out, "  compute   {threads}, engine {engine}")
 }
 
 /// How a setting is written.

@@ -17,6 +17,7 @@ mod engines;
 mod eval;
 mod export;
 mod fetch;
+mod formats;
 mod help;
 mod idx_set;
 mod inputs;

@@ -1,5 +1,5 @@
-//! Compressed data that are damaged, or that are not what their name says: refused in words, with no half-decoded
-//! file left beside them.
+//! Compressed data that are damaged or of another format than their name: refused with a clear error, and no partly
+//! decoded file is left.
 
 use std::fs;
 use std::io::Write;
@@ -18,7 +18,7 @@ fn compressed(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("writing to memory")
 }
 
-/// Refused as training images and when looked at alone.
+/// Asserts that both `train` and `data inspect` refuse these training images.
 fn refuses_archive(bytes: &[u8], parts: &[&str]) {
     let desk = Desk::with(&EasySet::default());
     desk.remove("set/train-images-idx3-ubyte");
@@ -30,15 +30,15 @@ fn refuses_archive(bytes: &[u8], parts: &[&str]) {
 }
 
 #[test]
-fn rejects_a_stream_cut_anywhere() {
-    let whole = compressed(&EasySet::default().images("train"));
-    for length in [0, 1, 5, 10, 30, whole.len() / 2, whole.len() - 1] {
-        refuses_archive(&whole[..length], &[", expected a whole gzip stream\n"]);
+fn rejects_a_truncated_stream() {
+    let valid = compressed(&EasySet::default().images("train"));
+    for length in [0, 1, 5, 10, 30, valid.len() / 2, valid.len() - 1] {
+        refuses_archive(&valid[..length], &[", expected a whole gzip stream\n"]);
     }
 }
 
 #[test]
-fn rejects_what_is_not_compressed_at_all() {
+fn rejects_data_that_are_not_compressed() {
     let raw = EasySet::default().images("train");
     for bytes in [&raw[..], b"<!DOCTYPE html><title>404 Not Found</title>"] {
         refuses_archive(bytes, &[", expected a whole gzip stream\n"]);
@@ -50,12 +50,12 @@ fn rejects_a_stream_with_a_flipped_bit() {
     let mut bytes = compressed(&EasySet::default().images("train"));
     let middle = bytes.len() / 2;
     bytes[middle] ^= 4;
-    // Depending on the bit the stream ends early, goes on too long, or fails its check sum.
+    // Depending on the bit the stream is too short, too long, or fails its checksum.
     refuses_archive(&bytes, &[", expected ", "\n"]);
 }
 
 #[test]
-fn rejects_something_behind_the_stream() {
+fn rejects_trailing_bytes_after_the_stream() {
     let mut bytes = compressed(&EasySet::default().images("train"));
     bytes.extend(b"something else");
     refuses_archive(&bytes, &[", expected a whole gzip stream\n"]);
@@ -74,7 +74,7 @@ fn rejects_an_array_that_is_too_short_or_too_long() {
 }
 
 #[test]
-fn rejects_what_is_no_array_inside() {
+fn rejects_compressed_data_that_are_not_idx() {
     refuses_archive(
         &compressed(b"\x89PNG\r\n\x1a\n"),
         &["magic number 89 50 4e 47, expected 00 00, a type and a dimension count\n"],
@@ -83,7 +83,7 @@ fn rejects_what_is_no_array_inside() {
 }
 
 #[test]
-fn a_header_that_promises_gigabytes_is_held_against_the_size_of_the_archive() {
+fn a_header_for_gigabytes_is_checked_against_the_size_of_the_archive() {
     let bomb = compressed(&idx(Element::F64, &[u32::MAX, 1000, 1000], &[0; 100]));
     refuses_archive(
         &bomb,
@@ -95,8 +95,8 @@ fn a_header_that_promises_gigabytes_is_held_against_the_size_of_the_archive() {
 }
 
 #[test]
-fn zeros_without_end_are_not_decoded_beyond_what_the_header_says() {
-    // 64 MB of zeros behind a header for 9 bytes of them.
+fn decoding_stops_at_the_size_in_the_header() {
+    // 64 MB of zeros after a header for 9 bytes.
     let mut bytes = idx(Element::U8, &[1, 3, 3], &[]);
     bytes.resize(64 << 20, 0);
     refuses_archive(
@@ -106,7 +106,7 @@ fn zeros_without_end_are_not_decoded_beyond_what_the_header_says() {
 }
 
 #[test]
-fn rejects_a_folder_with_the_name_of_an_archive() {
+fn rejects_a_folder_in_place_of_an_archive() {
     let desk = Desk::with(&EasySet::default());
     desk.remove("set/train-images-idx3-ubyte");
     fs::create_dir(desk.path(IMAGES)).expect("creating a folder");

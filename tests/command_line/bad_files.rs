@@ -1,4 +1,4 @@
-//! Data that are not what they should be: each is refused in words, and nothing is written.
+//! Malformed or mismatched data: each is refused with a clear error, and nothing is written.
 //!
 //! Most cases go through `train`, which reads everything, and through `data inspect`, which reads one file.
 //! Damaged compressed files are in `bad_archives`.
@@ -14,14 +14,14 @@ const TEST_IMAGES: &str = "set/t10k-images-idx3-ubyte";
 const TEST_LABELS: &str = "set/t10k-labels-idx1-ubyte";
 const TRAIN: &str = "train --data set --epochs 1";
 
-/// A desk with a good set of which one file is replaced.
+/// Returns a desk with a valid set in which one file is replaced.
 fn desk_with(name: &str, bytes: &[u8]) -> Desk {
     let desk = Desk::with(&EasySet::default());
     desk.put(name, bytes);
     desk
 }
 
-/// Refused as training images and when looked at alone; gives the hint of both, where there is one.
+/// Asserts that both `train` and `data inspect` refuse these training images, and returns their hint, if any.
 fn refuses_images(bytes: &[u8], message: &str) -> Option<String> {
     let desk = desk_with(IMAGES, bytes);
     let message = format!("{IMAGES}: {message}");
@@ -35,7 +35,7 @@ fn refuses_images(bytes: &[u8], message: &str) -> Option<String> {
 }
 
 #[test]
-fn rejects_a_folder_that_is_not_there() {
+fn rejects_a_folder_that_does_not_exist() {
     let desk = Desk::empty();
     let run = desk.refuses(
         "train --data nowhere",
@@ -66,7 +66,7 @@ fn rejects_a_folder_without_training_files() {
 
 #[test]
 fn rejects_half_a_test_set() {
-    for (gone, message) in [
+    for (missing, message) in [
         (
             TEST_IMAGES,
             "set: no test images, expected t10k-images-idx3-ubyte or test-images-idx3-ubyte (or with .gz)",
@@ -77,13 +77,13 @@ fn rejects_half_a_test_set() {
         ),
     ] {
         let desk = Desk::with(&EasySet::default());
-        desk.remove(gone);
+        desk.remove(missing);
         desk.refuses(TRAIN, 1, message);
     }
 }
 
 #[test]
-fn names_a_file_that_is_not_there() {
+fn rejects_a_file_that_does_not_exist() {
     let desk = Desk::with(&EasySet::default());
     let line = format!("train --train-images missing --train-labels {LABELS}");
     desk.refuses_in_parts(&line, 1, &["missing: could not open: ", "\n"]);
@@ -100,7 +100,7 @@ fn rejects_an_empty_file() {
 }
 
 #[test]
-fn rejects_a_folder_where_a_file_should_be() {
+fn rejects_a_folder_in_place_of_a_file() {
     let desk = Desk::with(&EasySet::default());
     desk.remove(IMAGES);
     fs::create_dir(desk.path(IMAGES)).expect("creating a folder");
@@ -139,7 +139,7 @@ fn rejects_an_unknown_element_type() {
 }
 
 #[test]
-fn rejects_sizes_that_no_file_has() {
+fn rejects_invalid_dimensions() {
     for (sizes, message) in [
         (&[][..], "0 dimensions, expected 1 to 4"),
         (&[1; 5], "5 dimensions, expected 1 to 4"),
@@ -157,7 +157,7 @@ fn rejects_sizes_that_no_file_has() {
 }
 
 #[test]
-fn a_header_that_promises_gigabytes_costs_nothing() {
+fn a_header_for_gigabytes_allocates_nothing() {
     refuses_images(
         &idx(Element::F64, &[u32::MAX, 3], &[0; 24]),
         "36 bytes, expected 103079215092 for dimensions [4294967295, 3]",
@@ -184,26 +184,26 @@ fn rejects_a_file_that_is_a_byte_too_short_or_too_long() {
 }
 
 #[test]
-fn rejects_a_header_cut_anywhere() {
-    let whole = EasySet::default().images("train");
+fn rejects_a_truncated_header() {
+    let valid = EasySet::default().images("train");
     for length in 1..=16 {
-        let desk = desk_with(IMAGES, &whole[..length]);
+        let desk = desk_with(IMAGES, &valid[..length]);
         let found = format!("{IMAGES}: {length} bytes, expected ");
         desk.refuses_in_parts(&format!("data inspect {IMAGES}"), 1, &[&found, "\n"]);
     }
 }
 
 #[test]
-fn no_byte_of_a_header_can_crash_it() {
-    let whole = EasySet::default().images("train");
+fn no_byte_of_a_header_crashes_the_program() {
+    let valid = EasySet::default().images("train");
     let desk = Desk::with(&EasySet::default());
     for at in 0..16 {
         for byte in [0x00, 0x01, 0x7f, 0x80, 0xff] {
-            let mut bytes = whole.clone();
+            let mut bytes = valid.clone();
             bytes[at] = byte;
             desk.put(IMAGES, &bytes);
             let inspect = format!("data inspect {IMAGES}");
-            if bytes == whole {
+            if bytes == valid {
                 desk.run(&inspect).done();
             } else {
                 desk.refuses_in_parts(&inspect, 1, &[IMAGES, ": ", ", expected ", "\n"]);
@@ -213,7 +213,7 @@ fn no_byte_of_a_header_can_crash_it() {
 }
 
 #[test]
-fn rejects_labels_that_outnumber_images() {
+fn rejects_a_label_count_that_differs_from_the_image_count() {
     for count in [199, 201] {
         let desk = desk_with(LABELS, &labels(&vec![1; count]));
         desk.refuses(
@@ -225,7 +225,7 @@ fn rejects_labels_that_outnumber_images() {
 }
 
 #[test]
-fn rejects_a_label_beyond_the_classes_that_were_asked_for() {
+fn rejects_a_label_beyond_the_classes_flag() {
     let mut classes = EasySet::default().classes_of("train");
     classes[31] = 12;
     let desk = desk_with(LABELS, &labels(&classes));
@@ -235,7 +235,7 @@ fn rejects_a_label_beyond_the_classes_that_were_asked_for() {
         &format!("{LABELS}: item 31 has label 12, expected 0..10"),
     );
     assert!(run.hint().contains("--classes 13"), "{run:#?}");
-    // What the hint says does help.
+    // Following the hint works.
     desk.run("train --data set --epochs 1 --classes 13").done();
 }
 
@@ -253,7 +253,7 @@ fn rejects_a_test_label_beyond_the_training_classes() {
 }
 
 #[test]
-fn rejects_labels_that_are_no_classes() {
+fn rejects_labels_that_are_not_classes() {
     let (swapped, numbers) = (
         "are the image and label files swapped?",
         "--task regression",
@@ -293,7 +293,7 @@ fn rejects_labels_that_are_no_classes() {
 }
 
 #[test]
-fn rejects_test_items_of_another_width() {
+fn rejects_test_samples_of_another_width() {
     let other = EasySet {
         item: &[2, 3],
         ..EasySet::default()
@@ -306,7 +306,7 @@ fn rejects_test_items_of_another_width() {
     );
 }
 
-/// Float images of which feature 3 of item 7 is `number`.
+/// Returns float images in which feature 3 of sample 7 is `number`.
 fn images_with(number: f64, half: &str) -> Vec<u8> {
     let mut bytes = EasySet::of(Element::F32).images(half);
     let at = 16 + 4 * (7 * 9 + 3);
@@ -315,7 +315,7 @@ fn images_with(number: f64, half: &str) -> Vec<u8> {
 }
 
 #[test]
-fn rejects_training_inputs_that_are_no_numbers() {
+fn rejects_training_inputs_that_are_not_finite() {
     let images = "set/train-images-idx3-float";
     for (number, text) in [
         (f64::NAN, "NaN"),
@@ -336,7 +336,7 @@ fn rejects_training_inputs_that_are_no_numbers() {
 }
 
 #[test]
-fn rejects_test_inputs_that_are_no_numbers() {
+fn rejects_test_inputs_that_are_not_finite() {
     let images = "set/t10k-images-idx3-float";
     let desk = Desk::with_model(&EasySet::of(Element::F32));
     desk.put(images, &images_with(f64::NAN, "t10k"));

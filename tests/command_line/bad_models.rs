@@ -1,5 +1,5 @@
-//! Model files that are damaged, are something else, or do not fit the data: `eval` and `predict` refuse both
-//! in the same words.
+//! Model files that are damaged, of another format, or do not match the data: `eval` and `predict` refuse them with the
+//! same message.
 
 use std::collections::HashMap;
 use std::fs;
@@ -12,7 +12,7 @@ use crate::idx_set::{EasySet, labels};
 
 const MODEL: &str = "model/model.safetensors";
 
-fn refuse_both(desk: &Desk, parts: &[&str]) {
+fn assert_both_refuse(desk: &Desk, parts: &[&str]) {
     let place = format!("{MODEL}: ");
     let parts = [&[place.as_str()], parts].concat();
     for command in [
@@ -24,25 +24,25 @@ fn refuse_both(desk: &Desk, parts: &[&str]) {
 }
 
 #[test]
-fn rejects_a_model_that_is_not_there() {
-    refuse_both(
+fn rejects_a_model_that_does_not_exist() {
+    assert_both_refuse(
         &Desk::with(&EasySet::default()),
         &["could not open: ", "\n"],
     );
 }
 
 #[test]
-fn rejects_a_folder_where_a_model_should_be() {
+fn rejects_a_folder_in_place_of_a_model() {
     let desk = Desk::with(&EasySet::default());
     fs::create_dir_all(desk.path(MODEL)).expect("creating a folder");
-    refuse_both(&desk, &["a folder, expected a model file\n"]);
+    assert_both_refuse(&desk, &["a folder, expected a model file\n"]);
 }
 
 #[test]
-fn rejects_a_model_that_is_empty_or_cut_anywhere() {
+fn rejects_a_model_that_is_empty_or_truncated() {
     let desk = Desk::with_model(&EasySet::default());
-    let whole = desk.read(MODEL);
-    let header = 8 + u64::from_le_bytes(*whole.first_chunk().expect("a length")) as usize;
+    let valid = desk.read(MODEL);
+    let header = 8 + u64::from_le_bytes(*valid.first_chunk().expect("a length")) as usize;
     for length in [
         0,
         1,
@@ -52,26 +52,26 @@ fn rejects_a_model_that_is_empty_or_cut_anywhere() {
         header / 2,
         header,
         header + 3,
-        whole.len() - 1,
+        valid.len() - 1,
     ] {
-        desk.put(MODEL, &whole[..length]);
-        refuse_both(&desk, &[", expected a safetensors file\n"]);
+        desk.put(MODEL, &valid[..length]);
+        assert_both_refuse(&desk, &[", expected a safetensors file\n"]);
     }
 }
 
 #[test]
-fn no_byte_of_a_header_can_crash_it() {
+fn no_byte_of_a_header_crashes_the_program() {
     let desk = Desk::with_model(&EasySet::default());
-    let whole = desk.read(MODEL);
-    let header = 8 + u64::from_le_bytes(*whole.first_chunk().expect("a length")) as usize;
+    let valid = desk.read(MODEL);
+    let header = 8 + u64::from_le_bytes(*valid.first_chunk().expect("a length")) as usize;
     let predict = format!("predict {MODEL} set/t10k-images-idx3-ubyte --limit 1");
-    // Every byte of the length, and a few of each name and number of the text behind it.
+    // Every byte of the length, and every seventh byte of the header.
     for at in (0..8).chain((8..header).step_by(7)) {
-        let mut bytes = whole.clone();
+        let mut bytes = valid.clone();
         bytes[at] = bytes[at].wrapping_add(1);
         desk.put(MODEL, &bytes);
         let run = desk.run(&predict);
-        // A digit of a setting is as good as another; everything else is refused.
+        // A changed digit of a setting may be valid; every other change is refused.
         match run.code {
             Some(0) => assert_eq!(run.stderr, "", "byte {at}: {run:#?}"),
             _ => {
@@ -82,7 +82,7 @@ fn no_byte_of_a_header_can_crash_it() {
 }
 
 #[test]
-fn rejects_what_is_no_safetensors_file() {
+fn rejects_a_file_of_another_format() {
     let desk = Desk::with_model(&EasySet::default());
     for bytes in [
         &b"PK\x03\x04 a model of some other framework"[..],
@@ -91,7 +91,7 @@ fn rejects_what_is_no_safetensors_file() {
         &[0; 64],
     ] {
         desk.put(MODEL, bytes);
-        refuse_both(&desk, &[", expected a safetensors file\n"]);
+        assert_both_refuse(&desk, &[", expected a safetensors file\n"]);
     }
 }
 
@@ -103,28 +103,28 @@ fn rejects_the_model_of_another_program() {
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let bytes = safetensors::serialize([("fc1.weight", tensor)], Some(metadata));
     desk.put(MODEL, &bytes.expect("a file"));
-    refuse_both(
+    assert_both_refuse(
         &desk,
         &["no metadata under the key perceptor, expected a model that perceptor wrote\n"],
     );
 }
 
 #[test]
-fn rejects_a_weight_that_is_no_number() {
+fn rejects_a_weight_that_is_nan() {
     let desk = Desk::with_model(&EasySet::default());
     let mut bytes = desk.read(MODEL);
     let end = bytes.len();
     bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
     desk.put(MODEL, &bytes);
-    // The last tensor are the weights of 8 units into 4 classes.
-    refuse_both(
+    // The last tensor holds the weights from 8 units to 4 classes.
+    assert_both_refuse(
         &desk,
         &["layers.1.weight: element 31 is NaN, expected finite numbers\n"],
     );
 }
 
 #[test]
-fn rejects_items_of_another_width_than_the_model_takes() {
+fn rejects_data_of_another_width_than_the_model() {
     let desk = Desk::with_model(&EasySet::default());
     let other = EasySet {
         item: &[4, 4],
@@ -138,7 +138,7 @@ fn rejects_items_of_another_width_than_the_model_takes() {
 }
 
 #[test]
-fn rejects_a_class_that_the_model_does_not_know() {
+fn rejects_a_label_beyond_the_classes_of_the_model() {
     let desk = Desk::with_model(&EasySet::default());
     let mut classes = EasySet::default().classes_of("t10k");
     classes[2] = 9;
@@ -150,7 +150,7 @@ fn rejects_a_class_that_the_model_does_not_know() {
 }
 
 #[test]
-fn says_that_there_is_nothing_to_measure_on() {
+fn rejects_a_set_without_test_files() {
     let desk = Desk::with_model(&EasySet::default());
     desk.remove("set/t10k-images-idx3-ubyte");
     desk.remove("set/t10k-labels-idx1-ubyte");

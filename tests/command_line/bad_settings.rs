@@ -1,12 +1,12 @@
-//! Flags and settings that are wrong: exit code 2, in words, before any data are read or any file is written.
+//! Invalid flags and settings: exit code 2 and an error, before any data are read or any file is written.
 //!
-//! What the parser of the command line refuses has its wording, everything else ours:
+//! The parser of the command line words its own errors; every other error reads
 //! `<flag>: <found>, expected <what>`.
 
 use crate::desk::Desk;
 use crate::idx_set::EasySet;
 
-/// Each is refused with its message; the data need not even be there.
+/// Asserts that each of `cases` is refused with its message, even without data.
 fn refuses_early(cases: &[(&str, &str)]) {
     let desk = Desk::empty();
     for (flags, message) in cases {
@@ -14,7 +14,7 @@ fn refuses_early(cases: &[(&str, &str)]) {
     }
 }
 
-/// Each is refused with its message where the data are good.
+/// Asserts that each of `cases` is refused with its message if the data are valid.
 fn refuses(cases: &[(&str, &str)]) {
     let desk = Desk::with(&EasySet::default());
     for (flags, message) in cases {
@@ -58,7 +58,7 @@ fn rejects_regularisation_outside_its_ranges() {
 }
 
 #[test]
-fn rejects_ranges_of_a_uniform_init_that_are_none_and_those_of_another_init() {
+fn rejects_invalid_ranges_of_a_uniform_init_and_any_range_of_another_init() {
     let most = "expected a number above 0, to 1e38";
     refuses_early(&[
         (
@@ -116,7 +116,7 @@ fn rejects_counts_out_of_range() {
 }
 
 #[test]
-fn rejects_more_threads_than_machines_have() {
+fn rejects_more_threads_than_any_machine_has() {
     let message = "--threads: 100000, expected 1 to 4096";
     refuses_early(&[("--threads 100000", message)]);
     let desk = Desk::with_model(&EasySet::default());
@@ -131,7 +131,7 @@ fn rejects_more_threads_than_machines_have() {
 }
 
 #[test]
-fn rejects_biases_that_are_no_numbers() {
+fn rejects_biases_that_are_nan() {
     refuses_early(&[(
         "--bias-init nan",
         "--bias-init: NaN, expected a finite number",
@@ -139,7 +139,7 @@ fn rejects_biases_that_are_no_numbers() {
 }
 
 #[test]
-fn rejects_widths_that_make_no_network() {
+fn rejects_invalid_layer_widths() {
     let wording = "expected widths joined by commas, as 512,256, or none";
     for widths in ["", "100,x", "100,", "-5", "1e3", "100;50"] {
         let message = format!("invalid value '{widths}' for '--hidden <N,N,...>': {wording}");
@@ -170,7 +170,7 @@ fn rejects_networks_with_too_many_parameters() {
 }
 
 #[test]
-fn rejects_numbers_of_classes_that_are_none() {
+fn rejects_invalid_class_counts() {
     refuses(&[
         ("--classes 0", "--classes: 0, expected 2 to 1048576"),
         ("--classes 1", "--classes: 1, expected 2 to 1048576"),
@@ -182,7 +182,7 @@ fn rejects_numbers_of_classes_that_are_none() {
 }
 
 #[test]
-fn rejects_names_that_stand_for_nothing_and_lists_those_that_do() {
+fn rejects_unknown_names_and_lists_the_known_ones() {
     let desk = Desk::empty();
     for (flag, names) in [
         (
@@ -208,7 +208,7 @@ fn rejects_names_that_stand_for_nothing_and_lists_those_that_do() {
 }
 
 #[test]
-fn rejects_numbers_that_are_text() {
+fn rejects_text_in_place_of_a_number() {
     let desk = Desk::empty();
     for flag in [
         "lr",
@@ -232,7 +232,7 @@ fn rejects_numbers_that_are_text() {
 }
 
 #[test]
-fn rejects_flags_it_does_not_know() {
+fn rejects_unknown_flags() {
     let desk = Desk::empty();
     for command in [
         "train",
@@ -249,7 +249,7 @@ fn rejects_flags_it_does_not_know() {
 }
 
 #[test]
-fn rejects_flags_that_contradict_or_miss_each_other() {
+fn rejects_flags_that_conflict_or_require_another() {
     let desk = Desk::with(&EasySet::default());
     let (images, labels) = ("set/t10k-images-idx3-ubyte", "set/t10k-labels-idx1-ubyte");
     for (line, start) in [
@@ -292,7 +292,7 @@ fn rejects_flags_that_contradict_or_miss_each_other() {
 }
 
 #[test]
-fn asks_for_test_files_where_only_training_files_are_named() {
+fn eval_requires_test_files_if_only_training_files_are_named() {
     let desk = Desk::with_model(&EasySet::default());
     let (images, labels) = ("set/train-images-idx3-ubyte", "set/train-labels-idx1-ubyte");
     let files = format!("--train-images {images} --train-labels {labels}");
@@ -305,7 +305,7 @@ fn asks_for_test_files_where_only_training_files_are_named() {
 }
 
 #[test]
-fn rejects_numbers_that_the_optimiser_does_not_have() {
+fn rejects_settings_of_another_optimiser() {
     refuses_early(&[
         (
             "--beta1 0.8",
@@ -356,7 +356,7 @@ fn rejects_numbers_that_the_optimiser_does_not_have() {
 }
 
 #[test]
-fn rejects_optimisers_and_learning_rates_that_are_none() {
+fn rejects_unknown_optimisers_and_learning_rates() {
     let desk = Desk::empty();
     for (flags, parts) in [
         (
@@ -379,7 +379,7 @@ fn rejects_optimisers_and_learning_rates_that_are_none() {
 }
 
 #[test]
-fn rejects_numbers_that_the_schedule_does_not_have() {
+fn rejects_settings_of_another_schedule() {
     refuses_early(&[
         (
             "--lr-factor 0.5",

@@ -1,4 +1,4 @@
-//! `--batch-norm`: what it puts into model files, what is refused, and that a model says the same once it is folded.
+//! `--batch-norm`: what model files contain, what is refused, and that a folded model predicts the same.
 
 use serde_json::json;
 
@@ -54,7 +54,7 @@ fn a_normalised_network_learns_and_its_file_has_scales_and_statistics() {
 }
 
 #[test]
-fn a_network_without_batch_norm_has_nothing_of_it_in_its_file() {
+fn the_file_of_a_network_without_batch_norm_does_not_mention_it() {
     let desk = Desk::with(&EasySet::default());
     let model = desk.model_of("--data set --epochs 1 --hidden 12,6");
     let object = metadata(&model);
@@ -95,17 +95,17 @@ fn a_folded_model_predicts_the_same() {
             let fields = lines.flat_map(|line| line.split(',').map(|field| field.parse::<f64>()));
             fields.collect::<Result<Vec<f64>, _>>().expect("numbers")
         };
-        let (own, folded) = (predict(MODEL), predict("folded.safetensors"));
-        assert_eq!(own.len(), folded.len());
-        for (a, b) in own.iter().zip(&folded) {
-            // Items and classes are whole numbers: the same.
+        let (original, folded) = (predict(MODEL), predict("folded.safetensors"));
+        assert_eq!(original.len(), folded.len());
+        for (a, b) in original.iter().zip(&folded) {
+            // The columns of sample numbers and classes are integers and therefore equal.
             assert!((a - b).abs() < 1e-5, "{activation}: {a} and {b}");
         }
     }
 }
 
 #[test]
-fn what_cannot_be_normalised_is_refused() {
+fn batch_norm_without_a_hidden_layer_or_a_batch_is_refused() {
     let desk = Desk::empty();
     for (flags, message) in [
         (
@@ -127,7 +127,7 @@ fn what_cannot_be_normalised_is_refused() {
 }
 
 #[test]
-fn statistics_that_cannot_be_are_refused() {
+fn invalid_running_statistics_are_refused() {
     let desk = Desk::with(&EasySet::default());
     let model = desk.model_of(&format!("--data set {NETWORK} --epochs 1"));
     let values = tensor(&model, "layers.0.norm.running_var");
@@ -152,7 +152,7 @@ fn statistics_that_cannot_be_are_refused() {
         let message = format!("{MODEL}: layers.0.norm.running_var: {message}");
         desk.refuses(&format!("eval {MODEL} --data set"), 1, &message);
     }
-    // A model that is said to have none has too many tensors, and is not taken for one from elsewhere.
+    // The file is recognised as a model of perceptor, and not imported as one of PyTorch.
     let text = String::from_utf8_lossy(&model).into_owned();
     assert!(text.contains("\\\"batch_norm\\\":true"), "{text}");
     desk.put(MODEL, &model);
@@ -162,7 +162,7 @@ fn statistics_that_cannot_be_are_refused() {
 }
 
 #[test]
-fn a_config_file_may_ask_for_it() {
+fn a_config_file_can_turn_it_on() {
     let desk = Desk::with(&EasySet::default());
     let with_flag = desk.model_of(&format!("--data set {NETWORK} --epochs 1"));
     let settings = "hidden = [12, 6]\nactivation = \"relu\"\nbatch_norm = true\nepochs = 1\n";
@@ -175,7 +175,7 @@ fn a_config_file_may_ask_for_it() {
 }
 
 #[test]
-fn a_flag_does_without_that_of_a_config_file() {
+fn a_flag_turns_off_what_a_config_file_turns_on() {
     let desk = Desk::with(&EasySet::default());
     let plain = desk.model_of("--data set --hidden 12,6 --activation relu --epochs 1");
     let settings = "hidden = [12, 6]\nactivation = \"relu\"\nbatch_norm = true\nepochs = 1\n";
@@ -184,12 +184,12 @@ fn a_flag_does_without_that_of_a_config_file() {
 }
 
 #[test]
-fn a_run_that_begins_from_a_normalised_model_goes_on_with_it() {
+fn a_run_that_starts_from_a_normalised_model_is_normalised() {
     let desk = Desk::with(&EasySet::default());
     let model = desk.model_of(&format!("--data set {NETWORK} --epochs 3"));
     desk.put(MODEL, &model);
-    let still = "--epochs 1 --lr 1e-30 --freeze layers.0";
-    let next = desk.model_of(&format!("--data set --init-from {MODEL} {still}"));
+    let unmoved = "--epochs 1 --lr 1e-30 --freeze layers.0";
+    let next = desk.model_of(&format!("--data set --init-from {MODEL} {unmoved}"));
     assert_eq!(metadata(&next)["batch_norm"], true);
     for part in ["norm.running_mean", "norm.running_var"] {
         let of = |model: &[u8], layer: usize| tensor(model, &format!("layers.{layer}.{part}"));

@@ -1,11 +1,11 @@
-//! The names of classes: from `classes.txt` in the folder of the data into the model, and out of every command.
+//! Class names: from `classes.txt` in the folder of the data into the model, and into the output of every command.
 
 use crate::desk::Desk;
 use crate::idx_set::EasySet;
 
 const NAMES: &[u8] = b"cat\ndog\nhen, or \"hens\"\nowl\n";
 
-/// A set of four classes with names, and a model of it in `model/`.
+/// Returns a desk with a set of four named classes and a model trained on it in `model/`.
 fn desk() -> Desk {
     let desk = Desk::with(&EasySet::default());
     desk.put("set/classes.txt", NAMES);
@@ -17,7 +17,7 @@ fn desk() -> Desk {
 const PREDICT: &str = "predict model/model.safetensors set/t10k-images-idx3-ubyte --limit 3";
 
 #[test]
-fn predict_tells_them_in_every_format() {
+fn predict_prints_class_names_in_every_format() {
     let desk = desk();
     let run = desk.run(PREDICT);
     assert!(
@@ -45,7 +45,7 @@ fn predict_tells_them_in_every_format() {
 }
 
 #[test]
-fn eval_and_inspect_tell_them() {
+fn eval_and_inspect_print_class_names() {
     let desk = desk();
     let run = desk.run("eval model/model.safetensors --data set");
     let rows = run
@@ -65,7 +65,7 @@ fn eval_and_inspect_tell_them() {
 }
 
 #[test]
-fn without_names_nothing_of_them_is_written() {
+fn without_class_names_no_output_mentions_them() {
     let desk = Desk::with_model(&EasySet::default());
     let model = desk.read("model/model.safetensors");
     assert!(!String::from_utf8_lossy(&model).contains("class_names"));
@@ -75,7 +75,7 @@ fn without_names_nothing_of_them_is_written() {
     }
     let report = desk.run("eval model/model.safetensors --data set --format json");
     assert!(!report.done().stdout.contains("\"name\""), "{report:#?}");
-    // Names change the metadata, and no parameter.
+    // Names change the metadata, but no parameter.
     desk.put("set/classes.txt", NAMES);
     let named = desk.model_of("--data set --epochs 3 --hidden 8");
     assert_ne!(named, model);
@@ -87,7 +87,7 @@ fn without_names_nothing_of_them_is_written() {
 }
 
 #[test]
-fn there_is_a_name_for_every_class() {
+fn a_name_is_required_for_every_class() {
     let desk = Desk::with(&EasySet::default());
     desk.put("set/classes.txt", b"cat\ndog\nhen\n");
     let run = desk.refuses_in_parts(
@@ -96,7 +96,7 @@ fn there_is_a_name_for_every_class() {
         &["set/classes.txt: 3 names, expected 4, one a class\n"],
     );
     assert!(run.hint().contains("another name"), "{run:#?}");
-    // More than the labels show: a class of which there is no item yet.
+    // More names than labels: a class without samples so far.
     desk.put("set/classes.txt", b"cat\ndog\nhen\nowl\nrat\n");
     let report = desk.report_of("--data set --epochs 1 --hidden 8");
     assert_eq!(report["network"], "9-8-5");
@@ -114,7 +114,7 @@ fn there_is_a_name_for_every_class() {
 }
 
 #[test]
-fn labels_in_another_order_than_the_models_are_refused() {
+fn class_names_in_another_order_than_in_the_model_are_refused() {
     let desk = desk();
     desk.put("set/classes.txt", b"dog\ncat\nhen\nowl\n");
     let run = desk.refuses_in_parts(
@@ -128,7 +128,7 @@ fn labels_in_another_order_than_the_models_are_refused() {
 }
 
 #[test]
-fn a_run_goes_on_with_the_names_it_began_with() {
+fn a_run_resumes_only_with_the_class_names_it_started_with() {
     let desk = desk();
     desk.put("set/classes.txt", b"dog\ncat\nhen\nowl\n");
     desk.refuses_in_parts(
@@ -145,7 +145,7 @@ fn a_run_goes_on_with_the_names_it_began_with() {
 }
 
 #[test]
-fn names_stay_with_a_model_through_export_and_import() {
+fn class_names_survive_export_and_import() {
     let desk = desk();
     desk.run("export model/model.safetensors --to safetensors-pytorch --out net.safetensors")
         .done();

@@ -1,4 +1,4 @@
-//! `data digits`, which writes a set, and `data inspect`, which shows one.
+//! `data digits`, which writes a data set, and `data inspect`, which shows one.
 
 use crate::desk::Desk;
 use crate::idx_set::{EasySet, Element, idx};
@@ -28,7 +28,7 @@ fn digits_are_the_same_bytes_for_the_same_seed_on_any_number_of_threads() {
 }
 
 #[test]
-fn digits_of_another_seed_are_others() {
+fn digits_of_another_seed_differ() {
     let desk = Desk::empty();
     let set = digits(&desk, "a", "--train 150 --test 30 --seed 3");
     let other = digits(&desk, "b", "--train 150 --test 30 --seed 4");
@@ -57,12 +57,12 @@ fn digits_are_28_by_28_bytes_of_ten_classes_in_the_files_of_mnist() {
     );
     let classes: std::collections::BTreeSet<u8> = labels[8..].iter().copied().collect();
     assert_eq!(classes, (0..10).collect());
-    // The two halves are no copies of each other.
+    // The two halves are not copies of each other.
     assert!(!images[16..].starts_with(&test_images[16..]));
 }
 
 #[test]
-fn a_larger_set_begins_with_the_smaller_one() {
+fn a_larger_set_starts_with_the_smaller_one() {
     let desk = Desk::empty();
     let [small, ..] = digits(&desk, "small", "--train 20 --test 1");
     let [large, ..] = digits(&desk, "large", "--train 50 --test 1");
@@ -70,7 +70,7 @@ fn a_larger_set_begins_with_the_smaller_one() {
 }
 
 #[test]
-fn digits_can_be_trained_on_and_looked_at() {
+fn digits_can_be_trained_on_and_inspected() {
     let desk = Desk::empty();
     for (train, test) in [(1, 1), (200, 50)] {
         let run = desk.run(&format!(
@@ -79,7 +79,7 @@ fn digits_can_be_trained_on_and_looked_at() {
         let what = format!("{train} training and {test} test digits in set after ");
         assert!(run.done().stdout.starts_with(&what), "{run:#?}");
         assert!(run.value("next").contains("train --data set"), "{run:#?}");
-        // So few items do not show every class.
+        // So few samples do not cover every class.
         let report = desk.report_of("--data set --classes 10 --epochs 1 --hidden 16");
         assert_eq!(
             (&report["train_items"], &report["test_items"]),
@@ -92,7 +92,7 @@ fn digits_can_be_trained_on_and_looked_at() {
 }
 
 #[test]
-fn a_data_set_is_replaced_only_by_force() {
+fn a_data_set_is_replaced_only_with_force() {
     let desk = Desk::with(&EasySet::default());
     desk.remove("set/train-labels-idx1-ubyte");
     let before = desk.read("set/t10k-images-idx3-ubyte");
@@ -120,7 +120,7 @@ fn rejects_a_set_of_no_digits() {
 }
 
 #[test]
-fn rejects_a_folder_for_digits_that_cannot_be_made() {
+fn rejects_a_folder_for_digits_that_cannot_be_created() {
     let desk = Desk::empty();
     desk.put("file", b"text");
     let start = "file/below: could not create the folder: ";
@@ -132,7 +132,7 @@ fn rejects_a_folder_for_digits_that_cannot_be_made() {
 }
 
 #[test]
-fn a_folder_is_shown_with_both_halves_their_classes_and_some_items() {
+fn a_folder_is_shown_with_both_halves_their_classes_and_some_samples() {
     let desk = Desk::with(&EasySet::default());
     let run = desk.run("data inspect set");
     for words in [
@@ -148,14 +148,14 @@ fn a_folder_is_shown_with_both_halves_their_classes_and_some_items() {
         .count();
     assert_eq!(
         shares, 8,
-        "each class has a quarter of either half: {run:#?}"
+        "expected each class to be a quarter of each half: {run:#?}"
     );
     assert!(run.stdout.contains(['█', '▀', '▄']), "{run:#?}");
     assert_eq!(run.stderr, "");
 }
 
 #[test]
-fn a_file_of_images_is_shown_with_the_items_asked_for() {
+fn an_image_file_is_shown_with_the_requested_samples() {
     let set = EasySet {
         item: &[12, 12],
         ..EasySet::default()
@@ -187,7 +187,7 @@ fn a_file_of_images_is_shown_with_the_items_asked_for() {
 }
 
 #[test]
-fn pictures_narrower_than_their_titles_keep_them() {
+fn titles_wider_than_their_pictures_are_complete() {
     let run = Desk::with(&EasySet::default()).run("data inspect set");
     for title in [
         "item 0: class 0",
@@ -200,7 +200,7 @@ fn pictures_narrower_than_their_titles_keep_them() {
 }
 
 #[test]
-fn a_file_of_labels_is_shown_by_its_classes() {
+fn a_label_file_is_shown_as_class_counts() {
     let desk = Desk::with(&EasySet::default());
     let run = desk.run("data inspect set/train-labels-idx1-ubyte");
     let lines: Vec<&str> = run.done().stdout.lines().collect();
@@ -220,7 +220,7 @@ fn a_file_of_labels_is_shown_by_its_classes() {
 }
 
 #[test]
-fn items_that_are_no_pictures_are_shown_as_numbers() {
+fn samples_that_are_not_pictures_are_shown_as_numbers() {
     let desk = Desk::empty();
     let elements: Vec<u8> = [0.5, -2.0, 7.25]
         .iter()

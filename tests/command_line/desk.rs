@@ -1,9 +1,9 @@
-//! A folder to work in, and the program run in it.
+//! A temporary folder to work in, and the program run in it.
 //!
-//! Command lines are written as one types them, split at white space: `desk.run("train --data set")`. The
-//! environment is kept from changing what is tested: no colour settings, a cache of the desk's own, in which the
-//! engines have been measured already, as on a machine that has trained before. A command that does not end within
-//! minutes is killed and fails its test.
+//! Command lines are written as they are typed, split at white space: `desk.run("train --data set")`. The environment
+//! cannot change what is tested: colour settings are removed, and each desk has a cache of its own, in which the engines
+//! are already measured, as on a machine that has trained before. A command that does not end within minutes is killed
+//! and fails its test.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -21,7 +21,7 @@ use crate::idx_set::EasySet;
 /// Long enough for a debug build on a busy machine.
 const TIME_LIMIT: Duration = Duration::from_secs(120);
 
-/// Words of a program that crashed.
+/// What a crashed program prints.
 const CRASH: [&str; 3] = ["panicked", "internal error", "RUST_BACKTRACE"];
 
 pub struct Desk {
@@ -29,12 +29,12 @@ pub struct Desk {
     cache: TempDir,
 }
 
-/// What a command came to.
+/// The exit code and the output of a command.
 #[derive(Debug)]
 pub struct Run {
-    #[allow(dead_code, reason = "shown where an assertion fails")]
+    #[allow(dead_code, reason = "printed when an assertion fails")]
     line: String,
-    /// None where a signal ended it.
+    /// `None` if a signal ended the program.
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
@@ -51,20 +51,20 @@ impl Desk {
         desk
     }
 
-    /// An empty desk with an empty cache.
+    /// Returns an empty desk with an empty cache.
     pub fn of_a_newcomer() -> Desk {
         let [folder, cache] = [(); 2].map(|()| tempfile::tempdir().expect("a temporary folder"));
         Desk { folder, cache }
     }
 
-    /// A desk with `set` in the folder `set`.
+    /// Returns a desk with `set` in the folder `set`.
     pub fn with(set: &EasySet) -> Desk {
         let desk = Desk::empty();
         set.write(&desk.path("set"));
         desk
     }
 
-    /// A desk with `set` in the folder `set` and a model of it in `model/model.safetensors`.
+    /// Returns a desk with `set` in the folder `set` and a model trained on it in `model/model.safetensors`.
     pub fn with_model(set: &EasySet) -> Desk {
         let desk = Desk::with(set);
         desk.run("train --data set --epochs 3 --hidden 8 --out model --quiet")
@@ -76,7 +76,7 @@ impl Desk {
         self.folder.path().join(name)
     }
 
-    /// A path in the program's cache.
+    /// Returns a path in the program's cache.
     pub fn cache(&self, name: &str) -> PathBuf {
         self.cache.path().join("perceptor").join(name)
     }
@@ -97,7 +97,7 @@ impl Desk {
         self.path(name).exists()
     }
 
-    /// Everything in the folder, files and folders, without the folder that runs are numbered in.
+    /// Returns the names of all files and folders on the desk, except the folder `runs` itself.
     pub fn entries(&self) -> Vec<String> {
         let mut found = Vec::new();
         walk(self.folder.path(), Path::new(""), &mut found);
@@ -106,7 +106,7 @@ impl Desk {
         found
     }
 
-    /// All of [`Desk::entries`] with what stands in the plain files among them.
+    /// Returns all of [`Desk::entries`], each regular file with its contents.
     fn contents(&self) -> Vec<(String, Vec<u8>)> {
         let content = |name: &String| match fs::symlink_metadata(self.path(name)) {
             Ok(about) if about.is_file() => fs::read(self.path(name)).unwrap_or_default(),
@@ -116,14 +116,14 @@ impl Desk {
         entries.map(|name| (name.clone(), content(&name))).collect()
     }
 
-    /// The program with arguments, not yet started.
+    /// Returns the program with arguments, not started yet.
     pub fn command(&self, line: &str) -> Command {
         let mut command = self.command_of(assert_cmd::cargo::cargo_bin!("perceptor"));
         command.args(line.split_whitespace());
         command
     }
 
-    /// Another program, not yet started, at this desk: in its folder, with its cache.
+    /// Returns another program, not started yet, in the folder of this desk and with its cache.
     pub fn command_of(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command
@@ -140,12 +140,12 @@ impl Desk {
         Run::of(self.command(line))
     }
 
-    /// Runs the program, which must refuse with exactly this message, and change no file.
+    /// Runs the program and asserts that it fails with `code` and exactly this message, and changes no file.
     pub fn refuses(&self, line: &str, code: i32, message: &str) -> Run {
         self.refuses_in_parts(line, code, &[&format!("{message}\n")])
     }
 
-    /// As [`Desk::refuses`]; the message starts with the first part, and the others follow in this order.
+    /// Like [`Desk::refuses`], but the message only has to start with the first part and contain the others in this order.
     pub fn refuses_in_parts(&self, line: &str, code: i32, parts: &[&str]) -> Run {
         let before = self.contents();
         let run = self.run(line);
@@ -177,21 +177,21 @@ impl Desk {
         let names = |contents: &[(String, Vec<u8>)]| -> Vec<String> {
             contents.iter().map(|(name, _)| name.clone()).collect()
         };
-        assert_eq!(names(&after), names(&before), "other files: {run:#?}");
+        assert_eq!(names(&after), names(&before), "the files differ: {run:#?}");
         for ((name, after), (_, before)) in after.iter().zip(&before) {
             assert!(after == before, "{name} changed: {run:#?}");
         }
         run
     }
 
-    /// Trains with these flags and gives the bytes of the model.
+    /// Trains with these flags and returns the bytes of the model.
     pub fn model_of(&self, flags: &str) -> Vec<u8> {
         self.run(&format!("train {flags} --out fresh --exist-ok --quiet"))
             .done();
         self.read("fresh/model.safetensors")
     }
 
-    /// Trains with these flags and gives the JSON report.
+    /// Trains with these flags and returns the JSON report.
     pub fn report_of(&self, flags: &str) -> Value {
         let run = self.run(&format!("train {flags} --quiet --format json"));
         run.done().json()
@@ -203,10 +203,10 @@ impl Run {
         let line = format!("{command:?}");
         let mut command = assert_cmd::Command::from_std(command);
         let output = command.timeout(TIME_LIMIT).output();
-        Run::ended(line, output.expect("starting the program"))
+        Run::from_output(line, output.expect("starting the program"))
     }
 
-    pub fn ended(line: String, output: Output) -> Run {
+    pub fn from_output(line: String, output: Output) -> Run {
         Run {
             line,
             code: output.status.code(),
@@ -215,26 +215,26 @@ impl Run {
         }
     }
 
-    /// Holds the run against a good end.
+    /// Asserts that the program succeeded.
     pub fn done(&self) -> &Run {
         assert_eq!(self.code, Some(0), "{self:#?}");
         assert!(!self.stderr.contains("error"), "{self:#?}");
         self
     }
 
-    /// Stdout as exactly one JSON value.
+    /// Parses stdout as exactly one JSON value.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
 
-    /// The hint behind the error.
+    /// Returns the hint of the error.
     pub fn hint(&self) -> &str {
         let mut lines = self.stderr.lines();
         let hint = lines.find_map(|line| line.strip_prefix("hint: "));
         hint.unwrap_or_else(|| panic!("no hint: {self:#?}"))
     }
 
-    /// What stands behind `key` on a line of stdout.
+    /// Returns what follows `key` on a line of stdout.
     pub fn value(&self, key: &str) -> &str {
         let mut lines = self.stdout.lines();
         let value = lines.find_map(|line| line.strip_prefix(key));

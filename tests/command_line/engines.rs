@@ -1,5 +1,5 @@
-//! The engines that can compute the products: each keeps the law of the same bits on any number of threads, all
-//! come to the same results but for rounding, and one that is not there is refused in words.
+//! The engines that compute matrix products: each gives the same bits on any number of threads, their results differ only by
+//! rounding, and an unavailable engine is refused.
 
 use std::fs;
 
@@ -12,18 +12,18 @@ use crate::idx_set::EasySet;
 const TRAIN: &str =
     "--data set --hidden 20,12 --activation tanh --epochs 3 --batch-size 48 --lr 0.02";
 
-/// The names of the engines of this build on this processor, `auto` among them.
+/// Returns the names of the engines available to this build on this processor, including `auto`.
 fn engines() -> Vec<&'static str> {
-    let there = Engine::ALL
+    let available = Engine::ALL
         .into_iter()
         .filter(|engine| engine.resolve().is_ok());
-    there.map(Engine::name).collect()
+    available.map(Engine::name).collect()
 }
 
 fn number(value: &Value) -> f64 {
     value
         .as_f64()
-        .unwrap_or_else(|| panic!("{value} is no number"))
+        .unwrap_or_else(|| panic!("{value}, expected a number"))
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn any_thread_count_gives_the_same_model_with_every_engine() {
 }
 
 #[test]
-fn engines_differ_by_rounding_alone() {
+fn engines_differ_only_by_rounding() {
     let desk = Desk::with(&EasySet::noisy());
     let report_of = |engine: &str| desk.report_of(&format!("{TRAIN} --engine {engine}"));
     let portable = report_of("portable");
@@ -76,7 +76,7 @@ fn engines_differ_by_rounding_alone() {
 }
 
 #[test]
-fn a_model_means_the_same_to_every_engine() {
+fn every_engine_evaluates_and_predicts_the_same() {
     let desk = Desk::with_model(&EasySet::noisy());
     let (model, images) = ("model/model.safetensors", "set/t10k-images-idx3-ubyte");
     let evaluated = |engine: &str| {
@@ -100,7 +100,7 @@ fn a_model_means_the_same_to_every_engine() {
         let (loss, expected) = (number(&found["loss"]), number(&evaluation["loss"]));
         assert!(
             (loss - expected).abs() <= 1e-5 * expected,
-            "{engine}: {loss} for {expected}"
+            "{engine}: {loss}, expected {expected}"
         );
         assert_eq!(found["confusion"], evaluation["confusion"], "{engine}");
         assert_eq!(predicted(engine), prediction, "{engine}");
@@ -108,24 +108,21 @@ fn a_model_means_the_same_to_every_engine() {
 }
 
 #[test]
-fn the_report_and_the_model_name_the_engine_at_work() {
+fn the_report_names_the_engine_in_use() {
     let desk = Desk::with(&EasySet::default());
     for engine in engines() {
         let report = desk.report_of(&format!("--data set --epochs 1 --engine {engine}"));
-        let at_work = report["engine"].as_str().expect("a name");
-        // What took effect, not that the choice was left open.
+        let in_use = report["engine"].as_str().expect("a name");
+        // The engine in use rather than `auto`.
         let effective = report["config"]["engine"].as_str().expect("a name");
-        assert!(at_work.to_lowercase().starts_with(effective), "{report}");
+        assert!(in_use.to_lowercase().starts_with(effective), "{report}");
         assert!(engine == "auto" || engine == effective, "{report}");
-        assert!(
-            !at_work.is_empty() && !at_work.contains("auto"),
-            "{at_work}"
-        );
+        assert!(!in_use.is_empty() && !in_use.contains("auto"), "{in_use}");
     }
 }
 
-/// A table in which `fastest` is far faster than every other engine.
-fn table_in_favour_of(fastest: &str, desk: &Desk) {
+/// Writes a table in which `fastest` is far faster than every other engine.
+fn write_table_in_favour_of(fastest: &str, desk: &Desk) {
     let path = desk.cache("engines.json");
     let mut table: Value =
         serde_json::from_slice(&fs::read(&path).expect("a table")).expect("JSON");
@@ -141,10 +138,10 @@ fn table_in_favour_of(fastest: &str, desk: &Desk) {
 }
 
 #[test]
-fn auto_takes_what_was_measured_to_be_fastest_and_shows_why_when_asked() {
+fn auto_uses_the_fastest_engine_and_verbose_shows_the_table() {
     let desk = Desk::with(&EasySet::default());
     for engine in engines().into_iter().filter(|engine| *engine != "auto") {
-        table_in_favour_of(engine, &desk);
+        write_table_in_favour_of(engine, &desk);
         let run = desk.run("train --data set --epochs 1 --format json --verbose");
         assert_eq!(run.done().json()["config"]["engine"], engine);
         let taken = run.stderr.lines().find(|line| line.ends_with("← taken"));
@@ -157,7 +154,7 @@ fn auto_takes_what_was_measured_to_be_fastest_and_shows_why_when_asked() {
 }
 
 #[test]
-fn engines_are_measured_once_and_the_same_is_taken_the_next_time() {
+fn engines_are_measured_once_and_the_result_is_reused() {
     let desk = Desk::of_a_newcomer();
     EasySet::default().write(&desk.path("set"));
     let line = "train --data set --epochs 1";
@@ -171,7 +168,7 @@ fn engines_are_measured_once_and_the_same_is_taken_the_next_time() {
 }
 
 #[test]
-fn a_table_that_is_damaged_or_of_another_machine_is_measured_again() {
+fn engines_are_measured_again_if_their_table_is_damaged_or_of_another_machine() {
     let desk = Desk::with(&EasySet::default());
     let path = desk.cache("engines.json");
     for table in [
@@ -189,11 +186,11 @@ fn a_table_that_is_damaged_or_of_another_machine_is_measured_again() {
 }
 
 #[test]
-fn rejects_an_engine_that_is_not_there_before_anything_else() {
+fn rejects_an_unavailable_engine_before_anything_else() {
     let desk = Desk::with_model(&EasySet::default());
-    let there = engines();
+    let available = engines();
     for engine in Engine::ALL.map(Engine::name) {
-        if there.contains(&engine) {
+        if available.contains(&engine) {
             continue;
         }
         for command in [

@@ -1,4 +1,4 @@
-//! What `eval` measures, as text and as JSON, held against figures worked out here from what `predict` says.
+//! What `eval` reports, as text and as JSON, compared with figures computed here from the output of `predict`.
 
 use serde_json::Value;
 
@@ -7,19 +7,19 @@ use crate::idx_set::EasySet;
 
 const MODEL: &str = "runs/train-1/model.safetensors";
 
-/// A set that no network gets right altogether, a short training, and its report.
+/// Trains for a few epochs on a set that no network classifies completely, and returns the report.
 fn half_trained() -> (Desk, Value) {
     let desk = Desk::with(&EasySet::noisy());
     let report = desk.report_of("--data set --hidden 12 --epochs 4");
     let accuracy = report["test_accuracy"].as_f64().expect("an accuracy");
     assert!(
         (0.2..0.99).contains(&accuracy),
-        "of no use here: {accuracy}"
+        "accuracy {accuracy}, expected neither chance nor near 1"
     );
     (desk, report)
 }
 
-/// Rows are true classes, columns the ones that `predict` gives.
+/// Returns the confusion matrix: rows are true classes, columns those that `predict` prints.
 fn confusion_by_predict(desk: &Desk) -> Vec<Vec<u64>> {
     let run = desk.run(&format!(
         "predict {MODEL} set/t10k-images-idx3-ubyte --format csv"
@@ -43,7 +43,7 @@ fn confusion_by_predict(desk: &Desk) -> Vec<Vec<u64>> {
 }
 
 #[test]
-fn the_figures_are_those_of_the_predictions() {
+fn the_figures_agree_with_the_predictions() {
     let (desk, _) = half_trained();
     let report = desk
         .run(&format!("eval {MODEL} --data set --format json"))
@@ -56,27 +56,27 @@ fn the_figures_are_those_of_the_predictions() {
         (&60.into(), &"9-12-4".into())
     );
     assert_eq!(report["confusion"], serde_json::json!(confusion));
-    let share = |part: u64, whole: u64| {
-        if whole == 0 {
+    let share = |part: u64, total: u64| {
+        if total == 0 {
             0.0
         } else {
-            part as f64 / whole as f64
+            part as f64 / total as f64
         }
     };
-    let right: u64 = (0..4).map(|class| confusion[class][class]).sum();
-    assert_eq!(report["accuracy"], share(right, 60));
+    let correct: u64 = (0..4).map(|class| confusion[class][class]).sum();
+    assert_eq!(report["accuracy"], share(correct, 60));
     for class in 0..4 {
         let metrics = &report["classes"][class];
-        let (items, right): (u64, u64) = (confusion[class].iter().sum(), confusion[class][class]);
+        let (items, correct): (u64, u64) = (confusion[class].iter().sum(), confusion[class][class]);
         let predicted: u64 = confusion.iter().map(|row| row[class]).sum();
         assert_eq!(metrics["class"], class);
         assert_eq!(
             (&metrics["items"], &metrics["predicted"]),
             (&items.into(), &predicted.into())
         );
-        assert_eq!(metrics["precision"], share(right, predicted));
-        assert_eq!(metrics["recall"], share(right, items));
-        assert_eq!(metrics["f1"], share(2 * right, predicted + items));
+        assert_eq!(metrics["precision"], share(correct, predicted));
+        assert_eq!(metrics["recall"], share(correct, items));
+        assert_eq!(metrics["f1"], share(2 * correct, predicted + items));
     }
 }
 
@@ -113,7 +113,7 @@ fn the_loss_is_the_mean_negative_logarithm_of_the_probability_of_the_class() {
 }
 
 #[test]
-fn the_text_says_what_the_json_says() {
+fn text_and_json_agree() {
     let (desk, _) = half_trained();
     let line = format!("eval {MODEL} --data set");
     let report = desk.run(&format!("{line} --format json")).done().json();

@@ -1,5 +1,5 @@
-//! `export` and `import`: which file is written, what is said, and what is refused. What other tools make of the files
-//! is tested in `other_tools`.
+//! `export` and `import`: which files are written, what is printed, and what is refused. `other_tools` tests that other
+//! tools read the files.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ const FILES: [(&str, &str); 4] = [
     ("safetensors-pytorch", "model/model.pytorch.safetensors"),
 ];
 
-/// What PyTorch would save of a network of 9-2-4: tensors alone.
+/// Writes what PyTorch would save of a network 9-2-4: only tensors.
 fn put_pytorch_file(desk: &Desk, name: &str) {
     let halves: Vec<u8> = 0.5f32.to_le_bytes().repeat(18);
     let tensor = |shape: &[usize]| {
@@ -37,7 +37,7 @@ fn put_pytorch_file(desk: &Desk, name: &str) {
 }
 
 #[test]
-fn each_format_has_a_file_beside_the_model_always_of_the_same_bytes() {
+fn each_format_writes_the_same_bytes_to_a_file_next_to_the_model() {
     let desk = Desk::with_model(&EasySet::default());
     for (format, file) in FILES {
         let run = desk.run(&format!("export {MODEL} --to {format}"));
@@ -53,7 +53,7 @@ fn each_format_has_a_file_beside_the_model_always_of_the_same_bytes() {
 }
 
 #[test]
-fn nothing_is_replaced_unless_by_force_and_the_model_never() {
+fn files_are_replaced_only_with_force_and_the_model_never() {
     let desk = Desk::with_model(&EasySet::default());
     desk.put("mine", b"not yours");
     let export = format!("export {MODEL} --to onnx --out");
@@ -78,7 +78,7 @@ fn nothing_is_replaced_unless_by_force_and_the_model_never() {
 }
 
 #[test]
-fn names_are_for_c_alone_and_c_identifiers() {
+fn names_require_the_c_format_and_must_be_c_identifiers() {
     let desk = Desk::with_model(&EasySet::default());
     desk.refuses(
         &format!("export {MODEL} --to npz --name digits"),
@@ -98,7 +98,7 @@ fn names_are_for_c_alone_and_c_identifiers() {
 }
 
 #[test]
-fn a_network_without_hidden_layers_is_exported_too() {
+fn a_network_without_hidden_layers_can_be_exported() {
     let desk = Desk::with(&EasySet::default());
     desk.run("train --data set --hidden none --epochs 1 --out model --quiet")
         .done();
@@ -112,7 +112,7 @@ fn a_network_without_hidden_layers_is_exported_too() {
 }
 
 #[test]
-fn an_export_for_pytorch_comes_back_byte_for_byte() {
+fn an_export_for_pytorch_is_imported_byte_for_byte() {
     let desk = Desk::with_model(&EasySet::noisy());
     desk.run(&format!("export {MODEL} --to safetensors-pytorch"))
         .done();
@@ -126,7 +126,7 @@ fn an_export_for_pytorch_comes_back_byte_for_byte() {
 }
 
 #[test]
-fn a_file_of_pytorch_itself_is_taken_with_what_it_does_not_tell() {
+fn a_file_of_pytorch_is_imported_with_flags_for_what_it_lacks() {
     let desk = Desk::with(&EasySet::default());
     put_pytorch_file(&desk, "net.safetensors");
     let import = "import net.safetensors";
@@ -153,7 +153,7 @@ fn a_file_of_pytorch_itself_is_taken_with_what_it_does_not_tell() {
     assert_eq!(
         metadata.get("provenance"),
         None,
-        "of which nothing is known"
+        "an imported model has no provenance"
     );
     let (offset, factor) = crate::model_file::scaling(&model);
     assert_eq!((offset, factor as f32), (-2.0, 1.0 / 255.0));
@@ -163,7 +163,7 @@ fn a_file_of_pytorch_itself_is_taken_with_what_it_does_not_tell() {
 }
 
 #[test]
-fn flags_do_not_overrule_the_file() {
+fn flags_cannot_contradict_the_file() {
     let desk = Desk::with_model(&EasySet::default());
     desk.run(&format!(
         "export {MODEL} --to safetensors-pytorch --out net"
@@ -184,7 +184,7 @@ fn flags_do_not_overrule_the_file() {
 }
 
 #[test]
-fn numbers_that_are_none_are_no_scaling() {
+fn invalid_scale_factors_are_refused() {
     let desk = Desk::empty();
     put_pytorch_file(&desk, "net");
     for number in ["x", "1/0", "inf", "nan", "1/2/3", "1e99", ""] {
@@ -200,7 +200,7 @@ fn numbers_that_are_none_are_no_scaling() {
 }
 
 #[test]
-fn a_model_and_a_pytorch_file_are_not_taken_for_each_other() {
+fn a_model_and_a_pytorch_file_are_not_confused() {
     let desk = Desk::with_model(&EasySet::default());
     desk.refuses(
         &format!("import {MODEL}"),
@@ -227,14 +227,14 @@ fn a_model_and_a_pytorch_file_are_not_taken_for_each_other() {
 }
 
 #[test]
-fn no_byte_of_an_imported_header_can_crash_it() {
+fn no_byte_of_an_imported_header_crashes_the_program() {
     let desk = Desk::empty();
     put_pytorch_file(&desk, "net");
-    let whole = desk.read("net");
-    let header = 8 + u64::from_le_bytes(*whole.first_chunk().expect("a length")) as usize;
+    let valid = desk.read("net");
+    let header = 8 + u64::from_le_bytes(*valid.first_chunk().expect("a length")) as usize;
     let import = "import net --activation relu --scale-factor 1 --out model --force";
     for at in (0..8).chain((8..header).step_by(3)) {
-        let mut bytes = whole.clone();
+        let mut bytes = valid.clone();
         bytes[at] = bytes[at].wrapping_add(1);
         desk.put("net", &bytes);
         let run = desk.run(import);
@@ -245,8 +245,8 @@ fn no_byte_of_an_imported_header_can_crash_it() {
             }
         }
     }
-    for length in [0, 7, 8, header / 2, header, whole.len() - 1] {
-        desk.put("net", &whole[..length]);
+    for length in [0, 7, 8, header / 2, header, valid.len() - 1] {
+        desk.put("net", &valid[..length]);
         desk.refuses_in_parts(import, 1, &["net: ", ", expected a safetensors file\n"]);
     }
 }

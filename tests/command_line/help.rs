@@ -2,7 +2,7 @@
 
 use crate::desk::{Desk, Run};
 
-/// The subcommands that a help lists, without `help` itself.
+/// Returns the subcommands that a help text lists, except `help`.
 fn subcommands(help: &str) -> Vec<String> {
     let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     let names = lines.take_while(|line| !line.is_empty());
@@ -13,7 +13,7 @@ fn subcommands(help: &str) -> Vec<String> {
         .collect()
 }
 
-/// The help of `command` and of everything below it.
+/// Collects the help of `command` and of all its subcommands.
 fn walk(desk: &Desk, command: &str, found: &mut Vec<(String, Run)>) {
     let run = desk.run(&format!("{command} --help"));
     let below = subcommands(&run.stdout);
@@ -30,7 +30,7 @@ fn every_help() -> Vec<(String, Run)> {
 }
 
 #[test]
-fn every_command_has_a_help() {
+fn every_command_has_help() {
     let found = every_help();
     let commands: Vec<&str> = found.iter().map(|(command, _)| command.as_str()).collect();
     assert_eq!(
@@ -62,10 +62,10 @@ fn every_command_has_a_help() {
 }
 
 #[test]
-fn help_starts_with_examples_whose_flags_there_are() {
+fn help_starts_with_examples_whose_flags_exist() {
     for (command, run) in every_help() {
         if command == "data" {
-            continue; // It does nothing itself.
+            continue; // It only has subcommands.
         }
         assert!(
             run.stdout.starts_with("Examples:\n  perceptor "),
@@ -77,7 +77,7 @@ fn help_starts_with_examples_whose_flags_there_are() {
         let (examples, rest) = run
             .stdout
             .split_once("\n\n")
-            .expect("a text behind the examples");
+            .expect("text after the examples");
         for word in examples.split_whitespace() {
             if word.starts_with("--") {
                 let listed = rest.split_whitespace().any(|other| other == word);
@@ -116,7 +116,7 @@ fn help_fits_a_hundred_columns() {
 }
 
 #[test]
-fn a_command_left_out_shows_the_help_as_a_mistake() {
+fn a_missing_command_is_an_error_with_the_help() {
     let run = Desk::empty().run("");
     assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run:#?}");
     assert!(run.stderr.starts_with("Examples:"), "{run:#?}");

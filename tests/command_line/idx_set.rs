@@ -1,13 +1,13 @@
-//! IDX files written by hand, so that what the program reads here was never written by the program.
+//! IDX files written without the program, so that its reader is not tested against its own writer.
 //!
-//! `idx` is the format: `00 00 TT NN`, NN big-endian `u32` sizes, then big-endian elements. [`EasySet`] is a data
-//! set that a network learns within a few epochs: item i is of class i mod classes, and its features j with
+//! [`idx`] writes the format: `00 00 TT NN`, NN big-endian `u32` sizes, then big-endian elements. [`EasySet`] is a data
+//! set that a network learns within a few epochs: sample i has class i mod classes, and its features j with
 //! j mod classes = class are bright.
 
 use std::fs;
 use std::path::Path;
 
-/// What an element of a file is.
+/// The type of a file's elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Element {
     U8,
@@ -39,7 +39,7 @@ impl Element {
         }
     }
 
-    /// The type as the usual file names have it.
+    /// Returns the name of the type in conventional file names.
     pub fn in_names(self) -> &'static str {
         match self {
             Element::U8 => "ubyte",
@@ -51,7 +51,7 @@ impl Element {
         }
     }
 
-    /// The largest number an element usually has; floats are usually scaled to 1.
+    /// Returns the largest value of the type; for floats 1, to which they are usually scaled.
     fn top(self) -> f64 {
         match self {
             Element::U8 => 255.0,
@@ -62,7 +62,7 @@ impl Element {
         }
     }
 
-    /// `number` as it stands in a file.
+    /// Returns `number` as it is stored in a file.
     pub fn bytes(self, number: f64) -> Vec<u8> {
         match self {
             Element::U8 => vec![number as u8],
@@ -75,7 +75,7 @@ impl Element {
     }
 }
 
-/// A file: header and elements. Nothing holds one against the other.
+/// Returns a file of this header and these elements, without checking that they agree.
 pub fn idx(element: Element, sizes: &[u32], elements: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0, 0, element.code(), sizes.len() as u8];
     bytes.extend(sizes.iter().flat_map(|size| size.to_be_bytes()));
@@ -83,23 +83,23 @@ pub fn idx(element: Element, sizes: &[u32], elements: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A file of labels, a byte each.
+/// Returns a file of labels of one byte each.
 pub fn labels(labels: &[u8]) -> Vec<u8> {
     idx(Element::U8, &[labels.len() as u32], labels)
 }
 
-/// A data set that is easy to learn. The default has 200 training and 60 test items of 3×3 bytes in 4 classes.
+/// A data set that is easy to learn. The default has 200 training and 60 test samples of 3×3 bytes in 4 classes.
 #[derive(Debug, Clone)]
 pub struct EasySet {
     pub element: Element,
-    /// The sizes of one item.
+    /// The sizes of one sample.
     pub item: &'static [u32],
     pub classes: u32,
     pub train: u32,
     pub test: u32,
-    /// The largest number an element has.
+    /// The largest value of an element.
     pub top: f64,
-    /// 0 is easy, 1 cannot be learned in full.
+    /// At 0 the set is easy, at 1 no network classifies all of it.
     pub noise: f64,
 }
 
@@ -122,7 +122,7 @@ impl EasySet {
         }
     }
 
-    /// The set with so much noise that no network is right about all of it.
+    /// Returns the set with so much noise that no network classifies all of it correctly.
     pub fn noisy() -> EasySet {
         EasySet {
             noise: 1.0,
@@ -130,7 +130,7 @@ impl EasySet {
         }
     }
 
-    /// Writes the set, or its training half alone where `test` is 0, under the usual names.
+    /// Writes the set under the usual names; only the training half if `test` is 0.
     pub fn write(&self, folder: &Path) {
         fs::create_dir_all(folder).expect("creating the folder of the set");
         for (half, items) in [("train", self.train), ("t10k", self.test)] {
@@ -157,7 +157,7 @@ impl EasySet {
         }
     }
 
-    /// The file of images of one half.
+    /// Returns the image file of one half.
     pub fn images(&self, half: &str) -> Vec<u8> {
         let features: u32 = self.item.iter().product();
         let sizes = [&[self.items(half)], self.item].concat();
@@ -168,7 +168,7 @@ impl EasySet {
                 let middle = if bright { 0.75 } else { 0.25 };
                 let shift = 2.0 * self.noise * (noise(half, item, feature) - 0.5);
                 let share = f64::clamp(middle + shift, 0.0, 1.0);
-                // Types with a sign use both of its sides.
+                // Signed types use negative values too.
                 let number = match self.element {
                     Element::U8 => (share * self.top).round(),
                     _ => (2.0 * share - 1.0) * self.top,
@@ -179,19 +179,19 @@ impl EasySet {
         idx(self.element, &sizes, &elements)
     }
 
-    /// The class of every item of one half.
+    /// Returns the class of every sample of one half.
     pub fn classes_of(&self, half: &str) -> Vec<u8> {
         let items = 0..self.items(half);
         items.map(|item| (item % self.classes) as u8).collect()
     }
 
-    /// The file of labels of one half.
+    /// Returns the label file of one half.
     pub fn labels(&self, half: &str) -> Vec<u8> {
         labels(&self.classes_of(half))
     }
 }
 
-/// A number from 0 to 1 that looks random (splitmix64, <https://prng.di.unimi.it/splitmix64.c>).
+/// Returns a pseudo-random number from 0 to 1 (splitmix64, <https://prng.di.unimi.it/splitmix64.c>).
 fn noise(half: &str, item: u32, feature: u32) -> f64 {
     let key = u64::from(item) << 32 | u64::from(feature);
     let mut z = key

@@ -1,5 +1,5 @@
-//! Data of every kind the format has: element types, dimensions, ranges, labels, file names, compressed files,
-//! and sets as small as they come.
+//! Data of every kind that the format allows: element types, dimensions, ranges, labels, file names, compressed files,
+//! and the smallest sets.
 
 use std::fs;
 use std::io::Write;
@@ -56,7 +56,7 @@ fn every_element_type_in_one_to_four_dimensions_trains() {
 }
 
 #[test]
-fn bytes_that_reach_16_or_100_train_as_well_as_bytes_that_reach_255() {
+fn bytes_with_a_maximum_of_16_or_100_train_as_well_as_with_255() {
     for (top, factor) in [
         (16.0, 1.0 / 16.0),
         (100.0, 1.0 / 100.0),
@@ -80,7 +80,7 @@ fn bytes_that_reach_16_or_100_train_as_well_as_bytes_that_reach_255() {
 }
 
 #[test]
-fn inputs_are_scaled_as_asked_for() {
+fn inputs_are_scaled_as_the_flag_says() {
     let set = EasySet::default();
     let desk = Desk::with(&set);
     let scaling_of =
@@ -122,7 +122,7 @@ fn equal_elements_cannot_be_standardised() {
 }
 
 #[test]
-fn labels_may_be_of_any_integer_type() {
+fn labels_may_have_any_integer_type() {
     let desk = Desk::with(&EasySet::default());
     let expected = desk.model_of("--data set --epochs 1");
     let classes = EasySet::default().classes_of("train");
@@ -165,7 +165,7 @@ fn every_usual_file_name_is_found() {
 }
 
 #[test]
-fn compressed_files_are_decoded_beside_once() {
+fn compressed_files_are_decoded_once_into_their_folder() {
     let desk = Desk::with(&EasySet::default());
     let raw = NAMES.map(|name| desk.read(&format!("set/{name}")));
     let expected = desk.model_of("--data set --epochs 1");
@@ -173,7 +173,7 @@ fn compressed_files_are_decoded_beside_once() {
     assert!(desk.model_of("--data set --epochs 1") == expected);
     for (name, raw) in NAMES.iter().zip(&raw) {
         assert!(desk.read(&format!("set/{name}")) == *raw, "{name}");
-        // From here on the raw file is used: the other may be anything.
+        // From now on the raw file is used, whatever the compressed one contains.
         desk.put(&format!("set/{name}.gz"), b"not compressed at all");
     }
     assert!(desk.model_of("--data set --epochs 1") == expected);
@@ -199,11 +199,11 @@ fn compressed_files_may_be_named_one_by_one() {
 }
 
 #[test]
-fn a_compressed_file_is_used_from_memory_where_it_cannot_be_decoded_beside() {
+fn a_compressed_file_is_decoded_in_memory_if_its_folder_cannot_take_the_raw_file() {
     let desk = Desk::with(&EasySet::default());
     let expected = desk.model_of("--data set --epochs 1");
     compress(&desk);
-    // A folder stands where the raw file would: the same to every user, whatever they may write.
+    // A folder has the name of the raw file, which blocks every user, whatever their permissions.
     fs::create_dir(desk.path(&format!("set/{}", NAMES[0]))).expect("creating a folder");
     let [images, labels, test_images, test_labels] = NAMES.map(|name| format!("set/{name}.gz"));
     let model = desk.model_of(&format!(
@@ -215,7 +215,7 @@ fn a_compressed_file_is_used_from_memory_where_it_cannot_be_decoded_beside() {
 }
 
 #[test]
-fn one_item_is_a_set() {
+fn a_set_of_one_sample_trains() {
     let set = EasySet {
         train: 1,
         test: 1,
@@ -223,7 +223,7 @@ fn one_item_is_a_set() {
     };
     let desk = Desk::with(&set);
     let report = desk.report_of("--data set --epochs 3 --batch-size 32");
-    // Labels of class 0 alone still make a network of two.
+    // Even with only labels of class 0 the network has two outputs.
     assert_eq!(report["network"], "9-100-2");
     assert_eq!(report["test_accuracy"], 1.0);
     desk.run("eval runs/train-1/model.safetensors --data set")
@@ -232,7 +232,7 @@ fn one_item_is_a_set() {
 }
 
 #[test]
-fn more_classes_than_labels_show_may_be_asked_for() {
+fn the_classes_flag_may_exceed_the_labels() {
     let desk = Desk::with(&EasySet::default());
     let report = desk.report_of("--data set --epochs 1 --hidden 8 --classes 7");
     assert_eq!(report["network"], "9-8-7");
@@ -243,7 +243,7 @@ fn more_classes_than_labels_show_may_be_asked_for() {
 }
 
 #[test]
-fn columns_of_very_different_ranges_are_warned_of() {
+fn columns_of_very_different_ranges_cause_a_warning() {
     let desk = Desk::empty();
     let row = |at: usize| {
         format!(

@@ -1,4 +1,4 @@
-//! Learning rates that change and that are found, and what a file says of an optimiser that a flag replaces.
+//! Schedules, the range test for the learning rate, and settings of an optimiser that a flag replaces.
 
 use crate::desk::Desk;
 use crate::idx_set::EasySet;
@@ -10,10 +10,10 @@ fn text(desk: &Desk, name: &str) -> String {
 }
 
 #[test]
-fn auto_says_what_it_chose_and_why_and_records_it() {
+fn auto_reports_and_records_the_learning_rate_it_chose() {
     let desk = Desk::with(&EasySet::default());
-    let told = desk.run("train --data set --hidden 8 --epochs 1 --lr auto --out a");
-    assert!(told.stderr.contains("a tenth of"), "{told:?}");
+    let run = desk.run("train --data set --hidden 8 --epochs 1 --lr auto --out a");
+    assert!(run.stderr.contains("a tenth of"), "{run:?}");
     let report = desk
         .run(&format!(
             "{TRAIN} --epochs 1 --lr auto --format json --out b"
@@ -32,7 +32,7 @@ fn auto_says_what_it_chose_and_why_and_records_it() {
         .expect("a value")
         .1;
     assert!((line.parse::<f64>().expect("a number") - chosen).abs() < 1e-6 * chosen);
-    // The range test belongs to the seed alone, and the run to what it chose.
+    // The range test depends only on the seed, and the run only on the rate that it chose.
     desk.run(&format!(
         "{TRAIN} --epochs 1 --lr {line} --threads 1 --out c"
     ))
@@ -59,7 +59,7 @@ fn a_schedule_shows_in_the_table() {
 }
 
 #[test]
-fn another_optimiser_than_the_files_has_its_own_numbers() {
+fn an_optimiser_that_overrides_that_of_a_file_uses_its_own_defaults() {
     let desk = Desk::with(&EasySet::default());
     desk.run(&format!("{TRAIN} --epochs 1 --momentum 0.5 --out a"))
         .done();

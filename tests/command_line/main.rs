@@ -1,7 +1,7 @@
-//! The program as its users meet it: every test here runs the real binary in a folder of its own and looks at
-//! exit code, stdout, stderr and the files that are left.
+//! The program as its users run it: every test runs the real binary in a folder of its own and checks exit code,
+//! stdout, stderr and the files it leaves.
 //!
-//! `idx_set` writes data sets by hand, `desk` runs the binary; every other file is a side of the program. Sets
+//! `idx_set` writes data sets, `desk` runs the binary; every other file tests one aspect of the program. The data sets
 //! are so small that training takes milliseconds.
 
 mod bad_archives;

@@ -1,5 +1,5 @@
-//! Networks by their flags: hidden layers, activations, initial weights and biases, and the warning where units
-//! of a layer never come to differ.
+//! The flags of a network: hidden layers, activations, initial weights and biases, and the warning if the units of a layer
+//! stay equal.
 
 use perceptor::nn::{Activation, Init};
 
@@ -7,7 +7,7 @@ use crate::desk::Desk;
 use crate::idx_set::EasySet;
 use crate::model_file::{metadata, tensor, tensors};
 
-/// So small a learning rate changes no initial parameter that is not zero.
+/// The learning rate is so small that every initial parameter except zeros keeps its value.
 const FROZEN: &str = "--data set --epochs 1 --lr 1e-30 --momentum 0";
 
 fn accuracy_of(desk: &Desk, flags: &str) -> f64 {
@@ -16,7 +16,7 @@ fn accuracy_of(desk: &Desk, flags: &str) -> f64 {
 }
 
 #[test]
-fn hidden_layers_are_as_many_and_as_wide_as_asked_for() {
+fn hidden_layers_have_the_requested_number_and_widths() {
     let desk = Desk::with(&EasySet::default());
     for (hidden, layers) in [
         ("none", vec![9, 4]),
@@ -54,7 +54,7 @@ fn every_activation_learns() {
 }
 
 #[test]
-fn every_init_but_zero_learns_from_a_start_of_its_own() {
+fn every_init_except_zero_learns_from_its_own_weights() {
     let desk = Desk::with(&EasySet::default());
     let mut starts = Vec::new();
     let inits = Init::ALL.into_iter().filter(|&init| init != Init::Zero);
@@ -64,14 +64,14 @@ fn every_init_but_zero_learns_from_a_start_of_its_own() {
         let start = desk.model_of(&format!("{FROZEN} --init {init}"));
         starts.push(tensor(&start, "layers.0.weight"));
     }
-    // Auto is one of the others.
+    // `auto` is the first, and equals one of the others.
     for (index, start) in starts.iter().enumerate().skip(1) {
         assert!(!starts[1..index].contains(start));
     }
 }
 
 #[test]
-fn auto_is_he_before_the_relu_family_lecun_before_scaled_tanh_and_xavier_elsewhere() {
+fn auto_init_is_he_for_relu_and_its_kin_lecun_for_scaled_tanh_and_xavier_otherwise() {
     let desk = Desk::with(&EasySet::default());
     let start = |activation: &str, init: &str| {
         let flags = format!("{FROZEN} --activation {activation} --init {init}");
@@ -101,7 +101,7 @@ fn auto_is_he_before_the_relu_family_lecun_before_scaled_tanh_and_xavier_elsewhe
 }
 
 #[test]
-fn a_uniform_init_keeps_to_its_range() {
+fn a_uniform_init_stays_within_its_range() {
     let desk = Desk::with(&EasySet::default());
     for (flags, range) in [("", 0.05), ("--init-range 0.7", 0.7)] {
         let model = desk.model_of(&format!("{FROZEN} --hidden 50 --init uniform {flags}"));
@@ -112,7 +112,7 @@ fn a_uniform_init_keeps_to_its_range() {
 }
 
 #[test]
-fn every_bias_starts_where_it_is_told_to() {
+fn every_bias_starts_at_the_value_of_bias_init() {
     let desk = Desk::with(&EasySet::default());
     for bias in [0.25, -1.5] {
         let model = desk.model_of(&format!("{FROZEN} --hidden 7,5 --bias-init {bias}"));
@@ -128,7 +128,7 @@ fn every_bias_starts_where_it_is_told_to() {
 }
 
 #[test]
-fn units_that_never_come_to_differ_are_named_with_the_cure() {
+fn a_layer_of_equal_units_causes_a_warning_with_a_remedy() {
     let desk = Desk::with(&EasySet::default());
     let zero = "train --data set --hidden 8 --init zero";
     let run = desk.run(zero);
@@ -153,7 +153,7 @@ fn units_that_never_come_to_differ_are_named_with_the_cure() {
             .expect("text")
             .contains("--init")
     );
-    // It really is so: each input has the same weight into every unit.
+    // The warning is true: each input has the same weight to every unit.
     let model = desk.model_of("--data set --hidden 8 --init zero");
     for weights in tensor(&model, "layers.0.weight").chunks_exact(8) {
         assert!(
@@ -165,7 +165,7 @@ fn units_that_never_come_to_differ_are_named_with_the_cure() {
 }
 
 #[test]
-fn units_that_differ_are_not_warned_of() {
+fn units_that_differ_cause_no_warning() {
     let desk = Desk::with(&EasySet::default());
     for flags in [
         "--hidden 8 --init xavier",

@@ -1,5 +1,5 @@
-//! Where the model goes: numbered folders, folders that are named, folders that cannot be written, and what is
-//! there after a run that failed.
+//! Where the model is written: numbered folders, named folders, folders that cannot be written, and what is left after a
+//! run that failed.
 
 use std::fs;
 
@@ -26,7 +26,7 @@ fn runs_are_numbered_from_one_in_the_working_directory() {
 }
 
 #[test]
-fn runs_side_by_side_never_share_a_folder() {
+fn concurrent_runs_never_share_a_folder() {
     let desk = Desk::with(&EasySet::default());
     let runs: Vec<_> = (0..6)
         .map(|seed| {
@@ -38,7 +38,7 @@ fn runs_side_by_side_never_share_a_folder() {
         .into_iter()
         .map(|child| {
             let output = child.and_then(|child| child.wait_with_output());
-            let run = Run::ended(TRAIN.to_owned(), output.expect("a run"));
+            let run = Run::from_output(TRAIN.to_owned(), output.expect("a run"));
             run.done().value("model").to_owned()
         })
         .collect();
@@ -50,11 +50,11 @@ fn runs_side_by_side_never_share_a_folder() {
 }
 
 #[test]
-fn a_folder_that_is_named_is_made_with_all_above_it() {
+fn the_folder_of_out_is_created_with_its_parents() {
     let desk = Desk::with(&EasySet::default());
     let run = desk.run(&format!("{TRAIN} --out a/b/c"));
     assert_eq!(run.done().value("model"), "a/b/c/model.safetensors");
-    // The model and the record of the run: no temporary file is left.
+    // The model and the files of the run: no temporary file is left.
     let entries = fs::read_dir(desk.path("a/b/c")).expect("a folder");
     let mut names: Vec<String> = entries
         .map(|entry| {
@@ -81,7 +81,7 @@ fn a_folder_that_is_named_is_made_with_all_above_it() {
 }
 
 #[test]
-fn a_folder_with_other_things_in_it_takes_a_model() {
+fn a_model_can_be_written_to_a_folder_with_other_files() {
     let desk = Desk::with(&EasySet::default());
     desk.run(&format!("{TRAIN} --out set")).done();
     assert!(desk.has("set/model.safetensors"));
@@ -97,7 +97,7 @@ fn refuses_to_write_below_a_file_before_training() {
             1,
             &[out, ": could not create the folder: ", "\n"],
         );
-        // No banner, no epoch: the error is all there is.
+        // No banner, no epoch: only the error.
         assert_eq!(run.stderr.lines().count(), 1, "{run:#?}");
     }
     desk.put("runs", b"text");
@@ -119,14 +119,14 @@ fn refuses_to_replace_a_folder_by_a_model_before_training() {
 
 #[cfg(unix)]
 #[test]
-fn refuses_a_folder_that_may_not_be_written() {
+fn refuses_a_folder_without_write_permission() {
     use std::os::unix::fs::PermissionsExt;
     let desk = Desk::with(&EasySet::default());
     fs::create_dir(desk.path("locked")).expect("creating a folder");
     let locked = fs::Permissions::from_mode(0o555);
     fs::set_permissions(desk.path("locked"), locked).expect("locking the folder");
     if fs::write(desk.path("locked/trial"), b"").is_ok() {
-        eprintln!("skipped: this user may write anywhere");
+        eprintln!("skipped: this user may write to every folder");
         return;
     }
     let create = "locked: could not create a file in this folder: ";
@@ -135,7 +135,7 @@ fn refuses_a_folder_that_may_not_be_written() {
 }
 
 #[test]
-fn a_model_is_replaced_only_when_that_is_asked_for() {
+fn a_model_is_replaced_only_with_exist_ok() {
     let desk = Desk::with_model(&EasySet::default());
     let model = "model/model.safetensors";
     let old = desk.read(model);
@@ -152,7 +152,7 @@ fn a_model_is_replaced_only_when_that_is_asked_for() {
 }
 
 #[test]
-fn nothing_by_the_name_of_a_file_of_a_run_is_replaced_or_removed_unasked() {
+fn no_file_with_the_name_of_a_run_file_is_replaced_or_removed_without_exist_ok() {
     let desk = Desk::with(&EasySet::default());
     fs::create_dir_all(desk.path("results/checkpoint")).expect("creating a folder");
     for name in [
@@ -178,7 +178,7 @@ fn nothing_by_the_name_of_a_file_of_a_run_is_replaced_or_removed_unasked() {
 }
 
 #[test]
-fn a_run_that_diverges_leaves_nothing_behind() {
+fn a_run_that_diverges_leaves_no_files() {
     let desk = Desk::with_model(&EasySet::default());
     for out in ["", "--out elsewhere", "--out model --exist-ok"] {
         let old = desk.read("model/model.safetensors");
@@ -189,7 +189,7 @@ fn a_run_that_diverges_leaves_nothing_behind() {
         assert!(!desk.has("elsewhere"), "an empty run folder is left");
         assert_eq!(desk.read("model/model.safetensors"), old);
     }
-    // A folder that was there before stays.
+    // A folder that existed before the run is kept.
     fs::create_dir(desk.path("before")).expect("creating a folder");
     assert_eq!(desk.run(&format!("{DIVERGE} --out before")).code, Some(3));
     assert!(desk.has("before"));

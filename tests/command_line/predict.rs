@@ -1,4 +1,4 @@
-//! What `predict` writes: text, CSV and JSON lines, which of the items, and how much of each.
+//! What `predict` writes: text, CSV and JSON lines, for which samples, and which columns.
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ fn desk() -> Desk {
     Desk::with_model(&EasySet::noisy())
 }
 
-/// The lines of a CSV, split; the header first.
+/// Returns the fields of each CSV line, with the header first.
 fn csv(desk: &Desk, flags: &str) -> Vec<Vec<String>> {
     let run = desk.run(&format!("{PREDICT} --format csv {flags}"));
     let split = |line: &str| line.split(',').map(str::to_owned).collect();
@@ -21,30 +21,30 @@ fn csv(desk: &Desk, flags: &str) -> Vec<Vec<String>> {
 fn number(field: &str) -> f64 {
     field
         .parse()
-        .unwrap_or_else(|_| panic!("{field} is no number"))
+        .unwrap_or_else(|_| panic!("{field}, expected a number"))
 }
 
 fn json_lines(desk: &Desk, flags: &str) -> Vec<Value> {
     let run = desk.run(&format!("{PREDICT} --format json {flags}"));
-    let parse = |line: &str| serde_json::from_str(line).expect("an object a line");
+    let parse = |line: &str| serde_json::from_str(line).expect("an object per line");
     run.done().stdout.lines().map(parse).collect()
 }
 
-/// Holds the same items of two runs against each other. The rows that share a matrix product with an item may
-/// change the last digit of its probabilities, and nothing else.
+/// Asserts that two runs predict the same. Rows that share a matrix product with a sample may change the last digit of its
+/// probabilities, and nothing else.
 fn assert_same_items(found: &[Vec<String>], expected: &[Vec<String>]) {
     assert_eq!(found.len(), expected.len());
     for (found, expected) in found.iter().zip(expected) {
-        assert_eq!(found[..2], expected[..2], "item and class");
+        assert_eq!(found[..2], expected[..2], "sample and class");
         for (found, expected) in found[2..].iter().zip(&expected[2..]) {
             let difference = number(found) - number(expected);
-            assert!(difference.abs() <= 1e-6, "{found} for {expected}");
+            assert!(difference.abs() <= 1e-6, "{found}, expected {expected}");
         }
     }
 }
 
 #[test]
-fn each_item_has_a_line_in_each_format() {
+fn each_sample_has_a_line_in_each_format() {
     let desk = desk();
     let csv = csv(&desk, "");
     let json = json_lines(&desk, "");
@@ -75,7 +75,7 @@ fn each_item_has_a_line_in_each_format() {
 }
 
 #[test]
-fn probabilities_are_of_every_class_and_sum_to_one() {
+fn proba_adds_a_probability_per_class_and_they_sum_to_one() {
     let desk = desk();
     let rows = csv(&desk, "--proba");
     assert_eq!(
@@ -85,7 +85,7 @@ fn probabilities_are_of_every_class_and_sum_to_one() {
     let json = json_lines(&desk, "--proba");
     let best = csv(&desk, "");
     for (index, row) in rows[1..].iter().enumerate() {
-        assert_eq!(row[..3], best[index + 1], "--proba changes no prediction");
+        assert_eq!(row[..3], best[index + 1], "--proba changed a prediction");
         let probabilities: Vec<f64> = row[3..].iter().map(|field| number(field)).collect();
         assert!(
             (probabilities.iter().sum::<f64>() - 1.0).abs() <= 1e-5,
@@ -104,7 +104,7 @@ fn probabilities_are_of_every_class_and_sum_to_one() {
 }
 
 #[test]
-fn the_likeliest_classes_come_in_order() {
+fn top_lists_the_most_likely_classes_in_order() {
     let desk = desk();
     let all = csv(&desk, "--proba");
     for (top, shown) in [(1, 1), (3, 3), (4, 4), (99, 4)] {
@@ -136,7 +136,7 @@ fn the_likeliest_classes_come_in_order() {
 }
 
 #[test]
-fn offset_and_limit_cut_a_piece_out() {
+fn offset_and_limit_select_a_range() {
     let desk = desk();
     let all = csv(&desk, "");
     for (flags, piece) in [
@@ -168,8 +168,8 @@ fn rejects_an_offset_beyond_the_end() {
 }
 
 #[test]
-fn threads_change_no_bit_and_the_place_in_a_block_no_prediction() {
-    // More items than are predicted at once, and no multiple of any block.
+fn threads_change_no_bit_and_positions_in_a_block_change_no_prediction() {
+    // More samples than one block, and not a multiple of any block size.
     let set = EasySet {
         test: 9001,
         ..EasySet::noisy()
@@ -183,7 +183,7 @@ fn threads_change_no_bit_and_the_place_in_a_block_no_prediction() {
 }
 
 #[test]
-fn items_in_any_shape_of_the_right_width_are_taken() {
+fn samples_of_any_shape_with_the_right_width_are_accepted() {
     let desk = desk();
     let flat = EasySet {
         item: &[9],

@@ -1,19 +1,19 @@
-//! Recipes: settings by name.
+//! Recipes: named sets of settings.
 
 use crate::desk::Desk;
 use crate::idx_set::EasySet;
 
 #[test]
-fn the_list_names_every_recipe_and_what_it_reached() {
-    let told = Desk::empty().run("train --recipe list");
+fn the_list_has_every_recipe_with_its_accuracy() {
+    let list = Desk::empty().run("train --recipe list");
     for name in ["tutorial", "quick", "accurate", "fashion"] {
-        assert!(told.done().stdout.contains(&format!("{name} ")), "{told:?}");
+        assert!(list.done().stdout.contains(&format!("{name} ")), "{list:?}");
     }
-    assert!(told.stdout.contains('%'), "{told:?}");
+    assert!(list.stdout.contains('%'), "{list:?}");
 }
 
 #[test]
-fn a_recipe_gives_settings_and_flags_win_over_it() {
+fn flags_override_the_settings_of_a_recipe() {
     let desk = Desk::with(&EasySet::default());
     desk.run("train --data set --recipe quick --epochs 1 --hidden 8 --quiet --out a")
         .done();
@@ -31,7 +31,7 @@ fn a_recipe_gives_settings_and_flags_win_over_it() {
 }
 
 #[test]
-fn an_unknown_recipe_is_refused_with_those_there_are() {
+fn an_unknown_recipe_is_refused_with_a_list_of_the_known_ones() {
     Desk::empty().refuses(
         "train --recipe slow",
         2,

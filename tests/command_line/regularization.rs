@@ -1,4 +1,4 @@
-//! Dropout, noise, smoothed labels and class weights, as one types them.
+//! Dropout, noise, smoothed labels and class weights as flags and settings.
 
 use crate::desk::Desk;
 use crate::idx_set::EasySet;
@@ -6,7 +6,7 @@ use crate::idx_set::EasySet;
 const ALL: &str = "--dropout 0.5 --input-dropout 0.1 --input-noise 0.2 --label-smoothing 0.1 --class-weight balanced";
 
 #[test]
-fn each_option_changes_the_model_and_the_banner_tells_of_it() {
+fn each_option_changes_the_model_and_appears_in_the_banner() {
     let desk = Desk::with(&EasySet::noisy());
     let flags = "--data set --epochs 2 --hidden 16";
     let plain = desk.model_of(flags);
@@ -45,7 +45,7 @@ fn any_thread_count_gives_the_same_model_and_a_network_still_learns() {
 }
 
 #[test]
-fn a_profile_has_a_phase_for_the_draws_where_there_are_any() {
+fn a_profile_has_a_phase_for_noise_only_if_there_is_any() {
     let desk = Desk::with(&EasySet::default());
     let phases = |flags: &str| {
         let report = desk.report_of(&format!("--data set --epochs 1 {flags}"));
@@ -60,7 +60,7 @@ fn a_profile_has_a_phase_for_the_draws_where_there_are_any() {
 }
 
 #[test]
-fn class_weights_come_from_a_file_and_stay_when_it_goes() {
+fn class_weights_are_read_from_a_file_and_kept_when_it_is_removed() {
     let desk = Desk::with(&EasySet::noisy());
     let flags = "--data set --epochs 2 --hidden 16 --class-weight";
     desk.put("weights", b"1\n0.5\n2e1\n 3.25\n");
@@ -72,11 +72,11 @@ fn class_weights_come_from_a_file_and_stay_when_it_goes() {
     );
     desk.remove("weights");
     desk.run("train --resume run --epochs 4").done();
-    let whole = desk.read("run/model.safetensors");
+    let resumed = desk.read("run/model.safetensors");
     desk.run("train --config run/config.toml --out again")
         .done();
-    assert!(whole == desk.read("again/model.safetensors"));
-    // Only proportions count.
+    assert!(resumed == desk.read("again/model.safetensors"));
+    // Only their proportions matter.
     desk.put("weights", b"4\n2\n8e1\n13\n");
     let scaled = desk.report_of(&format!("{flags} weights"));
     desk.put("weights", b"1\n0.5\n2e1\n3.25\n");
@@ -88,18 +88,18 @@ fn class_weights_come_from_a_file_and_stay_when_it_goes() {
 }
 
 #[test]
-fn balanced_weights_of_balanced_classes_are_none() {
+fn balanced_weights_of_balanced_classes_change_nothing() {
     let desk = Desk::with(&EasySet::noisy());
     let loss = |flags: &str| {
         let report = desk.report_of(&format!("--data set --epochs 2 --hidden 16 {flags}"));
         report["epochs"][1]["train_loss"].as_f64().expect("a loss")
     };
-    // 200 items in 4 classes; weights are 1 but for rounding.
+    // 200 samples in 4 classes: the weights are 1 except for rounding.
     assert!((loss("") - loss("--class-weight balanced")).abs() < 1e-5);
 }
 
 #[test]
-fn rejects_class_weights_by_line() {
+fn rejects_class_weights_with_their_line() {
     let desk = Desk::with(&EasySet::default());
     let line = "train --data set --class-weight weights";
     for (content, message) in [
@@ -143,7 +143,7 @@ fn rejects_class_weights_by_line() {
 }
 
 #[test]
-fn rejects_settings_of_another_kind_in_a_file() {
+fn rejects_settings_of_another_type_in_a_file() {
     let desk = Desk::with(&EasySet::default());
     for (setting, parts) in [
         (

@@ -1,12 +1,12 @@
-//! The same command gives the same model file, byte for byte, on any number of threads: the first law of the
-//! design. Another seed, or anything else that decides what is computed, gives another one.
+//! The same command writes the same model file, byte for byte, on any number of threads: the first law of the design.
+//! Another seed writes another model.
 
 use perceptor::nn::Activation;
 
 use crate::desk::Desk;
 use crate::idx_set::EasySet;
 
-/// Trains with 1, 2, 3 and 7 threads and holds the files against each other.
+/// Asserts that training with 1, 2, 3 and 7 threads writes the same file.
 fn assert_threads_change_nothing(set: &EasySet, flags: &str) {
     let desk = Desk::with(set);
     let model = |threads: usize| {
@@ -18,14 +18,14 @@ fn assert_threads_change_nothing(set: &EasySet, flags: &str) {
     for threads in [2, 3, 7] {
         assert!(
             model(threads) == one,
-            "{threads} threads, {flags}: another model"
+            "{flags}: {threads} threads differ from 1"
         );
     }
 }
 
 #[test]
 fn any_thread_count_gives_the_same_model_for_any_batch_size() {
-    // Batches of 33 and 64 leave a ragged last one of 200; 1000 is more than there are.
+    // Of 200 rows, batches of 33 and 64 leave a ragged last one; a batch of 1000 exceeds them.
     for batch in [1, 2, 7, 33, 64, 200, 1000] {
         assert_threads_change_nothing(
             &EasySet::noisy(),
@@ -54,7 +54,7 @@ fn any_thread_count_gives_the_same_model_for_any_activation() {
 
 #[test]
 fn any_thread_count_gives_the_same_model_for_many_shards() {
-    // 700 rows are many blocks, the last of them short; more test items than an evaluation takes at once.
+    // 700 rows are many blocks, the last one short; the test set exceeds one block of an evaluation.
     let set = EasySet {
         item: &[7, 11],
         classes: 10,
@@ -66,7 +66,7 @@ fn any_thread_count_gives_the_same_model_for_many_shards() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_model_and_another_seed_another_one() {
+fn the_same_seed_gives_the_same_model_and_another_seed_does_not() {
     let desk = Desk::with(&EasySet::noisy());
     let model =
         |seed: u64| desk.model_of(&format!("--data set --epochs 2 --hidden 16 --seed {seed}"));

@@ -1,4 +1,4 @@
-//! Settings from a file, and flags over them.
+//! Settings from a file, and flags that override them.
 
 use crate::desk::Desk;
 use crate::idx_set::EasySet;
@@ -22,7 +22,7 @@ checkpoint_every = \"10m\"
 ";
 
 #[test]
-fn none_does_without_what_a_file_has() {
+fn none_turns_off_a_setting_of_the_file() {
     let desk = Desk::with(&EasySet::noisy());
     desk.put("my.toml", FILE.as_bytes());
     let plain = desk.model_of("--data set --hidden 8 --epochs 3");
@@ -50,7 +50,7 @@ fn none_does_without_what_a_file_has() {
 }
 
 #[test]
-fn a_value_of_another_kind_is_refused_in_words() {
+fn a_value_of_another_type_is_refused() {
     let desk = Desk::with(&EasySet::default());
     for (line, message) in [
         (

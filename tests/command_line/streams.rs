@@ -1,5 +1,4 @@
-//! Stdout and stderr as they come: pipes that nobody reads, full disks, terminals, colours, and names that are
-//! no text.
+//! Stdout and stderr: closed pipes, full disks, terminals, colours, and names that are not UTF-8.
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader, Read};
@@ -12,15 +11,15 @@ use crate::idx_set::EasySet;
 
 const MODEL: &str = "model/model.safetensors";
 
-/// The writing end of a pipe that has no reader.
+/// Returns the writing end of a pipe without a reader.
 fn closed_pipe() -> Stdio {
     let (_, writer) = std::io::pipe().expect("a pipe");
     writer.into()
 }
 
 #[test]
-fn predictions_for_a_reader_that_has_seen_enough_end_quietly() {
-    // Half a megabyte of lines, many times what a pipe holds.
+fn predict_ends_quietly_when_its_reader_stops_reading() {
+    // Half a megabyte of lines, many times the capacity of a pipe.
     let set = EasySet {
         test: 20_000,
         ..EasySet::default()
@@ -36,13 +35,13 @@ fn predictions_for_a_reader_that_has_seen_enough_end_quietly() {
         stdout.read_line(&mut first).expect("reading");
         assert!(!first.is_empty());
         drop(stdout);
-        let run = Run::ended(line, child.wait_with_output().expect("waiting"));
+        let run = Run::from_output(line, child.wait_with_output().expect("waiting"));
         assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:#?}");
     }
 }
 
 #[test]
-fn every_command_ends_quietly_where_nobody_reads() {
+fn every_command_ends_quietly_if_stdout_is_closed() {
     let desk = Desk::with_model(&EasySet::default());
     for line in [
         "train --data set --epochs 1 --quiet --out other",
@@ -59,25 +58,25 @@ fn every_command_ends_quietly_where_nobody_reads() {
             .stdout(closed_pipe())
             .stderr(Stdio::piped())
             .output();
-        let run = Run::ended(line.to_owned(), output.expect("starting the program"));
+        let run = Run::from_output(line.to_owned(), output.expect("starting the program"));
         assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:#?}");
     }
-    // The work is done all the same.
+    // The work is done nevertheless.
     assert!(desk.has("other/model.safetensors") && desk.has("digits/t10k-labels-idx1-ubyte"));
 }
 
-/// Runs with a stderr that nobody reads.
-fn run_unheard(desk: &Desk, line: &str) -> Run {
+/// Runs the program with a closed stderr.
+fn run_with_closed_stderr(desk: &Desk, line: &str) -> Run {
     let mut command = desk.command(line);
     let output = command
         .stderr(closed_pipe())
         .stdout(Stdio::piped())
         .output();
-    Run::ended(line.to_owned(), output.expect("starting the program"))
+    Run::from_output(line.to_owned(), output.expect("starting the program"))
 }
 
 #[test]
-fn exit_codes_are_the_same_where_nobody_reads_the_errors() {
+fn exit_codes_are_the_same_if_stderr_is_closed() {
     let desk = Desk::with(&EasySet::default());
     for (line, code) in [
         ("train --data set --epochs 2", 0),
@@ -86,13 +85,13 @@ fn exit_codes_are_the_same_where_nobody_reads_the_errors() {
         ("train --data set --frobnicate", 2),
         ("train --data set --activation identity --lr 1e30", 3),
     ] {
-        let run = run_unheard(&desk, line);
+        let run = run_with_closed_stderr(&desk, line);
         assert_eq!(run.code, Some(code), "{run:#?}");
     }
 }
 
-/// A desk with a small set in the place of the generated digits that are kept in the user's cache.
-fn desk_with_kept_digits() -> Desk {
+/// Returns a desk with a small set in place of the generated digits in the user's cache.
+fn desk_with_cached_digits() -> Desk {
     let desk = Desk::empty();
     let GeneratedDigits { train, test, seed } = GeneratedDigits::default();
     let name = format!("digits-{EDITION}-{train}-{test}-seed{seed}");
@@ -101,8 +100,8 @@ fn desk_with_kept_digits() -> Desk {
 }
 
 #[test]
-fn generated_digits_are_kept_and_used_again() {
-    let desk = desk_with_kept_digits();
+fn generated_digits_are_cached_and_reused() {
+    let desk = desk_with_cached_digits();
     let before = desk.entries();
     let run = desk.run("train --epochs 1 --format json");
     assert_eq!(run.done().json()["data"], "generated digits");
@@ -112,11 +111,11 @@ fn generated_digits_are_kept_and_used_again() {
         first.starts_with("no --data and no data/mnist: using generated digits in "),
         "{run:#?}"
     );
-    let way = match cfg!(feature = "fetch") {
+    let advice = match cfg!(feature = "fetch") {
         true => "perceptor data fetch mnist, or name",
         false => "perceptor data fetch mnist explains, or name",
     };
-    assert!(first.contains(way), "{run:#?}");
+    assert!(first.contains(advice), "{run:#?}");
     desk.run("eval runs/train-1/model.safetensors").done();
     let after: Vec<String> = desk
         .entries()
@@ -127,14 +126,14 @@ fn generated_digits_are_kept_and_used_again() {
 }
 
 #[test]
-fn training_on_generated_digits_needs_no_one_to_read_about_it() {
-    let run = run_unheard(&desk_with_kept_digits(), "train --epochs 1");
+fn training_on_generated_digits_succeeds_if_stderr_is_closed() {
+    let run = run_with_closed_stderr(&desk_with_cached_digits(), "train --epochs 1");
     assert_eq!(run.code, Some(0), "{run:#?}");
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_behind_stdout_is_an_error_and_the_model_is_kept() {
+fn a_full_disk_under_stdout_is_an_error_and_the_model_is_kept() {
     let desk = Desk::with(&EasySet::default());
     let full = std::fs::File::options()
         .write(true)
@@ -146,14 +145,14 @@ fn a_full_disk_behind_stdout_is_an_error_and_the_model_is_kept() {
         .stdout(full)
         .stderr(Stdio::piped())
         .output();
-    let run = Run::ended(line.to_owned(), output.expect("starting the program"));
+    let run = Run::from_output(line.to_owned(), output.expect("starting the program"));
     assert_eq!(run.code, Some(1), "{run:#?}");
     assert!(run.stderr.starts_with("error: stdout: "), "{run:#?}");
     assert!(desk.has("out/model.safetensors"));
 }
 
 #[test]
-fn colours_are_for_those_who_want_them() {
+fn colours_follow_the_terminal_and_the_environment() {
     let desk = Desk::empty();
     let stderr = |line: &str, settings: &[(&str, &str)]| {
         let mut command = desk.command(line);
@@ -173,13 +172,13 @@ fn colours_are_for_those_who_want_them() {
 }
 
 #[test]
-fn a_folder_whose_name_is_no_text_takes_a_model() {
+fn a_model_can_be_written_to_a_folder_whose_name_is_not_utf8() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
     let name = OsStr::from_bytes(b"out\xff");
     let desk = Desk::with(&EasySet::default());
     if std::fs::write(desk.path("").join(name), b"").is_err() {
-        eprintln!("skipped: this file system takes text names only");
+        eprintln!("skipped: this file system accepts only UTF-8 names");
         return;
     }
     std::fs::remove_file(desk.path("").join(name)).expect("removing a file");
@@ -192,7 +191,7 @@ fn a_folder_whose_name_is_no_text_takes_a_model() {
     }
 }
 
-/// Runs in a terminal of its own, by `script` of util-linux, and gives what stood on it. None without it.
+/// Runs the program in a terminal made by `script` of util-linux and returns what it showed, or `None` without `script`.
 #[cfg(target_os = "linux")]
 fn on_a_terminal(desk: &Desk, line: &str, kind: &str) -> Option<String> {
     let inside = format!(
@@ -224,7 +223,9 @@ fn every_terminal_shows_every_epoch() {
     for kind in ["xterm-256color", "dumb"] {
         let line = "train --data set --epochs 3 --hidden 8 --exist-ok --out out";
         let Some(shown) = on_a_terminal(&desk, line, kind) else {
-            eprintln!("skipped: no script of util-linux to make a terminal with");
+            eprintln!(
+                "skipped: script of util-linux is not installed, and no terminal can be made"
+            );
             return;
         };
         assert!(shown.contains("epoch  train loss"), "{kind}: {shown:?}");

@@ -1,5 +1,5 @@
-//! What a run of `train` tells: the JSON report, the summary with its next command, a line an epoch, and the
-//! words and exit code of a run that diverges.
+//! What `train` reports: the JSON report, the summary with the next command, a line per epoch, and the message and exit
+//! code of a run that diverges.
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ const TRAIN: &str = "train --data set --hidden 8 --epochs 4";
 fn number(value: &Value) -> f64 {
     value
         .as_f64()
-        .unwrap_or_else(|| panic!("{value} is no number"))
+        .unwrap_or_else(|| panic!("{value}, expected a number"))
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn the_figures_of_the_report_agree_with_each_other() {
     let rate = number(&report["samples_per_second"]);
     assert!(near(rate, 800.0 / seconds));
     assert!(near(number(&report["gflops"]), rate * flops / 1e9));
-    // Easy data: the loss goes down.
+    // The data are easy, so the loss falls.
     assert!(number(&epochs[3]["train_loss"]) < number(&epochs[0]["train_loss"]));
 }
 
@@ -92,7 +92,7 @@ fn quiet_leaves_stderr_empty() {
 }
 
 #[test]
-fn without_a_terminal_stderr_has_a_line_an_epoch_and_no_control_characters() {
+fn without_a_terminal_stderr_has_a_line_per_epoch_and_no_control_characters() {
     let run = Desk::with(&EasySet::default()).run(TRAIN);
     let lines: Vec<&str> = run.done().stderr.lines().collect();
     let header = lines.iter().position(|line| line.starts_with("epoch"));
@@ -107,7 +107,7 @@ fn without_a_terminal_stderr_has_a_line_an_epoch_and_no_control_characters() {
 }
 
 #[test]
-fn the_banner_says_what_runs_on_what() {
+fn the_banner_describes_data_network_and_machine() {
     let run = Desk::with(&EasySet::default()).run(&format!("{TRAIN} --threads 2"));
     for words in [
         concat!("perceptor ", env!("CARGO_PKG_VERSION")),
@@ -121,9 +121,9 @@ fn the_banner_says_what_runs_on_what() {
     }
 }
 
-/// Types the command that a run ended with into a shell.
+/// Runs the next command that `run` suggests in a shell.
 #[cfg(unix)]
-fn typed_next(desk: &Desk, run: &Run) -> Run {
+fn run_next(desk: &Desk, run: &Run) -> Run {
     let mut shell = desk.command_of("sh");
     shell.args(["-c", run.value("next")]);
     Run::of(shell)
@@ -136,7 +136,7 @@ fn the_summary_names_the_model_and_a_next_command_that_works() {
     let run = desk.run(TRAIN);
     run.done();
     assert_eq!(run.value("model"), "runs/train-1/model.safetensors");
-    let next = typed_next(&desk, &run);
+    let next = run_next(&desk, &run);
     let accuracy = run.value("test accuracy");
     let (accuracy, _) = accuracy
         .split_once(" after the last epoch")
@@ -154,7 +154,7 @@ fn the_next_command_works_for_folders_with_awkward_names() {
         command.args(["--data", name, "--out", &format!("{name}/out")]);
         let run = Run::of(command);
         run.done();
-        typed_next(&desk, &run).done();
+        run_next(&desk, &run).done();
     }
 }
 
@@ -169,12 +169,12 @@ fn the_next_command_works_for_a_program_with_an_awkward_name() {
     command.args(["train", "--data", "set", "--epochs", "1", "--quiet"]);
     let run = Run::of(command);
     run.done();
-    typed_next(&desk, &run).done();
+    run_next(&desk, &run).done();
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_program_whose_name_is_no_text_trains() {
+fn a_program_whose_name_is_not_utf8_trains() {
     use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::symlink;
     let desk = Desk::with(&EasySet::default());
@@ -189,7 +189,7 @@ fn a_program_whose_name_is_no_text_trains() {
 
 #[cfg(unix)]
 #[test]
-fn the_next_command_names_test_files_that_were_named() {
+fn the_next_command_names_the_test_files_of_the_flags() {
     let desk = Desk::with(&EasySet::default());
     let run = desk.run(
         "train --epochs 1 --train-images set/train-images-idx3-ubyte \
@@ -197,12 +197,12 @@ fn the_next_command_names_test_files_that_were_named() {
          --test-labels set/t10k-labels-idx1-ubyte",
     );
     run.done();
-    let next = typed_next(&desk, &run);
+    let next = run_next(&desk, &run);
     assert!(next.done().value("data").contains("60 items"), "{next:#?}");
 }
 
 #[test]
-fn a_run_that_diverges_says_where_and_what_to_change() {
+fn a_run_that_diverges_reports_the_step_and_suggests_a_learning_rate() {
     let desk = Desk::with(&EasySet::default());
     for activation in ["identity", "relu"] {
         let run = desk.run(&format!("{TRAIN} --activation {activation} --lr 1e30"));
@@ -218,7 +218,7 @@ fn a_run_that_diverges_says_where_and_what_to_change() {
 }
 
 #[test]
-fn training_that_is_told_to_be_quiet_still_says_that_it_diverged() {
+fn quiet_training_still_reports_that_it_diverged() {
     let desk = Desk::with(&EasySet::default());
     let run = desk.run(&format!(
         "{TRAIN} --activation relu --lr 1e30 -q --format json"
@@ -228,7 +228,7 @@ fn training_that_is_told_to_be_quiet_still_says_that_it_diverged() {
 }
 
 #[test]
-fn a_training_set_alone_is_enough() {
+fn a_training_set_without_a_test_set_is_enough() {
     let set = EasySet {
         test: 0,
         ..EasySet::default()

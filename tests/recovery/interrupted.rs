@@ -99,5 +99,5 @@ pub fn send(child: &Child, signal: i32) {
 }
 
 pub fn end(line: &str, child: Child) -> Run {
-    Run::ended(line.to_owned(), child.wait_with_output().expect("waiting"))
+    Run::from_output(line.to_owned(), child.wait_with_output().expect("waiting"))
 }

@@ -1,10 +1,11 @@
-//! `data fetch`: what is listed, what is refused, and real MNIST from a server on this machine into `train`.
+//! `data fetch`: what is listed, what is refused, and real MNIST from a local server to `train`.
 //!
-//! The catalogue's own mirrors are never reached: a proxy that is not there stands before them.
+//! The mirrors of the catalogue are never contacted: the proxy is set to a port where nothing listens. The test with real
+//! MNIST is skipped if MNIST is missing.
 
 use crate::desk::Desk;
 
-/// A command whose way to the web is closed: nothing listens at the proxy's port.
+/// Runs a command without access to the network: nothing listens at the proxy's port.
 #[cfg(feature = "fetch")]
 fn offline(desk: &Desk, line: &str) -> crate::desk::Run {
     let mut command = desk.command(line);
@@ -37,7 +38,7 @@ fn the_sets_are_listed_with_sizes_and_licences() {
 }
 
 #[test]
-fn a_set_that_there_is_not_is_refused_with_those_there_are() {
+fn an_unknown_set_is_refused_with_a_list_of_the_known_ones() {
     let run = Desk::empty().run("data fetch mnits");
     assert_eq!(run.code, Some(2), "{run:#?}");
     for words in ["invalid value 'mnits'", "mnist, fashion-mnist, kmnist"] {
@@ -47,7 +48,7 @@ fn a_set_that_there_is_not_is_refused_with_those_there_are() {
 
 #[cfg(not(feature = "fetch"))]
 #[test]
-fn a_build_without_the_feature_says_which_one_is_missing() {
+fn a_build_without_the_feature_names_it() {
     let run = Desk::empty().refuses(
         "data fetch mnist",
         2,
@@ -79,7 +80,7 @@ mod with_the_feature {
         "t10k-labels-idx1-ubyte",
     ];
 
-    /// Real MNIST as mirrors have it.
+    /// Returns real MNIST compressed as on the mirrors.
     fn served() -> Option<Files> {
         let folder = mnist::folder()?;
         let files = FILES.map(|name| {
@@ -122,8 +123,8 @@ mod with_the_feature {
         }
 
         let again = offline(&desk, &line);
-        let there = FILES.map(|name| format!("data/mnist/{name}: already there\n"));
-        assert_eq!(again.done().stderr, there.concat(), "{again:#?}");
+        let present = FILES.map(|name| format!("data/mnist/{name}: already there\n"));
+        assert_eq!(again.done().stderr, present.concat(), "{again:#?}");
         assert_eq!(server.asked().len(), 5);
 
         let trained = desk.run("train --epochs 1 --hidden none --quiet --format json");
@@ -132,7 +133,7 @@ mod with_the_feature {
     }
 
     #[test]
-    fn mirrors_that_lie_or_cannot_be_reached_are_named_and_nothing_is_placed() {
+    fn wrong_or_unreachable_mirrors_are_named_and_no_file_is_placed() {
         let nothing = Files::from([("train-images-idx3-ubyte.gz".to_owned(), b"<html>".to_vec())]);
         let server = Server::new(&nothing, &[Manner::Well]);
         let desk = Desk::empty();

@@ -1,4 +1,4 @@
-//! Regression and several labels an item, as one types them: training, its tables and records, `eval`, `predict`,
+//! Regression and multi-label classification on the command line: training, its tables and files, `eval`, `predict`,
 //! `export`, `import`, `data inspect`, resumption, and data of another task.
 
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::desk::Desk;
 use crate::idx_set::{EasySet, Element, idx};
 
-/// A set whose labels are numbers, or 0 and 1: the items are those of the easy set.
+/// Returns a desk with the inputs of the easy set, and values or flags as labels.
 pub fn desk_of(task: &str) -> Desk {
     let set = EasySet::default();
     let desk = Desk::with(&set);
@@ -15,7 +15,7 @@ pub fn desk_of(task: &str) -> Desk {
         desk.remove(&format!("set/{half}-labels-idx1-ubyte"));
         let (name, bytes) = match task {
             "regression" => {
-                // Two numbers that the class tells.
+                // Two values that depend on the class.
                 let numbers = classes
                     .iter()
                     .flat_map(|&class| [f64::from(class) - 1.5, f64::from(class % 2)]);
@@ -23,7 +23,7 @@ pub fn desk_of(task: &str) -> Desk {
                 ("idx2-float", idx(Element::F32, &[count, 2], &payload))
             }
             _ => {
-                // Label l where the class is at least l.
+                // Label l is 1 if the class is at least l.
                 let flags = classes
                     .iter()
                     .flat_map(|&class| (1..4).map(move |l| u8::from(class >= l)));
@@ -47,23 +47,26 @@ const MODEL: &str = "model/model.safetensors";
 fn number(value: &Value) -> f64 {
     value
         .as_f64()
-        .unwrap_or_else(|| panic!("{value} is no number"))
+        .unwrap_or_else(|| panic!("{value}, expected a number"))
 }
 
 #[test]
-fn a_regression_tells_mae_and_r2_everywhere() {
+fn a_regression_reports_mae_and_r2_everywhere() {
     let desk = desk_of("regression");
     let line = "train --data set --task regression --hidden 16 --epochs 40 --out model";
     let run = desk.run(line);
-    let told = &run.done().stderr;
-    assert!(told.contains("3×3 u8, 2 numbers to predict\n"), "{run:#?}");
-    assert!(told.contains("sigmoid and identity"), "{run:#?}");
+    let stderr = &run.done().stderr;
     assert!(
-        told.contains("  task      regression by mse loss\n"),
+        stderr.contains("3×3 u8, 2 numbers to predict\n"),
+        "{run:#?}"
+    );
+    assert!(stderr.contains("sigmoid and identity"), "{run:#?}");
+    assert!(
+        stderr.contains("  task      regression by mse loss\n"),
         "{run:#?}"
     );
     assert!(
-        told.contains("test loss    test MAE   test R²  learning rate"),
+        stderr.contains("test loss    test MAE   test R²  learning rate"),
         "{run:#?}"
     );
     assert!(run.value("test").starts_with("R² 0.9"), "{run:#?}");
@@ -97,18 +100,18 @@ fn a_regression_tells_mae_and_r2_everywhere() {
 }
 
 #[test]
-fn several_labels_tell_exact_matches_and_f1_everywhere() {
+fn multilabel_reports_exact_matches_and_f1_everywhere() {
     let desk = desk_of("multilabel");
     let line = "train --data set --task multilabel --hidden 16 --epochs 40 --out model";
     let run = desk.run(line);
-    let told = &run.done().stderr;
-    assert!(told.contains("3 labels, any of them"), "{run:#?}");
+    let stderr = &run.done().stderr;
+    assert!(stderr.contains("3 labels, any of them"), "{run:#?}");
     assert!(
-        told.contains("  task      multilabel by binary-cross-entropy loss\n"),
+        stderr.contains("  task      multilabel by binary-cross-entropy loss\n"),
         "{run:#?}"
     );
     assert!(
-        told.contains("test accuracy   test F1  learning rate"),
+        stderr.contains("test accuracy   test F1  learning rate"),
         "{run:#?}"
     );
     assert!(
@@ -134,7 +137,7 @@ fn several_labels_tell_exact_matches_and_f1_everywhere() {
 }
 
 #[test]
-fn predict_writes_numbers_or_the_labels_there_are() {
+fn predict_writes_values_or_the_predicted_labels() {
     let desk = desk_of("regression");
     model_of(&desk, "regression");
     let predict = |desk: &Desk, flags: &str| {
@@ -175,7 +178,7 @@ fn predict_writes_numbers_or_the_labels_there_are() {
 }
 
 #[test]
-fn a_model_of_another_task_goes_out_and_comes_back() {
+fn a_model_of_every_task_is_exported_and_imported() {
     for (task, words) in [
         ("regression", "(values,) = session.run"),
         ("multilabel", "probabilities, logits = session.run"),
@@ -204,26 +207,28 @@ fn a_model_of_another_task_goes_out_and_comes_back() {
 }
 
 #[test]
-fn resumed_runs_of_every_task_end_in_the_same_bytes() {
+fn resumed_runs_of_every_task_end_with_the_same_bytes() {
     for (task, flags) in [
         ("regression", "--loss huber --huber-delta 0.5"),
         ("multilabel", "--dropout 0.2"),
     ] {
         let desk = desk_of(task);
         let line = format!("train --data set --task {task} --hidden 16 {flags} --quiet");
-        desk.run(&format!("{line} --epochs 6 --out whole")).done();
+        desk.run(&format!("{line} --epochs 6 --out uninterrupted"))
+            .done();
         desk.run(&format!("{line} --epochs 3 --out part")).done();
         desk.run("train --resume part --epochs 6 --quiet").done();
         let bytes = |run: &str| desk.read(&format!("{run}/model.safetensors"));
-        assert!(bytes("whole") == bytes("part"), "{task}");
+        assert!(bytes("uninterrupted") == bytes("part"), "{task}");
         let settings = String::from_utf8(desk.read("part/config.toml")).expect("text");
         assert!(
             settings.contains(&format!("task = \"{task}\"\n")),
             "{settings}"
         );
-        // From the model, with its task.
-        let warm =
-            desk.run("train --data set --init-from whole/model.safetensors --epochs 1 --out warm");
+        // A warm start takes the task of the model.
+        let warm = desk.run(
+            "train --data set --init-from uninterrupted/model.safetensors --epochs 1 --out warm",
+        );
         assert!(
             warm.done()
                 .stderr
@@ -234,7 +239,7 @@ fn resumed_runs_of_every_task_end_in_the_same_bytes() {
 }
 
 #[test]
-fn validation_of_every_task_picks_by_its_own_figure() {
+fn validation_of_every_task_selects_by_its_own_metric() {
     for (task, words) in [
         (
             "regression",
@@ -306,7 +311,7 @@ fn inspect_shows_ranges_and_labels() {
 }
 
 #[test]
-fn data_of_another_task_are_refused_with_the_way_out() {
+fn data_of_another_task_are_refused_with_the_flag_to_use() {
     let desk = desk_of("regression");
     let run = desk.refuses(
         "train --data set",
@@ -390,7 +395,7 @@ fn settings_of_another_task_are_refused() {
 }
 
 #[test]
-fn labels_that_are_not_of_their_task_are_named() {
+fn labels_that_do_not_fit_the_task_are_refused_with_their_position() {
     let desk = desk_of("multilabel");
     let mut flags = vec![0u8; 600];
     flags[7] = 2;
@@ -433,7 +438,7 @@ fn labels_that_are_not_of_their_task_are_named() {
 }
 
 #[test]
-fn numbers_that_are_large_are_warned_of() {
+fn large_target_values_cause_a_warning() {
     let desk = desk_of("regression");
     let payload: Vec<u8> = (0..400)
         .flat_map(|at| Element::F32.bytes(f64::from(at)))

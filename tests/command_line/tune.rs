@@ -1,4 +1,4 @@
-//! `perceptor tune`: what it tells, what it leaves in its folder, and that the same seed finds the same on any number of
+//! `perceptor tune`: what it reports, the files it writes, and that the same seed finds the same settings on any number of
 //! threads.
 
 use serde_json::Value;
@@ -13,14 +13,14 @@ fn noisy_desk() -> Desk {
     Desk::with(&EasySet::noisy())
 }
 
-/// The table of trials, and what was best: everything that no clock goes into.
+/// Returns the table of trials and the best settings: every line that does not depend on the clock.
 fn table(run: &Run) -> Vec<&str> {
     let lines = run.stdout.lines();
     lines.take_while(|line| !line.starts_with("time")).collect()
 }
 
 #[test]
-fn any_thread_count_finds_the_same() {
+fn any_thread_count_finds_the_same_settings() {
     let desk = noisy_desk();
     let one = desk.run(&format!("{TUNE} --threads 1 --out one"));
     one.done();
@@ -32,7 +32,7 @@ fn any_thread_count_finds_the_same() {
     }
 }
 
-/// The settings that a search found, but for the threads that were asked for.
+/// Returns the settings that a search found, except the number of threads.
 fn best(desk: &Desk, folder: &str) -> String {
     let text = desk.read(&format!("{folder}/best.toml"));
     let text = String::from_utf8(text).expect("text");
@@ -41,7 +41,7 @@ fn best(desk: &Desk, folder: &str) -> String {
 }
 
 #[test]
-fn the_rungs_have_fewer_and_fewer_trials_for_longer_and_longer() {
+fn each_rung_trains_fewer_trials_for_longer() {
     let desk = noisy_desk();
     let run = desk.run(&format!("{TUNE} --format json"));
     let report = run.done().json();
@@ -64,20 +64,21 @@ fn the_rungs_have_fewer_and_fewer_trials_for_longer_and_longer() {
             .filter(|one| one["rung"] == number);
         assert_eq!(of_rung.count(), rung);
     }
-    // Who goes on was among the best of its rung.
+    // The trials that continue are the best of their rung.
     let accuracy =
         |trial: &Value, rung: usize| measured(trial)[rung - 1]["score"]["accuracy"].as_f64();
     for rung in 1..=2 {
-        let (on, out): (Vec<&Value>, Vec<&Value>) = trials
+        let (continued, dropped): (Vec<&Value>, Vec<&Value>) = trials
             .iter()
             .filter(|trial| measured(trial).len() >= rung)
             .partition(|trial| measured(trial).len() > rung);
-        let least = on
+        let least = continued
             .iter()
             .map(|trial| accuracy(trial, rung).expect("an accuracy"))
             .fold(1.0, f64::min);
         assert!(
-            out.iter()
+            dropped
+                .iter()
                 .all(|trial| accuracy(trial, rung).is_none_or(|found| found <= least))
         );
     }
@@ -85,7 +86,7 @@ fn the_rungs_have_fewer_and_fewer_trials_for_longer_and_longer() {
     assert_eq!(report["ended"], "rungs");
     assert_eq!(report["best_config"], "runs/tune-1/best.toml");
     assert!(report["config"]["validation_split"] == 0.1);
-    // On stderr a line for each, in whatever order they came.
+    // Stderr has a line for each, in the order they ended.
     let lines = run
         .stderr
         .lines()
@@ -93,9 +94,9 @@ fn the_rungs_have_fewer_and_fewer_trials_for_longer_and_longer() {
     assert_eq!(lines.count(), 1 + 9 + 3 + 1);
 }
 
-/// Trained up rung by rung, a trial is what `train` makes of its settings in one go.
+/// A trial that is trained rung by rung equals a run of `train` with its settings.
 #[test]
-fn the_best_settings_train_to_the_very_accuracy_that_was_found() {
+fn the_best_settings_train_to_exactly_the_reported_accuracy() {
     let desk = noisy_desk();
     for flags in [
         "",
@@ -115,12 +116,12 @@ fn the_best_settings_train_to_the_very_accuracy_that_was_found() {
             "{flags}"
         );
         assert!(trained["test_accuracy"].is_f64());
-        std::fs::remove_dir_all(desk.path("out")).expect("clearing the search away");
+        std::fs::remove_dir_all(desk.path("out")).expect("removing the search");
     }
 }
 
 #[test]
-fn other_tasks_are_searched_by_their_own_figures() {
+fn other_tasks_are_searched_by_their_own_metrics() {
     for (task, column, figure) in [
         ("regression", "val. R²", "r2"),
         ("multilabel", "val. F1", "f1"),
@@ -150,7 +151,7 @@ fn other_tasks_are_searched_by_their_own_figures() {
 }
 
 #[test]
-fn batch_normalisation_is_tried_in_some_trials_unless_it_is_said() {
+fn some_trials_use_batch_norm_unless_a_flag_decides() {
     let desk = noisy_desk();
     for (flag, expected) in [
         ("", None),
@@ -176,18 +177,18 @@ fn batch_normalisation_is_tried_in_some_trials_unless_it_is_said() {
 #[test]
 fn the_test_set_is_not_opened() {
     let desk = noisy_desk();
-    let whole = desk.run(&format!("{TUNE} --out whole"));
+    let intact = desk.run(&format!("{TUNE} --out intact"));
     desk.put("set/t10k-labels-idx1-ubyte", b"damage");
     let damaged = desk.run(&format!("{TUNE} --out damaged"));
-    assert_eq!(table(whole.done()), table(damaged.done()));
-    // And yet the settings it writes lead there.
+    assert_eq!(table(intact.done()), table(damaged.done()));
+    // The settings that it writes name the test set nevertheless.
     let run = desk.run("train --config damaged/best.toml");
     assert_eq!(run.code, Some(1), "{run:#?}");
     assert!(run.stderr.contains("t10k-labels-idx1-ubyte"), "{run:#?}");
 }
 
 #[test]
-fn what_a_file_or_a_single_number_fixes_is_not_searched() {
+fn settings_fixed_by_a_file_or_a_single_number_are_not_searched() {
     let desk = noisy_desk();
     desk.put(
         "my.toml",
@@ -206,7 +207,7 @@ fn what_a_file_or_a_single_number_fixes_is_not_searched() {
     assert_eq!(report["space"]["batch_size"], "10");
     let searched = report["space"].as_object().expect("a table");
     assert!(!searched.contains_key("width") && !searched.contains_key("dropout"));
-    // A range wins over the file.
+    // A range overrides the file.
     let report = desk
         .run(&format!("{line} --depth 1..2 --width 8"))
         .done()
@@ -220,9 +221,9 @@ fn what_a_file_or_a_single_number_fixes_is_not_searched() {
     }
 }
 
-/// The record of a run has the numbers of its optimiser and its schedule.
+/// The recorded settings of a run include those of its optimiser and schedule.
 #[test]
-fn another_optimiser_or_schedule_leaves_the_numbers_of_the_files_behind() {
+fn another_optimiser_or_schedule_drops_the_settings_of_that_in_the_file() {
     let desk = noisy_desk();
     let run = "train --data set --epochs 1 --schedule cosine --lr-min 0.01 --quiet --out run";
     desk.run(run).done();
@@ -238,7 +239,7 @@ fn another_optimiser_or_schedule_leaves_the_numbers_of_the_files_behind() {
 }
 
 #[test]
-fn the_record_of_a_run_leaves_nothing_to_search() {
+fn the_recorded_settings_of_a_run_leave_nothing_to_search() {
     let desk = noisy_desk();
     desk.run("train --data set --epochs 1 --quiet --out run")
         .done();
@@ -248,7 +249,7 @@ fn the_record_of_a_run_leaves_nothing_to_search() {
 }
 
 #[test]
-fn a_trial_that_diverges_is_out_and_all_of_them_are_an_error() {
+fn diverged_trials_are_dropped_and_it_is_an_error_if_all_diverge() {
     let desk = noisy_desk();
     let line = "tune --data set --trials 9 --epochs 3 --width 8..16 --activation identity";
     let run = desk.run(&format!("{line} --lr 1e-3..1e9 --out some"));
@@ -269,13 +270,13 @@ fn a_trial_that_diverges_is_out_and_all_of_them_are_an_error() {
 }
 
 #[test]
-fn a_search_whose_time_is_over_tells_its_best_and_goes_on_with_more() {
+fn a_search_that_ran_out_of_time_reports_its_best_and_resumes_with_more() {
     let desk = Desk::with(&EasySet {
         train: 5000,
         ..EasySet::noisy()
     });
     let line = "tune --data set --trials 9 --epochs 27 --width 64..256 --batch-size 8 --out out";
-    let whole = desk.run(&line.replace("--out out", "--out whole"));
+    let uninterrupted = desk.run(&line.replace("--out out", "--out uninterrupted"));
     let run = desk.run(&format!("{line} --time 300ms"));
     let words = "all there was; how far the search came depends on the speed of the machine";
     assert!(run.done().value("time").ends_with(words), "{run:#?}");
@@ -283,8 +284,8 @@ fn a_search_whose_time_is_over_tells_its_best_and_goes_on_with_more() {
     assert!(again.done().value("time").ends_with(words), "{again:#?}");
     assert_eq!(table(&run), table(&again));
     let more = desk.run("tune --resume out --time 1h --threads 1");
-    assert_eq!(table(more.done()), table(whole.done()));
-    assert_eq!(best(&desk, "out"), best(&desk, "whole"));
+    assert_eq!(table(more.done()), table(uninterrupted.done()));
+    assert_eq!(best(&desk, "out"), best(&desk, "uninterrupted"));
 }
 
 #[test]
@@ -394,7 +395,7 @@ fn rejects_what_cannot_be_searched() {
 }
 
 #[test]
-fn a_folder_that_has_a_search_is_gone_on_with_and_not_written_over() {
+fn a_folder_with_a_search_can_be_resumed_but_not_overwritten() {
     let desk = noisy_desk();
     let first = desk.run(&format!("{TUNE} --out out"));
     first.done();
@@ -427,7 +428,7 @@ fn a_folder_that_has_a_search_is_gone_on_with_and_not_written_over() {
     ] {
         desk.refuses(line, code, message);
     }
-    // Other data are another search.
+    // The search resumes only on the same data.
     let other = EasySet {
         noise: 0.7,
         ..EasySet::default()

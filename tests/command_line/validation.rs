@@ -1,4 +1,4 @@
-//! Validation sets, early ends and warm starts: what is told of them, what is picked by what, and what is refused.
+//! Validation sets, early stopping and warm starts: what is reported, which set selects the model, and what is refused.
 
 use serde_json::Value;
 
@@ -7,12 +7,12 @@ use crate::idx_set::EasySet;
 
 const TRAIN: &str = "train --data set --hidden 8";
 
-/// A set with so much noise that accuracies go up and down.
+/// Returns a desk with a set so noisy that accuracies rise and fall.
 fn noisy_desk() -> Desk {
     Desk::with(&EasySet::noisy())
 }
 
-/// Writes the test half of another set of the same kind as files for validation.
+/// Writes 80 samples of the same kind as validation files, and returns their flags.
 fn put_validation_files(desk: &Desk) -> String {
     let set = EasySet {
         test: 80,
@@ -28,7 +28,7 @@ fn epochs(report: &Value) -> &Vec<Value> {
 }
 
 #[test]
-fn the_validation_set_is_measured_after_each_epoch_and_the_test_set_once() {
+fn the_validation_set_is_evaluated_after_each_epoch_and_the_test_set_once() {
     let desk = noisy_desk();
     let files = put_validation_files(&desk);
     for (flags, train, held_out) in [
@@ -42,8 +42,8 @@ fn the_validation_set_is_measured_after_each_epoch_and_the_test_set_once() {
         assert_eq!(report["test_items"], 60);
         for epoch in epochs(&report) {
             let accuracy = epoch["validation_accuracy"].as_f64().expect("an accuracy");
-            let right = accuracy * f64::from(held_out);
-            assert!((right - right.round()).abs() < 1e-9, "{epoch}");
+            let correct = accuracy * f64::from(held_out);
+            assert!((correct - correct.round()).abs() < 1e-9, "{epoch}");
             assert!(epoch["validation_loss"].is_f64());
             assert!(epoch["test_loss"].is_null() && epoch["test_accuracy"].is_null());
         }
@@ -51,15 +51,15 @@ fn the_validation_set_is_measured_after_each_epoch_and_the_test_set_once() {
         assert_eq!(report["validation_accuracy"], last["validation_accuracy"]);
         assert!(report["best_test_accuracy"].is_null());
         let run = desk.run(&format!("{TRAIN} --epochs 3 {flags}"));
-        let said = format!("{train} training, {held_out} validation and 60 test items");
-        assert!(run.done().stderr.contains(&said), "{run:#?}");
+        let sizes = format!("{train} training, {held_out} validation and 60 test items");
+        assert!(run.done().stderr.contains(&sizes), "{run:#?}");
         assert!(run.stderr.contains("val. loss  val. accuracy"), "{run:#?}");
         let (measured, words) = run
             .value("test accuracy")
             .split_once(", ")
-            .expect("words behind it");
+            .expect("words after the accuracy");
         assert_eq!(words, "measured once, at the end");
-        // The very figure that `eval` finds.
+        // Exactly the accuracy that `eval` reports.
         let eval = desk.run(&format!("eval {} --data set", run.value("model")));
         assert_eq!(eval.done().value("accuracy"), measured);
     }
@@ -87,7 +87,7 @@ fn the_metrics_have_the_columns_of_the_validation_set() {
 }
 
 #[test]
-fn a_run_that_stops_early_says_by_what_its_model_was_picked() {
+fn a_run_that_stops_early_reports_how_its_model_was_selected() {
     let desk = noisy_desk();
     let flags = "--epochs 500 --validation-split 0.25 --early-stop 3";
     let run = desk.run(&format!("{TRAIN} {flags} --out out"));
@@ -110,13 +110,13 @@ fn a_run_that_stops_early_says_by_what_its_model_was_picked() {
         ),
         "{run:#?}"
     );
-    // And what the model file tells of itself is that epoch's.
+    // The model file records the same epoch.
     let model = String::from_utf8_lossy(&desk.read("out/model.safetensors")).into_owned();
     assert!(model.contains(&format!("\\\"best_epoch\\\":{kept}")));
 }
 
 #[test]
-fn a_run_ends_at_its_target_and_says_which_set_that_was_reached_on() {
+fn a_run_ends_at_its_target_and_reports_the_set_it_was_reached_on() {
     let desk = Desk::with(&EasySet::default());
     let flags = "--epochs 500 --target-accuracy 90%";
     let run = desk.run(&format!("{TRAIN} {flags} --validation-split 0.2"));
@@ -145,7 +145,7 @@ fn a_run_ends_at_its_target_and_says_which_set_that_was_reached_on() {
 }
 
 #[test]
-fn a_run_whose_time_is_over_says_so_and_goes_on_with_more() {
+fn a_run_that_ran_out_of_time_reports_it_and_resumes_with_more() {
     let desk = Desk::with(&EasySet {
         train: 2000,
         ..EasySet::noisy()
@@ -170,7 +170,7 @@ fn a_run_whose_time_is_over_says_so_and_goes_on_with_more() {
 }
 
 #[test]
-fn either_way_to_a_validation_set_takes_the_place_of_the_other_in_a_file() {
+fn a_flag_for_a_validation_set_replaces_the_other_kind_in_a_file() {
     let desk = noisy_desk();
     let files = put_validation_files(&desk);
     desk.run(&format!(
@@ -199,7 +199,7 @@ fn either_way_to_a_validation_set_takes_the_place_of_the_other_in_a_file() {
 }
 
 #[test]
-fn the_record_of_a_run_that_stops_early_makes_the_same_run_again() {
+fn the_recorded_settings_of_a_run_that_stops_early_reproduce_it() {
     let desk = noisy_desk();
     let flags = "--validation-split 0.2 --early-stop 2,0.01 --target-accuracy 0.999 --max-time 1h \
                  --freeze layers.0 --epochs 30";
@@ -255,7 +255,7 @@ fn a_warm_start_takes_network_weights_and_scaling_from_the_model() {
         text[start..start + 60].to_owned()
     };
     assert_eq!(scaling(model), scaling("second/model.safetensors"));
-    // It learns on from where the model was.
+    // Training continues from the weights of the model.
     let loss = |folder: &str| -> f64 {
         let csv = String::from_utf8(desk.read(&format!("{folder}/metrics.csv"))).expect("text");
         let line = csv.lines().nth(1).expect("an epoch");
@@ -266,13 +266,13 @@ fn a_warm_start_takes_network_weights_and_scaling_from_the_model() {
             .expect("a number")
     };
     assert!(loss("second") < loss("first"));
-    // With a scaling of its own where that is given, and again from its own record.
+    // With its own scaling if a flag asks for it, and again from its recorded settings.
     desk.run(&format!("{line} --scale unit --out third")).done();
     assert_ne!(scaling(model), scaling("third/model.safetensors"));
     desk.run("train --config second/config.toml --out fourth")
         .done();
     assert!(desk.read("fourth/model.safetensors") == desk.read("second/model.safetensors"));
-    // Frozen layers stay byte for byte.
+    // Frozen layers stay the same byte for byte.
     desk.run(&format!("{line} --freeze layers.0,layers.2 --out frozen"))
         .done();
     let tensor = |name: &str, layer: usize| -> Vec<u8> {
@@ -288,21 +288,21 @@ fn a_warm_start_takes_network_weights_and_scaling_from_the_model() {
 }
 
 #[test]
-fn a_warm_start_that_was_stopped_goes_on_without_the_model() {
+fn a_stopped_warm_start_resumes_without_the_model() {
     let desk = noisy_desk();
     desk.run(&format!("{TRAIN} --epochs 2 --scale standard --out first"))
         .done();
     let line = "train --data set --init-from first/model.safetensors --out out";
     desk.run(&format!("{line} --epochs 4")).done();
-    let whole = desk.read("out/model.safetensors");
+    let uninterrupted = desk.read("out/model.safetensors");
     desk.run(&format!("{line} --epochs 2 --exist-ok")).done();
     desk.remove("first/model.safetensors");
     desk.run("train --resume out --epochs 4").done();
-    assert!(desk.read("out/model.safetensors") == whole);
+    assert!(desk.read("out/model.safetensors") == uninterrupted);
 }
 
 #[test]
-fn a_model_of_another_shape_is_refused_with_both() {
+fn a_model_of_another_network_is_refused_with_both_networks() {
     let desk = noisy_desk();
     desk.run(&format!("{TRAIN} --epochs 1 --out first")).done();
     let model = "first/model.safetensors";
@@ -342,7 +342,7 @@ fn a_model_of_another_shape_is_refused_with_both() {
 }
 
 #[test]
-fn rejects_what_cannot_be_held_out_or_waited_for() {
+fn rejects_invalid_settings_of_validation_and_early_ends() {
     let desk = noisy_desk();
     let share = "expected a share above 0 and below 1, or a number of items";
     let stop = "expected a number of epochs, at least 1, and perhaps the least that counts as better, at least 0, \
@@ -463,7 +463,7 @@ fn rejects_what_cannot_be_held_out_or_waited_for() {
 }
 
 #[test]
-fn rejects_validation_files_that_do_not_go_with_the_training_files() {
+fn rejects_validation_files_that_do_not_match_the_training_files() {
     let desk = noisy_desk();
     put_validation_files(&desk);
     let set = EasySet {
@@ -485,7 +485,7 @@ fn rejects_validation_files_that_do_not_go_with_the_training_files() {
 }
 
 #[test]
-fn a_target_without_any_set_to_measure_it_on_is_refused() {
+fn a_target_without_a_validation_or_test_set_is_refused() {
     let desk = Desk::with(&EasySet {
         test: 0,
         ..EasySet::default()

@@ -1,15 +1,15 @@
-//! NPY and NPZ, with headers and archives written by hand.
+//! NPY and NPZ files, whose headers and archives are written here.
 
 use rawzip::CompressionMethod;
 
 use super::{bytes, convert, floats, npy, read_idx, zip};
 use crate::desk::Desk;
 
-/// 0 to 11 as two items of 2×3.
+/// Returns 0 to 11 as two samples of 2×3.
 fn counting(fortran: bool) -> Vec<u8> {
     let elements: Vec<u8> = match fortran {
         false => (0..12).collect(),
-        // The first index is the fastest: items side by side.
+        // The first index is the fastest: the samples interleave.
         true => vec![0, 6, 3, 9, 1, 7, 4, 10, 2, 8, 5, 11],
     };
     npy("|u1", fortran, "(2, 2, 3)", &elements)
@@ -24,7 +24,7 @@ fn labels(classes: &[i64]) -> Vec<u8> {
 }
 
 #[test]
-fn both_orders_and_every_packing_give_the_same() {
+fn both_orders_and_every_compression_convert_to_the_same_files() {
     let elements: Vec<f64> = (0..12).map(f64::from).collect();
     for fortran in [false, true] {
         let desk = Desk::empty();
@@ -55,7 +55,7 @@ fn both_orders_and_every_packing_give_the_same() {
 }
 
 #[test]
-fn an_archive_as_keras_has_it_becomes_both_halves() {
+fn an_archive_in_the_layout_of_keras_becomes_both_halves() {
     let desk = Desk::empty();
     let (x, y) = (counting(false), labels(&[1, 0]));
     let test = npy(
@@ -98,7 +98,7 @@ fn an_archive_as_keras_has_it_becomes_both_halves() {
 }
 
 #[test]
-fn test_items_in_an_archive_are_not_left_out_without_a_word() {
+fn unused_test_samples_of_an_archive_are_reported() {
     let desk = Desk::empty();
     let (x, y) = (counting(false), labels(&[1, 0]));
     let mut files = vec![
@@ -117,7 +117,7 @@ fn test_items_in_an_archive_are_not_left_out_without_a_word() {
     let run = convert(&desk, "k.npz --labels none");
     let from = "k.npz: x_train: (2, 2, 3) uint8, no labels, x_test left out";
     assert_eq!(run.value("from"), from);
-    // Nor where they have no labels, or others take their place.
+    // The same holds if they have no labels or if other test samples replace them.
     files.remove(2);
     desk.put("x.npz", &zip(CompressionMethod::STORE, &files));
     for line in ["x.npz", "k.npz --test k.npz"] {
@@ -133,7 +133,7 @@ fn test_items_in_an_archive_are_not_left_out_without_a_word() {
 }
 
 #[test]
-fn the_labels_of_npy_files_are_asked_for() {
+fn npy_files_require_a_flag_for_the_labels() {
     let desk = Desk::empty();
     desk.put("x.npy", &counting(false));
     desk.put("y.npy", &labels(&[1, 0]));
@@ -142,7 +142,7 @@ fn the_labels_of_npy_files_are_asked_for() {
             "",
             "--labels: not given, expected the NPY file that has the labels, or none",
         ),
-        // Test items without labels would be of no use.
+        // Test samples without labels would be useless.
         (
             "--labels y.npy",
             "--test-labels: not given, expected the NPY file that has the labels of the test items",
@@ -155,7 +155,7 @@ fn the_labels_of_npy_files_are_asked_for() {
 }
 
 #[test]
-fn arrays_of_other_names_are_named() {
+fn arrays_of_unusual_names_are_selected_by_flags() {
     let desk = Desk::empty();
     let (x, y) = (counting(false), labels(&[1, 0]));
     let files = [
@@ -196,7 +196,7 @@ fn arrays_of_other_names_are_named() {
 }
 
 #[test]
-fn labels_may_be_text_rows_of_one_or_numbers_to_predict() {
+fn labels_may_be_text_one_hot_rows_or_target_values() {
     let desk = Desk::empty();
     desk.put("x.npy", &counting(false));
     let text: Vec<u8> = "dogcat"
@@ -248,7 +248,7 @@ fn labels_may_be_text_rows_of_one_or_numbers_to_predict() {
 }
 
 #[test]
-fn what_no_element_can_be_is_told_with_its_place() {
+fn values_that_no_element_type_holds_are_refused_with_their_position() {
     let desk = Desk::empty();
     let of = |values: [f32; 4]| {
         npy(
@@ -290,9 +290,9 @@ fn what_no_element_can_be_is_told_with_its_place() {
 #[test]
 fn damaged_arrays_are_refused() {
     let desk = Desk::empty();
-    let whole = counting(false);
-    for length in [1, 7, 9, 60, whole.len() - 1] {
-        desk.put("x.npy", &whole[..length]);
+    let valid = counting(false);
+    for length in [1, 7, 9, 60, valid.len() - 1] {
+        desk.put("x.npy", &valid[..length]);
         let place = "x.npy: ";
         desk.refuses_in_parts(
             "data convert x.npy --labels none --out set",
@@ -300,7 +300,7 @@ fn damaged_arrays_are_refused() {
             &[place, ", expected "],
         );
     }
-    desk.put("x.npy", &[&whole[..], b"more"].concat());
+    desk.put("x.npy", &[&valid[..], b"more"].concat());
     desk.refuses_in_parts(
         "data convert x.npy --labels none --out set",
         1,
@@ -343,9 +343,9 @@ fn damaged_archives_are_refused() {
     let desk = Desk::empty();
     let (x, y) = (counting(false), labels(&[1, 0]));
     for method in [CompressionMethod::STORE, CompressionMethod::DEFLATE] {
-        let whole = zip(method, &[("x.npy", &x), ("y.npy", &y)]);
-        for length in [4, 30, whole.len() / 2, whole.len() - 1] {
-            desk.put("xy.npz", &whole[..length]);
+        let valid = zip(method, &[("x.npy", &x), ("y.npy", &y)]);
+        for length in [4, 30, valid.len() / 2, valid.len() - 1] {
+            desk.put("xy.npz", &valid[..length]);
             desk.refuses_in_parts(
                 "data convert xy.npz --out set",
                 1,
@@ -353,14 +353,14 @@ fn damaged_archives_are_refused() {
             );
         }
     }
-    // An element that is another one than when it was packed: its checksum tells.
-    let mut whole = zip(CompressionMethod::STORE, &[("x.npy", &x), ("y.npy", &y)]);
-    let at = whole
+    // An element changed after packing fails the checksum.
+    let mut valid = zip(CompressionMethod::STORE, &[("x.npy", &x), ("y.npy", &y)]);
+    let at = valid
         .windows(12)
         .position(|bytes| bytes.iter().copied().eq(0..12))
-        .expect("stored as it is");
-    whole[at + 5] ^= 1;
-    desk.put("xy.npz", &whole);
+        .expect("stored uncompressed");
+    valid[at + 5] ^= 1;
+    desk.put("xy.npz", &valid);
     desk.refuses_in_parts(
         "data convert xy.npz --out set",
         1,
@@ -381,9 +381,9 @@ fn damaged_archives_are_refused() {
 }
 
 #[test]
-fn an_archive_that_promises_more_than_it_can_hold_is_refused_at_once() {
+fn an_archive_that_declares_more_than_it_can_hold_is_refused_at_once() {
     let desk = Desk::empty();
-    // 16 GB by its header, in a file of some hundred bytes.
+    // Its header declares 16 GB in a file of a few hundred bytes.
     let bomb = npy("<f8", false, "(2000000000,)", &[]);
     for method in [CompressionMethod::STORE, CompressionMethod::DEFLATE] {
         desk.put("x.npz", &zip(method, &[("x.npy", &bomb)]));

@@ -1,4 +1,4 @@
-//! CSV, as people write it and as they should not.
+//! CSV in the dialects that people write, and malformed tables.
 
 use super::{bytes, convert, floats, read_idx};
 use crate::desk::{Desk, Run};
@@ -6,14 +6,14 @@ use crate::desk::{Desk, Run};
 const IRIS: &str =
     "length,width,species\n5.1,3.5,setosa\n7,3.2,versicolor\n6.3,3.3,virginica\n4.9,3,setosa\n";
 
-/// A desk with this text in `t.csv`.
+/// Returns a desk with this text in `t.csv`.
 fn desk(text: &str) -> Desk {
     let desk = Desk::empty();
     desk.put("t.csv", text.as_bytes());
     desk
 }
 
-/// Converts this text in `t.csv`, which must be refused with these parts in the message.
+/// Asserts that converting this text in `t.csv` is refused with these parts in the message.
 fn refuses(text: impl AsRef<[u8]>, parts: &[&str]) -> Run {
     let desk = Desk::empty();
     desk.put("t.csv", text.as_ref());
@@ -59,9 +59,9 @@ fn a_table_with_names_becomes_floats_and_classes() {
 }
 
 #[test]
-fn whole_numbers_are_bytes_and_labels_that_count_need_no_names() {
+fn integers_become_bytes_and_labels_from_zero_need_no_names() {
     let desk = desk("7,0,255\n0,1,2\n1,3,128\n");
-    // Nothing but numbers: no header.
+    // Only numbers: no header.
     let run = desk.run("data convert t.csv --labels 1 --out set");
     assert_eq!(
         run.done().value("from"),
@@ -71,7 +71,7 @@ fn whole_numbers_are_bytes_and_labels_that_count_need_no_names() {
         read_idx(&desk, "set/train-images-idx2-ubyte"),
         bytes(&[3, 2], &[0.0, 255.0, 1.0, 2.0, 3.0, 128.0])
     );
-    // 0, 1 and 7 are no 0, 1, 2: they are counted, and kept as names.
+    // 0, 1 and 7 are not consecutive: they become classes 0, 1, 2 and are kept as names.
     assert_eq!(
         read_idx(&desk, "set/train-labels-idx1-ubyte"),
         bytes(&[3], &[2.0, 0.0, 1.0])
@@ -83,11 +83,14 @@ fn whole_numbers_are_bytes_and_labels_that_count_need_no_names() {
         read_idx(&desk, "set/train-labels-idx1-ubyte"),
         bytes(&[4], &[1.0, 0.0, 2.0, 1.0])
     );
-    assert!(!desk.has("set/classes.txt"), "that of the set before");
+    assert!(
+        !desk.has("set/classes.txt"),
+        "classes.txt of the previous set is left"
+    );
 }
 
 #[test]
-fn numbers_are_counted_by_value_and_words_as_text() {
+fn numeric_classes_are_sorted_by_value_and_others_as_text() {
     let desk = desk("x,y\n1,10\n2,-1\n3,9\n4,10\n");
     convert(&desk, "t.csv");
     assert_eq!(
@@ -101,7 +104,7 @@ fn numbers_are_counted_by_value_and_words_as_text() {
 }
 
 #[test]
-fn classes_stand_in_the_order_that_is_asked_for() {
+fn classes_have_the_order_of_class_names() {
     let desk = desk(IRIS);
     desk.put(
         "order.txt",
@@ -121,14 +124,14 @@ fn classes_stand_in_the_order_that_is_asked_for() {
         1,
         "t.csv: row 3, column 3 (species): \"versicolor\", expected one of the classes virginica, setosa",
     );
-    // Numbers are those of the names.
+    // Numbers among the names stand for their position.
     desk.put("t.csv", b"x,y\n5,1\n6,0\n");
     convert(&desk, "t.csv --class-names coat,boot --force");
     assert_eq!(
         read_idx(&desk, "set/train-labels-idx1-ubyte").elements,
         [1.0, 0.0]
     );
-    // As names they may be larger than numbers are told apart; others are not taken for the nearest of them.
+    // As names, numbers may exceed what floats distinguish; a number that only rounds to a name is not accepted.
     desk.put("t.csv", b"x,y\n5,9007199254740993\n6,9007199254740992\n");
     convert(
         &desk,
@@ -151,47 +154,47 @@ fn classes_stand_in_the_order_that_is_asked_for() {
 }
 
 #[test]
-fn every_way_to_write_a_table_gives_the_same() {
+fn every_dialect_of_a_table_converts_to_the_same_files() {
     let plain = {
         let desk = desk(IRIS);
         convert(&desk, "t.csv --labels species");
         desk.read("set/train-images-idx2-float")
     };
     let quoted = "\"length\",\"width\",\"species\"\n\"5.1\",3.5,\"setosa\"\n7,3.2,versicolor\n6.3,\"3.3\",virginica\n4.9,3,setosa";
-    let ways: [(&str, Vec<u8>); 8] = [
+    let dialects: [(&str, Vec<u8>); 8] = [
         ("CRLF", IRIS.replace('\n', "\r\n").into()),
         ("CR", IRIS.replace('\n', "\r").into()),
         ("a byte order mark", ["\u{feff}", IRIS].concat().into()),
-        ("no end of the last line", IRIS.trim_end().into()),
+        ("no newline after the last row", IRIS.trim_end().into()),
         ("empty lines", IRIS.replace('\n', "\n\n").into()),
         ("semicolons", IRIS.replace(',', ";").into()),
         ("tabs and spaces", IRIS.replace(',', " \t ").into()),
         ("quotes", quoted.into()),
     ];
-    for (way, text) in ways {
+    for (dialect, text) in dialects {
         let desk = Desk::empty();
         desk.put("t.csv", &text);
         convert(&desk, "t.csv --labels species");
-        assert_eq!(desk.read("set/train-images-idx2-float"), plain, "{way}");
+        assert_eq!(desk.read("set/train-images-idx2-float"), plain, "{dialect}");
         assert_eq!(
             desk.read("set/classes.txt"),
             b"setosa\nversicolor\nvirginica\n",
-            "{way}"
+            "{dialect}"
         );
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        std::io::Write::write_all(&mut packed, &text).expect("memory takes it");
-        desk.put("t.csv.gz", &packed.finish().expect("memory takes it"));
+        std::io::Write::write_all(&mut packed, &text).expect("writing to memory");
+        desk.put("t.csv.gz", &packed.finish().expect("writing to memory"));
         convert(&desk, "t.csv.gz --labels species --force");
         assert_eq!(
             desk.read("set/train-images-idx2-float"),
             plain,
-            "{way}, gzip"
+            "{dialect}, gzip"
         );
     }
 }
 
 #[test]
-fn what_was_found_out_can_be_told_instead() {
+fn flags_override_the_detected_dialect() {
     let desk = desk("1,2\n3,4\n5,6\n");
     convert(&desk, "t.csv --labels none --header yes");
     assert_eq!(
@@ -214,7 +217,7 @@ fn what_was_found_out_can_be_told_instead() {
             .ends_with("predict MODEL set/images-idx2-ubyte"),
         "{run:#?}"
     );
-    // A word over words is a header where it is asked for by its name.
+    // A word above words is a header if a flag names the column.
     desk.put("t.csv", b"a,kind\n1,x\n2,z\n");
     desk.put("u.csv", b"kind\nx\n");
     convert(&desk, "t.csv --labels kind --force");
@@ -227,7 +230,7 @@ fn what_was_found_out_can_be_told_instead() {
 }
 
 #[test]
-fn columns_can_be_left_out_and_items_get_a_shape() {
+fn columns_can_be_dropped_and_samples_get_a_shape() {
     let desk = desk("id,a,b,c,d,label\n900,1,2,3,4,0\n901,5,6,7,8,1\n");
     convert(&desk, "t.csv --drop id --shape 2x2");
     assert_eq!(
@@ -279,7 +282,7 @@ fn several_columns_of_labels_are_targets_labels_or_classes() {
         run.stdout.contains(", any of 2 classes an item, "),
         "{run:#?}"
     );
-    // Exactly one 1 in each row: classes, unless they are to stay as they are.
+    // Exactly one 1 in each row: classes, except with --multilabel.
     desk.put("t.csv", b"x,a,b\n1,0,1\n2,1,0\n");
     convert(&desk, "t.csv --labels a,b --force");
     assert_eq!(
@@ -294,7 +297,7 @@ fn several_columns_of_labels_are_targets_labels_or_classes() {
 }
 
 #[test]
-fn a_bad_cell_is_told_with_row_and_column() {
+fn an_invalid_cell_is_refused_with_its_row_and_column() {
     let rows = |cell: &str| format!("a,width,label\n1,2,0\n3,4,1\n\n5,{cell},1\n");
     for (cell, expected, hint) in [
         ("abc", "\"abc\", expected a finite number", "--drop width"),
@@ -341,7 +344,7 @@ fn a_bad_cell_is_told_with_row_and_column() {
             assert!(run.hint().contains(hint), "{line:?}: {run:#?}");
         }
     }
-    // What an element cannot be is told as well as what no number is.
+    // Numbers that the element type cannot hold are refused in the same way.
     let desk = desk(&rows("1e39"));
     desk.refuses(
         "data convert t.csv --out set",
@@ -368,7 +371,7 @@ fn a_bad_cell_is_told_with_row_and_column() {
 }
 
 #[test]
-fn a_bad_label_is_told_with_row_and_column() {
+fn an_invalid_label_is_refused_with_its_row_and_column() {
     let long = "x".repeat(201);
     for (label, expected) in [
         ("", "nothing, expected a name"),
@@ -388,7 +391,7 @@ fn a_bad_label_is_told_with_row_and_column() {
             "--targets",
         ],
     );
-    // The numbers around 2^53 are one and the same as floats.
+    // Integers around 2^53 are equal as floats.
     for large in ["9007199254740993", "-9007199254740993", "1e300"] {
         let run = refuses(
             format!("x,label\n1,2\n2,{large}\n3,{large}\n"),
@@ -409,7 +412,7 @@ fn a_bad_label_is_told_with_row_and_column() {
 }
 
 #[test]
-fn tables_that_are_none_are_refused() {
+fn files_that_are_not_tables_are_refused() {
     let desk = Desk::empty();
     let parquet = b"PAR1\x15\x04\x15\x00";
     for (content, start) in [
@@ -431,7 +434,7 @@ fn tables_that_are_none_are_refused() {
         desk.put("t.csv", content);
         desk.refuses_in_parts("data convert t.csv --labels 1 --out set", 1, &[start]);
     }
-    // A header alone is a table without items.
+    // A table of only a header has no rows.
     desk.put("t.csv", b"x,label\n");
     desk.refuses_in_parts(
         "data convert t.csv --labels label --out set",
@@ -456,7 +459,7 @@ fn tables_that_are_none_are_refused() {
 }
 
 #[test]
-fn ragged_rows_are_told_with_their_row() {
+fn ragged_rows_are_refused_with_their_row() {
     refuses(
         "a,b,label\n1,2,0\n3,4,1\n5,6\n7,8,1\n",
         &[
@@ -468,7 +471,7 @@ fn ragged_rows_are_told_with_their_row() {
         b"a,b,label\n1,2,0\n3,\"4\n4\",1\n5,6,7,1\n",
         &["t.csv: row 3, column 2 (b): \"4\\n4\", expected a finite number\n"],
     );
-    // A quote that is never closed takes the rest of the file into its cell.
+    // An unclosed quote makes the rest of the file one cell.
     refuses(
         b"a,b,label\n1,2,0\n3,\"4,1\n5,6,1\n7,8,1\n",
         &["t.csv: row 3: 2 cells, expected 3"],
@@ -476,11 +479,11 @@ fn ragged_rows_are_told_with_their_row() {
 }
 
 #[test]
-fn rows_may_be_longer_than_what_tells_how_a_table_is_written() {
+fn rows_may_be_longer_than_the_text_that_detects_the_dialect() {
     const FEATURES: usize = 200_000;
     let row = |cell: &str, label: &str| format!("{}{label}\n", format!("{cell};").repeat(FEATURES));
     let rows = [row("1234567", "0"), row("7654321", "1")].concat();
-    // Each row takes 1.6 MB, so that not even the first one is in the first MiB.
+    // Each row has 1.6 MB, so that not even the first one fits in the first MiB.
     let desk = desk(&rows);
     let run = convert(&desk, "t.csv --labels -1 --type f64");
     assert!(
@@ -494,7 +497,7 @@ fn rows_may_be_longer_than_what_tells_how_a_table_is_written() {
         (images.elements[0], images.elements[2 * FEATURES - 1]),
         (1_234_567.0, 7_654_321.0)
     );
-    // A header is told from numbers by the row below it.
+    // A header is distinguished from numbers by the row below it.
     desk.put("t.csv", [row("feature", "label"), rows].concat().as_bytes());
     let run = convert(&desk, "t.csv --force");
     assert!(
@@ -534,21 +537,21 @@ fn a_row_that_never_ends_is_not_kept_in_memory() {
 }
 
 #[test]
-fn a_gzip_stream_that_was_cut_short_is_told_as_such() {
+fn a_truncated_gzip_stream_is_refused() {
     let desk = Desk::empty();
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     let rows: String = (0..4000)
         .map(|row| format!("{},{}\n", row * 7919 % 1009, row % 3))
         .collect();
-    std::io::Write::write_all(&mut packed, rows.as_bytes()).expect("memory takes it");
-    let whole = packed.finish().expect("memory takes it");
-    desk.put("t.csv.gz", &whole[..whole.len() - 20]);
+    std::io::Write::write_all(&mut packed, rows.as_bytes()).expect("writing to memory");
+    let valid = packed.finish().expect("writing to memory");
+    desk.put("t.csv.gz", &valid[..valid.len() - 20]);
     desk.refuses_in_parts(
         "data convert t.csv.gz --labels 2 --out set",
         1,
         &["t.csv.gz: ", ", expected a whole gzip stream\n"],
     );
-    desk.put("t.csv.gz", &whole);
+    desk.put("t.csv.gz", &valid);
     convert(&desk, "t.csv.gz --labels 2");
     assert_eq!(
         read_idx(&desk, "set/train-images-idx2-float").sizes,
@@ -557,7 +560,7 @@ fn a_gzip_stream_that_was_cut_short_is_told_as_such() {
 }
 
 #[test]
-fn the_column_of_labels_is_asked_for_where_no_name_tells() {
+fn the_column_of_labels_is_required_if_no_name_identifies_it() {
     let desk = desk("1,2,3\n4,5,6\n");
     let run = desk.refuses_in_parts(
         "data convert t.csv --out set",

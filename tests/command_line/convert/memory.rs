@@ -1,5 +1,4 @@
-//! Files larger than memory: converted under a limit of the system on the program's address space, which is smaller than
-//! what they hold.
+//! Files larger than memory: converted under a limit on the address space that is smaller than their contents.
 
 #![cfg(target_os = "linux")]
 
@@ -10,10 +9,10 @@ use rawzip::CompressionMethod;
 use super::{npy, read_idx, zip};
 use crate::desk::{Desk, Run};
 
-/// The limit, in kB: what the program and OpenBLAS take before they do anything, and some buffers.
+/// The limit in kB: what the program and OpenBLAS allocate at start, and some buffers.
 const LIMIT: usize = 192 << 10;
 
-/// Bytes in the files: more than the limit.
+/// The bytes in each file: more than the limit.
 const BYTES: usize = 224 << 20;
 
 /// Runs the program under the limit.
@@ -25,7 +24,7 @@ fn limited(desk: &Desk, line: &str) -> Run {
     );
     let mut command = desk.command_of("sh");
     command.args(["-c", &script]);
-    // Its threads have stacks and buffers of their own.
+    // Each of its threads has a stack and a buffer.
     command.env("OPENBLAS_NUM_THREADS", "1");
     Run::of(command)
 }
@@ -33,19 +32,19 @@ fn limited(desk: &Desk, line: &str) -> Run {
 #[test]
 fn a_table_larger_than_memory_is_converted() {
     let desk = Desk::empty();
-    // Long numbers, so that what is written is small; a member of gzip that is there many times.
+    // Long numbers, so that the output is small; one gzip member, repeated many times.
     let row = "0.000000000000000000000000000000,1.00000000000000000000000000000000,0\n";
     let rows = (1 << 20) / row.len();
     let mut member = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     member
         .write_all(row.repeat(rows).as_bytes())
-        .expect("memory takes it");
-    let member = member.finish().expect("memory takes it");
+        .expect("writing to memory");
+    let member = member.finish().expect("writing to memory");
     let members = BYTES >> 20;
     let end = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     let mut end = end;
-    end.write_all(b"7,9,1\n").expect("memory takes it");
-    let end = end.finish().expect("memory takes it");
+    end.write_all(b"7,9,1\n").expect("writing to memory");
+    let end = end.finish().expect("writing to memory");
     desk.put("t.csv.gz", &[member.repeat(members), end].concat());
     limited(&desk, "data convert t.csv.gz --labels 3 --out set").done();
     let images = read_idx(&desk, "set/train-images-idx2-ubyte");
@@ -59,7 +58,7 @@ fn arrays_larger_than_memory_are_converted_in_either_order() {
     let items = BYTES / 8 / 16;
     for fortran in [false, true] {
         let mut elements = vec![0; BYTES];
-        // Element 3 of item 1 is 7.0.
+        // Element 3 of sample 1 is 7.0.
         let at = if fortran { 3 * items + 1 } else { 16 + 3 };
         elements[8 * at..][..8].copy_from_slice(&7f64.to_le_bytes());
         let array = npy("<f8", fortran, &format!("({items}, 16)"), &elements);

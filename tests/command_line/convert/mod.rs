@@ -1,7 +1,7 @@
-//! `data convert`: what comes out of other people's files, and what is said of files that are not as they should be.
+//! `data convert`: what it writes for files of other formats, and how it refuses malformed ones.
 //!
-//! A file a format, `sets` for what all have in common, `memory` for what they must not take. Here is what writes such
-//! files and reads what came of them.
+//! One file per format; `sets` tests what all formats have in common, `memory` the bound on memory. The helpers here write
+//! such files and read the result.
 
 mod arrays;
 mod csv;
@@ -15,7 +15,7 @@ use rawzip::{CompressionMethod, ZipArchiveWriter};
 
 use crate::desk::{Desk, Run};
 
-/// What stands in an IDX file: its type, its sizes, and its elements as numbers.
+/// The contents of an IDX file: element type, sizes, and elements as numbers.
 #[derive(Debug, PartialEq)]
 pub struct Idx {
     pub code: u8,
@@ -53,7 +53,7 @@ fn numbers<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f64) -> Vec
         .collect()
 }
 
-/// Bytes, as an IDX file has them.
+/// Returns an IDX file of bytes.
 pub fn bytes(sizes: &[u32], elements: &[f64]) -> Idx {
     Idx {
         code: 0x08,
@@ -62,7 +62,7 @@ pub fn bytes(sizes: &[u32], elements: &[f64]) -> Idx {
     }
 }
 
-/// Floats, as an IDX file has them.
+/// Returns an IDX file of floats.
 pub fn floats(sizes: &[u32], elements: &[f64]) -> Idx {
     Idx {
         code: 0x0d,
@@ -71,14 +71,14 @@ pub fn floats(sizes: &[u32], elements: &[f64]) -> Idx {
     }
 }
 
-/// Converts into the folder `set`, which must work.
+/// Converts to the folder `set`, and asserts that it succeeds.
 pub fn convert(desk: &Desk, line: &str) -> Run {
     let run = desk.run(&format!("data convert {line} --out set"));
     run.done();
     run
 }
 
-/// An NPY file of little-endian elements.
+/// Returns an NPY file of little-endian elements.
 pub fn npy(descr: &str, fortran: bool, shape: &str, elements: &[u8]) -> Vec<u8> {
     let order = if fortran { "True" } else { "False" };
     let line = format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}");
@@ -87,7 +87,7 @@ pub fn npy(descr: &str, fortran: bool, shape: &str, elements: &[u8]) -> Vec<u8> 
     [b"\x93NUMPY\x01\x00", &length[..], line.as_bytes(), elements].concat()
 }
 
-/// A ZIP archive of these files.
+/// Returns a ZIP archive of these files.
 pub fn zip(method: CompressionMethod, files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut archive = ZipArchiveWriter::new(Vec::new());
     for (name, bytes) in files {
@@ -96,16 +96,16 @@ pub fn zip(method: CompressionMethod, files: &[(&str, &[u8])]) -> Vec<u8> {
         let descriptor = if method == CompressionMethod::DEFLATE {
             let level = flate2::Compression::fast();
             let mut writer = config.wrap(flate2::write::DeflateEncoder::new(&mut entry, level));
-            writer.write_all(bytes).expect("memory takes it");
-            let (encoder, descriptor) = writer.finish().expect("memory takes it");
-            encoder.finish().expect("memory takes it");
+            writer.write_all(bytes).expect("writing to memory");
+            let (encoder, descriptor) = writer.finish().expect("writing to memory");
+            encoder.finish().expect("writing to memory");
             descriptor
         } else {
             let mut writer = config.wrap(&mut entry);
-            writer.write_all(bytes).expect("memory takes it");
-            writer.finish().expect("memory takes it").1
+            writer.write_all(bytes).expect("writing to memory");
+            writer.finish().expect("writing to memory").1
         };
-        entry.finish(descriptor).expect("memory takes it");
+        entry.finish(descriptor).expect("writing to memory");
     }
-    archive.finish().expect("memory takes it")
+    archive.finish().expect("writing to memory")
 }

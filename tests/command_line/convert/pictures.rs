@@ -7,7 +7,7 @@ use png::{BitDepth, ColorType, Encoder};
 use super::{bytes, convert, floats, read_idx};
 use crate::desk::Desk;
 
-/// A picture of these samples.
+/// Returns a PNG file of these samples.
 fn picture(color: ColorType, depth: BitDepth, width: u32, height: u32, samples: &[u8]) -> Vec<u8> {
     let mut file = Vec::new();
     let mut encoder = Encoder::new(&mut file, width, height);
@@ -19,7 +19,7 @@ fn picture(color: ColorType, depth: BitDepth, width: u32, height: u32, samples: 
     }
     let mut writer = encoder.write_header().expect("a header");
     writer.write_image_data(samples).expect("as many samples");
-    writer.finish().expect("memory takes it");
+    writer.finish().expect("writing to memory");
     file
 }
 
@@ -35,11 +35,11 @@ fn grey(samples: &[u8]) -> Vec<u8> {
 
 fn put(desk: &Desk, name: &str, file: &[u8]) {
     let path = desk.path(name);
-    fs::create_dir_all(path.parent().expect("a folder")).expect("making a folder");
+    fs::create_dir_all(path.parent().expect("a folder")).expect("creating a folder");
     fs::write(path, file).expect("writing a picture");
 }
 
-/// Two classes, cat and dog, with two pictures of 1×2.
+/// Returns a desk with two classes, cat and dog, of two pictures of 1×2 each.
 fn cats_and_dogs() -> Desk {
     let desk = Desk::empty();
     for (name, samples) in [
@@ -56,7 +56,7 @@ fn cats_and_dogs() -> Desk {
 #[test]
 fn sub_folders_are_classes() {
     let desk = cats_and_dogs();
-    // What systems leave in folders is no picture and no class.
+    // Files that systems leave in folders are ignored.
     for name in [
         "p/.DS_Store",
         "p/cat/.hidden.txt",
@@ -83,7 +83,7 @@ fn sub_folders_are_classes() {
 }
 
 #[test]
-fn folders_that_are_numbers_are_counted_as_numbers() {
+fn folders_named_by_numbers_are_sorted_by_value() {
     let desk = Desk::empty();
     for (folder, sample) in [("10", 10), ("9", 9), ("2", 2)] {
         put(&desk, &format!("p/{folder}/1.png"), &grey(&[sample]));
@@ -101,7 +101,7 @@ fn folders_that_are_numbers_are_counted_as_numbers() {
 }
 
 #[test]
-fn halves_in_folders_of_their_own_are_taken_as_such() {
+fn folders_of_training_and_test_pictures_become_the_halves() {
     let desk = Desk::empty();
     for (name, sample) in [("training/a/1", 1), ("training/b/1", 2), ("testing/b/1", 3)] {
         put(&desk, &format!("p/{name}.png"), &grey(&[sample]));
@@ -134,7 +134,7 @@ fn halves_in_folders_of_their_own_are_taken_as_such() {
 }
 
 #[test]
-fn pictures_without_labels_lie_in_the_folder_itself() {
+fn pictures_without_labels_are_read_from_the_folder_itself() {
     let desk = Desk::empty();
     put(&desk, "p/b.png", &grey(&[7]));
     put(&desk, "p/a.PNG", &grey(&[8]));
@@ -152,7 +152,7 @@ fn pictures_without_labels_lie_in_the_folder_itself() {
 }
 
 #[test]
-fn every_kind_of_picture_has_its_elements() {
+fn every_kind_of_picture_is_decoded() {
     use BitDepth::{Eight, One, Sixteen, Two};
     use ColorType::{Grayscale, GrayscaleAlpha, Indexed, Rgb, Rgba};
     // BT.601 of pure red: 0.299 · 255 = 76.2; half of red over white and over black.
@@ -198,7 +198,7 @@ fn every_kind_of_picture_has_its_elements() {
             "--background black --color rgb",
             &[128.0, 0.0, 0.0, 128.0, 0.0, 0.0],
         ),
-        // Red and a blue that is transparent.
+        // Red, and a transparent blue.
         (
             Indexed,
             Two,
@@ -243,7 +243,7 @@ fn every_kind_of_picture_has_its_elements() {
 }
 
 #[test]
-fn sixteen_bits_are_floats_unless_bytes_are_asked_for() {
+fn sixteen_bit_pictures_become_floats_unless_a_flag_asks_for_bytes() {
     let desk = Desk::empty();
     let deep = |samples: &[u8]| picture(ColorType::Grayscale, BitDepth::Sixteen, 2, 1, samples);
     put(&desk, "p/a/1.png", &deep(&[0x12, 0x34, 0xff, 0xff]));
@@ -293,7 +293,7 @@ fn pictures_of_another_size_or_colour_are_refused_by_name() {
 }
 
 #[test]
-fn what_is_no_picture_is_refused_by_name() {
+fn files_that_are_not_pictures_are_refused_by_name() {
     let desk = cats_and_dogs();
     for (name, content, words) in [
         (
@@ -313,20 +313,20 @@ fn what_is_no_picture_is_refused_by_name() {
         desk.refuses_in_parts("data convert p --out set", 1, &[words]);
         desk.remove(name);
     }
-    fs::create_dir_all(desk.path("p/dog/more")).expect("making a folder");
+    fs::create_dir_all(desk.path("p/dog/more")).expect("creating a folder");
     desk.refuses_in_parts(
         "data convert p --out set",
         1,
         &["p/dog/more: a folder, expected PNG files alone\n"],
     );
     fs::remove_dir(desk.path("p/dog/more")).expect("removing a folder");
-    fs::create_dir(desk.path("p/fox")).expect("making a folder");
+    fs::create_dir(desk.path("p/fox")).expect("creating a folder");
     desk.refuses_in_parts(
         "data convert p --out set",
         1,
         &["p/fox: no PNG file, expected pictures\n"],
     );
-    fs::create_dir(desk.path("empty")).expect("making a folder");
+    fs::create_dir(desk.path("empty")).expect("creating a folder");
     desk.refuses_in_parts(
         "data convert empty --out set",
         1,
@@ -344,20 +344,20 @@ fn what_is_no_picture_is_refused_by_name() {
 fn damaged_pictures_are_refused_by_name() {
     let desk = cats_and_dogs();
     let noise: Vec<u8> = (0..64u32).map(|at| (at * at * 37 % 251) as u8).collect();
-    let whole = picture(ColorType::Grayscale, BitDepth::Eight, 8, 8, &noise);
+    let valid = picture(ColorType::Grayscale, BitDepth::Eight, 8, 8, &noise);
     for class in ["cat", "dog"] {
         fs::remove_dir_all(desk.path(&format!("p/{class}"))).expect("removing a class");
-        put(&desk, &format!("p/{class}/1.png"), &whole);
+        put(&desk, &format!("p/{class}/1.png"), &valid);
     }
-    for length in [8, 20, 40, whole.len() - 20] {
-        put(&desk, "p/dog/1.png", &whole[..length]);
+    for length in [8, 20, 40, valid.len() - 20] {
+        put(&desk, "p/dog/1.png", &valid[..length]);
         desk.refuses_in_parts(
             "data convert p --out set",
             1,
             &["p/dog/1.png: ", ", expected a whole PNG file\n"],
         );
     }
-    let mut damaged = whole.clone();
+    let mut damaged = valid.clone();
     damaged[50] ^= 0x40;
     put(&desk, "p/dog/1.png", &damaged);
     desk.refuses_in_parts(
@@ -368,7 +368,7 @@ fn damaged_pictures_are_refused_by_name() {
 }
 
 #[test]
-fn a_picture_that_claims_to_be_huge_takes_no_memory() {
+fn a_picture_with_a_huge_header_allocates_nothing() {
     let desk = cats_and_dogs();
     let mut bomb = grey(&[1, 2]);
     // Width and height in the header, and its checksum (of the chunk's name and content).
@@ -396,10 +396,10 @@ fn a_picture_that_claims_to_be_huge_takes_no_memory() {
 
 #[cfg(unix)]
 #[test]
-fn links_that_go_round_in_circles_end_in_an_error() {
+fn circular_links_are_an_error() {
     use std::os::unix::fs::symlink;
     let desk = cats_and_dogs();
-    // A class that is the folder itself: its classes are no pictures.
+    // A class that is the folder itself contains folders instead of pictures.
     symlink(".", desk.path("p/loop")).expect("a link");
     desk.refuses_in_parts(
         "data convert p --out set",

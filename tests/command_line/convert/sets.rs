@@ -1,4 +1,4 @@
-//! What all formats have in common: halves, folders, and what cannot be written.
+//! What all formats have in common: training and test halves, folders, and write errors.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::{convert, npy, read_idx};
 use crate::desk::Desk;
 use crate::idx_set::EasySet;
 
-/// 90 rows of class a, 45 of b and 15 of c; the one feature is the number of the row.
+/// Returns 90 rows of class a, 45 of b and 15 of c; their only feature is the row number.
 fn uneven() -> String {
     let rows = (0..150).map(|row| {
         let class = match row % 10 {
@@ -28,7 +28,7 @@ fn counts(labels: &[f64]) -> BTreeMap<u8, usize> {
 }
 
 #[test]
-fn a_test_split_has_its_share_of_every_class_and_follows_from_the_seed() {
+fn a_test_split_has_its_share_of_every_class_and_depends_on_the_seed() {
     let desk = Desk::empty();
     desk.put("t.csv", uneven().as_bytes());
     let run = convert(&desk, "t.csv --test-split 0.2");
@@ -46,7 +46,7 @@ fn a_test_split_has_its_share_of_every_class_and_follows_from_the_seed() {
     assert_eq!(
         all,
         (0..150).map(f64::from).collect::<Vec<_>>(),
-        "each item in one half"
+        "expected each row in one half"
     );
     let labels = read_idx(&desk, "set/t10k-labels-idx1-ubyte").elements;
     assert_eq!(counts(&labels), BTreeMap::from([(0, 18), (1, 9), (2, 3)]));
@@ -57,7 +57,7 @@ fn a_test_split_has_its_share_of_every_class_and_follows_from_the_seed() {
 }
 
 #[test]
-fn one_hot_rows_are_drawn_from_by_their_classes() {
+fn one_hot_rows_are_split_by_their_classes() {
     let desk = Desk::empty();
     let rows: String = (0..40)
         .map(|row| {
@@ -75,7 +75,7 @@ fn one_hot_rows_are_drawn_from_by_their_classes() {
 }
 
 #[test]
-fn test_items_of_their_own_have_the_classes_of_the_training_items() {
+fn separate_test_samples_have_the_classes_of_the_training_samples() {
     let desk = Desk::empty();
     desk.put("train.csv", b"x,label\n1,b\n2,a\n3,c\n");
     desk.put("test.csv", b"x,label\n300,c\n5,a\n");
@@ -84,7 +84,7 @@ fn test_items_of_their_own_have_the_classes_of_the_training_items() {
         read_idx(&desk, "set/t10k-labels-idx1-ubyte").elements,
         [2.0, 0.0]
     );
-    // One number that is no byte, in either half, and both are floats.
+    // One number beyond a byte in either half makes both halves floats.
     assert_eq!(
         read_idx(&desk, "set/train-images-idx2-float").elements,
         [1.0, 2.0, 3.0]
@@ -119,9 +119,9 @@ fn test_items_of_their_own_have_the_classes_of_the_training_items() {
 }
 
 #[test]
-fn what_was_converted_can_be_trained_on_and_predicted() {
+fn a_converted_set_can_be_trained_on_and_predicted() {
     let desk = Desk::empty();
-    // Two clouds of points: whatever the order, a network tells them apart.
+    // Two clouds of points that a network separates in any order.
     let rows: String = (0..200)
         .map(|row| {
             let (x, y) = (
@@ -160,7 +160,7 @@ fn what_was_converted_can_be_trained_on_and_predicted() {
 }
 
 #[test]
-fn a_round_trip_gives_the_same_files() {
+fn a_round_trip_writes_the_same_files() {
     let set = EasySet::default();
     let desk = Desk::with(&set);
     for half in ["train", "t10k"] {
@@ -210,7 +210,7 @@ fn a_round_trip_gives_the_same_files() {
 }
 
 #[test]
-fn a_data_set_is_replaced_only_by_force_and_as_a_whole() {
+fn a_data_set_is_replaced_only_with_force_and_completely() {
     let desk = Desk::with(&EasySet::default());
     desk.put("set/classes.txt", b"w\nx\ny\nz\n");
     desk.put("t.csv", b"x,label\n0.5,0\n2,1\n");
@@ -226,7 +226,7 @@ fn a_data_set_is_replaced_only_by_force_and_as_a_whole() {
         b"left by a process that was killed",
     );
     convert(&desk, "t.csv --force");
-    // Nothing is left of the other set, which train would find first, and nothing else is touched.
+    // No file of the previous set is left, which `train` would find first, and no other file is changed.
     assert_eq!(
         desk.entries(),
         [
@@ -237,7 +237,7 @@ fn a_data_set_is_replaced_only_by_force_and_as_a_whole() {
             "t.csv"
         ]
     );
-    // Items without labels lie beside a data set.
+    // Samples without labels are written next to a data set.
     convert(&desk, "t.csv --labels none --drop label");
     assert!(desk.has("set/images-idx2-float"));
     let run = desk.refuses_in_parts(
@@ -253,10 +253,10 @@ fn a_data_set_is_replaced_only_by_force_and_as_a_whole() {
 }
 
 #[test]
-fn a_failure_leaves_the_set_that_was_there() {
+fn a_failed_conversion_keeps_the_previous_set() {
     let desk = Desk::with(&EasySet::default());
     desk.put("t.csv", b"x,label\n1,0\n2,1\nbad,1\n");
-    // Files change or not: `refuses` looks at their names, this at what is in them.
+    // The previous file keeps its contents.
     let before = desk.read("set/train-images-idx3-ubyte");
     desk.refuses_in_parts(
         "data convert t.csv --force --out set",
@@ -280,10 +280,10 @@ fn a_folder_that_cannot_be_written_is_refused_before_anything_is_read() {
     {
         use std::os::unix::fs::PermissionsExt;
         let closed = desk.path("closed");
-        std::fs::create_dir(&closed).expect("making a folder");
+        std::fs::create_dir(&closed).expect("creating a folder");
         std::fs::set_permissions(&closed, PermissionsExt::from_mode(0o555)).expect("permissions");
         if std::fs::write(closed.join("trial"), b"").is_ok() {
-            eprintln!("skipped: whoever runs this writes where it is not allowed");
+            eprintln!("skipped: this user may write to every folder");
             return;
         }
         desk.refuses_in_parts(
@@ -372,7 +372,7 @@ fn flags_of_another_format_are_refused() {
 }
 
 #[test]
-fn numbers_to_predict_and_several_labels_are_trained_on_as_the_next_command_says() {
+fn the_next_command_trains_on_target_values_and_multiple_labels() {
     let desk = Desk::empty();
     let rows: String = (0..60)
         .map(|row| {

@@ -1,17 +1,17 @@
-//! Data that change while a run reads them, or between two parts of it.
+//! Data that change while a run reads them, or before it resumes.
 
 use std::fs::{self, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 
 use crate::desk::{Desk, Run};
 use crate::interrupted::{
-    LONG, MODEL, SHORT, end, long_desk, short_desk, start, undisturbed, wait_for_checkpoint,
+    LONG, MODEL, SHORT, end, long_desk, short_desk, start, uninterrupted, wait_for_checkpoint,
 };
 
 const IMAGES: &str = "set/train-images-idx3-ubyte";
 
-/// Trains, and does `harm` to the images after the first checkpoint.
-fn harmed(desk: &Desk, line: &str, harm: impl FnOnce()) -> Run {
+/// Trains, and calls `harm` after the first checkpoint.
+fn run_with_harm(desk: &Desk, line: &str, harm: impl FnOnce()) -> Run {
     let mut child = start(desk.command(line));
     wait_for_checkpoint(desk, &mut child);
     harm();
@@ -28,11 +28,11 @@ fn overwrite(desk: &Desk, name: &str) {
 }
 
 #[test]
-fn a_file_that_is_cut_short_ends_in_words_and_an_exit_code_of_its_own() {
+fn a_truncated_file_is_an_error_with_its_own_exit_code() {
     let desk = long_desk();
-    let expected = undisturbed(&desk, LONG);
-    let whole = desk.read(IMAGES);
-    let run = harmed(&desk, LONG, || {
+    let expected = uninterrupted(&desk, LONG);
+    let original = desk.read(IMAGES);
+    let run = run_with_harm(&desk, LONG, || {
         let file = OpenOptions::new()
             .write(true)
             .open(desk.path(IMAGES))
@@ -50,16 +50,16 @@ fn a_file_that_is_cut_short_ends_in_words_and_an_exit_code_of_its_own() {
         run.hint().starts_with("put the file back as it was, then "),
         "{run:#?}"
     );
-    desk.put(IMAGES, &whole);
+    desk.put(IMAGES, &original);
     desk.run("train --resume out --quiet").done();
     assert!(desk.read(MODEL) == expected);
 }
 
 #[test]
-fn a_file_that_is_rewritten_is_noticed_and_nothing_learned_from_it_is_kept() {
+fn a_changed_file_is_detected_and_nothing_trained_on_it_is_saved() {
     let desk = long_desk();
-    let expected = undisturbed(&desk, LONG);
-    let whole = desk.read(IMAGES);
+    let expected = uninterrupted(&desk, LONG);
+    let original = desk.read(IMAGES);
     type Harm = fn(&Desk);
     let harms: [(Harm, &str); 3] = [
         (
@@ -80,7 +80,7 @@ fn a_file_that_is_rewritten_is_noticed_and_nothing_learned_from_it_is_kept() {
     ];
     for (harm, found) in harms {
         drop(fs::remove_dir_all(desk.path("out")));
-        let run = harmed(&desk, &format!("{LONG} --quiet"), || harm(&desk));
+        let run = run_with_harm(&desk, &format!("{LONG} --quiet"), || harm(&desk));
         assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""), "{run:#?}");
         let message =
             format!("error: {IMAGES}: {found}, expected a file that stays as it was opened\n");
@@ -91,17 +91,17 @@ fn a_file_that_is_rewritten_is_noticed_and_nothing_learned_from_it_is_kept() {
                 .contains("\nkept           out/checkpoint/epoch-"),
             "{run:#?}"
         );
-        desk.put(IMAGES, &whole);
+        desk.put(IMAGES, &original);
         desk.run("train --resume out --quiet").done();
         assert!(desk.read(MODEL) == expected, "{found}");
     }
 }
 
 #[test]
-fn a_copy_in_memory_does_not_mind() {
+fn changed_files_do_not_affect_a_copy_in_memory() {
     let desk = long_desk();
-    let expected = undisturbed(&desk, LONG);
-    let run = harmed(&desk, &format!("{LONG} --data-mode copy"), || {
+    let expected = uninterrupted(&desk, LONG);
+    let run = run_with_harm(&desk, &format!("{LONG} --data-mode copy"), || {
         overwrite(&desk, IMAGES);
         let file = OpenOptions::new()
             .write(true)
@@ -114,7 +114,7 @@ fn a_copy_in_memory_does_not_mind() {
 }
 
 #[test]
-fn a_run_does_not_go_on_with_other_data() {
+fn a_run_does_not_resume_on_other_data() {
     let desk = short_desk();
     desk.run(SHORT).done();
     let newest = "out/checkpoint/epoch-0004-step-000000.safetensors";

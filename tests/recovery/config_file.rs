@@ -1,5 +1,5 @@
-//! `config.toml`: every effective setting is in it, flags win over it, it wins over defaults, and what is wrong in it is
-//! said with its name.
+//! `config.toml`: it records every setting in effect, flags override it, it overrides defaults, and an invalid setting is
+//! refused with its name.
 
 use proptest::prelude::*;
 use std::num::NonZeroU32;
@@ -10,14 +10,14 @@ use perceptor::config::{LearningRate, OptimizerConfig};
 use perceptor::run::{Every, Settings};
 
 use crate::desk::Desk;
-use crate::interrupted::{MODEL, SHORT, short_desk, undisturbed};
+use crate::interrupted::{MODEL, SHORT, short_desk, uninterrupted};
 
 const ALL: &str = "train --data set --hidden 7,5 --activation relu --init he --bias-init 0.25 --epochs 2 --batch-size 9 \
      --lr 0.03 --momentum 0.5 --seed 18446744073709551615 --scale standard --classes 4 --engine portable --threads 2 \
      --data-mode copy --shuffle-window 20 --checkpoint-every 3steps --keep 5 --out out";
 
 #[test]
-fn the_record_of_a_run_makes_the_same_run_again() {
+fn the_recorded_settings_of_a_run_reproduce_it() {
     let desk = short_desk();
     desk.run(ALL).done();
     let model = desk.read(MODEL);
@@ -51,7 +51,7 @@ fn the_record_of_a_run_makes_the_same_run_again() {
 }
 
 #[test]
-fn a_run_folder_has_its_record_beside_the_model() {
+fn a_run_folder_has_environment_and_metrics() {
     let desk = short_desk();
     desk.run(SHORT).done();
     let environment: serde_json::Value =
@@ -80,20 +80,20 @@ fn a_run_folder_has_its_record_beside_the_model() {
 }
 
 #[test]
-fn flags_win_over_the_file_and_the_file_over_defaults() {
+fn flags_override_the_file_and_the_file_overrides_defaults() {
     let desk = short_desk();
     desk.put(
         "my.toml",
         b"hidden = [20, 12]\nactivation = \"tanh\"\nepochs = 9\nlr = 0.1\ndata = \"nowhere\"\n",
     );
-    let expected = undisturbed(&desk, SHORT);
+    let expected = uninterrupted(&desk, SHORT);
     desk.run("train --config my.toml --epochs 4 --data set --out out")
         .done();
     assert!(desk.read(MODEL) == expected);
 }
 
 #[test]
-fn what_is_wrong_in_a_file_is_said_with_its_name() {
+fn invalid_settings_of_a_file_are_refused_with_their_name() {
     let desk = Desk::empty();
     for (text, message) in [
         (
@@ -169,7 +169,7 @@ fn what_is_wrong_in_a_file_is_said_with_its_name() {
 
 proptest! {
     #[test]
-    fn settings_come_back_as_they_were(
+    fn settings_survive_writing_and_reading(
         seed in any::<u64>(), lr in any::<f32>(), hidden in proptest::collection::vec(any::<u32>(), 0..4),
         shuffle_window in proptest::option::of(any::<u32>()), keep in any::<NonZeroU32>(), steps in 1usize..,
         path in "\\PC{1,20}",
@@ -192,16 +192,16 @@ proptest! {
             ..Settings::default()
         };
         let read = Settings::from_bytes(Path::new("c"), settings.to_text().as_bytes());
-        prop_assert_eq!(read.expect("what it wrote"), settings);
+        prop_assert_eq!(read.expect("the written settings"), settings);
     }
 
     #[test]
     fn no_text_makes_the_parser_panic(text in "\\PC{0,200}", at in 0usize..600, bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
         let _ = Settings::from_bytes(Path::new("c"), text.as_bytes());
-        let mut whole = Settings::default().to_text().into_bytes();
-        let at = at % whole.len();
-        let end = whole.len().min(at + bytes.len());
-        whole[at..end].copy_from_slice(&bytes[..end - at]);
-        let _ = Settings::from_bytes(Path::new("c"), &whole);
+        let mut valid = Settings::default().to_text().into_bytes();
+        let at = at % valid.len();
+        let end = valid.len().min(at + bytes.len());
+        valid[at..end].copy_from_slice(&bytes[..end - at]);
+        let _ = Settings::from_bytes(Path::new("c"), &valid);
     }
 }

@@ -1,5 +1,5 @@
-//! Disks that fill up, folders that turn read-only, `fsync` and `rename` that fail: told at once and in the exit code,
-//! with what was saved before still whole.
+//! Disks that fill up, folders that turn read-only, `fsync` and `rename` that fail: reported at once and in the exit code,
+//! with everything saved before still intact.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,11 +13,11 @@ use perceptor::run::Settings;
 use crate::desk::{Desk, Run};
 use crate::faults::Faults;
 use crate::interrupted::{
-    MODEL, SHORT, checkpoints, end, leftovers, long_desk, short_desk, start, undisturbed,
+    MODEL, SHORT, checkpoints, end, leftovers, long_desk, short_desk, start, uninterrupted,
     wait_for_checkpoint,
 };
 
-/// What the system says.
+/// Error codes of the system.
 const FULL: i32 = libc::ENOSPC;
 const BROKEN: i32 = libc::EIO;
 const READ_ONLY: i32 = libc::EROFS;
@@ -29,13 +29,13 @@ fn with_fault(desk: &Desk, faults: &Faults, line: &str, part: &str, fault: &str)
 }
 
 #[test]
-fn a_checkpoint_that_cannot_be_saved_is_told_and_training_goes_on_from_the_one_before() {
+fn a_checkpoint_that_cannot_be_saved_is_reported_and_the_previous_one_is_kept() {
     let Some(faults) = Faults::build() else {
         return;
     };
     let desk = short_desk();
-    let expected = undisturbed(&desk, SHORT);
-    // The second and all later ones fail. A checkpoint opens and renames once; it syncs itself and its folder.
+    let expected = uninterrupted(&desk, SHORT);
+    // The second and all later ones fail. Each checkpoint opens and renames once, and syncs its file and its folder.
     for (fault, action) in [
         (format!("open:3+:{FULL}"), "create a file in this folder"),
         (
@@ -65,7 +65,7 @@ fn a_checkpoint_that_cannot_be_saved_is_told_and_training_goes_on_from_the_one_b
             run.hint().ends_with(".safetensors is whole"),
             "{fault}: {run:#?}"
         );
-        // It was trained to its end all the same, and what was saved is good to go on from.
+        // Training completed nevertheless, and the saved checkpoint can be resumed.
         assert!(desk.read(MODEL) == expected, "{fault}");
         desk.remove(MODEL);
         assert_eq!(checkpoints(&desk).len(), 1, "{fault}");
@@ -76,7 +76,7 @@ fn a_checkpoint_that_cannot_be_saved_is_told_and_training_goes_on_from_the_one_b
 }
 
 #[test]
-fn a_run_that_cannot_save_anything_ends_in_words() {
+fn a_run_that_cannot_save_any_checkpoint_is_an_error() {
     let Some(faults) = Faults::build() else {
         return;
     };
@@ -103,19 +103,19 @@ fn a_run_that_cannot_save_anything_ends_in_words() {
         );
         assert!(checkpoints(&desk).is_empty());
     }
-    // As it says, it trains without.
+    // Following the hint, it trains without checkpoints.
     let fault = format!("rename:1+:{BROKEN}");
     let line = format!("{SHORT} --exist-ok --quiet --checkpoint-every never");
     with_fault(&desk, &faults, &line, "out/checkpoint", &fault).done();
 }
 
 #[test]
-fn a_model_that_cannot_be_written_is_an_error_and_the_run_can_go_on() {
+fn a_model_that_cannot_be_written_is_an_error_and_the_run_can_resume() {
     let Some(faults) = Faults::build() else {
         return;
     };
     let desk = short_desk();
-    let expected = undisturbed(&desk, SHORT);
+    let expected = uninterrupted(&desk, SHORT);
     let fault = format!("rename:1:{FULL}");
     let run = with_fault(
         &desk,
@@ -136,7 +136,7 @@ fn a_model_that_cannot_be_written_is_an_error_and_the_run_can_go_on() {
 }
 
 #[test]
-fn metrics_that_cannot_be_written_are_told_in_words_and_in_the_exit_code() {
+fn metrics_that_cannot_be_written_are_reported_with_an_exit_code() {
     let Some(faults) = Faults::build() else {
         return;
     };
@@ -159,12 +159,12 @@ fn metrics_that_cannot_be_written_are_told_in_words_and_in_the_exit_code() {
 }
 
 #[test]
-fn metrics_are_whole_again_once_there_is_room_for_them() {
+fn metrics_are_complete_again_once_there_is_space() {
     let Some(faults) = Faults::build() else {
         return;
     };
-    // The second epoch's line fails, and half of it stays where the disk is full. A table without epochs is its header:
-    // one write in one file, none in the other.
+    // Writing the second epoch's line fails; on a full disk, half of it is written. The CSV starts with a header, which is
+    // one more write.
     for (file, fault) in [
         ("metrics.csv", format!("write:3:{FULL}")),
         ("metrics.jsonl", format!("write:2:{FULL}")),
@@ -195,10 +195,11 @@ fn metrics_are_whole_again_once_there_is_room_for_them() {
     }
 }
 
-/// A file system of one megabyte that goes away with its value. None, in words, where this user may not mount.
+/// A file system of one megabyte, unmounted when the value is dropped.
 struct Small(std::path::PathBuf);
 
 impl Small {
+    /// Mounts it, or prints that the test is skipped if this user may not mount.
     fn mount(at: &Path) -> Option<Small> {
         fs::create_dir(at).expect("a folder");
         let mounted = Command::new("mount")
@@ -221,17 +222,17 @@ impl Drop for Small {
 }
 
 #[test]
-fn a_disk_that_fills_up_leaves_the_checkpoint_before() {
+fn a_disk_that_fills_up_keeps_the_previous_checkpoint() {
     let desk = long_desk();
     let Some(small) = Small::mount(&desk.path("small")) else {
         return;
     };
     let line = "train --data set --hidden 200,100 --activation relu --lr 0.01 --epochs 12 --out small/out --keep 1 --quiet";
     let mut child = start(desk.command(line));
-    // One checkpoint of 180 kB has its place, then someone takes the rest.
-    let shelf = desk.path("small/out/checkpoint");
+    // One checkpoint of 180 kB is saved, then something else fills the disk.
+    let folder = desk.path("small/out/checkpoint");
     let saved = || {
-        fs::read_dir(&shelf).is_ok_and(|entries| {
+        fs::read_dir(&folder).is_ok_and(|entries| {
             entries.flatten().any(|entry| {
                 let name = entry.file_name().to_string_lossy().into_owned();
                 name.starts_with("epoch-") && name.ends_with(".safetensors")
@@ -240,8 +241,11 @@ fn a_disk_that_fills_up_leaves_the_checkpoint_before() {
     };
     while !saved() {
         assert!(
-            child.try_wait().expect("asking").is_none(),
-            "ended too soon"
+            child
+                .try_wait()
+                .expect("the state of the process")
+                .is_none(),
+            "the run ended too early"
         );
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
@@ -257,7 +261,7 @@ fn a_disk_that_fills_up_leaves_the_checkpoint_before() {
         }
     }
     let run = end(line, child);
-    // Neither a checkpoint nor the model finds room.
+    // There is no space for another checkpoint or the model.
     assert_eq!(run.code, Some(1), "{run:#?}");
     assert!(run.stderr.contains("No space left on device"), "{run:#?}");
     assert!(
@@ -272,22 +276,22 @@ fn a_disk_that_fills_up_leaves_the_checkpoint_before() {
     );
     for entry in fs::read_dir(&small.0).expect("a folder").flatten() {
         if entry.file_type().expect("a type").is_file() {
-            fs::remove_file(entry.path()).expect("making room");
+            fs::remove_file(entry.path()).expect("freeing space");
         }
     }
     desk.run("train --resume small/out --quiet").done();
-    let expected = undisturbed(&desk, &line.replace("small/out --keep 1 --quiet", "out"));
+    let expected = uninterrupted(&desk, &line.replace("small/out --keep 1 --quiet", "out"));
     assert!(desk.read("small/out/model.safetensors") == expected);
 }
 
 #[test]
-fn a_folder_turned_read_only_midway_leaves_the_checkpoint_before() {
-    /// Nobody, on every Unix there is.
+fn a_folder_that_turns_read_only_keeps_the_previous_checkpoint() {
+    /// The user `nobody`.
     const NOBODY: u32 = 65534;
     let desk = long_desk();
-    let expected = undisturbed(&desk, crate::interrupted::LONG);
-    // Someone else has another cache, in which another engine may be the fastest.
-    let settings = Settings::read(&desk.path("undisturbed/config.toml")).expect("settings");
+    let expected = uninterrupted(&desk, crate::interrupted::LONG);
+    // Another user has another cache, in which another engine may be the fastest.
+    let settings = Settings::read(&desk.path("uninterrupted/config.toml")).expect("settings");
     let engine = settings.train.engine.name();
     let line = format!("{} --engine {engine} --quiet", crate::interrupted::LONG);
     let mode = |path: &str, mode| {
@@ -296,7 +300,7 @@ fn a_folder_turned_read_only_midway_leaves_the_checkpoint_before() {
     };
     let mut command = desk.command(&line);
     mode("", 0o777);
-    // The superuser may write anywhere, so it trains as someone who may not.
+    // The superuser may write anywhere, so training runs as another user.
     // SAFETY: a plain system call.
     if unsafe { libc::geteuid() } == 0 {
         let program = desk.path("perceptor");
@@ -323,7 +327,7 @@ fn a_folder_turned_read_only_midway_leaves_the_checkpoint_before() {
     assert!(desk.read(MODEL) == expected);
 }
 
-/// Two halves of two items, three classes with names: five files, the same for every `first` but for what is in them.
+/// Writes two tables that convert to five files: the same names for every `first`, with other contents.
 fn put_table(desk: &Desk, first: u8) {
     let rows = format!("x,label\n{first},a\n2,b\n3,c\n");
     for file in ["train.csv", "test.csv"] {
@@ -331,7 +335,7 @@ fn put_table(desk: &Desk, first: u8) {
     }
 }
 
-/// The files in the folder `set` by their names, temporary ones aside.
+/// Returns the files in the folder `set` by name, except temporary ones.
 fn set_files(desk: &Desk) -> BTreeMap<String, Vec<u8>> {
     let names = desk.entries().into_iter();
     let names = names.filter(|name| name.starts_with("set/") && !name.starts_with("set/."));
@@ -341,7 +345,7 @@ fn set_files(desk: &Desk) -> BTreeMap<String, Vec<u8>> {
 const CONVERT: &str = "data convert train.csv --test test.csv --out set";
 
 #[test]
-fn a_data_set_that_cannot_be_put_into_place_leaves_none_of_its_files() {
+fn a_data_set_that_cannot_be_placed_leaves_none_of_its_files() {
     let Some(faults) = Faults::build() else {
         return;
     };

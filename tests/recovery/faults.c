@@ -1,9 +1,9 @@
-/* A failing system beneath a program: loaded before the C library, it lets chosen calls of open (to create), write,
- * fsync, rename and unlink fail, wait, or end the process.
+/* Injects system errors into a program: loaded before the C library, it makes chosen calls of open (to create), write,
+ * fsync, rename and unlink fail, wait, or kill the process.
  *
- * FAULT_PATH   a part of the path that a call must concern to count
- * FAULT        CALL:NTH:WHAT; CALL is one of the five or "any"; NTH counts from 1, and with a "+" behind it means
- *              "from there on"; WHAT is the number of an error, KILL, or WAIT. A write to a full disk leaves half
+ * FAULT_PATH   counts only calls whose path contains this text
+ * FAULT        CALL:NTH:WHAT; CALL is one of the five or "any"; NTH counts from 1, and a "+" after it includes all
+ *              later calls; WHAT is an error number, KILL, or WAIT. A write to a full disk writes half of the bytes
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -19,7 +19,7 @@
 
 static atomic_int calls;
 
-/* Whether this call, which concerns `path`, is to fail; sets errno. */
+/* Returns whether this call, which concerns `path`, must fail, and sets errno. */
 static int fails(const char *call, const char *path) {
     const char *part = getenv("FAULT_PATH"), *fault = getenv("FAULT");
     if (!part || !fault || !strstr(path, part)) return 0;
@@ -63,7 +63,7 @@ ssize_t write(int fd, const void *bytes, size_t count) {
     char path[4096];
     if (getenv("FAULT") && fd > 2) {
         const char *fault = getenv("FAULT");
-        /* A process that is killed in a write has written some of it. */
+        /* A process killed during a write has written part of the bytes. */
         if (strstr(fault, "KILL") && strstr(path_of(fd, path, sizeof path), getenv("FAULT_PATH"))) {
             ssize_t half = NEXT(write)(fd, bytes, count / 2);
             if (fails("write", path)) return -1;
@@ -72,7 +72,7 @@ ssize_t write(int fd, const void *bytes, size_t count) {
         }
         if (fails("write", path_of(fd, path, sizeof path))) {
             int error = errno;
-            /* A disk that fills up has taken some of it. */
+            /* A disk that fills up has stored part of the bytes. */
             ssize_t half = error == ENOSPC ? NEXT(write)(fd, bytes, count / 2) : 0;
             errno = half < 0 ? EIO : error;
             return -1;

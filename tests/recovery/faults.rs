@@ -1,4 +1,4 @@
-//! A failing system: `faults.c`, compiled with the C compiler that a build needs anyway and loaded beneath the program.
+//! Injected system errors: `faults.c`, compiled with the C compiler that a build needs anyway, and preloaded into the program.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -11,10 +11,10 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Compiles it. None, in words, where that cannot be done.
+    /// Compiles the library, or prints that the test is skipped if that is impossible.
     pub fn build() -> Option<Faults> {
         if !cfg!(all(target_os = "linux", target_env = "gnu")) {
-            eprintln!("skipped: faults are injected on Linux with the GNU library alone");
+            eprintln!("skipped: faults can be injected only on Linux with the GNU C library");
             return None;
         }
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -42,7 +42,8 @@ impl Faults {
         self.folder.path().join("faults.so")
     }
 
-    /// Lets `fault`, as `fsync:2+:5`, befall the calls of `command` that concern a path with `part` in it.
+    /// Makes the calls of `command` that concern a path containing `part` fail as `fault` describes, for example
+    /// `fsync:2+:5`.
     pub fn inject(&self, command: &mut Command, part: &str, fault: &str) {
         command
             .env("LD_PRELOAD", self.library())

@@ -1,4 +1,4 @@
-//! Runs to interrupt: long enough to be caught, short enough to be repeated, and what is left of them.
+//! Runs to interrupt, long enough to be caught and short enough to be repeated, and the files that they leave.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,24 +8,24 @@ use std::time::{Duration, Instant};
 use crate::desk::{Desk, Run};
 use crate::idx_set::EasySet;
 
-/// Longer than anything here takes on a busy machine.
+/// Longer than any step of a test takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub const MODEL: &str = "out/model.safetensors";
 
-/// Seven steps an epoch, milliseconds in all.
+/// A run of milliseconds, with seven steps per epoch.
 pub const SHORT: &str = "train --data set --hidden 20,12 --activation tanh --epochs 4 --out out";
 
-/// Some seconds in all.
+/// A run of a few seconds.
 pub const LONG: &str =
     "train --data set --hidden 200,100 --activation relu --lr 0.01 --epochs 30 --out out";
 
-/// A desk with a set for [`SHORT`].
+/// Returns a desk with a set for [`SHORT`].
 pub fn short_desk() -> Desk {
     Desk::with(&EasySet::noisy())
 }
 
-/// A desk with a set for [`LONG`].
+/// Returns a desk with a set for [`LONG`].
 pub fn long_desk() -> Desk {
     Desk::with(&EasySet {
         train: 20_000,
@@ -33,17 +33,17 @@ pub fn long_desk() -> Desk {
     })
 }
 
-/// The model of a run that nobody disturbed and that saved nothing on its way.
-pub fn undisturbed(desk: &Desk, line: &str) -> Vec<u8> {
-    let line = line.replace("--out out", "--out undisturbed");
+/// Returns the model of an uninterrupted run that saves no checkpoints.
+pub fn uninterrupted(desk: &Desk, line: &str) -> Vec<u8> {
+    let line = line.replace("--out out", "--out uninterrupted");
     desk.run(&format!(
         "{line} --checkpoint-every never --exist-ok --quiet"
     ))
     .done();
-    desk.read("undisturbed/model.safetensors")
+    desk.read("uninterrupted/model.safetensors")
 }
 
-/// The checkpoints of the run in `out`, the newest last.
+/// Returns the checkpoints of the run in `out`, the newest last.
 pub fn checkpoints(desk: &Desk) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(desk.path("out/checkpoint")) else {
         return Vec::new();
@@ -62,7 +62,7 @@ pub fn checkpoints(desk: &Desk) -> Vec<PathBuf> {
     found
 }
 
-/// Temporary files in the folders of the run in `out`.
+/// Returns the temporary files in the folders of the run in `out`.
 pub fn leftovers(desk: &Desk) -> Vec<String> {
     let entries = desk.entries().into_iter();
     entries
@@ -78,12 +78,16 @@ pub fn start(mut command: Command) -> Child {
     command.spawn().expect("starting the program")
 }
 
-/// Waits until the run in `out` has a checkpoint; panics when the program ends first.
+/// Waits until the run in `out` has a checkpoint.
+///
+/// # Panics
+///
+/// Panics if the program ends first.
 pub fn wait_for_checkpoint(desk: &Desk, child: &mut Child) {
     let start = Instant::now();
     while checkpoints(desk).is_empty() {
         assert!(start.elapsed() < PATIENCE, "no checkpoint");
-        let ended = child.try_wait().expect("asking");
+        let ended = child.try_wait().expect("the state of the process");
         assert!(
             ended.is_none(),
             "the run ended before its first checkpoint: {ended:?}"
@@ -94,7 +98,7 @@ pub fn wait_for_checkpoint(desk: &Desk, child: &mut Child) {
 
 pub fn send(child: &Child, signal: i32) {
     let id = i32::try_from(child.id()).expect("a process id");
-    // SAFETY: a plain system call; the child is not waited for yet, so the id is its own.
+    // SAFETY: a plain system call; the child has not been waited for yet, so the id is still its own.
     assert_eq!(unsafe { libc::kill(id, signal) }, 0, "sending a signal");
 }
 

@@ -1,21 +1,21 @@
-//! SIGKILL at random moments, and at every single call that saving makes of the system: the run folder is never
-//! unreadable, and the run that goes on ends in the same bytes.
+//! SIGKILL at random moments and at every system call made while saving: the run folder is always readable, and the resumed
+//! run ends with the same bytes.
 //!
-//! `PERCEPTOR_TRIALS` says how many random trials there are; `cargo kill-tests` prints what came of them.
+//! `PERCEPTOR_TRIALS` sets the number of random trials; `cargo kill-tests` prints their results.
 
 use std::time::{Duration, Instant};
 
 use crate::desk::Desk;
 use crate::faults::Faults;
 use crate::interrupted::{
-    MODEL, SHORT, checkpoints, end, leftovers, long_desk, send, short_desk, start, undisturbed,
+    MODEL, SHORT, checkpoints, end, leftovers, long_desk, send, short_desk, start, uninterrupted,
 };
 
-/// Two layers in steps of 64: half a second or so, with a state on its way to the disk nearly all the time.
+/// A run of about half a second, during which a state is being saved nearly all the time.
 const LINE: &str = "train --data set --hidden 300,200 --activation relu --batch-size 64 --lr 0.01 --epochs 3 --out out \
      --checkpoint-every 1step --quiet";
 
-/// A number below `end` that looks random (splitmix64, <https://prng.di.unimi.it/splitmix64.c>).
+/// Returns a pseudo-random number below `end` (splitmix64, <https://prng.di.unimi.it/splitmix64.c>).
 fn draw(state: &mut u64, end: u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -23,8 +23,8 @@ fn draw(state: &mut u64, end: u64) -> u64 {
     (z ^ (z >> 31)) % end
 }
 
-/// What to type after a kill: what was promised is there from the moment the settings are.
-fn go_on(desk: &Desk) -> String {
+/// Returns the command after a kill: a run can be resumed as soon as its settings are written.
+fn next_command(desk: &Desk) -> String {
     match desk.has("out/config.toml") {
         true => "train --resume out --quiet --checkpoint-every 1step".to_owned(),
         false => LINE.to_owned(),
@@ -32,27 +32,34 @@ fn go_on(desk: &Desk) -> String {
 }
 
 #[test]
-fn a_run_killed_at_random_moments_ends_in_the_same_bytes() {
+fn a_run_killed_at_random_moments_ends_with_the_same_bytes() {
     let trials = std::env::var("PERCEPTOR_TRIALS")
         .map_or(6, |text| text.parse().expect("a number of trials"));
     let desk = long_desk();
     let clock = Instant::now();
-    let expected = undisturbed(
+    let expected = uninterrupted(
         &desk,
         LINE.split(" --checkpoint-every").next().unwrap_or(LINE),
     );
-    let whole = clock.elapsed().as_micros() as u64;
+    let duration = clock.elapsed().as_micros() as u64;
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let seed = now.map_or(1, |now| now.as_nanos() as u64);
-    println!("seed {seed}, {trials} trials, a run takes {whole} µs");
+    println!("seed {seed}, {trials} trials, a run takes {duration} µs");
     let (mut random, mut kills, mut in_saving, mut before_any) = (seed, 0, 0, 0);
     for trial in 0..trials {
         let mut line = LINE.to_owned();
         loop {
             let mut child = start(desk.command(&line));
-            // Some come through, so that every trial ends.
-            std::thread::sleep(Duration::from_micros(draw(&mut random, whole + whole / 4)));
-            if child.try_wait().expect("asking").is_none() {
+            // Some runs finish, so that every trial ends.
+            std::thread::sleep(Duration::from_micros(draw(
+                &mut random,
+                duration + duration / 4,
+            )));
+            if child
+                .try_wait()
+                .expect("the state of the process")
+                .is_none()
+            {
                 send(&child, libc::SIGKILL);
             }
             let run = end(&line, child);
@@ -63,18 +70,18 @@ fn a_run_killed_at_random_moments_ends_in_the_same_bytes() {
             kills += 1;
             in_saving += usize::from(!leftovers(&desk).is_empty());
             before_any += usize::from(checkpoints(&desk).is_empty());
-            line = go_on(&desk);
+            line = next_command(&desk);
         }
         assert!(
             desk.read(MODEL) == expected,
-            "seed {seed}, trial {trial}: another model"
+            "seed {seed}, trial {trial}: the model differs"
         );
         assert_eq!(
             leftovers(&desk),
             Vec::<String>::new(),
             "seed {seed}, trial {trial}"
         );
-        std::fs::remove_dir_all(desk.path("out")).expect("clearing the run away");
+        std::fs::remove_dir_all(desk.path("out")).expect("removing the run");
     }
     println!(
         "{trials} trials, {kills} kills, {in_saving} of them in the middle of saving, {before_any} before any checkpoint"
@@ -82,14 +89,14 @@ fn a_run_killed_at_random_moments_ends_in_the_same_bytes() {
 }
 
 #[test]
-fn a_run_killed_at_any_call_of_the_system_while_it_saves_ends_in_the_same_bytes() {
+fn a_run_killed_at_any_system_call_while_saving_ends_with_the_same_bytes() {
     let Some(faults) = Faults::build() else {
         return;
     };
     let desk = short_desk();
-    let expected = undisturbed(&desk, SHORT);
+    let expected = uninterrupted(&desk, SHORT);
     let mut call = 1;
-    // Calls in the run folder: opening, writing, syncing, renaming, removing.
+    // Calls that concern the run folder: open, write, sync, rename, remove.
     for folder in ["out/checkpoint", "out/"] {
         for nth in 1.. {
             let mut command = desk.command(&format!("{SHORT} --quiet"));
@@ -112,10 +119,10 @@ fn a_run_killed_at_any_call_of_the_system_while_it_saves_ends_in_the_same_bytes(
                 Vec::<String>::new(),
                 "{folder}, call {nth}"
             );
-            std::fs::remove_dir_all(desk.path("out")).expect("clearing the run away");
+            std::fs::remove_dir_all(desk.path("out")).expect("removing the run");
             call += 1;
         }
-        std::fs::remove_dir_all(desk.path("out")).expect("clearing the run away");
+        std::fs::remove_dir_all(desk.path("out")).expect("removing the run");
     }
     println!("killed at {call} calls");
 }

@@ -1,8 +1,8 @@
-//! Runs that are stopped, killed, starved of disk or robbed of their data, through the real binary: what was promised
-//! is still there, and a run that goes on ends in the bytes it would have had.
+//! Runs of the real binary that are stopped, killed, or lose their disk or data: everything saved is still there, and the
+//! resumed run ends with the same bytes as an uninterrupted one.
 //!
-//! `interrupted` sets runs up and looks at what is left of them, `faults` puts a failing system beneath the program; every other file is
-//! one thing that goes wrong.
+//! `interrupted` starts runs and lists the files they leave, `faults` injects system errors; every other file is one kind
+//! of failure. Tests that need faults or a mounted file system are skipped where the system does not allow them.
 #![cfg(unix)]
 
 #[allow(dead_code, reason = "another target uses the rest")]

@@ -1,4 +1,4 @@
-//! Runs that cannot go on, each in words: another network, later formats, damage, flags that do not go together.
+//! Runs that cannot be resumed: another network, later formats, damage, conflicting flags.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use perceptor::run::Checkpoint;
 use perceptor::{REVISION, VERSION};
 
 use crate::desk::Desk;
-use crate::interrupted::{MODEL, SHORT, checkpoints, short_desk, undisturbed};
+use crate::interrupted::{MODEL, SHORT, checkpoints, short_desk, uninterrupted};
 
 const NEWEST: &str = "out/checkpoint/epoch-0004-step-000000.safetensors";
 
@@ -17,19 +17,19 @@ fn trained() -> Desk {
     desk
 }
 
-/// Puts `to` in the place of the only `from` in a file.
+/// Replaces the only `from` in a file with `to`.
 fn replace(desk: &Desk, name: &str, from: &str, to: &str) {
     let bytes = desk.read(name);
     let at = bytes
         .windows(from.len())
         .position(|window| window == from.as_bytes());
-    let at = at.unwrap_or_else(|| panic!("{from} in {name}"));
+    let at = at.unwrap_or_else(|| panic!("no {from} in {name}"));
     let bytes = [&bytes[..at], to.as_bytes(), &bytes[at + from.len()..]].concat();
     desk.put(name, &bytes);
 }
 
 #[test]
-fn what_is_no_run_does_not_go_on() {
+fn a_folder_that_is_not_a_run_is_refused() {
     let desk = short_desk();
     let hint = "runs are in runs/train-N unless --out named another folder";
     for (path, found) in [
@@ -47,7 +47,7 @@ fn what_is_no_run_does_not_go_on() {
 }
 
 #[test]
-fn another_network_or_another_setting_is_another_run() {
+fn a_changed_network_or_setting_is_refused() {
     let desk = trained();
     for (from, to, message) in [
         (
@@ -76,7 +76,7 @@ fn another_network_or_another_setting_is_another_run() {
 }
 
 #[test]
-fn a_shuffle_window_that_is_gone_from_the_settings_is_another_run() {
+fn a_removed_shuffle_window_is_refused() {
     let desk = short_desk();
     desk.run(&format!("{SHORT} --shuffle-window 5")).done();
     replace(&desk, "out/config.toml", "shuffle_window = 5\n", "");
@@ -85,7 +85,7 @@ fn a_shuffle_window_that_is_gone_from_the_settings_is_another_run() {
 }
 
 #[test]
-fn a_later_format_is_refused_and_not_fallen_back_from() {
+fn a_later_format_is_refused_without_falling_back() {
     let desk = trained();
     replace(&desk, NEWEST, "format\\\":1", "format\\\":2");
     let message =
@@ -94,13 +94,13 @@ fn a_later_format_is_refused_and_not_fallen_back_from() {
 }
 
 #[test]
-fn a_run_of_another_version_or_revision_goes_on_with_a_warning() {
+fn a_run_of_another_version_or_revision_resumes_with_a_warning() {
     let desk = trained();
     let path = desk.path(NEWEST);
-    let whole = Checkpoint::load(&path).expect("a checkpoint");
+    let original = Checkpoint::load(&path).expect("a checkpoint");
     let (version, revision) = (VERSION, REVISION);
     for (was, of) in [("0.0.0", revision), (version, "0123456789ab")] {
-        let mut other = whole.clone();
+        let mut other = original.clone();
         (other.identity.version, other.identity.revision) = (was.to_owned(), of.to_owned());
         desk.put(NEWEST, &other.to_bytes());
         let run = desk.run("train --resume out --quiet");
@@ -111,19 +111,19 @@ fn a_run_of_another_version_or_revision_goes_on_with_a_warning() {
         );
         assert_eq!(run.stderr, warning);
     }
-    desk.put(NEWEST, &whole.to_bytes());
+    desk.put(NEWEST, &original.to_bytes());
     assert_eq!(desk.run("train --resume out --quiet").done().stderr, "");
 }
 
 #[test]
-fn another_engine_than_the_runs_is_refused() {
+fn another_engine_than_that_of_the_run_is_refused() {
     let desk = short_desk();
     desk.run(&format!("{SHORT} --engine portable")).done();
     let bytes = desk.read(NEWEST);
     let from = b"portable matrixmultiply ";
     let at = bytes.windows(from.len()).position(|window| window == from);
-    assert!(at.is_some(), "the engine stands in the checkpoint");
-    // A run of another engine, by its settings.
+    assert!(at.is_some(), "the checkpoint does not record the engine");
+    // With other settings, the run uses another engine.
     replace(
         &desk,
         "out/config.toml",
@@ -145,9 +145,9 @@ fn another_engine_than_the_runs_is_refused() {
 }
 
 #[test]
-fn a_damaged_newest_checkpoint_falls_back_to_the_one_before() {
+fn a_damaged_newest_checkpoint_falls_back_to_the_previous_one() {
     let desk = short_desk();
-    let expected = undisturbed(&desk, SHORT);
+    let expected = uninterrupted(&desk, SHORT);
     type Harm = fn(Vec<u8>) -> Vec<u8>;
     let harms: [(Harm, &str); 5] = [
         (|_| Vec::new(), "a safetensors file"),
@@ -193,11 +193,11 @@ fn a_damaged_newest_checkpoint_falls_back_to_the_one_before() {
 
 #[cfg(unix)]
 #[test]
-fn a_newest_checkpoint_that_cannot_be_read_is_passed_over_and_stays() {
+fn an_unreadable_newest_checkpoint_is_skipped_and_kept() {
     let desk = short_desk();
-    let expected = undisturbed(&desk, &SHORT.replace("--epochs 4", "--epochs 6"));
+    let expected = uninterrupted(&desk, &SHORT.replace("--epochs 4", "--epochs 6"));
     desk.run(SHORT).done();
-    // A link to itself: even the superuser, who may read anything, cannot read this one.
+    // A link to itself: not even the superuser can read it.
     let unreadable = "out/checkpoint/epoch-0099-step-000000.safetensors";
     std::os::unix::fs::symlink("epoch-0099-step-000000.safetensors", desk.path(unreadable))
         .expect("a link");
@@ -207,15 +207,15 @@ fn a_newest_checkpoint_that_cannot_be_read_is_passed_over_and_stays() {
     let warning = format!("warning: {unreadable}: could not open: ");
     assert!(run.stderr.contains(&warning), "{run:#?}");
     assert!(desk.read(MODEL) == expected);
-    let there = fs::symlink_metadata(desk.path(unreadable));
-    assert!(there.is_ok_and(|entry| entry.is_symlink()));
-    // And the newest of the run itself is kept beside it.
+    let link = fs::symlink_metadata(desk.path(unreadable));
+    assert!(link.is_ok_and(|entry| entry.is_symlink()));
+    // The newest checkpoint of the run itself is kept, too.
     assert!(desk.has("out/checkpoint/epoch-0006-step-000000.safetensors"));
     assert!(!desk.has(NEWEST));
 }
 
 #[test]
-fn where_no_checkpoint_is_whole_nothing_goes_on() {
+fn a_run_without_an_intact_checkpoint_is_refused() {
     let desk = trained();
     for path in checkpoints(&desk) {
         fs::write(path, b"damage").expect("writing");
@@ -233,7 +233,7 @@ fn where_no_checkpoint_is_whole_nothing_goes_on() {
 }
 
 #[test]
-fn a_checkpoint_is_no_model() {
+fn a_checkpoint_is_not_accepted_as_a_model() {
     let desk = trained();
     let run = desk.run(&format!("eval {NEWEST} --data set"));
     assert_eq!(run.code, Some(1), "{run:#?}");
@@ -244,7 +244,7 @@ fn a_checkpoint_is_no_model() {
 }
 
 #[test]
-fn flags_that_would_make_another_run_are_refused() {
+fn flags_that_would_change_the_run_are_refused() {
     let desk = trained();
     for flag in [
         "hidden 5",
@@ -268,10 +268,10 @@ fn flags_that_would_make_another_run_are_refused() {
         command.arg(format!("--checkpoint-every={value}"));
         let run = crate::desk::Run::of(command);
         assert_eq!(run.code, Some(2), "{run:#?}");
-        let said = run
+        let is_worded = run
             .stderr
             .contains("expected a number of epochs or steps, as \"5 epochs\", a time with its unit, as 10m, or never");
-        assert_eq!(said, wording, "{run:#?}");
+        assert_eq!(is_worded, wording, "{run:#?}");
     }
     desk.refuses_in_parts(
         "train --data set --keep 0",

@@ -1,14 +1,14 @@
-//! A run that goes on from any of its checkpoints ends in the bytes of one that nobody stopped, with every engine and order
-//! and any number of threads.
+//! A run that resumes from any of its checkpoints ends with the bytes of an uninterrupted one, with every engine and order and
+//! on any number of threads.
 
 use std::fs;
 
 use perceptor::compute::Engine;
 
 use crate::desk::Desk;
-use crate::interrupted::{MODEL, SHORT, checkpoints, leftovers, short_desk, undisturbed};
+use crate::interrupted::{MODEL, SHORT, checkpoints, leftovers, short_desk, uninterrupted};
 
-/// Leaves `out` as if the run had been killed right after the checkpoint number `at`.
+/// Removes files so that the run in `out` looks killed right after checkpoint number `at`, and returns its name.
 fn cut_back(desk: &Desk, at: usize) -> String {
     let all = checkpoints(desk);
     for newer in &all[at + 1..] {
@@ -22,15 +22,15 @@ fn cut_back(desk: &Desk, at: usize) -> String {
         .into_owned()
 }
 
-/// The columns of the metrics that no clock goes into.
-fn learned(desk: &Desk, folder: &str) -> Vec<String> {
+/// Returns the columns of the metrics that do not depend on the clock.
+fn timeless_metrics(desk: &Desk, folder: &str) -> Vec<String> {
     let text = String::from_utf8(desk.read(&format!("{folder}/metrics.csv"))).expect("text");
     let columns = |line: &str| line.split(',').take(5).collect::<Vec<_>>().join(",");
     text.lines().map(columns).collect()
 }
 
 #[test]
-fn every_engine_and_order_goes_on_from_every_checkpoint_on_any_number_of_threads() {
+fn every_engine_and_order_resumes_from_every_checkpoint_on_any_number_of_threads() {
     let engines = Engine::ALL
         .into_iter()
         .filter(|engine| engine.resolve().is_ok())
@@ -43,7 +43,7 @@ fn every_engine_and_order_goes_on_from_every_checkpoint_on_any_number_of_threads
     for flag in engines.chain(others.map(str::to_owned)) {
         let desk = short_desk();
         let line = format!("{SHORT} {flag}");
-        let expected = undisturbed(&desk, &line);
+        let expected = uninterrupted(&desk, &line);
         desk.run(&format!(
             "{line} --checkpoint-every 1step --keep 1000 --quiet"
         ))
@@ -54,7 +54,7 @@ fn every_engine_and_order_goes_on_from_every_checkpoint_on_any_number_of_threads
         );
         let names = checkpoints(&desk).len();
         let mut middle = 0;
-        // Backwards, as each cut takes what is newer with it.
+        // Backwards, as each cut removes newer checkpoints.
         for (at, threads) in (0..names).rev().zip([1, 3, 2, 7].into_iter().cycle()) {
             let name = cut_back(&desk, at);
             middle += usize::from(!name.contains("step-000000"));
@@ -67,8 +67,8 @@ fn every_engine_and_order_goes_on_from_every_checkpoint_on_any_number_of_threads
                 "{line}: {name}, {threads} threads"
             );
             assert_eq!(
-                learned(&desk, "out"),
-                learned(&desk, "undisturbed"),
+                timeless_metrics(&desk, "out"),
+                timeless_metrics(&desk, "uninterrupted"),
                 "{name}"
             );
         }
@@ -80,9 +80,9 @@ fn every_engine_and_order_goes_on_from_every_checkpoint_on_any_number_of_threads
 }
 
 #[test]
-fn a_run_without_a_checkpoint_begins_anew() {
+fn a_run_without_a_checkpoint_starts_from_the_beginning() {
     let desk = short_desk();
-    let expected = undisturbed(&desk, SHORT);
+    let expected = uninterrupted(&desk, SHORT);
     desk.run(SHORT).done();
     for checkpoint in checkpoints(&desk) {
         fs::remove_file(checkpoint).expect("removing");
@@ -99,7 +99,7 @@ fn a_run_without_a_checkpoint_begins_anew() {
 }
 
 #[test]
-fn a_finished_run_says_so_and_stays_as_it_is() {
+fn resuming_a_finished_run_changes_nothing() {
     let desk = short_desk();
     desk.run(SHORT).done();
     let model = desk.read(MODEL);
@@ -116,9 +116,9 @@ fn a_finished_run_says_so_and_stays_as_it_is() {
 }
 
 #[test]
-fn more_epochs_make_the_run_that_had_as_many_from_the_start() {
+fn a_run_resumed_with_more_epochs_equals_one_that_started_with_them() {
     let desk = short_desk();
-    let expected = undisturbed(&desk, &SHORT.replace("--epochs 4", "--epochs 6"));
+    let expected = uninterrupted(&desk, &SHORT.replace("--epochs 4", "--epochs 6"));
     desk.run(SHORT).done();
     desk.run("train --resume out --epochs 6 --quiet").done();
     assert!(desk.read(MODEL) == expected);
@@ -130,9 +130,9 @@ fn more_epochs_make_the_run_that_had_as_many_from_the_start() {
 }
 
 #[test]
-fn data_may_move_and_half_written_files_are_cleared_away() {
+fn data_may_move_and_half_written_files_are_removed() {
     let desk = short_desk();
-    let expected = undisturbed(&desk, SHORT);
+    let expected = uninterrupted(&desk, SHORT);
     desk.run(SHORT).done();
     cut_back(&desk, 0);
     desk.put(
@@ -149,7 +149,7 @@ fn data_may_move_and_half_written_files_are_cleared_away() {
 }
 
 #[test]
-fn so_many_checkpoints_are_kept_as_were_asked_for() {
+fn as_many_checkpoints_are_kept_as_requested() {
     let desk = short_desk();
     for (flags, kept) in [
         ("", 2),
@@ -160,7 +160,7 @@ fn so_many_checkpoints_are_kept_as_were_asked_for() {
         desk.run(&format!("{SHORT} --exist-ok {flags}")).done();
         let found = checkpoints(&desk);
         assert!(found.len() <= kept, "{flags}: {found:?}");
-        // One that is slow on its way to the disk is made up for later, and the last is always there.
+        // A checkpoint may be skipped while another is still being written, but the last one is always saved.
         assert!(
             kept == 0
                 || found

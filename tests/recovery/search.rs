@@ -1,4 +1,4 @@
-//! A search that is killed or stopped goes on to the very table of one that nobody disturbed.
+//! A search that is killed or stopped resumes to exactly the table of an uninterrupted one.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use crate::desk::{Desk, Run};
 use crate::idx_set::EasySet;
 use crate::interrupted::{end, send, start};
 
-/// A second or so.
+/// A search of about a second.
 const LINE: &str =
     "tune --data set --trials 9 --epochs 9 --width 32..128 --batch-size 8..32 --quiet --out out";
 
@@ -17,19 +17,19 @@ fn desk() -> Desk {
     })
 }
 
-/// Everything that no clock goes into.
+/// Returns the lines that do not depend on the clock.
 fn table(run: &Run) -> Vec<String> {
     let lines = run.stdout.lines().map(str::to_owned);
     lines.take_while(|line| !line.starts_with("time")).collect()
 }
 
-/// The settings that were found, wherever they were.
+/// Returns the settings that a search found.
 fn best(desk: &Desk, folder: &str) -> String {
     String::from_utf8(desk.read(&format!("{folder}/best.toml"))).expect("text")
 }
 
-/// What to type after a search was ended: what was promised is there from the moment the plan is.
-fn go_on(desk: &Desk) -> &'static str {
+/// Returns the command after an interruption: a search can be resumed as soon as its plan is written.
+fn next_command(desk: &Desk) -> &'static str {
     match desk.has("out/tune.toml") {
         true => "tune --resume out --quiet",
         false => LINE,
@@ -37,18 +37,22 @@ fn go_on(desk: &Desk) -> &'static str {
 }
 
 #[test]
-fn a_search_that_is_killed_again_and_again_finds_the_same() {
+fn a_search_that_is_killed_repeatedly_finds_the_same_settings() {
     let desk = desk();
     let clock = Instant::now();
-    let whole = desk.run(&LINE.replace("--out out", "--out whole"));
+    let uninterrupted = desk.run(&LINE.replace("--out out", "--out uninterrupted"));
     let took = clock.elapsed();
-    whole.done();
+    uninterrupted.done();
     let (mut line, mut kills) = (LINE, 0u32);
-    // Each time a little later, until it comes through.
+    // Each time a little later, until it finishes.
     let run = loop {
         let mut child = start(desk.command(line));
         std::thread::sleep(took / 12 * kills.min(11) + Duration::from_millis(3));
-        if child.try_wait().expect("asking").is_none() {
+        if child
+            .try_wait()
+            .expect("the state of the process")
+            .is_none()
+        {
             send(&child, libc::SIGKILL);
         }
         let run = end(line, child);
@@ -57,21 +61,21 @@ fn a_search_that_is_killed_again_and_again_finds_the_same() {
         }
         assert_eq!(run.code, None, "{run:#?}");
         kills += 1;
-        assert!(kills < 100, "never through");
-        line = go_on(&desk);
+        assert!(kills < 100, "the search never finished");
+        line = next_command(&desk);
     };
     assert!(kills > 2, "killed {kills} times");
-    assert_eq!(table(&run), table(&whole), "after {kills} kills");
-    assert_eq!(best(&desk, "out"), best(&desk, "whole"));
+    assert_eq!(table(&run), table(&uninterrupted), "after {kills} kills");
+    assert_eq!(best(&desk, "out"), best(&desk, "uninterrupted"));
 }
 
 #[test]
-fn a_search_that_is_told_to_stop_says_how_to_go_on() {
+fn a_stopped_search_prints_the_command_that_resumes_it() {
     let desk = desk();
-    let whole = desk.run(&LINE.replace("--out out", "--out whole"));
+    let uninterrupted = desk.run(&LINE.replace("--out out", "--out uninterrupted"));
     let mut child = start(desk.command(LINE));
-    let begun = Instant::now();
-    // Stopped somewhere in its first rung, or in the next.
+    let clock = Instant::now();
+    // Stopped in its first rung or the next one.
     while !desk.has("out/journal.jsonl")
         || desk
             .read("out/journal.jsonl")
@@ -81,12 +85,15 @@ fn a_search_that_is_told_to_stop_says_how_to_go_on() {
             < 3
     {
         assert!(
-            begun.elapsed() < Duration::from_secs(60),
+            clock.elapsed() < Duration::from_secs(60),
             "no trial is done"
         );
         assert!(
-            child.try_wait().expect("asking").is_none(),
-            "it ended too soon"
+            child
+                .try_wait()
+                .expect("the state of the process")
+                .is_none(),
+            "the search ended too early"
         );
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -104,13 +111,13 @@ fn a_search_that_is_told_to_stop_says_how_to_go_on() {
         "{run:#?}"
     );
     let again = desk.run("tune --resume out --threads 3");
-    assert_eq!(table(again.done()), table(whole.done()));
+    assert_eq!(table(again.done()), table(uninterrupted.done()));
 }
 
 #[test]
-fn a_state_that_is_damaged_costs_time_and_changes_nothing() {
+fn damaged_states_cost_time_but_change_nothing() {
     let desk = desk();
-    let whole = desk.run(&LINE.replace("--out out", "--out whole"));
+    let uninterrupted = desk.run(&LINE.replace("--out out", "--out uninterrupted"));
     let run = desk.run(&format!("{LINE} --time 200ms"));
     run.done();
     let mut damaged = 0;
@@ -121,5 +128,9 @@ fn a_state_that_is_damaged_costs_time_and_changes_nothing() {
         }
     }
     let again = desk.run("tune --resume out --time 1h --quiet");
-    assert_eq!(table(again.done()), table(whole.done()), "{damaged} states");
+    assert_eq!(
+        table(again.done()),
+        table(uninterrupted.done()),
+        "{damaged} states"
+    );
 }

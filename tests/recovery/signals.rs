@@ -1,17 +1,17 @@
-//! SIGINT, SIGTERM and SIGHUP: the step is finished, the state saved, and the command that goes on is one that works.
+//! SIGINT, SIGTERM and SIGHUP: the step is finished, the state saved, and the printed command resumes the run.
 
 use std::time::{Duration, Instant};
 
 use crate::desk::Run;
 use crate::faults::Faults;
 use crate::interrupted::{
-    LONG, MODEL, checkpoints, end, long_desk, send, start, undisturbed, wait_for_checkpoint,
+    LONG, MODEL, checkpoints, end, long_desk, send, start, uninterrupted, wait_for_checkpoint,
 };
 
 #[test]
-fn a_signal_ends_in_a_saved_state_and_a_command_that_goes_on() {
+fn a_signal_saves_the_state_and_prints_a_command_that_resumes() {
     let desk = long_desk();
-    let expected = undisturbed(&desk, LONG);
+    let expected = uninterrupted(&desk, LONG);
     for (signal, name, code) in [
         (libc::SIGINT, "SIGINT", 130),
         (libc::SIGTERM, "SIGTERM", 143),
@@ -28,29 +28,29 @@ fn a_signal_ends_in_a_saved_state_and_a_command_that_goes_on() {
             (Some(code), ""),
             "{run:#?}"
         );
-        let said = |key: &str| {
+        let value = |key: &str| {
             let line = run.stderr.lines().find_map(|line| line.strip_prefix(key));
             line.unwrap_or_else(|| panic!("no {key}: {run:#?}"))
                 .trim()
                 .to_owned()
         };
         assert!(
-            said("stopped by ").starts_with(&format!("{name} at ")),
+            value("stopped by ").starts_with(&format!("{name} at ")),
             "{run:#?}"
         );
         let newest = checkpoints(&desk).pop().expect("a checkpoint");
-        assert!(newest.ends_with(said("saved")), "{newest:?}: {run:#?}");
+        assert!(newest.ends_with(value("saved")), "{newest:?}: {run:#?}");
         let mut shell = desk.command_of("sh");
-        shell.args(["-c", &said("resume")]);
+        shell.args(["-c", &value("resume")]);
         Run::of(shell).done();
         assert!(desk.read(MODEL) == expected, "{name}");
     }
 }
 
 #[test]
-fn a_signal_saves_even_where_nothing_else_does() {
+fn a_signal_saves_even_without_checkpoints() {
     let desk = long_desk();
-    let expected = undisturbed(&desk, LONG);
+    let expected = uninterrupted(&desk, LONG);
     let line = format!("{LONG} --checkpoint-every never");
     let mut child = start(desk.command(&line));
     let clock = Instant::now();
@@ -64,7 +64,10 @@ fn a_signal_saves_even_where_nothing_else_does() {
     {
         assert!(
             clock.elapsed() < Duration::from_secs(60)
-                && child.try_wait().expect("asking").is_none()
+                && child
+                    .try_wait()
+                    .expect("the state of the process")
+                    .is_none()
         );
     }
     send(&child, libc::SIGTERM);
@@ -83,7 +86,7 @@ fn a_second_signal_ends_the_program_at_once() {
     let desk = long_desk();
     let line = format!("{LONG} --checkpoint-every never");
     let mut command = desk.command(&line);
-    // A disk that takes ten minutes to sync.
+    // Syncing takes ten minutes.
     faults.inject(&mut command, "out/checkpoint", "fsync:1+:WAIT");
     let child = start(command);
     while !desk.has("out/metrics.csv") {
@@ -97,12 +100,12 @@ fn a_second_signal_ends_the_program_at_once() {
     let run = end(&line, child);
     assert!(clock.elapsed() < Duration::from_secs(60));
     assert_eq!(run.code, Some(130), "{run:#?}");
-    assert!(checkpoints(&desk).is_empty(), "nothing was promised");
+    assert!(checkpoints(&desk).is_empty(), "a checkpoint was saved");
     desk.run("train --resume out --quiet").done();
 }
 
 #[test]
-fn signals_that_were_ignored_stay_ignored() {
+fn ignored_signals_stay_ignored() {
     let desk = long_desk();
     let program = desk.command("").get_program().to_owned();
     let mut shell = desk.command_of("sh");
@@ -116,7 +119,7 @@ fn signals_that_were_ignored_stay_ignored() {
 }
 
 #[test]
-fn one_process_at_a_time_works_in_a_folder() {
+fn only_one_process_at_a_time_trains_in_a_folder() {
     let desk = long_desk();
     let mut child = start(desk.command(LONG));
     wait_for_checkpoint(&desk, &mut child);

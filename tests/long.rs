@@ -22,7 +22,7 @@ fn tutorial(init: Init) -> Option<f64> {
         ..TrainConfig::default()
     };
     let outcome = train(&config, &data, &workers, &mut |_| {}).expect("a finite loss");
-    let accuracy = outcome.last().test_accuracy;
+    let accuracy = outcome.last().accuracy();
     println!("{}: {accuracy:?} after 30 epochs", init.name());
     accuracy
 }

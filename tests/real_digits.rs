@@ -28,7 +28,7 @@ fn two_epochs_of_mnist_reach_95_percent() {
     let workers = Workers::new(Workers::available()).expect("workers");
     let outcome = train(&config, &open(&folder), &workers, &mut |_| {}).expect("a finite loss");
     // 96.9 % on the day this was written; one of ten thousand is a hundredth of a per cent.
-    let accuracy = outcome.last().test_accuracy.expect("a test set");
+    let accuracy = outcome.last().accuracy().expect("a test set");
     assert!(accuracy > 0.95, "{accuracy}");
 }
 
@@ -43,7 +43,7 @@ fn generated_digits_are_a_problem_and_teach_real_ones() {
     let data = open(cache.path());
     let outcome = train(&TrainConfig::default(), &data, &workers, &mut |_| {});
     let outcome = outcome.expect("a finite loss");
-    let own = outcome.last().test_accuracy.expect("a test set");
+    let own = outcome.last().accuracy().expect("a test set");
     assert!((0.93..=0.995).contains(&own), "{own} on its own test half");
 
     let Some(folder) = mnist::folder() else {

@@ -21,6 +21,7 @@ use crate::error::{Error, Refusal, Result};
 use crate::nn::Task;
 use crate::nn::loss::Loss;
 use crate::nn::{Activation, Spec, batch_norm};
+use crate::scores::SetScores;
 use crate::tensors::{self, Kind, Layout, TensorFile};
 
 /// What a model file is. Files of weights that others wrote are refused with the way to bring them here.
@@ -70,16 +71,9 @@ pub struct Provenance {
     pub best_epoch: Option<usize>,
     /// Mean loss over its epoch.
     pub train_loss: f64,
-    /// Mean loss on the validation set after it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub validation_loss: Option<f64>,
-    /// Accuracy on the validation set after it, 0 to 1; none in regression.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub validation_accuracy: Option<f64>,
-    /// Mean loss on the test set after it.
-    pub test_loss: Option<f64>,
-    /// Accuracy on the test set after it, 0 to 1; none in regression.
-    pub test_accuracy: Option<f64>,
+    /// Loss and accuracy on the validation set and on the test set after it.
+    #[serde(flatten)]
+    pub scores: SetScores,
 }
 
 /// What is known of the model that a run began from.
@@ -290,6 +284,7 @@ impl Metadata {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scores::Score;
     use proptest::prelude::*;
 
     fn model() -> Model {
@@ -311,10 +306,13 @@ mod tests {
                 init_from: None,
                 best_epoch: Some(3),
                 train_loss: 0.1 + 0.2,
-                validation_loss: None,
-                validation_accuracy: Some(2.0 / 3.0),
-                test_loss: None,
-                test_accuracy: Some(1.0 / 3.0),
+                scores: SetScores {
+                    validation: Some(Score {
+                        accuracy: Some(2.0 / 3.0),
+                        ..Score::of_loss(0.5)
+                    }),
+                    test: Some(Score::of_loss(1.0 / 3.0)),
+                },
             }),
         }
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::number::{counted, percent, rate};
 use crate::config::{EarlyStop, TrainConfig};
 use crate::nn::Task;
-use crate::scores::EpochMetrics;
+use crate::scores::{Better, EpochMetrics, deciding_metric, metrics};
 use crate::train::{Cause, Outcome};
 
 /// What the model comes to, and by what it was picked.
@@ -21,11 +21,11 @@ pub fn write_result(out: &mut dyn Write, outcome: &Outcome) -> io::Result<()> {
         return writeln!(out, "training loss  {:.4} (no test set)", kept.train_loss);
     };
     let (score, best, after) = (score, watched_words(best), "the last epoch (the model)");
-    let test = match task {
-        Task::Classification => "test accuracy",
-        Task::Regression | Task::Multilabel => "test",
+    let test = match metrics(task).collect::<Vec<_>>()[..] {
+        [metric] => format!("test {}", metric.title),
+        _ => "test".to_owned(),
     };
-    match (kept.validation_loss, outcome.picked) {
+    match (kept.scores.validation, outcome.picked) {
         (None, _) => return writeln!(out, "{test:<13}  {score} after {after}; best {best}"),
         (Some(_), true) => writeln!(
             out,
@@ -44,32 +44,28 @@ pub fn write_result(out: &mut dyn Write, outcome: &Outcome) -> io::Result<()> {
 
 /// `98.02 % after epoch 3`: the figure by which epochs are compared.
 fn watched_words(epoch: &EpochMetrics) -> String {
-    let figure = match (epoch.f1, epoch.accuracy(), epoch.loss()) {
-        (Some(f1), ..) => percent(f1),
-        (None, Some(accuracy), _) => percent(accuracy),
-        (None, None, loss) => format!("loss {:.4}", loss.unwrap_or(f64::NAN)),
+    let value = match epoch.score().and_then(|score| score.deciding()) {
+        Some((metric, value)) => metric.text(value),
+        None => format!("loss {:.4}", epoch.loss().unwrap_or(f64::NAN)),
     };
-    format!("{figure} after epoch {}", epoch.epoch)
+    format!("{value} after epoch {}", epoch.epoch)
 }
 
 /// `the validation accuracy has not risen by more than 0.10 % for 3 epochs`.
 pub(super) fn stop_words(stop: EarlyStop, task: Task) -> String {
-    let by = match (stop.min_delta, task) {
+    let metric = deciding_metric(task);
+    let by = match (stop.min_delta, metric) {
         (0.0, _) => String::new(),
-        (delta, Task::Regression) => format!(" by more than {delta}"),
-        (delta, _) => format!(" by more than {}", percent(delta)),
+        (delta, Some(metric)) => format!(" by more than {}", metric.text(delta)),
+        (delta, None) => format!(" by more than {delta}"),
     };
-    let (epochs, stands) = (counted(stop.patience, "epoch"), standstill(task));
-    format!("the validation {stands}{by} for {epochs}")
-}
-
-/// That the figure by which epochs are compared has stopped to get better.
-fn standstill(task: Task) -> &'static str {
-    match task {
-        Task::Classification => "accuracy has not risen",
-        Task::Regression => "loss has not fallen",
-        Task::Multilabel => "F1 has not risen",
-    }
+    let title = metric.map_or("loss", |metric| metric.title);
+    let direction = match metric.map(|metric| metric.better) {
+        Some(Better::Higher) => "risen",
+        Some(Better::Lower) | None => "fallen",
+    };
+    let epochs = counted(stop.patience, "epoch");
+    format!("the validation {title} has not {direction}{by} for {epochs}")
 }
 
 /// Why the run ended, where that was not with its last epoch.
@@ -87,7 +83,7 @@ pub fn write_cause(out: &mut dyn Write, outcome: &Outcome, config: &TrainConfig)
                 .map(|stop| stop_words(stop, config.task.task));
             stop.unwrap_or_default()
         }
-        Cause::TargetAccuracy if last.validation_accuracy.is_some() => {
+        Cause::TargetAccuracy if last.scores.validation.is_some() => {
             format!("{target} reached on the validation set")
         }
         Cause::TargetAccuracy => format!(
@@ -144,9 +140,12 @@ fn learned_nothing(outcome: &Outcome) -> Option<Warning> {
     let what = match spec.task() {
         Task::Classification => by_loss((spec.outputs() as f64).ln()),
         Task::Multilabel => by_loss(2.0f64.ln()),
-        Task::Regression => last.r2.filter(|r2| *r2 <= 0.0).map(|r2| {
-            format!("the R² of {r2:.4} is no better than that of always telling the mean, 0")
-        }),
+        Task::Regression => {
+            let r2 = last.score().and_then(|score| score.r2);
+            r2.filter(|r2| *r2 <= 0.0).map(|r2| {
+                format!("the R² of {r2:.4} is no better than that of always predicting the mean, 0")
+            })
+        }
     }?;
     let provenance = outcome.model.provenance.as_ref();
     let highest = provenance.and_then(|provenance| provenance.config.optimizer.rate());

@@ -1,9 +1,8 @@
 //! The table of a run's epochs: a line each, with the figures that the task has.
 
-use super::number::{grouped, percent, rate};
+use super::number::{grouped, rate};
 use crate::nn::Task;
-use crate::scores::EpochMetrics;
-use crate::scores::figures;
+use crate::scores::{EpochMetrics, Metric, metrics};
 
 /// What the lines of a run have.
 #[derive(Debug, Clone, Copy)]
@@ -14,32 +13,22 @@ pub struct EpochTable {
     pub validation: bool,
 }
 
-/// A figure as a column: its name, its width, and how it is written.
-type Column = (&'static str, usize, fn(f64) -> String);
-
-/// The columns of the [`figures`] of a task, in the same order.
-fn columns(task: Task) -> &'static [Column] {
-    const ACCURACY: Column = ("accuracy", 13, percent);
-    match task {
-        Task::Classification => &[ACCURACY],
-        Task::Regression => &[("MAE", 10, four_digits), ("R²", 8, four_digits)],
-        Task::Multilabel => &[ACCURACY, ("F1", 8, percent)],
-    }
-}
-
-fn four_digits(number: f64) -> String {
-    format!("{number:.4}")
+/// The width of a metric's column below the name of either set.
+fn width(metric: &Metric) -> usize {
+    let title = format!("test {}", metric.title).chars().count();
+    title.max(metric.unit.width())
 }
 
 impl EpochTable {
     /// What stands above the lines.
     pub fn header(&self) -> String {
         let set = if self.validation { "val." } else { "test" };
-        let figures = columns(self.task).iter();
-        let figures =
-            figures.map(|(name, width, _)| format!("  {:>width$}", format!("{set} {name}")));
-        let figures: String = figures.collect();
-        format!("epoch  train loss  {set} loss{figures}  learning rate   samples/s  GFLOP/s")
+        let titles = metrics(self.task).map(|metric| {
+            let width = width(metric);
+            format!("  {:>width$}", format!("{set} {}", metric.title))
+        });
+        let titles: String = titles.collect();
+        format!("epoch  train loss  {set} loss{titles}  learning rate   samples/s  GFLOP/s")
     }
 
     /// The line of an epoch; a part of one has a point in its number.
@@ -48,16 +37,18 @@ impl EpochTable {
             None => epoch.epoch.to_string(),
             Some(part) => format!("{:.2}", (epoch.epoch - 1) as f64 + part),
         };
-        let or_dash = |figure: Option<String>| figure.unwrap_or_else(|| "–".to_owned());
-        let cells = columns(self.task).iter().zip(figures(self.task));
-        let cells = cells.map(|((_, width, write), (_, of))| {
-            format!("  {:>width$}", or_dash(of(epoch).map(write)))
+        let or_dash = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
+        let score = epoch.score();
+        let cells = metrics(self.task).map(|metric| {
+            let value = score.and_then(|score| metric.of(&score));
+            let (text, width) = (value.map(|value| metric.text(value)), width(metric));
+            format!("  {:>width$}", or_dash(text))
         });
-        let figures: String = cells.collect();
+        let cells: String = cells.collect();
         format!(
-            "{number:>5}  {:>10.4}  {:>9}{figures}  {:>13}  {:>10}  {:>7.1}",
+            "{number:>5}  {:>10.4}  {:>9}{cells}  {:>13}  {:>10}  {:>7.1}",
             epoch.train_loss,
-            or_dash(epoch.loss().map(four_digits)),
+            or_dash(epoch.loss().map(|loss| format!("{loss:.4}"))),
             rate(epoch.learning_rate),
             grouped(epoch.samples_per_second.round() as usize),
             epoch.gflops,
@@ -68,6 +59,7 @@ impl EpochTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scores::{Score, SetScores};
 
     fn table(task: Task, validation: bool) -> EpochTable {
         EpochTable { task, validation }
@@ -78,13 +70,15 @@ mod tests {
         let epoch = EpochMetrics {
             epoch: 1,
             train_loss: 0.5,
-            validation_loss: None,
-            validation_accuracy: None,
-            test_loss: Some(0.25),
-            test_accuracy: Some(0.75),
-            f1: Some(0.5),
-            mae: None,
-            r2: Some(-0.125),
+            scores: SetScores {
+                validation: None,
+                test: Some(Score {
+                    accuracy: Some(0.75),
+                    f1: Some(0.5),
+                    r2: Some(-0.125),
+                    ..Score::of_loss(0.25)
+                }),
+            },
             learning_rate: 0.1,
             train_seconds: 1.0,
             samples_per_second: 1000.0,

@@ -7,8 +7,11 @@ use serde::Serialize;
 
 use super::number::{grouped, percent};
 use crate::data::{ClassNames, Dataset, Targets};
-use crate::scores::metrics::{class_metrics, confusion, label_metrics, output_metrics};
-use crate::scores::{ClassMetrics, OutputMetrics};
+use crate::nn::Task;
+use crate::scores::{
+    ClassMetrics, OutputMetrics, Score, class_metrics, confusion, label_metrics, metrics,
+    output_metrics,
+};
 use crate::train::{Evaluation, Predictions};
 
 /// The name and version of the JSON object's layout.
@@ -27,39 +30,36 @@ pub struct EvalReport {
     data: String,
     network: String,
     items: usize,
-    loss: f64,
+    /// The loss and the metrics of the task.
     #[serde(flatten)]
-    figures: Figures,
+    score: Score,
+    #[serde(flatten)]
+    details: Details,
+    #[serde(skip)]
+    task: Task,
 }
 
-/// What there is to tell beside the loss, by the task.
+/// What there is in addition to the score, by task.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Figures {
+enum Details {
     Classification {
-        accuracy: f64,
         classes: Vec<NamedMetrics>,
-        /// `confusion[label][prediction]`; none for more than 1000 classes.
+        /// `confusion[label][prediction]`; `None` for more than 1000 classes.
         confusion: Option<Vec<Vec<u64>>>,
     },
     Regression {
-        mae: f64,
-        r2: f64,
         outputs: Vec<OutputMetrics>,
     },
     Multilabel {
-        /// Share of items all of whose labels are right.
-        accuracy: f64,
-        /// Over all labels of all items.
-        f1: f64,
-        /// The mean over the classes.
+        /// The mean of F1 over the labels.
         macro_f1: f64,
         classes: Vec<NamedMetrics>,
     },
 }
 
-impl Figures {
-    fn new(names: Option<&ClassNames>, data: &Dataset, evaluation: &Evaluation) -> Figures {
+impl Details {
+    fn new(names: Option<&ClassNames>, data: &Dataset, predictions: &Predictions) -> Details {
         let named = |classes: Vec<ClassMetrics>| {
             let name = |class: usize| names.map(|names| names.names()[class].clone());
             let named = classes.into_iter().map(|metrics| NamedMetrics {
@@ -68,27 +68,22 @@ impl Figures {
             });
             named.collect()
         };
-        let (outputs, score) = (data.outputs(), evaluation.score);
-        match (data.targets(), &evaluation.predictions) {
+        let outputs = data.outputs();
+        match (data.targets(), predictions) {
             (Targets::Classes { labels, classes }, Predictions::Classes(predictions)) => {
-                Figures::Classification {
-                    accuracy: score.accuracy.unwrap_or(0.0),
+                Details::Classification {
                     classes: named(class_metrics(labels, predictions, *classes)),
                     confusion: (*classes <= MAX_CONFUSION_CLASSES)
                         .then(|| confusion(labels, predictions, *classes)),
                 }
             }
-            (Targets::Values { values, .. }, Predictions::Rows(rows)) => Figures::Regression {
-                mae: score.mae.unwrap_or(0.0),
-                r2: score.r2.unwrap_or(0.0),
+            (Targets::Values { values, .. }, Predictions::Rows(rows)) => Details::Regression {
                 outputs: output_metrics(values, rows, outputs),
             },
             (Targets::Flags { flags, .. }, Predictions::Rows(rows)) => {
                 let classes = label_metrics(flags, rows, outputs);
                 let sum = classes.iter().map(|class| class.f1).sum::<f64>();
-                Figures::Multilabel {
-                    accuracy: score.accuracy.unwrap_or(0.0),
-                    f1: score.f1.unwrap_or(0.0),
+                Details::Multilabel {
                     macro_f1: sum / outputs as f64,
                     classes: named(classes),
                 }
@@ -99,12 +94,7 @@ impl Figures {
 
     fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
         match self {
-            Figures::Classification {
-                accuracy,
-                classes,
-                confusion,
-            } => {
-                writeln!(out, "accuracy  {}", percent(*accuracy))?;
+            Details::Classification { classes, confusion } => {
                 write_classes(out, classes)?;
                 match confusion {
                     Some(rows) if rows.len() <= MAX_CONFUSION_COLUMNS => write_confusion(out, rows),
@@ -115,41 +105,11 @@ impl Figures {
                     ),
                 }
             }
-            Figures::Regression { mae, r2, outputs } => {
-                writeln!(out, "MAE       {mae:.4}")?;
-                writeln!(out, "R²        {r2:.4}")?;
+            Details::Regression { outputs } => write_outputs(out, outputs),
+            Details::Multilabel { macro_f1, classes } => {
                 writeln!(
                     out,
-                    "\noutput          mean     deviation           MAE          RMSE        R²"
-                )?;
-                outputs.iter().try_for_each(|output| {
-                    writeln!(
-                        out,
-                        "{:>6}  {:>12.4}  {:>12.4}  {:>12.4}  {:>12.4}  {:>8.4}",
-                        output.output,
-                        output.mean,
-                        output.deviation,
-                        output.mae,
-                        output.rmse,
-                        output.r2
-                    )
-                })
-            }
-            Figures::Multilabel {
-                accuracy,
-                f1,
-                macro_f1,
-                classes,
-            } => {
-                writeln!(
-                    out,
-                    "accuracy  {} of items with every label right",
-                    percent(*accuracy)
-                )?;
-                writeln!(
-                    out,
-                    "F1        {} over all labels, {} the mean of the classes",
-                    percent(*f1),
+                    "macro F1  {}, the mean over the labels",
                     percent(*macro_f1)
                 )?;
                 write_classes(out, classes)
@@ -185,8 +145,9 @@ impl EvalReport {
             network,
             data: data.images().path().display().to_string(),
             items: data.items(),
-            loss: evaluation.score.loss,
-            figures: Figures::new(names, data, evaluation),
+            score: evaluation.score,
+            details: Details::new(names, data, &evaluation.predictions),
+            task: data.task(),
         }
     }
 
@@ -202,9 +163,29 @@ impl EvalReport {
             self.data,
             grouped(self.items)
         )?;
-        writeln!(out, "loss      {:.4}", self.loss)?;
-        self.figures.write_text(out)
+        writeln!(out, "loss      {:.4}", self.score.loss)?;
+        for metric in metrics(self.task) {
+            if let Some(value) = metric.of(&self.score) {
+                let (text, remark) = (metric.text(value), metric.remark(self.task));
+                writeln!(out, "{:<8}  {text}{remark}", metric.title)?;
+            }
+        }
+        self.details.write_text(out)
     }
+}
+
+fn write_outputs(out: &mut dyn Write, outputs: &[OutputMetrics]) -> io::Result<()> {
+    writeln!(
+        out,
+        "\noutput          mean     deviation           MAE          RMSE        R²"
+    )?;
+    outputs.iter().try_for_each(|output| {
+        writeln!(
+            out,
+            "{:>6}  {:>12.4}  {:>12.4}  {:>12.4}  {:>12.4}  {:>8.4}",
+            output.output, output.mean, output.deviation, output.mae, output.rmse, output.r2
+        )
+    })
 }
 
 fn write_classes(out: &mut dyn Write, classes: &[NamedMetrics]) -> io::Result<()> {

@@ -10,7 +10,7 @@ use crate::data::ClassNames;
 use crate::data::class_names::titled;
 use crate::nn::Task;
 use crate::nn::loss::arg_max;
-use crate::scores::metrics::THRESHOLD;
+use crate::scores::LABEL_THRESHOLD;
 
 /// How predictions are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +109,7 @@ fn write_labels(
         probabilities: &'a [f32],
     }
     let likely = probabilities.iter().enumerate();
-    let likely = likely.filter(|(_, p)| **p >= THRESHOLD);
+    let likely = likely.filter(|(_, p)| **p >= LABEL_THRESHOLD);
     let classes: Vec<usize> = likely.map(|(class, _)| class).collect();
     let own = names.map(|names| {
         let own = classes.iter().map(|&class| names.names()[class].as_str());

@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 use super::ending::{Warning, warnings, write_cause, write_result};
 use super::number::{grouped, seconds};
@@ -13,7 +14,7 @@ use crate::compute::blas::Blas;
 use crate::compute::parallel::Workers;
 use crate::config::TrainConfig;
 use crate::data::{Dataset, Splits};
-use crate::scores::EpochMetrics;
+use crate::scores::{EpochMetrics, METRICS, Score};
 use crate::train::{Cause, Outcome, RangeTest};
 
 /// The name and version of the JSON object's layout.
@@ -133,17 +134,10 @@ pub struct TrainReport<'a> {
     /// The best accuracy on the validation set after any epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub best_validation_accuracy: Option<f64>,
-    /// Accuracy of the model on the test set, 0 to 1; none without a test set, and in regression.
-    pub test_accuracy: Option<f64>,
-    /// F1 of the model on the test set, of several labels an item alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub test_f1: Option<f64>,
-    /// Mean absolute error of the model on the test set, of regression alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub test_mae: Option<f64>,
-    /// R² of the model on the test set, of regression alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub test_r2: Option<f64>,
+    /// The score of the model on the test set, as `test_accuracy` and, for tasks that have them, `test_f1`, `test_mae` and
+    /// `test_r2`; without its loss.
+    #[serde(flatten, serialize_with = "test_metrics")]
+    pub test: Option<Score>,
     /// The best accuracy on the test set after any epoch, 0 to 1; none without one, and where it is measured once.
     pub best_test_accuracy: Option<f64>,
     /// Time in training, evaluation not counted, in seconds.
@@ -196,13 +190,10 @@ impl<'a> TrainReport<'a> {
             epochs: &outcome.epochs,
             ended: (outcome.cause != Cause::Epochs).then_some(outcome.cause),
             best_epoch: outcome.picked.then_some(outcome.kept().epoch),
-            validation_accuracy: outcome.kept().validation_accuracy,
-            best_validation_accuracy: best.and_then(|best| best.validation_accuracy),
-            test_accuracy: outcome.test.and_then(|test| test.accuracy),
-            test_f1: outcome.test.and_then(|test| test.f1),
-            test_mae: outcome.test.and_then(|test| test.mae),
-            test_r2: outcome.test.and_then(|test| test.r2),
-            best_test_accuracy: best.and_then(|best| best.test_accuracy),
+            validation_accuracy: accuracy(outcome.kept().scores.validation),
+            best_validation_accuracy: best.and_then(|best| accuracy(best.scores.validation)),
+            test: outcome.test,
+            best_test_accuracy: best.and_then(|best| accuracy(best.scores.test)),
             train_seconds: outcome.train_seconds(),
             wall_seconds: close.wall_seconds,
             samples_per_second: outcome.samples_per_second(),
@@ -213,4 +204,20 @@ impl<'a> TrainReport<'a> {
             model: close.model.display().to_string(),
         }
     }
+}
+
+fn accuracy(score: Option<Score>) -> Option<f64> {
+    score.and_then(|score| score.accuracy)
+}
+
+/// The metrics of a score as fields of their own; the accuracy is always there, as `null` if there is none.
+fn test_metrics<S: Serializer>(test: &Option<Score>, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
+    for metric in &METRICS {
+        let value = test.and_then(|test| metric.of(&test));
+        if value.is_some() || metric.key == "accuracy" {
+            map.serialize_entry(&format!("test_{}", metric.key), &value)?;
+        }
+    }
+    map.end()
 }

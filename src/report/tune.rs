@@ -7,12 +7,12 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::banner::target_words;
-use super::number::{counted, grouped, percent, rate, seconds};
+use super::number::{counted, grouped, rate, seconds};
 use super::table::Table;
 use crate::config::TrainConfig;
 use crate::data::{Dataset, Splits};
 use crate::nn::Task;
-use crate::scores::Score;
+use crate::scores::{Metric, Score, deciding_metric, metrics};
 use crate::tune::halving::by_merit;
 use crate::tune::{Ended, Measured, Plan, Rung, Space, Tried, Tuned};
 
@@ -112,35 +112,34 @@ fn columns(space: &Space) -> Vec<Column> {
     used.map(|(_, name, cell)| (name, cell)).collect()
 }
 
-/// The figure of a task that is shown beside the loss, as a column.
-fn figure(task: Task) -> &'static str {
-    match task {
-        Task::Classification => "val. accuracy",
-        Task::Multilabel => "val. F1",
-        Task::Regression => "val. R²",
-    }
+/// The metric of a task that is shown beside the loss: the one that decides, else the last.
+fn shown_metric(task: Task) -> &'static Metric {
+    let metric = deciding_metric(task).or_else(|| metrics(task).last());
+    metric.expect("every task has a metric")
 }
 
-/// What trials are compared by: F1, accuracy, or the loss.
+/// The column of the [`shown_metric`].
+fn metric_title(task: Task) -> String {
+    format!("val. {}", shown_metric(task).title)
+}
+
+/// What trials are compared by: the deciding metric, or the loss.
 pub fn watched(score: &Score) -> String {
-    match score.f1.or(score.accuracy) {
-        Some(share) => percent(share),
+    match score.deciding() {
+        Some((metric, value)) => metric.text(value),
         None => loss_words(score.loss),
     }
 }
 
-/// The loss of a trial, and its [`figure`].
-fn cells(measured: &Measured) -> [String; 2] {
-    match &measured.score {
-        Some(score) => {
-            let figure = score.r2.map(|r2| format!("{r2:.4}"));
-            [
-                loss_words(score.loss),
-                figure.unwrap_or_else(|| watched(score)),
-            ]
-        }
-        None => ["–".to_owned(), "diverged".to_owned()],
-    }
+/// The loss of a trial, and its [`shown_metric`].
+fn cells(task: Task, measured: &Measured) -> [String; 2] {
+    let dash = || "–".to_owned();
+    let Some(score) = &measured.score else {
+        return [dash(), "diverged".to_owned()];
+    };
+    let metric = shown_metric(task);
+    let value = metric.of(score).map(|value| metric.text(value));
+    [loss_words(score.loss), value.unwrap_or_else(dash)]
 }
 
 /// The widest cell of a column, or its name.
@@ -150,18 +149,18 @@ fn width(name: &str) -> usize {
 
 /// The columns that [`line()`] fills.
 pub fn header(plan: &Plan) -> String {
-    let figure = figure(plan.settings.train.task.task);
+    let metric = metric_title(plan.settings.train.task.task);
     let columns = columns(&plan.space);
     let names = columns
         .iter()
         .map(|(name, _)| format!("  {name:>0$}", width(name)));
     let names: String = names.collect();
-    format!("rung  trial  epochs  val. loss  {figure:>13}   best so far{names}")
+    format!("rung  trial  epochs  val. loss  {metric:>13}   best so far{names}")
 }
 
 /// A trial at the end of a rung, under [`header`].
 pub fn line(plan: &Plan, measured: &Measured, config: &TrainConfig, best: &Measured) -> String {
-    let [loss, figure] = cells(measured);
+    let [loss, metric] = cells(plan.settings.train.task.task, measured);
     let best = best
         .score
         .as_ref()
@@ -172,7 +171,7 @@ pub fn line(plan: &Plan, measured: &Measured, config: &TrainConfig, best: &Measu
         .map(|(name, cell)| format!("  {:>1$}", cell(config), width(name)));
     let settings: String = settings.collect();
     format!(
-        "{:>4}  {:>5}  {:>6}  {loss:>9}  {figure:>13}  {:>12}{settings}",
+        "{:>4}  {:>5}  {:>6}  {loss:>9}  {metric:>13}  {:>12}{settings}",
         measured.rung,
         measured.trial,
         measured.epochs,
@@ -201,7 +200,11 @@ pub fn summary(
 ) -> io::Result<()> {
     let (task, columns) = (plan.settings.train.task.task, columns(&plan.space));
     let title = "trials, the best first, by the validation set alone";
-    let mut table = Table::new(title, 0, ["trial", "epochs", "val. loss", figure(task)]);
+    let mut table = Table::new(
+        title,
+        0,
+        ["trial", "epochs", "val. loss", &metric_title(task)],
+    );
     columns.iter().for_each(|(name, _)| table.column(*name));
     let mut ranked: Vec<(&Tried, &Measured)> = tuned
         .trials
@@ -211,7 +214,7 @@ pub fn summary(
     ranked.sort_by(|(_, a), (_, b)| by_merit(a, b));
     for (tried, last) in ranked {
         let mut row = vec![tried.trial.to_string(), last.epochs.to_string()];
-        row.extend(cells(last));
+        row.extend(cells(task, last));
         row.extend(columns.iter().map(|(_, cell)| cell(&tried.config)));
         table.row(row);
     }

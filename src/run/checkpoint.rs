@@ -224,6 +224,7 @@ mod tests {
     use super::*;
     use crate::data::Scaling;
     use crate::data::fingerprint::HalfPrint;
+    use crate::scores::{Score, SetScores};
     use proptest::prelude::*;
 
     fn checkpoint() -> Checkpoint {
@@ -231,13 +232,13 @@ mod tests {
         let epoch = EpochMetrics {
             epoch: 1,
             train_loss: 0.1 + 0.2,
-            validation_loss: Some(2.0 / 3.0),
-            validation_accuracy: None,
-            test_loss: None,
-            test_accuracy: Some(1.0 / 3.0),
-            f1: None,
-            mae: None,
-            r2: Some(-1.0 / 3.0),
+            scores: SetScores {
+                validation: Some(Score {
+                    r2: Some(-1.0 / 3.0),
+                    ..Score::of_loss(2.0 / 3.0)
+                }),
+                test: None,
+            },
             learning_rate: 0.1,
             train_seconds: 1e-3,
             samples_per_second: 1e5,

@@ -8,8 +8,7 @@ use super::folder::RunFolder;
 use crate::durable::write_soon;
 use crate::error::{Error, Result};
 use crate::nn::Task;
-use crate::scores::EpochMetrics;
-use crate::scores::figures;
+use crate::scores::{EpochMetrics, metrics};
 
 /// Both files.
 #[derive(Debug)]
@@ -83,21 +82,25 @@ impl MetricsLog {
     }
 
     fn csv_header(&self) -> String {
-        let (set, names) = (self.set, figures(self.task).iter());
-        let figures: String = names.map(|(name, _)| format!(",{set}_{name}")).collect();
+        let set = self.set;
+        let columns: String = metrics(self.task)
+            .map(|metric| format!(",{set}_{}", metric.key))
+            .collect();
         format!(
-            "epoch,train_loss,{set}_loss{figures},learning_rate,train_seconds,samples_per_second,gflops\n"
+            "epoch,train_loss,{set}_loss{columns},learning_rate,train_seconds,samples_per_second,gflops\n"
         )
     }
 
     fn csv_line(&self, epoch: &EpochMetrics) -> String {
         let or_empty =
-            |figure: Option<f64>| figure.map_or_else(String::new, |figure| figure.to_string());
-        let cells = figures(self.task).iter();
-        let cells = cells.map(|(_, of)| format!(",{}", or_empty(of(epoch))));
-        let figures: String = cells.collect();
+            |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+        let score = epoch.score();
+        let cells: String = metrics(self.task)
+            .map(|metric| score.and_then(|score| metric.of(&score)))
+            .map(|value| format!(",{}", or_empty(value)))
+            .collect();
         format!(
-            "{},{},{}{figures},{},{},{},{}\n",
+            "{},{},{}{cells},{},{},{},{}\n",
             epoch.epoch,
             epoch.train_loss,
             or_empty(epoch.loss()),

@@ -1,136 +1,256 @@
-//! What a network scores on a data set, and what an epoch of training came to.
+//! What evaluation measures: the loss and the metrics of a network on a data set.
+//!
+//! [`METRICS`] is the table of all metrics. Reports, tables of epochs, CSV and JSON files, checkpoints, early stopping and
+//! searches take their columns, fields and words from it, so a new metric is a field of [`Score`], a row of the table and
+//! the function that computes it.
 
-pub mod metrics;
+mod accuracy;
+mod confusion;
+mod epoch;
+mod f1;
+mod metric;
+mod regression;
+mod sets;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::metrics::{ClassMetrics, OutputMetrics};
+pub use self::confusion::confusion;
+pub use self::epoch::EpochMetrics;
+pub use self::f1::{ClassMetrics, class_metrics, label_metrics};
+pub use self::metric::{Better, Metric, Predicted, Unit};
+pub use self::regression::{OutputMetrics, output_metrics};
+pub use self::sets::SetScores;
 use crate::nn::Task;
 
-/// What an epoch came to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EpochMetrics {
-    /// The epoch, counted from 1.
-    pub epoch: usize,
-    /// Mean of the loss that is minimised over the epoch's samples, each taken before its own step: against smoothed labels
-    /// and by weight of the classes where these are asked for. Cross-entropies are in nats.
-    pub train_loss: f64,
-    /// Mean loss on the validation set after the epoch; none without a validation set.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub validation_loss: Option<f64>,
-    /// [`Score::accuracy`] on the validation set after the epoch; none without a validation set, and in regression.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub validation_accuracy: Option<f64>,
-    /// Mean loss on the test set after the epoch; none without a test set, and where there is a validation set.
-    pub test_loss: Option<f64>,
-    /// [`Score::accuracy`] on the test set after the epoch; none where [`EpochMetrics::test_loss`] is, and in regression.
-    pub test_accuracy: Option<f64>,
-    /// [`Score::f1`] on the set that is measured after the epoch; of several labels an item alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub f1: Option<f64>,
-    /// [`Score::mae`] on the set that is measured after the epoch; of regression alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mae: Option<f64>,
-    /// [`Score::r2`] on the set that is measured after the epoch; of regression alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub r2: Option<f64>,
-    /// The learning rate of its last step.
-    pub learning_rate: f32,
-    /// Time in training, evaluation not counted, in seconds.
-    pub train_seconds: f64,
-    /// Samples trained on in a second of that.
-    pub samples_per_second: f64,
-    /// 10⁹ floating point operations of the matrix products in a second of that.
-    pub gflops: f64,
-    /// The share of the epoch's samples that was trained on, where the time was over before its end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub part: Option<f64>,
-}
+/// The probability from which on a sample is predicted to have a label.
+pub const LABEL_THRESHOLD: f32 = 0.5;
 
-impl EpochMetrics {
-    /// The loss on the validation set, or on the test set where there is no other.
-    pub fn loss(&self) -> Option<f64> {
-        self.validation_loss.or(self.test_loss)
-    }
-
-    /// The accuracy on the validation set, or on the test set where there is no other; 0 to 1, none in regression.
-    pub fn accuracy(&self) -> Option<f64> {
-        self.validation_accuracy.or(self.test_accuracy)
-    }
-
-    /// All figures on the validation set, or on the test set where there is no other.
-    pub fn score(&self) -> Option<Score> {
-        Some(Score {
-            loss: self.loss()?,
-            accuracy: self.accuracy(),
-            f1: self.f1,
-            mae: self.mae,
-            r2: self.r2,
-        })
-    }
-}
-
-impl EpochMetrics {
-    /// What a schedule looks back at, on the validation set where there is one: never the test set, by which nothing may be chosen.
-    pub fn watched_loss(&self) -> f64 {
-        self.validation_loss.unwrap_or(self.train_loss)
-    }
-}
-
-/// A figure of an epoch: its name, and where it stands.
-pub type Figure = (&'static str, fn(&EpochMetrics) -> Option<f64>);
-
-/// What epochs of a task have beside the loss.
-pub fn figures(task: Task) -> &'static [Figure] {
-    const ACCURACY: Figure = ("accuracy", EpochMetrics::accuracy);
-    match task {
-        Task::Classification => &[ACCURACY],
-        Task::Regression => &[("mae", |epoch| epoch.mae), ("r2", |epoch| epoch.r2)],
-        Task::Multilabel => &[ACCURACY, ("f1", |epoch| epoch.f1)],
-    }
-}
-
-/// What a network comes to on a set, in figures. Those that are not of its task are none.
+/// What a network scores on a data set: its loss, and the metrics of its task. Metrics of other tasks are `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Score {
-    /// Mean loss: without weights, against the truth as it is. Cross-entropies are in nats.
+    /// Mean loss over the samples, without class weights and label smoothing. Cross-entropies are in nats.
     pub loss: f64,
-    /// Share of items that are predicted right, 0 to 1: their class, or every one of their labels.
+    /// Share of samples that are predicted correctly, 0 to 1: their class, or every one of their labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<f64>,
-    /// F1 of several labels over all of them, 0 to 1: the harmonic mean of the share of those predicted that are right, and
-    /// of those there are that are predicted.
+    /// F1 over all labels of all samples, 0 to 1: the harmonic mean of precision and recall.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub f1: Option<f64>,
-    /// Mean distance of predicted numbers from the true ones.
+    /// Mean absolute error, averaged over the outputs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mae: Option<f64>,
-    /// Share R² of the numbers' variance that is explained, at most 1; the mean over the outputs. Guessing their mean has 0.
+    /// R², the share of the variance that the predictions explain, averaged over the outputs. It is at most 1, and 0 for a
+    /// network that always predicts the mean.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r2: Option<f64>,
+}
+
+/// Every metric, in the order of columns and fields.
+pub static METRICS: [Metric; 4] = [
+    Metric {
+        key: "accuracy",
+        title: "accuracy",
+        unit: Unit::Share,
+        better: Better::Higher,
+        tasks: &[Task::Classification, Task::Multilabel],
+        decides: Some(Task::Classification),
+        remarks: &[(Task::Multilabel, " of samples with every label right")],
+        measure: accuracy::accuracy,
+        field: |score| &mut score.accuracy,
+    },
+    Metric {
+        key: "f1",
+        title: "F1",
+        unit: Unit::Share,
+        better: Better::Higher,
+        tasks: &[Task::Multilabel],
+        decides: Some(Task::Multilabel),
+        remarks: &[(Task::Multilabel, " over all labels")],
+        measure: f1::f1,
+        field: |score| &mut score.f1,
+    },
+    Metric {
+        key: "mae",
+        title: "MAE",
+        unit: Unit::Quantity,
+        better: Better::Lower,
+        tasks: &[Task::Regression],
+        decides: None,
+        remarks: &[],
+        measure: regression::mae,
+        field: |score| &mut score.mae,
+    },
+    Metric {
+        key: "r2",
+        title: "R²",
+        unit: Unit::Coefficient,
+        better: Better::Higher,
+        tasks: &[Task::Regression],
+        decides: None,
+        remarks: &[],
+        measure: regression::r2,
+        field: |score| &mut score.r2,
+    },
+];
+
+/// The metrics of a task, in the order of columns and fields.
+pub fn metrics(task: Task) -> impl Iterator<Item = &'static Metric> {
+    METRICS
+        .iter()
+        .filter(move |metric| metric.tasks.contains(&task))
+}
+
+/// The metric by which networks of a task are compared; `None` if their loss decides.
+pub fn deciding_metric(task: Task) -> Option<&'static Metric> {
+    METRICS.iter().find(|metric| metric.decides == Some(task))
 }
 
 impl Score {
-    /// How good it is, the higher the better: F1 or accuracy where there is one, else the loss with the sign changed.
+    /// A score that has only a loss.
+    pub fn of_loss(loss: f64) -> Score {
+        Score {
+            loss,
+            accuracy: None,
+            f1: None,
+            mae: None,
+            r2: None,
+        }
+    }
+
+    /// Measures every metric that `predicted` has.
+    pub fn measure(loss: f64, predicted: &Predicted) -> Score {
+        let mut score = Score::of_loss(loss);
+        for metric in &METRICS {
+            *(metric.field)(&mut score) = (metric.measure)(predicted);
+        }
+        score
+    }
+
+    /// The metric that decides for the task of this score, with its value; `None` if the loss decides.
+    ///
+    /// Of the deciding metrics that a score has, the last one in the table is that of its task.
+    pub fn deciding(&self) -> Option<(&'static Metric, f64)> {
+        let deciding = METRICS
+            .iter()
+            .rev()
+            .filter(|metric| metric.decides.is_some());
+        deciding
+            .filter_map(|metric| Some((metric, metric.of(self)?)))
+            .next()
+    }
+
+    /// How good the score is, the higher the better: by the deciding metric, else by the negative loss.
     pub fn goodness(&self) -> f64 {
-        self.f1.or(self.accuracy).unwrap_or(-self.loss)
+        match self.deciding() {
+            Some((metric, value)) if metric.better == Better::Higher => value,
+            Some((_, value)) => -value,
+            None => -self.loss,
+        }
+    }
+
+    /// The values of all metrics that the score has.
+    fn values(&self) -> impl Iterator<Item = (&'static Metric, f64)> {
+        METRICS
+            .iter()
+            .filter_map(|metric| Some((metric, metric.of(self)?)))
     }
 }
 
-/// `98.02 %`, or the figures of another task.
+/// `98.02 %` for a single metric, `MAE 0.1204, R² 0.9731` for several.
 impl fmt::Display for Score {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let percent = |share: f64| format!("{:.2} %", share * 100.0);
-        match (self.accuracy, self.f1, self.mae, self.r2) {
-            (Some(accuracy), None, ..) => f.write_str(&percent(accuracy)),
-            (Some(accuracy), Some(f1), ..) => {
-                let (f1, accuracy) = (percent(f1), percent(accuracy));
-                write!(f, "F1 {f1}, {accuracy} of items with every label right")
+        let task = self.deciding().and_then(|(metric, _)| metric.decides);
+        let values: Vec<(&Metric, f64)> = self.values().collect();
+        match values[..] {
+            [] => write!(f, "loss {:.4}", self.loss),
+            [(metric, value)] => f.write_str(&metric.text(value)),
+            _ => {
+                let text = |&(metric, value): &(&Metric, f64)| {
+                    let remark = task.map_or("", |task| metric.remark(task));
+                    format!("{} {}{remark}", metric.title, metric.text(value))
+                };
+                f.write_str(&values.iter().map(text).collect::<Vec<_>>().join(", "))
             }
-            (None, _, Some(mae), Some(r2)) => write!(f, "R² {r2:.4}, MAE {mae:.4}"),
-            _ => write!(f, "loss {:.4}", self.loss),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Predictions of two samples for each task, one of them right.
+    fn predicted(task: Task) -> Predicted<'static> {
+        match task {
+            Task::Classification => Predicted::Classes {
+                labels: &[0, 1],
+                predictions: &[0, 0],
+                classes: 2,
+            },
+            Task::Multilabel => Predicted::Labels {
+                flags: &[1, 0, 1, 1],
+                probabilities: &[0.9, 0.1, 0.8, 0.2],
+                labels: 2,
+            },
+            Task::Regression => Predicted::Values {
+                values: &[1.0, 3.0],
+                predictions: &[1.0, 2.0],
+                outputs: 1,
+            },
+        }
+    }
+
+    #[test]
+    fn a_score_has_exactly_the_metrics_of_its_task() {
+        for task in Task::ALL {
+            let score = Score::measure(0.5, &predicted(task));
+            for metric in &METRICS {
+                let expected = metric.tasks.contains(&task);
+                assert_eq!(metric.of(&score).is_some(), expected, "{}", metric.key);
+            }
+            let deciding = score.deciding().map(|(metric, _)| metric.key);
+            assert_eq!(deciding, deciding_metric(task).map(|metric| metric.key));
+        }
+    }
+
+    #[test]
+    fn scores_read_as_people_write_them() {
+        let text = |task| Score::measure(0.5, &predicted(task)).to_string();
+        assert_eq!(text(Task::Classification), "50.00 %");
+        assert_eq!(
+            text(Task::Multilabel),
+            "accuracy 50.00 % of samples with every label right, F1 80.00 % over all labels"
+        );
+        assert_eq!(text(Task::Regression), "MAE 0.5000, R² 0.5000");
+        assert_eq!(Score::of_loss(0.25).to_string(), "loss 0.2500");
+    }
+
+    #[test]
+    fn goodness_is_the_deciding_metric_or_the_negative_loss() {
+        let goodness = |task| Score::measure(0.75, &predicted(task)).goodness();
+        assert_eq!(goodness(Task::Classification), 0.5);
+        assert_eq!(goodness(Task::Multilabel), 0.8);
+        assert_eq!(goodness(Task::Regression), -0.75);
+    }
+
+    #[test]
+    fn json_has_the_loss_and_the_metrics_that_are_there() {
+        let json = |task| {
+            let score = Score::measure(0.5, &predicted(task));
+            let json = serde_json::to_string(&score).expect("JSON");
+            assert_eq!(
+                serde_json::from_str::<Score>(&json).expect("a score"),
+                score
+            );
+            json
+        };
+        assert_eq!(json(Task::Classification), r#"{"loss":0.5,"accuracy":0.5}"#);
+        assert_eq!(
+            json(Task::Multilabel),
+            r#"{"loss":0.5,"accuracy":0.5,"f1":0.8}"#
+        );
+        assert_eq!(json(Task::Regression), r#"{"loss":0.5,"mae":0.5,"r2":0.5}"#);
     }
 }

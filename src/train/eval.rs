@@ -13,8 +13,7 @@ use crate::data::{Dataset, IdxFile, Preprocessing, Targets};
 use crate::error::Result;
 use crate::nn::loss::{Loss, arg_max, cross_entropy, finish};
 use crate::nn::{Activations, Network, Spec};
-use crate::scores::Score;
-use crate::scores::metrics::{OutputMetrics, label_scores, output_metrics};
+use crate::scores::{Predicted, Score};
 
 /// Items in a block: enough for full speed of the products, few enough for their activations to stay in a core's cache.
 pub const MOST_ITEMS: usize = 96;
@@ -128,16 +127,13 @@ impl Evaluator {
             },
         );
         let predictions = to_vec(predictions);
-        let right = predictions.iter().zip(labels);
-        let right = right.filter(|(prediction, label)| prediction == label);
+        let predicted = Predicted::Classes {
+            labels,
+            predictions: &predictions,
+            classes: data.outputs(),
+        };
         Ok(Evaluation {
-            score: Score {
-                loss: mean(losses),
-                accuracy: Some(right.count() as f64 / items as f64),
-                f1: None,
-                mae: None,
-                r2: None,
-            },
+            score: Score::measure(mean(losses), &predicted),
             predictions: Predictions::Classes(predictions),
         })
     }
@@ -175,30 +171,21 @@ impl Evaluator {
             },
         );
         let predictions = to_vec(predictions);
-        let mut score = Score {
-            loss: mean(losses),
-            accuracy: None,
-            f1: None,
-            mae: None,
-            r2: None,
-        };
-        match targets {
-            Targets::Flags { flags, .. } => {
-                let (f1, accuracy) = label_scores(flags, &predictions, outputs);
-                (score.f1, score.accuracy) = (Some(f1), Some(accuracy));
-            }
-            Targets::Values { values, .. } => {
-                let metrics = output_metrics(values, &predictions, outputs);
-                let mean_of = |figure: fn(&OutputMetrics) -> f64| {
-                    metrics.iter().map(figure).sum::<f64>() / outputs as f64
-                };
-                score.mae = Some(mean_of(|output| output.mae));
-                score.r2 = Some(mean_of(|output| output.r2));
-            }
+        let predicted = match targets {
+            Targets::Flags { flags, .. } => Predicted::Labels {
+                flags,
+                probabilities: &predictions,
+                labels: outputs,
+            },
+            Targets::Values { values, .. } => Predicted::Values {
+                values,
+                predictions: &predictions,
+                outputs,
+            },
             Targets::Classes { .. } => unreachable!("classes are evaluated as such"),
-        }
+        };
         Ok(Evaluation {
-            score,
+            score: Score::measure(mean(losses), &predicted),
             predictions: Predictions::Rows(predictions),
         })
     }

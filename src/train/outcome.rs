@@ -9,7 +9,7 @@ use crate::compute::Engine;
 use crate::config::TrainConfig;
 use crate::data::Splits;
 use crate::model::{Model, Origin, Provenance};
-use crate::scores::{EpochMetrics, Score};
+use crate::scores::{EpochMetrics, Score, SetScores};
 
 /// What happens during a run.
 #[derive(Debug)]
@@ -114,6 +114,10 @@ pub(super) fn provenance(
     origin: Option<Origin>,
 ) -> Provenance {
     let picked = config.validation.early_stop.is_some();
+    let scores = SetScores {
+        validation: epoch.scores.validation,
+        test,
+    };
     Provenance {
         version: crate::VERSION.to_owned(),
         revision: crate::REVISION.to_owned(),
@@ -123,9 +127,6 @@ pub(super) fn provenance(
         init_from: origin.map(|origin| origin.parameters),
         best_epoch: picked.then_some(epoch.epoch),
         train_loss: epoch.train_loss,
-        validation_loss: epoch.validation_loss,
-        validation_accuracy: epoch.validation_accuracy,
-        test_loss: test.map(|test| test.loss),
-        test_accuracy: test.and_then(|test| test.accuracy),
+        scores: scores.losses_and_accuracies(),
     }
 }

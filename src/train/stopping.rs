@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::config::{EarlyStop, MaxTime, TrainConfig};
 use crate::scores::EpochMetrics;
-#[cfg(doc)]
+#[cfg(any(doc, test))]
 use crate::scores::Score;
 
 /// Why a run is over.
@@ -50,12 +50,16 @@ fn goodness(epoch: &EpochMetrics) -> Option<f64> {
     epoch.score().map(|score| score.goodness())
 }
 
+fn validation_loss(epoch: &EpochMetrics) -> Option<f64> {
+    epoch.scores.validation.map(|score| score.loss)
+}
+
 /// The epochs since the last one that was more than the smallest gain better than the one before it that was, on the
 /// validation set.
 fn epochs_without_gain(stop: EarlyStop, epochs: &[EpochMetrics]) -> usize {
     let validated = epochs
         .iter()
-        .filter(|epoch| epoch.validation_loss.is_some());
+        .filter(|epoch| epoch.scores.validation.is_some());
     let start = (f64::NEG_INFINITY, 0);
     let (_, since) = validated
         .filter_map(goodness)
@@ -74,7 +78,7 @@ fn epochs_without_gain(stop: EarlyStop, epochs: &[EpochMetrics]) -> usize {
 pub fn best(epochs: &[EpochMetrics]) -> Option<usize> {
     let measured = epochs.iter().enumerate();
     let measured =
-        measured.filter_map(|(at, epoch)| Some((at, goodness(epoch)?, epoch.validation_loss)));
+        measured.filter_map(|(at, epoch)| Some((at, goodness(epoch)?, validation_loss(epoch))));
     let best = measured.reduce(|best, epoch| {
         let better = epoch.1 > best.1 || (epoch.1 == best.1 && epoch.2 < best.2);
         if better { epoch } else { best }
@@ -114,6 +118,7 @@ impl TimeLimit {
 mod tests {
     use super::*;
     use crate::config::ValidationConfig;
+    use crate::scores::SetScores;
 
     /// Epochs with these accuracies and losses on the validation set.
     fn epochs(measured: &[(f64, f64)]) -> Vec<EpochMetrics> {
@@ -121,13 +126,13 @@ mod tests {
         let epochs = epochs.map(|(epoch, &(accuracy, loss))| EpochMetrics {
             epoch,
             train_loss: 1.0,
-            validation_loss: Some(loss),
-            validation_accuracy: Some(accuracy),
-            test_loss: None,
-            test_accuracy: None,
-            f1: None,
-            mae: None,
-            r2: None,
+            scores: SetScores {
+                validation: Some(Score {
+                    accuracy: Some(accuracy),
+                    ..Score::of_loss(loss)
+                }),
+                test: None,
+            },
             learning_rate: 0.1,
             train_seconds: 1.0,
             samples_per_second: 1.0,
@@ -164,12 +169,15 @@ mod tests {
     #[test]
     fn epochs_of_a_regression_are_compared_by_loss_and_those_of_several_labels_by_f1() {
         let mut run = epochs(&[(0.9, 0.4), (0.8, 0.2), (0.7, 0.3), (0.6, 0.3)]);
+        let score = |epoch: &mut EpochMetrics, change: &dyn Fn(&mut Score)| {
+            change(epoch.scores.validation.as_mut().expect("a score"));
+        };
         for (epoch, f1) in run.iter_mut().zip([0.1, 0.2, 0.4, 0.3]) {
-            epoch.f1 = Some(f1);
+            score(epoch, &|score| score.f1 = Some(f1));
         }
         assert_eq!(best(&run), Some(2));
         for epoch in &mut run {
-            (epoch.f1, epoch.validation_accuracy) = (None, None);
+            score(epoch, &|score| (score.f1, score.accuracy) = (None, None));
         }
         assert_eq!(best(&run), Some(1));
         let config = config(ValidationConfig {

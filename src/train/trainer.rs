@@ -25,7 +25,7 @@ use crate::model::Origin;
 use crate::nn::Network;
 use crate::nn::loss::Loss;
 use crate::nn::symmetry::identical_units;
-use crate::scores::{EpochMetrics, Score};
+use crate::scores::{EpochMetrics, Score, SetScores};
 
 /// Progress is told this often within an epoch.
 const TELLS_AN_EPOCH: usize = 100;
@@ -250,12 +250,12 @@ impl Run<'_> {
 
     /// Evaluates the network and says what the epoch came to, or the `part` of it that is done.
     fn measure(&mut self, part: Option<f64>) -> Result<EpochMetrics> {
-        let (validation, test) = match (&self.data.validation, &self.data.test) {
-            (Some(set), _) => (Some(self.score("validation loss", set)?), None),
-            (None, Some(set)) => (None, Some(self.score("test loss", set)?)),
-            (None, None) => (None, None),
-        };
-        let measured = validation.or(test);
+        let mut scores = SetScores::default();
+        match (&self.data.validation, &self.data.test) {
+            (Some(set), _) => scores.validation = Some(self.score("validation loss", set)?),
+            (None, Some(set)) => scores.test = Some(self.score("test loss", set)?),
+            (None, None) => {}
+        }
         let epoch = self.epochs.len() + 1;
         if epoch == self.config.epochs {
             self.finite_parameters()?;
@@ -268,13 +268,7 @@ impl Run<'_> {
         Ok(EpochMetrics {
             epoch,
             train_loss: self.loss_sum / weight,
-            validation_loss: validation.map(|score| score.loss),
-            validation_accuracy: validation.and_then(|score| score.accuracy),
-            test_loss: test.map(|score| score.loss),
-            test_accuracy: test.and_then(|score| score.accuracy),
-            f1: measured.and_then(|score| score.f1),
-            mae: measured.and_then(|score| score.mae),
-            r2: measured.and_then(|score| score.r2),
+            scores,
             learning_rate: self.stepper.last_learning_rate(),
             train_seconds,
             samples_per_second,
@@ -371,9 +365,9 @@ impl Run<'_> {
     /// What the `parameters` of the epoch `kept` come to on the test set, where there is one: measured here, or with the
     /// epoch where there was no validation set to measure instead.
     fn test(&mut self, kept: usize, parameters: &[f32]) -> Result<Option<Score>> {
-        let epoch = &self.epochs[kept];
-        if epoch.test_loss.is_some() {
-            return Ok(epoch.score());
+        let measured = self.epochs[kept].scores.test;
+        if measured.is_some() {
+            return Ok(measured);
         }
         let Some(set) = &self.data.test else {
             return Ok(None);

@@ -108,11 +108,8 @@ mod tests {
             rung,
             epochs: 1,
             score: score.map(|(accuracy, loss)| Score {
-                loss,
                 accuracy: Some(accuracy),
-                f1: None,
-                mae: None,
-                r2: None,
+                ..Score::of_loss(loss)
             }),
             train_seconds: 0.0,
             spent_seconds: 0.0,

@@ -275,11 +275,9 @@ mod tests {
             rung,
             epochs: 3,
             score: accuracy.map(|accuracy| Score {
-                loss: 0.1 + 0.2,
                 accuracy: Some(accuracy),
-                f1: None,
-                mae: None,
                 r2: Some(-0.5),
+                ..Score::of_loss(0.1 + 0.2)
             }),
             train_seconds: 1.0 / 3.0,
             spent_seconds: trial as f64,

@@ -69,7 +69,7 @@ fn a_regression_reports_mae_and_r2_everywhere() {
         stderr.contains("test loss    test MAE   test R²  learning rate"),
         "{run:#?}"
     );
-    assert!(run.value("test").starts_with("R² 0.9"), "{run:#?}");
+    assert!(run.value("test").contains(", R² 0.9"), "{run:#?}");
     let csv = String::from_utf8(desk.read("model/metrics.csv")).expect("text");
     let header = "epoch,train_loss,test_loss,test_mae,test_r2,learning_rate,train_seconds,samples_per_second,gflops\n";
     assert!(csv.starts_with(header), "{csv}");
@@ -116,7 +116,7 @@ fn multilabel_reports_exact_matches_and_f1_everywhere() {
     );
     assert!(
         run.value("test")
-            .contains("of items with every label right"),
+            .contains("of samples with every label right"),
         "{run:#?}"
     );
     let csv = String::from_utf8(desk.read("model/metrics.csv")).expect("text");

@@ -389,7 +389,7 @@ fn evaluation_uses_no_noise_and_the_plain_loss() {
             net.loss(&x, test.labels()[at] as usize)
         });
         let expected = losses.sum::<f64>() / test.items() as f64;
-        let found = outcome.last().test_loss.expect("a test set");
+        let found = outcome.last().loss().expect("a test set");
         assert!(
             (found - expected).abs() < 1e-5,
             "{engine:?}: {found}, expected {expected}"

@@ -295,7 +295,12 @@ fn a_regression_explains_the_variance_except_the_noise() {
         );
         let outcome = outcome.expect("a finite loss");
         // The noise accounts for a variance of 0.4² / 12 out of 4 / 3.
-        let r2 = outcome.last().r2.expect("a test set");
+        let r2 = outcome
+            .last()
+            .score()
+            .expect("a test set")
+            .r2
+            .expect("a regression");
         assert!(r2 > 0.985, "{engine:?}: {r2}");
         assert_eq!(outcome.model.spec.task(), Task::Regression);
         let back = perceptor::Model::from_bytes(Path::new("m"), &outcome.model.to_bytes());

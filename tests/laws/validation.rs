@@ -133,7 +133,8 @@ fn the_best_epoch_equals_the_end_of_a_run_of_as_many_epochs() {
     assert_eq!(short.test, stopped.test);
     // The test set is evaluated only once.
     for epoch in stopped.epochs {
-        assert!(epoch.validation_accuracy.is_some() && epoch.test_accuracy.is_none());
+        let accuracy = epoch.scores.validation.and_then(|score| score.accuracy);
+        assert!(accuracy.is_some() && epoch.scores.test.is_none());
     }
 }
 
@@ -145,12 +146,9 @@ fn a_run_without_a_validation_set_reports_the_test_set_and_keeps_the_last_epoch(
     let outcome = run(&config, 2, None, &mut Everything::default());
     let last = outcome.last();
     assert_eq!(outcome.kept, 2);
-    assert_eq!(last.validation_loss, None);
+    assert_eq!(last.scores.validation, None);
     let test = outcome.test.expect("a test set");
-    assert_eq!(
-        (last.test_loss, last.test_accuracy),
-        (Some(test.loss), test.accuracy)
-    );
+    assert_eq!(last.scores.test, Some(test));
 }
 
 #[test]
@@ -322,12 +320,13 @@ fn a_run_ends_when_its_target_is_reached() {
     let uninterrupted = run(&config, 2, None, &mut Everything::default());
     let reached = uninterrupted
         .best()
-        .and_then(|best| best.validation_accuracy);
+        .and_then(|best| best.scores.validation?.accuracy);
     config.validation.early_stop = None;
     config.validation.target_accuracy = reached;
     let outcome = run(&config, 2, None, &mut Everything::default());
     assert_eq!(outcome.cause, Cause::TargetAccuracy);
-    assert_eq!(outcome.last().validation_accuracy, reached);
+    let validation = outcome.last().scores.validation;
+    assert_eq!(validation.and_then(|score| score.accuracy), reached);
     assert!(outcome.epochs.len() <= uninterrupted.kept + 1);
 }
 

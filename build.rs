@@ -1,5 +1,5 @@
-//! Fails early and in words when OpenBLAS is asked for and not there, and hands the source revision, the
-//! target and the features to `--version` and the banner.
+//! Links the system's OpenBLAS, with instructions if it is missing, and passes the source revision, the target and the
+//! features to `--version` and the banner.
 
 use std::path::Path;
 use std::process::{Command, exit};
@@ -7,15 +7,15 @@ use std::{env, fs};
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    let shared = env::var_os("CARGO_FEATURE_OPENBLAS").is_some();
-    let built = env::var_os("CARGO_FEATURE_OPENBLAS_STATIC").is_some();
-    if shared && built {
-        fail("features `openblas` and `openblas-static`: both given, expected one of them");
+    let (system, built) = (
+        cfg!(feature = "openblas"),
+        cfg!(feature = "openblas-static"),
+    );
+    if system && built {
+        fail("features `openblas` and `openblas-static`: both enabled, expected one of them");
     }
-    if shared {
-        require_openblas();
-    }
-    let library = match (shared, built) {
+    link_openblas();
+    let library = match (system, built) {
         (true, _) => "openblas",
         (_, true) => "openblas-static",
         _ => "pure Rust",
@@ -42,13 +42,19 @@ fn fail(message: &str) -> ! {
     exit(1);
 }
 
-fn require_openblas() {
-    println!("cargo:rerun-if-env-changed=PKG_CONFIG_PATH");
-    // macOS keeps OpenBLAS off the search path; openblas-src asks Homebrew for it.
-    let homebrew = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|system| system == "macos")
-        && succeeds("brew", &["--prefix", "openblas"]);
-    let mut probe = pkg_config::Config::new();
-    if homebrew || probe.cargo_metadata(false).probe("openblas").is_ok() {
+#[cfg(not(feature = "openblas"))]
+fn link_openblas() {}
+
+/// Links the OpenBLAS that pkg-config finds or, on macOS, the one of Homebrew, which is not on the search path.
+#[cfg(feature = "openblas")]
+fn link_openblas() {
+    if pkg_config::probe_library("openblas").is_ok() {
+        return;
+    }
+    let is_macos = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|system| system == "macos");
+    if let Some(prefix) = output_of("brew", &["--prefix", "openblas"]).filter(|_| is_macos) {
+        println!("cargo:rustc-link-search={prefix}/lib");
+        println!("cargo:rustc-link-lib=openblas");
         return;
     }
     fail(
@@ -57,21 +63,22 @@ fn require_openblas() {
          \x20   Debian, Ubuntu   apt-get install libopenblas-dev pkg-config\n\
          \x20   Fedora           dnf install openblas-devel pkgconf\n\
          \x20   macOS            brew install openblas libomp pkgconf\n\
-         or do without the system's library:\n\
+         or build without it:\n\
          \x20   --features openblas-static   builds OpenBLAS from source (open internet, C and Fortran compilers)\n\
-         \x20   no feature at all            pure Rust, somewhat slower, needs nothing",
+         \x20   no feature                   pure Rust, somewhat slower, needs nothing",
     );
 }
 
-fn succeeds(program: &str, arguments: &[&str]) -> bool {
-    let output = Command::new(program).args(arguments).output();
-    output.is_ok_and(|output| output.status.success())
+/// Returns what a program prints, or `None` if it fails.
+fn output_of(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
 }
 
-/// The commit that is checked out, where this folder is the top of a git checkout.
+/// Returns the commit that is checked out, if this folder is the top of a git checkout.
 fn revision() -> Option<String> {
-    let git = Path::new(".git");
-    if !git.exists() {
+    if !Path::new(".git").exists() {
         return None;
     }
     // HEAD's log changes with every commit, checkout and reset.
@@ -80,17 +87,10 @@ fn revision() -> Option<String> {
             println!("cargo:rerun-if-changed={file}");
         }
     }
-    let output = Command::new("git")
-        .args(["rev-parse", "--short=10", "HEAD"])
-        .output()
-        .ok()
-        .filter(|output| output.status.success())?;
-    String::from_utf8(output.stdout)
-        .ok()
-        .map(|revision| revision.trim().to_owned())
+    output_of("git", &["rev-parse", "--short=10", "HEAD"])
 }
 
-/// The version of a dependency by Cargo.lock.
+/// Returns the version of a dependency as Cargo.lock has it.
 fn locked_version(package: &str) -> Option<String> {
     println!("cargo:rerun-if-changed=Cargo.lock");
     let lock = fs::read_to_string("Cargo.lock").ok()?;

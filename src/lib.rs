@@ -8,6 +8,7 @@ pub mod data;
 pub mod datasets;
 pub mod doctor;
 pub mod durable;
+mod duration;
 pub mod error;
 pub mod export;
 pub mod kernels;

@@ -15,7 +15,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 ///
 /// The crate root is not in the table: it only declares modules, re-exports names and holds the version.
 const LAYERS: &[&[&str]] = &[
-    &["error", "random", "schedule", "text_value"],
+    &["duration", "error", "random", "schedule", "text_value"],
     &["durable", "kernels"],
     &["optim"],
     &["compute"],

@@ -1,6 +1,5 @@
 //! Fetching data sets from servers that fail, stall, cut off and lie. All of them run on this machine: no test here
 //! touches the network.
-#![cfg(feature = "fetch")]
 
 mod web;
 
@@ -9,10 +8,13 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use flate2::{Compression, write::GzEncoder};
+use flate2::Compression;
+use flate2::write::{DeflateEncoder, GzEncoder};
 use perceptor::datasets::fetch::catalogue::{Archive, Checksum, FILES, GzipFile, SIDE, Source};
 use perceptor::datasets::fetch::{DataSet, Event, Request, fetch};
 use perceptor::{Error, Result};
+use rawzip::path::EntryPath;
+use rawzip::{CompressionMethod, ZipArchiveWriter};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use web::{Asked, Files, Manner, Server};
@@ -453,8 +455,7 @@ fn two_processes_do_not_write_one_part() {
 
 /// An archive with the set of that name, its images on their sides, under names as in EMNIST's.
 fn archive_of(raw: &[Vec<u8>; 4]) -> Vec<u8> {
-    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    let options = zip::write::SimpleFileOptions::default();
+    let mut zip = ZipArchiveWriter::new(Vec::new());
     for (name, bytes) in FILES.iter().zip(raw) {
         let mut bytes = bytes.clone();
         if name.contains("images") {
@@ -465,12 +466,38 @@ fn archive_of(raw: &[Vec<u8>; 4]) -> Vec<u8> {
                 }
             }
         }
+        let method = match name.contains("images") {
+            true => CompressionMethod::DEFLATE,
+            false => CompressionMethod::STORE,
+        };
         let entry = format!("gzip/small-{}.gz", name.replace("t10k", "test"));
-        zip.start_file(entry, options).expect("an entry");
-        zip.write_all(&gzip(&bytes)).expect("writing to memory");
+        add_entry(&mut zip, EntryPath::from(&entry), method, &gzip(&bytes));
     }
-    zip.start_file("../../outside", options).expect("an entry");
-    zip.finish().expect("writing to memory").into_inner()
+    let outside = EntryPath::verbatim(b"../../outside");
+    add_entry(&mut zip, outside, CompressionMethod::STORE, b"");
+    zip.finish().expect("writing to memory")
+}
+
+fn add_entry(
+    zip: &mut ZipArchiveWriter<Vec<u8>>,
+    path: EntryPath,
+    method: CompressionMethod,
+    bytes: &[u8],
+) {
+    let file = zip.new_file(path).compression_method(method);
+    let (mut entry, config) = file.start().expect("an entry");
+    let descriptor = if method == CompressionMethod::DEFLATE {
+        let mut writer = config.wrap(DeflateEncoder::new(&mut entry, Compression::fast()));
+        writer.write_all(bytes).expect("writing to memory");
+        let (encoder, descriptor) = writer.finish().expect("writing to memory");
+        encoder.finish().expect("writing to memory");
+        descriptor
+    } else {
+        let mut writer = config.wrap(&mut entry);
+        writer.write_all(bytes).expect("writing to memory");
+        writer.finish().expect("writing to memory").1
+    };
+    entry.finish(descriptor).expect("writing to memory");
 }
 
 fn archived(bytes: &[u8]) -> DataSet {

@@ -1,17 +1,18 @@
 //! `perceptor data fetch`.
-//!
-//! The list of sets is there in every build; downloading needs the feature `fetch`.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use perceptor::datasets::fetch::{CATALOGUE, DataSet};
+use perceptor::datasets::fetch::{CATALOGUE, DataSet, Request, fetch};
 use perceptor::report::number::{bytes, grouped};
 use perceptor::report::table::Table;
 
 use super::Failure;
+use super::downloads::Downloads;
+use super::source::{cache_folder, program, shell_word};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -23,10 +24,6 @@ Examples:
 /// Fetch a data set from the web, verified and placed whole
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
-#[cfg_attr(
-    not(feature = "fetch"),
-    allow(dead_code, reason = "only the list is read")
-)]
 pub struct FetchArgs {
     /// The set [default: list what there is]
     #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(CATALOGUE.iter().map(|set| set.name)))]
@@ -66,31 +63,7 @@ impl FetchArgs {
         }
     }
 
-    /// Says which build could, and where the files are.
-    #[cfg(not(feature = "fetch"))]
     fn fetch(&self, set: &DataSet) -> Result<(), Failure> {
-        use perceptor::{Error, Refusal};
-        let refusal = Refusal::new(
-            format!("data fetch {}", set.name),
-            "a build without the feature fetch",
-            "one with it",
-        );
-        let mirrors = set.mirrors.join(" or ");
-        Err(Failure::Refused(Error::Config(refusal.hint(format!(
-            "build with --features fetch, or put the files from {mirrors} into data/{}",
-            set.name
-        )))))
-    }
-
-    #[cfg(feature = "fetch")]
-    fn fetch(&self, set: &DataSet) -> Result<(), Failure> {
-        use std::time::Duration;
-
-        use perceptor::datasets::fetch::{Request, fetch};
-
-        use super::downloads::Downloads;
-        use super::source::{cache_folder, program, shell_word};
-
         let folder = self.out.clone();
         let folder = folder.unwrap_or_else(|| PathBuf::from("data").join(set.name));
         let request = Request {

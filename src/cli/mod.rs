@@ -9,7 +9,6 @@ mod bench;
 mod convert;
 mod digits;
 mod doctor;
-#[cfg(feature = "fetch")]
 mod downloads;
 mod engine;
 mod eval;

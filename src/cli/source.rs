@@ -213,9 +213,9 @@ fn generated(workers: &Workers, quiet: bool) -> Result<Source> {
         drop(writeln!(
             io::stderr(),
             "no --data and no {DEFAULT_FOLDER}: {made} generated digits in {}; \
-             for real MNIST {}, or name a folder with --data",
+             for real MNIST run {} data fetch mnist, or name a folder with --data",
             folder.display(),
-            way_to_mnist(),
+            program(),
         ));
     }
     if !complete {
@@ -226,15 +226,6 @@ fn generated(workers: &Workers, quiet: bool) -> Result<Source> {
         files: folder::find(&folder)?,
         folder: Some(folder),
     })
-}
-
-/// How a user without data comes by real MNIST.
-fn way_to_mnist() -> String {
-    let fetch = format!("{} data fetch mnist", program());
-    match cfg!(feature = "fetch") {
-        true => format!("run {fetch}"),
-        false => format!("put its four files into {DEFAULT_FOLDER}, as {fetch} explains"),
-    }
 }
 
 /// The user's cache where it can be written, else a folder for temporary files: training needs no home.

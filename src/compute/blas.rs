@@ -64,8 +64,9 @@ pub fn single_threaded() -> Result<Blas> {
 mod imp {
     use std::ffi::{CStr, c_char, c_int};
 
-    // Naming the crates links the library in; without these lines `cblas_sgemm` stays undefined.
-    use blas_src as _;
+    // Naming the crate links the library in; without this line `cblas_sgemm` stays undefined. The build script links
+    // the system's library.
+    #[cfg(feature = "openblas-static")]
     use openblas_src as _;
 
     use super::Blas;

@@ -13,7 +13,7 @@ use super::Demand;
 use crate::data::Holdout;
 use crate::error::{Error, Refusal, Result};
 use crate::nn::Task;
-use crate::text_value;
+use crate::{duration, text_value};
 
 /// The settings of validation; by default nothing is held out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -187,7 +187,7 @@ pub struct MaxTime(pub Duration);
 /// `10m`, `1h 30m`.
 impl fmt::Display for MaxTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        humantime::format_duration(self.0).fmt(f)
+        duration::write(f, self.0)
     }
 }
 
@@ -195,9 +195,9 @@ impl FromStr for MaxTime {
     type Err = String;
 
     fn from_str(text: &str) -> Result<MaxTime, String> {
-        let time = humantime::parse_duration(text);
-        time.map(MaxTime)
-            .map_err(|_| "expected a time with its unit, as 90s, 10m or 1h 30m".to_owned())
+        duration::parse(text)
+            .map(MaxTime)
+            .ok_or_else(|| "expected a time with its unit, as 90s, 10m or 1h 30m".to_owned())
     }
 }
 

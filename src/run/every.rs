@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::text_value;
+use crate::{duration, text_value};
 
 /// The distance between two checkpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -73,7 +73,7 @@ impl FromStr for Every {
             "step" | "steps" => count().map(Every::Steps),
             _ => {
                 // From a millisecond to a century.
-                let time = humantime::parse_duration(text).ok();
+                let time = duration::parse(text);
                 let minutes = time.map(|time| time.as_secs_f64() / 60.0);
                 let sensible = minutes.filter(|minutes| (1.6e-5..5.3e7).contains(minutes));
                 sensible.map(Every::Minutes)

@@ -36,9 +36,7 @@ mod training;
 mod tune;
 mod validation;
 
-#[cfg(feature = "fetch")]
 #[path = "../mnist/mod.rs"]
 mod mnist;
-#[cfg(feature = "fetch")]
 #[path = "../web/mod.rs"]
 mod web;

@@ -111,11 +111,10 @@ fn generated_digits_are_cached_and_reused() {
         first.starts_with("no --data and no data/mnist: using generated digits in "),
         "{run:#?}"
     );
-    let advice = match cfg!(feature = "fetch") {
-        true => "perceptor data fetch mnist, or name",
-        false => "perceptor data fetch mnist explains, or name",
-    };
-    assert!(first.contains(advice), "{run:#?}");
+    assert!(
+        first.contains("run perceptor data fetch mnist, or name"),
+        "{run:#?}"
+    );
     desk.run("eval runs/train-1/model.safetensors").done();
     let after: Vec<String> = desk
         .entries()

@@ -7,21 +7,14 @@
 //! ```
 //!
 //! A mirror is trusted with nothing: not with a size, not with a path, not with the bytes. One that fails or lies is
-//! named and the next one asked. `catalogue` needs no network and is there in every build; the rest is behind the
-//! feature `fetch`.
+//! named and the next one asked.
 
 pub mod catalogue;
-#[cfg(feature = "fetch")]
 mod checksum;
-#[cfg(feature = "fetch")]
 mod download;
-#[cfg(feature = "fetch")]
 mod part;
-#[cfg(feature = "fetch")]
 mod place;
-#[cfg(feature = "fetch")]
 mod unpack;
 
 pub use catalogue::{CATALOGUE, DataSet};
-#[cfg(feature = "fetch")]
 pub use place::{Event, Request, fetch};

@@ -5,8 +5,8 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, Write};
 
-use flate2::read::MultiGzDecoder;
-use zip::ZipArchive;
+use flate2::read::{DeflateDecoder, MultiGzDecoder};
+use rawzip::{CompressionMethod, ErrorKind, RECOMMENDED_BUFFER_SIZE, ZipArchive};
 
 use super::catalogue::SIDE;
 
@@ -36,19 +36,49 @@ impl Packed<'_> {
                 file.rewind().map_err(Fault::Disk)?;
                 decode(BufReader::new(file), bytes, false, out)
             }
-            Packed::Entry(file, name) => {
-                let mut archive = ZipArchive::new(BufReader::new(file)).map_err(damaged_archive)?;
-                let entry = archive.by_name(name).map_err(damaged_archive)?;
-                decode(BufReader::new(entry), bytes, name.contains("-images-"), out)
-            }
+            Packed::Entry(file, name) => decode_entry(file, name, bytes, out),
         }
     }
 }
 
-fn damaged_archive(error: zip::result::ZipError) -> Fault {
-    match error {
-        zip::result::ZipError::Io(error) => Fault::Disk(error),
-        other => Fault::Content(format!("a zip archive with a fault: {other}")),
+/// Decodes the entry `name` of a zip archive.
+fn decode_entry(file: &File, name: &str, bytes: u64, out: &mut dyn Write) -> Result<(), Fault> {
+    let file = file.try_clone().map_err(Fault::Disk)?;
+    let mut buffer = vec![0; RECOMMENDED_BUFFER_SIZE];
+    let archive = ZipArchive::from_file(file, &mut buffer).map_err(damaged_archive)?;
+    let mut entries = archive.entries(&mut buffer);
+    let (method, place) = loop {
+        match entries.next_entry().map_err(damaged_archive)? {
+            Some(entry) if entry.file_path().as_bytes() == name.as_bytes() => {
+                break (entry.compression_method(), entry.wayfinder());
+            }
+            Some(_) => {}
+            None => {
+                return Err(Fault::Content(
+                    "a zip archive without this entry".to_owned(),
+                ));
+            }
+        }
+    };
+    let entry = archive.get_entry(place).map_err(damaged_archive)?;
+    let stored = entry.reader();
+    let turn = name.contains("-images-");
+    match method {
+        CompressionMethod::STORE => decode(entry.verifying_reader(stored), bytes, turn, out),
+        CompressionMethod::DEFLATE => {
+            let inflated = entry.verifying_reader(DeflateDecoder::new(stored));
+            decode(inflated, bytes, turn, out)
+        }
+        other => Err(Fault::Content(format!(
+            "a zip archive with an entry compressed by {other}"
+        ))),
+    }
+}
+
+fn damaged_archive(error: rawzip::Error) -> Fault {
+    match error.kind() {
+        ErrorKind::IO(_) => Fault::Disk(io::Error::other(error)),
+        _ => Fault::Content(format!("a damaged zip archive: {error}")),
     }
 }
 

@@ -143,8 +143,9 @@ fn with_right_checksum(bytes: &[u8], error: &Error) -> Option<Vec<u8>> {
     let Error::Checkpoint(refusal) = error else {
         return None;
     };
-    let right = refusal.found.strip_prefix("content with checksum ")?;
-    let stands = refusal.expected.strip_suffix(", as when it was written")?;
+    let (found, expected) = (refusal.found.to_string(), refusal.expected.to_string());
+    let right = found.strip_prefix("content with checksum ")?;
+    let stands = expected.strip_suffix(", as when it was written")?;
     // Quotes inside the metadata's string are escaped.
     let [stands, right] =
         [stands, right].map(|sum| format!(r#"checksum\":\"{sum}\""#).into_bytes());

@@ -7,6 +7,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::message::{Key, Message, message};
+
 /// The result of everything in this library that can be refused.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -65,33 +67,44 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {found}, expected {expected}")]
 pub struct Refusal {
-    /// The file, flag or tensor concerned.
-    pub place: String,
-    /// What stands there.
-    pub found: String,
+    /// The file, setting or tensor concerned.
+    pub place: Message,
+    /// What was found there.
+    pub found: Message,
     /// What would have been accepted.
-    pub expected: String,
-    /// What to do about it, where that is known.
-    pub hint: Option<String>,
+    pub expected: Message,
+    /// What to do about it, if that is known.
+    pub hint: Option<Message>,
 }
 
 impl Refusal {
     /// A refusal without a hint.
     pub fn new(
-        place: impl ToString,
-        found: impl Into<String>,
-        expected: impl Into<String>,
+        place: impl Into<Message>,
+        found: impl Into<Message>,
+        expected: impl Into<Message>,
     ) -> Refusal {
         Refusal {
-            place: place.to_string(),
+            place: place.into(),
             found: found.into(),
             expected: expected.into(),
             hint: None,
         }
     }
 
+    /// What [`Display`](std::fmt::Display) writes, with the mentions of settings still to be spelled.
+    fn message(&self) -> Message {
+        message![
+            &self.place,
+            ": ",
+            &self.found,
+            ", expected ",
+            &self.expected
+        ]
+    }
+
     /// The same refusal with a hint.
-    pub fn hint(self, hint: impl Into<String>) -> Refusal {
+    pub fn hint(self, hint: impl Into<Message>) -> Refusal {
         Refusal {
             hint: Some(hint.into()),
             ..self
@@ -109,8 +122,24 @@ impl Error {
         }
     }
 
-    /// What the user can do about it, in one line, where that is known.
-    pub fn hint(&self) -> Option<String> {
+    /// What [`Display`](std::fmt::Display) writes, with the mentions of settings still to be spelled.
+    pub fn message(&self) -> Message {
+        match self {
+            Error::Data(refusal)
+            | Error::Config(refusal)
+            | Error::Model(refusal)
+            | Error::Checkpoint(refusal)
+            | Error::Run(refusal)
+            | Error::Blas(refusal) => refusal.message(),
+            Error::Unsaved(error) => {
+                message![error.message(), ", and no older checkpoint stands"]
+            }
+            Error::Io { .. } | Error::Diverged { .. } => Message::from(self.to_string()),
+        }
+    }
+
+    /// What the user can do about it, in one line, if that is known.
+    pub fn hint(&self) -> Option<Message> {
         match self {
             Error::Data(refusal)
             | Error::Config(refusal)
@@ -118,15 +147,15 @@ impl Error {
             | Error::Checkpoint(refusal)
             | Error::Run(refusal)
             | Error::Blas(refusal) => refusal.hint.clone(),
-            Error::Diverged { learning_rate, .. } => Some(format!(
-                "the learning rate of {learning_rate:?} is probably too high; try --lr {:?}",
-                learning_rate / 10.0
-            )),
-            Error::Unsaved(_) => Some(
-                "training ended here, as all of it could be lost; \
-                 give --checkpoint-every never to train all the same"
-                    .to_owned(),
-            ),
+            Error::Diverged { learning_rate, .. } => Some(message![
+                format!("the learning rate of {learning_rate:?} is probably too high; try "),
+                Key("learning_rate").set_to(format!("{:?}", learning_rate / 10.0)),
+            ]),
+            Error::Unsaved(_) => Some(message![
+                "training ended here, as all of it could be lost; give ",
+                Key("checkpoint_every").set_to("never"),
+                " to train all the same",
+            ]),
             Error::Io { .. } => None,
         }
     }

@@ -12,6 +12,7 @@ mod duration;
 pub mod error;
 pub mod export;
 pub mod kernels;
+pub mod message;
 pub mod model;
 mod named;
 pub mod nn;

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Refusal, Result};
+use crate::message::Message;
 use crate::nn::spec::layer_name;
 use crate::nn::{Activation, Layer, Spec};
 
@@ -31,7 +32,7 @@ pub(crate) struct Kind {
     /// The error of a file that is whole, and cannot be used.
     pub unusable: fn(Refusal) -> Error,
     /// What to do with a file that somebody else wrote.
-    pub hint: Option<&'static str>,
+    pub hint: fn() -> Option<Message>,
 }
 
 /// What batch normalisation's tensors of a layer are called behind its stem, all `[out]`, as PyTorch's modules call them; its
@@ -231,19 +232,19 @@ impl<'a> TensorFile<'a> {
     }
 
     /// A refusal of this file as damaged.
-    pub fn refuse(&self, found: impl Into<String>, expected: &str) -> Error {
+    pub fn refuse(&self, found: impl Into<Message>, expected: &str) -> Error {
         (self.kind.damaged)(Refusal::new(self.path.display(), found, expected))
     }
 
     /// A refusal that names a tensor.
-    pub fn refuse_tensor(&self, name: &str, found: String, expected: impl Into<String>) -> Error {
+    pub fn refuse_tensor(&self, name: &str, found: String, expected: impl Into<Message>) -> Error {
         let place = format!("{}: {name}", self.path.display());
         (self.kind.damaged)(Refusal::new(place, found, expected))
     }
 
     /// A refusal that says what else could be done with such a file.
     fn hinted(&self, refusal: Refusal) -> Error {
-        (self.kind.damaged)(match self.kind.hint {
+        (self.kind.damaged)(match (self.kind.hint)() {
             Some(hint) => refusal.hint(hint),
             None => refusal,
         })

@@ -15,7 +15,15 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 ///
 /// The crate root is not in the table: it only declares modules, re-exports names and holds the version.
 const LAYERS: &[&[&str]] = &[
-    &["duration", "error", "random", "schedule", "text_value"],
+    &["message"],
+    &[
+        "duration",
+        "error",
+        "named",
+        "random",
+        "schedule",
+        "text_value",
+    ],
     &["durable", "kernels"],
     &["optim"],
     &["compute"],
@@ -449,6 +457,60 @@ fn a_module_with_children_is_a_folder_with_mod_rs() {
             .map(problem)
             .collect::<Vec<_>>(),
     );
+}
+
+#[test]
+fn the_library_spells_no_flag() {
+    let mut spelled = Vec::new();
+    for file in FILES.values().filter(|file| file.top() != Some("cli")) {
+        let tokens = without_tests(file.text.parse().expect("Rust code"));
+        for literal in string_literals(tokens) {
+            if spells_a_flag(&literal) {
+                let at = file.text.find(&literal).unwrap_or(0);
+                let line = 1 + file.text[..at].matches('\n').count();
+                let path = file.path.display();
+                spelled.push(format!(
+                    "src/{path}:{line}: {literal}, expected a Key in a message!"
+                ));
+            }
+        }
+    }
+    assert_none(&spelled);
+    for text in ["\"give --hidden none\"", "\"--lr\""] {
+        assert!(spells_a_flag(text), "{text}");
+    }
+    for text in ["\"cargo build --release\"", "\"a -- b, r--p\""] {
+        assert!(!spells_a_flag(text), "{text}");
+    }
+}
+
+/// The string literals of `tokens` as the source has them.
+fn string_literals(tokens: Vec<TokenTree>) -> Vec<String> {
+    let literals = tokens.into_iter().flat_map(|token| match token {
+        TokenTree::Literal(literal) => vec![literal.to_string()],
+        TokenTree::Group(group) => string_literals(without_tests(group.stream())),
+        _ => Vec::new(),
+    });
+    literals.filter(|text| text.contains('"')).collect()
+}
+
+/// Whether `text` has a flag in it, such as `--hidden`, except flags of Cargo and Docker.
+fn spells_a_flag(text: &str) -> bool {
+    let mut flags = text.match_indices("--").filter(|(at, _)| {
+        let before = text[..*at].chars().next_back();
+        let after = text[at + 2..].chars().next();
+        before.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '-')
+            && after.is_some_and(|c| c.is_ascii_lowercase())
+    });
+    flags.any(|(at, _)| {
+        let mut words = text[..at]
+            .rsplit([' ', '"'])
+            .filter(|word| !word.is_empty());
+        !words
+            .by_ref()
+            .take(2)
+            .any(|word| word == "cargo" || word == "docker")
+    })
 }
 
 #[test]

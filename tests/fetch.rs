@@ -310,7 +310,7 @@ fn what_came_is_kept_for_the_next_run_and_the_next_mirror() {
     let bad = Server::new(&small.served, &cut);
     let desk = Desk::new();
     let error = desk.refused(&small.set(true), &[&bad]);
-    let hint = error.hint().expect("a hint");
+    let hint = error.hint().expect("a hint").to_string();
     assert!(hint.contains("goes on behind the 1000 bytes"), "{hint}");
     assert_eq!(desk.names(), ["train-images-idx3-ubyte.gz.part"]);
     let good = Server::new(&small.served, &[Manner::Well]);
@@ -373,7 +373,8 @@ fn files_that_are_not_the_sets_are_replaced_only_by_force() {
         let before = server.asked().len();
         let error = desk.refused(&small.set(true), &[&server]);
         assert_eq!(error.to_string(), format!("{}: {words}", path.display()));
-        assert_eq!(error.hint().as_deref(), Some("--force replaces it"));
+        let hint = error.hint().map(|hint| hint.to_string());
+        assert_eq!(hint.as_deref(), Some("force replaces it"));
         assert_eq!(server.asked().len(), before, "nothing was downloaded");
         assert_eq!(fs::read(&path).expect("the file"), bytes);
         desk.force = true;
@@ -584,7 +585,7 @@ fn mirrors_are_addresses_of_folders() {
             .expect_err("a refusal")
             .to_string();
         let expected =
-            format!("--mirror: {address}, expected the address of a folder, https://… or http://…");
+            format!("mirror: {address}, expected the address of a folder, https://… or http://…");
         assert_eq!(message, expected);
     }
 }

@@ -164,8 +164,7 @@ fn warnings(record: &Record) -> Vec<String> {
         .filter(|t| t.summary.spread > SCATTER);
     warnings.extend(scattered.map(|training| {
         format!(
-            "the runs with {} scatter by {:.0} %: is the machine busy? More runs (--runs) and longer ones \
-             (--seconds) narrow the figures",
+            "the runs with {} scatter by {:.0} %: is the machine busy? More and longer runs narrow the figures",
             compare::threads(training.threads),
             100.0 * training.summary.spread
         )

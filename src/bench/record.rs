@@ -20,6 +20,7 @@ use crate::compute::parallel::Workers;
 use crate::config::TrainConfig;
 use crate::data::{Dataset, Splits};
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Command, Key, message};
 use crate::nn::Spec;
 
 /// The name and version of the JSON object's layout.
@@ -174,27 +175,31 @@ impl Settings {
     /// Holds every setting against its range.
     ///
     /// # Errors
-    /// [`Error::Config`], naming the flag of the first setting that is out of range.
+    /// [`Error::Config`], naming the key of the first setting that is out of range.
     pub fn check(&self) -> Result<()> {
-        let refuse = |flag: &str, found: String, expected: String| {
-            Err(Error::Config(Refusal::new(flag, found, expected)))
+        let refuse = |key: Key, found: String, expected: String| {
+            Err(Error::Config(Refusal::new(key, found, expected)))
         };
         let seconds_fit = self.seconds > 0.0 && self.seconds <= 3600.0;
         if !(1..=MAX_RUNS).contains(&self.runs) {
-            return refuse("--runs", self.runs.to_string(), format!("1 to {MAX_RUNS}"));
+            return refuse(
+                Key("runs"),
+                self.runs.to_string(),
+                format!("1 to {MAX_RUNS}"),
+            );
         }
         if !seconds_fit {
             let expected = "above 0 and up to 3600".to_owned();
-            return refuse("--seconds", self.seconds.to_string(), expected);
+            return refuse(Key("seconds"), self.seconds.to_string(), expected);
         }
         match self.goal {
             Some(goal) if !(1..=MAX_RUNS as u64).contains(&goal.seeds) => refuse(
-                "--seeds",
+                Key("seeds"),
                 goal.seeds.to_string(),
                 format!("1 to {MAX_RUNS}"),
             ),
             Some(goal) if !(goal.accuracy > 0.0 && goal.accuracy <= 1.0) => refuse(
-                "--time-to",
+                Key("time_to"),
                 goal.accuracy.to_string(),
                 "above 0 and up to 1".to_owned(),
             ),
@@ -275,10 +280,12 @@ impl Record {
     /// [`Error::Data`], as [`Record::read`].
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Record> {
         let refuse = |found: String, expected: &str| {
-            Error::Data(
-                Refusal::new(path.display(), found, expected)
-                    .hint("write one with: perceptor bench --format json > FILE"),
-            )
+            Error::Data(Refusal::new(path.display(), found, expected).hint(message![
+                "write one with ",
+                Command("bench"),
+                " and ",
+                Key("format").set_to("json > FILE")
+            ]))
         };
         let value: Value = serde_json::from_slice(bytes)
             .map_err(|error| refuse(format!("not JSON ({error})"), SCHEMA))?;

@@ -17,6 +17,7 @@ use crate::config::TrainConfig;
 use crate::data::dataset::Files;
 use crate::data::{Dataset, Splits};
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, message};
 use crate::train::Evaluator;
 use crate::train::prepare::spec_for;
 
@@ -135,7 +136,12 @@ fn test_set(data: &Splits) -> Result<&Dataset> {
                 "no test set beside it",
                 "one, to measure the accuracy on",
             )
-            .hint("name the files with --test-images and --test-labels"),
+            .hint(message![
+                "name the files with ",
+                Key("test_images"),
+                " and ",
+                Key("test_labels")
+            ]),
         )
     })
 }

@@ -8,6 +8,7 @@ use perceptor::report::doctor::DoctorReport;
 
 use super::engine::ComputeArgs;
 use super::source::cache_folder;
+use super::spelling::Flags;
 use super::{Failure, Format};
 
 const EXAMPLES: &str = "\
@@ -37,7 +38,8 @@ impl DoctorArgs {
             engine: self.compute.engine,
             threads: self.compute.threads.threads,
             cache_folder: cache_folder(),
-        });
+        })
+        .settled(&Flags);
         let report = DoctorReport::new(&diagnosis);
         match self.format {
             Format::Text => {

@@ -21,6 +21,7 @@ mod predict;
 mod progress;
 mod signals;
 mod source;
+mod spelling;
 mod time_to;
 mod train;
 mod tune;
@@ -32,6 +33,9 @@ use anstyle::{AnsiColor, Style};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use perceptor::Error;
+use perceptor::message::Message;
+
+use self::spelling::Flags;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -196,10 +200,8 @@ pub fn run() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(Failure::Output(error)) => {
-            complain(
-                &format!("stdout: {error}, expected to write the results there"),
-                None,
-            );
+            let message = format!("stdout: {error}, expected to write the results there");
+            complain(&message.into(), None);
             ExitCode::from(1)
         }
         Err(Failure::Told(code)) => ExitCode::from(code),
@@ -209,7 +211,7 @@ pub fn run() -> ExitCode {
 
 /// Says why the library refused, and gives the exit code for it.
 fn refuse(error: &Error) -> u8 {
-    complain(&error.to_string(), error.hint().as_deref());
+    complain(&error.message(), error.hint().as_ref());
     match error {
         Error::Config(_) => 2,
         Error::Diverged { .. } => 3,
@@ -218,10 +220,12 @@ fn refuse(error: &Error) -> u8 {
 }
 
 /// Prints an error and its hint to stderr, in colour where that is a terminal that wants it.
-fn complain(message: &str, hint: Option<&str>) {
+fn complain(message: &Message, hint: Option<&Message>) {
     let (error, cure) = (bold(AnsiColor::Red), bold(AnsiColor::Cyan));
+    let message = message.spelled(&Flags);
     anstream::eprintln!("{error}error{error:#}: {message}");
     if let Some(hint) = hint {
+        let hint = hint.spelled(&Flags);
         anstream::eprintln!("{cure}hint{cure:#}: {hint}");
     }
 }

@@ -9,6 +9,7 @@
 use serde::Serialize;
 
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, message};
 
 /// The linear algebra library of this process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -44,7 +45,10 @@ pub fn single_threaded() -> Result<Blas> {
                 format!("{} threads after asking for one", blas.threads),
                 "1",
             )
-            .hint("put OPENBLAS_NUM_THREADS=1 before the command, or give --engine native"),
+            .hint(message![
+                "put OPENBLAS_NUM_THREADS=1 before the command, or give ",
+                Key("engine").set_to("native")
+            ]),
         ));
     }
     if blas.threading == "openmp" && std::env::var("OMP_NUM_THREADS").as_deref() != Ok("1") {

@@ -6,6 +6,7 @@ use super::blas::{self, Blas};
 #[cfg(target_arch = "x86_64")]
 use super::tile::InstructionSet;
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, message};
 use crate::named::named;
 
 named! {
@@ -34,8 +35,14 @@ impl Engine {
     pub fn resolve(self) -> Result<Engine> {
         let refuse = |found: &str, expected: &str| {
             Err(Error::Config(
-                Refusal::new("--engine", format!("{} {found}", self.name()), expected)
-                    .hint("leave --engine out, or give --engine portable"),
+                Refusal::new(Key("engine"), format!("{} {found}", self.name()), expected).hint(
+                    message![
+                        "leave ",
+                        Key("engine"),
+                        " out, or give ",
+                        Key("engine").set_to("portable")
+                    ],
+                ),
             ))
         };
         match self {
@@ -47,7 +54,7 @@ impl Engine {
             }
             Engine::Openblas if !has_openblas() => refuse(
                 "in a build without it",
-                "a build with --features openblas or openblas-static",
+                "a build with the feature openblas or openblas-static",
             ),
             Engine::Openblas => {
                 // Workers already share the rows of a batch; threads inside a call would compete with them.

@@ -15,6 +15,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::blas::{self, Blas};
 use crate::error::{Error, Refusal, Result};
+use crate::message::Key;
 
 /// More threads than any machine this runs on has cores.
 const MAX_THREADS: usize = 4096;
@@ -39,7 +40,7 @@ impl Workers {
     /// [`Error::Config`] for more threads than 4096 or than the system grants.
     pub fn new(threads: NonZeroUsize) -> Result<Workers> {
         let refuse = |found: String, expected: String| {
-            Error::Config(Refusal::new("--threads", found, expected))
+            Error::Config(Refusal::new(Key("threads"), found, expected))
         };
         if threads.get() > MAX_THREADS {
             return Err(refuse(threads.to_string(), format!("1 to {MAX_THREADS}")));

@@ -8,6 +8,7 @@ use serde::de::{Error as _, SeqAccess, Visitor, value::SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Refusal, Result};
+use crate::message::Key;
 
 /// What `balanced` is called in flags and files.
 const BALANCED: &str = "balanced";
@@ -113,7 +114,7 @@ impl ClassWeight {
         match self {
             ClassWeight::Given(weights) if weights.len() != classes => {
                 Err(Error::Config(Refusal::new(
-                    "--class-weight",
+                    Key("class_weight"),
                     format!("{} weights", weights.len()),
                     format!("{classes}, one for each class of the training labels"),
                 )))

@@ -18,12 +18,14 @@ pub use self::optimizer::{LearningRate, OptimizerConfig, OptimizerName};
 pub use self::regularization::RegularizationConfig;
 pub use self::schedule::ScheduleConfig;
 pub use self::task::{LossName, TaskConfig};
+pub(crate) use self::validation::validation_set;
 pub use self::validation::{EarlyStop, MaxTime, ValidationConfig, accuracy};
 pub use crate::data::holdout::Holdout;
 
 use crate::compute::Engine;
 use crate::data::Scale;
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, Message, message};
 use crate::nn::init::{DEFAULT_RANGE, Start};
 use crate::nn::{Activation, Dropout, Init, Noise};
 use crate::schedule::Schedule;
@@ -156,7 +158,8 @@ impl TrainConfig {
         let Some(rate) = self.optimizer.rate() else {
             let expected = "a number where a run begins";
             return Err(Error::Config(
-                Refusal::new("--lr", "auto", expected).hint("train::range_test finds one"),
+                Refusal::new(Key("learning_rate"), "auto", expected)
+                    .hint("train::range_test finds one"),
             ));
         };
         let schedule = &self.schedule;
@@ -182,53 +185,53 @@ impl TrainConfig {
     /// Holds every setting against its range.
     ///
     /// # Errors
-    /// [`Error::Config`], naming the flag of the first setting that is out of range.
+    /// [`Error::Config`], naming the key of the first setting that is out of range.
     pub fn check(&self) -> Result<()> {
-        let count = |flag, found: usize| {
+        let count = |key, found: usize| {
             let met = (1..=u32::MAX as usize).contains(&found);
-            Demand::new(met, flag, found, "1 to 4294967295")
+            Demand::new(met, key, found, "1 to 4294967295")
         };
         let own = [
             Demand::new(
                 !self.hidden.contains(&0),
-                "--hidden",
+                Key("hidden"),
                 format!("{:?}", self.hidden),
                 "widths of at least 1",
             ),
             Demand::new(
                 !(self.batch_norm && self.hidden.is_empty()),
-                "--batch-norm",
-                "given with --hidden none",
+                Key("batch_norm"),
+                message!["given with ", Key("hidden").set_to("none")],
                 "a hidden layer to normalise",
             ),
             Demand::new(
                 !(self.batch_norm && self.batch_size == 1),
-                "--batch-size",
-                "1 with --batch-norm",
+                Key("batch_size"),
+                message!["1 with ", Key("batch_norm")],
                 "at least 2, to normalise over",
             ),
             Demand::new(
                 self.init_range
                     .is_none_or(|range| range > 0.0 && range <= MAX_RANGE),
-                "--init-range",
+                Key("init_range"),
                 self.init_range.unwrap_or(1.0),
                 format!("a number above 0, to {MAX_RANGE:e}"),
             ),
             Demand::new(
                 self.init_range.is_none() || self.init == Init::Uniform,
-                "--init-range",
-                format!("given with --init {}", self.init.name()),
-                "--init uniform, which alone has a range",
+                Key("init_range"),
+                message!["given with ", Key("init").set_to(self.init.name())],
+                message![Key("init").set_to("uniform"), ", which alone has a range"],
             ),
             Demand::new(
                 self.bias_init.is_finite(),
-                "--bias-init",
+                Key("bias_init"),
                 self.bias_init,
                 "a finite number",
             ),
-            count("--epochs", self.epochs),
-            count("--batch-size", self.batch_size),
-            count("--shuffle-window", self.shuffle_window.unwrap_or(1)),
+            count(Key("epochs"), self.epochs),
+            count(Key("batch_size"), self.batch_size),
+            count(Key("shuffle_window"), self.shuffle_window.unwrap_or(1)),
         ];
         let demands = own
             .into_iter()
@@ -247,22 +250,17 @@ impl TrainConfig {
 /// What a setting must be, and whether it is.
 struct Demand {
     met: bool,
-    flag: &'static str,
-    found: String,
-    expected: String,
+    key: Key,
+    found: Message,
+    expected: Message,
 }
 
 impl Demand {
-    fn new(
-        met: bool,
-        flag: &'static str,
-        found: impl ToString,
-        expected: impl Into<String>,
-    ) -> Demand {
+    fn new(met: bool, key: Key, found: impl Into<Message>, expected: impl Into<Message>) -> Demand {
         Demand {
             met,
-            flag,
-            found: found.to_string(),
+            key,
+            found: found.into(),
             expected: expected.into(),
         }
     }
@@ -271,7 +269,7 @@ impl Demand {
         match self.met {
             true => Ok(()),
             false => Err(Error::Config(Refusal::new(
-                self.flag,
+                self.key,
                 self.found,
                 self.expected,
             ))),

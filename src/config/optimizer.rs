@@ -9,6 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Demand;
+use crate::message::{Key, message};
 use crate::optim::{Optimizer, Rule};
 
 /// The name of an optimiser.
@@ -325,71 +326,81 @@ impl OptimizerConfig {
         let mut demands = vec![Demand::new(
             self.rate()
                 .is_none_or(|rate| rate.is_finite() && rate > 0.0),
-            "--lr",
-            self.learning_rate.unwrap_or(LearningRate::Auto),
+            Key("learning_rate"),
+            self.learning_rate.unwrap_or(LearningRate::Auto).to_string(),
             "a finite number above 0",
         )];
         let takes = self.optimizer.defaults();
         let shares = [
             (
-                "--momentum",
+                Key("momentum"),
                 self.momentum,
                 takes.momentum,
                 "sgd, nesterov or rmsprop",
             ),
-            ("--beta1", self.beta1, takes.beta1, "adam, adamw or lion"),
-            ("--beta2", self.beta2, takes.beta2, "adam, adamw or lion"),
-            ("--alpha", self.alpha, takes.alpha, "rmsprop"),
+            (Key("beta1"), self.beta1, takes.beta1, "adam, adamw or lion"),
+            (Key("beta2"), self.beta2, takes.beta2, "adam, adamw or lion"),
+            (Key("alpha"), self.alpha, takes.alpha, "rmsprop"),
             (
-                "--epsilon",
+                Key("epsilon"),
                 self.epsilon,
                 takes.epsilon,
                 "adam, adamw or rmsprop",
             ),
         ];
-        for (flag, given, takes, of) in shares {
+        for (key, given, takes, of) in shares {
             let Some(given) = given else { continue };
-            let found = format!("{given} with --optimizer {}", self.optimizer.name());
+            let found = message![
+                given,
+                " with ",
+                Key("optimizer").set_to(self.optimizer.name())
+            ];
             demands.push(Demand::new(
                 takes.is_some(),
-                flag,
+                key,
                 found,
-                format!("--optimizer {of} beside it"),
+                message![Key("optimizer").set_to(of), " beside it"],
             ));
-            demands.push(match flag {
-                "--epsilon" => above_zero(flag, given),
-                _ => Demand::new((0.0..1.0).contains(&given), flag, given, "0 to below 1"),
+            demands.push(match key {
+                Key("epsilon") => above_zero(key, given),
+                _ => Demand::new((0.0..1.0).contains(&given), key, given, "0 to below 1"),
             });
         }
-        for (flag, penalty) in [
-            ("--weight-decay", self.weight_decay.unwrap_or(0.0)),
-            ("--l1", self.l1),
+        for (key, penalty) in [
+            (Key("weight_decay"), self.weight_decay.unwrap_or(0.0)),
+            (Key("l1"), self.l1),
         ] {
             let met = penalty.is_finite() && penalty >= 0.0;
             demands.push(Demand::new(
                 met,
-                flag,
+                key,
                 penalty,
                 "a finite number, 0 or above",
             ));
         }
         let limits = [
-            ("--max-norm", self.max_norm),
-            ("--clip-norm", self.clip_norm),
-            ("--clip-value", self.clip_value),
+            (Key("max_norm"), self.max_norm),
+            (Key("clip_norm"), self.clip_norm),
+            (Key("clip_value"), self.clip_value),
         ];
-        for (flag, limit) in limits {
-            demands.extend(limit.map(|limit| above_zero(flag, limit)));
+        for (key, limit) in limits {
+            demands.extend(limit.map(|limit| above_zero(key, limit)));
         }
         let share = self.average;
-        let share = share
-            .map(|share| Demand::new((0.0..1.0).contains(&share), "--ema", share, "0 to below 1"));
+        let share = share.map(|share| {
+            Demand::new(
+                (0.0..1.0).contains(&share),
+                Key("average"),
+                share,
+                "0 to below 1",
+            )
+        });
         demands.extend(share);
         demands
     }
 }
 
-fn above_zero(flag: &'static str, number: f32) -> Demand {
+fn above_zero(key: Key, number: f32) -> Demand {
     let met = number.is_finite() && number > 0.0;
-    Demand::new(met, flag, number, "a finite number above 0")
+    Demand::new(met, key, number, "a finite number above 0")
 }

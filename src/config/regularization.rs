@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Demand;
 use super::class_weight::{ClassWeight, WEIGHT};
+use crate::message::{Key, message};
 use crate::nn::Task;
 
 /// The settings of regularisation; by default there is none.
@@ -33,44 +34,43 @@ impl RegularizationConfig {
     }
 
     pub(super) fn demands(&self, task: Task) -> Vec<Demand> {
-        let share = |flag, found: f32| {
-            Demand::new((0.0..1.0).contains(&found), flag, found, "0 to below 1")
-        };
+        let share =
+            |key, found: f32| Demand::new((0.0..1.0).contains(&found), key, found, "0 to below 1");
         let noise = self.input_noise;
         let weights = self.class_weight.as_ref();
         let weights_text = weights.map_or_else(String::new, ClassWeight::to_string);
-        let of_classes = |used: bool, flag, found: &str| {
+        let of_classes = |used: bool, key, found: &str| {
             let met = !used || task == Task::Classification;
-            let found = format!("{found} with --task {}", task.name());
+            let found = message![found, " with ", Key("task").set_to(task.name())];
             Demand::new(
                 met,
-                flag,
+                key,
                 found,
-                "--task classification, which alone has it",
+                message![Key("task").set_to("classification"), ", which alone has it"],
             )
         };
         vec![
-            share("--dropout", self.dropout),
-            share("--input-dropout", self.input_dropout),
+            share(Key("dropout"), self.dropout),
+            share(Key("input_dropout"), self.input_dropout),
             Demand::new(
                 noise.is_finite() && noise >= 0.0,
-                "--input-noise",
+                Key("input_noise"),
                 noise,
                 "a finite number of at least 0",
             ),
-            share("--label-smoothing", self.label_smoothing),
+            share(Key("label_smoothing"), self.label_smoothing),
             Demand::new(
                 weights.is_none_or(ClassWeight::is_valid),
-                "--class-weight",
+                Key("class_weight"),
                 &weights_text,
                 format!("{WEIGHT} for each class"),
             ),
             of_classes(
                 self.label_smoothing > 0.0,
-                "--label-smoothing",
+                Key("label_smoothing"),
                 &self.label_smoothing.to_string(),
             ),
-            of_classes(weights.is_some(), "--class-weight", &weights_text),
+            of_classes(weights.is_some(), Key("class_weight"), &weights_text),
         ]
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Demand;
+use crate::message::{Key, message};
 use crate::schedule::{Schedule, ScheduleName};
 
 /// The settings of the schedule. What is none has the default of the schedule.
@@ -114,7 +115,7 @@ impl ScheduleConfig {
         let warmup = self.warmup.map(|warmup| {
             let met = (0.0..=epochs as f32).contains(&warmup);
             let expected = format!("0 to {epochs}, the epochs of the run");
-            Demand::new(met, "--warmup", warmup, expected)
+            Demand::new(met, Key("warmup"), warmup, expected)
         });
         let patience = self.lr_patience.map(|epochs| epochs as f32);
         let (top, least) = match learning_rate {
@@ -123,42 +124,47 @@ impl ScheduleConfig {
         };
         let options = [
             (
-                "--lr-factor",
+                Key("lr_factor"),
                 self.lr_factor,
                 takes.factor,
                 "step, exponential or plateau",
             ),
-            ("--lr-every", self.lr_every, takes.every, "step"),
-            ("--lr-patience", patience, takes.patience, "plateau"),
-            ("--lr-min", self.lr_min, takes.min, "cosine or plateau"),
-            ("--lr-power", self.lr_power, takes.power, "inverse-scaling"),
+            (Key("lr_every"), self.lr_every, takes.every, "step"),
+            (Key("lr_patience"), patience, takes.patience, "plateau"),
+            (Key("lr_min"), self.lr_min, takes.min, "cosine or plateau"),
+            (
+                Key("lr_power"),
+                self.lr_power,
+                takes.power,
+                "inverse-scaling",
+            ),
         ];
-        let belong = options.into_iter().filter_map(|(flag, given, takes, to)| {
-            let found = format!("{} with --schedule {name}", given?);
-            let expected = format!("--schedule {to} beside it");
-            Some(Demand::new(takes, flag, found, expected))
+        let belong = options.into_iter().filter_map(|(key, given, takes, to)| {
+            let found = message![given?, " with ", Key("schedule").set_to(name)];
+            let expected = message![Key("schedule").set_to(to), " beside it"];
+            Some(Demand::new(takes, key, found, expected))
         });
-        let range = |flag, given: Option<f32>, met: &dyn Fn(f32) -> bool, expected: &str| {
-            given.map(|given| Demand::new(met(given), flag, given, expected))
+        let range = |key, given: Option<f32>, met: &dyn Fn(f32) -> bool, expected: &str| {
+            given.map(|given| Demand::new(met(given), key, given, expected))
         };
         let factor = |x| x > 0.0 && x < 1.0;
         let below_top = |x| (0.0..=top).contains(&x);
         let ranges = [
             range(
-                "--lr-factor",
+                Key("lr_factor"),
                 self.lr_factor,
                 &factor,
                 "above 0 and below 1",
             ),
             range(
-                "--lr-every",
+                Key("lr_every"),
                 self.lr_every,
                 &positive,
                 "epochs, a finite number above 0",
             ),
-            range("--lr-min", self.lr_min, &below_top, &least),
+            range(Key("lr_min"), self.lr_min, &below_top, &least),
             range(
-                "--lr-power",
+                Key("lr_power"),
                 self.lr_power,
                 &positive,
                 "a finite number above 0",

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Demand;
+use crate::message::{Key, Message, message};
 use crate::nn::Task;
 use crate::nn::loss::{CrossEntropy, Loss};
 
@@ -112,25 +113,27 @@ impl TaskConfig {
         let (loss, of_task) = (self.loss(), LossName::of(self.task));
         let names: Vec<&str> = of_task.iter().map(|loss| loss.name()).collect();
         let delta = self.huber_delta();
-        let with = |found: &str, flag: &str, name: &str| format!("{found} with --{flag} {name}");
+        let with = |found: &str, key: Key, name: &str| -> Message {
+            message![found, " with ", key.set_to(name)]
+        };
         vec![
             Demand::new(
                 of_task.contains(&loss),
-                "--loss",
-                with(loss.name(), "task", self.task.name()),
+                Key("loss"),
+                with(loss.name(), Key("task"), self.task.name()),
                 names.join(" or "),
             ),
             Demand::new(
                 delta.is_finite() && delta > 0.0,
-                "--huber-delta",
+                Key("huber_delta"),
                 delta,
                 "a finite number above 0",
             ),
             Demand::new(
                 self.huber_delta.is_none() || loss == LossName::Huber,
-                "--huber-delta",
-                with(&delta.to_string(), "loss", loss.name()),
-                "--loss huber, which alone has it",
+                Key("huber_delta"),
+                with(&delta.to_string(), Key("loss"), loss.name()),
+                message![Key("loss").set_to("huber"), ", which alone has it"],
             ),
         ]
     }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::Demand;
 use crate::data::Holdout;
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, Message, message};
 use crate::nn::Task;
 use crate::{duration, text_value};
 
@@ -55,27 +56,32 @@ impl ValidationConfig {
     /// # Errors
     /// [`Error::Config`] for one that needs a set which is not there.
     pub fn check_sets(&self, validation: bool, test: bool) -> Result<()> {
-        let refuse = |flag: &str, found: &str, expected: &str| {
-            let refusal = Refusal::new(flag, found, expected);
-            Err(Error::Config(refusal.hint(
-                "hold some of the training items out, as with --validation-split 0.1",
-            )))
+        let refuse = |key: Key, found: &str, expected: Message| {
+            let refusal = Refusal::new(key, found, expected);
+            Err(Error::Config(refusal.hint(message![
+                "hold some of the training items out, as with ",
+                Key("validation_split").set_to(0.1),
+            ])))
         };
         if let (Some(holdout), false) = (self.validation_split, validation) {
             let found = format!("{holdout} of training items that are all together");
             return refuse(
-                "--validation-split",
+                Key("validation_split"),
                 &found,
-                "sets that `Splits::hold_out` gives",
+                "sets that `Splits::hold_out` gives".into(),
             );
         }
         if self.early_stop.is_some() && !validation {
-            let expected = "--validation-split, or --validation-images and --validation-labels";
-            return refuse("--early-stop", "given without a validation set", expected);
+            let expected = validation_set();
+            return refuse(
+                Key("early_stop"),
+                "given without a validation set",
+                expected,
+            );
         }
         if self.target_accuracy.is_some() && !validation && !test {
             let found = "given without a validation or test set";
-            return refuse("--target-accuracy", found, "one to measure it on");
+            return refuse(Key("target_accuracy"), found, "one to measure it on".into());
         }
         Ok(())
     }
@@ -89,39 +95,55 @@ impl ValidationConfig {
             };
             demands.push(Demand::new(
                 met,
-                "--validation-split",
-                holdout,
+                Key("validation_split"),
+                holdout.to_string(),
                 "a share above 0 and below 1, or a number of items",
             ));
         }
         if let Some(stop) = self.early_stop {
             let met = stop.patience >= 1 && stop.min_delta.is_finite() && stop.min_delta >= 0.0;
-            demands.push(Demand::new(met, "--early-stop", stop, EARLY_STOP));
+            demands.push(Demand::new(
+                met,
+                Key("early_stop"),
+                stop.to_string(),
+                EARLY_STOP,
+            ));
         }
         if let Some(accuracy) = self.target_accuracy {
             demands.push(Demand::new(
                 accuracy > 0.0 && accuracy <= 1.0,
-                "--target-accuracy",
+                Key("target_accuracy"),
                 accuracy,
                 "above 0 and up to 1",
             ));
             demands.push(Demand::new(
                 task != Task::Regression,
-                "--target-accuracy",
-                format!("{accuracy} with --task regression"),
+                Key("target_accuracy"),
+                message![accuracy, " with ", Key("task").set_to("regression")],
                 "a task that has an accuracy",
             ));
         }
         if let Some(time) = self.max_time {
             demands.push(Demand::new(
                 !time.0.is_zero(),
-                "--max-time",
-                time,
+                Key("max_time"),
+                time.to_string(),
                 "a time above 0",
             ));
         }
         demands
     }
+}
+
+/// The settings that make a validation set, of which one is needed.
+pub(crate) fn validation_set() -> Message {
+    message![
+        Key("validation_split"),
+        ", or ",
+        Key("validation_images"),
+        " and ",
+        Key("validation_labels")
+    ]
 }
 
 /// Reads an accuracy, `0.98` or `98%`.

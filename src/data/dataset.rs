@@ -14,6 +14,7 @@ use super::preprocessing::Preprocessing;
 use super::scaling::check_finite;
 use super::targets::{MAX_CLASSES, Targets};
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, message};
 use crate::nn::task::Task;
 
 /// Images and what is to be learned of each.
@@ -277,13 +278,13 @@ impl Splits {
         mode: DataMode,
     ) -> Result<Splits> {
         if let (Some(classes), Task::Regression | Task::Multilabel) = (classes, task) {
-            let found = format!("{classes} with --task {}", task.name());
+            let found = message![classes, " with ", Key("task").set_to(task.name())];
             let expected = "neither: the labels tell how many there are";
-            return Err(Error::Config(Refusal::new("--classes", found, expected)));
+            return Err(Error::Config(Refusal::new(Key("classes"), found, expected)));
         }
         if let Some(classes) = classes.filter(|classes| !(2..=MAX_CLASSES).contains(classes)) {
             return Err(Error::Config(Refusal::new(
-                "--classes",
+                Key("classes"),
                 classes.to_string(),
                 format!("2 to {MAX_CLASSES}"),
             )));

@@ -10,6 +10,7 @@ use super::class_names::ClassNames;
 use super::dataset::{Files, Pair};
 use super::idx::ElementType;
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, message};
 
 const TRAIN: &[&str] = &["train"];
 const TEST: &[&str] = &["t10k", "test"];
@@ -28,10 +29,13 @@ pub fn find(folder: &Path) -> Result<Files> {
             "no such folder"
         };
         return Err(Error::Data(
-            Refusal::new(folder.display(), found, "a folder with IDX files").hint(
-                "name the files one by one with --train-images and so on, \
-                 or leave --data out to train on generated digits",
-            ),
+            Refusal::new(folder.display(), found, "a folder with IDX files").hint(message![
+                "name the files one by one with ",
+                Key("train_images"),
+                " and so on, or leave ",
+                Key("data"),
+                " out to train on generated digits",
+            ]),
         ));
     }
     let train = Pair {
@@ -135,7 +139,11 @@ fn missing(folder: &Path, halves: &[&str], kind: &str) -> Error {
             ),
             format!("{} (or with .gz)", names.join(" or ")),
         )
-        .hint("name the files one by one with --train-images and so on"),
+        .hint(message![
+            "name the files one by one with ",
+            Key("train_images"),
+            " and so on"
+        ]),
     )
 }
 

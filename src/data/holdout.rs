@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::dataset::Dataset;
 use super::targets::Targets;
 use crate::error::{Error, Refusal, Result};
+use crate::message::Key;
 use crate::random::{Purpose, stream};
 use crate::text_value;
 
@@ -71,7 +72,7 @@ pub fn draw(data: &Dataset, holdout: Holdout, seed: u64) -> Result<(Vec<u32>, Ve
     let mut members = members_of(data);
     let sizes: Vec<usize> = members.iter().map(Vec::len).collect();
     let count = holdout.of(data.items());
-    check("--validation-split", "training items", &sizes, count)?;
+    check(Key("validation_split"), "training items", &sizes, count)?;
     let mut held_out = Vec::with_capacity(count);
     for (class, (members, quota)) in members.iter_mut().zip(quotas(&sizes, count)).enumerate() {
         let mut rng = stream(seed, Purpose::Holdout, class as u32);
@@ -87,7 +88,7 @@ pub fn draw(data: &Dataset, holdout: Holdout, seed: u64) -> Result<(Vec<u32>, Ve
 /// Refuses to draw none, or more than leaves one of each group: a class, or all items where there is but one group.
 ///
 /// Shapes: `sizes [groups]`.
-pub(crate) fn check(flag: &str, items: &str, sizes: &[usize], count: usize) -> Result<()> {
+pub(crate) fn check(key: Key, items: &str, sizes: &[usize], count: usize) -> Result<()> {
     let most: usize = sizes.iter().map(|size| size.saturating_sub(1)).sum();
     if (1..=most).contains(&count) {
         return Ok(());
@@ -99,7 +100,7 @@ pub(crate) fn check(flag: &str, items: &str, sizes: &[usize], count: usize) -> R
         _ => format!("1 to {most}, which leaves an item of every class"),
     };
     let found = format!("{count} of {} {items}", sizes.iter().sum::<usize>());
-    Err(Error::Config(Refusal::new(flag, found, expected)))
+    Err(Error::Config(Refusal::new(key, found, expected)))
 }
 
 /// The items of each class; all of them together where they are not of one class each.
@@ -216,7 +217,7 @@ mod tests {
         let refused = draw(&data, Holdout::Items(3), 1).expect_err("a refusal");
         assert_eq!(
             refused.to_string(),
-            "--validation-split: 3 of 3 training items, expected 1 to 2, which leaves an item to train on"
+            "validation_split: 3 of 3 training items, expected 1 to 2, which leaves an item to train on"
         );
     }
 

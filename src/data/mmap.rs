@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use memmap2::Mmap;
 
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, message};
 
 /// What the system says of a file, as far as it changes when the file does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +100,7 @@ impl Bytes {
             let found = format!("{} bytes were not granted", self.len());
             Error::Config(
                 Refusal::new("memory", found, "room for a copy of the data")
-                    .hint("use --data-mode map"),
+                    .hint(message!["use ", Key("data_mode").set_to("map")]),
             )
         })?;
         owned.extend_from_slice(self);

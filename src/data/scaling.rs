@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::idx::{ElementType, IdxFile};
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, message};
 
 /// Floats up to this magnitude are taken to be scaled already.
 const SCALED_FLOATS: f32 = 16.0;
@@ -80,9 +81,9 @@ impl Scaling {
             }),
             Scale::Standard => standard(train),
             Scale::Model => Err(Error::Config(Refusal::new(
-                "--scale",
+                Key("scale"),
                 "model",
-                "a model to begin from, with --init-from",
+                message!["a model to begin from, with ", Key("init_from")],
             ))),
         }
     }
@@ -127,9 +128,18 @@ fn standard(train: &IdxFile) -> Result<Scaling> {
             Refusal::new(
                 train.path().display(),
                 format!("a standard deviation of {deviation}"),
-                "elements that differ, as --scale standard divides by their deviation",
+                message![
+                    "elements that differ, as ",
+                    Key("scale").set_to("standard"),
+                    " divides by their deviation"
+                ],
             )
-            .hint("use --scale unit or --scale none"),
+            .hint(message![
+                "use ",
+                Key("scale").set_to("unit"),
+                " or ",
+                Key("scale").set_to("none")
+            ]),
         ));
     }
     Ok(Scaling {

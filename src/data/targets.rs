@@ -6,6 +6,7 @@
 
 use super::idx::{ElementType, IdxFile};
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, Message, message};
 use crate::nn::Task;
 
 /// More classes than this are a mistake in the labels, not a problem for a softmax.
@@ -138,25 +139,28 @@ impl Targets {
 pub fn read_labels(file: &IdxFile) -> Result<Vec<u32>> {
     const SWAPPED: &str = "are the image and label files swapped?";
     let header = file.header();
-    let refuse = |found: String, expected: &str, hint: &str| {
+    let refuse = |found: String, expected: &str, hint: Message| {
         Error::Data(Refusal::new(file.path().display(), found, expected).hint(hint))
     };
     let pictures = header.dimensions().len() > 2;
     if is_float(file) {
         let found = format!("labels of type {}", header.element().name());
         let hint = match pictures {
-            true => SWAPPED,
-            false => "numbers to predict take --task regression",
+            true => SWAPPED.into(),
+            false => predicted_numbers(),
         };
         return Err(refuse(found, "an integer type", hint));
     }
     if header.features() != 1 {
         let found = format!("labels of dimensions {:?}", header.dimensions());
         let hint = match pictures {
-            true => SWAPPED,
-            false => {
-                "several labels an item take --task multilabel, several numbers --task regression"
-            }
+            true => SWAPPED.into(),
+            false => message![
+                "several labels an item take ",
+                Key("task").set_to("multilabel"),
+                ", several numbers ",
+                Key("task").set_to("regression")
+            ],
         };
         return Err(refuse(found, "one number an item", hint));
     }
@@ -165,7 +169,10 @@ pub fn read_labels(file: &IdxFile) -> Result<Vec<u32>> {
         file.read(item, &mut element);
         let label = element[0];
         if label < 0.0 || label >= MAX_CLASSES as f32 {
-            let hint = "numbers to predict, and no classes, take --task regression";
+            let hint = message![
+                "numbers to predict, and no classes, take ",
+                Key("task").set_to("regression")
+            ];
             return Err(refuse(
                 format!("item {item} has label {label}"),
                 "0..1048576",
@@ -175,6 +182,11 @@ pub fn read_labels(file: &IdxFile) -> Result<Vec<u32>> {
         Ok(label as u32)
     };
     (0..header.items()).map(&mut label_of).collect()
+}
+
+/// What to do about labels that are not classes.
+fn predicted_numbers() -> Message {
+    message!["numbers to predict take ", Key("task").set_to("regression")]
 }
 
 fn check_labels(file: &IdxFile, labels: &[u32], classes: usize) -> Result<()> {
@@ -188,10 +200,11 @@ fn check_labels(file: &IdxFile, labels: &[u32], classes: usize) -> Result<()> {
                     format!("item {item} has label {}", labels[item]),
                     format!("0..{classes}"),
                 )
-                .hint(format!(
-                    "train with --classes {} if the data set has more classes",
-                    largest + 1
-                )),
+                .hint(message![
+                    "train with ",
+                    Key("classes").set_to(largest + 1),
+                    " if the data set has more classes",
+                ]),
             ))
         }
     }
@@ -207,13 +220,13 @@ fn read_values(file: &IdxFile, outputs: Option<usize>) -> Result<Targets> {
 }
 
 fn read_flags(file: &IdxFile, classes: Option<usize>) -> Result<Targets> {
-    let refuse = |found: String, expected: &str, hint: &str| {
+    let refuse = |found: String, expected: &str, hint: Message| {
         Error::Data(Refusal::new(file.path().display(), found, expected).hint(hint))
     };
     let header = file.header();
     if is_float(file) {
         let found = format!("labels of type {}", header.element().name());
-        let hint = "numbers to predict take --task regression";
+        let hint = predicted_numbers();
         return Err(refuse(
             found,
             "an integer type, 0 or 1 for each class",
@@ -222,7 +235,10 @@ fn read_flags(file: &IdxFile, classes: Option<usize>) -> Result<Targets> {
     }
     if header.dimensions().len() == 1 {
         let found = format!("labels of dimensions {:?}", header.dimensions());
-        let hint = "one class an item takes --task classification";
+        let hint = message![
+            "one class an item takes ",
+            Key("task").set_to("classification")
+        ];
         return Err(refuse(found, "[items, classes]", hint));
     }
     let width = row_width(file, classes, "[items, classes]", "classes")?;
@@ -307,7 +323,7 @@ mod tests {
 
     fn refusal(file: &IdxFile, task: Task, outputs: Option<usize>) -> (String, Option<String>) {
         let error = Targets::read(file, task, outputs).expect_err("a refusal");
-        (error.to_string(), error.hint())
+        (error.to_string(), error.hint().map(|hint| hint.to_string()))
     }
 
     #[test]
@@ -348,13 +364,13 @@ mod tests {
             message,
             "labels: labels of type f32, expected an integer type"
         );
-        assert!(hint.expect("a hint").contains("--task regression"));
+        assert!(hint.expect("a hint").contains("task = regression"));
         let (message, hint) = refusal(&floats, Task::Multilabel, None);
         assert!(message.contains("labels of type f32, expected an integer type, 0 or 1"));
-        assert!(hint.expect("a hint").contains("--task regression"));
+        assert!(hint.expect("a hint").contains("task = regression"));
         let flags = file(ElementType::U8, &[2, 2], &[0.0, 1.0, 1.0, 2.0]);
         let (_, hint) = refusal(&flags, Task::Classification, None);
-        assert!(hint.expect("a hint").contains("--task multilabel"));
+        assert!(hint.expect("a hint").contains("task = multilabel"));
         let (message, _) = refusal(&flags, Task::Multilabel, None);
         assert_eq!(message, "labels: item 1 has 2 at 1, expected 0 or 1");
         let (message, _) = refusal(&flags, Task::Multilabel, Some(3));
@@ -368,7 +384,7 @@ mod tests {
             message.contains("dimensions [2], expected [items, classes]"),
             "{message}"
         );
-        assert!(hint.expect("a hint").contains("--task classification"));
+        assert!(hint.expect("a hint").contains("task = classification"));
         let nan = file(ElementType::F32, &[2, 1], &[0.5, f32::NAN]);
         let (message, _) = refusal(&nan, Task::Regression, None);
         assert_eq!(

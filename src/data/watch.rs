@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use super::dataset::Splits;
 use super::mmap::{Bytes, Stamp};
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, message};
 
 /// The files of a data set that are mapped.
 #[derive(Debug, Clone)]
@@ -48,8 +49,13 @@ impl Watch {
         match changed {
             None => Ok(()),
             Some((path, found)) => Err(Error::Data(
-                Refusal::new(path.display(), found, "a file that stays as it was opened")
-                    .hint("give --data-mode copy for files that others write to"),
+                Refusal::new(path.display(), found, "a file that stays as it was opened").hint(
+                    message![
+                        "give ",
+                        Key("data_mode").set_to("copy"),
+                        " for files that others write to"
+                    ],
+                ),
             )),
         }
     }

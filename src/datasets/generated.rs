@@ -15,6 +15,7 @@ use crate::data::folder;
 use crate::data::idx::{ElementType, Header};
 use crate::durable::{create_folder, write_new, write_whole};
 use crate::error::{Error, Refusal, Result};
+use crate::message::Key;
 use crate::random::{Purpose, stream};
 
 /// Raised when the same seed draws other digits, so that sets kept from before are not taken for new ones.
@@ -76,10 +77,10 @@ impl GeneratedDigits {
     }
 
     fn write_files(&self, folder: &Path, workers: &Workers, replace: bool) -> Result<()> {
-        for (flag, items) in [("--train", self.train), ("--test", self.test)] {
+        for (key, items) in [(Key("train"), self.train), (Key("test"), self.test)] {
             if !(1..=u32::MAX as usize).contains(&items) {
                 return Err(Error::Config(Refusal::new(
-                    flag,
+                    key,
                     items.to_string(),
                     format!("1 to {}", u32::MAX),
                 )));

@@ -13,6 +13,7 @@ use super::program::{Build, Engines, Library};
 use super::{Diagnosis, Finding, kernels};
 use crate::compute::Engine;
 use crate::durable::check_writable;
+use crate::message::{Key, message};
 
 /// Less memory than this is soon used up, in bytes.
 const LITTLE_MEMORY: u64 = 512_000_000;
@@ -54,7 +55,7 @@ fn blas_threads(blas: &Library) -> Finding {
     match (&blas.refusal, blas.threading, blas.threads) {
         (Some(refusal), ..) => {
             let cure = "put OPENBLAS_NUM_THREADS=1 and OMP_NUM_THREADS=1 before the command";
-            let cure = blas.cure.as_deref().unwrap_or(cure);
+            let cure = blas.cure.clone().unwrap_or_else(|| cure.into());
             Finding::wrong(check, refusal).cure(cure)
         }
         (None, Some("openmp"), _) => {
@@ -93,8 +94,13 @@ fn engine(engines: &Engines) -> Finding {
         Some(runs_on) => Finding::ok("engine", runs_on),
         None => {
             let refusal = fact(engines.asked).and_then(|fact| fact.refusal.clone());
-            let found = refusal.unwrap_or_else(|| format!("{} is not here", engines.asked));
-            Finding::wrong("engine", found).cure("leave --engine out, or give --engine portable")
+            let found = refusal.unwrap_or_else(|| format!("{} is not here", engines.asked).into());
+            Finding::wrong("engine", found).cure(message![
+                "leave ",
+                Key("engine"),
+                " out, or give ",
+                Key("engine").set_to("portable")
+            ])
         }
     }
 }
@@ -107,17 +113,20 @@ fn workers(workers: usize, given: bool, cores: &Cores) -> Finding {
             count(workers, "worker"),
             count(usable, "core")
         );
-        return Finding::wrong("workers", found).cure(format!(
-            "leave --threads out, or give at most --threads {usable}"
-        ));
+        return Finding::wrong("workers", found).cure(message![
+            "leave ",
+            Key("threads"),
+            " out, or give at most ",
+            Key("threads").set_to(usable),
+        ]);
     }
     let found = format!("{} on {}", count(workers, "worker"), count(usable, "core"));
     Finding::ok(
         "workers",
         if given {
-            found + ", by --threads"
+            message![found, ", by ", Key("threads")]
         } else {
-            found
+            found.into()
         },
     )
 }
@@ -171,8 +180,10 @@ pub fn cache_folder(folder: &Path) -> Finding {
     let written = there.map_or(Ok(()), check_writable);
     match written {
         Ok(()) => Finding::ok("cache-folder", folder.display().to_string()),
-        Err(error) => Finding::warning("cache-folder", error.to_string())
-            .cure("set XDG_CACHE_HOME to a folder that you may write to, or give --data DIR"),
+        Err(error) => Finding::warning("cache-folder", error.message()).cure(message![
+            "set XDG_CACHE_HOME to a folder that you may write to, or give ",
+            Key("data").set_to("DIR")
+        ]),
     }
 }
 
@@ -221,8 +232,8 @@ mod tests {
     #[test]
     fn a_refused_blas_is_wrong_in_its_own_words() {
         let refused = Library {
-            refusal: Some("openblas: 4 threads".to_owned()),
-            cure: Some("do this".to_owned()),
+            refusal: Some("openblas: 4 threads".into()),
+            cure: Some("do this".into()),
             threading: None,
             threads: None,
             ..library()
@@ -267,11 +278,11 @@ mod tests {
         assert_eq!(found.verdict, Verdict::Wrong);
         assert_eq!(
             found.found,
-            "9 workers on 8 cores: they wait for each other"
+            "9 workers on 8 cores: they wait for each other".into()
         );
         assert_eq!(
             workers(1, true, &cores(1, None)).found,
-            "1 worker on 1 core, by --threads"
+            "1 worker on 1 core, by threads".into()
         );
     }
 
@@ -288,7 +299,10 @@ mod tests {
             let found = cpu_quota(&cores(2, quota));
             assert_eq!(found.verdict, expected, "{quota:?}");
         }
-        let cure = cpu_quota(&cores(2, Some(2.5))).cure.expect("a cure");
+        let cure = cpu_quota(&cores(2, Some(2.5)))
+            .cure
+            .expect("a cure")
+            .to_string();
         assert!(
             cure.contains("--cpus 3") && cure.contains("CPUQuota=300%"),
             "{cure}"

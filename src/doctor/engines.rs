@@ -10,6 +10,7 @@ use super::{Diagnosis, Finding, Verdict, gradient_check, kernels};
 use crate::compute::Engine;
 use crate::compute::parallel::Workers;
 use crate::error::{Error, Result};
+use crate::message::{Command, Key, Message, message};
 
 /// Every check that lets engines compute.
 pub fn check(facts: &Diagnosis) -> Vec<Finding> {
@@ -52,12 +53,22 @@ pub fn check(facts: &Diagnosis) -> Vec<Finding> {
     findings
 }
 
+/// What to do about an engine that computes something else.
+fn another_engine() -> Message {
+    message![
+        "take another ",
+        Key("engine"),
+        ", and report this with the output of ",
+        Command("doctor")
+    ]
+}
+
 /// A failure of the trial itself as a finding.
 fn failed(check: &'static str, error: &Error) -> Finding {
     let cure = error
         .hint()
-        .unwrap_or_else(|| "free memory, or raise the limits of this process".to_owned());
-    Finding::wrong(check, error.to_string()).cure(cure)
+        .unwrap_or_else(|| "free memory, or raise the limits of this process".into());
+    Finding::wrong(check, error.message()).cure(cure)
 }
 
 fn gradients(engines: &[Engine], cores: usize) -> Vec<Finding> {
@@ -85,8 +96,7 @@ fn gradient(deviation: &gradient_check::Deviation) -> Finding {
             "off by {worst:.0e} of its largest element ({case}), {:.0e} allowed",
             gradient_check::TOLERANCE
         );
-        Finding::wrong("gradient", found)
-            .cure("take another --engine, and report this with the output of doctor")
+        Finding::wrong("gradient", found).cure(another_engine())
     }
 }
 
@@ -113,8 +123,7 @@ fn same_bits(engine: Engine, facts: &Diagnosis) -> Finding {
         Ok(None) => Finding::ok(check, "1, 2 and 3 workers give the same bits"),
         Ok(Some((other, case))) => {
             let found = format!("{other} workers give other bits than one ({case})");
-            Finding::wrong(check, found)
-                .cure("take another --engine, and report this with the output of doctor")
+            Finding::wrong(check, found).cure(another_engine())
         }
         Err(error) => failed(check, &error),
     }
@@ -139,7 +148,7 @@ mod tests {
         for worst in [2e-5, f64::NAN, f64::INFINITY] {
             let found = finding(worst);
             assert_eq!(found.verdict, Verdict::Wrong);
-            assert!(found.found.contains("9-3 relu"), "{found:?}");
+            assert!(found.found.to_string().contains("9-3 relu"), "{found:?}");
         }
     }
 }

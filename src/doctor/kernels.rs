@@ -165,7 +165,7 @@ mod tests {
             for forced in [true, false] {
                 let finding = found(kernel, machine, forced).expect("a finding");
                 assert_eq!(finding.verdict, expected, "{kernel}");
-                let blamed = finding.found.contains("OPENBLAS_CORETYPE");
+                let blamed = finding.found.to_string().contains("OPENBLAS_CORETYPE");
                 assert_eq!(blamed, forced && expected != Verdict::Ok, "{finding:?}");
             }
         }

@@ -20,8 +20,10 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::compute::Engine;
+use crate::message::{Message, Spelling};
 pub use cores::{Cores, Limit};
 pub use machine::{Machine, Memory, SystemFiles};
+use program::EngineFact;
 pub use program::{Build, Engines, Library, Variable};
 
 /// What the findings are to be about.
@@ -78,13 +80,13 @@ pub struct Finding {
     /// How it came out.
     pub verdict: Verdict,
     /// What was found, in a line.
-    pub found: String,
+    pub found: Message,
     /// What to do about it, in a line; none where all is well.
-    pub cure: Option<String>,
+    pub cure: Option<Message>,
 }
 
 impl Finding {
-    fn new(check: &'static str, verdict: Verdict, found: impl Into<String>) -> Finding {
+    fn new(check: &'static str, verdict: Verdict, found: impl Into<Message>) -> Finding {
         Finding {
             check,
             engine: None,
@@ -94,19 +96,19 @@ impl Finding {
         }
     }
 
-    fn ok(check: &'static str, found: impl Into<String>) -> Finding {
+    fn ok(check: &'static str, found: impl Into<Message>) -> Finding {
         Finding::new(check, Verdict::Ok, found)
     }
 
-    fn warning(check: &'static str, found: impl Into<String>) -> Finding {
+    fn warning(check: &'static str, found: impl Into<Message>) -> Finding {
         Finding::new(check, Verdict::Warning, found)
     }
 
-    fn wrong(check: &'static str, found: impl Into<String>) -> Finding {
+    fn wrong(check: &'static str, found: impl Into<Message>) -> Finding {
         Finding::new(check, Verdict::Wrong, found)
     }
 
-    fn cure(self, cure: impl Into<String>) -> Finding {
+    fn cure(self, cure: impl Into<Message>) -> Finding {
         Finding {
             cure: Some(cure.into()),
             ..self
@@ -122,6 +124,34 @@ impl Finding {
 }
 
 impl Diagnosis {
+    /// The same with every mention of a setting spelled by `spelling`.
+    #[must_use]
+    pub fn settled(self, spelling: &dyn Spelling) -> Diagnosis {
+        let settled = |message: Message| message.settled(spelling);
+        let findings = self.findings.into_iter().map(|finding| Finding {
+            found: settled(finding.found),
+            cure: finding.cure.map(settled),
+            ..finding
+        });
+        let engines = self.engines.all.into_iter().map(|fact| EngineFact {
+            refusal: fact.refusal.map(settled),
+            ..fact
+        });
+        Diagnosis {
+            findings: findings.collect(),
+            blas: Library {
+                refusal: self.blas.refusal.map(settled),
+                cure: self.blas.cure.map(settled),
+                ..self.blas
+            },
+            engines: Engines {
+                all: engines.collect(),
+                ..self.engines
+            },
+            ..self
+        }
+    }
+
     /// Number of findings with this verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
         let with_it = |finding: &&Finding| finding.verdict == verdict;
@@ -181,7 +211,8 @@ mod tests {
         for finding in &diagnosis.findings {
             let well = matches!(finding.verdict, Verdict::Ok | Verdict::Skipped);
             assert_eq!(finding.cure.is_none(), well, "{finding:?}");
-            let lines = [Some(&finding.found), finding.cure.as_ref()];
+            let lines =
+                [Some(&finding.found), finding.cure.as_ref()].map(|it| it.map(Message::to_string));
             assert!(
                 lines.iter().flatten().all(|text| !text.contains('\n')),
                 "{finding:?}"

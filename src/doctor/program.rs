@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::machine::SystemFiles;
 use crate::compute::Engine;
 use crate::compute::blas::{self, Blas};
+use crate::message::Message;
 
 /// This build.
 #[derive(Debug, Clone, Serialize)]
@@ -62,9 +63,9 @@ pub struct Library {
     /// The shared object.
     pub path: Option<String>,
     /// Why it is not to be used, where that is so.
-    pub refusal: Option<String>,
+    pub refusal: Option<Message>,
     /// What to do about that.
-    pub cure: Option<String>,
+    pub cure: Option<Message>,
 }
 
 impl Library {
@@ -98,7 +99,7 @@ impl Library {
             Ok(blas) => (library.known(&blas), Some(blas)),
             Err(error) => {
                 let refused = Library {
-                    refusal: Some(error.to_string()),
+                    refusal: Some(error.message()),
                     cure: error.hint(),
                     ..library
                 };
@@ -163,7 +164,7 @@ pub struct EngineFact {
     /// What it runs on; none where it is not here.
     pub runs_on: Option<String>,
     /// Why it is not here.
-    pub refusal: Option<String>,
+    pub refusal: Option<Message>,
     #[serde(skip)]
     pub(super) engine: Engine,
 }
@@ -193,7 +194,7 @@ impl EngineFact {
         EngineFact {
             name: engine.name(),
             runs_on: here.is_ok().then(describe),
-            refusal: here.err().map(|error| error.to_string()),
+            refusal: here.err().map(|error| error.message()),
             engine,
         }
     }

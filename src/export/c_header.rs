@@ -8,6 +8,7 @@ use std::f32::consts::FRAC_1_SQRT_2;
 use std::io::{self, Write};
 
 use crate::error::{Error, Refusal, Result};
+use crate::message::Key;
 use crate::model::Model;
 use crate::nn::Activation;
 use crate::nn::Task;
@@ -29,7 +30,7 @@ pub fn check_name(name: &str) -> Result<()> {
         return Ok(());
     }
     let expected = "a letter, then letters, digits and underscores, as C names have";
-    let refusal = Refusal::new("--name", format!("{name:?}"), expected);
+    let refusal = Refusal::new(Key("name"), format!("{name:?}"), expected);
     Err(Error::Config(refusal))
 }
 

@@ -13,6 +13,7 @@ use std::path::Path;
 use crate::data::Scaling;
 use crate::data::mmap::Bytes;
 use crate::error::{Error, Refusal, Result};
+use crate::message::Key;
 use crate::model::{KIND, Metadata, Model};
 use crate::nn::Activation;
 use crate::nn::Task;
@@ -81,7 +82,7 @@ pub fn from_bytes(path: &Path, bytes: &[u8], untold: &Untold) -> Result<Model> {
     let told = metadata.as_ref();
     let has_hidden = sizes.len() > 2;
     let activation = settle(
-        "--activation",
+        Key("activation"),
         untold.activation,
         told.map(|metadata| metadata.activation),
         |activation| activation.name().to_owned(),
@@ -96,12 +97,12 @@ pub fn from_bytes(path: &Path, bytes: &[u8], untold: &Untold) -> Result<Model> {
                 path.display()
             );
             let hint = "a state_dict holds weights alone; see the nn.Sequential it was taken from";
-            let refusal = Refusal::new("--activation", "not given", expected);
+            let refusal = Refusal::new(Key("activation"), "not given", expected);
             return Err(Error::Config(refusal.hint(hint)));
         }
     };
     let scaling = settle(
-        "--scale-factor",
+        Key("scale_factor"),
         untold.scaling,
         told.map(|metadata| metadata.scaling),
         |Scaling { offset, factor }| format!("offset {offset}, factor {factor}"),
@@ -112,10 +113,10 @@ pub fn from_bytes(path: &Path, bytes: &[u8], untold: &Untold) -> Result<Model> {
             path.display()
         );
         let hint = "1/255 where bytes were divided by 255, as torchvision's ToTensor does; 1 where they were not";
-        Error::Config(Refusal::new("--scale-factor", "not given", expected).hint(hint))
+        Error::Config(Refusal::new(Key("scale_factor"), "not given", expected).hint(hint))
     })?;
     let task = settle(
-        "--task",
+        Key("task"),
         untold.task,
         told.map(|metadata| metadata.task),
         |task| task.name().to_owned(),
@@ -142,7 +143,7 @@ pub fn from_bytes(path: &Path, bytes: &[u8], untold: &Untold) -> Result<Model> {
 
 /// One of what was given and what the file tells; both must say the same.
 fn settle<T: PartialEq + Copy>(
-    flag: &str,
+    key: Key,
     given: Option<T>,
     told: Option<T>,
     name: impl Fn(T) -> String,
@@ -150,7 +151,7 @@ fn settle<T: PartialEq + Copy>(
     match (given, told) {
         (Some(given), Some(told)) if given != told => {
             let expected = format!("{}, as the file itself tells, or none", name(told));
-            Err(Error::Config(Refusal::new(flag, name(given), expected)))
+            Err(Error::Config(Refusal::new(key, name(given), expected)))
         }
         _ => Ok(told.or(given)),
     }
@@ -328,7 +329,7 @@ mod tests {
         ]);
         let message = refusal(&bytes, &Untold::default());
         assert!(
-            message.contains("--activation: not given, expected that of"),
+            message.contains("activation: not given, expected that of"),
             "{message}"
         );
         let untold = Untold {
@@ -337,12 +338,12 @@ mod tests {
         };
         let message = refusal(&bytes, &untold);
         assert!(
-            message.contains("--scale-factor: not given, expected what"),
+            message.contains("scale_factor: not given, expected what"),
             "{message}"
         );
         let message = refusal(&to_bytes(&model()), &TOLD);
         assert!(
-            message.contains("--activation: relu, expected tanh, as the file"),
+            message.contains("activation: relu, expected tanh, as the file"),
             "{message}"
         );
     }

@@ -18,6 +18,7 @@ use crate::data::scaling::check_finite;
 use crate::data::{ClassNames, IdxFile, Preprocessing, Scaling};
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Command, message};
 use crate::nn::Task;
 use crate::nn::loss::Loss;
 use crate::nn::{Activation, Spec, batch_norm};
@@ -30,7 +31,12 @@ pub(crate) const KIND: Kind = Kind {
     format: 1,
     damaged: Error::Model,
     unusable: Error::Model,
-    hint: Some("perceptor import takes the state_dict of an nn.Sequential of PyTorch"),
+    hint: || {
+        Some(message![
+            Command("import"),
+            " takes the state_dict of an nn.Sequential of PyTorch"
+        ])
+    },
 };
 
 /// A trained network with all it takes to use it.

@@ -11,6 +11,7 @@ use ndarray::ArrayView2;
 use super::Task;
 use super::activation::Activation;
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, message};
 
 /// BLAS counts in 32 bits, and so do we.
 const MAX_PARAMETERS: usize = i32::MAX as usize;
@@ -144,8 +145,12 @@ impl Spec {
     fn laid_out(sizes: &[usize], activation: Activation, batch_norm: bool) -> Result<Spec> {
         if sizes.contains(&0) {
             return Err(Error::Config(
-                Refusal::new("--hidden", sizes_text(sizes), "widths of at least 1")
-                    .hint("for a network without hidden layers give --hidden none"),
+                Refusal::new(Key("hidden"), sizes_text(sizes), "widths of at least 1").hint(
+                    message![
+                        "for a network without hidden layers give ",
+                        Key("hidden").set_to("none")
+                    ],
+                ),
             ));
         }
         let mut layers = Vec::new();
@@ -163,7 +168,7 @@ impl Spec {
                 .filter(|&end| end <= MAX_PARAMETERS);
             let Some(end) = end else {
                 return Err(Error::Config(Refusal::new(
-                    "--hidden",
+                    Key("hidden"),
                     format!("{} with too many parameters", sizes_text(sizes)),
                     format!("at most {MAX_PARAMETERS}"),
                 )));
@@ -217,7 +222,7 @@ impl Spec {
     pub fn layers_named(&self, names: &[String]) -> Result<Vec<bool>> {
         let all: Vec<String> = (0..self.layers.len()).map(layer_name).collect();
         let refuse = |found: &str, expected: String| {
-            Err(Error::Config(Refusal::new("--freeze", found, expected)))
+            Err(Error::Config(Refusal::new(Key("freeze"), found, expected)))
         };
         if let Some(name) = names.iter().find(|name| !all.contains(name)) {
             return refuse(name, all.join(", "));

@@ -121,7 +121,7 @@ fn write_warnings(out: &mut dyn Write, train: &Dataset, workers: &Workers) -> io
     if let Some(size) = size_of_large(train.targets()) {
         writeln!(
             out,
-            "  warning: the numbers to predict are about {size:.0} in size; networks learn numbers about 1 best: divide them, or lower --lr"
+            "  warning: the numbers to predict are about {size:.0} in size; networks learn numbers about 1 best: divide them, or lower the learning rate"
         )?;
     }
     if cfg!(debug_assertions) {

@@ -234,6 +234,7 @@ mod tests {
     use super::*;
     use crate::compute::Engine;
     use crate::doctor::{Question, Variable, diagnose};
+    use crate::message::Message;
 
     fn diagnosis() -> Diagnosis {
         let mut diagnosis = diagnose(&Question {
@@ -245,8 +246,8 @@ mod tests {
             check,
             engine: None,
             verdict,
-            found: "as found".to_owned(),
-            cure: cure.map(str::to_owned),
+            found: "as found".into(),
+            cure: cure.map(Message::from),
         };
         diagnosis.environment = ["A", "B"]
             .map(|name| Variable {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::number::{counted, percent, rate};
 use crate::config::{EarlyStop, TrainConfig};
+use crate::message::{Key, Spelling, message};
 use crate::nn::Task;
 use crate::scores::{Better, EpochMetrics, deciding_metric, metrics};
 use crate::train::{Cause, Outcome};
@@ -114,7 +115,7 @@ pub struct Warning {
 }
 
 /// What is wrong with the network that a run ended with.
-pub fn warnings(outcome: &Outcome) -> Vec<Warning> {
+pub fn warnings(outcome: &Outcome, spelling: &dyn Spelling) -> Vec<Warning> {
     let layers = outcome.model.spec.layers();
     let identical = outcome.identical_layers.iter().map(|&layer| Warning {
         what: format!(
@@ -122,14 +123,21 @@ pub fn warnings(outcome: &Outcome) -> Vec<Warning> {
              equal gradients and learn one feature between them",
             layers[layer - 1].fan_out
         ),
-        cure: "start from different weights, with --init auto (or xavier, he, normal)".to_owned(),
+        cure: message![
+            "start from different weights, with ",
+            Key("init").set_to("auto"),
+            " (or xavier, he, normal)"
+        ]
+        .spelled(spelling),
     });
-    identical.chain(learned_nothing(outcome)).collect()
+    identical
+        .chain(learned_nothing(outcome, spelling))
+        .collect()
 }
 
 /// A network that guesses every class alike has a loss of `ln classes`, one that guesses every label alike of `ln 2`, and
 /// one that always tells the mean an R² of 0.
-fn learned_nothing(outcome: &Outcome) -> Option<Warning> {
+fn learned_nothing(outcome: &Outcome, spelling: &dyn Spelling) -> Option<Warning> {
     let (last, spec) = (outcome.kept(), &outcome.model.spec);
     let loss = last.loss().unwrap_or(last.train_loss);
     let by_loss = |guessing: f64| {
@@ -153,10 +161,14 @@ fn learned_nothing(outcome: &Outcome) -> Option<Warning> {
     let unexplained = outcome.identical_layers.is_empty();
     unexplained.then(|| Warning {
         what,
-        cure: format!(
-            "another learning rate than {} may do, which may be too high or, for so few steps, too low: --lr auto \
-             looks for one; and weaker regularisation, where there is any",
-            rate(highest.unwrap_or(last.learning_rate))
-        ),
+        cure: message![
+            format!(
+                "another learning rate than {} may do, which may be too high or, for so few steps, too low: ",
+                rate(highest.unwrap_or(last.learning_rate))
+            ),
+            Key("learning_rate").set_to("auto"),
+            " looks for one; and weaker regularisation, where there is any",
+        ]
+        .spelled(spelling),
     })
 }

@@ -100,7 +100,7 @@ impl Details {
                     Some(rows) if rows.len() <= MAX_CONFUSION_COLUMNS => write_confusion(out, rows),
                     _ => writeln!(
                         out,
-                        "\n{} classes: the confusion matrix is in --format json, up to {MAX_CONFUSION_CLASSES}",
+                        "\n{} classes: the confusion matrix is in the JSON report, up to {MAX_CONFUSION_CLASSES}",
                         classes.len()
                     ),
                 }

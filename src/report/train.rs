@@ -14,6 +14,7 @@ use crate::compute::blas::Blas;
 use crate::compute::parallel::Workers;
 use crate::config::TrainConfig;
 use crate::data::{Dataset, Splits};
+use crate::message::Spelling;
 use crate::scores::{EpochMetrics, METRICS, Score};
 use crate::train::{Cause, Outcome, RangeTest};
 
@@ -37,6 +38,8 @@ pub struct Close<'a> {
     pub range_test: Option<&'a RangeTest>,
     /// Where the model is.
     pub model: &'a Path,
+    /// How settings are spelled.
+    pub spelling: &'a dyn Spelling,
 }
 
 /// Says how the run ended and what to type next.
@@ -75,7 +78,7 @@ pub fn summary(
         write_shares(out, &shares(profile, peak), peak)?;
     }
     writeln!(out, "model          {}", close.model.display())?;
-    for warning in warnings(outcome) {
+    for warning in warnings(outcome, close.spelling) {
         writeln!(out, "warning: {}", warning.what)?;
         writeln!(out, "hint: {}", warning.cure)?;
     }
@@ -200,7 +203,7 @@ impl<'a> TrainReport<'a> {
             gflops: outcome.gflops(),
             peak_gflops: close.peak.as_ref().map(|peak| peak.gflops),
             profile: profile.map(|(profile, peak)| shares(profile, peak)),
-            warnings: warnings(outcome),
+            warnings: warnings(outcome, close.spelling),
             model: close.model.display().to_string(),
         }
     }

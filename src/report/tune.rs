@@ -43,8 +43,8 @@ pub fn banner(
         target_words(data.train.targets()),
     )?;
     let searched = plan.space.searched();
-    let searched = searched.map(|(flag, range)| format!("{} {range}", &flag[2..]));
-    let batch_norm = plan.space.batch_norm.then(|| "batch-norm".to_owned());
+    let searched = searched.map(|(key, range)| format!("{} {range}", key.0.replace('_', " ")));
+    let batch_norm = plan.space.batch_norm.then(|| "batch norm".to_owned());
     let searched = searched.chain(batch_norm);
     writeln!(
         out,

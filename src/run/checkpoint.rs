@@ -29,7 +29,7 @@ const KIND: Kind = Kind {
     format: 1,
     damaged: Error::Checkpoint,
     unusable: Error::Run,
-    hint: None,
+    hint: || None,
 };
 
 /// What stands between the hashed part of the metadata and the checksum's digits.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::checkpoints::Shelf;
 use crate::durable::{check_writable, create_folder, sweep};
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, message};
 
 const CONFIG: &str = "config.toml";
 const ENVIRONMENT: &str = "environment.json";
@@ -84,9 +85,11 @@ impl RunFolder {
                 false => "no such folder",
             };
             let refusal = Refusal::new(path.display(), found, "the folder of a run");
-            return Err(Error::Run(refusal.hint(
-                "runs are in runs/train-N unless --out named another folder",
-            )));
+            return Err(Error::Run(refusal.hint(message![
+                "runs are in runs/train-N unless ",
+                Key("out"),
+                " named another folder",
+            ])));
         }
         folder.take()?;
         folder.sweep()?;
@@ -127,11 +130,17 @@ impl RunFolder {
         match there {
             Some(there) => Err(Error::Config(
                 Refusal::new(
-                    "--out",
+                    Key("out"),
                     format!("{} is there already", there.display()),
                     "a folder without a run",
                 )
-                .hint("name another folder, go on with that run by --resume, or add --exist-ok to replace it"),
+                .hint(message![
+                    "name another folder, go on with that run by ",
+                    Key("resume"),
+                    ", or add ",
+                    Key("exist_ok"),
+                    " to replace it"
+                ]),
             )),
             None => Ok(()),
         }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::config_file::{Settings, keys_in};
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, message};
 
 /// A file of settings in the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,10 +48,10 @@ impl Recipe {
         found.ok_or_else(|| {
             let names: Vec<&str> = RECIPES.iter().map(|recipe| recipe.name).collect();
             let expected = format!("{} or list", names.join(", "));
-            Error::Config(
-                Refusal::new("--recipe", name, expected)
-                    .hint("settings in a file of your own are for --config"),
-            )
+            Error::Config(Refusal::new(Key("recipe"), name, expected).hint(message![
+                "settings in a file of your own are for ",
+                Key("config")
+            ]))
         })
     }
 

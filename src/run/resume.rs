@@ -15,6 +15,7 @@ use crate::compute::Engine;
 use crate::config::TrainConfig;
 use crate::data::Fingerprint;
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Command, Key, Message, message};
 use crate::train::State;
 
 /// An earlier run, about to go on.
@@ -43,10 +44,12 @@ impl Resumption {
             let (_, error) = newest.damaged.swap_remove(0);
             let config = folder.config();
             return Err(match error {
-                Error::Checkpoint(refusal) => Error::Checkpoint(refusal.hint(format!(
-                    "none of {count} checkpoints is whole; start over with train --config {}",
-                    config.display()
-                ))),
+                Error::Checkpoint(refusal) => Error::Checkpoint(refusal.hint(message![
+                    format!("none of {count} checkpoints is whole; start over with "),
+                    Command("train"),
+                    " and ",
+                    Key("config").set_to(config.display()),
+                ])),
                 error => error,
             });
         }
@@ -86,17 +89,17 @@ impl Resumption {
             return Ok(());
         };
         let was = &checkpoint.identity.engine;
-        let refuse = |found: String| {
+        let refuse = |found: Message| {
             Err(Error::Run(
                 Refusal::new(path.display(), format!("a run with {was}"), found)
                     .hint("go on where it began, or start over; another engine ends in other bits"),
             ))
         };
         match self.settings.train.engine.resolve() {
-            Err(error) => refuse(format!("one whose engine is here ({error})")),
+            Err(error) => refuse(message!["one whose engine is here (", error.message(), ")"]),
             Ok(engine) => match describe(engine) {
                 here if same_bits(was, &here) => Ok(()),
-                here => refuse(format!("one with {here}, which is what is here")),
+                here => refuse(format!("one with {here}, which is what is here").into()),
             },
         }
     }
@@ -118,9 +121,10 @@ impl Resumption {
                     format!("{key} is {found}"),
                     format!("{expected}, as in {}", path.display()),
                 )
-                .hint(
-                    "a run goes on with the settings it began with; start over with train --config",
-                ),
+                .hint(message![
+                    "a run goes on with the settings it began with; start over with ",
+                    Key("config"),
+                ]),
             ));
         }
         if let Some(difference) = data.difference(&identity.data) {
@@ -130,13 +134,16 @@ impl Resumption {
                     difference.found,
                     format!("{}, as in {}", difference.expected, path.display()),
                 )
-                .hint("a run goes on with the data it began with; name their place with --data"),
+                .hint(message![
+                    "a run goes on with the data it began with; name their place with ",
+                    Key("data")
+                ]),
             ));
         }
         let needed = place.epochs + usize::from(place.steps > 0);
         if config.epochs < needed {
             return Err(Error::Config(Refusal::new(
-                "--epochs",
+                Key("epochs"),
                 config.epochs.to_string(),
                 format!("at least {needed}: {} is at {place}", path.display()),
             )));

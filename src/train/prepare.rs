@@ -8,6 +8,7 @@ use crate::config::{ClassWeight, TrainConfig};
 use crate::data::scaling::check_finite;
 use crate::data::{Dataset, Preprocessing, Scale, Scaling, Splits, columns};
 use crate::error::{Error, Refusal, Result};
+use crate::message::Key;
 use crate::nn::loss::{CrossEntropy, Loss};
 use crate::nn::{Columns, Spec, Task};
 use crate::optim::Rule;
@@ -36,7 +37,7 @@ fn check_data(config: &TrainConfig, train: &Dataset) -> Result<()> {
     let (found, expected) = (config.task.task, train.task());
     if found != expected {
         let expected = format!("{}, as the labels were read", expected.name());
-        let refusal = Refusal::new("--task", found.name(), expected);
+        let refusal = Refusal::new(Key("task"), found.name(), expected);
         return Err(Error::Config(refusal));
     }
     match &config.regularization.class_weight {

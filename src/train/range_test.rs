@@ -17,6 +17,7 @@ use crate::config::TrainConfig;
 use crate::data::Splits;
 use crate::data::order::Order;
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, message};
 use crate::schedule::{Schedule, ScheduleName};
 
 /// Steps from the lowest learning rate to the highest.
@@ -142,11 +143,17 @@ impl Curve {
             let loss = self.losses.first().copied().unwrap_or(f64::NAN);
             return Err(Error::Config(
                 Refusal::new(
-                    "--lr auto",
+                    Key("learning_rate").set_to("auto"),
                     format!("no learning rate lowered the loss of {loss:.4}"),
                     "one that does",
                 )
-                .hint("look at the data and at --scale and --init, or give a number"),
+                .hint(message![
+                    "look at the data and at ",
+                    Key("scale"),
+                    " and ",
+                    Key("init"),
+                    ", or give a number"
+                ]),
             ));
         };
         let at_lowest = self.learning_rates[lowest];

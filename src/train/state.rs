@@ -13,6 +13,7 @@ use super::stopping::{Cause, cause};
 use crate::config::TrainConfig;
 use crate::data::fingerprint::hexadecimal;
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, Message, message};
 use crate::model::{Model, Origin};
 use crate::nn::Spec;
 use crate::nn::Task;
@@ -88,16 +89,24 @@ impl State {
             };
             let ends = |spec: &Spec| (spec.inputs(), spec.outputs());
             let hint = match ends(spec) == ends(&model.spec) {
-                true => {
-                    "leave --hidden, --activation, --batch-norm and --task out to train the model's own network"
-                }
-                false => {
-                    "a model goes on with data of as many features and classes as it began with"
-                }
+                true => message![
+                    "leave ",
+                    Key("hidden"),
+                    ", ",
+                    Key("activation"),
+                    ", ",
+                    Key("batch_norm"),
+                    " and ",
+                    Key("task"),
+                    " out to train the model's own network",
+                ],
+                false => Message::from(
+                    "a model goes on with data of as many features and classes as it began with",
+                ),
             };
             return Err(Error::Config(
                 Refusal::new(
-                    "--init-from",
+                    Key("init_from"),
                     format!("a model {}", words(&model.spec)),
                     format!("{}, the network of this run", words(spec)),
                 )

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::durable::{check_writable, create_folder, sweep};
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, message};
 use crate::run::Shelf;
 use crate::run::folder::{lock, next_free};
 
@@ -44,11 +45,14 @@ impl TuneFolder {
         if let Some(there) = there {
             return Err(Error::Config(
                 Refusal::new(
-                    "--out",
+                    Key("out"),
                     format!("{} is there already", there.display()),
                     "a folder without a search",
                 )
-                .hint("name another folder, or go on with that search by --resume"),
+                .hint(message![
+                    "name another folder, or go on with that search by ",
+                    Key("resume")
+                ]),
             ));
         }
         check_writable(&path)?;
@@ -68,9 +72,11 @@ impl TuneFolder {
                 false => "no such folder".to_owned(),
             };
             let refusal = Refusal::new(path.display(), found, "the folder of a search");
-            return Err(Error::Run(refusal.hint(
-                "searches are in runs/tune-N unless --out named another folder",
-            )));
+            return Err(Error::Run(refusal.hint(message![
+                "searches are in runs/tune-N unless ",
+                Key("out"),
+                " named another folder",
+            ])));
         }
         let folder = TuneFolder::take(path.to_owned())?;
         sweep(&folder.path, &FILES)?;

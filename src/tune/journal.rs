@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::Fingerprint;
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, message};
 use crate::run::resume::same_bits;
 use crate::scores::Score;
 
@@ -165,7 +166,10 @@ impl Journal {
                     difference.found,
                     format!("{}, as in {place}", difference.expected),
                 )
-                .hint("a search goes on with the data it began with; name their place with --data"),
+                .hint(message![
+                    "a search goes on with the data it began with; name their place with ",
+                    Key("data")
+                ]),
             ));
         }
         if !same_bits(&self.subject.engine, &here.engine) {

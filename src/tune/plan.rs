@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::halving::{Rung, rungs};
 use super::space::Space;
-use crate::config::{LearningRate, MaxTime, TrainConfig};
+use crate::config::{LearningRate, MaxTime, TrainConfig, validation_set};
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Command, Key, Message, message};
 use crate::run::Settings;
 
 const HEAD: &str = "\
@@ -50,15 +51,19 @@ impl Plan {
     /// # Errors
     /// [`Error::Config`] for the first setting that is out of range, or has no place in a search.
     pub fn check(&self) -> Result<()> {
-        let refuse = |place: &str, found: String, expected: &str| {
+        let refuse = |place: Message, found: String, expected: Message| {
             Err(Error::Config(Refusal::new(place, found, expected)))
         };
         if !(1..=MAX_TRIALS).contains(&self.trials) {
             let expected = format!("1 to {MAX_TRIALS}");
-            return refuse("--trials", self.trials.to_string(), &expected);
+            return refuse(
+                Key("trials").into(),
+                self.trials.to_string(),
+                expected.into(),
+            );
         }
         if self.time.is_some_and(|time| time.0.is_zero()) {
-            return refuse("--time", "0s".to_owned(), "a time above 0");
+            return refuse(Key("time").into(), "0s".to_owned(), "a time above 0".into());
         }
         self.space.check()?;
         let ranges = self
@@ -67,32 +72,45 @@ impl Plan {
             .any(|(_, range)| range.low < range.high);
         if !ranges && !self.space.batch_norm {
             let refusal = Refusal::new("tune", "every setting is fixed", "something to search");
-            return Err(Error::Config(refusal.hint(
-                "give a range, as --lr 0.003..0.5, or leave settings out of the file",
-            )));
+            return Err(Error::Config(refusal.hint(message![
+                "give a range, as ",
+                Key("learning_rate").set_to("0.003..0.5"),
+                ", or leave settings out of the file",
+            ])));
         }
         let (train, settings) = (&self.settings.train, &self.settings);
         let validation = &train.validation;
         let out_of_place = [
-            ("early_stop", validation.early_stop.is_some()),
-            ("target_accuracy", validation.target_accuracy.is_some()),
-            ("max_time", validation.max_time.is_some()),
-            ("init_from", settings.init_from.is_some()),
-            ("freeze", !train.freeze.is_empty()),
+            (Key("early_stop"), validation.early_stop.is_some()),
+            (Key("target_accuracy"), validation.target_accuracy.is_some()),
+            (Key("max_time"), validation.max_time.is_some()),
+            (Key("init_from"), settings.init_from.is_some()),
+            (Key("freeze"), !train.freeze.is_empty()),
         ];
         if let Some((key, _)) = out_of_place.iter().find(|(_, set)| *set) {
             let expected = "none: a search decides by its rungs how long a trial goes on, and draws its network";
-            return refuse(key, "given to a search".to_owned(), expected);
+            return refuse(
+                (*key).into(),
+                "given to a search".to_owned(),
+                expected.into(),
+            );
         }
         let to_find = train.optimizer.learning_rate == Some(LearningRate::Auto);
         if to_find && self.space.lr.is_none() {
             let expected = "a number, or none: a search finds it by trials";
-            return refuse("learning_rate", "auto".to_owned(), expected);
+            return refuse(
+                Key("learning_rate").into(),
+                "auto".to_owned(),
+                expected.into(),
+            );
         }
         let held_out = validation.validation_split.is_some();
         if !held_out && settings.validation_images.is_none() {
-            let expected = "--validation-split, or --validation-images and --validation-labels";
-            return refuse("tune", "no validation set".to_owned(), expected);
+            return refuse(
+                "tune".into(),
+                "no validation set".to_owned(),
+                validation_set(),
+            );
         }
         // Settings that are good alone may not go together.
         (1..=self.trials).try_for_each(|trial| self.config(trial).check())
@@ -109,7 +127,7 @@ impl Plan {
             Error::Run(Refusal::new(
                 path.display(),
                 found,
-                "what perceptor tune writes there",
+                message!["what ", Command("tune"), " writes there"],
             ))
         })
     }

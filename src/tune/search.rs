@@ -22,6 +22,7 @@ use crate::config::TrainConfig;
 use crate::data::{Splits, Watch};
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, message};
 use crate::train::prepare::spec_for;
 
 /// A search that is about to begin, or to go on.
@@ -368,8 +369,10 @@ fn shares(threads: usize, trials: usize) -> Vec<NonZeroUsize> {
 fn all_diverged(trials: usize) -> Error {
     let found = format!("all {trials} trials diverged");
     Error::Run(
-        Refusal::new("tune", found, "a finite loss in one of them")
-            .hint("search lower learning rates, as with --lr 0.0001..0.01"),
+        Refusal::new("tune", found, "a finite loss in one of them").hint(message![
+            "search lower learning rates, as with ",
+            Key("learning_rate").set_to("0.0001..0.01")
+        ]),
     )
 }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{LearningRate, OptimizerName, TrainConfig};
 use crate::error::{Error, Refusal, Result};
+use crate::message::Key;
 use crate::nn::Task;
 use crate::random::{ChaCha8Rng, Purpose, stream};
 
@@ -136,51 +137,44 @@ impl Space {
         }
     }
 
-    /// Every range, with the flag that says it and what it must lie within.
-    fn limits(
-        &self,
-    ) -> [(
-        &'static str,
-        Option<Range>,
-        RangeInclusive<f64>,
-        &'static str,
-    ); 7] {
+    /// Every range, with its key and what it must lie within.
+    fn limits(&self) -> [(Key, Option<Range>, RangeInclusive<f64>, &'static str); 7] {
         let (tiny, large) = (f64::from(f32::MIN_POSITIVE), f64::from(u32::MAX));
         let shares = "0 to 0.99, the lower end first";
         [
             (
-                "--lr",
+                Key("learning_rate"),
                 self.lr,
                 tiny..=1e6,
                 "above 0 and at most 1e6, the lower end first",
             ),
             (
-                "--width",
+                Key("width"),
                 self.width,
                 1.0..=large,
                 "1 to 4294967295, the lower end first",
             ),
             (
-                "--depth",
+                Key("depth"),
                 self.depth,
                 0.0..=64.0,
                 "0 to 64, the lower end first",
             ),
             (
-                "--batch-size",
+                Key("batch_size"),
                 self.batch_size,
                 1.0..=large,
                 "1 to 4294967295, the lower end first",
             ),
-            ("--dropout", self.dropout, 0.0..=0.99, shares),
+            (Key("dropout"), self.dropout, 0.0..=0.99, shares),
             (
-                "--weight-decay",
+                Key("weight_decay"),
                 self.weight_decay,
                 0.0..=1e6,
                 "0 to 1e6, the lower end first",
             ),
             (
-                "--label-smoothing",
+                Key("label_smoothing"),
                 self.label_smoothing,
                 0.0..=0.99,
                 shares,
@@ -188,22 +182,22 @@ impl Space {
         ]
     }
 
-    /// The ranges that are searched, by their flags.
-    pub fn searched(&self) -> impl Iterator<Item = (&'static str, Range)> {
+    /// The ranges that are searched, by their keys.
+    pub fn searched(&self) -> impl Iterator<Item = (Key, Range)> {
         let limits = self.limits().into_iter();
-        limits.filter_map(|(flag, range, ..)| Some((flag, range?)))
+        limits.filter_map(|(key, range, ..)| Some((key, range?)))
     }
 
     /// Holds every range against what it can be.
     ///
     /// # Errors
-    /// [`Error::Config`] naming the flag of the first that is out of its limits.
+    /// [`Error::Config`] naming the key of the first that is out of its limits.
     pub fn check(&self) -> Result<()> {
-        for (flag, range, limits, expected) in self.limits() {
+        for (key, range, limits, expected) in self.limits() {
             let Some(range) = range else { continue };
             let within = limits.contains(&range.low) && limits.contains(&range.high);
             if !within || range.low > range.high {
-                let refusal = Refusal::new(flag, range.to_string(), expected);
+                let refusal = Refusal::new(key, range.to_string(), expected);
                 return Err(Error::Config(refusal));
             }
         }
@@ -416,13 +410,13 @@ mod tests {
         for wrong in ["", "..", "1..", "..2", "a..b", "1,2"] {
             assert!(wrong.parse::<Range>().is_err(), "{wrong}");
         }
-        for (flag, range) in [("--lr", "0..1"), ("--lr", "1..0.1"), ("--lr", "nan..1")] {
+        for range in ["0..1", "1..0.1", "nan..1"] {
             let space = Space {
                 lr: range.parse().ok(),
                 ..Space::default()
             };
             let refused = space.check().expect_err("a refusal").to_string();
-            assert!(refused.starts_with(flag), "{refused}");
+            assert!(refused.starts_with("learning_rate: "), "{refused}");
         }
     }
 }

@@ -320,6 +320,6 @@ fn data_of_another_task_are_refused() {
     let message = refused.expect_err("a refusal").to_string();
     assert_eq!(
         message,
-        "--task: regression, expected multilabel, as the labels were read"
+        "task: regression, expected multilabel, as the labels were read"
     );
 }

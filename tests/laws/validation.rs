@@ -283,7 +283,7 @@ fn a_model_trained_from_another_starts_with_its_weights_and_scaling() {
     let refused = State::warm_start(&narrower, &config, &first).expect_err("a refusal");
     assert_eq!(
         refused.to_string(),
-        "--init-from: a model 21-37-20-3, relu, expected 21-37-19-3, relu, the network of this run"
+        "init_from: a model 21-37-20-3, relu, expected 21-37-19-3, relu, the network of this run"
     );
 }
 
@@ -344,10 +344,10 @@ fn settings_that_need_a_validation_set_are_refused_without_one() {
     };
     assert!(refusal(&config).contains("`Splits::hold_out`"));
     config.validation.validation_split = None;
-    assert!(refusal(&config).starts_with("--early-stop: given without a validation set"));
+    assert!(refusal(&config).starts_with("early_stop: given without a validation set"));
     config.validation.early_stop = None;
     config.validation.target_accuracy = Some(0.9);
-    assert!(refusal(&config).starts_with("--target-accuracy: given without a validation or test"));
+    assert!(refusal(&config).starts_with("target_accuracy: given without a validation or test"));
 }
 
 /// A regression on three features, the last of which has the value `last` in every row.

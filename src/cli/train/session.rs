@@ -27,6 +27,7 @@ use crate::cli::engine::{Tell, choose, workers};
 use crate::cli::progress::Progress;
 use crate::cli::signals::{StopSignals, explain_cut_files};
 use crate::cli::source::{DataArgs, Source, program, shell_word};
+use crate::cli::spelling::Flags;
 use crate::cli::{Failure, Format, complain, refuse};
 
 /// The exit code of a run that is done, though not all of it could be recorded.
@@ -283,6 +284,7 @@ impl Session<'_> {
             peak: profiled.then(peak),
             range_test: self.range_test.as_ref(),
             model: &model,
+            spelling: &Flags,
         };
         let mut out = io::stdout().lock();
         match self.args.format {
@@ -376,15 +378,16 @@ fn finished(cause: Cause, config: &TrainConfig) -> &'static str {
 /// Says at once what could not be written.
 fn complain_of(failure: &Failed) {
     let hint = match &failure.standing {
-        Some(standing) => Some(format!("training goes on; {} is whole", standing.display())),
+        Some(standing) => Some(format!("training goes on; {} is whole", standing.display()).into()),
         None => failure.error.hint(),
     };
-    complain(&failure.error.to_string(), hint.as_deref());
+    complain(&failure.error.message(), hint.as_ref());
 }
 
 /// Says which checkpoints are damaged.
 fn warn_of_damage(resumption: &Resumption) {
     for error in resumption.damaged() {
+        let error = error.message().spelled(&Flags);
         drop(writeln!(io::stderr(), "warning: {error}"));
     }
     if let (Some(from), true) = (resumption.from(), resumption.damaged().next().is_some()) {

@@ -14,6 +14,7 @@ use super::{LabelFile, Labels, Request};
 use crate::data::class_names::ClassNames;
 use crate::data::idx::ElementType;
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, message};
 
 /// Where `f64` begins to leave out whole numbers: 2⁵³.
 const LIMIT: f64 = 9_007_199_254_740_992.0;
@@ -60,8 +61,8 @@ impl Labelling {
             return match &request.class_names {
                 None => Ok(Labelling::Targets(titles.len())),
                 Some(_) => Err(Error::Config(Refusal::new(
-                    "--class-names",
-                    "given with --targets",
+                    Key("class_names"),
+                    message!["given with ", Key("targets")],
                     "classes to go with it",
                 ))),
             };
@@ -73,7 +74,7 @@ impl Labelling {
         if let Some((place, value)) = others.next() {
             let found = elements::written(*value);
             let refusal = Refusal::new(place, found, "0 or 1, as several labels an item are");
-            let hint = "numbers to predict are --targets";
+            let hint = message!["numbers to predict are ", Key("targets")];
             return Err(Error::Data(refusal.hint(hint)));
         }
         let names = names_of(request, titles)?;
@@ -194,7 +195,7 @@ fn names_of(request: &Request, titles: &[Option<String>]) -> Result<Option<Class
         return match names.names().len() == titles.len() {
             true => Ok(Some(names.clone())),
             false => Err(Error::Config(Refusal::new(
-                "--class-names",
+                Key("class_names"),
                 format!("{} names", names.names().len()),
                 format!("{}, one a column", titles.len()),
             ))),
@@ -279,11 +280,11 @@ impl Classes {
             let (expected, hint) = match exact(label) {
                 Some(_) => (
                     "a class: a whole number, or a name",
-                    "numbers to predict are --targets",
+                    message!["numbers to predict are ", Key("targets")],
                 ),
                 None => (
                     "a class: a whole number below 2^53, or a name",
-                    "listed in --class-names, numbers are names",
+                    message!["listed in ", Key("class_names"), ", numbers are names"],
                 ),
             };
             let place = source.place(seen.first, Cell::Class);

@@ -31,6 +31,7 @@ use self::test_split::Draw;
 use crate::data::class_names::ClassNames;
 use crate::data::idx::ElementType;
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, Message, message};
 
 pub use self::pictures::{Background, Color};
 pub use self::test_split::TestSplit;
@@ -233,8 +234,8 @@ fn write(
 
 /// Holds what was asked of the test half against itself.
 fn check_test(request: &Request) -> Result<()> {
-    let refuse = |flag: &str, found: &str, expected: &str| {
-        Err(Error::Config(Refusal::new(flag, found, expected)))
+    let refuse = |key: Key, found: Message, expected: &str| {
+        Err(Error::Config(Refusal::new(key, found, expected)))
     };
     let own = request.test.is_some() || request.arrays.test_images.is_some();
     let (part, unlabelled) = (
@@ -243,21 +244,25 @@ fn check_test(request: &Request) -> Result<()> {
     );
     if part && own {
         return refuse(
-            "--test-split",
-            "given beside test items of their own",
+            Key("test_split"),
+            "given beside test items of their own".into(),
             "one of the two",
         );
     }
     if unlabelled && (part || own) {
-        let flag = if part { "--test-split" } else { "--test" };
+        let key = if part { Key("test_split") } else { Key("test") };
         return refuse(
-            flag,
-            "given with --labels none",
+            key,
+            message!["given with ", Key("labels").set_to("none")],
             "labels, which a test takes",
         );
     }
     if unlabelled && (request.class_names.is_some() || request.multilabel) {
-        return refuse("--labels", "none, beside what is said of labels", "labels");
+        return refuse(
+            Key("labels"),
+            "none, beside what is said of labels".into(),
+            "labels",
+        );
     }
     Ok(())
 }

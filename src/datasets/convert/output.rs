@@ -12,6 +12,7 @@ use crate::data::folder;
 use crate::data::idx::{ElementType, Header};
 use crate::durable::{self, Draft};
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, message};
 
 /// A half of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,11 +45,15 @@ pub(super) fn check_free(request: &Request, unlabelled: bool) -> Result<()> {
     if let (Some(path), false) = (standing(folder, unlabelled).first(), request.force) {
         return Err(Error::Config(
             Refusal::new(
-                "--out",
+                Key("out"),
                 format!("{} is there already", path.display()),
                 "a folder without a data set",
             )
-            .hint("name another folder, or add --force to replace it"),
+            .hint(message![
+                "name another folder, or add ",
+                Key("force"),
+                " to replace it"
+            ]),
         ));
     }
     // Not after an hour of reading: the folder, or the nearest there is above it.

@@ -15,6 +15,7 @@ use super::pictures::Pictures;
 use super::{Labels, Request};
 use crate::data::mmap::open_regular;
 use crate::error::{Error, Refusal, Result};
+use crate::message::Key;
 
 /// Elements of the largest item: beyond it an item is a mistake, and no network has as many inputs.
 pub(super) const MAX_FEATURES: usize = 1 << 24;
@@ -162,30 +163,30 @@ impl Format {
         use Format::{Csv, Npy, Npz, Pictures};
         let labelled = matches!(request.labels, Labels::Named(_));
         let targets = matches!(request.labels, Labels::Targets(_));
-        let flags: [(&str, bool, &[Format]); 11] = [
-            ("--delimiter", request.table.delimiter.is_some(), &[Csv]),
-            ("--header", request.table.header.is_some(), &[Csv]),
-            ("--drop", request.table.drop.is_some(), &[Csv]),
-            ("--images", request.arrays.images.is_some(), &[Npz]),
+        let flags: [(Key, bool, &[Format]); 11] = [
+            (Key("delimiter"), request.table.delimiter.is_some(), &[Csv]),
+            (Key("header"), request.table.header.is_some(), &[Csv]),
+            (Key("drop"), request.table.drop.is_some(), &[Csv]),
+            (Key("images"), request.arrays.images.is_some(), &[Npz]),
             (
-                "--test-images",
+                Key("test_images"),
                 request.arrays.test_images.is_some(),
                 &[Npz],
             ),
             (
-                "--test-labels",
+                Key("test_labels"),
                 request.arrays.test_labels.is_some(),
                 &[Npy, Npz],
             ),
-            ("--color", request.pictures.color.is_some(), &[Pictures]),
+            (Key("color"), request.pictures.color.is_some(), &[Pictures]),
             (
-                "--background",
+                Key("background"),
                 request.pictures.background.is_some(),
                 &[Pictures],
             ),
-            ("--shape", request.item_shape.is_some(), &[Csv, Npy, Npz]),
-            ("--labels", labelled, &[Csv, Npy, Npz]),
-            ("--targets", targets, &[Csv, Npy, Npz]),
+            (Key("shape"), request.item_shape.is_some(), &[Csv, Npy, Npz]),
+            (Key("labels"), labelled, &[Csv, Npy, Npz]),
+            (Key("targets"), targets, &[Csv, Npy, Npz]),
         ];
         let wrong = flags
             .into_iter()
@@ -276,7 +277,7 @@ pub(super) fn shaped(request: &Request, found: Vec<usize>) -> Result<Vec<usize>>
             let sizes: Vec<String> = shape.iter().map(usize::to_string).collect();
             let expected = format!("sizes that multiply to the {features} elements of an item");
             Err(Error::Config(Refusal::new(
-                "--shape",
+                Key("shape"),
                 sizes.join("x"),
                 expected,
             )))

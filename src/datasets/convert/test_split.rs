@@ -9,6 +9,7 @@ use rand::RngExt;
 use crate::data::Holdout;
 use crate::data::holdout::{self, quotas};
 use crate::error::Result;
+use crate::message::Key;
 use crate::random::{ChaCha8Rng, Purpose, stream};
 
 /// Which part of the items becomes the test half.
@@ -34,7 +35,7 @@ impl Draw {
     /// A draw from groups of so many items, which leaves one of each.
     pub fn new(split: TestSplit, groups: Vec<usize>) -> Result<Draw> {
         let count = split.holdout.of(groups.iter().sum());
-        holdout::check("--test-split", "items", &groups, count)?;
+        holdout::check(Key("test_split"), "items", &groups, count)?;
         Ok(Draw {
             wanted: quotas(&groups, count),
             left: groups,

@@ -17,6 +17,7 @@ use super::part;
 use super::unpack::{Fault, Packed};
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, message};
 
 /// How often one mirror is asked for one file, as long as each answer brings some of it.
 const ATTEMPTS: usize = 6;
@@ -140,7 +141,7 @@ fn mirrors(request: &Request) -> Result<Vec<Mirror>> {
         let uri = uri.filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
         let Some(uri) = uri.filter(|uri| uri.query().is_none()) else {
             return Err(Error::Config(Refusal::new(
-                "--mirror",
+                Key("mirror"),
                 address,
                 "the address of a folder, https://… or http://…",
             )));
@@ -264,13 +265,18 @@ impl Fetch<'_> {
         }
         let kept = part::bytes(part, path)?;
         let hint = if kept > 0 {
-            format!(
-                "the same command goes on behind the {kept} bytes that came; --mirror URL asks another mirror first"
-            )
+            message![
+                format!("the same command goes on behind the {kept} bytes that came; "),
+                Key("mirror").set_to("URL"),
+                " asks another mirror first",
+            ]
         } else {
             // Nothing is lost with an empty file, and nobody else has it open.
             drop(fs::remove_file(path));
-            "try again later, or name another mirror with --mirror URL".to_owned()
+            message![
+                "try again later, or name another mirror with ",
+                Key("mirror").set_to("URL")
+            ]
         };
         let refusal = Refusal::new(name, failures.join("; "), "a mirror that serves it");
         Err(Error::Data(refusal.hint(hint)))
@@ -403,7 +409,7 @@ fn other_than(
         },
     };
     let refusal = Refusal::new(path.display(), found, expected);
-    Ok(Some(refusal.hint("--force replaces it")))
+    Ok(Some(refusal.hint(message![Key("force"), " replaces it"])))
 }
 
 fn same_sum(found: &str, expected: &str) -> Verdict<()> {

@@ -12,6 +12,7 @@ use super::npy::Header;
 use super::npz::{Archive, Member};
 use crate::datasets::convert::source::reopen;
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, message};
 
 /// Bytes of items in Fortran order that are gathered at a time.
 const BLOCK: usize = 1 << 26;
@@ -63,8 +64,8 @@ impl Array {
         })
     }
 
-    /// The array `name` of an archive, which `flag` would name another of.
-    pub fn member(archive: &Rc<Archive>, flag: &str, name: &str) -> Result<Array> {
+    /// The array `name` of an archive, which `key` would name another of.
+    pub fn member(archive: &Rc<Archive>, key: Key, name: &str) -> Result<Array> {
         let place = archive.place(name);
         let Some(member) = archive.member(name) else {
             let all: Vec<&str> = archive.names().take(20).collect();
@@ -74,7 +75,7 @@ impl Array {
                 format!("one of {}", all.join(", ")),
             );
             return Err(Error::Data(
-                refusal.hint(format!("name another one with {flag}")),
+                refusal.hint(message!["name another one with ", key]),
             ));
         };
         let header = Header::read(&place, &mut *archive.stream(&place, member)?)?;

@@ -18,6 +18,7 @@ use self::npz::Archive;
 use super::source::{Answer, Cell, Item, MAX_FEATURES, Rows, Source, Sources, shaped};
 use super::{Labels, Request};
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, message};
 
 /// Items, and their labels where there are some.
 pub(super) struct Arrays {
@@ -33,10 +34,10 @@ impl Arrays {
     /// Opens NPY files.
     pub fn open_files(request: &Request) -> Result<Sources> {
         let file = |path: &Path| Array::file(path);
-        let labels = |given: Option<&String>, flag: &str, what: &str, images: &Path| {
+        let labels = |given: Option<&String>, key: Key, what: &str, images: &Path| {
             let given = given.ok_or_else(|| {
                 let expected = format!("the NPY file that has the {what}");
-                let refusal = Refusal::new(flag, "not given", expected);
+                let refusal = Refusal::new(key, "not given", expected);
                 Error::Config(refusal.hint(format!("{} has items alone", images.display())))
             })?;
             file(Path::new(given))
@@ -48,7 +49,7 @@ impl Arrays {
             Labels::Targets(path) => (Some(Some(path)), true),
         };
         let train_labels =
-            named.map(|named| labels(named, "--labels", "labels, or none", &request.source));
+            named.map(|named| labels(named, Key("labels"), "labels, or none", &request.source));
         let train = Arrays::new(
             request,
             file(&request.source)?,
@@ -57,13 +58,18 @@ impl Arrays {
         )?;
         let test = request.test.as_deref().map(|images| {
             let given = request.arrays.test_labels.as_ref();
-            let labels = labels(given, "--test-labels", "labels of the test items", images)?;
+            let labels = labels(
+                given,
+                Key("test_labels"),
+                "labels of the test items",
+                images,
+            )?;
             Arrays::new(request, file(images)?, Some(labels), targets)
         });
         if let (None, Some(_)) = (&test, &request.arrays.test_labels) {
-            let expected = "--test with the items beside it";
+            let expected = message![Key("test"), " with the items beside it"];
             return Err(Error::Config(Refusal::new(
-                "--test-labels",
+                Key("test_labels"),
                 "given alone",
                 expected,
             )));
@@ -77,8 +83,8 @@ impl Arrays {
         let names = Names::find(request, &archive)?;
         let targets = matches!(request.labels, Labels::Targets(_));
         let open = |archive: &Rc<Archive>, images: &str, labels: Option<&str>| {
-            let labels = labels.map(|name| Array::member(archive, "--labels", name));
-            let images = Array::member(archive, "--images", images)?;
+            let labels = labels.map(|name| Array::member(archive, Key("labels"), name));
+            let images = Array::member(archive, Key("images"), images)?;
             Arrays::new(request, images, labels.transpose()?, targets)
         };
         let train = Arrays {
@@ -131,7 +137,10 @@ impl Arrays {
         let item_shape = shaped(request, sizes)?;
         if item_shape.len() > 3 {
             let refusal = Refusal::new(&images.place, header.about(), "at most four dimensions");
-            let hint = format!("--shape {features} makes each item a row of elements");
+            let hint = message![
+                Key("shape").set_to(features),
+                " makes each item a row of elements"
+            ];
             return Err(Error::Data(refusal.hint(hint)));
         }
         let mut answer = Answer::Nothing;

@@ -3,6 +3,7 @@
 use super::npz::Archive;
 use crate::datasets::convert::{Labels, Request};
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, message};
 
 /// What arrays of items and of their labels are usually called, in training and test halves, in the order tried.
 const USUAL: [[&str; 4]; 8] = [
@@ -47,22 +48,22 @@ impl Names {
             given.cloned().or(usual)
         };
         let all: Vec<&str> = archive.names().take(20).collect();
-        let ask = |flag: &str, what: &str| {
+        let ask = |key: Key, what: &str| {
             let expected = format!("the array that has the {what}: {}", all.join(", "));
-            Error::Config(Refusal::new(flag, "not given", expected))
+            Error::Config(Refusal::new(key, "not given", expected))
         };
-        let images = pick(options.images.as_ref(), 0).ok_or_else(|| ask("--images", "items"))?;
+        let images = pick(options.images.as_ref(), 0).ok_or_else(|| ask(Key("images"), "items"))?;
         let labels = match unlabelled {
             true => None,
-            false => Some(pick(given, 1).ok_or_else(|| ask("--labels", "labels, or none"))?),
+            false => Some(pick(given, 1).ok_or_else(|| ask(Key("labels"), "labels, or none"))?),
         };
         let test = match (&options.test_images, &options.test_labels) {
             (Some(images), Some(labels)) => Some((images.clone(), labels.clone())),
             (Some(_), None) if request.test.is_none() => {
-                return Err(ask("--test-labels", "labels of the test items"));
+                return Err(ask(Key("test_labels"), "labels of the test items"));
             }
             (None, Some(_)) if request.test.is_none() => {
-                return Err(ask("--test-images", "test items"));
+                return Err(ask(Key("test_images"), "test items"));
             }
             _ if unlabelled || request.test.is_some() => None,
             _ => usual
@@ -71,9 +72,12 @@ impl Names {
         };
         if let (Some(_), Some((items, _))) = (request.test_split, &test) {
             let found = format!("given, and {} is there", archive.place(items));
-            let refusal = Refusal::new("--test-split", found, "one of the two");
-            let hint =
-                "leave --test-split out, or save the items to be split in a file of their own";
+            let refusal = Refusal::new(Key("test_split"), found, "one of the two");
+            let hint = message![
+                "leave ",
+                Key("test_split"),
+                " out, or save the items to be split in a file of their own"
+            ];
             return Err(Error::Config(refusal.hint(hint)));
         }
         // Another archive has test items by its own names.

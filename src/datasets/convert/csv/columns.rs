@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::error::{Error, Refusal, Result};
+use crate::message::Key;
 
 /// Names that the column of labels usually has, in lower case.
 const LABELS: [&str; 5] = ["label", "labels", "class", "target", "y"];
@@ -71,14 +72,14 @@ impl Columns {
     }
 
     /// The column of that name, or of that number: from 1, or from -1 at the end.
-    pub fn find(&self, flag: &str, word: &str) -> Result<usize> {
+    pub fn find(&self, key: Key, word: &str) -> Result<usize> {
         let word = word.trim();
         let names = self.names.iter().flatten().enumerate();
         let mut named = names.filter(|(_, name)| *name == word).map(|(at, _)| at);
         match (named.next(), named.next()) {
             (Some(first), Some(second)) => {
                 let found = format!("{word}, columns {} and {}", first + 1, second + 1);
-                return Err(self.refuse(flag, found, "one of them, by its number"));
+                return Err(self.refuse(key, found, "one of them, by its number"));
             }
             (Some(at), None) => return Ok(at),
             (None, _) => {}
@@ -93,21 +94,21 @@ impl Columns {
         });
         at.filter(|&at| at < self.count).ok_or_else(|| {
             let expected = format!("a column: {}", self.summary());
-            self.refuse(flag, word.to_owned(), &expected)
+            self.refuse(key, word.to_owned(), &expected)
         })
     }
 
     /// The columns that `words` name, joined by commas; none twice.
-    pub fn find_all(&self, flag: &str, words: &str) -> Result<Vec<usize>> {
+    pub fn find_all(&self, key: Key, words: &str) -> Result<Vec<usize>> {
         // A name may have a comma in it.
         if let Some(at) = self.names.iter().flatten().position(|name| name == words) {
             return Ok(vec![at]);
         }
         let mut found = Vec::new();
         for word in words.split(',') {
-            let at = self.find(flag, word)?;
+            let at = self.find(key, word)?;
             if found.contains(&at) {
-                return Err(self.refuse(flag, format!("{} twice", self.title(at)), "once"));
+                return Err(self.refuse(key, format!("{} twice", self.title(at)), "once"));
             }
             found.push(at);
         }
@@ -123,7 +124,7 @@ impl Columns {
             (Some(at), None) => Ok(at),
             _ => Err(Error::Config(
                 Refusal::new(
-                    "--labels",
+                    Key("labels"),
                     "not given",
                     "the column that has the labels, by its name or number, or none",
                 )
@@ -145,8 +146,8 @@ impl Columns {
         }
     }
 
-    fn refuse(&self, flag: &str, found: String, expected: &str) -> Error {
-        Error::Config(Refusal::new(flag, found, expected))
+    fn refuse(&self, key: Key, found: String, expected: &str) -> Error {
+        Error::Config(Refusal::new(key, found, expected))
     }
 }
 
@@ -175,16 +176,19 @@ mod tests {
         let named = columns(&["a", "3", "c, d"]);
         for (word, at) in [("a", 0), ("3", 1), ("1", 0), ("-1", 2), ("c, d", 2)] {
             assert_eq!(
-                named.find("--labels", word).expect("a column"),
+                named.find(Key("labels"), word).expect("a column"),
                 at,
                 "{word}"
             );
         }
-        assert_eq!(named.find_all("--drop", "c, d").expect("a column"), [2]);
-        assert_eq!(named.find_all("--drop", "a,-1").expect("columns"), [0, 2]);
+        assert_eq!(named.find_all(Key("drop"), "c, d").expect("a column"), [2]);
+        assert_eq!(
+            named.find_all(Key("drop"), "a,-1").expect("columns"),
+            [0, 2]
+        );
         for word in ["0", "4", "-4", "b", "", "1.5", "9223372036854775808"] {
             let message = named
-                .find("--labels", word)
+                .find(Key("labels"), word)
                 .expect_err("a refusal")
                 .to_string();
             assert!(
@@ -193,14 +197,14 @@ mod tests {
             );
         }
         let unnamed = Columns::new(785, None);
-        assert_eq!(unnamed.find("--labels", "-785").expect("a column"), 0);
+        assert_eq!(unnamed.find(Key("labels"), "-785").expect("a column"), 0);
         let message = unnamed
-            .find("--labels", "label")
+            .find(Key("labels"), "label")
             .expect_err("a refusal")
             .to_string();
         assert_eq!(
             message,
-            "--labels: label, expected a column: 1 to 785 (no header)"
+            "labels: label, expected a column: 1 to 785 (no header)"
         );
     }
 
@@ -208,18 +212,18 @@ mod tests {
     fn what_is_there_twice_is_asked_for_by_its_number() {
         let named = columns(&["a", "b", "a"]);
         let message = named
-            .find("--drop", "a")
+            .find(Key("drop"), "a")
             .expect_err("a refusal")
             .to_string();
         assert_eq!(
             message,
-            "--drop: a, columns 1 and 3, expected one of them, by its number"
+            "drop: a, columns 1 and 3, expected one of them, by its number"
         );
         let message = named
-            .find_all("--drop", "b,2")
+            .find_all(Key("drop"), "b,2")
             .expect_err("a refusal")
             .to_string();
-        assert_eq!(message, "--drop: column 2 (b) twice, expected once");
+        assert_eq!(message, "drop: column 2 (b) twice, expected once");
     }
 
     #[test]

@@ -18,6 +18,7 @@ use self::text::Text;
 use super::source::{Answer, Cell, Item, MAX_FEATURES, Rows, Source, Sources, shaped};
 use super::{Labels, Request};
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, Message, message};
 
 /// A CSV file whose columns are known.
 pub(super) struct Table {
@@ -55,17 +56,17 @@ impl Table {
         let labels = match &request.labels {
             Labels::Nothing => Vec::new(),
             Labels::Usual => vec![columns.usual_labels(path)?],
-            Labels::Named(words) => columns.find_all("--labels", words)?,
-            Labels::Targets(words) => columns.find_all("--targets", words)?,
+            Labels::Named(words) => columns.find_all(Key("labels"), words)?,
+            Labels::Targets(words) => columns.find_all(Key("targets"), words)?,
         };
         let dropped = match &request.table.drop {
             None => Vec::new(),
-            Some(words) => columns.find_all("--drop", words)?,
+            Some(words) => columns.find_all(Key("drop"), words)?,
         };
         if let Some(&both) = dropped.iter().find(|column| labels.contains(column)) {
             let found = format!("{}, which has labels", columns.title(both));
             return Err(Error::Config(Refusal::new(
-                "--drop",
+                Key("drop"),
                 found,
                 "other columns",
             )));
@@ -213,8 +214,11 @@ impl TableRows<'_> {
             format!("{columns}, as in the first row"),
         );
         let hint = match found < columns {
-            true => "a row may be cut short, or cells stand between other characters: --delimiter",
-            false => "text that has the delimiter in it stands between quotes",
+            true => message![
+                "a row may be cut short, or cells stand between other characters: ",
+                Key("delimiter")
+            ],
+            false => "text that has the delimiter in it stands between quotes".into(),
         };
         Err(Error::Data(refusal.hint(hint)))
     }
@@ -229,12 +233,13 @@ impl TableRows<'_> {
     }
 
     /// What may be done about a cell that is no number.
-    fn hint(&self, text: &[u8], column: usize) -> String {
-        let word = self.table.columns.word(column);
+    fn hint(&self, text: &[u8], column: usize) -> Message {
+        let leave_out = Key("drop").set_to(self.table.columns.word(column));
         if is_missing(text) {
-            return format!(
-                "fill in what is missing first, or leave the column out: --drop {word}"
-            );
+            return message![
+                "fill in what is missing first, or leave the column out: ",
+                leave_out
+            ];
         }
         if text.contains(&b',')
             && text
@@ -242,9 +247,12 @@ impl TableRows<'_> {
                 .all(|b| b.is_ascii_digit() || b",.-+".contains(b))
         {
             return "numbers are written with a decimal point, and nothing between thousands"
-                .to_owned();
+                .into();
         }
-        format!("turn words into numbers first, or leave the column out: --drop {word}")
+        message![
+            "turn words into numbers first, or leave the column out: ",
+            leave_out
+        ]
     }
 }
 

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, message};
 
 /// Files that systems leave in folders of pictures.
 const LITTER: [&str; 3] = ["thumbs.db", "desktop.ini", "__macosx"];
@@ -33,7 +34,10 @@ pub(super) fn class_folders(root: &Path) -> Result<Vec<PathBuf>> {
     }
     if folders.is_empty() {
         let refusal = Refusal::new(root.display(), "no sub-folder", "one for each class");
-        let hint = "--labels none takes the pictures of the folder without labels";
+        let hint = message![
+            Key("labels").set_to("none"),
+            " takes the pictures of the folder without labels"
+        ];
         return Err(Error::Data(if stray.is_some() {
             refusal.hint(hint)
         } else {

@@ -13,6 +13,7 @@ use self::style::{Depth, Style};
 use super::source::{Answer, Cell, Item, Rows, Source, Sources};
 use super::{Labels, Request};
 use crate::error::{Error, Refusal, Result};
+use crate::message::Key;
 
 pub use self::style::{Background, Color};
 
@@ -37,7 +38,7 @@ impl Pictures {
                 if request.test_split.is_some() {
                     let found = format!("given, and {} is there", test.display());
                     return Err(Error::Config(Refusal::new(
-                        "--test-split",
+                        Key("test_split"),
                         found,
                         "one of the two",
                     )));

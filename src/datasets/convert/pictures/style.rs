@@ -14,6 +14,7 @@ use crate::data::idx::ElementType;
 use crate::datasets::convert::Request;
 use crate::datasets::convert::source::{MAX_FEATURES, reopen};
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, Message, message};
 
 /// What becomes of colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,23 +184,27 @@ impl Style {
         elements: &mut Vec<f64>,
     ) -> Result<()> {
         let picture = Picture::open(path)?;
-        let refuse = |found: String, expected: String, hint: &str| {
+        let refuse = |found: String, expected: String, hint: Option<Message>| {
             let expected = format!("{expected}, as {}", first.display());
             let refusal = Refusal::new(path.display(), found, expected);
-            Err(Error::Data(if hint.is_empty() {
-                refusal
-            } else {
-                refusal.hint(hint)
+            Err(Error::Data(match hint {
+                None => refusal,
+                Some(hint) => refusal.hint(hint),
             }))
         };
         let size = |width: u32, height: u32| format!("{width}×{height} pixels");
         if (picture.width, picture.height) != (self.width, self.height) {
             let found = size(picture.width, picture.height);
-            return refuse(found, size(self.width, self.height), "");
+            return refuse(found, size(self.width, self.height), None);
         }
         if self.strictly_grey && picture.color == Color::Rgb {
-            let hint = "--color grey makes it so, --color rgb keeps colours";
-            return refuse("colours".to_owned(), "grey".to_owned(), hint);
+            let hint = message![
+                Key("color").set_to("grey"),
+                " makes it so, ",
+                Key("color").set_to("rgb"),
+                " keeps colours"
+            ];
+            return refuse("colours".to_owned(), "grey".to_owned(), Some(hint));
         }
         let bits = |sixteen: bool| {
             if sixteen {
@@ -218,7 +223,7 @@ impl Style {
             return refuse(
                 found.to_owned(),
                 expected.to_owned(),
-                "--type u8 rounds all to 8 bits",
+                Some(message![Key("type").set_to("u8"), " rounds all to 8 bits"]),
             );
         }
         let sixteen = picture.sixteen;

@@ -1,10 +1,10 @@
-//! What is done with hostile bytes: one function a kind of file, which may refuse them and must not panic; it
-//! gives whether they were accepted.
+//! Fuzz targets: one function per kind of file, which may refuse any bytes but must not panic. It returns whether the bytes
+//! were accepted.
 //!
-//! What is accepted is used too, as the program would. `fuzz_targets/` hands these to libFuzzer; `tests/hostile_files.rs`
-//! runs them in the ordinary suite, over `seeds/`, over `found/` and over damaged copies of both.
+//! Accepted bytes are also used as the program would use them. `fuzz_targets/` passes these functions to libFuzzer;
+//! `tests/hostile_files.rs` runs them in the ordinary suite, over `seeds/`, `found/`, and damaged copies of `seeds/`.
 
-#![allow(dead_code, reason = "each fuzz target takes one")]
+#![allow(dead_code, reason = "each fuzz target uses one function")]
 
 use std::fs;
 use std::io;
@@ -31,7 +31,7 @@ use perceptor::run::{Checkpoint, Settings};
 use perceptor::train::{Training, Unsupervised};
 use perceptor::{Error, Model, TrainConfig, data};
 
-/// A target's name, which is that of its folder of seeds, and what it does.
+/// The name of a target, which is also that of its folder of seeds, and its function.
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 pub const TARGETS: [Target; 10] = [
@@ -47,14 +47,14 @@ pub const TARGETS: [Target; 10] = [
     ("pictures", pictures),
 ];
 
-/// An IDX file of items or labels.
+/// Reads an IDX file of samples or labels.
 pub fn idx(bytes: &[u8]) -> bool {
     let bytes = Bytes::Owned(bytes.to_vec());
     let file = IdxFile::from_bytes(Path::new("idx"), bytes);
     file.is_ok_and(|file| use_items(&file))
 }
 
-/// An IDX file inside a gzip stream.
+/// Reads an IDX file inside a gzip stream.
 pub fn gzip(bytes: &[u8]) -> bool {
     let file = IdxFile::from_gzip(Path::new("idx.gz"), bytes);
     file.is_ok_and(|file| use_items(&file))
@@ -70,34 +70,34 @@ fn use_items(file: &IdxFile) -> bool {
     file.read(0, &mut row);
     file.read(header.items() - 1, &mut row);
     let out = &mut io::sink();
-    inspect::write_header(out, file).expect("a sink takes all");
+    inspect::write_header(out, file).expect("writing to a sink");
     for task in Task::ALL {
         let targets = Targets::read(file, task, None).ok();
         if let Some(targets) = &targets {
-            inspect::write_targets(out, targets, None).expect("a sink takes all");
+            inspect::write_targets(out, targets, None).expect("writing to a sink");
         }
         let written = inspect::write_items(out, file, targets.as_ref(), None, &[0], 80);
-        written.expect("a sink takes all");
+        written.expect("writing to a sink");
     }
     true
 }
 
-/// A model file; what is read comes back from what is written.
+/// Reads a model file, writes it in every format, and reads it back.
 pub fn model(bytes: &[u8]) -> bool {
     let Ok(model) = Model::from_bytes(Path::new("model"), bytes) else {
         return false;
     };
     use_model(&model);
     onnx::to_bytes(&model).expect("a small model");
-    npz::write(&model, &mut io::sink()).expect("a sink takes all");
-    c_header::write(&model, "m", &mut io::sink()).expect("a sink takes all");
+    npz::write(&model, &mut io::sink()).expect("writing to a sink");
+    c_header::write(&model, "m", &mut io::sink()).expect("writing to a sink");
     true
 }
 
-/// A file for `nn.Sequential`, with and without being told what it may not say.
+/// Imports a file of `nn.Sequential`, with and without flags for what it may not record.
 pub fn imported(bytes: &[u8]) -> bool {
     let path = Path::new("net");
-    let told = Untold {
+    let given = Untold {
         activation: Some(Activation::Relu),
         scaling: Some(Scaling {
             offset: 0.0,
@@ -106,11 +106,11 @@ pub fn imported(bytes: &[u8]) -> bool {
         task: Some(Task::Regression),
     };
     let mut accepted = false;
-    for untold in [Untold::default(), told] {
+    for untold in [Untold::default(), given] {
         if let Ok(model) = pytorch::from_bytes(path, bytes, &untold) {
             use_model(&model);
             let again = pytorch::from_bytes(path, &pytorch::to_bytes(&model), &Untold::default());
-            assert_eq!(again.expect("what we wrote"), model);
+            assert_eq!(again.expect("a file just written"), model);
             accepted = true;
         }
     }
@@ -119,17 +119,17 @@ pub fn imported(bytes: &[u8]) -> bool {
 
 fn use_model(model: &Model) {
     let again = Model::from_bytes(Path::new("model"), &model.to_bytes());
-    assert_eq!(again.expect("what we wrote"), *model);
+    assert_eq!(again.expect("a file just written"), *model);
 }
 
-/// A checkpoint, with its own checksum and with the one that is right; a run of four items goes on from it.
+/// Reads a checkpoint, with its own checksum and with the correct one, and resumes a run of four samples from it.
 pub fn checkpoint(bytes: &[u8]) -> bool {
     let path = Path::new("checkpoint");
     let read = Checkpoint::from_bytes(path, bytes);
     let accepted = read.is_ok();
-    // Whoever means harm computes the checksum; a fuzzer would not find it.
-    let read = read.or_else(|error| match with_right_checksum(bytes, &error) {
-        Some(mended) => Checkpoint::from_bytes(path, &mended),
+    // An attacker would compute the checksum; a fuzzer cannot find it.
+    let read = read.or_else(|error| match with_correct_checksum(bytes, &error) {
+        Some(corrected) => Checkpoint::from_bytes(path, &corrected),
         None => Err(error),
     });
     if let Ok(checkpoint) = read {
@@ -138,25 +138,27 @@ pub fn checkpoint(bytes: &[u8]) -> bool {
     accepted
 }
 
-/// The bytes with the checksum that they should have, where that is all that `error` says of them.
-fn with_right_checksum(bytes: &[u8], error: &Error) -> Option<Vec<u8>> {
+/// Returns the bytes with their correct checksum, if a wrong one is all that `error` reports.
+fn with_correct_checksum(bytes: &[u8], error: &Error) -> Option<Vec<u8>> {
     let Error::Checkpoint(refusal) = error else {
         return None;
     };
     let (found, expected) = (refusal.found.to_string(), refusal.expected.to_string());
-    let right = found.strip_prefix("content with checksum ")?;
-    let stands = expected.strip_suffix(", as when it was written")?;
+    let correct = found.strip_prefix("content with checksum ")?;
+    let recorded = expected.strip_suffix(", as when it was written")?;
     // Quotes inside the metadata's string are escaped.
-    let [stands, right] =
-        [stands, right].map(|sum| format!(r#"checksum\":\"{sum}\""#).into_bytes());
-    let at = bytes.windows(stands.len()).position(|some| some == stands);
+    let [recorded, correct] =
+        [recorded, correct].map(|sum| format!(r#"checksum\":\"{sum}\""#).into_bytes());
+    let at = bytes
+        .windows(recorded.len())
+        .position(|some| some == recorded);
     let (before, after) = bytes.split_at(at?);
-    (stands.len() == right.len()).then(|| [before, &right, &after[right.len()..]].concat())
+    (recorded.len() == correct.len()).then(|| [before, &correct, &after[correct.len()..]].concat())
 }
 
 fn use_checkpoint(checkpoint: Checkpoint) {
     let again = Checkpoint::from_bytes(Path::new("checkpoint"), &checkpoint.to_bytes());
-    assert_eq!(again.expect("what we wrote"), checkpoint);
+    assert_eq!(again.expect("a file just written"), checkpoint);
     static RUN: LazyLock<(Workers, Splits)> = LazyLock::new(|| {
         let workers = Workers::new(NonZeroUsize::MIN).expect("a thread");
         let file = |bytes: &[u8]| {
@@ -192,37 +194,37 @@ fn use_checkpoint(checkpoint: Checkpoint) {
         profiled: false,
         from: Some(checkpoint.state),
     };
-    // Refused, diverged or done: the bytes decide which, and none of them is a panic.
+    // The bytes decide whether the run is refused, diverges or finishes; none of these may panic.
     drop(training.run(&mut Unsupervised, &mut |_| {}));
 }
 
-/// The settings of a run; what is read comes back from what is written.
+/// Reads the settings of a run, writes them, and reads them back.
 pub fn config(bytes: &[u8]) -> bool {
     let path = Path::new("config.toml");
     let settings = Settings::from_bytes(path, bytes);
-    // Out of range is refused by the flag's name, before anything is written.
+    // Settings out of range are refused before anything is written.
     let Some(settings) = settings.ok().filter(|s| s.train.check().is_ok()) else {
         return false;
     };
     let again = Settings::from_bytes(path, settings.to_text().as_bytes());
-    assert_eq!(again.expect("what we wrote"), settings);
+    assert_eq!(again.expect("a file just written"), settings);
     true
 }
 
-/// A record of `perceptor bench`.
+/// Reads a record of `perceptor bench` and writes it in every format.
 pub fn record(bytes: &[u8]) -> bool {
     let Ok(mut record) = Record::from_bytes(Path::new("record"), bytes) else {
         return false;
     };
     record.comparison = compare("record", &record, &record).ok();
     let out = &mut io::sink();
-    bench::write_text(out, &record).expect("a sink takes all");
-    bench::write_markdown(out, &record).expect("a sink takes all");
-    bench::write_json(out, &record).expect("a sink takes all");
+    bench::write_text(out, &record).expect("writing to a sink");
+    bench::write_markdown(out, &record).expect("writing to a sink");
+    bench::write_json(out, &record).expect("writing to a sink");
     true
 }
 
-/// The table of engines of some machine.
+/// Reads a table of engines and chooses from it.
 pub fn engines(bytes: &[u8]) -> bool {
     let Some(table) = EngineTable::from_bytes(bytes) else {
         return false;
@@ -235,7 +237,7 @@ pub fn engines(bytes: &[u8]) -> bool {
     true
 }
 
-/// A CSV, NPY or NPZ file on its way to IDX; what comes out is a data set.
+/// Converts a CSV, NPY or NPZ file to IDX, and reads the resulting data set.
 pub fn converted(bytes: &[u8]) -> bool {
     let place = tempfile::tempdir().expect("a temporary folder");
     let source = place.path().join("source");
@@ -253,13 +255,13 @@ pub fn converted(bytes: &[u8]) -> bool {
     })
 }
 
-/// A PNG file, in each of two classes.
+/// Converts a PNG file in each of two classes.
 pub fn pictures(bytes: &[u8]) -> bool {
     let place = tempfile::tempdir().expect("a temporary folder");
     let source = place.path().join("source");
     for class in ["a", "b"] {
         let folder = source.join(class);
-        fs::create_dir_all(&folder).expect("making a folder");
+        fs::create_dir_all(&folder).expect("creating a folder");
         fs::write(folder.join("1.png"), bytes).expect("writing a picture");
     }
     use_converted(Request {
@@ -275,19 +277,19 @@ pub fn pictures(bytes: &[u8]) -> bool {
 
 fn use_converted(request: Request) -> bool {
     let Ok(converted) = convert(&request, &mut |_| {}) else {
-        // Nothing is left of a conversion that failed.
+        // A failed conversion leaves no files.
         assert!(fs::read_dir(&request.out).map_or(0, Iterator::count) == 0);
         return false;
     };
     for file in &converted.files {
         match file.ends_with("classes.txt") {
-            true => drop(ClassNames::read(file).expect("what we wrote")),
-            false => drop(IdxFile::open(file).expect("what we wrote")),
+            true => drop(ClassNames::read(file).expect("a file just written")),
+            false => drop(IdxFile::open(file).expect("a file just written")),
         }
     }
     if let LabelFile::Classes(classes) = converted.labels {
-        let files = data::folder::find(&request.out).expect("what we wrote");
-        let splits = Splits::open(&files, None).expect("what we wrote");
+        let files = data::folder::find(&request.out).expect("a file just written");
+        let splits = Splits::open(&files, None).expect("a file just written");
         assert_eq!(splits.train.outputs(), classes);
     }
     true

@@ -1,7 +1,7 @@
-//! `perceptor bench` through the real binary, on digits drawn for the test: what it writes and what it refuses.
+//! `perceptor bench` through the real binary, on generated digits: what it writes and what it refuses.
 //!
-//! No time is asserted, as machines are shared. What needs figures that do not change takes them from a record that
-//! was written before, with `--from`.
+//! No time is asserted, because machines are shared. Tests that need fixed figures read them from a recorded result
+//! with `--from`.
 
 use std::fs;
 use std::process::Command;
@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A network and runs so small that a measurement takes a moment.
+/// Settings for a network and runs so small that a measurement is quick.
 const TINY: &str =
     "bench --data digits --hidden 9 --batch-size 16 --threads 2 --runs 3 --seconds 0.001 --quiet";
 
@@ -49,14 +49,14 @@ impl Desk {
         fs::write(self.0.path().join(name), text).expect("writing a file");
     }
 
-    /// Measures with these flags into the file `name` and gives what was found.
+    /// Measures with these flags, writes the record to the file `name`, and returns it.
     fn record(&self, name: &str, flags: &str) -> Value {
         let run = self.run(&format!("{TINY} --format json {flags}"));
         self.put(name, &run.done().stdout);
         serde_json::from_str(&run.stdout).expect("one JSON value")
     }
 
-    /// The record in a file, changed.
+    /// Writes the record of one file, changed, to another.
     fn change(&self, from: &str, to: &str, change: impl Fn(&mut Value)) {
         let text = fs::read_to_string(self.0.path().join(from)).expect("a record");
         let mut record = serde_json::from_str(&text).expect("JSON");
@@ -87,7 +87,7 @@ impl Run {
         self
     }
 
-    /// Whether stdout has a line of these words.
+    /// Returns whether stdout has a line of these words.
     fn has_line(&self, words: &str) -> bool {
         let words: Vec<&str> = words.split_whitespace().collect();
         let mut lines = self.done().stdout.lines();
@@ -140,7 +140,7 @@ fn json_has_machine_work_and_every_run() {
 }
 
 #[test]
-fn products_cover_every_engine_the_one_in_use_first() {
+fn products_cover_every_engine_with_the_one_in_use_first() {
     let record = Desk::new().record("a.json", "--engine portable");
     assert_eq!(record["work"]["engine"], "portable");
     let products = list(&record, "products");
@@ -193,7 +193,7 @@ fn text_and_markdown_show_the_same_figures() {
         let at = rows.iter().position(|row| *row == header);
         rows[at.expect("a table of training") + skip + 2].clone()
     };
-    // Markdown has a line of rules below the header.
+    // Markdown has a separator line below the header.
     assert_eq!(last(&text, 0), last(&markdown, 1));
 }
 
@@ -201,15 +201,15 @@ fn text_and_markdown_show_the_same_figures() {
 fn results_go_to_stdout_and_progress_to_stderr() {
     let desk = Desk::new();
     let run = desk.run(&TINY.replace("--quiet", "--format json --engine portable"));
-    let whole: Result<Value, _> = serde_json::from_str(&run.done().stdout);
-    assert!(whole.is_ok(), "{}", run.stdout);
+    let json: Result<Value, _> = serde_json::from_str(&run.done().stdout);
+    assert!(json.is_ok(), "{}", run.stdout);
     let progress = "measuring register peak\nmeasuring products\nmeasuring training\n";
     assert_eq!(run.stderr, progress);
     assert_eq!(desk.run(TINY).done().stderr, "");
 }
 
 #[test]
-fn nothing_got_slower_than_itself() {
+fn a_record_compared_with_itself_is_the_same() {
     let desk = Desk::new();
     desk.record("a.json", "");
     let run = desk.run("bench --from a.json --compare a.json");
@@ -223,7 +223,7 @@ fn nothing_got_slower_than_itself() {
 }
 
 #[test]
-fn half_the_speed_is_slower_and_the_other_way_round_faster() {
+fn half_the_speed_is_slower_and_twice_the_speed_is_faster() {
     let desk = Desk::new();
     desk.record("now.json", "");
     desk.change("now.json", "steady.json", |record| {
@@ -271,7 +271,7 @@ fn refuses_to_compare_with_other_work() {
 }
 
 #[test]
-fn refuses_files_that_are_no_record() {
+fn refuses_files_that_are_not_records() {
     let desk = Desk::new();
     desk.record("a.json", "");
     desk.change("a.json", "train.json", |record| {
@@ -332,10 +332,10 @@ fn refuses_files_that_are_no_record() {
 }
 
 #[test]
-fn times_the_way_to_an_accuracy() {
+fn measures_the_time_to_an_accuracy() {
     let desk = Desk::new();
     let line = "bench --data digits --hidden 9 --threads 2 --seed 7 --seeds 2 --epochs 3 --quiet";
-    // Any network is right once in a hundred, and none always after three epochs of so few digits.
+    // Every network reaches 1 %, and none reaches 100 % after three epochs of so few digits.
     let run = desk.run(&format!("{line} --time-to 1% --format json"));
     let record: Value = serde_json::from_str(&run.done().stdout).expect("JSON");
     assert_eq!(record["schema"], "perceptor.bench/1");

@@ -1,16 +1,16 @@
-//! `perceptor doctor` as its users meet it: the real binary, its exit code, its text and its JSON.
+//! `perceptor doctor` through the real binary: exit code, text and JSON.
 //!
-//! The environment is cleared of what steers OpenBLAS, so that each test sets its own. Tests run in a debug build
-//! too, which doctor calls wrong: what is expected is worked out from the build.
+//! Variables that configure OpenBLAS are removed from the environment, so that each test sets its own. Tests also run in
+//! a debug build, which doctor reports as wrong, so that the expectation depends on the build.
 
 use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// The features that link OpenBLAS in.
+/// Whether this build links OpenBLAS.
 const OPENBLAS: bool = cfg!(any(feature = "openblas", feature = "openblas-static"));
 
-/// Runs doctor with these variables; an empty one is taken away.
+/// Runs doctor with these variables; an empty value removes the variable.
 fn doctor(flags: &str, environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("perceptor"));
     command.arg("doctor").args(flags.split_whitespace());
@@ -40,7 +40,7 @@ fn text(flags: &str, environment: &[(&str, &str)]) -> (Option<i32>, String) {
     (output.status.code(), text)
 }
 
-/// The exit code, the report, and the checks that came out `wrong`.
+/// Returns the exit code, the report, and the checks with the verdict `wrong`.
 fn json(flags: &str, environment: &[(&str, &str)]) -> (Option<i32>, Value, Vec<String>) {
     let (code, text) = text(&format!("{flags} --format json"), environment);
     let report: Value = serde_json::from_str(&text).expect("one JSON object");
@@ -61,7 +61,7 @@ fn verdict<'a>(report: &'a Value, check: &str) -> &'a str {
     finding["verdict"].as_str().expect("a verdict")
 }
 
-/// What is wrong with every debug build, and with no other.
+/// Returns the checks expected to be wrong: `others`, and `build` in a debug build.
 fn expected_wrong(others: &[&str]) -> Vec<String> {
     let build = cfg!(debug_assertions).then_some("build");
     build
@@ -72,14 +72,14 @@ fn expected_wrong(others: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn nothing_but_a_debug_build_is_wrong_here() {
+fn only_a_debug_build_is_wrong() {
     let (code, report, wrong) = json("", &[]);
     assert_eq!(wrong, expected_wrong(&[]), "{report:#}");
     assert_eq!(code, Some(i32::from(!wrong.is_empty())));
     assert_eq!(report["wrong"], wrong.len());
     for finding in findings(&report) {
-        let well = finding["verdict"] == "ok";
-        assert_eq!(finding["cure"].is_null(), well, "{finding}");
+        let is_ok = finding["verdict"] == "ok";
+        assert_eq!(finding["cure"].is_null(), is_ok, "{finding}");
     }
 }
 
@@ -129,17 +129,17 @@ fn json_names_machine_build_library_and_engines() {
 }
 
 #[test]
-fn every_engine_that_is_here_is_tried() {
+fn every_available_engine_is_checked() {
     let (_, report, _) = json("", &[]);
     let engines = report["engines"]["all"].as_array().expect("engines");
     for engine in engines {
-        let here = engine["runs_on"].is_string();
-        assert_eq!(here, engine["refusal"].is_null());
+        let available = engine["runs_on"].is_string();
+        assert_eq!(available, engine["refusal"].is_null());
         for check in ["gradient", "thread-count"] {
-            let tried = findings(&report).any(|it| {
+            let checked = findings(&report).any(|it| {
                 it["check"] == check && it["engine"] == engine["name"] && it["verdict"] == "ok"
             });
-            assert_eq!(tried, here, "{check} of {engine}");
+            assert_eq!(checked, available, "{check} of {engine}");
         }
     }
 }
@@ -150,12 +150,12 @@ fn a_debug_build_is_named() {
     let named = text.contains("✗ build") && text.contains("cargo build --release");
     assert_eq!(named, cfg!(debug_assertions), "{text}");
     assert_eq!(code, Some(i32::from(cfg!(debug_assertions))), "{text}");
-    assert!(!text.contains('\u{1b}'), "colours where nobody sees them");
+    assert!(!text.contains('\u{1b}'), "colours without a terminal");
     assert!(text.contains("✓ gradient, portable"), "{text}");
 }
 
 #[test]
-fn more_workers_than_cores_are_found() {
+fn more_workers_than_cores_are_reported() {
     for threads in ["4096", "1000000"] {
         let (code, report, wrong) = json(&format!("--threads {threads}"), &[]);
         assert_eq!(
@@ -179,9 +179,9 @@ fn a_cache_folder_that_cannot_be_written_is_a_warning() {
 }
 
 #[test]
-fn an_engine_that_is_not_here_is_wrong_and_the_rest_is_told() {
+fn an_unavailable_engine_is_wrong_and_the_other_checks_still_run() {
     if OPENBLAS {
-        eprintln!("skipped: this build has every engine of x86-64");
+        eprintln!("skipped: this build has every engine");
         return;
     }
     let (code, report, wrong) = json("--engine openblas", &[]);
@@ -196,13 +196,13 @@ fn an_engine_that_is_not_here_is_wrong_and_the_rest_is_told() {
 #[test]
 fn forced_kernels_below_the_processor_are_a_warning() {
     if !OPENBLAS || std::env::consts::ARCH != "x86_64" {
-        eprintln!("skipped: no OpenBLAS for x86-64 in this build");
+        eprintln!("skipped: this build does not use OpenBLAS on x86-64");
         return;
     }
     let (_, report, wrong) = json("", &[("OPENBLAS_CORETYPE", "Prescott")]);
     if report["blas"]["kernel"] != "Prescott" {
         eprintln!(
-            "skipped: this OpenBLAS has no kernels to choose from: {}",
+            "skipped: this OpenBLAS cannot choose other kernels: {}",
             report["blas"]
         );
         return;
@@ -223,7 +223,7 @@ fn an_openmp_build_is_wrong_without_its_variable_and_right_with_it() {
     let (_, with, _) = json("", &[]);
     if with["blas"]["threading"] != "openmp" {
         eprintln!(
-            "skipped: this build calls no OpenBLAS with OpenMP: {}",
+            "skipped: this build does not use OpenBLAS with OpenMP: {}",
             with["blas"]
         );
         return;

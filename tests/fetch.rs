@@ -1,5 +1,5 @@
-//! Fetching data sets from servers that fail, stall, cut off and lie. All of them run on this machine: no test here
-//! touches the network.
+//! Fetching data sets from servers that fail, stall, truncate or corrupt files. All servers are local: no test uses the
+//! network.
 
 mod web;
 
@@ -17,12 +17,12 @@ use rawzip::path::EntryPath;
 use rawzip::{CompressionMethod, ZipArchiveWriter};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
-use web::{Asked, Files, Manner, Server};
+use web::{Files, Reply, Requested, Server};
 
 const TRAIN: usize = 50;
 const TEST: usize = 20;
 
-/// A set that is small and does not compress: raw files, and as the servers have them.
+/// A small set that does not compress: the raw files and the files on the servers.
 struct Small {
     raw: [Vec<u8>; 4],
     served: Files,
@@ -48,7 +48,7 @@ impl Small {
         &self.served[&format!("{}.gz", FILES[index])]
     }
 
-    /// Its entry in a catalogue, with the sums of the raw files, or of the compressed ones.
+    /// Returns its catalogue entry, with checksums of the raw files or of the compressed ones.
     fn set(&self, of_raw: bool) -> DataSet {
         let files = [0, 1, 2, 3].map(|index| GzipFile {
             bytes: self.packed(index).len() as u64,
@@ -74,7 +74,7 @@ fn entry(source: Source) -> DataSet {
     }
 }
 
-/// Bytes that a compressor can make nothing of, by a multiplicative generator (Lehmer's).
+/// Returns incompressible bytes, by Lehmer's multiplicative generator.
 fn noise(count: usize) -> impl Iterator<Item = u8> {
     let mut state = 48_271_u64 + count as u64;
     std::iter::repeat_with(move || {
@@ -102,7 +102,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("writing to memory")
 }
 
-/// A catalogue's strings live as long as the program.
+/// Returns the SHA-256 in hexadecimal, leaked because the strings of a catalogue are static.
 fn sum(bytes: &[u8]) -> &'static str {
     let sum: String = Sha256::digest(bytes)
         .iter()
@@ -111,7 +111,7 @@ fn sum(bytes: &[u8]) -> &'static str {
     sum.leak()
 }
 
-/// A folder to fetch into, and how.
+/// A folder to fetch into, and whether to replace files.
 struct Desk {
     folder: TempDir,
     force: bool,
@@ -129,7 +129,7 @@ impl Desk {
         self.folder.path()
     }
 
-    /// Fetches, and gives what mirrors did wrong.
+    /// Fetches and returns the failures of mirrors, too.
     fn fetch(&self, set: &DataSet, servers: &[&Server]) -> (Result<()>, Vec<String>) {
         let mirrors: Vec<String> = servers.iter().map(|server| server.url()).collect();
         let request = Request {
@@ -149,7 +149,7 @@ impl Desk {
         (fetched, failed)
     }
 
-    /// Fetches, which must succeed, and gives what mirrors did wrong.
+    /// Fetches, asserts success, and returns the failures of mirrors.
     fn fetched(&self, set: &DataSet, servers: &[&Server]) -> Vec<String> {
         let (fetched, failed) = self.fetch(set, servers);
         fetched.expect("a fetched set");
@@ -160,7 +160,7 @@ impl Desk {
         self.fetch(set, servers).0.expect_err("a refusal")
     }
 
-    fn holds(&self, raw: &[Vec<u8>; 4]) {
+    fn assert_has(&self, raw: &[Vec<u8>; 4]) {
         for (name, bytes) in FILES.iter().zip(raw) {
             let found = fs::read(self.path().join(name)).expect("a file");
             assert!(&found == bytes, "{name}");
@@ -184,32 +184,39 @@ const COMPLETE: [&str; 5] = [
     "train-labels-idx1-ubyte",
 ];
 
-fn asked(index: usize, from: Option<usize>) -> Asked {
-    Asked {
+fn requested(index: usize, from: Option<usize>) -> Requested {
+    Requested {
         name: format!("{}.gz", FILES[index]),
         from,
     }
 }
 
 #[test]
-fn a_set_is_fetched_once_and_leaves_nothing_but_its_files() {
+fn a_set_is_fetched_once_and_leaves_only_its_files() {
     let small = Small::new();
     for of_raw in [true, false] {
-        let server = Server::new(&small.served, &[Manner::Well]);
+        let server = Server::new(&small.served, &[Reply::Correct]);
         let (desk, set) = (Desk::new(), small.set(of_raw));
         assert_eq!(desk.fetched(&set, &[&server]), [""; 0]);
-        desk.holds(&small.raw);
+        desk.assert_has(&small.raw);
         assert_eq!(desk.names(), COMPLETE);
-        assert_eq!(server.asked(), [0, 1, 2, 3].map(|index| asked(index, None)));
+        assert_eq!(
+            server.requests(),
+            [0, 1, 2, 3].map(|index| requested(index, None))
+        );
         desk.fetched(&set, &[&server]);
-        assert_eq!(server.asked().len(), 4, "what is there is not asked for");
+        assert_eq!(
+            server.requests().len(),
+            4,
+            "existing files are requested again"
+        );
     }
 }
 
 #[test]
-fn the_sums_are_noted_as_sha256sum_reads_them() {
+fn the_checksums_are_recorded_in_the_format_of_sha256sum() {
     let small = Small::new();
-    let server = Server::new(&small.served, &[Manner::Well]);
+    let server = Server::new(&small.served, &[Reply::Correct]);
     let desk = Desk::new();
     desk.fetched(&small.set(false), &[&server]);
     let text = fs::read_to_string(desk.path().join("SHA256SUMS")).expect("the record");
@@ -222,26 +229,26 @@ fn the_sums_are_noted_as_sha256sum_reads_them() {
 }
 
 #[test]
-fn a_mirror_that_fails_is_named_and_the_next_one_asked() {
+fn a_mirror_that_fails_is_named_and_the_next_one_is_tried() {
     let small = Small::new();
-    let huge = Manner::Promises(1 << 40);
-    for (manner, words) in [
-        (Manner::Status(500), "answered 500"),
-        (Manner::Status(404), "answered 404"),
-        (Manner::Stalls(0), "sent nothing for 0.5 s"),
-        (Manner::Silent, "sent nothing for 0.5 s"),
-        (Manner::Drips, "slower than 200 bytes a second after "),
-        (Manner::Lies, "served another file: "),
-        (Manner::Endless, "sent more than "),
+    let huge = Reply::Claim(1 << 40);
+    for (reply, words) in [
+        (Reply::Status(500), "answered 500"),
+        (Reply::Status(404), "answered 404"),
+        (Reply::Stall(0), "sent nothing for 0.5 s"),
+        (Reply::Silent, "sent nothing for 0.5 s"),
+        (Reply::Drip, "slower than 200 bytes a second after "),
+        (Reply::Corrupt, "served another file: "),
+        (Reply::Endless, "sent more than "),
         (huge, "promised 1099511627776 bytes, expected at most "),
     ] {
-        let bad = Server::new(&small.served, std::slice::from_ref(&manner));
-        let good = Server::new(&small.served, &[Manner::Well]);
+        let bad = Server::new(&small.served, std::slice::from_ref(&reply));
+        let good = Server::new(&small.served, &[Reply::Correct]);
         let desk = Desk::new();
         let failed = desk.fetched(&small.set(true), &[&bad, &good]);
-        desk.holds(&small.raw);
+        desk.assert_has(&small.raw);
         assert_eq!(desk.names(), COMPLETE);
-        // The one that served comes first from then on.
+        // The mirror that succeeded is tried first from then on.
         assert_eq!(failed.len(), 1, "{failed:?}");
         let start = format!("{}{}.gz: {words}", bad.url(), FILES[0]);
         assert!(failed[0].starts_with(&start), "{failed:?}");
@@ -249,9 +256,9 @@ fn a_mirror_that_fails_is_named_and_the_next_one_asked() {
 }
 
 #[test]
-fn when_all_mirrors_fail_the_error_says_what_each_of_them_did() {
+fn if_all_mirrors_fail_the_error_lists_the_failure_of_each() {
     let small = Small::new();
-    let [first, second] = [Manner::Status(503), Manner::Lies];
+    let [first, second] = [Reply::Status(503), Reply::Corrupt];
     let first = Server::new(&small.served, &[first]);
     let second = Server::new(&small.served, &[second]);
     let desk = Desk::new();
@@ -266,13 +273,13 @@ fn when_all_mirrors_fail_the_error_says_what_each_of_them_did() {
         message.ends_with(", expected a mirror that serves it"),
         "{message}"
     );
-    assert_eq!(desk.names(), [""; 0], "nothing is left of a lie");
+    assert_eq!(desk.names(), [""; 0], "a corrupt file is left");
 }
 
 #[test]
-fn a_server_that_stalls_is_given_up_in_time() {
+fn a_stalling_server_is_given_up_in_time() {
     let small = Small::new();
-    let server = Server::new(&small.served, &[Manner::Stalls(100)]);
+    let server = Server::new(&small.served, &[Reply::Stall(100)]);
     let start = Instant::now();
     let message = Desk::new()
         .refused(&small.set(true), &[&server])
@@ -281,63 +288,59 @@ fn a_server_that_stalls_is_given_up_in_time() {
         message.contains("sent nothing for 0.5 s after "),
         "{message}"
     );
-    // Several attempts, for each of them brought some bytes; the server would hold each for 20 s.
+    // There are several attempts, as each received some bytes; the server keeps each connection open for 20 s.
     assert!(start.elapsed() < Duration::from_secs(15), "{message}");
 }
 
 #[test]
-fn a_file_that_is_cut_off_is_gone_on_with() {
+fn an_interrupted_download_resumes() {
     let small = Small::new();
     for of_raw in [true, false] {
-        let cuts = [
-            Manner::Truncates(1000),
-            Manner::Truncates(2000),
-            Manner::Well,
-        ];
+        let cuts = [Reply::Truncate(1000), Reply::Truncate(2000), Reply::Correct];
         let server = Server::new(&small.served, &cuts);
         let desk = Desk::new();
         assert_eq!(desk.fetched(&small.set(of_raw), &[&server]), [""; 0]);
-        desk.holds(&small.raw);
-        let first = [None, Some(1000), Some(3000)].map(|from| asked(0, from));
-        assert_eq!(server.asked()[..3], first);
+        desk.assert_has(&small.raw);
+        let first = [None, Some(1000), Some(3000)].map(|from| requested(0, from));
+        assert_eq!(server.requests()[..3], first);
     }
 }
 
 #[test]
-fn what_came_is_kept_for_the_next_run_and_the_next_mirror() {
+fn received_bytes_are_kept_for_the_next_run_and_the_next_mirror() {
     let small = Small::new();
-    let cut = [Manner::Truncates(1000), Manner::Status(500)];
+    let cut = [Reply::Truncate(1000), Reply::Status(500)];
     let bad = Server::new(&small.served, &cut);
     let desk = Desk::new();
     let error = desk.refused(&small.set(true), &[&bad]);
     let hint = error.hint().expect("a hint").to_string();
     assert!(hint.contains("goes on behind the 1000 bytes"), "{hint}");
     assert_eq!(desk.names(), ["train-images-idx3-ubyte.gz.part"]);
-    let good = Server::new(&small.served, &[Manner::Well]);
+    let good = Server::new(&small.served, &[Reply::Correct]);
     desk.fetched(&small.set(true), &[&good]);
-    desk.holds(&small.raw);
+    desk.assert_has(&small.raw);
     assert_eq!(desk.names(), COMPLETE);
-    assert_eq!(good.asked()[0], asked(0, Some(1000)));
+    assert_eq!(good.requests()[0], requested(0, Some(1000)));
 }
 
 #[test]
-fn a_server_that_knows_no_ranges_is_asked_from_the_start() {
+fn a_download_restarts_if_the_server_does_not_support_ranges() {
     let small = Small::new();
-    for odd in [Manner::IgnoresRange, Manner::WrongRange] {
-        let server = Server::new(&small.served, &[Manner::Truncates(1000), odd, Manner::Well]);
+    for odd in [Reply::IgnoreRange, Reply::WrongRange] {
+        let server = Server::new(&small.served, &[Reply::Truncate(1000), odd, Reply::Correct]);
         let desk = Desk::new();
         assert_eq!(desk.fetched(&small.set(true), &[&server]), [""; 0]);
-        desk.holds(&small.raw);
+        desk.assert_has(&small.raw);
     }
 }
 
 #[test]
-fn a_spoilt_part_is_given_up_and_not_held_against_the_mirror() {
+fn a_damaged_part_is_dropped_without_blaming_the_mirror() {
     let small = Small::new();
-    let whole = small.packed(0).len();
-    for length in [1000, whole, whole + 1000, 1 << 20] {
+    let complete = small.packed(0).len();
+    for length in [1000, complete, complete + 1000, 1 << 20] {
         for of_raw in [true, false] {
-            let server = Server::new(&small.served, &[Manner::Well]);
+            let server = Server::new(&small.served, &[Reply::Correct]);
             let desk = Desk::new();
             let part = desk.path().join(format!("{}.gz.part", FILES[0]));
             fs::write(part, vec![9; length]).expect("writing");
@@ -346,15 +349,15 @@ fn a_spoilt_part_is_given_up_and_not_held_against_the_mirror() {
                 [""; 0],
                 "{length}"
             );
-            desk.holds(&small.raw);
+            desk.assert_has(&small.raw);
         }
     }
 }
 
 #[test]
-fn files_that_are_not_the_sets_are_replaced_only_by_force() {
+fn files_that_are_not_of_the_set_are_replaced_only_with_force() {
     let small = Small::new();
-    let server = Server::new(&small.served, &[Manner::Well]);
+    let server = Server::new(&small.served, &[Reply::Correct]);
     let mut other = small.raw[1].clone();
     other[20] ^= 1;
     for (bytes, words) in [
@@ -370,23 +373,23 @@ fn files_that_are_not_the_sets_are_replaced_only_by_force() {
         let mut desk = Desk::new();
         let path = desk.path().join(FILES[1]);
         fs::write(&path, &bytes).expect("writing");
-        let before = server.asked().len();
+        let before = server.requests().len();
         let error = desk.refused(&small.set(true), &[&server]);
         assert_eq!(error.to_string(), format!("{}: {words}", path.display()));
         let hint = error.hint().map(|hint| hint.to_string());
         assert_eq!(hint.as_deref(), Some("force replaces it"));
-        assert_eq!(server.asked().len(), before, "nothing was downloaded");
+        assert_eq!(server.requests().len(), before, "something was downloaded");
         assert_eq!(fs::read(&path).expect("the file"), bytes);
         desk.force = true;
         desk.fetched(&small.set(true), &[&server]);
-        desk.holds(&small.raw);
+        desk.assert_has(&small.raw);
     }
 }
 
 #[test]
-fn without_a_known_sum_a_file_counts_only_with_its_note() {
+fn without_a_known_checksum_a_file_is_accepted_only_if_it_is_recorded() {
     let small = Small::new();
-    let server = Server::new(&small.served, &[Manner::Well]);
+    let server = Server::new(&small.served, &[Reply::Correct]);
     let (desk, set) = (Desk::new(), small.set(false));
     desk.fetched(&set, &[&server]);
     fs::remove_file(desk.path().join("SHA256SUMS")).expect("removing");
@@ -396,7 +399,7 @@ fn without_a_known_sum_a_file_counts_only_with_its_note() {
 }
 
 #[test]
-fn a_mirror_may_compress_otherwise_only_where_the_raw_sum_is_known() {
+fn a_mirror_may_compress_differently_only_if_the_raw_checksum_is_known() {
     let small = Small::new();
     let mut stored = Files::new();
     for (name, bytes) in FILES.iter().zip(&small.raw) {
@@ -406,10 +409,10 @@ fn a_mirror_may_compress_otherwise_only_where_the_raw_sum_is_known() {
         stored.insert(format!("{name}.gz"), packed);
     }
     let stored_length = stored[&format!("{}.gz", FILES[0])].len();
-    let server = Server::new(&stored, &[Manner::Well]);
+    let server = Server::new(&stored, &[Reply::Correct]);
     let desk = Desk::new();
     desk.fetched(&small.set(true), &[&server]);
-    desk.holds(&small.raw);
+    desk.assert_has(&small.raw);
     let message = Desk::new()
         .refused(&small.set(false), &[&server])
         .to_string();
@@ -419,29 +422,29 @@ fn a_mirror_may_compress_otherwise_only_where_the_raw_sum_is_known() {
 }
 
 #[test]
-fn redirects_are_followed_and_not_for_ever() {
+fn redirects_are_followed_but_not_forever() {
     let small = Small::new();
-    let good = Server::new(&small.served, &[Manner::Well]);
+    let good = Server::new(&small.served, &[Reply::Correct]);
     let elsewhere = format!("{}{}.gz", good.url(), FILES[0]);
-    let moved = Server::new(&small.served, &[Manner::Redirects(elsewhere), Manner::Well]);
+    let moved = Server::new(&small.served, &[Reply::Redirect(elsewhere), Reply::Correct]);
     let desk = Desk::new();
     assert_eq!(desk.fetched(&small.set(true), &[&moved]), [""; 0]);
-    desk.holds(&small.raw);
-    assert_eq!(good.asked(), [asked(0, None)]);
+    desk.assert_has(&small.raw);
+    assert_eq!(good.requests(), [requested(0, None)]);
 
     let round = Server::new(
         &small.served,
-        &[Manner::Redirects("train-images-idx3-ubyte.gz".to_owned())],
+        &[Reply::Redirect("train-images-idx3-ubyte.gz".to_owned())],
     );
     let message = Desk::new().refused(&small.set(true), &[&round]).to_string();
     assert!(message.contains("redirects"), "{message}");
-    assert!(round.asked().len() < 10, "{}", round.asked().len());
+    assert!(round.requests().len() < 10, "{}", round.requests().len());
 }
 
 #[test]
-fn two_processes_do_not_write_one_part() {
+fn two_processes_never_write_the_same_part() {
     let small = Small::new();
-    let server = Server::new(&small.served, &[Manner::Well]);
+    let server = Server::new(&small.served, &[Reply::Correct]);
     let desk = Desk::new();
     let path = desk.path().join(format!("{}.gz.part", FILES[0]));
     let held = fs::File::create(&path).expect("a file");
@@ -454,7 +457,7 @@ fn two_processes_do_not_write_one_part() {
     assert_eq!(message, expected);
 }
 
-/// An archive with the set of that name, its images on their sides, under names as in EMNIST's.
+/// Returns an archive with transposed images, under names as in EMNIST's archive.
 fn archive_of(raw: &[Vec<u8>; 4]) -> Vec<u8> {
     let mut zip = ZipArchiveWriter::new(Vec::new());
     for (name, bytes) in FILES.iter().zip(raw) {
@@ -512,38 +515,38 @@ fn archived(bytes: &[u8]) -> DataSet {
 }
 
 #[test]
-fn an_archive_is_fetched_once_for_all_its_sets_and_images_stand_upright() {
+fn an_archive_is_fetched_once_for_all_its_sets_and_images_become_upright() {
     let small = Small::new();
     let archive = archive_of(&small.raw);
     let served = Files::from([("gzip.zip".to_owned(), archive.clone())]);
-    let server = Server::new(&served, &[Manner::Truncates(5000), Manner::Well]);
+    let server = Server::new(&served, &[Reply::Truncate(5000), Reply::Correct]);
     let (desk, set) = (Desk::new(), archived(&archive));
     assert_eq!(desk.fetched(&set, &[&server]), [""; 0]);
-    desk.holds(&small.raw);
+    desk.assert_has(&small.raw);
     let kept = desk.path().join("archives/kept.zip");
     assert!(fs::read(&kept).expect("the archive") == archive);
-    assert_eq!(server.asked().len(), 2);
+    assert_eq!(server.requests().len(), 2);
 
-    // Without the record the files are not known; with it they are.
+    // The files that are recorded are kept.
     desk.fetched(&set, &[&server]);
     fs::remove_file(desk.path().join(FILES[2])).expect("removing");
     desk.fetched(&set, &[&server]);
-    desk.holds(&small.raw);
-    assert_eq!(server.asked().len(), 2, "the archive is kept");
+    desk.assert_has(&small.raw);
+    assert_eq!(server.requests().len(), 2, "the archive was fetched again");
 
-    // One that was spoilt since is fetched anew.
-    fs::write(&kept, b"spoilt").expect("writing");
+    // An archive that was damaged since is fetched again.
+    fs::write(&kept, b"damage").expect("writing");
     fs::remove_file(desk.path().join(FILES[2])).expect("removing");
     desk.fetched(&set, &[&server]);
-    assert_eq!(server.asked().len(), 3);
+    assert_eq!(server.requests().len(), 3);
 }
 
 #[test]
-fn an_archive_without_the_set_is_refused_in_words() {
+fn an_archive_without_the_set_is_refused() {
     let small = Small::new();
     let archive = archive_of(&small.raw);
     let served = Files::from([("gzip.zip".to_owned(), archive.clone())]);
-    let server = Server::new(&served, &[Manner::Well]);
+    let server = Server::new(&served, &[Reply::Correct]);
     let mut set = archived(&archive);
     set.train += 1;
     let message = Desk::new().refused(&set, &[&server]).to_string();
@@ -562,7 +565,7 @@ fn an_archive_without_the_set_is_refused_in_words() {
 }
 
 #[test]
-fn mirrors_are_addresses_of_folders() {
+fn addresses_that_are_not_folders_are_refused_as_mirrors() {
     let small = Small::new();
     let desk = Desk::new();
     for address in [

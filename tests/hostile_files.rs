@@ -1,7 +1,7 @@
-//! Files that somebody damaged: whatever the bytes, they are refused or used, and nothing panics.
+//! Damaged files: whatever their bytes, they are refused or used, and nothing panics.
 //!
-//! The same that `cargo +nightly fuzz run` does for as long as one lets it, here for a moment: over the good files in
-//! `fuzz/seeds`, over what fuzzing found (`fuzz/found`), and over damaged copies of both.
+//! This runs for a moment what `cargo +nightly fuzz run` runs for as long as it is allowed: the valid files in
+//! `fuzz/seeds`, the files that fuzzing found (`fuzz/found`), and damaged copies of the valid ones.
 
 #[path = "../fuzz/targets.rs"]
 mod targets;
@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use targets::{TARGETS, Target};
 
-/// The files of a target in one folder below `fuzz`, where there is that.
+/// Returns the files of a target in one folder below `fuzz`, if the folder exists.
 fn files(kind: &str, name: &str) -> Vec<Vec<u8>> {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
     let Ok(entries) = fs::read_dir(fuzz.join(kind).join(name)) else {
@@ -26,7 +26,7 @@ fn files(kind: &str, name: &str) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn what_fuzzing_found_is_mended() {
+fn files_found_by_fuzzing_never_panic() {
     for (name, run) in TARGETS {
         for bytes in files("found", name) {
             run(&bytes);
@@ -35,23 +35,23 @@ fn what_fuzzing_found_is_mended() {
 }
 
 #[test]
-fn good_files_are_taken_and_damaged_ones_never_panic() {
+fn valid_files_are_accepted_and_damaged_ones_never_panic() {
     for target in TARGETS {
-        let good = files("seeds", target.0);
-        assert!(good.len() >= 2, "{}: no seeds", target.0);
-        for bytes in &good {
-            assert!(target.1(bytes), "{}: a seed is refused", target.0);
+        let valid = files("seeds", target.0);
+        assert!(valid.len() >= 2, "{}: no seeds", target.0);
+        for bytes in &valid {
+            assert!(target.1(bytes), "{}: a seed was refused", target.0);
         }
-        damage(target, good);
+        run_damaged(target, valid);
     }
 }
 
-/// Runs `target` over files with a few bytes changed and the end cut off.
-fn damage((name, run): Target, files: Vec<Vec<u8>>) {
+/// Runs a target over copies of `files` with a few bytes changed and sometimes the end removed.
+fn run_damaged((name, run): Target, files: Vec<Vec<u8>>) {
     let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4);
     let cut = prop::option::weighted(0.3, any::<prop::sample::Index>());
     let damaged = (prop::sample::select(files), changes, cut);
-    // What goes by way of files waits for the disk.
+    // These targets wait for the disk.
     let cases = match name {
         "convert" | "pictures" => 300,
         _ => 2000,

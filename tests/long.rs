@@ -1,6 +1,6 @@
-//! What takes minutes: `cargo long-tests`. Needs real MNIST and says so where it is missing.
+//! Tests that take minutes: `cargo long-tests`. They need real MNIST, and print that they are skipped without it.
 //!
-//! MNIST's folder is `$PERCEPTOR_DATA/mnist`, or `../shared/data/mnist` beside the checkout.
+//! The folder of MNIST is `$PERCEPTOR_DATA/mnist`, or `../shared/data/mnist` next to the checkout.
 
 mod mnist;
 
@@ -10,7 +10,7 @@ use perceptor::data::{Splits, folder};
 use perceptor::nn::Init;
 use perceptor::train::train;
 
-/// Accuracy on MNIST's test set after the tutorial's 30 epochs.
+/// Returns the accuracy on the test set of MNIST after the 30 epochs of the tutorial.
 fn tutorial(init: Init) -> Option<f64> {
     let folder = mnist::folder()?;
     let files = folder::find(&folder).expect("MNIST's files");
@@ -27,9 +27,9 @@ fn tutorial(init: Init) -> Option<f64> {
     accuracy
 }
 
-/// The tutorial this network comes from reaches 93.2 %.
+/// The tutorial that this network is from reaches 93.2 %.
 #[test]
-fn the_tutorials_network_clears_its_accuracy_from_every_random_start() {
+fn the_network_of_the_tutorial_exceeds_its_accuracy_with_every_random_init() {
     for init in [Init::Normal, Init::Xavier, Init::He] {
         let Some(accuracy) = tutorial(init) else {
             return;

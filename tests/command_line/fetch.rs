@@ -11,7 +11,7 @@ use flate2::{Compression, write::GzEncoder};
 use crate::desk::{Desk, Run};
 use crate::idx_set::EasySet;
 use crate::mnist;
-use crate::web::{Files, Manner, Server};
+use crate::web::{Files, Reply, Server};
 
 /// Runs a command without access to the network: nothing listens at the proxy's port.
 fn offline(desk: &Desk, line: &str) -> Run {
@@ -78,7 +78,7 @@ fn real_mnist_is_fetched_resumed_verified_and_found_by_train() {
     let Some(files) = served() else {
         return;
     };
-    let cut = [Manner::Truncates(3_000_000), Manner::Well];
+    let cut = [Reply::Truncate(3_000_000), Reply::Correct];
     let server = Server::new(&files, &cut);
     let desk = Desk::empty();
     let line = format!("data fetch mnist --mirror {}", server.url());
@@ -95,7 +95,7 @@ fn real_mnist_is_fetched_resumed_verified_and_found_by_train() {
     assert_eq!(lines[1], resumed, "{run:#?}");
     let placed = "data/mnist/train-images-idx3-ubyte: 47.0 MB, verified";
     assert_eq!(lines[2], placed, "{run:#?}");
-    assert_eq!(server.asked().len(), 5);
+    assert_eq!(server.requests().len(), 5);
     let folder = mnist::folder().expect("MNIST");
     for name in FILES {
         let real = fs::read(folder.join(name)).expect("a file of MNIST");
@@ -105,7 +105,7 @@ fn real_mnist_is_fetched_resumed_verified_and_found_by_train() {
     let again = offline(&desk, &line);
     let present = FILES.map(|name| format!("data/mnist/{name}: already there\n"));
     assert_eq!(again.done().stderr, present.concat(), "{again:#?}");
-    assert_eq!(server.asked().len(), 5);
+    assert_eq!(server.requests().len(), 5);
 
     let trained = desk.run("train --epochs 1 --hidden none --quiet --format json");
     assert_eq!(trained.done().json()["data"], "data/mnist");
@@ -115,7 +115,7 @@ fn real_mnist_is_fetched_resumed_verified_and_found_by_train() {
 #[test]
 fn wrong_or_unreachable_mirrors_are_named_and_no_file_is_placed() {
     let nothing = Files::from([("train-images-idx3-ubyte.gz".to_owned(), b"<html>".to_vec())]);
-    let server = Server::new(&nothing, &[Manner::Well]);
+    let server = Server::new(&nothing, &[Reply::Correct]);
     let desk = Desk::empty();
     let line = format!("data fetch mnist --quiet --mirror {}", server.url());
     let run = offline(&desk, &line);
@@ -138,7 +138,7 @@ fn wrong_or_unreachable_mirrors_are_named_and_no_file_is_placed() {
 }
 
 #[test]
-fn a_folder_with_another_set_is_left_as_it_is() {
+fn a_folder_with_another_set_is_not_changed() {
     let desk = Desk::with(&EasySet::default());
     desk.refuses(
         "data fetch mnist --out set",
@@ -149,7 +149,7 @@ fn a_folder_with_another_set_is_left_as_it_is() {
 }
 
 #[test]
-fn rejects_mirrors_and_waits_that_are_none() {
+fn rejects_invalid_mirrors_and_timeouts() {
     let desk = Desk::empty();
     desk.refuses(
         "data fetch mnist --mirror ftp://host/mnist",
@@ -165,7 +165,7 @@ fn rejects_mirrors_and_waits_that_are_none() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_is_an_error() {
+fn a_folder_that_cannot_be_created_is_an_error() {
     let desk = Desk::empty();
     desk.put("file", b"text");
     let start = "file/below: could not create the folder: ";

@@ -1,4 +1,4 @@
-"""Writes pytorch_figures.json: what PyTorch's optimisers, limits, schedules, losses and layers make of fixed numbers.
+"""Writes pytorch_figures.json: the results of PyTorch's optimisers, limits, schedules, losses and layers for fixed inputs.
 
 Run once, with the versions that the file names; the tests read the file and need no Python. Lion is not part of PyTorch:
 its figures are those of the paper's program in NumPy.
@@ -21,7 +21,7 @@ GRADIENTS = [
 
 
 def run(optimizer, before=lambda parameter: None):
-    """The weights after each step, in 64 bits."""
+    """Returns the weights after each step, in 64 bits."""
     parameter = torch.nn.Parameter(torch.tensor(WEIGHTS, dtype=torch.float64))
     optimizer = optimizer([parameter])
     after = []
@@ -52,7 +52,7 @@ def with_l1(penalty):
 
 
 def schedule(make, steps, metrics=None):
-    """The learning rate of each step, from 0.4."""
+    """Returns the learning rate of each step, starting at 0.4."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.4)
     scheduler = make(optimizer)
     rates = []
@@ -64,7 +64,7 @@ def schedule(make, steps, metrics=None):
 
 
 def loss(criterion, targets):
-    """The loss of OUTPUTS, and its gradient at them."""
+    """Returns the loss of OUTPUTS and its gradient with respect to them."""
     outputs = torch.tensor(OUTPUTS, dtype=torch.float64, requires_grad=True)
     value = criterion(outputs, targets)
     value.backward()
@@ -95,7 +95,7 @@ ACTIVATIONS = {
 
 
 def parameters(modules):
-    """Those of all layers, flat: weights [in, out], biases or shifts, then scales, running means and running variances."""
+    """Returns the parameters of all layers, flat: weights [in, out], biases or shifts, then scales, running means and running variances."""
     flat = []
     for module in modules:
         if isinstance(module, nn.Linear):
@@ -108,7 +108,7 @@ def parameters(modules):
 
 
 def network(activation, batch_norm):
-    """One step of stochastic gradient descent on ITEMS, and the logits after it."""
+    """Takes one step of stochastic gradient descent on ITEMS and returns the logits after it."""
     torch.manual_seed(1)
     modules = []
     for fan_in, fan_out in zip(SIZES, SIZES[1:-1]):
@@ -120,7 +120,7 @@ def network(activation, batch_norm):
         for tensor in (module.weight.data, module.bias.data, module.running_mean):
             tensor.copy_(torch.randn(len(tensor)))
         module.running_var.copy_(1 + torch.rand(module.num_features))
-    # What the tests start from has 32 bits.
+    # The tests start from 32-bit values.
     for tensor in [*model.parameters(), *model.buffers()]:
         tensor.data = tensor.data.float().double() if tensor.is_floating_point() else tensor.data
     before = parameters(model)
@@ -211,7 +211,7 @@ figures = {
 
 
 def lines(value, indent=""):
-    """JSON with a line for each value that is no object."""
+    """Returns JSON with a line for each value that is not an object."""
     if not isinstance(value, dict):
         return json.dumps(value)
     inner = indent + " "

@@ -1,13 +1,13 @@
-//! Where real MNIST is, for tests that need it.
+//! The location of real MNIST, for tests that need it.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
-/// `$PERCEPTOR_DATA/mnist`, or `../shared/data/mnist` beside the checkout. Says that the test is skipped where
-/// neither is there.
+/// Returns `$PERCEPTOR_DATA/mnist`, or `../shared/data/mnist` next to the checkout without that variable. If the folder
+/// does not exist, prints that the test is skipped.
 pub fn folder() -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-    let data = env::var_os("PERCEPTOR_DATA").map_or_else(beside, PathBuf::from);
+    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    let data = env::var_os("PERCEPTOR_DATA").map_or_else(default, PathBuf::from);
     let folder = data.join("mnist");
     if folder.is_dir() {
         return Some(folder);

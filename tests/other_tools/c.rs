@@ -1,11 +1,11 @@
-//! C: the header goes through a compiler that is told to mind everything, and predicts.
+//! C: the exported header compiles with all warnings as errors, and predicts the same.
 
 use std::env;
 use std::process::Command;
 
 use crate::models::{Models, stdout_of};
 
-/// `$CC`, or `cc`, where there is one.
+/// Returns `$CC`, or `cc` without that variable, if it runs. Otherwise prints that the test is skipped.
 pub fn compiler() -> Option<String> {
     let compiler = env::var("CC").unwrap_or_else(|_| "cc".to_owned());
     let trial = Command::new(&compiler).arg("--version").output();

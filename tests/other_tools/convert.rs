@@ -1,4 +1,4 @@
-//! Arrays and pictures as NumPy and Pillow write them: what `data convert` makes of them is what the two say is in them.
+//! Arrays and pictures written by NumPy and Pillow: `data convert` reads the same values as these libraries.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use crate::python::Python;
 
 const SOURCES: &str = include_str!("convert_sources.py");
 
-/// Converts each case of `lines` and compares the images of the set, whatever their name.
+/// Converts each case of `lines`, compares the images of the set with the expected file, and returns the number of cases.
 fn compare(lines: &str, folder: &Path) -> usize {
     let out = folder.join("set");
     for line in lines.lines() {
@@ -25,7 +25,7 @@ fn compare(lines: &str, folder: &Path) -> usize {
 }
 
 #[test]
-fn numpy_arrays_of_every_type_order_and_packing_keep_their_numbers() {
+fn numpy_arrays_of_every_type_order_and_compression_keep_their_values() {
     let Some(python) = Python::with("numpy") else {
         return;
     };
@@ -35,8 +35,8 @@ fn numpy_arrays_of_every_type_order_and_packing_keep_their_numbers() {
 }
 
 #[test]
-fn pictures_of_every_mode_are_what_pillow_sees() {
-    let Some(python) = Python::where_there_is("numpy, PIL") else {
+fn pictures_of_every_mode_decode_as_in_pillow() {
+    let Some(python) = Python::if_available("numpy, PIL") else {
         return;
     };
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -1,4 +1,4 @@
-"""Writes arrays and pictures as NumPy and Pillow write them, and beside them the IDX files that should come of them.
+"""Writes arrays and pictures with NumPy and Pillow, and next to them the IDX files that they should convert to.
 
 argv: a folder. Prints a line for each case: the flags of `data convert`, a tab, and the file to compare with.
 """
@@ -15,7 +15,7 @@ cases = 0
 
 
 def expect(flags, items):
-    """A case whose items are these: bytes where all are whole numbers from 0 to 255, else floats."""
+    """Adds a case with these samples: bytes if all values are integers from 0 to 255, otherwise floats."""
     global cases
     cases += 1
     items = np.asarray(items)

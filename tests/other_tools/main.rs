@@ -1,8 +1,8 @@
-//! A model is worth something without this program: what other tools make of a model file, or of an export, is what
-//! `perceptor predict` says, for every item and every activation: the same class, each probability within 1e-5.
+//! Other tools predict the same as `perceptor predict` from a model file or an export, for every sample and every
+//! activation: the same class, and each probability within 1e-5. Tests print that they are skipped if a tool is missing.
 //!
-//! The items are the 10,000 test images of MNIST where `PERCEPTOR_DATA`, or `../shared/data`, has `mnist/`, and
-//! generated digits elsewhere. `models` trains what the others read; a file a tool.
+//! The samples are the 10,000 test images of MNIST if `PERCEPTOR_DATA`, or `../shared/data`, has `mnist/`, and generated
+//! digits otherwise. `models` trains the models; every other file is one tool.
 
 mod c;
 mod convert;

@@ -1,4 +1,4 @@
-//! A model for each activation, trained once for all tests, and what this program predicts with it.
+//! A model for each activation, trained once for all tests, with the predictions of this program.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,21 +8,21 @@ use tempfile::TempDir;
 
 use crate::mnist;
 
-/// How far a probability may be off.
+/// The largest accepted difference of a probability.
 const TOLERANCE: f64 = 1e-5;
 
 pub struct Models {
-    /// Kept as long as the models are read.
+    /// Keeps the folder while its models are in use.
     _folder: TempDir,
     pub images: PathBuf,
     pub models: Vec<Trained>,
 }
 
 pub struct Trained {
-    /// What a failure names: `relu 48,24`.
+    /// The name in failures, such as `relu 48,24`.
     name: String,
     pub activation: &'static str,
-    /// Whether an export is another network, that of the model folded.
+    /// Whether an export is another network: the model with its batch normalisation folded.
     pub folds: bool,
     pub model: PathBuf,
     predictions: Vec<Prediction>,
@@ -35,7 +35,7 @@ struct Prediction {
 }
 
 impl Models {
-    /// The same for every test of a run.
+    /// Returns the models, which are the same for every test of a run.
     pub fn get() -> &'static Models {
         static MODELS: OnceLock<Models> = OnceLock::new();
         MODELS.get_or_init(Models::train)
@@ -65,7 +65,7 @@ impl Models {
             ("mish", "48,24", 0.01),
             ("softplus", "48,24", 0.01),
             ("identity", "48,24", 0.005),
-            // Softmax regression, whose activation there is nowhere to see.
+            // Softmax regression, in which the activation has no effect.
             ("relu", "none", 0.005),
             ("relu", "48,24 --batch-norm", 0.01),
             ("gelu", "48,24 --batch-norm", 0.01),
@@ -79,7 +79,7 @@ impl Models {
             let model = out.join("model.safetensors");
             let csv = perceptor("predict --proba --format csv", &[&model, &images]);
             let predictions: Vec<Prediction> = csv.lines().skip(1).map(prediction).collect();
-            // Classes that are all the same would agree too easily.
+            // If all classes were the same, any tool would agree.
             let first = predictions[0].class;
             assert!(predictions.iter().any(|item| item.class != first));
             Trained {
@@ -99,7 +99,7 @@ impl Models {
 }
 
 impl Trained {
-    /// Exports the model with `flags` and gives the file. Each test that exports has a format of its own.
+    /// Exports the model with `flags` and returns the file. Each test exports another format.
     pub fn export(&self, flags: &str, name: &str) -> PathBuf {
         let out = self.model.with_file_name(name);
         let line = format!("export {flags} --out");
@@ -107,55 +107,55 @@ impl Trained {
         out
     }
 
-    /// Holds lines of `class,p_0,p_1,…` against what this program says.
+    /// Asserts that lines of `class,p_0,p_1,…` agree with the predictions of this program.
     pub fn assert_predicts(&self, lines: &str) {
         let lines: Vec<&str> = lines.lines().collect();
         let name = &self.name;
-        assert_eq!(lines.len(), self.predictions.len(), "{name}: items");
+        assert_eq!(lines.len(), self.predictions.len(), "{name}: samples");
         let mut furthest = 0f64;
         for (item, (line, ours)) in lines.iter().zip(&self.predictions).enumerate() {
             let theirs = prediction(&format!("{item},{},", line.replacen(',', ",-,", 1)));
-            assert_eq!(theirs.class, ours.class, "{name}: item {item}");
+            assert_eq!(theirs.class, ours.class, "{name}: sample {item}");
             assert_eq!(theirs.probabilities.len(), ours.probabilities.len());
             for (p, q) in theirs.probabilities.iter().zip(&ours.probabilities) {
                 furthest = furthest.max((p - q).abs());
             }
         }
-        println!("{name}: probabilities off by {furthest:.1e} at most");
+        println!("{name}: probabilities off by at most {furthest:.1e}");
         assert!(furthest <= TOLERANCE, "{name}: off by {furthest}");
     }
 
-    /// Holds one class a line against what this program says.
+    /// Asserts that lines of one class each agree with the predictions of this program.
     pub fn assert_classes(&self, lines: &str) {
-        let theirs: Vec<usize> = lines.lines().map(whole).collect();
+        let theirs: Vec<usize> = lines.lines().map(integer).collect();
         let ours: Vec<usize> = self.predictions.iter().map(|item| item.class).collect();
         let differ = ours.iter().zip(&theirs).filter(|(a, b)| a != b).count();
         assert_eq!((differ, theirs.len()), (0, ours.len()), "{}", self.name);
     }
 }
 
-/// A line of `predict --proba --format csv`: item, class, its probability, that of every class.
+/// Parses a line of `predict --proba --format csv`: sample, class, its probability, and that of every class.
 fn prediction(line: &str) -> Prediction {
     let fields: Vec<&str> = line.trim_end_matches(',').split(',').collect();
     let number = |field: &&str| field.parse().unwrap_or_else(|_| panic!("{line}"));
     Prediction {
-        class: whole(fields[1]),
+        class: integer(fields[1]),
         probabilities: fields[3..].iter().map(number).collect(),
     }
 }
 
-fn whole(field: &str) -> usize {
+fn integer(field: &str) -> usize {
     field.parse().unwrap_or_else(|_| panic!("{field}"))
 }
 
-/// Runs the program, which must succeed, and gives its stdout.
+/// Runs the program, asserts that it succeeds, and returns its stdout.
 pub fn perceptor(line: &str, paths: &[&Path]) -> String {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("perceptor"));
     command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
     stdout_of(command.args(line.split_whitespace()).args(paths))
 }
 
-/// Runs a command, which must succeed, and gives its stdout.
+/// Runs a command, asserts that it succeeds, and returns its stdout.
 pub fn stdout_of(command: &mut Command) -> String {
     let output = command.output().expect("starting the program");
     let stderr = String::from_utf8_lossy(&output.stderr);

@@ -1,4 +1,4 @@
-//! NumPy: a model file by the ten lines of the README, and NPZ.
+//! NumPy: reading a model file in ten lines of Python, and NPZ.
 
 use crate::models::Models;
 use crate::python::Python;

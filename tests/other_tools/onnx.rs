@@ -1,4 +1,4 @@
-//! ONNX: the checker of its own library, and onnxruntime.
+//! ONNX: the checker of the `onnx` package, and onnxruntime.
 
 use crate::models::Models;
 use crate::python::Python;

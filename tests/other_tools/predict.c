@@ -1,6 +1,6 @@
-/* Prints class and probabilities of each item of an IDX file of bytes with three dimensions. */
+/* Prints class and probabilities of each sample of an IDX file of bytes with three dimensions. */
 #include "digits.h"
-#include "digits.h" /* a second time changes nothing */
+#include "digits.h" /* including it twice is allowed */
 #include <stdio.h>
 
 int main(int argc, char **argv)

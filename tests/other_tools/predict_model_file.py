@@ -1,4 +1,4 @@
-"""Prints the class of each item: MODEL IMAGES."""
+"""Prints the class of each sample: MODEL IMAGES."""
 import json, math, sys
 import numpy as np
 from safetensors import safe_open

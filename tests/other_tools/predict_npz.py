@@ -1,8 +1,8 @@
-"""Prints class and probabilities of each item: NPZ IMAGES."""
+"""Prints class and probabilities of each sample: NPZ IMAGES."""
 import math, sys
 import numpy as np
 
-model = np.load(sys.argv[1])  # allow_pickle is off by default: nothing here needs it
+model = np.load(sys.argv[1])  # allow_pickle is off by default and not needed
 layers = sum(name.endswith(".weight") for name in model)
 assert sorted(model) == sorted(
     [f"layers.{n}.{part}" for n in range(layers) for part in ("weight", "bias")]

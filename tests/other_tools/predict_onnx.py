@@ -1,4 +1,4 @@
-"""Prints class and probabilities of each item: ONNX IMAGES."""
+"""Prints class and probabilities of each sample: ONNX IMAGES."""
 import json, sys
 import numpy as np
 import onnx, onnxruntime
@@ -14,7 +14,7 @@ session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProv
 assert (elements.name, elements.type, elements.shape) == ("elements", "tensor(float)", ["batch", layers[0]])
 assert [output.name for output in session.get_outputs()] == ["probabilities", "logits"]
 items = np.fromfile(sys.argv[2], np.uint8, offset=16).reshape(-1, layers[0]).astype(np.float32)
-# One alone, a few, and the rest.
+# One sample, a few, and the rest.
 for batch in np.split(items, [1, 8]):
     probabilities, logits = session.run(None, {"elements": batch})
     assert (probabilities.argmax(axis=1) == logits.argmax(axis=1)).all()

@@ -1,4 +1,4 @@
-/* Prints what the network tells of each item of an IDX file of bytes with two dimensions. */
+/* Prints the outputs of the network for each sample of an IDX file of bytes with two dimensions. */
 #include "rows.h"
 #include <stdio.h>
 

@@ -1,4 +1,4 @@
-"""Prints what the network tells of each item by ONNX, then by NPZ: ONNX NPZ IMAGES."""
+"""Prints the outputs of the network for each sample, by ONNX and then by NPZ: ONNX NPZ IMAGES."""
 import sys
 import numpy as np
 import onnx, onnxruntime

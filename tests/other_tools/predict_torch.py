@@ -1,4 +1,4 @@
-"""Prints class and probabilities of each item: EXPORT IMAGES SAVED. Writes the module's own state_dict to SAVED."""
+"""Prints class and probabilities of each sample: EXPORT IMAGES SAVED. Writes the module's own state_dict to SAVED."""
 import json, sys
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ modules = []
 for fan_in, fan_out in zip(about["layers"], about["layers"][1:]):
     modules += [nn.Linear(fan_in, fan_out), activation()]
 model = nn.Sequential(*modules[:-1])
-# safetensors.torch does the same with fewer words; this takes any version of PyTorch.
+# safetensors.torch is shorter, but this works with any version of PyTorch.
 state = {name: torch.from_numpy(tensor) for name, tensor in numpy.load_file(sys.argv[1]).items()}
 model.load_state_dict(state)
 saved = {name: np.ascontiguousarray(tensor.detach().numpy()) for name, tensor in model.state_dict().items()}

@@ -1,4 +1,4 @@
-"""Prints the flags that tell the scaling of a model to import: MODEL."""
+"""Prints the flags of `import` for the scaling of a model: MODEL."""
 import json, sys
 from safetensors import safe_open
 

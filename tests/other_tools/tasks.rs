@@ -1,4 +1,4 @@
-//! Models of a regression and of several labels an item: other tools say the same numbers and probabilities.
+//! Regression and multi-label models: other tools predict the same values and probabilities.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,14 +15,14 @@ const ITEMS: usize = 500;
 const FEATURES: usize = 12;
 const OUTPUTS: usize = 3;
 
-/// A model with its items, and what this program predicts of them.
-struct Told {
+/// A model with its samples and the predictions of this program.
+struct Trained {
     folder: TempDir,
     rows: Vec<Vec<f64>>,
 }
 
-impl Told {
-    fn by(task: &str) -> Told {
+impl Trained {
+    fn on(task: &str) -> Trained {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = |name: &str| folder.path().join(name);
         let bytes: Vec<u8> = numbers().take(ITEMS * FEATURES).collect();
@@ -50,9 +50,9 @@ impl Told {
         );
         let model = path("run/model.safetensors");
         let csv = perceptor("predict --format csv", &[&model, &images]);
-        // Item and, of several labels, the classes stand before the numbers.
+        // Before the values are the sample and, for multi-label models, the classes.
         let rows = csv.lines().skip(1).map(last_numbers).collect();
-        Told { folder, rows }
+        Trained { folder, rows }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -65,21 +65,21 @@ impl Told {
         out
     }
 
-    /// Holds lines of numbers against what this program says.
-    fn assert_tells(&self, lines: &[&str], by: &str) {
+    /// Asserts that lines of numbers agree with the predictions of this program.
+    fn assert_predicts(&self, lines: &[&str], by: &str) {
         assert_eq!(lines.len(), self.rows.len(), "{by}");
         for (item, (line, ours)) in lines.iter().zip(&self.rows).enumerate() {
             for (theirs, ours) in last_numbers(line).iter().zip(ours) {
                 assert!(
                     (theirs - ours).abs() < 1e-5,
-                    "{by}, item {item}: {theirs} for {ours}"
+                    "{by}, sample {item}: {theirs}, expected {ours}"
                 );
             }
         }
     }
 }
 
-/// Bytes that look random.
+/// Returns pseudo-random bytes.
 fn numbers() -> impl Iterator<Item = u8> {
     let states = iter::successors(Some(1u32), |state| {
         Some(state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223))
@@ -87,7 +87,7 @@ fn numbers() -> impl Iterator<Item = u8> {
     states.map(|state| (state >> 24) as u8)
 }
 
-/// An IDX file of [`ITEMS`] rows.
+/// Returns an IDX file of [`ITEMS`] rows.
 fn idx(code: u8, width: usize, payload: &[u8]) -> Vec<u8> {
     let sizes = [ITEMS, width].map(|size| (size as u32).to_be_bytes());
     [&[0, 0, code, 2], sizes.as_flattened(), payload].concat()
@@ -100,37 +100,37 @@ fn last_numbers(line: &str) -> Vec<f64> {
 }
 
 #[test]
-fn onnxruntime_and_numpy_tell_the_same_of_every_task() {
+fn onnxruntime_and_numpy_predict_the_same_for_every_task() {
     let Some(python) = Python::with("numpy, onnx, onnxruntime") else {
         return;
     };
     for task in TASKS {
-        let told = Told::by(task);
-        let onnx = told.export("--to onnx", "model.onnx");
-        let npz = told.export("--to npz", "model.npz");
+        let trained = Trained::on(task);
+        let onnx = trained.export("--to onnx", "model.onnx");
+        let npz = trained.export("--to npz", "model.npz");
         let lines = python.run(
             include_str!("predict_rows.py"),
-            &[&*onnx, &*npz, &*told.path("images")],
+            &[&*onnx, &*npz, &*trained.path("images")],
         );
         let lines: Vec<&str> = lines.lines().collect();
-        told.assert_tells(&lines[..ITEMS], &format!("{task} by ONNX"));
-        told.assert_tells(&lines[ITEMS..], &format!("{task} by NPZ"));
+        trained.assert_predicts(&lines[..ITEMS], &format!("{task} by ONNX"));
+        trained.assert_predicts(&lines[ITEMS..], &format!("{task} by NPZ"));
     }
 }
 
 #[test]
-fn a_header_tells_the_same_of_every_task() {
+fn a_header_predicts_the_same_for_every_task() {
     let Some(compiler) = compiler() else { return };
     for task in TASKS {
-        let told = Told::by(task);
-        told.export("--to c --name rows", "rows.h");
-        fs::write(told.path("rows.c"), include_str!("predict_rows.c")).expect("writing");
+        let trained = Trained::on(task);
+        trained.export("--to c --name rows", "rows.h");
+        fs::write(trained.path("rows.c"), include_str!("predict_rows.c")).expect("writing");
         let mut build = Command::new(&compiler);
         build
             .args("-std=c99 -Wall -Wextra -Wconversion -Werror -pedantic -O2".split(' '))
             .args(["rows.c", "-o", "rows", "-lm"]);
-        stdout_of(build.current_dir(told.folder.path()));
-        let lines = stdout_of(Command::new(told.path("rows")).arg(told.path("images")));
-        told.assert_tells(&lines.lines().collect::<Vec<_>>(), task);
+        stdout_of(build.current_dir(trained.folder.path()));
+        let lines = stdout_of(Command::new(trained.path("rows")).arg(trained.path("images")));
+        trained.assert_predicts(&lines.lines().collect::<Vec<_>>(), task);
     }
 }

@@ -1,10 +1,7 @@
-//! A web server on this machine that serves files well or badly, as it is told for each request in turn.
+//! A local web server that answers each request with a prescribed reply, correct or faulty.
 //!
-//! It speaks as much HTTP/1.1 as a download needs, a connection a request, and writes down what it was asked.
-#![allow(
-    dead_code,
-    reason = "each of the programs that share this uses a part of it"
-)]
+//! It speaks as much HTTP/1.1 as a download needs, with one connection per request, and records all requests.
+#![allow(dead_code, reason = "each test target uses a part of this module")]
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};
@@ -15,31 +12,31 @@ use std::time::Duration;
 
 /// How a request is answered.
 #[derive(Debug, Clone)]
-pub enum Manner {
-    /// As it should be, ranges too.
-    Well,
-    /// With a status and no file.
+pub enum Reply {
+    /// Correctly, including ranges.
+    Correct,
+    /// With a status and without the file.
     Status(u16),
-    /// With this many bytes of the file, and then silence on an open line.
-    Stalls(usize),
-    /// Not at all, on an open line.
+    /// With this many bytes of the file, and then nothing on an open connection.
+    Stall(usize),
+    /// Not at all, on an open connection.
     Silent,
-    /// With a byte now and then.
-    Drips,
-    /// With this many bytes, and then the end.
-    Truncates(usize),
-    /// With other bytes, as many as the file has.
-    Lies,
-    /// With the whole file, whatever range was asked for.
-    IgnoresRange,
-    /// With a range that begins elsewhere.
+    /// With one byte at a time, very slowly.
+    Drip,
+    /// With this many bytes of the file, and then the end of the connection.
+    Truncate(usize),
+    /// With other bytes of the same number.
+    Corrupt,
+    /// With the whole file, whatever range is requested.
+    IgnoreRange,
+    /// With a range that starts elsewhere.
     WrongRange,
-    /// With bytes without end, and no word of how many there will be.
+    /// With bytes without end and without a content length.
     Endless,
-    /// With a promise of this many bytes.
-    Promises(u64),
-    /// With another address.
-    Redirects(String),
+    /// With the file and a content length of this many bytes.
+    Claim(u64),
+    /// With a redirect to another address.
+    Redirect(String),
 }
 
 /// Files by their names.
@@ -47,116 +44,116 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 
 pub struct Server {
     port: u16,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    requests: Arc<Mutex<Vec<Requested>>>,
 }
 
-/// A request, as it came in.
+/// A received request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
-    /// What stands behind the last slash.
+pub struct Requested {
+    /// The path after the last slash.
     pub name: String,
-    /// Where the range starts that was asked for.
+    /// The start of the requested range.
     pub from: Option<usize>,
 }
 
 impl Server {
-    /// Serves `files`. Request i is answered in manner i, those beyond the last in the last one.
-    pub fn new(files: &Files, manners: &[Manner]) -> Server {
+    /// Serves `files`. Request i gets reply i, and all further requests get the last one.
+    pub fn new(files: &Files, replies: &[Reply]) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let (files, manners, log) = (files.clone(), manners.to_owned(), asked.clone());
-        // Ends with the test's process: a thread that waits for a connection costs nothing.
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (files, replies, log) = (files.clone(), replies.to_owned(), requests.clone());
+        // Ends with the test process: a thread that waits for a connection costs nothing.
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (files, manners, log) = (files.clone(), manners.clone(), log.clone());
-                // Who asks may hang up at any time.
-                thread::spawn(move || drop(answer(&stream, &files, &manners, &log)));
+                let (files, replies, log) = (files.clone(), replies.clone(), log.clone());
+                // The client may close the connection at any time.
+                thread::spawn(move || drop(answer(&stream, &files, &replies, &log)));
             }
         });
-        Server { port, asked }
+        Server { port, requests }
     }
 
-    /// The address of the folder with the files.
+    /// Returns the address of the folder with the files.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}/sets/", self.port)
     }
 
-    /// All requests so far.
-    pub fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().expect("a whole log").clone()
+    /// Returns all requests so far.
+    pub fn requests(&self) -> Vec<Requested> {
+        self.requests.lock().expect("a valid log").clone()
     }
 }
 
 fn answer(
     mut stream: &TcpStream,
     files: &Files,
-    manners: &[Manner],
-    log: &Mutex<Vec<Asked>>,
+    replies: &[Reply],
+    log: &Mutex<Vec<Requested>>,
 ) -> io::Result<()> {
-    let asked = read_request(stream)?;
-    let manner = {
-        let mut log = log.lock().expect("a whole log");
-        log.push(asked.clone());
-        manners[(log.len() - 1).min(manners.len() - 1)].clone()
+    let request = read_request(stream)?;
+    let reply = {
+        let mut log = log.lock().expect("a valid log");
+        log.push(request.clone());
+        replies[(log.len() - 1).min(replies.len() - 1)].clone()
     };
-    let Some(file) = files.get(&asked.name) else {
+    let Some(file) = files.get(&request.name) else {
         return write!(
             stream,
             "HTTP/1.1 404 Not Found\r\n{CLOSE}content-length: 0\r\n\r\n"
         );
     };
-    let from = asked.from.unwrap_or(0);
-    match manner {
-        Manner::Well if from > file.len() || (from == file.len() && from > 0) => {
+    let from = request.from.unwrap_or(0);
+    match reply {
+        Reply::Correct if from > file.len() || (from == file.len() && from > 0) => {
             let head = "HTTP/1.1 416 Range Not Satisfiable";
             write!(stream, "{head}\r\n{CLOSE}content-length: 0\r\n\r\n")
         }
-        Manner::Well => send(stream, file, asked.from, file.len()),
-        Manner::Status(status) => {
+        Reply::Correct => send(stream, file, request.from, file.len()),
+        Reply::Status(status) => {
             write!(
                 stream,
                 "HTTP/1.1 {status} So\r\n{CLOSE}content-length: 2\r\n\r\nno"
             )
         }
-        Manner::Stalls(bytes) => {
-            send(stream, file, asked.from, bytes)?;
+        Reply::Stall(bytes) => {
+            send(stream, file, request.from, bytes)?;
             thread::sleep(Duration::from_secs(20));
             Ok(())
         }
-        Manner::Silent => {
+        Reply::Silent => {
             thread::sleep(Duration::from_secs(20));
             Ok(())
         }
-        Manner::Drips => {
-            send(stream, file, asked.from, 0)?;
+        Reply::Drip => {
+            send(stream, file, request.from, 0)?;
             for byte in &file[from..] {
                 stream.write_all(&[*byte])?;
                 thread::sleep(Duration::from_millis(100));
             }
             Ok(())
         }
-        Manner::Truncates(bytes) => send(stream, file, asked.from, bytes),
-        Manner::Lies => {
+        Reply::Truncate(bytes) => send(stream, file, request.from, bytes),
+        Reply::Corrupt => {
             let other: Vec<u8> = file.iter().map(|byte| byte ^ 1).collect();
-            send(stream, &other, asked.from, file.len())
+            send(stream, &other, request.from, file.len())
         }
-        Manner::IgnoresRange => send(stream, file, None, file.len()),
-        Manner::WrongRange => send(stream, file, Some(from / 2), file.len()),
-        Manner::Endless => {
+        Reply::IgnoreRange => send(stream, file, None, file.len()),
+        Reply::WrongRange => send(stream, file, Some(from / 2), file.len()),
+        Reply::Endless => {
             write!(stream, "HTTP/1.1 200 OK\r\n{CLOSE}\r\n")?;
             loop {
                 stream.write_all(&[0; 1 << 16])?;
             }
         }
-        Manner::Promises(bytes) => {
+        Reply::Claim(bytes) => {
             write!(
                 stream,
                 "HTTP/1.1 200 OK\r\n{CLOSE}content-length: {bytes}\r\n\r\n"
             )?;
             stream.write_all(file)
         }
-        Manner::Redirects(to) => {
+        Reply::Redirect(to) => {
             let head = "HTTP/1.1 302 Found";
             write!(
                 stream,
@@ -168,7 +165,7 @@ fn answer(
 
 const CLOSE: &str = "connection: close\r\n";
 
-/// Promises the file from `from` on, and sends the first `bytes` of that.
+/// Announces the file from `from` on, and sends its first `bytes`.
 fn send(mut stream: &TcpStream, file: &[u8], from: Option<usize>, bytes: usize) -> io::Result<()> {
     let rest = &file[from.unwrap_or(0).min(file.len())..];
     match from {
@@ -184,11 +181,11 @@ fn send(mut stream: &TcpStream, file: &[u8], from: Option<usize>, bytes: usize) 
     stream.write_all(&rest[..bytes.min(rest.len())])
 }
 
-fn read_request(stream: &TcpStream) -> io::Result<Asked> {
+fn read_request(stream: &TcpStream) -> io::Result<Requested> {
     let mut lines = BufReader::new(stream).lines();
     let first = lines.next().transpose()?.unwrap_or_default();
     let path = first.split(' ').nth(1).unwrap_or_default();
-    let mut asked = Asked {
+    let mut request = Requested {
         name: path.rsplit('/').next().unwrap_or_default().to_owned(),
         from: None,
     };
@@ -198,8 +195,8 @@ fn read_request(stream: &TcpStream) -> io::Result<Asked> {
             break;
         }
         if let Some(range) = line.strip_prefix("range: bytes=") {
-            asked.from = range.trim().trim_end_matches('-').parse().ok();
+            request.from = range.trim().trim_end_matches('-').parse().ok();
         }
     }
-    Ok(asked)
+    Ok(request)
 }

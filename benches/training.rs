@@ -1,7 +1,7 @@
-//! What a step is made of, a step, and an epoch, for one thread and for all.
+//! The stages of a step, a step, and an epoch, for one thread and for all threads.
 //!
-//! Ids are `stage/path/shape`; the path names the engine and the threads. Every bench checks its
-//! answer before it times it. `cargo bench --features openblas`, and without the feature for the pure-Rust path.
+//! Ids are `stage/path/shape`; the path names the engine and the number of threads. Every bench checks its result
+//! before it measures the time. `cargo bench --features openblas`, and without the feature for the pure-Rust path.
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -9,11 +9,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use perceptor::bench::products::Stage;
+use perceptor::bench::stages::{Gather, Products};
 use perceptor::compute::Engine;
-use perceptor::compute::affine::Affine;
-use perceptor::compute::affine::Keeps;
-use perceptor::compute::parallel::{Pieces, Workers};
-use perceptor::compute::shared::Matrix;
+use perceptor::compute::parallel::Workers;
 use perceptor::data::idx::{ElementType, Header};
 use perceptor::data::mmap::Bytes;
 use perceptor::data::order::Order;
@@ -28,7 +27,7 @@ use rand::RngExt;
 
 const ITEMS: usize = 6000;
 
-/// Networks and batch sizes that are timed.
+/// The networks and batch sizes that are measured.
 const WORK: [(&[usize], Activation, usize); 3] = [
     (&[100], Activation::Sigmoid, 32),
     (&[100], Activation::Sigmoid, 128),
@@ -39,14 +38,14 @@ fn workers(threads: NonZeroUsize) -> Workers {
     Workers::new(threads).expect("workers")
 }
 
-/// One thread, and all cores where there are more.
+/// One thread, and as many as there are cores if these are more.
 fn thread_counts() -> Vec<NonZeroUsize> {
     let mut counts = vec![NonZeroUsize::MIN, Workers::available()];
     counts.dedup();
     counts
 }
 
-/// Bytes of which a class can be told: each class has bright pixels of its own under noise.
+/// Bytes that show their class: each class has its own bright pixels, under noise.
 fn dataset() -> Dataset {
     let mut rng = stream(1, Purpose::Init, 0);
     let labels: Vec<u8> = (0..ITEMS).map(|_| rng.random_range(0..10)).collect();
@@ -67,30 +66,11 @@ fn dataset() -> Dataset {
     Dataset::new(images, &idx(&[ITEMS], labels), Some(10)).expect("a data set")
 }
 
-/// The engines that this build and this processor have.
+/// The engines that this build has and this processor supports.
 fn engines() -> impl Iterator<Item = Engine> {
     let all = [Engine::Openblas, Engine::Native, Engine::Portable];
     all.into_iter().filter(|engine| engine.resolve().is_ok())
 }
-
-/// Time in which `workers` do `count` pieces of `work` together, `times` over.
-fn together(workers: &Workers, times: u64, count: usize, work: impl Fn(usize) + Sync) -> Duration {
-    let (pieces, start) = (Pieces::default(), Instant::now());
-    workers.team(|member| {
-        for _ in 0..times {
-            pieces.take_each(count, &work);
-            member.wait();
-            if member.leads() {
-                pieces.put_back();
-            }
-            member.wait();
-        }
-    });
-    start.elapsed()
-}
-
-/// Rows that a worker takes at a time.
-const BLOCK: usize = 32;
 
 fn gather(c: &mut Criterion) {
     let data = dataset();
@@ -99,28 +79,20 @@ fn gather(c: &mut Criterion) {
     order.shuffle(1, 1);
     let rows = 128;
     let batch = &order.items()[..rows];
-    let inputs = Matrix::zeroed(rows, preprocessing.columns.width()).expect("memory");
-    let gather = |block: usize| {
-        let range = block * BLOCK..(block + 1) * BLOCK;
-        // SAFETY: each block is one worker's alone.
-        let mut inputs = unsafe { inputs.rows_mut(range.clone()) };
-        data.gather(&batch[range], &[], &preprocessing, inputs.iter_mut());
-    };
+    let mut stage = Gather::new(rows, &preprocessing).expect("memory");
     for threads in thread_counts() {
         let workers = workers(threads);
-        together(&workers, 1, rows / BLOCK, gather);
+        stage.run(&workers, 1, &data, &preprocessing, batch);
         for (row, &item) in batch.iter().enumerate() {
             let expected = f32::from(data.images().item(item as usize)[300]) / 255.0;
-            // SAFETY: the workers are done.
-            let found = unsafe { inputs.rows(row..row + 1) }.values[300];
-            assert!((found - expected).abs() < 1e-6);
+            assert!((stage.row(row)[300] - expected).abs() < 1e-6);
         }
         let mut group = c.benchmark_group("gather");
         group.throughput(Throughput::Elements(rows as u64));
         group.bench_function(
             BenchmarkId::new(format!("{threads}-threads"), "128x784"),
             |b| {
-                b.iter_custom(|times| together(&workers, times, rows / BLOCK, gather));
+                b.iter_custom(|times| stage.run(&workers, times, &data, &preprocessing, batch));
             },
         );
     }
@@ -153,64 +125,39 @@ fn products(
     path: &str,
     (rows, fan_in, fan_out): (usize, usize, usize),
 ) {
-    let weight = vec![0.25; fan_in * fan_out];
-    let still = Rule::sgd(0.0);
-    let keeps = Keeps::of(&still);
-    let layer = Affine::new(engine, &weight, (fan_in, fan_out), true, keeps).expect("a layer");
-    let filled = |width: usize, value: f32| {
-        let matrix = Matrix::zeroed(rows, width).expect("memory");
-        // SAFETY: the matrix is ours alone.
-        let mut all = unsafe { matrix.rows_mut(0..rows) };
-        all.iter_mut().for_each(|row| row.fill(value));
-        matrix
-    };
-    let (x, dz) = (filled(fan_in, 0.5), filled(fan_out, 2.0));
-    let (z, dx) = (filled(fan_out, f32::NAN), filled(fan_in, f32::NAN));
-    let block = |block: usize| block * BLOCK..(block + 1) * BLOCK;
-    // SAFETY: each block is one worker's alone, and no two of these run at once.
-    let forward = |b: usize| unsafe { layer.forward(x.rows(block(b)), z.rows_mut(block(b))) };
-    // SAFETY: as above.
-    let input = |b: usize| unsafe { layer.backward(dz.rows(block(b)), dx.rows_mut(block(b))) };
-    let still = still.at(1, 0.0);
-    // SAFETY: each piece is one worker's alone, and as above.
-    let update = |piece: usize| unsafe {
-        layer.update(piece, x.rows(0..rows), dz.rows(0..rows), &still);
-    };
-    let (blocks, pieces) = (rows / BLOCK, layer.pieces());
-    together(workers, 1, blocks, forward);
-    together(workers, 1, blocks, input);
-    together(workers, 1, pieces, update);
-    let mut velocity = vec![f32::NAN; fan_in * fan_out];
-    // SAFETY: the workers are done.
-    unsafe {
-        layer.copy_slot(0, &mut velocity);
-        // Powers of two, summed exactly.
-        let row = rows - 1..rows;
-        let z = &z.rows(row.clone()).values[..fan_out];
-        assert_eq!(z, vec![0.125 * fan_in as f32; fan_out]);
-        let dx = &dx.rows(row).values[..fan_in];
-        assert_eq!(dx, vec![0.5 * fan_out as f32; fan_in]);
-        assert_eq!(velocity, vec![rows as f32; fan_in * fan_out]);
+    let shape = (rows, fan_in, fan_out);
+    let mut layer = Products::new(engine, shape, [0.25, 0.5, 2.0]).expect("a layer");
+    let stages = [
+        ("gemm-forward", Stage::Forward),
+        ("gemm-input", Stage::InputGradient),
+        ("gemm-weight", Stage::WeightUpdate),
+    ];
+    for (_, stage) in stages {
+        layer.run(workers, 1, stage);
     }
-    let mut bench = |stage: &str, count: usize, work: &(dyn Fn(usize) + Sync)| {
-        let mut group = c.benchmark_group(stage);
+    // Powers of two, which are summed exactly.
+    let [z, dx] = layer.last_rows();
+    assert_eq!(z, vec![0.125 * fan_in as f32; fan_out]);
+    assert_eq!(dx, vec![0.5 * fan_out as f32; fan_in]);
+    let mut velocity = vec![f32::NAN; fan_in * fan_out];
+    layer.copy_velocity(&mut velocity);
+    assert_eq!(velocity, vec![rows as f32; fan_in * fan_out]);
+    for (name, stage) in stages {
+        let mut group = c.benchmark_group(name);
         group.throughput(Throughput::Elements((2 * rows * fan_in * fan_out) as u64));
         let shape = format!("{rows}x{fan_in}x{fan_out}");
         group.bench_function(BenchmarkId::new(path, shape), |b| {
-            b.iter_custom(|times| together(workers, times, count, work));
+            b.iter_custom(|times| layer.run(workers, times, stage));
         });
-    };
-    bench("gemm-forward", blocks, &forward);
-    bench("gemm-input", blocks, &input);
-    bench("gemm-weight", pieces, &update);
+    }
 }
 
-/// How the items of [`dataset`] become inputs.
+/// How the samples of [`dataset`] become inputs.
 fn preprocessing(data: &Dataset) -> Preprocessing {
     Preprocessing::fit(Scale::Unit, data.images(), &workers(NonZeroUsize::MIN)).expect("a scaling")
 }
 
-/// A network on its way.
+/// A network in training.
 fn stepper(
     data: &Dataset,
     engine: Engine,
@@ -231,7 +178,7 @@ fn stepper(
         schedule,
         batch_size,
     )
-    .expect("an engine that is here")
+    .expect("an available engine")
 }
 
 /// Runs `bench` for every engine, thread count and work, with the path and shape of its id.

@@ -1,6 +1,6 @@
-//! A step allocates nothing after the first: counted by the allocator itself.
+//! Steps allocate nothing after the first, as a counting allocator shows.
 //!
-//! A target of its own with a single test, because the allocator is the whole process's.
+//! This is a target of its own with a single test, because the allocator belongs to the whole process.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -18,6 +18,7 @@ use perceptor::nn::Task;
 use perceptor::nn::init::initial_parameters;
 use perceptor::nn::loss::{CrossEntropy, Loss};
 use perceptor::nn::{Activation, Dropout, Init, Noise, Spec};
+use perceptor::optim::optimizer::Adam;
 use perceptor::optim::{Optimizer, Rule};
 use perceptor::schedule::Schedule;
 use perceptor::train::Stepper;
@@ -27,22 +28,23 @@ struct Counting;
 static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
-    /// Whether this thread is a worker: the test harness has threads of its own, which allocate when they like.
+    /// Whether this thread is a worker: the test harness has other threads, which allocate at any time.
     static COUNTED: Cell<bool> = const { Cell::new(false) };
 }
 
-// SAFETY: every call goes to the system's allocator as it came; the counter does not allocate.
+// SAFETY: every call is passed on to the system's allocator, which keeps the contract of `GlobalAlloc`; the counter and the
+// thread-local flag do not allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if COUNTED.get() {
             ALLOCATIONS.fetch_add(1, Relaxed);
         }
-        // SAFETY: the caller's promise about `layout` is passed on.
+        // SAFETY: `layout` has a nonzero size, which the caller of `alloc` guarantees.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: `pointer` came from `System.alloc` with this `layout`.
+        // SAFETY: the caller of `dealloc` guarantees that `pointer` came from `alloc` with this `layout`, so from `System.alloc`.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -86,18 +88,18 @@ fn a_step_allocates_nothing_after_the_first() {
             clip_norm: Some(0.1),
             clip_value: Some(0.1),
             average: Some(0.9),
-            ..Rule::from(Optimizer::Adam {
+            ..Rule::from(Optimizer::Adam(Adam {
                 beta1: 0.9,
                 beta2: 0.999,
                 epsilon: 1e-8,
                 decoupled: true,
-            })
+            }))
         },
     ];
     let (rows, steps) = (150usize, 20);
     let [classes, numbers] =
         [Task::Classification, Task::Regression].map(|task| dataset(task, rows, 784));
-    // matrixmultiply allocates a packing buffer in each product, and is left out.
+    // Without matrixmultiply, which allocates a packing buffer in each product.
     let engines = [Engine::Native, Engine::Openblas];
     for engine in engines
         .into_iter()
@@ -110,25 +112,25 @@ fn a_step_allocates_nothing_after_the_first() {
             {
                 let workers = NonZeroUsize::new(threads).expect("not zero");
                 let workers = Workers::new(workers).expect("workers");
-                // The counts below mean something only if every worker's allocations are counted.
+                // The counts below are only valid if the allocations of every worker are counted.
                 let before = ALLOCATIONS.load(Relaxed);
                 workers.team(|_| {
                     COUNTED.set(true);
                     drop(std::hint::black_box(Box::new(7)));
                 });
                 assert!(ALLOCATIONS.load(Relaxed) >= before + threads);
-                // GELU keeps its input, and batch normalisation makes it anew.
+                // GELU keeps its input, or computes it again with batch normalisation.
                 let activation = match hidden.len() {
                     2 => Activation::Gelu,
                     _ => Activation::Sigmoid,
                 };
-                // One of the networks predicts numbers.
+                // One of the networks is a regression.
                 let data = if hidden.len() < 2 { &classes } else { &numbers };
                 let spec = Spec::new(784, hidden, 10, activation).expect("a spec");
                 let spec = spec.for_task(data.task());
                 let spec = spec.with_batch_norm(threads > 1).expect("a spec");
                 let start = initial_parameters(&spec, Init::Auto, 0.0, 1);
-                // With some columns left out, and with none.
+                // With and without idle columns.
                 let preprocessing = match hidden.len() {
                     1 => Preprocessing::whole(scaling, 784),
                     _ => Preprocessing::fit(Scale::Unit, data.images(), &workers).expect("inputs"),
@@ -136,8 +138,8 @@ fn a_step_allocates_nothing_after_the_first() {
                 assert_eq!(preprocessing.columns.idle().is_empty(), hidden.len() == 1);
                 let stepper =
                     Stepper::new(&spec, &start, preprocessing, engine, rule, schedule, rows);
-                let mut stepper = stepper.expect("an engine that is here");
-                // With all noise and weights there are in two of the networks.
+                let mut stepper = stepper.expect("an available engine");
+                // With every kind of noise, and class weights, in two of the networks.
                 if hidden.len() < 2 {
                     let noise = Noise {
                         seed: 1,
@@ -166,7 +168,7 @@ fn a_step_allocates_nothing_after_the_first() {
                     }
                     ControlFlow::Continue(())
                 });
-                // A pool that is dropped ends in its own time, and may allocate over it.
+                // The threads of a dropped pool end later, and may allocate then.
                 workers.team(|_| COUNTED.set(false));
             }
         }

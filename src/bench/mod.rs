@@ -10,6 +10,8 @@ pub mod engine_table;
 pub mod peak;
 pub mod products;
 pub mod record;
+#[doc(hidden)]
+pub mod stages;
 pub mod statistics;
 pub mod throughput;
 pub mod time_to;

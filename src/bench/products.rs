@@ -14,6 +14,7 @@ use crate::compute::Engine;
 use crate::compute::affine::Affine;
 use crate::compute::affine::Keeps;
 use crate::compute::parallel::Workers;
+use crate::compute::phases::{OwnPiece, OwnRows};
 use crate::compute::shared::Matrix;
 use crate::error::Result;
 use crate::nn::Spec;
@@ -91,7 +92,7 @@ pub fn measure(
     peak: f64,
 ) -> Result<Vec<Product>> {
     let (fan_in, fan_out) = (spec.layers()[layer].fan_in, spec.layers()[layer].fan_out);
-    let bench = Layer::new(engine, (fan_in, fan_out), rows, layer > 0)?;
+    let mut bench = Layer::new(engine, (fan_in, fan_out), rows, layer > 0)?;
     let stages = Stage::ALL.into_iter();
     let stages = stages.filter(|&stage| layer > 0 || stage != Stage::InputGradient);
     // On a worker, so that whatever workers set for themselves holds here too.
@@ -149,28 +150,30 @@ impl Layer {
     }
 
     /// One call of a product.
-    fn run(&self, stage: Stage) {
+    fn run(&mut self, stage: Stage) {
         let rows = 0..self.rows;
         // The velocity stays bounded and the weights stay: any number of calls does the same work.
         let step = Rule::sgd(0.5).at(1, 0.0);
-        // SAFETY: layer and matrices belong to this struct, and one thread runs one call at a time.
-        unsafe {
-            match stage {
-                Stage::Forward => {
-                    let (x, z) = (self.x.rows(rows.clone()), self.z.rows_mut(rows));
-                    self.affine.forward(x, z);
-                }
-                Stage::InputGradient => {
-                    let (dz, dx) = (self.dz.rows(rows.clone()), self.dx.rows_mut(rows));
-                    self.affine.backward(dz, dx);
-                }
-                Stage::WeightUpdate => {
-                    let (x, dz) = (self.x.rows(rows.clone()), self.dz.rows(rows));
-                    for piece in 0..self.affine.pieces() {
-                        self.affine.update(piece, x, dz, &step);
-                    }
+        let count = self.affine.pieces();
+        match stage {
+            Stage::Forward | Stage::InputGradient => {
+                // SAFETY: (1) and (2) this is the only token: `&mut self` excludes other calls for this layer.
+                let mut rows = unsafe { OwnRows::new(rows) };
+                if stage == Stage::Forward {
+                    let ([x], [z], phase) = rows.views([&self.x], [&self.z]);
+                    self.affine.forward(x, z, phase);
+                } else {
+                    let ([dz], [dx], phase) = rows.views([&self.dz], [&self.dx]);
+                    self.affine.backward(dz, dx, phase);
                 }
             }
+            Stage::WeightUpdate => (0..count).for_each(|piece| {
+                // SAFETY: (1) and (2) this is the only token: `&mut self` excludes other calls for this layer.
+                let piece = unsafe { OwnPiece::new(piece) };
+                let x = piece.rows(&self.x, rows.clone());
+                let dz = piece.rows(&self.dz, rows.clone());
+                self.affine.update(&piece, x, dz, &step);
+            }),
         }
     }
 }
@@ -181,9 +184,8 @@ fn varied(index: usize) -> f32 {
 }
 
 fn filled(rows: usize, width: usize) -> Result<Matrix> {
-    let matrix = Matrix::zeroed(rows, width)?;
-    // SAFETY: nobody else has the matrix yet.
-    let mut all = unsafe { matrix.rows_mut(0..rows) };
+    let mut matrix = Matrix::zeroed(rows, width)?;
+    let mut all = matrix.all_mut();
     for (row, values) in all.iter_mut().enumerate() {
         for (column, value) in values.iter_mut().enumerate() {
             *value = varied(row * width + column);
@@ -193,8 +195,8 @@ fn filled(rows: usize, width: usize) -> Result<Matrix> {
 }
 
 /// Seconds a call in each of `runs` runs of about `seconds`, after a warm-up of the same length.
-fn time(runs: usize, seconds: f64, call: impl Fn()) -> Vec<f64> {
-    let calls_take = |calls: usize| {
+fn time(runs: usize, seconds: f64, mut call: impl FnMut()) -> Vec<f64> {
+    let mut calls_take = |calls: usize| {
         let start = Instant::now();
         (0..calls).for_each(|_| call());
         start.elapsed().as_secs_f64()

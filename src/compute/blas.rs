@@ -1,10 +1,9 @@
-//! Which linear algebra library is linked in, and that it runs one thread a call.
+//! The linked linear algebra library, held to one thread per call.
 //!
-//! Parallelism is ours: blocks of a batch run side by side, each calling BLAS from its own worker.
-//! OpenBLAS threads on top of that would fight over the cores, change the order of sums, and can corrupt
-//! results when calls of different transpose kinds run at once (OpenBLAS issue 5836). An OpenMP build
-//! forgets `openblas_set_num_threads(1)` unless `OMP_NUM_THREADS=1` stood in the environment before the
-//! start (issue 5806), so that case is refused.
+//! Blocks of a batch run in parallel, each calling BLAS from its own worker. Threads of OpenBLAS in addition would
+//! compete for the cores, change the order of sums, and can corrupt results when calls with different transposes run
+//! at once (OpenBLAS issue 5836). An OpenMP build forgets `openblas_set_num_threads(1)` unless `OMP_NUM_THREADS=1` is
+//! in the environment at the start (issue 5806), so that case is refused.
 
 use serde::Serialize;
 
@@ -16,26 +15,25 @@ use crate::message::{Key, message};
 pub struct Blas {
     /// `OpenBLAS` or `matrixmultiply`.
     pub library: &'static str,
-    /// The version as the library states it.
+    /// The version that the library reports.
     pub version: String,
-    /// The name of the kernels chosen for this processor.
+    /// The name of the kernels that the library chose for this processor.
     pub kernel: String,
-    /// How the library was built to thread: `serial`, `pthreads`, `openmp`.
+    /// The threading that the library was built with: `serial`, `pthreads`, `openmp`.
     pub threading: &'static str,
-    /// Threads a call may use.
+    /// The number of threads that a call may use.
     pub threads: usize,
 }
 
-/// Asks BLAS for one thread a call and says what it is, whether or not it keeps to that. Cheap; may be called any
-/// number of times.
+/// Asks the library for one thread per call and returns what it reports, whether or not it complies. Cheap to call.
 pub fn linked() -> Blas {
     imp::linked()
 }
 
-/// [`linked`], for those who will call it from several threads.
+/// Asks the library for one thread per call, before it is called from several threads.
 ///
 /// # Errors
-/// [`Error::Blas`] when the library does not keep to one thread.
+/// Returns [`Error::Blas`] if the library does not comply.
 pub fn single_threaded() -> Result<Blas> {
     let blas = linked();
     if blas.threads != 1 {
@@ -68,8 +66,8 @@ pub fn single_threaded() -> Result<Blas> {
 mod imp {
     use std::ffi::{CStr, c_char, c_int};
 
-    // Naming the crate links the library in; without this line `cblas_sgemm` stays undefined. The build script links
-    // the system's library.
+    // Naming the crate links the library; without this line `cblas_sgemm` is undefined. The build script links the
+    // system's library.
     #[cfg(feature = "openblas-static")]
     use openblas_src as _;
 
@@ -84,7 +82,8 @@ mod imp {
     }
 
     pub(super) fn linked() -> Blas {
-        // SAFETY: plain calls into the linked library; OpenBLAS guards this state with its own lock.
+        // SAFETY: the declarations above are those of the library's header `cblas.h`. The functions take no pointers, and
+        // OpenBLAS guards this state with a lock of its own.
         let (threading, threads) = unsafe {
             openblas_set_num_threads(1);
             (openblas_get_parallel(), openblas_get_num_threads())
@@ -94,7 +93,7 @@ mod imp {
             1 => "pthreads",
             _ => "openmp",
         };
-        // SAFETY: both functions return pointers to static, null-terminated strings.
+        // SAFETY: both functions return pointers to static, null-terminated strings, as `CStr::from_ptr` requires.
         let (config, kernel) = unsafe {
             (
                 CStr::from_ptr(openblas_get_config()),
@@ -116,7 +115,7 @@ mod imp {
     }
 }
 
-/// What matrixmultiply picks for this processor, by its own documented order.
+/// The kernels that matrixmultiply chooses for this processor, by its documented order.
 pub(super) fn matrixmultiply_kernel() -> &'static str {
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
     {
@@ -158,7 +157,7 @@ mod imp {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_library_runs_one_thread_a_call_and_says_who_it_is() {
+    fn the_library_runs_one_thread_per_call_and_reports_its_version() {
         let blas = super::single_threaded().expect("a single-threaded library");
         assert_eq!(blas.threads, 1);
         assert!(blas.version.starts_with("0."), "{blas:?}");

@@ -1,7 +1,7 @@
-//! Matrix products by a library: the only place from which OpenBLAS and matrixmultiply are called.
+//! Matrix products by a library: only this module calls OpenBLAS and matrixmultiply.
 //!
-//! ndarray hands a product to `cblas_sgemm` when a dimension exceeds 7 and each operand has unit stride along one
-//! axis; else it falls back to matrixmultiply. Both run single-threaded here.
+//! ndarray passes a product to `cblas_sgemm` if a dimension exceeds 7 and each operand has unit stride along one
+//! axis; otherwise it uses matrixmultiply. Both run single-threaded here.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder};
 
 use super::shared::{Rows, RowsMut};
 
-/// Who multiplies.
+/// A library for matrix products.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Library {
     /// OpenBLAS, through ndarray; in a build without it, matrixmultiply.
@@ -22,10 +22,10 @@ pub enum Library {
 /// `c = a · b + beta · c`.
 ///
 /// Shapes: `a [m, k]`, `b [k, n]`, `c [m, n]`; `a` and `b` may be transposed views. Overwrites `c`, which is not
-/// read where `beta` is 0.
+/// read if `beta` is 0.
 ///
 /// # Panics
-/// When the shapes do not fit.
+/// Panics if the shapes do not match.
 pub fn multiply(
     library: Library,
     a: ArrayView2<f32>,
@@ -39,7 +39,7 @@ pub fn multiply(
                 [a.strides(), b.strides(), c.strides()]
                     .iter()
                     .all(|strides| strides.contains(&1)),
-                "a product without unit strides silently leaves BLAS: {:?} · {:?} = {:?}",
+                "ndarray computes a product without unit strides outside BLAS: {:?} · {:?} = {:?}",
                 a.strides(),
                 b.strides(),
                 c.strides()
@@ -53,8 +53,9 @@ pub fn multiply(
             let (a_row, a_column) = stride(a.strides());
             let (b_row, b_column) = stride(b.strides());
             let (c_row, c_column) = stride(c.strides());
-            // SAFETY: pointers, dimensions and strides come from views that own or borrow all they span, `c`
-            // mutably, and the shapes fit.
+            // SAFETY: `sgemm` reads `a [m, k]` and `b [k, n]` and writes `c [m, n]` with the given strides. The pointers
+            // and strides are those of views that borrow all elements, `c` mutably, and the assertion above checks that
+            // the views have these shapes.
             unsafe {
                 matrixmultiply::sgemm(
                     m,
@@ -79,18 +80,20 @@ pub fn multiply(
 
 /// A view of a row-major buffer.
 ///
-/// Shapes: `values [rows · columns]` gives `[rows, columns]`.
+/// Shapes: `values [rows · columns]`; returns `[rows, columns]`.
 ///
 /// # Panics
-/// When `values` has another length.
+/// Panics if `values` has another length.
 pub fn matrix(values: &[f32], rows: usize, columns: usize) -> ArrayView2<'_, f32> {
     ArrayView2::from_shape((rows, columns), values).expect("rows · columns values")
 }
 
-/// [`matrix`], to write through.
+/// A mutable view of a row-major buffer.
+///
+/// Shapes: `values [rows · columns]`; returns `[rows, columns]`.
 ///
 /// # Panics
-/// As [`matrix`].
+/// Panics if `values` has another length.
 pub fn matrix_mut(values: &mut [f32], rows: usize, columns: usize) -> ArrayViewMut2<'_, f32> {
     ArrayViewMut2::from_shape((rows, columns), values).expect("rows · columns values")
 }
@@ -101,7 +104,7 @@ pub fn rows(rows: Rows<'_>) -> ArrayView2<'_, f32> {
     ArrayView2::from_shape(shape, rows.values).expect("rows of one stride each")
 }
 
-/// [`rows`], to write through.
+/// A mutable view of strided rows, `[rows, width]`.
 pub fn rows_mut(rows: RowsMut<'_>) -> ArrayViewMut2<'_, f32> {
     let shape = (rows.rows(), rows.width).strides((rows.stride, 1));
     ArrayViewMut2::from_shape(shape, rows.values).expect("rows of one stride each")
@@ -109,10 +112,10 @@ pub fn rows_mut(rows: RowsMut<'_>) -> ArrayViewMut2<'_, f32> {
 
 /// Some columns of strided rows, `[rows, columns]`.
 ///
-/// The strides are given anew: ndarray's own slice of a single column has stride 0, which is no product for BLAS.
+/// The strides are set explicitly: ndarray's own slice of a single column has stride 0, which BLAS does not accept.
 ///
 /// # Panics
-/// When the columns are out of range.
+/// Panics if the columns are out of range.
 pub fn columns(all: Rows<'_>, columns: Range<usize>) -> ArrayView2<'_, f32> {
     assert!(columns.end <= all.width, "columns of a row");
     let shape = (all.rows(), columns.len()).strides((all.stride, 1));
@@ -124,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equals_the_textbook_sum_over_awkward_shapes_and_transposes() {
+    fn equals_the_textbook_sum_for_odd_shapes_and_transposes() {
         for library in [Library::OpenBlas, Library::MatrixMultiply] {
             for (m, k, n) in [(1, 9, 1), (2, 3, 4), (7, 8, 9), (33, 17, 10), (9, 65, 31)] {
                 let value = |seed: usize| move |i: usize| ((i * 37 + seed) % 11) as f32 - 5.0;
@@ -141,7 +144,7 @@ mod tests {
                 let mut c = before.clone();
                 multiply(library, a, b, 2.0, matrix_mut(&mut c, m, n));
                 assert_eq!(c, expected, "{m}×{k}×{n}");
-                // (bᵀ · aᵀ) is cᵀ: small integers, so the sums are exact in any order.
+                // bᵀ · aᵀ is cᵀ. The elements are small integers, so the sums are exact in any order.
                 let mut transposed = vec![f32::NAN; n * m];
                 let out = matrix_mut(&mut transposed, n, m);
                 multiply(library, b.reversed_axes(), a.reversed_axes(), 0.0, out);
@@ -154,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_of_strided_rows_are_multiplied_one_or_many() {
+    fn one_or_many_columns_of_strided_rows_are_multiplied() {
         let x: Vec<f32> = (0..5 * 16).map(|i| (i % 13) as f32).collect();
         let dz: Vec<f32> = (0..5 * 9).map(|i| (i % 7) as f32 - 3.0).collect();
         let all = Rows {

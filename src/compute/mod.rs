@@ -1,19 +1,23 @@
-//! The arithmetic that takes the time, and the workers it runs on.
+//! The matrix products, and the workers that compute them.
 //!
-//! `affine` is the narrow interface: a layer's weights with the three products of training, by one of the three engines of `engine`.
-//! Behind it `gemm` is the only caller of matrix libraries, and `tile` over `simd` holds our own micro-kernels.
-//! `normalization` normalises columns over rows, `parallel` is the team of workers, `shared` the buffers they share, `blas` asks
-//! OpenBLAS who it is and keeps it single-threaded.
+//! `affine` is the narrow interface: the weights of a layer with the three products of training, computed by one of the
+//! engines in `engine`. `gemm` is the only caller of matrix libraries; `tile` has Perceptor's own micro-kernels over the
+//! registers of `simd`. `normalization` normalises columns over rows. `parallel` is the team of workers, which meets at
+//! `barrier`; `shared` has the buffers of a team, and `phases` the proof of what a worker may touch in them. `blas`
+//! identifies OpenBLAS and holds it to one thread.
 
 pub mod affine;
+mod barrier;
 pub mod blas;
 mod engine;
 pub mod gemm;
 pub mod normalization;
 pub mod parallel;
+pub mod phases;
 pub mod shared;
 #[cfg(target_arch = "x86_64")]
 mod simd;
+mod sync;
 #[cfg(target_arch = "x86_64")]
 mod tile;
 

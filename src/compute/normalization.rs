@@ -1,21 +1,21 @@
-//! Normalisation over rows, a column at a time: [`crate::nn::batch_norm`] says what for.
+//! Normalisation of columns over rows, for [`crate::nn::batch_norm`].
 //!
-//! Columns are taken in chunks whose sums stay in registers, and a chunk's rows in the nearest cache, so that the passes over
-//! them cost little more than one. Sums are taken row after row: the same bits in every instruction set.
+//! Columns are processed in chunks whose sums stay in registers and whose rows stay in the nearest cache, so that several
+//! passes cost little more than one. Sums are taken row after row, which has the same bits in every instruction set.
 
 use multiversion::multiversion;
 
 use crate::compute::shared::{LINE, Rows, RowsMut};
 use crate::kernels::flush;
 
-/// What is added to a variance, ε, as in PyTorch.
+/// The ε that is added to a variance, as in PyTorch.
 pub const EPSILON: f32 = 1e-5;
 
-/// Columns whose sums stay in registers.
+/// The number of columns whose sums stay in registers.
 const COLUMNS: usize = 4 * LINE;
 
-/// Runs `$body` over columns in chunks, with the first column of each as `$start`: as wide ones as registers hold, then by
-/// lines. The last line may end in padding.
+/// Runs `$body` for all columns in chunks, with the first column of each chunk as its first argument: first chunks as wide as
+/// registers allow, then single cache lines. The last line may end in padding.
 macro_rules! by_columns {
     ($width:expr, $body:ident($($argument:expr),*)) => {
         let mut start = 0;
@@ -30,14 +30,14 @@ macro_rules! by_columns {
     };
 }
 
-/// Mean and variance of the rows of z, the variance as the mean square of the distances from the mean; `x̂ = (z − mean) /
-/// √(var + ε)` by these, and `z = γ ⊙ x̂`.
+/// Normalises columns by their own mean and variance: `x̂ = (z − mean) / √(var + ε)`, then `z = γ ⊙ x̂`. The variance is
+/// the mean square of the distances from the mean.
 ///
-/// Shapes: `z`, `x_hat [rows, out]`, `gamma [out]`, `statistics` mean and variance, each with the padding of a row of a
-/// matrix. Overwrites all but `gamma`.
+/// Shapes: `z`, `x_hat [rows, out]`, `gamma [out]`; `statistics` are mean and variance, `[out]` each with the padding of
+/// a matrix row. Overwrites all except `gamma`.
 ///
 /// # Panics
-/// When z and x̂ differ in shape.
+/// Panics if z and x̂ differ in shape.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 pub fn normalize(z: RowsMut, x_hat: RowsMut, gamma: &[f32], statistics: [&mut [f32]; 2]) {
     assert_eq!(
@@ -100,7 +100,7 @@ fn normalize_columns<const N: usize>(
     variance[start..start + N].copy_from_slice(&variances);
 }
 
-/// `z = γ ⊙ (z − mean) / √(var + ε)`.
+/// Normalises columns by the given mean and variance: `z = γ ⊙ (z − mean) / √(var + ε)`.
 ///
 /// Shapes: `z [rows, out]`, the others `[out]`. Overwrites `z`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
@@ -133,9 +133,9 @@ fn normalize_columns_by<const N: usize>(
     }
 }
 
-/// The way back through [`normalize_by`]: `dz = γ / √(var + ε) ⊙ du`.
+/// The gradient of [`normalize_by`]: `dz = γ / √(var + ε) ⊙ du`.
 ///
-/// Shapes: `du [rows, out]`, the others `[out]`. Overwrites `du`, which then is `dz`.
+/// Shapes: `du [rows, out]`, the others `[out]`. Overwrites `du` with `dz`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 pub fn normalize_by_backward(du: RowsMut, gamma: &[f32], variance: &[f32]) {
     for row in du.values.chunks_exact_mut(du.stride) {
@@ -145,14 +145,14 @@ pub fn normalize_by_backward(du: RowsMut, gamma: &[f32], variance: &[f32]) {
     }
 }
 
-/// The way back through [`normalize`], from `du` at `γ ⊙ x̂ + β`: `dβ = Σ_rows du`, `dγ = Σ_rows du ⊙ x̂`, and `dz = γ /
+/// The gradient of [`normalize`], from `du` at `γ ⊙ x̂ + β`: `dβ = Σ_rows du`, `dγ = Σ_rows du ⊙ x̂`, and `dz = γ /
 /// √(var + ε) ⊙ (du − (dβ + x̂ ⊙ dγ) / rows)`.
 ///
-/// Shapes: `du`, `x_hat [rows, out]`, `gamma [out]`, `variance` and `sums`, which are dγ and dβ, as the statistics there.
-/// Overwrites `du`, which then is `dz`, and `sums`.
+/// Shapes: `du`, `x_hat [rows, out]`, `gamma [out]`; `variance` and `sums`, which are dγ and dβ, `[out]` each with the
+/// padding of a matrix row. Overwrites `du` with `dz`, and `sums`.
 ///
 /// # Panics
-/// When du and x̂ differ in shape.
+/// Panics if du and x̂ differ in shape.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 pub fn normalize_backward(
     du: RowsMut,
@@ -214,7 +214,7 @@ fn inverse_deviation(variance: f32) -> f32 {
     1.0 / (variance + EPSILON).sqrt()
 }
 
-/// `N` numbers from `start` on, zeros where there are none.
+/// `N` numbers from `start` on, with zeros beyond the end.
 #[inline(always)]
 fn padded<const N: usize>(start: usize, numbers: &[f32]) -> [f32; N] {
     let mut padded = [0.0; N];
@@ -228,48 +228,40 @@ mod tests {
     use super::*;
     use crate::compute::shared::Matrix;
 
-    /// By hand, in the last column of several widths, whose line may end in padding.
+    /// Computed by hand, in the last column of several widths, whose line may end in padding.
     #[test]
     fn two_rows_normalise_to_one_and_minus_one() {
         for width in [1, 15, 16, 17, 64, 70, 130] {
-            let [z, x_hat, du] = [(); 3].map(|()| Matrix::zeroed(2, width).expect("memory"));
-            let sums = [(); 4].map(|()| Matrix::zeroed(1, width).expect("memory"));
-            let [means, variances, d_gammas, d_betas] = &sums;
+            let zeroed = |rows| Matrix::zeroed(rows, width).expect("memory");
+            let [mut z, mut x_hat, mut du] = [(); 3].map(|()| zeroed(2));
+            let mut sums = [(); 4].map(|()| zeroed(1));
+            let [means, variances, d_gammas, d_betas] = &mut sums;
             let gamma = vec![3.0; width];
-            // SAFETY: they are ours alone.
-            unsafe {
-                for (matrix, pair) in [(&z, [1.0, 5.0]), (&du, [0.5, 0.25])] {
-                    for (row, value) in matrix.rows_mut(0..2).iter_mut().zip(pair) {
-                        row.fill(value);
-                    }
+            for (matrix, pair) in [(&mut z, [1.0, 5.0]), (&mut du, [0.5, 0.25])] {
+                for (row, value) in matrix.all_mut().iter_mut().zip(pair) {
+                    row.fill(value);
                 }
-                let statistics = [means, variances].map(|of| of.rows_mut(0..1).values);
-                normalize(z.rows_mut(0..2), x_hat.rows_mut(0..2), &gamma, statistics);
-                let [mean, variance] = [means, variances].map(|of| of.rows(0..1).values);
-                assert_eq!((mean[width - 1], variance[width - 1]), (3.0, 4.0));
-                let one = 2.0 / (4.0f32 + EPSILON).sqrt();
-                for row in 0..2 {
-                    let sign = if row == 0 { -one } else { one };
-                    let (z, x_hat) = (z.rows(row..row + 1), x_hat.rows(row..row + 1));
-                    assert!((x_hat.values[width - 1] - sign).abs() < 1e-6);
-                    assert_eq!(z.values[width - 1], 3.0 * x_hat.values[width - 1]);
-                    // The padding stays zero.
-                    assert!(z.values[width..].iter().all(|&z| z == 0.0), "width {width}");
-                }
-                let gradients = [d_gammas, d_betas].map(|of| of.rows_mut(0..1).values);
-                normalize_backward(
-                    du.rows_mut(0..2),
-                    x_hat.rows(0..2),
-                    &gamma,
-                    variance,
-                    gradients,
-                );
-                let [d_gamma, d_beta] = [d_gammas, d_betas].map(|of| of.rows(0..1).values);
-                assert!((d_gamma[width - 1] + 0.25 * one).abs() < 1e-6);
-                assert_eq!(d_beta[width - 1], 0.75);
-                // Two rows are always ±1: next to nothing goes back.
-                assert!(du.rows(0..2).values.iter().all(|d| d.abs() < 1e-5));
             }
+            let statistics = [&mut *means, &mut *variances].map(|of| of.all_mut().values);
+            normalize(z.all_mut(), x_hat.all_mut(), &gamma, statistics);
+            let [mean, variance] = [means, variances].map(|of| of.all_mut().values);
+            assert_eq!((mean[width - 1], variance[width - 1]), (3.0, 4.0));
+            let one = 2.0 / (4.0f32 + EPSILON).sqrt();
+            let (z, x_hat) = (z.all_mut(), x_hat.all_mut());
+            let rows = z.values.chunks_exact(z.stride);
+            let rows = rows.zip(x_hat.values.chunks_exact(x_hat.stride));
+            for ((z, x_hat), sign) in rows.zip([-one, one]) {
+                assert!((x_hat[width - 1] - sign).abs() < 1e-6);
+                assert_eq!(z[width - 1], 3.0 * x_hat[width - 1]);
+                assert!(z[width..].iter().all(|&z| z == 0.0), "padding of {width}");
+            }
+            let gradients = [&mut *d_gammas, &mut *d_betas].map(|of| of.all_mut().values);
+            normalize_backward(du.all_mut(), x_hat.as_rows(), &gamma, variance, gradients);
+            let [d_gamma, d_beta] = [d_gammas, d_betas].map(|of| of.all_mut().values);
+            assert!((d_gamma[width - 1] + 0.25 * one).abs() < 1e-6);
+            assert_eq!(d_beta[width - 1], 0.75);
+            // Two rows are always ±1, so their gradient is nearly zero.
+            assert!(du.all_mut().values.iter().all(|d| d.abs() < 1e-5));
         }
     }
 }

@@ -1,32 +1,25 @@
-//! The workers that share a batch out: a Rayon pool of its own, of a size the caller chooses.
+//! The workers that share the rows of a batch: a Rayon pool of its own, with as many threads as the caller chooses.
 //!
-//! Training is one parallel region an epoch: every worker runs the same body as a member of a team, takes pieces
+//! Training is one parallel region per epoch: every worker runs the same body as a member of a team, takes pieces
 //! of work by a shared counter, and meets the others at a barrier twice a step. A fork and join for every step
-//! costs some microseconds each, which at small batches is a good part of the step (see `benches/NOTES.md`). Who
-//! takes which piece changes no bit: pieces are cut by network and batch, and never share a sum.
+//! costs some microseconds each, which is a good part of the step for small batches (see `benches/NOTES.md`). Which
+//! worker takes a piece changes no bit: pieces depend on the network and the batch only, and never share a sum.
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
-use std::{hint, thread};
+use std::thread;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use super::barrier::Barrier;
+pub use super::barrier::Pieces;
 use super::blas::{self, Blas};
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
 
-/// More threads than any machine this runs on has cores.
+/// The largest number of threads; no machine has as many cores.
 const MAX_THREADS: usize = 4096;
 
-/// Looks at the barrier before giving the core to others: some microseconds, the usual wait.
-const SPINS: usize = 400;
-/// How long the core is given to others again and again before going to sleep, so that a long wait burns nothing. Far
-/// longer than it takes to wake a sleeper: else one late worker sends the others to sleep, who then are late in turn.
-const PATIENCE: Duration = Duration::from_millis(2);
-
-/// A pool of worker threads, with BLAS held to one thread in each.
+/// A pool of worker threads, with BLAS held to one thread in each of them.
 #[derive(Debug)]
 pub struct Workers {
     pool: ThreadPool,
@@ -37,7 +30,7 @@ impl Workers {
     /// Starts `threads` workers.
     ///
     /// # Errors
-    /// [`Error::Config`] for more threads than 4096 or than the system grants.
+    /// Returns [`Error::Config`] if there are more than 4096 threads, or more than the system grants.
     pub fn new(threads: NonZeroUsize) -> Result<Workers> {
         let refuse = |found: String, expected: String| {
             Error::Config(Refusal::new(Key("threads"), found, expected))
@@ -61,15 +54,15 @@ impl Workers {
         })
     }
 
-    /// Cores this process may use, by affinity and control group.
+    /// The number of cores that this process may use, by affinity and control group.
     pub fn available() -> NonZeroUsize {
         thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
     }
 
-    /// Runs `body` on every worker at once, each as a member of one team, and waits for all.
+    /// Runs `body` on every worker at once, each as a member of one team, and waits for all of them.
     ///
     /// # Panics
-    /// When `body` panics in any member; the others are then woken from their barrier to panic too.
+    /// Panics if `body` panics in any member; the others then panic at their next barrier.
     pub fn team(&self, body: impl Fn(Member) + Sync) {
         let barrier = Barrier::new(self.threads());
         self.pool.broadcast(|context| {
@@ -82,23 +75,23 @@ impl Workers {
         });
     }
 
-    /// Runs `work` on a worker; Rayon's parallel iterators inside it use all of them.
+    /// Runs `work` on a worker. Rayon's parallel iterators inside `work` use all workers.
     pub fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         self.pool.install(work)
     }
 
-    /// Number of workers.
+    /// The number of workers.
     pub fn threads(&self) -> usize {
         self.pool.current_num_threads()
     }
 
-    /// The linear algebra library the workers call.
+    /// The linear algebra library that the workers call.
     pub fn blas(&self) -> &Blas {
         &self.blas
     }
 }
 
-/// One worker's place in a team.
+/// A worker as a member of a team.
 #[derive(Debug, Clone, Copy)]
 pub struct Member<'a> {
     index: usize,
@@ -106,157 +99,62 @@ pub struct Member<'a> {
 }
 
 impl Member<'_> {
-    /// Which of the team this is, from 0.
+    /// The number of this member in its team, from 0.
     pub fn index(&self) -> usize {
         self.index
     }
 
-    /// Whether this member does what only one may do.
+    /// Whether this member does the work that only one member may do.
     pub fn leads(&self) -> bool {
         self.index == 0
     }
 
-    /// Waits until all members are here. What any of them wrote before, all of them see after.
+    /// Waits until all members are here. Each member then sees everything that any member wrote before.
+    ///
+    /// # Panics
+    /// Panics if another member panics.
     pub fn wait(&self) {
-        self.barrier.wait();
+        self.barrier.wait().expect("another worker panicked");
     }
 }
 
-/// Pieces of work, each taken by one member.
-#[derive(Debug, Default)]
-pub struct Pieces {
-    next: AtomicUsize,
-}
-
-impl Pieces {
-    /// Takes pieces until all `count` are taken, by whomever.
-    pub fn take_each(&self, count: usize, mut work: impl FnMut(usize)) {
-        loop {
-            // The barrier orders memory; the counter only deals out.
-            let piece = self.next.fetch_add(1, Ordering::Relaxed);
-            if piece >= count {
-                return;
-            }
-            work(piece);
-        }
-    }
-
-    /// Puts all pieces back. Between two barriers at which nobody takes any.
-    pub fn put_back(&self) {
-        self.next.store(0, Ordering::Relaxed);
-    }
-}
-
-/// Where a team meets: spins for the usual short wait, then gives way, then sleeps.
-#[derive(Debug)]
-struct Barrier {
-    members: usize,
-    arrived: AtomicUsize,
-    meeting: AtomicUsize,
-    sleepers: AtomicUsize,
-    broken: AtomicBool,
-    lock: Mutex<()>,
-    woken: Condvar,
-}
-
-impl Barrier {
-    fn new(members: usize) -> Barrier {
-        Barrier {
-            members,
-            arrived: AtomicUsize::new(0),
-            meeting: AtomicUsize::new(0),
-            sleepers: AtomicUsize::new(0),
-            broken: AtomicBool::new(false),
-            lock: Mutex::new(()),
-            woken: Condvar::new(),
-        }
-    }
-
-    fn wait(&self) {
-        let meeting = self.meeting.load(Ordering::Acquire);
-        if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.members {
-            self.arrived.store(0, Ordering::Relaxed);
-            // Sequentially consistent, as is the count of sleepers: one of the two sees the other.
-            self.meeting
-                .store(meeting.wrapping_add(1), Ordering::SeqCst);
-            self.wake();
-            return;
-        }
-        let over = || {
-            assert!(
-                !self.broken.load(Ordering::Relaxed),
-                "another worker panicked"
-            );
-            self.meeting.load(Ordering::SeqCst) != meeting
-        };
-        for _ in 0..SPINS {
-            if over() {
-                return;
-            }
-            hint::spin_loop();
-        }
-        let patient_until = Instant::now() + PATIENCE;
-        while Instant::now() < patient_until {
-            if over() {
-                return;
-            }
-            thread::yield_now();
-        }
-        let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        self.sleepers.fetch_add(1, Ordering::SeqCst);
-        while !over() {
-            guard = self
-                .woken
-                .wait(guard)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        self.sleepers.fetch_sub(1, Ordering::SeqCst);
-    }
-
-    fn wake(&self) {
-        if self.sleepers.load(Ordering::SeqCst) > 0 {
-            let _guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-            self.woken.notify_all();
-        }
-    }
-}
-
-/// Wakes the others when a member panics, who would else wait for it forever.
+/// Breaks the barrier when a member panics; the others would otherwise wait for it forever.
 struct BreakOnPanic<'a>(&'a Barrier);
 
 impl Drop for BreakOnPanic<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.0.broken.store(true, Ordering::SeqCst);
-            let _guard = self.0.lock.lock().unwrap_or_else(PoisonError::into_inner);
-            self.0.woken.notify_all();
+            self.0.break_up();
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
 
     fn workers(threads: usize) -> Workers {
         Workers::new(NonZeroUsize::new(threads).expect("not zero")).expect("workers")
     }
 
     #[test]
-    fn nobody_passes_a_barrier_before_all_are_there() {
+    fn no_member_passes_a_barrier_before_all_reach_it() {
         for threads in [1, 2, 5] {
             let (count, pieces) = (AtomicUsize::new(0), Pieces::default());
             workers(threads).team(|member| {
                 for round in 1..=200 {
-                    pieces.take_each(17, |_| {
+                    pieces.for_each(17, |_| {
                         count.fetch_add(1, Ordering::Relaxed);
                     });
                     member.wait();
                     assert_eq!(count.load(Ordering::Relaxed), 17 * round);
                     if member.leads() {
-                        pieces.put_back();
-                        // Now and then long enough for the others to fall asleep.
+                        pieces.reset();
+                        // Sometimes long enough for the others to fall asleep.
                         if round % 50 == 0 {
                             thread::sleep(Duration::from_millis(5));
                         }
@@ -268,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_in_one_member_ends_all() {
+    fn a_panic_in_one_member_ends_all_members() {
         let ended = catch_unwind(AssertUnwindSafe(|| {
             workers(3).team(|member| {
                 assert!(!member.leads(), "on purpose");

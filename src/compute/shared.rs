@@ -1,13 +1,14 @@
-//! Buffers that the workers of a team write side by side: the price of one parallel region an epoch.
+//! Buffers that the workers of a team write side by side.
 //!
-//! The borrow checker cannot see that between two barriers each worker writes rows or weights of its own. The
-//! promise is therefore the caller's, in one form everywhere: *between two barriers, what one worker writes no
-//! other worker reads or writes*. Memory is mapped, zeroed, page-aligned, and in huge pages where the system has
-//! them, which spares the address lookups that strided access to large weights is made of.
+//! Training is one parallel region per epoch, so buffers are shared for as long as an epoch, and workers write disjoint
+//! parts of them between two barriers. The methods that hand out such parts are `unsafe`; [`super::phases`] has the
+//! tokens through which the rest of the crate uses them. Memory is mapped, zeroed and page-aligned, and in huge pages
+//! if the system has them: strided access to large weights then needs fewer address lookups.
 
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::MmapMut;
 
@@ -16,10 +17,10 @@ use crate::error::{Error, Refusal, Result};
 /// Floats in a cache line, and in the widest register.
 pub const LINE: usize = 16;
 
-/// A huge page of most systems, in bytes.
+/// The size of a huge page on most systems, in bytes.
 const HUGE_PAGE: usize = 2 << 20;
 
-/// Plain numbers for which all zero bits are a value.
+/// Number types for which zero bits are a valid value.
 pub trait Number: Copy + Send + Sync + sealed::Sealed {}
 impl Number for f32 {}
 impl Number for f64 {}
@@ -34,7 +35,7 @@ mod sealed {
     impl Sealed for u32 {}
 }
 
-/// Numbers in memory of their own, starting as zeros.
+/// Numbers in memory that a team of workers shares, initially zeros.
 #[derive(Debug)]
 pub struct SharedBuffer<T> {
     start: NonNull<T>,
@@ -43,17 +44,17 @@ pub struct SharedBuffer<T> {
     _numbers: PhantomData<T>,
 }
 
-// SAFETY: the buffer owns its memory, numbers may be sent anywhere, and shared access is only through the
-// unsafe methods, whose callers promise that no two workers touch what one of them writes.
+// SAFETY: the buffer owns its memory, and `T: Number` may be sent to any thread.
 unsafe impl<T: Number> Send for SharedBuffer<T> {}
-// SAFETY: as above.
+// SAFETY: a shared reference gives access to the numbers only through `read`, `write` and `pointer`. The callers of the
+// first two keep writes apart from all other access, and using the result of the third is unsafe.
 unsafe impl<T: Number> Sync for SharedBuffer<T> {}
 
 impl<T: Number> SharedBuffer<T> {
-    /// `length` zeros.
+    /// A buffer of `length` zeros.
     ///
     /// # Errors
-    /// [`Error::Config`] when the system does not grant the memory.
+    /// Returns [`Error::Config`] if the system does not grant the memory.
     pub fn zeroed(length: usize) -> Result<SharedBuffer<T>> {
         let bytes = length.saturating_mul(size_of::<T>()).max(1);
         let mut memory = MmapMut::map_anon(bytes).map_err(|error| {
@@ -68,7 +69,7 @@ impl<T: Number> SharedBuffer<T> {
         })?;
         #[cfg(target_os = "linux")]
         if bytes >= HUGE_PAGE {
-            // Only advice: where it is not taken everything works, somewhat slower.
+            // Only advice: without huge pages everything works, only slower.
             drop(memory.advise(memmap2::Advice::HugePage));
         }
         let start =
@@ -81,74 +82,67 @@ impl<T: Number> SharedBuffer<T> {
         })
     }
 
-    /// The numbers in `range`.
+    /// The numbers in `range`, to read.
     ///
     /// # Safety
-    /// Until the next barrier no other worker writes in `range`.
+    /// 1. Nobody writes in `range` while the result is in use.
     ///
     /// # Panics
-    /// When `range` is out of bounds.
-    pub unsafe fn read(&self, range: Range<usize>) -> &[T] {
-        assert!(
-            range.start <= range.end && range.end <= self.length,
-            "{range:?} of {}",
-            self.length
-        );
-        // SAFETY: in bounds by the assertion, zeroed at birth, and not written meanwhile by the caller's promise.
-        unsafe { std::slice::from_raw_parts(self.start.add(range.start).as_ptr(), range.len()) }
+    /// Panics if `range` is out of bounds.
+    #[inline]
+    pub(crate) unsafe fn read(&self, range: Range<usize>) -> &[T] {
+        let start = self.pointer(range.clone());
+        // SAFETY: `pointer` checks that the range is in bounds, the memory is initialised with zeros, and nobody writes
+        // it meanwhile by precondition 1 of this function.
+        unsafe { std::slice::from_raw_parts(start, range.len()) }
     }
 
     /// The numbers in `range`, to write.
     ///
     /// # Safety
-    /// Until the next barrier no other worker reads or writes in `range`, nor does this one through another
-    /// reference.
+    /// 1. Nobody else reads or writes in `range` while the result is in use, through this reference or another.
     ///
     /// # Panics
-    /// When `range` is out of bounds.
+    /// Panics if `range` is out of bounds.
     #[expect(
         clippy::mut_from_ref,
-        reason = "that is what the type is for; see its promise"
+        reason = "workers write disjoint ranges of one buffer: precondition 1"
     )]
-    pub unsafe fn write(&self, range: Range<usize>) -> &mut [T] {
-        assert!(
-            range.start <= range.end && range.end <= self.length,
-            "{range:?} of {}",
-            self.length
-        );
-        // SAFETY: in bounds by the assertion, and nobody else's by the caller's promise.
-        unsafe { std::slice::from_raw_parts_mut(self.start.add(range.start).as_ptr(), range.len()) }
+    #[inline]
+    pub(crate) unsafe fn write(&self, range: Range<usize>) -> &mut [T] {
+        let start = self.pointer(range.clone());
+        // SAFETY: `pointer` checks that the range is in bounds, the memory is initialised with zeros, and nobody else
+        // uses it meanwhile by precondition 1 of this function.
+        unsafe { std::slice::from_raw_parts_mut(start, range.len()) }
     }
 
-    /// Where `range` begins, for writing parts of it that lie apart.
-    ///
-    /// # Safety
-    /// What is touched through it keeps to the promise of [`SharedBuffer::write`], and lies in `range`.
+    /// The address of the first number in `range`, for writing parts of the range that are not contiguous.
     ///
     /// # Panics
-    /// When `range` is out of bounds.
-    pub unsafe fn pointer(&self, range: Range<usize>) -> *mut T {
+    /// Panics if `range` is out of bounds.
+    #[inline]
+    pub(crate) fn pointer(&self, range: Range<usize>) -> *mut T {
         assert!(
             range.start <= range.end && range.end <= self.length,
             "{range:?} of {}",
             self.length
         );
-        // SAFETY: in bounds by the assertion.
+        // SAFETY: the offset is inside the mapping, or one past its end, by the assertion.
         unsafe { self.start.add(range.start).as_ptr() }
     }
 
     /// All numbers, for the only owner.
     pub fn as_mut_slice(&mut self) -> &mut [T] {
-        // SAFETY: `&mut self` says that there is no other reference.
+        // SAFETY: precondition 1 of `write` holds because `&mut self` excludes every other reference.
         unsafe { self.write(0..self.length) }
     }
 
-    /// Number of numbers.
+    /// The number of numbers.
     pub fn len(&self) -> usize {
         self.length
     }
 
-    /// Whether there are none.
+    /// Whether the buffer has no numbers.
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }
@@ -156,8 +150,8 @@ impl<T: Number> SharedBuffer<T> {
 
 /// A row-major matrix that a team shares, `[rows, width]`.
 ///
-/// Rows begin an odd number of cache lines apart, so that walking down a column does not fall on the same few
-/// sets of a cache. What lies between `width` and the stride is zero at first and never read as part of a row.
+/// Rows start an odd number of cache lines apart, so that walking down a column does not hit the same few sets of a
+/// cache. The numbers between `width` and the stride are zero at first and are never read as part of a row.
 #[derive(Debug)]
 pub struct Matrix<T = f32> {
     values: SharedBuffer<T>,
@@ -166,10 +160,10 @@ pub struct Matrix<T = f32> {
 }
 
 impl<T: Number> Matrix<T> {
-    /// Zeros.
+    /// A matrix of zeros.
     ///
     /// # Errors
-    /// As [`SharedBuffer::zeroed`].
+    /// Returns [`Error::Config`] if the system does not grant the memory.
     pub fn zeroed(rows: usize, width: usize) -> Result<Matrix<T>> {
         let stride = (width.div_ceil(LINE) | 1) * LINE;
         Ok(Matrix {
@@ -179,66 +173,83 @@ impl<T: Number> Matrix<T> {
         })
     }
 
-    /// Some rows.
+    /// The rows in the range `rows`, to read.
     ///
     /// # Safety
-    /// As [`SharedBuffer::read`].
-    pub unsafe fn rows(&self, rows: Range<usize>) -> Rows<'_, T> {
+    /// 1. Nobody writes these rows while the result is in use.
+    ///
+    /// # Panics
+    /// Panics if the rows are out of bounds.
+    #[inline]
+    pub(crate) unsafe fn rows(&self, rows: Range<usize>) -> Rows<'_, T> {
         let range = rows.start * self.stride..rows.end * self.stride;
         Rows {
-            // SAFETY: the caller's promise.
+            // SAFETY: precondition 1 of `read` is precondition 1 of this function: `range` is the memory of the rows.
             values: unsafe { self.values.read(range) },
             width: self.width,
             stride: self.stride,
         }
     }
 
-    /// Some rows, to write.
+    /// The rows in the range `rows`, to write.
     ///
     /// # Safety
-    /// As [`SharedBuffer::write`].
-    pub unsafe fn rows_mut(&self, rows: Range<usize>) -> RowsMut<'_, T> {
+    /// 1. Nobody else reads or writes these rows while the result is in use.
+    ///
+    /// # Panics
+    /// Panics if the rows are out of bounds.
+    #[inline]
+    pub(crate) unsafe fn rows_mut(&self, rows: Range<usize>) -> RowsMut<'_, T> {
         let range = rows.start * self.stride..rows.end * self.stride;
         RowsMut {
-            // SAFETY: the caller's promise.
+            // SAFETY: precondition 1 of `write` is precondition 1 of this function: `range` is the memory of the rows.
             values: unsafe { self.values.write(range) },
+            width: self.width,
+            stride: self.stride,
+        }
+    }
+
+    /// All rows, for the only owner.
+    pub fn all_mut(&mut self) -> RowsMut<'_, T> {
+        RowsMut {
+            values: self.values.as_mut_slice(),
             width: self.width,
             stride: self.stride,
         }
     }
 }
 
-/// Rows of a [`Matrix`]: `values [rows · stride]`, of which the first `width` of each stride are the row.
+/// Rows of a [`Matrix`]: `values [rows · stride]`, where the first `width` numbers of each stride are the row.
 #[derive(Debug, Clone, Copy)]
 pub struct Rows<'a, T = f32> {
-    /// All of it, padding included.
+    /// The memory of the rows, padding included.
     pub values: &'a [T],
     /// Columns.
     pub width: usize,
-    /// Numbers from one row to the next.
+    /// Numbers from the start of a row to the start of the next.
     pub stride: usize,
 }
 
 impl<T> Rows<'_, T> {
-    /// Number of rows.
+    /// The number of rows.
     pub fn rows(&self) -> usize {
         self.values.len() / self.stride
     }
 }
 
-/// [`Rows`], to write.
+/// Rows of a [`Matrix`], to write: [`Rows`] has the layout.
 #[derive(Debug)]
 pub struct RowsMut<'a, T = f32> {
-    /// All of it, padding included.
+    /// The memory of the rows, padding included.
     pub values: &'a mut [T],
     /// Columns.
     pub width: usize,
-    /// Numbers from one row to the next.
+    /// Numbers from the start of a row to the start of the next.
     pub stride: usize,
 }
 
 impl<T> RowsMut<'_, T> {
-    /// Number of rows.
+    /// The number of rows.
     pub fn rows(&self) -> usize {
         self.values.len() / self.stride
     }
@@ -252,7 +263,7 @@ impl<T> RowsMut<'_, T> {
         }
     }
 
-    /// The same rows, lent on.
+    /// The same rows, borrowed again.
     pub fn reborrow(&mut self) -> RowsMut<'_, T> {
         RowsMut {
             values: self.values,
@@ -261,11 +272,29 @@ impl<T> RowsMut<'_, T> {
         }
     }
 
-    /// Each row in turn.
+    /// An iterator over the rows, without their padding.
     pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = &mut [T]> {
         let width = self.width;
         let rows = self.values.chunks_exact_mut(self.stride);
         rows.map(move |row| &mut row[..width])
+    }
+}
+
+/// A number that several workers may read and write; a barrier orders the accesses.
+#[derive(Debug, Default)]
+pub struct AtomicF64(AtomicU64);
+
+impl AtomicF64 {
+    /// The number.
+    #[inline]
+    pub fn load(&self) -> f64 {
+        f64::from_bits(self.0.load(Ordering::Relaxed))
+    }
+
+    /// Replaces the number.
+    #[inline]
+    pub fn store(&self, value: f64) {
+        self.0.store(value.to_bits(), Ordering::Relaxed);
     }
 }
 
@@ -283,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn more_memory_than_there_is_is_an_error() {
+    fn more_memory_than_the_system_has_is_an_error() {
         let refused = SharedBuffer::<f32>::zeroed(usize::MAX / 8);
         assert!(refused.is_err_and(|error| error.to_string().contains("were not granted")));
     }

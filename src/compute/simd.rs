@@ -1,51 +1,150 @@
-//! Registers of the processor's vector units, under one trait.
+//! Vector registers of the processor behind one trait, and the proof that the processor has them.
 //!
-//! A kernel is written once over [`Vector`] and compiled for each instruction set inside a function that enables
-//! it. Every lane does the same fused multiply-adds in the same order whatever the width, so AVX-512 and AVX2
-//! give the same bits.
+//! A kernel is written once over [`Vector`] and compiled for each instruction set, inside a function that enables the
+//! set. Every lane does the same fused multiply-adds in the same order whatever the width, so AVX-512 and AVX2 give
+//! the same bits.
 
 use std::arch::x86_64::*;
 
-/// A register of `f32` lanes.
-///
-/// # Safety
-/// All methods need the instruction set of the implementing type, which the caller has found at run time;
-/// pointers must be good for `LANES` floats and need no alignment.
+/// Proof that this processor has AVX-512F: only [`Avx512::detect`] creates it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Avx512(());
+
+impl Avx512 {
+    /// The proof, if this processor has AVX-512F.
+    pub fn detect() -> Option<Avx512> {
+        is_x86_feature_detected!("avx512f").then_some(Avx512(()))
+    }
+}
+
+/// Proof that this processor has AVX2 and FMA: only [`Avx2::detect`] creates it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Avx2(());
+
+impl Avx2 {
+    /// The proof, if this processor has AVX2 and FMA.
+    pub fn detect() -> Option<Avx2> {
+        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Avx2(()))
+    }
+}
+
+/// A register of `f32` lanes. A value contains the proof that the processor has such registers.
 pub(super) trait Vector: Copy {
+    /// The proof of the instruction set.
+    type Set: Copy;
     /// Floats in a register.
     const LANES: usize;
 
-    /// All lanes 0.
-    unsafe fn zero() -> Self;
-    /// All lanes `value`.
-    unsafe fn splat(value: f32) -> Self;
-    /// The `LANES` floats at `from`.
-    unsafe fn load(from: *const f32) -> Self;
-    /// Stores the lanes at `to`.
-    unsafe fn store(self, to: *mut f32);
+    /// A register with all lanes 0.
+    fn zero(set: Self::Set) -> Self;
+    /// A register with all lanes `value`.
+    fn splat(set: Self::Set, value: f32) -> Self;
     /// `self · factor + term`, rounded once.
-    unsafe fn mul_add(self, factor: Self, term: Self) -> Self;
-    /// The lanes, or 0 where they are denormal: [`crate::kernels::flush`].
-    unsafe fn flush(self) -> Self;
-    /// Writes the transpose of a block of `LANES` by `LANES` floats. Rows lie `from_row` and `to_row` floats apart.
-    unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize);
+    fn mul_add(self, factor: Self, term: Self) -> Self;
+    /// The lanes, with denormal ones replaced by 0: [`crate::kernels::flush`].
+    fn flush(self) -> Self;
+
+    /// The `LANES` floats at `from`.
+    ///
+    /// # Safety
+    /// 1. `from` is valid for reads of `LANES` floats; it need not be aligned.
+    unsafe fn load(set: Self::Set, from: *const f32) -> Self;
+
+    /// Stores the lanes at `to`.
+    ///
+    /// # Safety
+    /// 1. `to` is valid for writes of `LANES` floats; it need not be aligned.
+    unsafe fn store(self, to: *mut f32);
+
+    /// Writes the transpose of a block of `LANES` by `LANES` floats, whose rows start `from_row` and `to_row` floats apart.
+    ///
+    /// # Safety
+    /// 1. For each `r < LANES`, `from + r · from_row` is valid for reads of `LANES` floats.
+    /// 2. For each `r < LANES`, `to + r · to_row` is valid for writes of `LANES` floats.
+    unsafe fn transpose(
+        set: Self::Set,
+        from: *const f32,
+        from_row: usize,
+        to: *mut f32,
+        to_row: usize,
+    );
 }
 
-/// Asks for the cache line at `at`, ahead of its use. A hint, which never faults.
+/// Asks for the cache line at `at`, ahead of its use. This is a hint, which never faults.
 #[inline(always)]
 pub(super) fn prefetch(at: *const f32) {
-    // SAFETY: a prefetch reads nothing that the program sees.
+    // SAFETY: every x86-64 processor has the instruction, and it accepts any address.
     unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
 }
 
-impl Vector for __m512 {
+/// A register of 16 floats.
+#[derive(Clone, Copy)]
+pub(super) struct F32x16 {
+    lanes: __m512,
+    _set: Avx512,
+}
+
+impl Vector for F32x16 {
+    type Set = Avx512;
     const LANES: usize = 16;
 
     #[inline(always)]
-    unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
-        // SAFETY: by the trait's contract.
+    fn zero(set: Avx512) -> Self {
+        // SAFETY: `set` proves that the processor has AVX-512F.
+        let lanes = unsafe { _mm512_setzero_ps() };
+        F32x16 { lanes, _set: set }
+    }
+
+    #[inline(always)]
+    fn splat(set: Avx512, value: f32) -> Self {
+        // SAFETY: `set` proves that the processor has AVX-512F.
+        let lanes = unsafe { _mm512_set1_ps(value) };
+        F32x16 { lanes, _set: set }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        // SAFETY: `self._set` proves that the processor has AVX-512F.
+        let lanes = unsafe { _mm512_fmadd_ps(self.lanes, factor.lanes, term.lanes) };
+        F32x16 { lanes, ..self }
+    }
+
+    #[inline(always)]
+    fn flush(self) -> Self {
+        // SAFETY: `self._set` proves that the processor has AVX-512F.
+        let lanes = unsafe {
+            let least = _mm512_set1_ps(f32::MIN_POSITIVE);
+            let kept = _mm512_cmp_ps_mask::<_CMP_NLT_UQ>(_mm512_abs_ps(self.lanes), least);
+            _mm512_maskz_mov_ps(kept, self.lanes)
+        };
+        F32x16 { lanes, ..self }
+    }
+
+    #[inline(always)]
+    unsafe fn load(set: Avx512, from: *const f32) -> Self {
+        // SAFETY: `set` proves that the processor has AVX-512F, and `from` is valid for 16 floats by precondition 1.
+        let lanes = unsafe { _mm512_loadu_ps(from) };
+        F32x16 { lanes, _set: set }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: `self._set` proves that the processor has AVX-512F, and `to` is valid for 16 floats by precondition 1.
+        unsafe { _mm512_storeu_ps(to, self.lanes) }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(
+        _set: Avx512,
+        from: *const f32,
+        from_row: usize,
+        to: *mut f32,
+        to_row: usize,
+    ) {
+        // SAFETY: `_set` proves that the processor has AVX-512F. Row numbers are below 16: precondition 1 covers the
+        // loads and precondition 2 the stores.
         unsafe {
-            // As for eight lanes, with four groups of four rows and a column of either quarter in each 128 bits.
+            // As for eight lanes, with four groups of four rows, and a column of one quarter in each 128 bits.
             let mut columns = [[_mm512_setzero_ps(); 4]; 4];
             for (group, columns) in columns.iter_mut().enumerate() {
                 let row = |r: usize| _mm512_loadu_ps(from.add((4 * group + r) * from_row));
@@ -64,7 +163,7 @@ impl Vector for __m512 {
                     columns[2 * half + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(p, q));
                 }
             }
-            // The quarters of a column come together, even columns of quarters and odd ones apart.
+            // Joins the quarters of each column: first even and odd quarters, then all four.
             for c in 0..4 {
                 let quarters = columns.map(|columns| columns[c]);
                 let even = |p, q| _mm512_shuffle_f32x4::<0x88>(p, q);
@@ -82,56 +181,76 @@ impl Vector for __m512 {
             }
         }
     }
+}
+
+/// A register of 8 floats.
+#[derive(Clone, Copy)]
+pub(super) struct F32x8 {
+    lanes: __m256,
+    _set: Avx2,
+}
+
+impl Vector for F32x8 {
+    type Set = Avx2;
+    const LANES: usize = 8;
 
     #[inline(always)]
-    unsafe fn zero() -> Self {
-        // SAFETY: by the trait's contract.
-        unsafe { _mm512_setzero_ps() }
+    fn zero(set: Avx2) -> Self {
+        // SAFETY: `set` proves that the processor has AVX2.
+        let lanes = unsafe { _mm256_setzero_ps() };
+        F32x8 { lanes, _set: set }
     }
 
     #[inline(always)]
-    unsafe fn splat(value: f32) -> Self {
-        // SAFETY: by the trait's contract.
-        unsafe { _mm512_set1_ps(value) }
+    fn splat(set: Avx2, value: f32) -> Self {
+        // SAFETY: `set` proves that the processor has AVX2.
+        let lanes = unsafe { _mm256_set1_ps(value) };
+        F32x8 { lanes, _set: set }
     }
 
     #[inline(always)]
-    unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: by the trait's contract.
-        unsafe { _mm512_loadu_ps(from) }
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        // SAFETY: `self._set` proves that the processor has FMA.
+        let lanes = unsafe { _mm256_fmadd_ps(self.lanes, factor.lanes, term.lanes) };
+        F32x8 { lanes, ..self }
+    }
+
+    #[inline(always)]
+    fn flush(self) -> Self {
+        // SAFETY: `self._set` proves that the processor has AVX2.
+        let lanes = unsafe {
+            let magnitude = _mm256_andnot_ps(_mm256_set1_ps(-0.0), self.lanes);
+            let least = _mm256_set1_ps(f32::MIN_POSITIVE);
+            _mm256_and_ps(_mm256_cmp_ps::<_CMP_NLT_UQ>(magnitude, least), self.lanes)
+        };
+        F32x8 { lanes, ..self }
+    }
+
+    #[inline(always)]
+    unsafe fn load(set: Avx2, from: *const f32) -> Self {
+        // SAFETY: `set` proves that the processor has AVX2, and `from` is valid for 8 floats by precondition 1.
+        let lanes = unsafe { _mm256_loadu_ps(from) };
+        F32x8 { lanes, _set: set }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
-        // SAFETY: by the trait's contract.
-        unsafe { _mm512_storeu_ps(to, self) }
+        // SAFETY: `self._set` proves that the processor has AVX2, and `to` is valid for 8 floats by precondition 1.
+        unsafe { _mm256_storeu_ps(to, self.lanes) }
     }
 
     #[inline(always)]
-    unsafe fn mul_add(self, factor: Self, term: Self) -> Self {
-        // SAFETY: by the trait's contract.
-        unsafe { _mm512_fmadd_ps(self, factor, term) }
-    }
-
-    #[inline(always)]
-    unsafe fn flush(self) -> Self {
-        // SAFETY: by the trait's contract.
+    unsafe fn transpose(
+        _set: Avx2,
+        from: *const f32,
+        from_row: usize,
+        to: *mut f32,
+        to_row: usize,
+    ) {
+        // SAFETY: `_set` proves that the processor has AVX2. Row numbers are below 8: precondition 1 covers the loads and
+        // precondition 2 the stores.
         unsafe {
-            let least = _mm512_set1_ps(f32::MIN_POSITIVE);
-            let kept = _mm512_cmp_ps_mask::<_CMP_NLT_UQ>(_mm512_abs_ps(self), least);
-            _mm512_maskz_mov_ps(kept, self)
-        }
-    }
-}
-
-impl Vector for __m256 {
-    const LANES: usize = 8;
-
-    #[inline(always)]
-    unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
-        // SAFETY: by the trait's contract.
-        unsafe {
-            // Groups of four rows: pairs, then quadruples of one column, a column of either half in each 128 bits.
+            // Groups of four rows: first pairs, then four rows of one column, with a column of one half in each 128 bits.
             let mut columns = [[_mm256_setzero_ps(); 4]; 2];
             for (group, columns) in columns.iter_mut().enumerate() {
                 let row = |r: usize| _mm256_loadu_ps(from.add((4 * group + r) * from_row));
@@ -150,53 +269,13 @@ impl Vector for __m256 {
                     columns[2 * half + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(p, q));
                 }
             }
-            // The halves of a column come together.
+            // Joins the halves of each column.
             let [upper, lower] = columns;
             for (c, (upper, lower)) in upper.into_iter().zip(lower).enumerate() {
                 let store = |column: usize, value| _mm256_storeu_ps(to.add(column * to_row), value);
                 store(c, _mm256_permute2f128_ps::<0x20>(upper, lower));
                 store(4 + c, _mm256_permute2f128_ps::<0x31>(upper, lower));
             }
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn zero() -> Self {
-        // SAFETY: by the trait's contract.
-        unsafe { _mm256_setzero_ps() }
-    }
-
-    #[inline(always)]
-    unsafe fn splat(value: f32) -> Self {
-        // SAFETY: by the trait's contract.
-        unsafe { _mm256_set1_ps(value) }
-    }
-
-    #[inline(always)]
-    unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: by the trait's contract.
-        unsafe { _mm256_loadu_ps(from) }
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, to: *mut f32) {
-        // SAFETY: by the trait's contract.
-        unsafe { _mm256_storeu_ps(to, self) }
-    }
-
-    #[inline(always)]
-    unsafe fn mul_add(self, factor: Self, term: Self) -> Self {
-        // SAFETY: by the trait's contract.
-        unsafe { _mm256_fmadd_ps(self, factor, term) }
-    }
-
-    #[inline(always)]
-    unsafe fn flush(self) -> Self {
-        // SAFETY: by the trait's contract.
-        unsafe {
-            let magnitude = _mm256_andnot_ps(_mm256_set1_ps(-0.0), self);
-            let least = _mm256_set1_ps(f32::MIN_POSITIVE);
-            _mm256_and_ps(_mm256_cmp_ps::<_CMP_NLT_UQ>(magnitude, least), self)
         }
     }
 }

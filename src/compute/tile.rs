@@ -1,46 +1,46 @@
-//! Micro-kernels: a tile of a product in registers, then what becomes of it.
+//! Micro-kernels: a tile of a product in registers, and what is done with it.
 //!
 //! A tile is `MR` rows by `NV` registers of columns. For each `k` in order it loads `NV` registers of `b` and
 //! multiplies them by `MR` single elements of `a`: `tile[r][..] += a[r, k] · b[k, ..]`. Every element is one chain
 //! of fused multiply-adds over `k`, so its bits do not depend on the tile it falls into, on the register width, or
-//! on who computes it. The shapes are those of K. Goto and R. van de Geijn, *Anatomy of High-Performance Matrix
+//! on the worker that computes it. The shapes are those of K. Goto and R. van de Geijn, *Anatomy of High-Performance Matrix
 //! Multiplication*, 2008, with the packing done once, in the layout of the weights.
 
-use std::arch::x86_64::{__m256, __m512};
+use super::simd::{Avx2, Avx512, F32x8, F32x16, Vector, prefetch};
 
-use super::simd::{Vector, prefetch};
+/// Floats across the widest tile of any instruction set.
+pub(super) const MAX_WIDTH: usize = 48;
+/// Floats in the largest tile of any instruction set.
+pub(super) const MAX_TILE: usize = 8 * MAX_WIDTH;
 
-/// Floats across the widest tile of any instruction set, and in the largest one.
-pub(super) const MOST_WIDTH: usize = 48;
-pub(super) const MOST_TILE: usize = 8 * MOST_WIDTH;
-
-/// Where a strided operand lies.
+/// An operand of a product with its strides.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Operand {
-    /// Element `[0, 0]`.
-    pub start: *const f32,
-    /// Floats from one row of the tile to the next (of `a`; unused in `b`).
+pub(super) struct Operand<'a> {
+    /// The elements, starting with `[0, 0]`.
+    pub values: &'a [f32],
+    /// Floats from one row of the tile to the next (of `a`; 0 for `b`).
     pub row: usize,
     /// Floats from one `k` to the next.
     pub k: usize,
 }
 
-/// What becomes of a finished tile `g`.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Sink {
+/// What is done with a finished tile `g`.
+#[derive(Debug)]
+pub(super) enum Sink<'a> {
     /// `c = g`.
     Store {
-        /// Element `[0, 0]` of the tile in `c`.
-        c: *mut f32,
+        /// The elements of `c`, starting with `[0, 0]` of the tile.
+        c: &'a mut [f32],
         /// Floats from one row of `c` to the next.
         row: usize,
     },
-    /// `v = μ v + g`, flushed where denormal, and `w = w − η v`: the optimiser, while the gradient is in registers.
-    Update {
-        /// Element `[0, 0]` of the tile in the weights.
-        w: *mut f32,
-        /// Element `[0, 0]` of the tile in the velocity.
-        v: *mut f32,
+    /// `v = μ v + g` with denormal results replaced by 0, then `w = w − η v`: gradient descent with momentum, applied
+    /// while the gradient is in registers.
+    Momentum {
+        /// The weights, starting with `[0, 0]` of the tile.
+        w: &'a mut [f32],
+        /// The velocity, starting with `[0, 0]` of the tile.
+        v: &'a mut [f32],
         /// Floats from one row of both to the next.
         row: usize,
         /// The momentum μ.
@@ -50,70 +50,76 @@ pub(super) enum Sink {
     },
 }
 
-/// An instruction set that the kernels are compiled for, with the shape of its tiles.
+/// The end of what a strided access reaches: `rows` rows and `steps` steps, with `width` floats at each.
+#[inline]
+fn reach(
+    (rows, row): (usize, usize),
+    (steps, step): (usize, usize),
+    width: usize,
+) -> Option<usize> {
+    let (Some(last_row), Some(last_step)) = (rows.checked_sub(1), steps.checked_sub(1)) else {
+        return Some(0);
+    };
+    last_row
+        .checked_mul(row)?
+        .checked_add(last_step.checked_mul(step)?)?
+        .checked_add(width)
+}
+
+/// An instruction set that the kernels are compiled for and that this processor has, with the shape of its tiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InstructionSet {
-    /// 16 lanes, 32 registers: tiles of 8 rows by 3 registers. With 2 across, the single elements of `a` would come
-    /// no faster than the products they go into.
-    Avx512,
+    /// 16 lanes, 32 registers: tiles of 8 rows by 3 registers. With 2 registers across, loading the single elements of
+    /// `a` would take as long as their products.
+    Avx512(Avx512),
     /// 8 lanes, 16 registers: tiles of 4 rows by 3 registers.
-    Avx2,
+    Avx2(Avx2),
 }
 
 impl InstructionSet {
-    /// The widest one that this processor has.
+    /// The widest set that this processor has.
     pub fn detect() -> Option<InstructionSet> {
-        if is_x86_feature_detected!("avx512f") {
-            Some(InstructionSet::Avx512)
-        } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            Some(InstructionSet::Avx2)
-        } else {
-            None
-        }
+        let avx2 = || Avx2::detect().map(InstructionSet::Avx2);
+        Avx512::detect().map(InstructionSet::Avx512).or_else(avx2)
     }
 
-    /// Its name in banners and records.
+    /// The name in banners and records.
     pub fn name(self) -> &'static str {
         match self {
-            InstructionSet::Avx512 => "AVX-512",
-            InstructionSet::Avx2 => "AVX2",
+            InstructionSet::Avx512(_) => "AVX-512",
+            InstructionSet::Avx2(_) => "AVX2",
         }
     }
 
     /// Rows of a full tile.
     pub(super) fn tile_rows(self) -> usize {
         match self {
-            InstructionSet::Avx512 => 8,
-            InstructionSet::Avx2 => 4,
+            InstructionSet::Avx512(_) => 8,
+            InstructionSet::Avx2(_) => 4,
         }
     }
 
     /// Lanes of a register.
     pub(super) fn lanes(self) -> usize {
         match self {
-            InstructionSet::Avx512 => 16,
-            InstructionSet::Avx2 => 8,
+            InstructionSet::Avx512(_) => F32x16::LANES,
+            InstructionSet::Avx2(_) => F32x8::LANES,
         }
     }
 
     /// Registers across a full tile.
     pub(super) fn tile_registers(self) -> usize {
         match self {
-            InstructionSet::Avx512 | InstructionSet::Avx2 => 3,
+            InstructionSet::Avx512(_) | InstructionSet::Avx2(_) => 3,
         }
     }
 
-    /// One tile of `rows` by `registers`, summed over `depth`.
-    ///
-    /// # Safety
-    /// The processor has this instruction set. `a` is good for `rows` rows and `depth` steps, `b` for `depth`
-    /// steps of `registers` registers, the sink for `rows` rows of `registers` registers, and nobody else touches
-    /// what the sink writes.
+    /// Computes one tile of `rows` rows by `registers` registers, summed over `depth`, and passes it to the sink.
     ///
     /// # Panics
-    /// When the tile is larger than a full one, or empty.
+    /// Panics if the tile is larger than a full one or empty, or reaches beyond an operand or the sink.
     #[inline]
-    pub(super) unsafe fn tile(
+    pub(super) fn tile(
         self,
         (rows, registers): (usize, usize),
         depth: usize,
@@ -121,50 +127,98 @@ impl InstructionSet {
         b: Operand,
         sink: Sink,
     ) {
-        // SAFETY: the caller's promises are those of the kernels.
-        unsafe {
-            match self {
-                InstructionSet::Avx512 => avx512(rows, registers, depth, a, b, sink),
-                InstructionSet::Avx2 => avx2(rows, registers, depth, a, b, sink),
-            }
+        let width = registers * self.lanes();
+        let fits = |end: Option<usize>, length: usize| end.is_some_and(|end| end <= length);
+        let a_end = reach((rows, a.row), (depth, a.k), 1);
+        assert!(fits(a_end, a.values.len()), "a tile beyond a");
+        let b_end = reach((1, 0), (depth, b.k), width);
+        assert!(fits(b_end, b.values.len()), "a tile beyond b");
+        let (length, row) = match &sink {
+            Sink::Store { c, row } => (c.len(), *row),
+            Sink::Momentum { w, v, row, .. } => (w.len().min(v.len()), *row),
+        };
+        assert!(
+            fits(reach((rows, row), (1, 0), width), length),
+            "a tile beyond its sink"
+        );
+        match self {
+            // SAFETY: `set` proves that the processor has AVX-512F. Preconditions 1 to 3 are the assertions above.
+            InstructionSet::Avx512(set) => unsafe {
+                avx512(set, rows, registers, depth, a, b, sink);
+            },
+            // SAFETY: `set` proves that the processor has AVX2 and FMA. Preconditions 1 to 3 are the assertions above.
+            InstructionSet::Avx2(set) => unsafe {
+                avx2(set, rows, registers, depth, a, b, sink);
+            },
         }
     }
-}
 
-impl InstructionSet {
-    /// Writes the transpose of a block of as many rows and columns as a register has lanes. Rows lie `from_row` and
+    /// Writes the transpose of a block with as many rows and columns as a register has lanes. Rows start `from_row` and
     /// `to_row` floats apart.
     ///
     /// # Safety
-    /// The processor has this instruction set, `from` and `to` are good for the block, and nobody else touches it.
+    /// 1. For each row `r` of the transpose, as many floats at `to + r · to_row` as a register has lanes are valid for
+    ///    writes, and no other thread reads or writes them meanwhile.
+    ///
+    /// # Panics
+    /// Panics if the block reaches beyond `from`.
     #[inline]
     pub(super) unsafe fn transpose(
         self,
-        from: *const f32,
+        from: &[f32],
         from_row: usize,
         to: *mut f32,
         to_row: usize,
     ) {
-        // SAFETY: the caller's promises are those of the functions.
-        unsafe {
-            match self {
-                InstructionSet::Avx512 => transpose_avx512(from, from_row, to, to_row),
-                InstructionSet::Avx2 => transpose_avx2(from, from_row, to, to_row),
-            }
+        let lanes = self.lanes();
+        let end = reach((lanes, from_row), (1, 0), lanes);
+        assert!(end.is_some_and(|end| end <= from.len()), "a whole block");
+        let from = from.as_ptr();
+        match self {
+            // SAFETY: `set` proves that the processor has AVX-512F. Precondition 1 of the callee is the assertion, and its
+            // precondition 2 is precondition 1 of this function.
+            InstructionSet::Avx512(set) => unsafe {
+                transpose_avx512(set, from, from_row, to, to_row);
+            },
+            // SAFETY: `set` proves that the processor has AVX2 and FMA. Precondition 1 of the callee is the assertion, and
+            // its precondition 2 is precondition 1 of this function.
+            InstructionSet::Avx2(set) => unsafe {
+                transpose_avx2(set, from, from_row, to, to_row);
+            },
         }
     }
 }
 
+/// [`Vector::transpose`], compiled for AVX-512.
+///
+/// # Safety
+/// Preconditions 1 and 2 of [`Vector::transpose`].
 #[target_feature(enable = "avx512f")]
-unsafe fn transpose_avx512(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
-    // SAFETY: as `InstructionSet::transpose`, and the instruction set is enabled here.
-    unsafe { __m512::transpose(from, from_row, to, to_row) }
+unsafe fn transpose_avx512(
+    set: Avx512,
+    from: *const f32,
+    from_row: usize,
+    to: *mut f32,
+    to_row: usize,
+) {
+    // SAFETY: preconditions 1 and 2 are those of this function.
+    unsafe { F32x16::transpose(set, from, from_row, to, to_row) }
 }
 
+/// [`Vector::transpose`], compiled for AVX2.
+///
+/// # Safety
+/// Preconditions 1 and 2 of [`Vector::transpose`].
 #[target_feature(enable = "avx2,fma")]
-unsafe fn transpose_avx2(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
-    // SAFETY: as `InstructionSet::transpose`, and the instruction set is enabled here.
-    unsafe { __m256::transpose(from, from_row, to, to_row) }
+unsafe fn transpose_avx2(
+    set: Avx2,
+    from: *const f32,
+    from_row: usize,
+    to: *mut f32,
+    to_row: usize,
+) {
+    // SAFETY: preconditions 1 and 2 are those of this function.
+    unsafe { F32x8::transpose(set, from, from_row, to, to_row) }
 }
 
 /// Calls the kernel whose constants are the given numbers.
@@ -183,20 +237,46 @@ macro_rules! by_shape {
     };
 }
 
+/// [`kernel`] with constants for the shape, compiled for AVX-512.
+///
+/// # Safety
+/// Preconditions 1 to 3 of [`kernel`], for `MR = rows` and `NV = registers`.
 #[target_feature(enable = "avx512f")]
-unsafe fn avx512(rows: usize, registers: usize, depth: usize, a: Operand, b: Operand, sink: Sink) {
-    // SAFETY: as `InstructionSet::tile`, and the instruction set is enabled here.
-    unsafe { by_shape!(__m512, rows, registers, (depth, a, b, sink), [8 1 2 3 4 5 6 7], [3 2 1]) }
+unsafe fn avx512(
+    set: Avx512,
+    rows: usize,
+    registers: usize,
+    depth: usize,
+    a: Operand,
+    b: Operand,
+    sink: Sink,
+) {
+    // SAFETY: preconditions 1 to 3 are those of this function.
+    unsafe {
+        by_shape!(F32x16, rows, registers, (set, depth, a, b, sink), [8 1 2 3 4 5 6 7], [3 2 1]);
+    }
 }
 
+/// [`kernel`] with constants for the shape, compiled for AVX2.
+///
+/// # Safety
+/// Preconditions 1 to 3 of [`kernel`], for `MR = rows` and `NV = registers`.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn avx2(rows: usize, registers: usize, depth: usize, a: Operand, b: Operand, sink: Sink) {
-    // SAFETY: as `InstructionSet::tile`, and the instruction set is enabled here.
-    unsafe { by_shape!(__m256, rows, registers, (depth, a, b, sink), [4 1 2 3], [3 2 1]) }
+unsafe fn avx2(
+    set: Avx2,
+    rows: usize,
+    registers: usize,
+    depth: usize,
+    a: Operand,
+    b: Operand,
+    sink: Sink,
+) {
+    // SAFETY: preconditions 1 to 3 are those of this function.
+    unsafe { by_shape!(F32x8, rows, registers, (set, depth, a, b, sink), [4 1 2 3], [3 2 1]) }
 }
 
-/// Does `$body` for each row `$r` of a tile of `$mr` rows, each time with a constant for `$r`. In a loop too long to be
-/// unrolled the compiler would keep the tile in memory beside the registers, and write it there in every step of the sum.
+/// Runs `$body` for each row `$r` of a tile of `$mr` rows, each time with a constant for `$r`. In a loop too long to be
+/// unrolled, the compiler would keep the tile in memory instead of registers, and write it there in every step of the sum.
 macro_rules! for_rows {
     ($mr:ident, $r:ident, $body:block) => {
         for_rows!(@ $mr, $r, $body, 0 1 2 3 4 5 6 7)
@@ -209,53 +289,61 @@ macro_rules! for_rows {
     };
 }
 
-/// The tile itself, and its sink.
+/// The tile, and its sink.
 ///
 /// # Safety
-/// As [`InstructionSet::tile`], for the instruction set of `V`.
+/// 1. For `r < MR` and `k < depth`, `a.values` contains element `r · a.row + k · a.k`.
+/// 2. For `k < depth`, `b.values` contains `NV · LANES` elements from `k · b.k` on.
+/// 3. For `r < MR`, each slice of the sink contains `NV · LANES` elements from `r · row` on.
 #[inline(always)]
 unsafe fn kernel<V: Vector, const MR: usize, const NV: usize>(
+    set: V::Set,
     depth: usize,
     a: Operand,
     b: Operand,
     sink: Sink,
 ) {
-    // SAFETY: every offset below is inside what the caller promised.
-    unsafe {
-        if let Sink::Update { w, v, row, .. } = sink {
-            // The optimiser's operands come from far while the products are made.
-            for at in (0..MR).flat_map(|r| (0..NV).map(move |j| r * row + j * V::LANES)) {
-                prefetch(w.add(at));
-                prefetch(v.add(at));
-            }
+    if let Sink::Momentum { w, v, row, .. } = &sink {
+        // The optimiser's operands come from far away while the products are computed.
+        for at in (0..MR).flat_map(|r| (0..NV).map(move |j| r * row + j * V::LANES)) {
+            prefetch(w.as_ptr().wrapping_add(at));
+            prefetch(v.as_ptr().wrapping_add(at));
         }
-        let tile = product::<V, MR, NV>(depth, a, b);
-        match sink {
-            Sink::Store { c, row } => {
-                for_rows!(MR, r, {
-                    for (j, sum) in tile[r].iter().enumerate() {
-                        sum.store(c.add(r * row + j * V::LANES));
-                    }
-                });
-            }
-            Sink::Update {
-                w,
-                v,
-                row,
-                momentum,
-                learning_rate,
-            } => {
-                let momentum = V::splat(momentum);
-                let rate = V::splat(-learning_rate);
-                for_rows!(MR, r, {
-                    for (j, sum) in tile[r].iter().enumerate() {
-                        let at = r * row + j * V::LANES;
-                        let velocity = momentum.mul_add(V::load(v.add(at)), *sum).flush();
+    }
+    // SAFETY: preconditions 1 and 2 are those of this function.
+    let tile = unsafe { product::<V, MR, NV>(set, depth, a, b) };
+    match sink {
+        Sink::Store { c, row } => {
+            let c = c.as_mut_ptr();
+            for_rows!(MR, r, {
+                for (j, sum) in tile[r].iter().enumerate() {
+                    // SAFETY: `r < MR` and `j < NV`, so `c` contains these lanes by precondition 3.
+                    unsafe { sum.store(c.add(r * row + j * V::LANES)) };
+                }
+            });
+        }
+        Sink::Momentum {
+            w,
+            v,
+            row,
+            momentum,
+            learning_rate,
+        } => {
+            let (w, v) = (w.as_mut_ptr(), v.as_mut_ptr());
+            let momentum = V::splat(set, momentum);
+            let rate = V::splat(set, -learning_rate);
+            for_rows!(MR, r, {
+                for (j, sum) in tile[r].iter().enumerate() {
+                    let at = r * row + j * V::LANES;
+                    // SAFETY: `r < MR` and `j < NV`, so `v` and `w` contain these lanes by precondition 3.
+                    unsafe {
+                        let velocity = momentum.mul_add(V::load(set, v.add(at)), *sum).flush();
                         velocity.store(v.add(at));
-                        rate.mul_add(velocity, V::load(w.add(at))).store(w.add(at));
+                        let weights = V::load(set, w.add(at));
+                        rate.mul_add(velocity, weights).store(w.add(at));
                     }
-                });
-            }
+                }
+            });
         }
     }
 }
@@ -263,44 +351,43 @@ unsafe fn kernel<V: Vector, const MR: usize, const NV: usize>(
 /// `Σ_k a[.., k] · b[k, ..]`, in registers.
 ///
 /// # Safety
-/// As [`InstructionSet::tile`].
+/// Preconditions 1 and 2 of [`kernel`].
 #[inline(always)]
 unsafe fn product<V: Vector, const MR: usize, const NV: usize>(
+    set: V::Set,
     depth: usize,
     a: Operand,
     b: Operand,
 ) -> [[V; NV]; MR] {
-    // SAFETY: every offset is inside what the caller promised.
-    unsafe {
-        let mut tile = [[V::zero(); NV]; MR];
-        let (mut a_k, mut b_k) = (a.start, b.start);
-        for _ in 0..depth {
-            let mut columns = [V::zero(); NV];
-            for (j, column) in columns.iter_mut().enumerate() {
-                *column = V::load(b_k.add(j * V::LANES));
-            }
-            for (r, row) in tile.iter_mut().enumerate() {
-                let element = V::splat(*a_k.add(r * a.row));
-                for (sum, column) in row.iter_mut().zip(columns) {
-                    *sum = element.mul_add(column, *sum);
-                }
-            }
-            a_k = a_k.wrapping_add(a.k);
-            b_k = b_k.wrapping_add(b.k);
+    let mut tile = [[V::zero(set); NV]; MR];
+    let (mut a_k, mut b_k) = (a.values.as_ptr(), b.values.as_ptr());
+    for _ in 0..depth {
+        let mut columns = [V::zero(set); NV];
+        for (j, column) in columns.iter_mut().enumerate() {
+            // SAFETY: `b_k` points to step `k < depth` of `b`, which has `NV` registers by precondition 2.
+            *column = unsafe { V::load(set, b_k.add(j * V::LANES)) };
         }
-        tile
+        for (r, row) in tile.iter_mut().enumerate() {
+            // SAFETY: `a_k` points to step `k < depth` of `a`, which has an element for row `r < MR` by precondition 1.
+            let element = V::splat(set, unsafe { *a_k.add(r * a.row) });
+            for (sum, column) in row.iter_mut().zip(columns) {
+                *sum = element.mul_add(column, *sum);
+            }
+        }
+        // Wrapping, as the last step leaves the operands.
+        a_k = a_k.wrapping_add(a.k);
+        b_k = b_k.wrapping_add(b.k);
     }
+    tile
 }
 
 #[cfg(test)]
 impl InstructionSet {
-    /// Every one that this processor has, the widest first.
-    pub(super) fn all_here() -> &'static [InstructionSet] {
-        match InstructionSet::detect() {
-            None => &[],
-            Some(InstructionSet::Avx2) => &[InstructionSet::Avx2],
-            Some(InstructionSet::Avx512) => &[InstructionSet::Avx512, InstructionSet::Avx2],
-        }
+    /// Every set that this processor has, the widest first.
+    pub(super) fn all_detected() -> Vec<InstructionSet> {
+        let avx512 = Avx512::detect().map(InstructionSet::Avx512);
+        let avx2 = Avx2::detect().map(InstructionSet::Avx2);
+        avx512.into_iter().chain(avx2).collect()
     }
 }
 
@@ -320,13 +407,13 @@ mod tests {
 
     #[test]
     fn a_block_is_transposed() {
-        for &set in InstructionSet::all_here() {
+        for set in InstructionSet::all_detected() {
             let lanes = set.lanes();
             let (from_row, to_row) = (lanes + 3, lanes + 5);
             let from = numbers(lanes * from_row, 7);
             let mut to = vec![0.0; lanes * to_row];
-            // SAFETY: the processor has `set`, and both buffers hold a block of such rows.
-            unsafe { set.transpose(from.as_ptr(), from_row, to.as_mut_ptr(), to_row) };
+            // SAFETY: (1) `to` has `lanes` rows of `to_row` floats, and belongs to this thread.
+            unsafe { set.transpose(&from, from_row, to.as_mut_ptr(), to_row) };
             for (row, column) in (0..lanes).flat_map(|r| (0..lanes).map(move |c| (r, c))) {
                 assert_eq!(
                     to[column * to_row + row],
@@ -338,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn denormal_lanes_are_flushed_and_no_others() {
+    fn only_denormal_lanes_become_zero() {
         let least = f32::MIN_POSITIVE;
         let cases = [
             (least, least),
@@ -349,25 +436,24 @@ mod tests {
             (0.0, 0.0),
             (f32::INFINITY, f32::INFINITY),
         ];
-        for &set in InstructionSet::all_here() {
+        for set in InstructionSet::all_detected() {
             let columns = set.lanes();
             for (before, after) in cases {
                 let (mut w, mut v) = (vec![0.0f32; columns], vec![before; columns]);
                 let zeros = vec![0.0f32; columns];
                 let operand = |k| Operand {
-                    start: zeros.as_ptr(),
+                    values: &zeros,
                     row: 0,
                     k,
                 };
-                let sink = Sink::Update {
-                    w: w.as_mut_ptr(),
-                    v: v.as_mut_ptr(),
+                let sink = Sink::Momentum {
+                    w: &mut w,
+                    v: &mut v,
                     row: columns,
                     momentum: 1.0,
                     learning_rate: 0.0,
                 };
-                // SAFETY: the processor has `set`, and all buffers have the tile's size.
-                unsafe { set.tile((1, 1), 1, operand(1), operand(columns), sink) };
+                set.tile((1, 1), 1, operand(1), operand(columns), sink);
                 assert!(v.iter().all(|&v| v == after), "{set:?}: {before}");
                 assert_eq!(after, kernels::flush(before));
             }
@@ -376,38 +462,36 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_stays_none_in_either_sink() {
-        for &set in InstructionSet::all_here() {
+    fn nan_stays_nan_in_its_lane_in_either_sink() {
+        for set in InstructionSet::all_detected() {
             let columns = set.lanes();
-            // One lane in the middle: its neighbours are not touched.
+            // One lane in the middle; its neighbours must not change.
             let mut b = vec![1.0f32; columns];
             b[columns / 2 + 1] = f32::NAN;
-            let one = 1.0f32;
             let a_at = Operand {
-                start: &one,
+                values: &[1.0],
                 row: 0,
                 k: 1,
             };
             let b_at = Operand {
-                start: b.as_ptr(),
+                values: &b,
                 row: 0,
                 k: columns,
             };
             let (mut c, mut w, mut v) = (b.clone(), vec![0.0; columns], vec![0.0; columns]);
             let store = Sink::Store {
-                c: c.as_mut_ptr(),
+                c: &mut c,
                 row: columns,
             };
-            let update = Sink::Update {
-                w: w.as_mut_ptr(),
-                v: v.as_mut_ptr(),
+            let update = Sink::Momentum {
+                w: &mut w,
+                v: &mut v,
                 row: columns,
                 momentum: 0.5,
                 learning_rate: 0.5,
             };
             for sink in [store, update] {
-                // SAFETY: the processor has `set`, and all buffers have the tile's size.
-                unsafe { set.tile((1, 1), 1, a_at, b_at, sink) };
+                set.tile((1, 1), 1, a_at, b_at, sink);
             }
             for (lane, b) in b.iter().enumerate() {
                 let found = [c[lane], v[lane], w[lane]].map(f32::is_nan);
@@ -416,11 +500,11 @@ mod tests {
         }
     }
 
-    /// Runs every tile shape of every instruction set with both sinks, against a scalar chain of `f32::mul_add`.
+    /// Every tile shape of every instruction set with both sinks, against a scalar chain of `f32::mul_add`.
     #[test]
     fn every_tile_has_the_bits_of_a_scalar_chain() {
         let depth = 37;
-        for &set in InstructionSet::all_here() {
+        for set in InstructionSet::all_detected() {
             for rows in 1..=set.tile_rows() {
                 for registers in 1..=set.tile_registers() {
                     let columns = registers * set.lanes();
@@ -429,30 +513,28 @@ mod tests {
                     let (momentum, learning_rate) = (0.7f32, 0.3f32);
                     let (mut c, mut new_w, mut new_v) = (vec![0.0; w.len()], w.clone(), v.clone());
                     let a_at = Operand {
-                        start: a.as_ptr(),
+                        values: &a,
                         row: depth,
                         k: 1,
                     };
                     let b_at = Operand {
-                        start: b.as_ptr(),
+                        values: &b,
                         row: 0,
                         k: columns,
                     };
                     let store = Sink::Store {
-                        c: c.as_mut_ptr(),
+                        c: &mut c,
                         row: columns,
                     };
-                    let (w_at, v_at) = (new_w.as_mut_ptr(), new_v.as_mut_ptr());
-                    let update = Sink::Update {
-                        w: w_at,
-                        v: v_at,
+                    let update = Sink::Momentum {
+                        w: &mut new_w,
+                        v: &mut new_v,
                         row: columns,
                         momentum,
                         learning_rate,
                     };
                     for sink in [store, update] {
-                        // SAFETY: the processor has `set`, and all buffers have the tile's size.
-                        unsafe { set.tile((rows, registers), depth, a_at, b_at, sink) };
+                        set.tile((rows, registers), depth, a_at, b_at, sink);
                     }
                     for at in 0..w.len() {
                         let (row, column) = (at / columns, at % columns);
@@ -468,5 +550,22 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "a tile beyond b")]
+    fn a_tile_does_not_reach_beyond_its_operands() {
+        let Some(set) = InstructionSet::detect() else {
+            panic!("a tile beyond b: nothing to test on this processor");
+        };
+        let short = vec![0.0; 2 * set.lanes() - 1];
+        let operand = |k| Operand {
+            values: &short,
+            row: 0,
+            k,
+        };
+        let mut c = vec![0.0; set.lanes()];
+        let sink = Sink::Store { c: &mut c, row: 0 };
+        set.tile((1, 1), 2, operand(1), operand(set.lanes()), sink);
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Demand;
 use crate::message::{Key, message};
+use crate::optim::optimizer::{Adam, Lion, RmsProp, Sgd};
 use crate::optim::{Optimizer, Rule};
 
 /// The name of an optimiser.
@@ -294,22 +295,22 @@ impl OptimizerConfig {
         let (momentum, epsilon) = (number(all.momentum), number(all.epsilon));
         let (beta1, beta2) = (number(all.beta1), number(all.beta2));
         let optimizer = match self.optimizer {
-            OptimizerName::Sgd | OptimizerName::Nesterov => Optimizer::Sgd {
+            OptimizerName::Sgd | OptimizerName::Nesterov => Optimizer::Sgd(Sgd {
                 momentum,
                 nesterov: self.optimizer == OptimizerName::Nesterov,
-            },
-            OptimizerName::Adam | OptimizerName::Adamw => Optimizer::Adam {
+            }),
+            OptimizerName::Adam | OptimizerName::Adamw => Optimizer::Adam(Adam {
                 beta1,
                 beta2,
                 epsilon,
                 decoupled: self.optimizer == OptimizerName::Adamw,
-            },
-            OptimizerName::Rmsprop => Optimizer::RmsProp {
+            }),
+            OptimizerName::Rmsprop => Optimizer::RmsProp(RmsProp {
                 alpha: number(all.alpha),
                 epsilon,
                 momentum,
-            },
-            OptimizerName::Lion => Optimizer::Lion { beta1, beta2 },
+            }),
+            OptimizerName::Lion => Optimizer::Lion(Lion { beta1, beta2 }),
         };
         Rule {
             optimizer,

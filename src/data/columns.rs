@@ -37,7 +37,7 @@ fn bytes_seen(file: &IdxFile, workers: &Workers) -> Vec<u8> {
     let items = file.header().items();
     workers.team(|_| {
         let mut own = vec![0u8; bytes];
-        taken.take_each(items.div_ceil(ITEMS), |block| {
+        taken.for_each(items.div_ceil(ITEMS), |block| {
             // Nothing is left to find where every byte was seen already.
             if own.contains(&0) {
                 for item in (block * ITEMS..items).take(ITEMS) {

@@ -1,11 +1,11 @@
 //! Batch normalisation of a hidden layer: `y = f(γ ⊙ x̂ + β)` with `x̂ = (z − mean) / √(var + ε)` and `z = x · w`
-//! (S. Ioffe and C. Szegedy, *Batch Normalization*, 2015). β is the layer's bias, which then is nothing else.
+//! (S. Ioffe and C. Szegedy, *Batch Normalization*, 2015). β is the layer's bias, which has no other use then.
 //!
-//! Mean and variance in training are those of a shard of the batch and not of the whole (ghost batch normalisation: E. Hoffer
-//! and others, *Train longer, generalize better*, 2017), so that a worker takes a shard through all layers and back without
-//! waiting for others. [`Shards`] cuts by the number of rows alone. A shard of one row is its own mean: x̂ is 0, and y is
-//! `f(β)`. Evaluation takes running statistics, which the update moves towards the mean over the shards; frozen layers take
-//! them in training too, and keep them.
+//! In training, mean and variance are those of a shard of the batch and not of the whole batch (ghost batch normalisation:
+//! E. Hoffer and others, *Train longer, generalize better*, 2017), so that a worker takes a shard through all layers and back
+//! without waiting for others. [`Shards`] depend only on the number of rows. A shard of one row is its own mean: x̂ is 0,
+//! and y is `f(β)`. Evaluation uses running statistics, which the update moves towards the mean over the shards; frozen
+//! layers use them in training too, and keep them.
 
 use std::ops::Range;
 
@@ -14,17 +14,20 @@ use super::parameter::Parameter;
 use super::spec::{Layer, Norm};
 use crate::compute::affine::Keeps;
 use crate::compute::normalization::{self, EPSILON};
-use crate::compute::shared::{Matrix, Rows, RowsMut};
+use crate::compute::phases::{OwnPiece, OwnRows, RowPhase};
+use crate::compute::shared::{Matrix, RowsMut};
 use crate::error::Result;
 use crate::kernels::flush;
 use crate::optim::Step;
 
 /// The share m of a batch in the running statistics after it, `r = (1 − m) r + m s`, as in PyTorch.
 pub const MOMENTUM: f32 = 0.1;
-/// Rows of a shard at the most. Half a batch of 128, which suits two workers; statistics of fewer rows are noisier.
+/// The largest number of rows in a shard: half a batch of 128, which suits two workers. Statistics of fewer rows are noisier.
 pub const SHARD_ROWS: usize = 64;
+/// The least number of rows in a shard, except the first.
+const MIN_SHARD_ROWS: usize = SHARD_ROWS / 2;
 
-/// Puts the normalisation by running statistics into the weights and biases before it: `w = w γ / √(var + ε)` and
+/// Folds the normalisation by running statistics into the weights and biases before it: `w = w γ / √(var + ε)` and
 /// `b = b − γ mean / √(var + ε)`.
 ///
 /// Shapes: `weight [in · out]`, `bias [out]`. Overwrites both.
@@ -43,7 +46,7 @@ pub fn fold(weight: &mut [f32], bias: &mut [f32], norm: Norm<&[f32]>) {
     }
 }
 
-/// A batch cut into shards: as few as [`SHARD_ROWS`] allows, whose sizes differ by one at the most.
+/// The division of a batch into shards: as few as [`SHARD_ROWS`] allows, with sizes that differ by at most one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shards {
     rows: usize,
@@ -51,7 +54,7 @@ pub struct Shards {
 }
 
 impl Shards {
-    /// The cut of a batch of `rows`.
+    /// The shards of a batch of `rows` rows.
     pub fn of(rows: usize) -> Shards {
         Shards {
             rows,
@@ -59,7 +62,7 @@ impl Shards {
         }
     }
 
-    /// Number of shards.
+    /// The number of shards.
     pub fn count(self) -> usize {
         self.count
     }
@@ -74,7 +77,7 @@ impl Shards {
     }
 }
 
-/// What the shards of a batch leave behind in one layer: a row for each shard.
+/// The statistics of the shards of a batch in one layer, and the sums of their gradients: one row per shard.
 #[derive(Debug)]
 pub(super) struct ShardSums {
     mean: Matrix,
@@ -86,7 +89,7 @@ pub(super) struct ShardSums {
 
 impl ShardSums {
     pub(super) fn zeroed(batch: usize, width: usize) -> Result<ShardSums> {
-        let rows = ShardSums::row(batch) + 1;
+        let rows = batch.div_ceil(MIN_SHARD_ROWS) + 1;
         Ok(ShardSums {
             mean: Matrix::zeroed(rows, width)?,
             variance: Matrix::zeroed(rows, width)?,
@@ -95,37 +98,40 @@ impl ShardSums {
         })
     }
 
-    /// The row of the shard that begins at row `start` of the batch: where there are several shards, none has fewer
-    /// rows than half of the most.
-    fn row(start: usize) -> usize {
-        start / (SHARD_ROWS / 2)
+    /// The row of a shard; disjoint shards have different rows. The first shard has row 0. Any other starts later, and at
+    /// least [`MIN_SHARD_ROWS`] rows after the shard before it unless that is the first.
+    ///
+    /// # Panics
+    /// Panics if a shard other than the first has too few rows.
+    fn row(shard: &Range<usize>) -> usize {
+        assert!(
+            shard.start == 0 || shard.len() >= MIN_SHARD_ROWS,
+            "a shard of rows {shard:?}"
+        );
+        shard.start.div_ceil(MIN_SHARD_ROWS)
     }
 
     /// `sums = sums + Σ_shards of`, shard after shard.
-    ///
-    /// # Safety
-    /// Until the next barrier nobody writes `of`.
-    unsafe fn add(of: &Matrix, shards: Shards, sums: &mut [f32]) {
+    fn add(of: &Matrix, piece: &OwnPiece, shards: Shards, sums: &mut [f32]) {
         for shard in shards.iter() {
-            let row = ShardSums::row(shard.start);
-            // SAFETY: the caller's promise.
-            let of = unsafe { of.rows(row..row + 1) };
+            let row = ShardSums::row(&shard);
+            let of = piece.rows(of, row..row + 1);
             sums.iter_mut().zip(of.values).for_each(|(s, x)| *s += x);
         }
     }
 }
 
-/// The scales of a layer with the optimiser's slots, and its running statistics.
+/// The scales of a layer with the optimiser's slots, and the running statistics of the layer.
 #[derive(Debug)]
 pub(super) struct BatchNorm {
     gamma: Parameter,
-    /// Of their slots none but the average is ever moved.
+    /// Of the slots of the running statistics, only the average changes.
     mean: Parameter,
     variance: Parameter,
 }
 
 impl BatchNorm {
-    /// What `layer` has in `flat`; none where it is not normalised.
+    /// The batch normalisation of `layer` in the flat buffer `flat`; `None` if the layer is not normalised.
     pub(super) fn new(layer: &Layer, flat: &[f32], keeps: Keeps) -> Result<Option<BatchNorm>> {
         let Some(norm) = layer.norm(flat) else {
             return Ok(None);
@@ -137,156 +143,148 @@ impl BatchNorm {
         }))
     }
 
-    /// Its three parts.
-    pub(super) fn parts(&self) -> Norm<&Parameter> {
-        Norm {
-            gamma: &self.gamma,
-            mean: &self.mean,
-            variance: &self.variance,
-        }
+    /// Copies the values, or one of the slots, to `to`.
+    pub(super) fn copy(&mut self, slot: Option<usize>, to: Norm<&mut [f32]>) {
+        self.gamma.copy(slot, to.gamma);
+        self.mean.copy(slot, to.mean);
+        self.variance.copy(slot, to.variance);
     }
 
-    /// Takes over a slot of an earlier run.
+    /// Replaces a slot by that of an earlier run.
     pub(super) fn set_slot(&mut self, slot: usize, from: Norm<&[f32]>) {
         self.gamma.set_slot(slot, from.gamma);
         self.mean.set_slot(slot, from.mean);
         self.variance.set_slot(slot, from.variance);
     }
 
-    /// `z = γ ⊙ x̂` with the statistics of the shard `rows`, which go to `sums`.
+    /// `z = γ ⊙ x̂` with the statistics of the shard `rows`, which are written to `sums`.
     ///
     /// Shapes: `z`, `x_hat [rows, out]`. Overwrites both.
+    pub(super) fn forward(&self, rows: &mut OwnRows, z: &Matrix, x_hat: &Matrix, sums: &ShardSums) {
+        let row = ShardSums::row(&rows.range());
+        let ([], [z, x_hat], phase) = rows.views([], [z, x_hat]);
+        // SAFETY: (1) disjoint shards have different rows, so the row is this worker's as the shard is by `OwnRows`; the two
+        // matrices are different ones.
+        let statistics =
+            unsafe { [&sums.mean, &sums.variance].map(|of| of.rows_mut(row..row + 1).values) };
+        normalization::normalize(z, x_hat, self.gamma.values(phase), statistics);
+    }
+
+    /// The gradient of [`BatchNorm::forward`] and the activation after it: `du = dy ⊙ f'`, `dβ = Σ_rows du`,
+    /// `dγ = Σ_rows du ⊙ x̂`, and `dz = γ / √(var + ε) ⊙ (du − (dβ + x̂ ⊙ dγ) / rows)`.
     ///
-    /// # Safety
-    /// Until the next barrier these rows are this worker's alone, and nobody updates.
-    pub(super) unsafe fn forward(
+    /// Shapes: `dy`, `y`, `x_hat [rows, out]`, `beta [out]`. Overwrites `dy` with `dz`; dγ and dβ are written to `sums`.
+    pub(super) fn backward(
         &self,
-        rows: Range<usize>,
-        z: RowsMut,
-        x_hat: RowsMut,
+        rows: &mut OwnRows,
+        (activation, beta): (Activation, &Parameter),
+        dy: &Matrix,
+        (y, x_hat): (&Matrix, &Matrix),
         sums: &ShardSums,
     ) {
-        let row = ShardSums::row(rows.start);
-        // SAFETY: the caller's promise; a shard has a row of its own.
-        unsafe {
-            let statistics =
-                [&sums.mean, &sums.variance].map(|of| of.rows_mut(row..row + 1).values);
-            normalization::normalize(z, x_hat, self.gamma.values(), statistics);
+        let row = ShardSums::row(&rows.range());
+        let ([y, x_hat], [mut dy], phase) = rows.views([y, x_hat], [dy]);
+        let gamma = self.gamma.values(phase);
+        if activation.needs_input() {
+            activate_backward_scaled(activation, dy.reborrow(), x_hat, gamma, beta.values(phase));
+        } else {
+            activate_backward(activation, dy.reborrow(), y);
         }
+        // SAFETY: (1) disjoint shards have different rows, so the row is this worker's as the shard is by `OwnRows`; the
+        // three matrices are different ones.
+        let (variance, sums) = unsafe {
+            (
+                sums.variance.rows(row..row + 1).values,
+                [&sums.d_gamma, &sums.d_beta].map(|of| of.rows_mut(row..row + 1).values),
+            )
+        };
+        normalization::normalize_backward(dy, x_hat, gamma, variance, sums);
     }
 
     /// `z = γ ⊙ (z − mean) / √(var + ε)` with the running statistics.
     ///
     /// Shapes: `z [rows, out]`. Overwrites it.
-    ///
-    /// # Safety
-    /// Until the next barrier nobody updates.
-    pub(super) unsafe fn forward_running(&self, z: RowsMut) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let [gamma, mean, variance] =
-                [&self.gamma, &self.mean, &self.variance].map(|of| of.values());
-            normalization::normalize_by(z, gamma, mean, variance);
-        }
+    pub(super) fn forward_running(&self, z: RowsMut, phase: RowPhase) {
+        let [gamma, mean, variance] =
+            [&self.gamma, &self.mean, &self.variance].map(|of| of.values(phase));
+        normalization::normalize_by(z, gamma, mean, variance);
     }
 
-    /// [`BatchNorm::backward`] where the running statistics were taken, which no gradient goes through: `dz = γ / √(var + ε)
-    /// ⊙ du`.
+    /// The gradient of [`BatchNorm::forward_running`], where the statistics are constants: `dz = γ / √(var + ε) ⊙ du`.
     ///
-    /// Shapes: `du [rows, out]`. Overwrites it.
-    ///
-    /// # Safety
-    /// As [`BatchNorm::forward_running`].
-    pub(super) unsafe fn backward_running(&self, du: RowsMut) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            normalization::normalize_by_backward(du, self.gamma.values(), self.variance.values());
-        }
+    /// Shapes: `du [rows, out]`. Overwrites `du` with `dz`.
+    pub(super) fn backward_running(&self, du: RowsMut, phase: RowPhase) {
+        let (gamma, variance) = (self.gamma.values(phase), self.variance.values(phase));
+        normalization::normalize_by_backward(du, gamma, variance);
     }
 
-    /// From the gradient at y to that at z: `du = dy ⊙ f'`, `dβ = Σ_rows du`, `dγ = Σ_rows du ⊙ x̂`, and
-    /// `dz = γ / √(var + ε) ⊙ (du − (dβ + x̂ ⊙ dγ) / rows)`.
-    ///
-    /// Shapes: `dy`, `y`, `x_hat [rows, out]`, `beta [out]`. Overwrites `dy`, which then is `dz`; the sums go to `sums`.
+    /// `sums = sums + dβ` of a batch of `rows` rows.
+    pub(super) fn add_d_beta(of: &ShardSums, piece: &OwnPiece, rows: usize, sums: &mut [f32]) {
+        ShardSums::add(&of.d_beta, piece, Shards::of(rows), sums);
+    }
+
+    /// The optimiser's step of γ, and the step of the running statistics towards those of a batch of `rows` rows.
     ///
     /// # Safety
-    /// As [`BatchNorm::forward`].
-    pub(super) unsafe fn backward(
+    /// 1. `piece` is the piece of the network that contains this batch normalisation.
+    pub(super) unsafe fn update(
         &self,
-        rows: Range<usize>,
-        (activation, beta): (Activation, &[f32]),
-        mut dy: RowsMut,
-        (y, x_hat): (Rows, Rows),
+        piece: &OwnPiece,
+        step: &Step,
+        rows: usize,
         sums: &ShardSums,
     ) {
-        let row = ShardSums::row(rows.start);
-        // SAFETY: the caller's promise; a shard has a row of its own.
+        let shards = Shards::of(rows);
+        let add = |gradient: &mut [f32]| {
+            ShardSums::add(&sums.d_gamma, piece, shards, gradient);
+        };
+        // SAFETY: (1) of each function is precondition 1 of this function: γ and the statistics are parts of the same piece.
         unsafe {
-            let gamma = self.gamma.values();
-            if activation.needs_input() {
-                activate_backward_scaled(activation, dy.reborrow(), x_hat, gamma, beta);
-            } else {
-                activate_backward(activation, dy.reborrow(), y);
-            }
-            let variance = sums.variance.rows(row..row + 1).values;
-            let sums = [&sums.d_gamma, &sums.d_beta].map(|of| of.rows_mut(row..row + 1).values);
-            normalization::normalize_backward(dy, x_hat, gamma, variance, sums);
+            self.gamma.update(piece, step, add);
+            self.move_statistics(piece, shards, sums);
+            self.average_statistics(piece, step);
         }
     }
 
-    /// `sums = sums + dβ` of a batch of `rows`.
+    /// Keeps the gradient of γ for [`BatchNorm::apply`], and moves the running statistics; returns `Σ dγ²`.
     ///
     /// # Safety
-    /// Until the next barrier nobody runs rows.
-    pub(super) unsafe fn add_d_beta(of: &ShardSums, rows: usize, sums: &mut [f32]) {
-        // SAFETY: the caller's promise.
-        unsafe { ShardSums::add(&of.d_beta, Shards::of(rows), sums) };
-    }
-
-    /// The optimiser's step of γ, and the running statistics' towards those of a batch of `rows`.
-    ///
-    /// # Safety
-    /// Until the next barrier no other worker reads or updates this layer, and nobody runs rows.
-    pub(super) unsafe fn update(&self, step: &Step, rows: usize, sums: &ShardSums) {
+    /// 1. `piece` is the piece of the network that contains this batch normalisation.
+    pub(super) unsafe fn keep_gradient(
+        &self,
+        piece: &OwnPiece,
+        rows: usize,
+        sums: &ShardSums,
+    ) -> f64 {
         let shards = Shards::of(rows);
-        // SAFETY: the caller's promise.
+        let add = |gradient: &mut [f32]| {
+            ShardSums::add(&sums.d_gamma, piece, shards, gradient);
+        };
+        // SAFETY: (1) of each function is precondition 1 of this function: γ and the statistics are parts of the same piece.
         unsafe {
-            let add = |gradient: &mut [f32]| ShardSums::add(&sums.d_gamma, shards, gradient);
-            self.gamma.update(step, add);
-            self.move_statistics(shards, sums);
-            self.follow_statistics(step);
-        }
-    }
-
-    /// Keeps the gradient of γ for [`BatchNorm::apply`], and moves the running statistics; gives `Σ g²`.
-    ///
-    /// # Safety
-    /// As [`BatchNorm::update`].
-    pub(super) unsafe fn keep_gradient(&self, rows: usize, sums: &ShardSums) -> f64 {
-        let shards = Shards::of(rows);
-        // SAFETY: the caller's promise.
-        unsafe {
-            self.move_statistics(shards, sums);
-            let add = |gradient: &mut [f32]| ShardSums::add(&sums.d_gamma, shards, gradient);
-            self.gamma.keep_gradient(add)
+            self.move_statistics(piece, shards, sums);
+            self.gamma.keep_gradient(piece, add)
         }
     }
 
     /// The optimiser's step against the gradient that was kept.
     ///
     /// # Safety
-    /// As [`BatchNorm::update`].
-    pub(super) unsafe fn apply(&self, step: &Step) {
-        // SAFETY: the caller's promise.
+    /// 1. `piece` is the piece of the network that contains this batch normalisation.
+    pub(super) unsafe fn apply(&self, piece: &OwnPiece, step: &Step) {
+        // SAFETY: (1) of each function is precondition 1 of this function: γ and the statistics are parts of the same piece.
         unsafe {
-            self.gamma.apply(step);
-            self.follow_statistics(step);
+            self.gamma.apply(piece, step);
+            self.average_statistics(piece, step);
         }
     }
 
-    /// `r = r + m (s − r)` with s the mean over the shards, each variance that of a sample and not of the rows alone, as in
-    /// PyTorch. A batch of one row says nothing of a variance, and moves nothing.
-    unsafe fn move_statistics(&self, shards: Shards, sums: &ShardSums) {
+    /// `r = r + m (s − r)`, where s is the mean over the shards, with the variance of a sample instead of that of the rows, as
+    /// in PyTorch. A batch of one row has no such variance and changes nothing.
+    ///
+    /// # Safety
+    /// 1. `piece` is the piece of the network that contains this batch normalisation.
+    unsafe fn move_statistics(&self, piece: &OwnPiece, shards: Shards, sums: &ShardSums) {
         if shards.rows < 2 {
             return;
         }
@@ -294,17 +292,17 @@ impl BatchNorm {
             (&self.mean, &sums.mean, false),
             (&self.variance, &sums.variance, true),
         ] {
-            // SAFETY: the caller's promise.
-            let running = unsafe { running.values_mut() };
+            // SAFETY: (1) is precondition 1 of this function: the statistics are parts of the same piece. (2) These values
+            // have no other reference while `running` is in use.
+            let running = unsafe { running.values_mut(piece) };
             for r in running.iter_mut() {
                 *r *= 1.0 - MOMENTUM;
             }
             for shard in shards.iter() {
-                let (row, rows) = (ShardSums::row(shard.start), shard.len() as f32);
+                let (row, rows) = (ShardSums::row(&shard), shard.len() as f32);
                 let correction = if unbiased { rows / (rows - 1.0) } else { 1.0 };
                 let share = MOMENTUM / shards.count as f32 * correction;
-                // SAFETY: as above.
-                let of = unsafe { of.rows(row..row + 1) };
+                let of = piece.rows(of, row..row + 1);
                 for (r, s) in running.iter_mut().zip(of.values) {
                     *r += share * s;
                 }
@@ -313,12 +311,15 @@ impl BatchNorm {
         }
     }
 
-    /// Lets the averages of the running statistics follow them, as those of the weights do.
-    unsafe fn follow_statistics(&self, step: &Step) {
-        // SAFETY: the caller's promise.
+    /// Updates the averages of the running statistics, as those of the weights are.
+    ///
+    /// # Safety
+    /// 1. `piece` is the piece of the network that contains this batch normalisation.
+    unsafe fn average_statistics(&self, piece: &OwnPiece, step: &Step) {
+        // SAFETY: (1) of both calls is precondition 1 of this function: the statistics are parts of the same piece.
         unsafe {
-            self.mean.follow(step);
-            self.variance.follow(step);
+            self.mean.update_average(piece, step);
+            self.variance.update_average(piece, step);
         }
     }
 }
@@ -328,7 +329,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shards_are_few_and_even_and_have_rows_of_their_own() {
+    fn shards_are_few_and_even_and_each_has_its_own_row_of_sums() {
         for rows in 1..2000 {
             let shards = Shards::of(rows);
             assert_eq!(shards.count(), rows.div_ceil(SHARD_ROWS));
@@ -336,12 +337,9 @@ mod tests {
             let most = lengths.iter().max().copied().unwrap_or(0);
             assert_eq!(lengths.iter().sum::<usize>(), rows);
             assert!(most <= SHARD_ROWS && lengths.iter().all(|&length| length + 1 >= most));
-            let places: Vec<usize> = shards
-                .iter()
-                .map(|shard| ShardSums::row(shard.start))
-                .collect();
+            let places: Vec<usize> = shards.iter().map(|shard| ShardSums::row(&shard)).collect();
             assert!(places.windows(2).all(|pair| pair[0] < pair[1]), "{rows}");
-            assert!(places.last() <= Some(&ShardSums::row(rows)));
+            assert!(places.last() <= Some(&rows.div_ceil(MIN_SHARD_ROWS)));
         }
     }
 }

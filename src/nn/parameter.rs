@@ -1,17 +1,18 @@
-//! A vector of parameters, as the biases of a layer, with the optimiser's slots.
+//! A vector of parameters, such as the biases of a layer, with the optimiser's slots.
 
 use crate::compute::affine::{Keeps, write_slots};
+use crate::compute::phases::{OwnPiece, RowPhase};
 use crate::compute::shared::SharedBuffer;
 use crate::error::Result;
 use crate::kernels::sum_of_squares;
 use crate::optim::Step;
 
-/// Values `[out]` with slots of the same length. They do not decay.
+/// Parameters `[out]` with slots of the same length. They do not decay.
 #[derive(Debug)]
 pub(super) struct Parameter {
     values: SharedBuffer<f32>,
     slots: Vec<SharedBuffer<f32>>,
-    /// None where the gradient goes straight into a velocity.
+    /// `None` if the gradient is added to a velocity at once.
     gradient: Option<SharedBuffer<f32>>,
 }
 
@@ -30,80 +31,66 @@ impl Parameter {
         Ok(parameter)
     }
 
-    /// The values.
-    ///
-    /// # Safety
-    /// Until the next barrier nobody updates them.
-    pub(super) unsafe fn values(&self) -> &[f32] {
-        // SAFETY: the caller's promise.
+    /// The values, for as long as the row phase lasts.
+    pub(super) fn values<'a>(&'a self, _phase: RowPhase<'a>) -> &'a [f32] {
+        // SAFETY: (1) the phase proves that nobody writes parameters.
         unsafe { self.values.read(0..self.values.len()) }
     }
 
     /// The values, to write.
     ///
     /// # Safety
-    /// Until the next barrier no other worker reads or updates them.
+    /// 1. `piece` is the piece of the network that contains this parameter.
+    /// 2. While the result is in use, no other reference to the values is.
     #[expect(
         clippy::mut_from_ref,
-        reason = "they are the caller's alone; see the promise"
+        reason = "the token gives the values to this worker, and precondition 2 excludes a second reference"
     )]
-    pub(super) unsafe fn values_mut(&self) -> &mut [f32] {
-        // SAFETY: the caller's promise.
+    pub(super) unsafe fn values_mut<'a>(&'a self, _piece: &'a OwnPiece) -> &'a mut [f32] {
+        // SAFETY: (1) the parameter is part of the piece by precondition 1, so `OwnPiece` gives it to this worker, which has
+        // no other reference by precondition 2.
         unsafe { self.values.write(0..self.values.len()) }
     }
 
-    /// Lets the average follow the values, where one is kept.
+    /// The optimiser's step against the gradient that `add_gradient` adds to its argument.
     ///
     /// # Safety
-    /// As [`Parameter::update`].
-    pub(super) unsafe fn follow(&self, step: &Step) {
-        if let (Some(_), Some(average)) = (step.rule().average, self.slots.last()) {
-            // SAFETY: the caller's promise.
-            unsafe { step.follow(average.write(0..self.values.len()), self.values()) };
-        }
-    }
-
-    /// A slot.
-    ///
-    /// # Safety
-    /// As [`Parameter::values`].
-    pub(super) unsafe fn slot(&self, slot: usize) -> &[f32] {
-        // SAFETY: the caller's promise.
-        unsafe { self.slots[slot].read(0..self.values.len()) }
-    }
-
-    pub(super) fn set_slot(&mut self, slot: usize, from: &[f32]) {
-        self.slots[slot].as_mut_slice().copy_from_slice(from);
-    }
-
-    /// The optimiser's step against the gradient that `add_gradient` adds to what it is given.
-    ///
-    /// # Safety
-    /// Until the next barrier no other worker reads or updates these parameters.
-    pub(super) unsafe fn update(&self, step: &Step, add_gradient: impl FnOnce(&mut [f32])) {
+    /// 1. `piece` is the piece of the network that contains this parameter.
+    pub(super) unsafe fn update(
+        &self,
+        piece: &OwnPiece,
+        step: &Step,
+        add_gradient: impl FnOnce(&mut [f32]),
+    ) {
         let all = 0..self.values.len();
         match step.rule().plain_momentum() {
-            // SAFETY: the caller's promise.
-            Some(momentum) => unsafe {
-                let velocity = self.slots[0].write(all.clone());
+            Some(momentum) => {
+                // SAFETY: (1) the parameter is part of the piece by precondition 1, so `OwnPiece` gives it to this worker;
+                // the buffers are different ones.
+                let (values, velocity) =
+                    unsafe { (self.values.write(all.clone()), self.slots[0].write(all)) };
                 velocity.iter_mut().for_each(|v| *v *= momentum);
                 add_gradient(velocity);
-                step.descend(self.values.write(all), velocity);
-            },
-            // SAFETY: the caller's promise.
+                step.descend(values, velocity);
+            }
+            // SAFETY: (1) of both functions is precondition 1 of this function.
             None => unsafe {
-                self.keep_gradient(add_gradient);
-                self.apply(step);
+                self.keep_gradient(piece, add_gradient);
+                self.apply(piece, step);
             },
         }
     }
 
-    /// Keeps the gradient for [`Parameter::apply`]; gives `Σ g²`.
+    /// Keeps the gradient that `add_gradient` adds to its argument for [`Parameter::apply`]; returns `Σ g²`.
     ///
     /// # Safety
-    /// As [`Parameter::update`].
-    pub(super) unsafe fn keep_gradient(&self, add_gradient: impl FnOnce(&mut [f32])) -> f64 {
-        // SAFETY: the caller's promise.
+    /// 1. `piece` is the piece of the network that contains this parameter.
+    pub(super) unsafe fn keep_gradient(
+        &self,
+        _piece: &OwnPiece,
+        add_gradient: impl FnOnce(&mut [f32]),
+    ) -> f64 {
+        // SAFETY: (1) the parameter is part of the piece by precondition 1, so `OwnPiece` gives it to this worker.
         let gradient = unsafe { self.kept_gradient().write(0..self.values.len()) };
         gradient.fill(0.0);
         add_gradient(gradient);
@@ -113,20 +100,51 @@ impl Parameter {
     /// The optimiser's step against the gradient that was kept.
     ///
     /// # Safety
-    /// As [`Parameter::update`].
-    pub(super) unsafe fn apply(&self, step: &Step) {
+    /// 1. `piece` is the piece of the network that contains this parameter.
+    pub(super) unsafe fn apply(&self, _piece: &OwnPiece, step: &Step) {
         let all = 0..self.values.len();
-        // SAFETY: the caller's promise.
-        unsafe {
-            let gradient = self.kept_gradient().write(all.clone());
-            let mut slots = write_slots(&self.slots, all.clone());
-            let step = step.without_decay();
-            step.apply(self.values.write(all), &mut slots, gradient);
+        // SAFETY: (1) the parameter is part of the piece by precondition 1, so `OwnPiece` gives it to this worker; the
+        // buffers are different ones.
+        let (values, gradient, mut slots) = unsafe {
+            (
+                self.values.write(all.clone()),
+                self.kept_gradient().write(all.clone()),
+                write_slots(&self.slots, all),
+            )
+        };
+        let step = step.without_decay();
+        step.apply(values, &mut slots, gradient);
+    }
+
+    /// Updates the average of the values, if one is kept.
+    ///
+    /// # Safety
+    /// 1. `piece` is the piece of the network that contains this parameter.
+    pub(super) unsafe fn update_average(&self, _piece: &OwnPiece, step: &Step) {
+        if let (Some(_), Some(average)) = (step.rule().average, self.slots.last()) {
+            let all = 0..self.values.len();
+            // SAFETY: (1) the parameter is part of the piece by precondition 1, so `OwnPiece` gives it to this worker; the
+            // buffers are different ones.
+            let (average, values) = unsafe { (average.write(all.clone()), self.values.read(all)) };
+            step.update_average(average, values);
         }
     }
 
     fn kept_gradient(&self) -> &SharedBuffer<f32> {
         let gradient = self.gradient.as_ref();
         gradient.expect("parameters that keep their gradient")
+    }
+
+    /// Copies the values, or one of the slots, to `to [out]`.
+    pub(super) fn copy(&mut self, slot: Option<usize>, to: &mut [f32]) {
+        let from = match slot {
+            None => &mut self.values,
+            Some(slot) => &mut self.slots[slot],
+        };
+        to.copy_from_slice(from.as_mut_slice());
+    }
+
+    pub(super) fn set_slot(&mut self, slot: usize, from: &[f32]) {
+        self.slots[slot].as_mut_slice().copy_from_slice(from);
     }
 }

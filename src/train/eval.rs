@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::profile::{Phase, Profile};
 use crate::compute::parallel::{Pieces, Workers};
+use crate::compute::phases::OwnRows;
 use crate::compute::shared::{Number, RowsMut, SharedBuffer};
 use crate::data::{Dataset, IdxFile, Preprocessing, Targets};
 use crate::error::Result;
@@ -112,7 +113,7 @@ impl Evaluator {
             data.images(),
             0..items,
             |range, mut logits| {
-                // SAFETY: blocks are disjoint and each is given to one worker.
+                // SAFETY: (1) blocks of items are disjoint, and `for_each_block` passes each to one worker.
                 let (predictions, losses) = unsafe {
                     (
                         predictions.write(range.clone()),
@@ -155,7 +156,7 @@ impl Evaluator {
             data.images(),
             0..items,
             |range, mut logits| {
-                // SAFETY: blocks are disjoint and each is given to one worker.
+                // SAFETY: (1) blocks of items are disjoint, and `for_each_block` passes each to one worker.
                 let (told, losses) = unsafe {
                     let out = range.start * outputs..range.end * outputs;
                     (predictions.write(out), losses.write(range.clone()))
@@ -236,7 +237,7 @@ impl Evaluator {
         let told = SharedBuffer::<f32>::zeroed(items.len() * outputs)?;
         self.for_each_block(workers, network, images, items, |range, mut logits| {
             let out = (range.start - first) * outputs..(range.end - first) * outputs;
-            // SAFETY: blocks are disjoint and each is given to one worker.
+            // SAFETY: (1) blocks of items are disjoint, and `for_each_block` passes each to one worker.
             let out = unsafe { told.write(out) };
             for (row, out) in logits.iter_mut().zip(out.chunks_exact_mut(outputs)) {
                 finish(task, row);
@@ -263,27 +264,28 @@ impl Evaluator {
         let Preprocessing { scaling, columns } = &self.preprocessing;
         let taken = Pieces::default();
         workers.team(|member| {
-            taken.take_each(items.len().div_ceil(size), |block| {
+            taken.for_each(items.len().div_ceil(size), |block| {
                 let start = items.start + block * size;
                 let range = start..(start + size).min(items.end);
                 let first_row = member.index() * size;
                 let rows = first_row..first_row + range.len();
-                // SAFETY: each member has rows of its own, and nobody updates the network.
-                unsafe {
-                    let mut inputs = activations.inputs(rows.clone());
-                    for (item, row) in range.clone().zip(inputs.iter_mut()) {
-                        images.read_active(item, *scaling, columns, row);
-                    }
-                    let mut idle = activations.idle_inputs(rows.clone());
-                    let idle_rows = idle.iter_mut().flat_map(RowsMut::iter_mut);
-                    for (item, row) in range.clone().zip(idle_rows) {
-                        for (x, &column) in row.iter_mut().zip(columns.idle()) {
-                            *x = images.read_one(item, column, *scaling);
-                        }
-                    }
-                    network.forward(activations, rows.clone());
-                    use_logits(range, activations.logits(rows));
+                // SAFETY: (1) each member has rows of its own, by its index. (2) Nobody updates the network: `Evaluator` has no
+                // tokens of pieces, and `evaluate` and `predict` borrow the network that training updates.
+                let mut rows = unsafe { OwnRows::new(rows) };
+                let mut inputs = activations.inputs(&mut rows);
+                for (item, row) in range.clone().zip(inputs.iter_mut()) {
+                    images.read_active(item, *scaling, columns, row);
                 }
+                let mut idle = activations.idle_inputs(&mut rows);
+                let idle_rows = idle.iter_mut().flat_map(RowsMut::iter_mut);
+                for (item, row) in range.clone().zip(idle_rows) {
+                    for (x, &column) in row.iter_mut().zip(columns.idle()) {
+                        *x = images.read_one(item, column, *scaling);
+                    }
+                }
+                drop(idle);
+                network.forward(activations, &mut rows);
+                use_logits(range, activations.logits(&mut rows));
             });
         });
     }

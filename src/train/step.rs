@@ -14,7 +14,8 @@ use super::blocks::Blocks;
 use super::profile::{Clock, Phase, Profile};
 use crate::compute::Engine;
 use crate::compute::parallel::{Member, Pieces, Workers};
-use crate::compute::shared::SharedBuffer;
+use crate::compute::phases::{OwnPiece, OwnRows, OwnUnits};
+use crate::compute::shared::AtomicF64;
 use crate::data::{Dataset, Preprocessing};
 use crate::error::Result;
 use crate::nn::loss::Loss;
@@ -31,7 +32,7 @@ pub struct Stepper {
     activations: Activations,
     loss: Loss,
     noise: Noise,
-    losses: SharedBuffer<f64>,
+    losses: Vec<AtomicF64>,
     batch_size: usize,
     engine: Engine,
     rule: Rule,
@@ -41,7 +42,7 @@ pub struct Stepper {
     /// Steps done since the run began.
     steps: u64,
     /// `Σ g²` of each piece of the parameters, where the gradient is held to a norm.
-    squares: SharedBuffer<f64>,
+    squares: Vec<AtomicF64>,
 }
 
 /// What the workers of a pass share beside the stepper.
@@ -83,12 +84,12 @@ impl Stepper {
         let squares = rule.clip_norm.map_or(0, |_| network.pieces());
         Ok(Stepper {
             network,
-            squares: SharedBuffer::zeroed(squares)?,
+            squares: zeros(squares),
             activations: Activations::for_training(spec, columns, batch_size)?,
             preprocessing,
             loss: Loss::of(spec.task()),
             noise: Noise::default(),
-            losses: SharedBuffer::zeroed(batch_size)?,
+            losses: zeros(batch_size),
             batch_size,
             engine,
             rule,
@@ -264,45 +265,44 @@ impl Stepper {
         let rows = batch.len();
         let mean = (1.0 / total_weight(&self.loss, pass.data, batch)) as f32;
         let blocks = Blocks::new(self.network.spec(), self.engine, rows, pass.threads);
-        pass.blocks_taken.take_each(blocks.count(), |block| {
+        pass.blocks_taken.for_each(blocks.count(), |block| {
             let rows = blocks.rows(block);
             // While this block is computed, the rows come that this or another worker takes next.
             let distance = blocks.rows(0).len() * pass.threads;
             let ahead = ahead(batch, next, distance, &rows);
-            // SAFETY: each block is taken once, rows of blocks are disjoint, and nobody updates before the barrier.
-            unsafe {
-                let items = &batch[rows.clone()];
-                let mut inputs = self.activations.inputs(rows.clone());
-                pass.data
-                    .gather(items, ahead, &self.preprocessing, inputs.iter_mut());
-                gather_targets(pass.data, items, self.activations.targets(rows.clone()));
-                clock.end(Phase::Gather);
-                if !self.noise.is_none() {
-                    self.noise.draw(&self.activations, step, rows.clone());
-                    clock.end(Phase::Noise);
-                }
-                let mut end = |part| clock.end(phase(part, Phase::Forward));
-                self.network
-                    .forward_in_parts(&self.activations, rows.clone(), &mut end);
-                let losses = self.losses.write(rows.clone());
-                self.network
-                    .loss(&self.activations, rows.clone(), &self.loss, mean, losses);
-                clock.end(Phase::Loss);
-                let mut end = |part| clock.end(phase(part, Phase::Backward));
-                self.network
-                    .backward_in_parts(&self.activations, rows, &mut end);
+            let items = &batch[rows.clone()];
+            let losses = &self.losses[rows.clone()];
+            // SAFETY: (1) `for_each` passes each block to one member, and blocks are disjoint. (2) Tokens of the update are
+            // created only after the barrier below, and those of the last update ended before the barrier that ended it.
+            let mut rows = unsafe { OwnRows::new(rows) };
+            let mut inputs = self.activations.inputs(&mut rows);
+            pass.data
+                .gather(items, ahead, &self.preprocessing, inputs.iter_mut());
+            gather_targets(pass.data, items, self.activations.targets(&mut rows));
+            clock.end(Phase::Gather);
+            if !self.noise.is_none() {
+                self.noise.draw(&self.activations, step, &mut rows);
+                clock.end(Phase::Noise);
             }
+            let mut end = |part| clock.end(phase(part, Phase::Forward));
+            self.network
+                .forward_in_parts(&self.activations, &mut rows, &mut end);
+            self.network
+                .loss(&self.activations, &mut rows, &self.loss, mean, losses);
+            clock.end(Phase::Loss);
+            let mut end = |part| clock.end(phase(part, Phase::Backward));
+            self.network
+                .backward_in_parts(&self.activations, &mut rows, &mut end);
         });
         if member.leads() {
-            pass.pieces_taken.put_back();
-            pass.applied.put_back();
-            pass.units_taken.put_back();
+            pass.pieces_taken.reset();
+            pass.applied.reset();
+            pass.units_taken.reset();
         }
         member.wait();
         clock.end(Phase::Waiting);
-        // SAFETY: losses are written before the barrier above and not again before the next but one. They are summed row by
-        // row, as blocks may be cut by the number of threads.
-        unsafe { self.losses.read(0..rows) }.iter().sum()
+        // Row by row: blocks may depend on the number of threads, and the sum must not.
+        self.losses[..rows].iter().map(AtomicF64::load).sum()
     }
 
     /// One member's part in the update of step `number`, counted from 0, up to the barrier that ends it.
@@ -320,21 +320,25 @@ impl Stepper {
         if self.rule.clip_norm.is_some() {
             step = self.clip_together(pass, member, step, rows, clock);
         } else {
-            pass.pieces_taken.take_each(network.pieces(), |piece| {
-                // SAFETY: each piece is taken once, and nobody runs rows before the barrier that ends the step.
-                unsafe { network.update(piece, &self.activations, rows, &step) };
+            pass.pieces_taken.for_each(network.pieces(), |piece| {
+                // SAFETY: (1) `for_each` passes each piece to one member, and units follow after a barrier. (2) The tokens of
+                // rows ended before the barrier that ended the row phase; the next ones follow the barrier that ends the step.
+                let piece = unsafe { OwnPiece::new(piece) };
+                network.update(&piece, &self.activations, rows, &step);
             });
             clock.end(Phase::Update);
         }
         if member.leads() {
-            pass.blocks_taken.put_back();
+            pass.blocks_taken.reset();
         }
         if let Some(most) = self.rule.max_norm {
             member.wait();
             clock.end(Phase::Waiting);
-            pass.units_taken.take_each(network.unit_pieces(), |piece| {
-                // SAFETY: each piece is taken once, after the barrier behind all updates.
-                unsafe { network.limit_units(piece, most, &step) };
+            pass.units_taken.for_each(network.unit_pieces(), |piece| {
+                // SAFETY: (1) `for_each` passes each piece to one member, and the tokens of pieces ended before the barrier
+                // above. (2) No rows are taken between the barrier of the row phase and the one that ends the step.
+                let units = unsafe { OwnUnits::new(piece) };
+                network.limit_units(&units, most, &step);
             });
             clock.end(Phase::MaxNorm);
         }
@@ -350,23 +354,23 @@ impl Stepper {
         clock: &mut Clock<CLOCKED>,
     ) -> Step {
         let network = &self.network;
-        pass.pieces_taken.take_each(network.pieces(), |piece| {
-            // SAFETY: each piece is taken once, and nobody runs rows before the barrier that ends the step.
-            unsafe {
-                let square = network.keep_gradient(piece, &self.activations, rows);
-                self.squares.write(piece..piece + 1)[0] = square;
-            }
+        pass.pieces_taken.for_each(network.pieces(), |piece| {
+            // SAFETY: (1) `for_each` passes each piece to one member, and the second pass follows after a barrier. (2) No rows
+            // are taken between the barrier of the row phase and the one that ends the step.
+            let own = unsafe { OwnPiece::new(piece) };
+            self.squares[piece].store(network.keep_gradient(&own, &self.activations, rows));
         });
         clock.end(Phase::Update);
         member.wait();
         clock.end(Phase::Waiting);
-        // SAFETY: squares are written before the barrier above and not again before the next but one. They are summed
-        // piece by piece.
-        let squares = unsafe { self.squares.read(0..network.pieces()) };
-        let step = step.clipped(squares.iter().sum::<f64>().sqrt());
-        pass.applied.take_each(network.pieces(), |piece| {
-            // SAFETY: each piece is taken once, after the barrier behind all gradients.
-            unsafe { network.apply(piece, &step) };
+        // Piece by piece, so that the sum does not depend on who computed which.
+        let squares = self.squares.iter().map(AtomicF64::load);
+        let step = step.clipped(squares.sum::<f64>().sqrt());
+        pass.applied.for_each(network.pieces(), |piece| {
+            // SAFETY: (1) `for_each` passes each piece to one member, and the tokens of the first pass ended before the barrier
+            // above. (2) No rows are taken between the barrier of the row phase and the one that ends the step.
+            let piece = unsafe { OwnPiece::new(piece) };
+            network.apply(&piece, &step);
         });
         clock.end(Phase::Clipping);
         step
@@ -434,6 +438,12 @@ fn gather_targets(data: &Dataset, items: &[u32], targets: TargetsMut) {
             }
         }
     }
+}
+
+fn zeros(count: usize) -> Vec<AtomicF64> {
+    std::iter::repeat_with(AtomicF64::default)
+        .take(count)
+        .collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,23 +1,24 @@
 //! A layer for matrix libraries: row-major weights, each product one call of [`gemm`].
 //!
-//! Plain momentum rides in the product: `v = μ v + xᵀ · dz` is a GEMM with β = μ. Other rules have a gradient buffer.
-//! Libraries may sum in another order at the edge of a matrix, so pieces are cut by the weights' shape alone.
+//! Plain momentum is part of the product: `v = μ v + xᵀ · dz` is a GEMM with β = μ. Other rules use a gradient buffer.
+//! Libraries may sum in another order at the edge of a matrix, so the pieces depend on the weights' shape only.
 
 use std::ops::Range;
 
 use super::super::gemm::{self, Library};
+use super::super::phases::{OwnPiece, OwnUnits, RowPhase};
 use super::super::shared::{Rows, RowsMut, SharedBuffer};
 use super::slots::{Keeps, shrinking, write_slots};
 use crate::error::Result;
 use crate::kernels::{add_squares, multiply_by, sum_of_squares};
 use crate::optim::Step;
 
-/// Pieces of the weights, where these are large enough to cut.
+/// The number of pieces of weights that are large enough to divide.
 const PIECES: usize = 8;
-/// Rows of the weights in a piece, at least: thinner products are slow.
+/// The least number of rows of the weights in a piece: thinner products are slow.
 const MIN_ROWS: usize = 48;
 
-/// Units that are held to a norm at a time.
+/// Units in a piece of units.
 const UNITS: usize = 64;
 
 /// Weights and slots, `[in, out]` row-major.
@@ -26,7 +27,7 @@ pub struct GemmLayer {
     library: Library,
     weight: SharedBuffer<f32>,
     slots: Vec<SharedBuffer<f32>>,
-    /// None where the gradient goes straight into a velocity.
+    /// `None` if the gradient is added to a velocity at once.
     gradient: Option<SharedBuffer<f32>>,
     keeps: Keeps,
     fan_in: usize,
@@ -57,21 +58,23 @@ impl GemmLayer {
         Ok(layer)
     }
 
-    pub(super) unsafe fn forward(&self, x: Rows, z: RowsMut) {
-        // SAFETY: nobody updates the weights, by the caller's promise.
-        let weight = unsafe { self.weight.read(0..self.weight.len()) };
-        let weight = gemm::matrix(weight, self.fan_in, self.fan_out);
+    /// All weights, for as long as the row phase lasts.
+    fn weight<'a>(&'a self, _phase: RowPhase<'a>) -> &'a [f32] {
+        // SAFETY: (1) the phase proves that nobody writes parameters.
+        unsafe { self.weight.read(0..self.weight.len()) }
+    }
+
+    pub(super) fn forward(&self, x: Rows, z: RowsMut, phase: RowPhase) {
+        let weight = gemm::matrix(self.weight(phase), self.fan_in, self.fan_out);
         gemm::multiply(self.library, gemm::rows(x), weight, 0.0, gemm::rows_mut(z));
     }
 
-    pub(super) unsafe fn backward(&self, dz: Rows, dx: RowsMut) {
-        // SAFETY: as above.
-        let weight = unsafe { self.weight.read(0..self.weight.len()) };
-        let weight = gemm::matrix(weight, self.fan_in, self.fan_out).reversed_axes();
+    pub(super) fn backward(&self, dz: Rows, dx: RowsMut, phase: RowPhase) {
+        let weight = gemm::matrix(self.weight(phase), self.fan_in, self.fan_out);
         gemm::multiply(
             self.library,
             gemm::rows(dz),
-            weight,
+            weight.reversed_axes(),
             0.0,
             gemm::rows_mut(dx),
         );
@@ -85,49 +88,52 @@ impl GemmLayer {
         self.fan_in.div_ceil(PIECES).max(MIN_ROWS).min(self.fan_in)
     }
 
-    /// The rows of the weights in a piece.
-    fn piece(&self, piece: usize) -> Range<usize> {
-        let start = piece * self.piece_rows();
+    /// The rows of the weights in a piece; pieces are disjoint.
+    fn inputs(&self, piece: &OwnPiece) -> Range<usize> {
+        let start = piece.index() * self.piece_rows();
         start..(start + self.piece_rows()).min(self.fan_in)
     }
 
-    /// Where a piece lies in the weights.
-    fn range(&self, piece: usize) -> Range<usize> {
-        let inputs = self.piece(piece);
+    /// The range of a piece in the weights, the slots and the gradient.
+    fn range(&self, piece: &OwnPiece) -> Range<usize> {
+        let inputs = self.inputs(piece);
         inputs.start * self.fan_out..inputs.end * self.fan_out
     }
 
-    pub(super) unsafe fn update(&self, piece: usize, x: Rows, dz: Rows, step: &Step) {
+    pub(super) fn update(&self, piece: &OwnPiece, x: Rows, dz: Rows, step: &Step) {
         let range = self.range(piece);
         match step.rule().plain_momentum() {
-            // SAFETY: this piece is this worker's alone, by the caller's promise.
-            Some(momentum) => unsafe {
-                let velocity = self.slots[0].write(range.clone());
+            Some(momentum) => {
+                // SAFETY: (1) the range lies in the piece, which is this worker's, and the parameters that a row phase
+                // reads are not in use, by preconditions 1 and 2 of `OwnPiece::new`.
+                let velocity = unsafe { self.slots[0].write(range.clone()) };
                 self.multiply_into(piece, x, dz, momentum, velocity);
-                step.descend(self.weight.write(range), velocity);
-            },
-            // SAFETY: as above.
-            None => unsafe {
+                // SAFETY: (1) as for the velocity: the range lies in the piece, which `OwnPiece` gives to this worker.
+                let weight = unsafe { self.weight.write(range) };
+                step.descend(weight, velocity);
+            }
+            None => {
                 self.gradient_of(piece, x, dz);
                 self.apply(piece, step);
-            },
+            }
         }
     }
 
-    pub(super) unsafe fn keep_gradient(&self, piece: usize, x: Rows, dz: Rows) -> f64 {
-        // SAFETY: passed on.
-        sum_of_squares(unsafe { self.gradient_of(piece, x, dz) })
+    pub(super) fn keep_gradient(&self, piece: &OwnPiece, x: Rows, dz: Rows) -> f64 {
+        sum_of_squares(self.gradient_of(piece, x, dz))
     }
 
-    pub(super) unsafe fn apply(&self, piece: usize, step: &Step) {
+    pub(super) fn apply(&self, piece: &OwnPiece, step: &Step) {
         let range = self.range(piece);
-        // SAFETY: this piece is this worker's alone, by the caller's promise.
-        unsafe {
-            let gradient = self.kept_gradient().write(range.clone());
-            let weight = self.weight.write(range.clone());
-            let mut slots = write_slots(&self.slots, range);
-            step.apply(weight, &mut slots, gradient);
-        }
+        // SAFETY: (1) the range lies in the piece, which `OwnPiece` gives to this worker; the buffers are different ones.
+        let (gradient, weight, mut slots) = unsafe {
+            (
+                self.kept_gradient().write(range.clone()),
+                self.weight.write(range.clone()),
+                write_slots(&self.slots, range),
+            )
+        };
+        step.apply(weight, &mut slots, gradient);
     }
 
     fn kept_gradient(&self) -> &SharedBuffer<f32> {
@@ -136,16 +142,17 @@ impl GemmLayer {
     }
 
     /// The gradient of a piece, in the buffer that is kept for it.
-    unsafe fn gradient_of(&self, piece: usize, x: Rows, dz: Rows) -> &[f32] {
-        // SAFETY: this piece is this worker's alone, by the caller's promise.
+    fn gradient_of<'a>(&'a self, piece: &'a OwnPiece, x: Rows, dz: Rows) -> &'a [f32] {
+        // SAFETY: (1) the range lies in the piece, which `OwnPiece` gives to this worker. Both callers are done with the result
+        // before they use the piece again.
         let gradient = unsafe { self.kept_gradient().write(self.range(piece)) };
         self.multiply_into(piece, x, dz, 0.0, gradient);
         gradient
     }
 
     /// `out = β out + xᵀ · dz` for a piece.
-    fn multiply_into(&self, piece: usize, x: Rows, dz: Rows, beta: f32, out: &mut [f32]) {
-        let inputs = self.piece(piece);
+    fn multiply_into(&self, piece: &OwnPiece, x: Rows, dz: Rows, beta: f32, out: &mut [f32]) {
+        let inputs = self.inputs(piece);
         let x = gemm::columns(x, inputs.clone()).reversed_axes();
         let out = gemm::matrix_mut(out, inputs.len(), self.fan_out);
         gemm::multiply(self.library, x, gemm::rows(dz), beta, out);
@@ -155,47 +162,44 @@ impl GemmLayer {
         self.fan_out.div_ceil(UNITS)
     }
 
-    pub(super) unsafe fn limit_units(&self, piece: usize, most: f32, step: &Step) {
-        let units = piece * UNITS..self.fan_out.min((piece + 1) * UNITS);
+    pub(super) fn limit_units(&self, units: &OwnUnits, max: f32, step: &Step) {
+        let first = units.index() * UNITS;
+        let columns = first..self.fan_out.min(first + UNITS);
         let rows = (0..self.fan_in).map(|row| {
             let start = row * self.fan_out;
-            start + units.start..start + units.end
+            start + columns.start..start + columns.end
         });
         let mut factors = [0.0; UNITS];
         for row in rows.clone() {
-            // SAFETY: these units are this worker's alone, by the caller's promise.
+            // SAFETY: (1) `row` has weights of these units only, which `OwnUnits` gives to this worker.
             let weights = unsafe { self.weight.read(row) };
             add_squares(&mut factors, weights);
         }
-        let factors = factors.map(|square| shrinking(square, most));
+        let factors = factors.map(|square| shrinking(square, max));
         let shrinks = factors.iter().any(|factor| *factor != 1.0);
         for row in rows {
-            // SAFETY: as above.
+            // SAFETY: (1) `row` has weights of these units only, which `OwnUnits` gives to this worker.
             let weights = unsafe { self.weight.write(row.clone()) };
             if shrinks {
                 multiply_by(weights, &factors);
             }
             if self.keeps.average {
-                // SAFETY: as above.
-                step.follow(
-                    unsafe { self.slots[self.keeps.slots - 1].write(row) },
-                    weights,
-                );
+                // SAFETY: (1) the averages of these weights are this worker's as the weights are, in another buffer.
+                let average = unsafe { self.slots[self.keeps.slots - 1].write(row) };
+                step.update_average(average, weights);
             }
         }
     }
 
+    pub(super) fn copy_weight(&mut self, to: &mut [f32]) {
+        to.copy_from_slice(self.weight.as_mut_slice());
+    }
+
+    pub(super) fn copy_slot(&mut self, slot: usize, to: &mut [f32]) {
+        to.copy_from_slice(self.slots[slot].as_mut_slice());
+    }
+
     pub(super) fn set_slot(&mut self, slot: usize, from: &[f32]) {
         self.slots[slot].as_mut_slice().copy_from_slice(from);
-    }
-
-    pub(super) unsafe fn copy_weight(&self, weight: &mut [f32]) {
-        // SAFETY: nobody updates the weights, by the caller's promise.
-        weight.copy_from_slice(unsafe { self.weight.read(0..self.weight.len()) });
-    }
-
-    pub(super) unsafe fn copy_slot(&self, slot: usize, to: &mut [f32]) {
-        // SAFETY: as above.
-        to.copy_from_slice(unsafe { self.slots[slot].read(0..self.weight.len()) });
     }
 }

@@ -1,8 +1,8 @@
-//! An affine layer's weights in the layout an engine wants, with the three products of training.
+//! An affine layer's weights in the layout of an engine, with the three products of training.
 //!
-//! This is the narrow interface between the network and what computes it. `z = x · w` and `dx = dz · wᵀ` run over
-//! rows, which workers take in blocks; `w` is updated from `xᵀ · dz` over pieces of `w`, so that no gradient has to
-//! be summed over workers: what was a reduction is the product itself. [`Engine`] says who does it.
+//! This is the narrow interface between the network and the engines. `z = x · w` and `dx = dz · wᵀ` are computed for
+//! blocks of rows, one worker each; `w` is updated from `xᵀ · dz` in pieces of `w`, one worker each. So no gradient is
+//! summed over workers: the product itself is the reduction.
 
 mod gemm_layer;
 #[cfg(target_arch = "x86_64")]
@@ -13,6 +13,7 @@ mod slots;
 
 use super::Engine;
 use super::gemm::Library;
+use super::phases::{OwnPiece, OwnUnits, RowPhase};
 use super::shared::{Rows, RowsMut};
 #[cfg(target_arch = "x86_64")]
 use super::tile::InstructionSet;
@@ -24,7 +25,7 @@ use native_layer::NativeLayer;
 pub use slots::Keeps;
 pub(crate) use slots::write_slots;
 
-/// The weights of one layer with the optimiser's slots, `[in, out]` in whatever order the engine keeps them.
+/// The weights of one layer with the optimiser's slots, `[in, out]` in the order that the engine uses.
 #[derive(Debug)]
 pub enum Affine {
     /// Row-major, for a matrix library.
@@ -34,7 +35,7 @@ pub enum Affine {
     Native(NativeLayer),
 }
 
-/// Does the same with either kind of layer.
+/// Evaluates the same expression for either kind of layer.
 macro_rules! either {
     ($self:expr, $layer:ident => $does:expr) => {
         match $self {
@@ -46,11 +47,11 @@ macro_rules! either {
 }
 
 impl Affine {
-    /// Takes over row-major `weight [in, out]`, with slots as they begin. `inputs_need_gradient` is false for the first
-    /// layer alone; [`Affine::backward`] then must not be called.
+    /// A layer with the row-major weights `weight [in, out]` and slots in their initial state. `inputs_need_gradient` is
+    /// false only for the first layer; [`Affine::backward`] must not be called then.
     ///
     /// # Errors
-    /// [`Error::Config`] for an engine that is not here, or when memory is not granted.
+    /// Returns [`crate::Error::Config`] if the engine is not available, or if the system does not grant the memory.
     pub fn new(
         engine: Engine,
         weight: &[f32],
@@ -81,114 +82,91 @@ impl Affine {
         }
     }
 
-    /// Takes over a row-major slot `[in · out]` of an earlier run.
-    ///
-    /// # Panics
-    /// When it has another length, or there is no such slot.
-    pub fn set_slot(&mut self, slot: usize, from: &[f32]) {
-        either!(self, layer => layer.set_slot(slot, from));
-    }
-
     /// `z = x · w`.
     ///
     /// Shapes: `x [rows, in]`, `z [rows, out]`. Overwrites `z`.
-    ///
-    /// # Safety
-    /// Until the next barrier no worker updates this layer.
-    pub unsafe fn forward(&self, x: Rows, z: RowsMut) {
-        // SAFETY: passed on.
-        either!(self, layer => unsafe { layer.forward(x, z) });
+    pub fn forward(&self, x: Rows, z: RowsMut, phase: RowPhase) {
+        either!(self, layer => layer.forward(x, z, phase));
     }
 
     /// `dx = dz · wᵀ`.
     ///
     /// Shapes: `dz [rows, out]`, `dx [rows, in]`. Overwrites `dx`.
     ///
-    /// # Safety
-    /// Until the next barrier no worker updates this layer.
-    pub unsafe fn backward(&self, dz: Rows, dx: RowsMut) {
-        // SAFETY: passed on.
-        either!(self, layer => unsafe { layer.backward(dz, dx) });
+    /// # Panics
+    /// Panics if the layer was created without `inputs_need_gradient`.
+    pub fn backward(&self, dz: Rows, dx: RowsMut, phase: RowPhase) {
+        either!(self, layer => layer.backward(dz, dx, phase));
     }
 
-    /// In how many pieces the weights are updated: by their shape alone.
+    /// The number of pieces in which the weights are updated, which depends on their shape only.
     pub fn pieces(&self) -> usize {
         either!(self, layer => layer.pieces())
     }
 
-    /// The gradient `g = xᵀ · dz` and the optimiser's step against it, for one piece of the weights.
+    /// The gradient `dw = xᵀ · dz` and the optimiser's step against it, for one piece of the weights.
     ///
     /// Shapes: `x [rows, in]`, `dz [rows, out]`. Overwrites the piece.
     ///
-    /// # Safety
-    /// Until the next barrier no other worker updates this piece, and none runs this layer forward or backward.
-    pub unsafe fn update(&self, piece: usize, x: Rows, dz: Rows, step: &Step) {
-        // SAFETY: passed on.
-        either!(self, layer => unsafe { layer.update(piece, x, dz, step) });
+    /// # Panics
+    /// Panics if the layer has no such piece.
+    pub fn update(&self, piece: &OwnPiece, x: Rows, dz: Rows, step: &Step) {
+        either!(self, layer => layer.update(piece, x, dz, step));
     }
 
-    /// The gradient `g = xᵀ · dz` of one piece, kept for [`Affine::apply`]; gives `Σ g²`.
+    /// Computes the gradient `dw = xᵀ · dz` of one piece and keeps it for [`Affine::apply`]; returns `Σ dw²`.
     ///
     /// Shapes: `x [rows, in]`, `dz [rows, out]`.
     ///
-    /// # Safety
-    /// As [`Affine::update`].
-    ///
     /// # Panics
-    /// When no gradient is kept.
-    pub unsafe fn keep_gradient(&self, piece: usize, x: Rows, dz: Rows) -> f64 {
-        // SAFETY: passed on.
-        either!(self, layer => unsafe { layer.keep_gradient(piece, x, dz) })
+    /// Panics if the layer keeps no gradient or has no such piece.
+    pub fn keep_gradient(&self, piece: &OwnPiece, x: Rows, dz: Rows) -> f64 {
+        either!(self, layer => layer.keep_gradient(piece, x, dz))
     }
 
-    /// The optimiser's step against the gradient that was kept, for one piece.
-    ///
-    /// # Safety
-    /// As [`Affine::update`].
+    /// The optimiser's step against the gradient that [`Affine::keep_gradient`] kept, for one piece.
     ///
     /// # Panics
-    /// When no gradient is kept.
-    pub unsafe fn apply(&self, piece: usize, step: &Step) {
-        // SAFETY: passed on.
-        either!(self, layer => unsafe { layer.apply(piece, step) });
+    /// Panics if the layer keeps no gradient or has no such piece.
+    pub fn apply(&self, piece: &OwnPiece, step: &Step) {
+        either!(self, layer => layer.apply(piece, step));
     }
 
-    /// In how many pieces the units are held to a norm: by the weights' shape alone.
+    /// The number of pieces in which the norm of the units is limited, which depends on the weights' shape only.
     pub fn unit_pieces(&self) -> usize {
         either!(self, layer => layer.unit_pieces())
     }
 
-    /// Scales the weights `w [in]` into each unit of a piece down to `‖w‖₂ ≤ most`, and lets their average follow.
+    /// Scales the weights `w [in]` into each unit of a piece down to `‖w‖₂ ≤ max`, then updates their average.
     ///
-    /// # Safety
-    /// As [`Affine::update`], with pieces of units.
-    pub unsafe fn limit_units(&self, piece: usize, most: f32, step: &Step) {
-        // SAFETY: passed on.
-        either!(self, layer => unsafe { layer.limit_units(piece, most, step) });
+    /// # Panics
+    /// Panics if the layer has no such piece.
+    pub fn limit_units(&self, units: &OwnUnits, max: f32, step: &Step) {
+        either!(self, layer => layer.limit_units(units, max, step));
     }
 
-    /// The weights, row-major.
+    /// Copies the weights in row-major order.
     ///
-    /// Shapes: `weight [in · out]`. Overwrites it.
-    ///
-    /// # Safety
-    /// Until the next barrier no worker updates this layer.
-    pub unsafe fn copy_weight(&self, weight: &mut [f32]) {
-        // SAFETY: passed on.
-        either!(self, layer => unsafe { layer.copy_weight(weight) });
+    /// Shapes: `to [in · out]`. Overwrites it.
+    pub fn copy_weight(&mut self, to: &mut [f32]) {
+        either!(self, layer => layer.copy_weight(to));
     }
 
-    /// A slot, row-major.
+    /// Copies a slot in row-major order.
     ///
     /// Shapes: `to [in · out]`. Overwrites it.
     ///
-    /// # Safety
-    /// Until the next barrier no worker updates this layer.
+    /// # Panics
+    /// Panics if there is no such slot.
+    pub fn copy_slot(&mut self, slot: usize, to: &mut [f32]) {
+        either!(self, layer => layer.copy_slot(slot, to));
+    }
+
+    /// Replaces a slot by a row-major one `[in · out]` from an earlier run.
     ///
     /// # Panics
-    /// When there is no such slot.
-    pub unsafe fn copy_slot(&self, slot: usize, to: &mut [f32]) {
-        // SAFETY: passed on.
-        either!(self, layer => unsafe { layer.copy_slot(slot, to) });
+    /// Panics if it has another length, or if there is no such slot.
+    pub fn set_slot(&mut self, slot: usize, from: &[f32]) {
+        either!(self, layer => layer.set_slot(slot, from));
     }
 }

@@ -1,23 +1,24 @@
 //! A layer for the micro-kernels: weights that stay packed from the first step to the last.
 //!
-//! Weights and slots lie in [`Panels`]. Layers whose input needs a gradient keep `wᵀ` packed the same way beside it,
-//! rewritten with each update. No product here packs anything, and the optimiser works on the gradient while it is in
-//! registers, or just out of them.
+//! Weights and slots are in [`Panels`]. A layer whose input needs a gradient also keeps `wᵀ` packed the same way, and
+//! rewrites it with each update. No product here packs anything, and the optimiser works on the gradient while it is in
+//! registers, or in the nearest cache.
 
 use std::ops::Range;
 
+use super::super::phases::{OwnPiece, OwnUnits, RowPhase};
 use super::super::shared::{Rows, RowsMut, SharedBuffer};
-use super::super::tile::{InstructionSet, MOST_TILE, MOST_WIDTH, Operand, Sink};
+use super::super::tile::{InstructionSet, MAX_TILE, MAX_WIDTH, Operand, Sink};
 use super::panels::Panels;
 use super::slots::{Keeps, shrinking, write_slots};
 use crate::error::Result;
 use crate::kernels::{add_squares, multiply_by, sum_of_squares};
 use crate::optim::Step;
 
-/// Rows of the weights in a piece: a cache line of `x` for each sample, which stays near for all panels.
+/// Rows of the weights in a piece: one cache line of `x` per sample, which stays in the cache for all panels.
 const PIECE_ROWS: usize = 16;
 
-/// Weights, slots, the gradient where it is kept and, where asked for, transposed weights, all in panels.
+/// Weights, slots, the gradient if it is kept, and transposed weights if they are needed, all in panels.
 #[derive(Debug)]
 pub struct NativeLayer {
     set: InstructionSet,
@@ -37,7 +38,7 @@ impl NativeLayer {
         set: InstructionSet,
     ) -> Result<NativeLayer> {
         let weight = Panels::zeroed(set, fan_in, fan_out)?;
-        let zeroed = || SharedBuffer::zeroed(weight.values.len());
+        let zeroed = || weight.layout.zeroed();
         let slots = (0..keeps.slots).map(|_| zeroed()).collect::<Result<_>>()?;
         let gradient = keeps.gradient.then(zeroed).transpose()?;
         let mut layer = NativeLayer {
@@ -55,67 +56,63 @@ impl NativeLayer {
         if inputs_need_gradient {
             layer.transposed = Some(Panels::zeroed(set, fan_out, fan_in)?);
             for piece in 0..layer.pieces() {
-                // SAFETY: this layer is still ours alone.
-                unsafe { layer.transpose(piece) };
+                // SAFETY: (1) and (2) no other token for this layer exists, which no other thread knows yet.
+                layer.transpose(&unsafe { OwnPiece::new(piece) });
             }
         }
         Ok(layer)
     }
 
-    pub(super) unsafe fn forward(&self, x: Rows, z: RowsMut) {
-        // SAFETY: nobody updates the weights, by the caller's promise.
-        unsafe { self.weight.multiply(x, z) };
+    pub(super) fn forward(&self, x: Rows, z: RowsMut, phase: RowPhase) {
+        self.weight.multiply(x, z, phase);
     }
 
-    pub(super) unsafe fn backward(&self, dz: Rows, dx: RowsMut) {
-        let transposed = self
-            .transposed
-            .as_ref()
-            .expect("a layer whose input needs a gradient");
-        // SAFETY: nobody updates the weights, by the caller's promise.
-        unsafe { transposed.multiply(dz, dx) };
+    pub(super) fn backward(&self, dz: Rows, dx: RowsMut, phase: RowPhase) {
+        let transposed = self.transposed.as_ref();
+        let transposed = transposed.expect("a layer whose input needs a gradient");
+        transposed.multiply(dz, dx, phase);
     }
 
     pub(super) fn pieces(&self) -> usize {
-        self.weight.rows.div_ceil(PIECE_ROWS)
+        self.weight.layout.rows.div_ceil(PIECE_ROWS)
     }
 
-    pub(super) unsafe fn update(&self, piece: usize, x: Rows, dz: Rows, step: &Step) {
+    pub(super) fn update(&self, piece: &OwnPiece, x: Rows, dz: Rows, step: &Step) {
         let momentum = step.rule().plain_momentum();
         self.for_tiles(piece, x, dz, |range, width, tile| {
-            // SAFETY: rows of a piece are this worker's alone, by the caller's promise.
+            // SAFETY: (1) the range is a tile of the piece, which `OwnPiece` gives to this worker.
             let w = unsafe { self.weight.values.write(range.clone()) };
             if let Some(momentum) = momentum {
-                // SAFETY: as above.
+                // SAFETY: (1) the velocity of the same tile, in another buffer than the weights.
                 let v = unsafe { self.slots[0].write(range) };
-                return tile(Sink::Update {
-                    w: w.as_mut_ptr(),
-                    v: v.as_mut_ptr(),
+                return tile(Sink::Momentum {
+                    w,
+                    v,
                     row: width,
                     momentum,
                     learning_rate: step.learning_rate(),
                 });
             }
-            let mut gradient = [0.0; MOST_TILE];
+            let mut gradient = [0.0; MAX_TILE];
             let gradient = &mut gradient[..range.len()];
             tile(Sink::Store {
-                c: gradient.as_mut_ptr(),
+                c: gradient,
                 row: width,
             });
-            // SAFETY: as above.
-            step.apply(w, &mut unsafe { write_slots(&self.slots, range) }, gradient);
+            // SAFETY: (1) the slots of the same tile, in other buffers than the weights.
+            let mut slots = unsafe { write_slots(&self.slots, range) };
+            step.apply(w, &mut slots, gradient);
         });
-        // SAFETY: the same piece, by the caller's promise.
-        unsafe { self.transpose(piece) };
+        self.transpose(piece);
     }
 
-    pub(super) unsafe fn keep_gradient(&self, piece: usize, x: Rows, dz: Rows) -> f64 {
+    pub(super) fn keep_gradient(&self, piece: &OwnPiece, x: Rows, dz: Rows) -> f64 {
         let (kept, mut sum) = (self.kept_gradient(), 0.0);
         self.for_tiles(piece, x, dz, |range, width, tile| {
-            // SAFETY: rows of a piece are this worker's alone, by the caller's promise.
+            // SAFETY: (1) the range is a tile of the piece, which `OwnPiece` gives to this worker.
             let gradient = unsafe { kept.write(range) };
             tile(Sink::Store {
-                c: gradient.as_mut_ptr(),
+                c: gradient,
                 row: width,
             });
             sum += sum_of_squares(gradient);
@@ -123,21 +120,22 @@ impl NativeLayer {
         sum
     }
 
-    pub(super) unsafe fn apply(&self, piece: usize, step: &Step) {
+    pub(super) fn apply(&self, piece: &OwnPiece, step: &Step) {
         let kept = self.kept_gradient();
-        let inputs = self.piece(piece);
-        for panel in 0..self.weight.count() {
-            let range = self.weight.at(panel, inputs.start)..self.weight.at(panel, inputs.end);
-            // SAFETY: rows of a piece are this worker's alone, by the caller's promise.
-            unsafe {
-                let weight = self.weight.values.write(range.clone());
-                let gradient = kept.write(range.clone());
-                let mut slots = write_slots(&self.slots, range);
-                step.apply(weight, &mut slots, gradient);
-            }
+        let (layout, inputs) = (self.weight.layout, self.inputs(piece));
+        for panel in 0..layout.count() {
+            let range = layout.at(panel, inputs.start)..layout.at(panel, inputs.end);
+            // SAFETY: (1) rows of the piece, which `OwnPiece` gives to this worker; the buffers are different ones.
+            let (weight, gradient, mut slots) = unsafe {
+                (
+                    self.weight.values.write(range.clone()),
+                    kept.write(range.clone()),
+                    write_slots(&self.slots, range),
+                )
+            };
+            step.apply(weight, &mut slots, gradient);
         }
-        // SAFETY: the same piece, by the caller's promise.
-        unsafe { self.transpose(piece) };
+        self.transpose(piece);
     }
 
     fn kept_gradient(&self) -> &SharedBuffer<f32> {
@@ -145,95 +143,84 @@ impl NativeLayer {
         gradient.expect("a layer that keeps its gradient")
     }
 
-    /// The rows of the weights in a piece.
-    fn piece(&self, piece: usize) -> Range<usize> {
-        let start = piece * PIECE_ROWS;
-        start..(start + PIECE_ROWS).min(self.weight.rows)
+    /// The rows of the weights in a piece; pieces are disjoint.
+    fn inputs(&self, piece: &OwnPiece) -> Range<usize> {
+        let start = piece.index() * PIECE_ROWS;
+        start..(start + PIECE_ROWS).min(self.weight.layout.rows)
     }
 
-    /// Hands out each tile of the gradient `xᵀ · dz` of a piece: where it lies among the weights, the width of its rows,
-    /// and what makes it, given a sink for as much.
+    /// Calls `take` for each tile of the gradient `dw = xᵀ · dz` of a piece, with its range in the weights, the width of
+    /// its rows, and a function that computes it into a sink of that size. The ranges lie in the piece and are disjoint.
     fn for_tiles(
         &self,
-        piece: usize,
+        piece: &OwnPiece,
         x: Rows,
         dz: Rows,
         mut take: impl FnMut(Range<usize>, usize, &dyn Fn(Sink)),
     ) {
-        let (weight, samples) = (&self.weight, x.rows());
+        let (layout, samples) = (self.weight.layout, x.rows());
         assert_eq!(
             (x.width, dz.width),
-            (weight.rows, weight.columns),
+            (layout.rows, layout.columns),
             "widths of x and dz"
         );
         assert_eq!(samples, dz.rows(), "rows of x and dz");
         assert!(x.width <= x.stride, "width of x within its stride");
-        let inputs = self.piece(piece);
-        for panel in 0..weight.count() {
-            let (registers, width) = (weight.registers(panel), weight.width(panel));
-            let column = weight.first_column(panel);
+        let inputs = self.inputs(piece);
+        for panel in 0..layout.count() {
+            let (registers, width) = (layout.registers(panel), layout.width(panel));
+            let column = layout.first_column(panel);
             assert!(column + width <= dz.stride, "padding of dz");
             let b = Operand {
-                start: dz.values[column..].as_ptr(),
+                values: &dz.values[column..],
                 row: 0,
                 k: dz.stride,
             };
             for row in inputs.clone().step_by(self.set.tile_rows()) {
                 let rows = self.set.tile_rows().min(inputs.end - row);
                 let a = Operand {
-                    start: x.values[row..].as_ptr(),
+                    values: &x.values[row..],
                     row: 1,
                     k: x.stride,
                 };
-                let start = weight.at(panel, row);
-                // SAFETY: the set was detected. For each of `samples` rows, `x` has `rows` elements from `row` on,
-                // `dz` has `width` from `column` on within its stride, and the sink has `rows · width`, which is the
-                // length of the range that is handed out.
-                let tile = |sink| unsafe {
-                    self.set.tile((rows, registers), samples, a, b, sink);
-                };
+                let start = layout.at(panel, row);
+                let tile = |sink: Sink| self.set.tile((rows, registers), samples, a, b, sink);
                 take(start..start + rows * width, width, &tile);
             }
         }
     }
 
-    /// Copies a piece of the weights into the transposed panels.
-    ///
-    /// # Safety
-    /// As [`NativeLayer::update`].
-    unsafe fn transpose(&self, piece: usize) {
+    /// Copies a piece of the weights to the transposed panels, if there are any.
+    fn transpose(&self, piece: &OwnPiece) {
         let Some(transposed) = &self.transposed else {
             return;
         };
-        let (weight, lanes) = (&self.weight, self.set.lanes());
-        let end = weight.rows.min((piece + 1) * PIECE_ROWS);
-        // As many rows as a register has lanes lie in one panel of the transpose, side by side.
-        for start in (piece * PIECE_ROWS..end).step_by(lanes) {
-            let rows = lanes.min(end - start);
-            let to_panel = transposed.panel_of(start);
-            let to_column = start - transposed.first_column(to_panel);
-            for panel in 0..weight.count() {
-                let (column, width) = (weight.first_column(panel), weight.width(panel));
-                let from = weight.at(panel, start);
-                // SAFETY: rows of a piece are this worker's alone.
-                let block = unsafe { weight.values.read(from..from + rows * width) };
-                for first in (0..width.min(weight.columns - column)).step_by(lanes) {
-                    let columns = lanes.min(weight.columns - column - first);
-                    let to_row = transposed.width(to_panel);
-                    let to = transposed.at(to_panel, column + first) + to_column;
+        let (layout, to_layout) = (self.weight.layout, transposed.layout);
+        let (lanes, inputs) = (self.set.lanes(), self.inputs(piece));
+        // As many rows as a register has lanes are neighbours in one panel of the transpose.
+        for start in inputs.clone().step_by(lanes) {
+            let rows = lanes.min(inputs.end - start);
+            let to_panel = to_layout.panel_of(start);
+            let to_column = start - to_layout.first_column(to_panel);
+            for panel in 0..layout.count() {
+                let (column, width) = (layout.first_column(panel), layout.width(panel));
+                let from = layout.at(panel, start);
+                // SAFETY: (1) rows of the piece, which `OwnPiece` gives to this worker.
+                let block = unsafe { self.weight.values.read(from..from + rows * width) };
+                for first in (0..width.min(layout.columns - column)).step_by(lanes) {
+                    let columns = lanes.min(layout.columns - column - first);
+                    let to_row = to_layout.width(to_panel);
+                    let to = to_layout.at(to_panel, column + first) + to_column;
                     let to_end = to + (columns - 1) * to_row + rows;
-                    // SAFETY: columns of the transpose are rows of the piece. What lies between them in this range is
-                    // other workers' to write, and only this worker's columns are touched through it.
-                    let out = unsafe { transposed.values.pointer(to..to_end) };
+                    let out = transposed.values.pointer(to..to_end);
                     if rows == lanes && columns == lanes {
-                        // SAFETY: the set was detected, and `block` and `out` hold a whole block of such rows.
-                        unsafe {
-                            self.set
-                                .transpose(block[first..].as_ptr(), width, out, to_row)
-                        };
+                        // SAFETY: (1) `to_end` is the end of `lanes` rows of `lanes` floats, and `pointer` checks it. They
+                        // are the transpose of rows of the piece, which only the worker with its `OwnPiece` touches.
+                        unsafe { self.set.transpose(&block[first..], width, out, to_row) };
                     } else {
                         for (i, j) in (0..rows).flat_map(|i| (0..columns).map(move |j| (i, j))) {
-                            // SAFETY: within the range, by `to_end`.
+                            // SAFETY: the offset is below `to_end`, which `pointer` checks. The float is the transpose of a
+                            // row of the piece, which only the worker with its `OwnPiece` touches.
                             unsafe { *out.add(j * to_row + i) = block[i * width + first + j] };
                         }
                     }
@@ -243,77 +230,70 @@ impl NativeLayer {
     }
 
     pub(super) fn unit_pieces(&self) -> usize {
-        self.weight.count()
+        self.weight.layout.count()
     }
 
-    pub(super) unsafe fn limit_units(&self, piece: usize, most: f32, step: &Step) {
-        let (panel, width) = (piece, self.weight.width(piece));
-        let range = self.weight.at(panel, 0)..self.weight.at(panel, self.weight.rows);
-        // SAFETY: units of a piece are this worker's alone, by the caller's promise.
+    pub(super) fn limit_units(&self, units: &OwnUnits, max: f32, step: &Step) {
+        let (panel, layout) = (units.index(), self.weight.layout);
+        let width = layout.width(panel);
+        let range = layout.at(panel, 0)..layout.at(panel, layout.rows);
+        // SAFETY: (1) the panel has weights of these units only, which `OwnUnits` gives to this worker.
         let weights = unsafe { self.weight.values.write(range.clone()) };
-        let mut factors = [0.0; MOST_WIDTH];
+        let mut factors = [0.0; MAX_WIDTH];
         let factors = &mut factors[..width];
         for row in weights.chunks_exact(width) {
             add_squares(factors, row);
         }
         for factor in factors.iter_mut() {
-            *factor = shrinking(*factor, most);
+            *factor = shrinking(*factor, max);
         }
         if factors.iter().any(|factor| *factor != 1.0) {
             for row in weights.chunks_exact_mut(width) {
                 multiply_by(row, factors);
             }
-            let columns = self.weight.columns_of(panel);
-            for (column, &factor) in columns.zip(&*factors) {
-                // SAFETY: columns of the weights are rows of the transpose.
-                unsafe { self.scale_transposed(column, factor) };
+            for (unit, &factor) in layout.columns_of(panel).zip(&*factors) {
+                self.scale_transposed(units, unit, factor);
             }
         }
         if self.keeps.average {
-            // SAFETY: as above.
+            // SAFETY: (1) the averages of these weights are this worker's as the weights are, in another buffer.
             let average = unsafe { self.slots[self.keeps.slots - 1].write(range) };
-            step.follow(average, weights);
+            step.update_average(average, weights);
         }
     }
 
-    /// Scales a row of the transpose, where there is one.
-    ///
-    /// # Safety
-    /// Until the next barrier no other worker touches the weights of this column.
-    unsafe fn scale_transposed(&self, column: usize, factor: f32) {
+    /// Scales the transposed weights into a unit among `units`, if there are any.
+    fn scale_transposed(&self, _units: &OwnUnits, unit: usize, factor: f32) {
         let Some(transposed) = self.transposed.as_ref().filter(|_| factor != 1.0) else {
             return;
         };
-        for panel in 0..transposed.count() {
-            let start = transposed.at(panel, column);
-            // SAFETY: the caller's promise.
-            let row = unsafe {
-                transposed
-                    .values
-                    .write(start..start + transposed.width(panel))
-            };
+        let layout = transposed.layout;
+        for panel in 0..layout.count() {
+            let start = layout.at(panel, unit);
+            let range = start..start + layout.width(panel);
+            // SAFETY: (1) the transposed weights into one of the units, which `OwnUnits` gives to this worker.
+            let row = unsafe { transposed.values.write(range) };
             row.iter_mut().for_each(|w| *w *= factor);
         }
     }
 
+    pub(super) fn copy_weight(&mut self, to: &mut [f32]) {
+        self.weight.layout.unpack(&mut self.weight.values, to);
+    }
+
+    pub(super) fn copy_slot(&mut self, slot: usize, to: &mut [f32]) {
+        self.weight.layout.unpack(&mut self.slots[slot], to);
+    }
+
     pub(super) fn set_slot(&mut self, slot: usize, from: &[f32]) {
-        self.weight.pack_into(from, &mut self.slots[slot]);
-    }
-
-    pub(super) unsafe fn copy_weight(&self, weight: &mut [f32]) {
-        // SAFETY: nobody updates the weights, by the caller's promise.
-        unsafe { self.weight.unpack_from(&self.weight.values, weight) };
-    }
-
-    pub(super) unsafe fn copy_slot(&self, slot: usize, to: &mut [f32]) {
-        // SAFETY: as above.
-        unsafe { self.weight.unpack_from(&self.slots[slot], to) };
+        self.weight.layout.pack(from, &mut self.slots[slot]);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compute::phases::OwnRows;
     use crate::compute::shared::Matrix;
     use crate::optim::Rule;
 
@@ -324,18 +304,17 @@ mod tests {
     }
 
     fn matrix(rows: usize, width: usize, seed: u32) -> Matrix {
-        let matrix = Matrix::zeroed(rows, width).expect("memory");
+        let mut matrix = Matrix::zeroed(rows, width).expect("memory");
         let values = numbers(rows * width, seed);
-        // SAFETY: the matrix is ours alone.
-        let mut all = unsafe { matrix.rows_mut(0..rows) };
+        let mut all = matrix.all_mut();
         for (row, values) in all.iter_mut().zip(values.chunks_exact(width)) {
             row.copy_from_slice(values);
         }
         matrix
     }
 
-    /// Two updates, then forward and backward, over shapes of several panels with ragged ends, against scalar chains
-    /// of the same fused multiply-adds: the same bits, whatever the instruction set.
+    /// Two updates, then forward and backward, for shapes with several panels and ragged ends, against scalar chains
+    /// of the same fused multiply-adds: the bits are equal in every instruction set.
     #[test]
     fn all_three_products_have_the_bits_of_scalar_chains() {
         let (momentum, learning_rate) = (0.7f32, 0.3f32);
@@ -349,7 +328,7 @@ mod tests {
             (8, 50, 7),
         ] {
             let (x, dz) = (matrix(rows, fan_in, 1), matrix(rows, fan_out, 2));
-            // SAFETY: nobody writes them.
+            // SAFETY: (1) nobody writes these matrices.
             let (x, dz) = unsafe { (x.rows(0..rows), dz.rows(0..rows)) };
             let start = numbers(fan_in * fan_out, 3);
             let (mut weight, mut velocity) = (start.clone(), vec![0.0f32; start.len()]);
@@ -363,22 +342,22 @@ mod tests {
                     weight[at] = (-learning_rate).mul_add(velocity[at], weight[at]);
                 }
             }
-            for &set in InstructionSet::all_here() {
-                let layer =
+            for set in InstructionSet::all_detected() {
+                let mut layer =
                     NativeLayer::new(&start, (fan_in, fan_out), true, Keeps::of(&rule), set)
                         .expect("memory");
                 let (z, dx) = (matrix(rows, fan_out, 4), matrix(rows, fan_in, 5));
                 let mut found = vec![0.0; start.len()];
-                // SAFETY: one thread does one thing after the other.
-                let (z, dx) = unsafe {
-                    for _ in 0..2 {
-                        (0..layer.pieces()).for_each(|piece| layer.update(piece, x, dz, &step));
-                    }
-                    layer.copy_weight(&mut found);
-                    layer.forward(x, z.rows_mut(0..rows));
-                    layer.backward(dz, dx.rows_mut(0..rows));
-                    (z.rows(0..rows), dx.rows(0..rows))
-                };
+                for piece in (0..2).flat_map(|_| 0..layer.pieces()) {
+                    // SAFETY: (1) and (2) this is the only token at this time.
+                    layer.update(&unsafe { OwnPiece::new(piece) }, x, dz, &step);
+                }
+                layer.copy_weight(&mut found);
+                // SAFETY: (1) and (2) this is the only token from now on.
+                let mut own = unsafe { OwnRows::new(0..rows) };
+                let ([], [mut z, mut dx], phase) = own.views([], [&z, &dx]);
+                layer.forward(x, z.reborrow(), phase);
+                layer.backward(dz, dx.reborrow(), phase);
                 let case = format!("{set:?} {rows}×{fan_in}×{fan_out}");
                 assert_eq!(found, weight, "{case}");
                 for row in 0..rows {

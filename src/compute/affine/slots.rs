@@ -5,16 +5,16 @@ use std::ops::Range;
 use crate::compute::shared::SharedBuffer;
 use crate::optim::{Rule, Slots};
 
-/// What a layer keeps beside its weights.
+/// What a layer keeps in addition to its weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Keeps {
-    /// Slots of the optimiser, as long as the weights each; the average is the last.
+    /// Slots of the optimiser, each as long as the weights; the average is the last.
     pub slots: usize,
-    /// Whether the last slot is an average, which begins as the weights and not as zeros.
+    /// Whether the last slot is an average, which starts as the weights instead of zeros.
     pub average: bool,
-    /// Whether the gradient is kept for a second pass over all of it.
+    /// Whether the whole gradient is kept for a second pass over it.
     pub gradient: bool,
-    /// Whether the gradient is more than a velocity that is added to.
+    /// Whether the rule needs the gradient itself, instead of adding it to a velocity.
     pub scratch: bool,
 }
 
@@ -30,25 +30,26 @@ impl Keeps {
     }
 }
 
-/// The factor that takes a unit whose squared norm is `square` to a norm of at most `most`; a unit that is no number
-/// stays as it is, and one whose square is beyond all numbers becomes none.
-pub(super) fn shrinking(square: f32, most: f32) -> f32 {
+/// The factor that scales a unit with the squared norm `square` to a norm of at most `max`. A NaN norm leaves the unit
+/// as it is; an infinite one makes it NaN, so that divergence is visible.
+pub(super) fn shrinking(square: f32, max: f32) -> f32 {
     let norm = square.sqrt();
-    match norm > most {
+    match norm > max {
         true if norm.is_infinite() => f32::NAN,
-        true => most / norm,
+        true => max / norm,
         false => 1.0,
     }
 }
 
-/// The same `range` of each slot, to write; empty where there is none.
+/// The numbers in `range` of each slot, to write; empty for slots that do not exist.
 ///
 /// # Safety
-/// As [`SharedBuffer::write`].
+/// 1. Nobody else reads or writes `range` of these slots while the result is in use.
+#[inline]
 pub(crate) unsafe fn write_slots(slots: &[SharedBuffer<f32>], range: Range<usize>) -> Slots<'_> {
     let mut out: Slots = [&mut [], &mut [], &mut []];
     for (out, slot) in out.iter_mut().zip(slots) {
-        // SAFETY: the caller's promise.
+        // SAFETY: precondition 1 of `write` is precondition 1 of this function; each slot is a buffer of its own.
         *out = unsafe { slot.write(range.clone()) };
     }
     out
@@ -59,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_unit_whose_norm_is_beyond_all_numbers_shows_and_is_not_emptied() {
+    fn a_unit_with_an_infinite_norm_becomes_nan_and_not_zero() {
         assert_eq!(shrinking(9.0, 6.0), 1.0);
         assert_eq!(shrinking(9.0, 1.5), 0.5);
         assert_eq!(shrinking(f32::NAN, 1.5), 1.0);

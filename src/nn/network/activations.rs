@@ -1,50 +1,57 @@
-//! What a batch of rows leaves behind on its way through the layers: inputs, targets, the outputs of each layer and the
-//! gradients at them, and what else the way back takes.
+//! The buffers of a batch: inputs, targets, the outputs of each layer, their gradients, and what else the backward pass needs.
 //!
 //! Shapes for a batch of `rows`: inputs `[rows, active columns]`, the output of layer l `[rows, out_l]`, where the last one
-//! holds the logits.
+//! is the logits.
 
 use std::ops::Range;
 
-use crate::compute::shared::{Matrix, RowsMut, SharedBuffer};
+use crate::compute::phases::{OwnPiece, OwnRows};
+use crate::compute::shared::{Matrix, Rows, RowsMut, SharedBuffer};
 use crate::error::Result;
 use crate::nn::batch_norm::ShardSums;
 use crate::nn::dropout::{Dropout, Dropped};
 use crate::nn::spec::Spec;
 use crate::nn::{Columns, Task};
 
-/// What a batch of rows leaves behind on its way, for up to a fixed number of rows.
+/// The buffers of a batch, for up to a fixed number of rows.
 #[derive(Debug)]
 pub struct Activations {
     inputs: Matrix,
-    /// Inputs of idle columns, for inference: training has none but zeros.
+    /// Inputs of idle columns, for inference only: in training they are all zero.
     pub(super) idle_inputs: Option<Matrix>,
     targets: Option<Targets>,
     pub(super) outputs: Vec<Matrix>,
-    /// What the layers behind see of hidden outputs in training with dropout.
+    /// The hidden outputs that the next layers see, in training with dropout.
     pub(in crate::nn) dropped: Option<Dropped>,
-    /// What the way back takes of each hidden layer beside its output: x̂ with batch normalisation, else the activation's
-    /// inputs where its derivative takes these, else nothing.
+    /// What the backward pass needs of each hidden layer in addition to its output: x̂ with batch normalisation, otherwise the
+    /// activation's inputs if its derivative is a function of these, otherwise nothing.
     pub(super) saved: Vec<Matrix>,
-    /// With batch normalisation one for each hidden layer.
+    /// One for each hidden layer with batch normalisation, otherwise empty.
     pub(super) shard_sums: Vec<ShardSums>,
     pub(super) d_outputs: Vec<Matrix>,
 }
 
-/// What is to be learned of the rows of a batch.
+/// The targets of a batch.
 #[derive(Debug)]
 enum Targets {
     Labels(SharedBuffer<u32>),
     Rows(Matrix),
 }
 
-/// Room for what is to be learned of some rows.
+/// The targets of some rows, to write.
 #[derive(Debug)]
 pub enum TargetsMut<'a> {
-    /// A class each, `[rows]`.
+    /// One class per row, `[rows]`.
     Labels(&'a mut [u32]),
     /// Numbers, or 0 and 1 for each label, `[rows, outputs]`.
     Rows(RowsMut<'a>),
+}
+
+/// The targets of some rows, to read.
+#[derive(Debug)]
+pub(super) enum TargetsRef<'a> {
+    Labels(&'a [u32]),
+    Rows(Rows<'a>),
 }
 
 impl Targets {
@@ -62,7 +69,7 @@ impl Activations {
     /// Buffers for `rows` rows of training: forward and backward.
     ///
     /// # Errors
-    /// [`crate::Error::Config`] when memory is not granted.
+    /// Returns [`crate::Error::Config`] if the system does not grant the memory.
     pub fn for_training(spec: &Spec, columns: &Columns, rows: usize) -> Result<Activations> {
         let hidden = &spec.layers()[..spec.layers().len() - 1];
         let matrices = || {
@@ -88,7 +95,7 @@ impl Activations {
     /// Buffers for `rows` rows of inference: forward only.
     ///
     /// # Errors
-    /// [`crate::Error::Config`] when memory is not granted.
+    /// Returns [`crate::Error::Config`] if the system does not grant the memory.
     pub fn for_inference(spec: &Spec, columns: &Columns, rows: usize) -> Result<Activations> {
         let layers = spec.layers().iter();
         let outputs = layers.map(|layer| Matrix::zeroed(rows, layer.fan_out));
@@ -105,10 +112,10 @@ impl Activations {
         })
     }
 
-    /// From now on hidden units are dropped, as the draws of [`crate::nn::Noise::draw`] say, or no longer are.
+    /// Sets or removes dropout of hidden units, whose draws [`crate::nn::Noise::draw`] makes.
     ///
     /// # Errors
-    /// [`crate::Error::Config`] when memory is not granted.
+    /// Returns [`crate::Error::Config`] if the system does not grant the memory.
     pub fn set_dropout(
         &mut self,
         spec: &Spec,
@@ -120,52 +127,63 @@ impl Activations {
         Ok(())
     }
 
-    /// Inputs `[rows, active columns]` to fill.
-    ///
-    /// # Safety
-    /// Until the next barrier these rows are this worker's alone.
-    pub unsafe fn inputs(&self, rows: Range<usize>) -> RowsMut<'_> {
-        // SAFETY: the caller's promise.
-        unsafe { self.inputs.rows_mut(rows) }
+    /// The inputs of these rows `[rows, active columns]`, to write.
+    pub fn inputs<'a>(&'a self, rows: &'a mut OwnRows) -> RowsMut<'a> {
+        rows.view_mut(&self.inputs)
     }
 
-    /// What is to be learned of these rows, to fill.
-    ///
-    /// # Safety
-    /// Until the next barrier these rows are this worker's alone.
+    /// The targets of these rows, to write.
     ///
     /// # Panics
-    /// When these are for inference only.
-    pub unsafe fn targets(&self, rows: Range<usize>) -> TargetsMut<'_> {
-        // SAFETY: the caller's promise.
-        unsafe {
-            match self.targets.as_ref().expect("activations for training") {
-                Targets::Labels(labels) => TargetsMut::Labels(labels.write(rows)),
-                Targets::Rows(targets) => TargetsMut::Rows(targets.rows_mut(rows)),
+    /// Panics if the buffers are for inference only.
+    pub fn targets<'a>(&'a self, rows: &'a mut OwnRows) -> TargetsMut<'a> {
+        match self.training_targets() {
+            Targets::Labels(labels) => {
+                // SAFETY: (1) `OwnRows` gives the rows to this worker, and the result borrows it mutably.
+                TargetsMut::Labels(unsafe { labels.write(rows.range()) })
+            }
+            Targets::Rows(targets) => TargetsMut::Rows(rows.view_mut(targets)),
+        }
+    }
+
+    fn training_targets(&self) -> &Targets {
+        self.targets.as_ref().expect("activations for training")
+    }
+
+    /// The inputs of idle columns of these rows `[rows, idle columns]`, to write; `None` in training, and if all columns are
+    /// active.
+    pub fn idle_inputs<'a>(&'a self, rows: &'a mut OwnRows) -> Option<RowsMut<'a>> {
+        let inputs = self.idle_inputs.as_ref()?;
+        Some(rows.view_mut(inputs))
+    }
+
+    /// The logits of these rows `[rows, outputs]`.
+    pub fn logits<'a>(&'a self, rows: &'a mut OwnRows) -> RowsMut<'a> {
+        rows.view_mut(&self.outputs[self.outputs.len() - 1])
+    }
+
+    /// The logits of these rows, to write, with their targets.
+    pub(super) fn logits_and_targets<'a>(
+        &'a self,
+        rows: &'a mut OwnRows,
+    ) -> (RowsMut<'a>, TargetsRef<'a>) {
+        let logits = &self.outputs[self.outputs.len() - 1];
+        match self.training_targets() {
+            Targets::Labels(labels) => {
+                let range = rows.range();
+                let logits = rows.view_mut(logits);
+                // SAFETY: (1) only `targets` writes labels, and only of rows whose `OwnRows` it borrows mutably, as the result
+                // of this function does.
+                (logits, TargetsRef::Labels(unsafe { labels.read(range) }))
+            }
+            Targets::Rows(targets) => {
+                let ([targets], [logits], _) = rows.views([targets], [logits]);
+                (logits, TargetsRef::Rows(targets))
             }
         }
     }
 
-    /// Inputs of idle columns `[rows, idle columns]` to fill; none in training, and where all columns are active.
-    ///
-    /// # Safety
-    /// Until the next barrier these rows are this worker's alone.
-    pub unsafe fn idle_inputs(&self, rows: Range<usize>) -> Option<RowsMut<'_>> {
-        let inputs = self.idle_inputs.as_ref()?;
-        // SAFETY: the caller's promise.
-        Some(unsafe { inputs.rows_mut(rows) })
-    }
-
-    /// Logits `[rows, classes]`.
-    ///
-    /// # Safety
-    /// Until the next barrier these rows are this worker's alone.
-    pub unsafe fn logits(&self, rows: Range<usize>) -> RowsMut<'_> {
-        // SAFETY: the caller's promise.
-        unsafe { self.outputs[self.outputs.len() - 1].rows_mut(rows) }
-    }
-
-    /// What layer `layer` takes.
+    /// The matrix that layer `layer` takes.
     pub(super) fn before(&self, layer: usize) -> &Matrix {
         match (layer, &self.dropped) {
             (0, _) => &self.inputs,
@@ -174,8 +192,19 @@ impl Activations {
         }
     }
 
-    /// The gradient at what layer `layer` gives, before its activation: in the place of the logits for the last.
-    pub(super) fn d_z(&self, layer: usize) -> &Matrix {
+    /// The gradient at the product of layer `layer`. That of the last layer takes the place of the logits.
+    pub(super) fn dz(&self, layer: usize) -> &Matrix {
         self.d_outputs.get(layer).unwrap_or(&self.outputs[layer])
+    }
+
+    /// The inputs of layer `layer` and the gradient at its product, for the first rows of an update.
+    pub(super) fn products<'a>(
+        &'a self,
+        layer: usize,
+        piece: &'a OwnPiece,
+        rows: Range<usize>,
+    ) -> (Rows<'a>, Rows<'a>) {
+        let x = piece.rows(self.before(layer), rows.clone());
+        (x, piece.rows(self.dz(layer), rows))
     }
 }

@@ -1,8 +1,8 @@
 //! Forward and backward through the layers, over buffers that a team of workers shares.
 //!
-//! Here are the parameters, in and out of an engine's layout; `activations` are the buffers of a batch. A worker runs rows of
-//! its own through all layers and back (`passes`); the update then takes the weights apart in pieces and reads all rows
-//! (`update`). Neither allocates or knows where rows come from.
+//! This module has the parameters, in and out of an engine's layout; `activations` has the buffers of a batch. A worker runs
+//! rows of its own through all layers and back (`passes`); the update then divides the weights into pieces and reads all
+//! rows (`update`). Neither allocates or knows where rows come from.
 
 mod activations;
 mod passes;
@@ -28,23 +28,23 @@ pub struct Network {
     spec: Spec,
     layers: Vec<Affine>,
     biases: Vec<Parameter>,
-    /// One for each hidden layer, or none at all.
+    /// One for each hidden layer, or empty.
     norms: Vec<BatchNorm>,
-    /// Whether training leaves a layer as it is, for each.
+    /// For each layer, whether training leaves it as it is.
     frozen: Vec<bool>,
     columns: Columns,
-    /// Rows of the first layer's weights that no training moves, `[idle, out]`.
+    /// Rows of the first layer's weights that training does not move, `[idle, out]`.
     idle_weight: Vec<f32>,
 }
 
 impl Network {
-    /// Takes over `parameters [parameters]`, laid out as `spec` says, for forward passes only.
+    /// A network with the given `parameters [parameters]`, laid out as `spec` says, for forward passes only.
     ///
     /// # Errors
-    /// [`crate::Error::Config`] for an engine that is not here, or when memory is not granted.
+    /// Returns [`crate::Error::Config`] if the engine is not available, or if the system does not grant the memory.
     ///
     /// # Panics
-    /// When `parameters` or `columns` are not of this `spec`.
+    /// Panics if `parameters` or `columns` do not match `spec`.
     pub fn for_inference(
         spec: &Spec,
         parameters: &[f32],
@@ -54,14 +54,14 @@ impl Network {
         Network::new(spec, parameters, columns, engine, Keeps::default())
     }
 
-    /// Takes over `parameters [parameters]`, laid out as `spec` says, to be moved by `rule`: with slots as they begin.
-    /// Weights of idle `columns` are kept aside: training does not move them.
+    /// A network with the given `parameters [parameters]`, laid out as `spec` says, which `rule` moves, and slots in their
+    /// initial state. Weights of idle `columns` are kept apart, as training does not move them.
     ///
     /// # Errors
-    /// [`crate::Error::Config`] for an engine that is not here, or when memory is not granted.
+    /// Returns [`crate::Error::Config`] if the engine is not available, or if the system does not grant the memory.
     ///
     /// # Panics
-    /// When `parameters` or `columns` are not of this `spec`.
+    /// Panics if `parameters` or `columns` do not match `spec`.
     pub fn for_training(
         spec: &Spec,
         parameters: &[f32],
@@ -81,7 +81,7 @@ impl Network {
     ) -> Result<Network> {
         assert_eq!(parameters.len(), spec.parameters(), "parameters of {spec}");
         assert_eq!(columns.features(), spec.inputs(), "features of {spec}");
-        // Those of a network that is not trained need no gradient either.
+        // Without slots the network is not trained.
         let inputs_need_gradient = keeps != Keeps::default();
         let (mut layers, mut biases, mut norms) = (Vec::new(), Vec::new(), Vec::new());
         for (index, layer) in spec.layers().iter().enumerate() {
@@ -116,10 +116,10 @@ impl Network {
         })
     }
 
-    /// Takes over the slots of an earlier run, `[parameters]` each and laid out as the parameters.
+    /// Replaces the slots by those of an earlier run, `[parameters]` each and laid out as the parameters.
     ///
     /// # Panics
-    /// When they are not of this network, or more than the rule has.
+    /// Panics if they do not match this network, or if they are more than the rule has.
     pub fn set_slots(&mut self, slots: &[Vec<f32>]) {
         let (spec, columns) = (&self.spec, &self.columns);
         for (slot, flat) in slots.iter().enumerate() {
@@ -142,46 +142,46 @@ impl Network {
         }
     }
 
-    /// Leaves layers as they are from now on: no update moves their weights, biases or velocities.
+    /// Freezes layers: from now on no update moves their weights, biases or velocities.
     ///
     /// Shapes: `frozen [layers]`.
     ///
     /// # Panics
-    /// When there is not one for each layer.
+    /// Panics if `frozen` has another length than the network has layers.
     pub fn freeze(&mut self, frozen: &[bool]) {
         assert_eq!(frozen.len(), self.layers.len(), "layers of {}", self.spec);
         self.frozen.copy_from_slice(frozen);
     }
 
-    /// The first layer that training moves: gradients need not come further down.
+    /// The first layer that training moves; gradients below it are not needed.
     fn first_trained(&self) -> usize {
         let first = self.frozen.iter().position(|&frozen| !frozen);
         first.unwrap_or(self.layers.len())
     }
 
-    /// What the network is.
+    /// The shape of the network.
     pub fn spec(&self) -> &Spec {
         &self.spec
     }
 
-    /// Floating point operations of the matrix products to train on one sample: those of
-    /// [`Spec::training_flops`] without the columns that are left out and what frozen layers spare.
+    /// Floating point operations of the matrix products to train on one sample: [`Spec::training_flops`] without idle
+    /// columns and without what frozen layers save.
     pub fn training_flops(&self) -> f64 {
         self.forward_flops() + self.backward_flops() + self.update_flops()
     }
 
-    /// Those of the gradient back to the first layer that is trained, as [`Spec::backward_flops`].
+    /// Floating point operations of the backward pass to the first layer that is trained, as [`Spec::backward_flops`].
     pub fn backward_flops(&self) -> f64 {
         let layers = self.spec.layers().iter().skip(self.first_trained() + 1);
         layers.map(Layer::product_flops).sum()
     }
 
-    /// Those of the weights' gradient: as many as forward, but for frozen layers.
+    /// Floating point operations of the weights' gradient: as many as in the forward pass, except for frozen layers.
     pub fn update_flops(&self) -> f64 {
         let layers = self.spec.layers().iter().zip(&self.frozen);
         let spared = layers.filter(|(_, frozen)| **frozen);
         let spared: f64 = spared.map(|(layer, _)| layer.product_flops()).sum();
-        // Idle columns of a frozen first layer are left out once.
+        // The idle columns of a frozen first layer are in both terms.
         let idle = match self.frozen[0] {
             true => 2.0 * self.idle_weight.len() as f64,
             false => 0.0,
@@ -189,37 +189,27 @@ impl Network {
         self.forward_flops() - spared + idle
     }
 
-    /// Those from inputs to logits, as [`Spec::forward_flops`] without the columns that are left out.
+    /// Floating point operations from inputs to logits: [`Spec::forward_flops`] without idle columns.
     pub fn forward_flops(&self) -> f64 {
         self.spec.forward_flops() - 2.0 * self.idle_weight.len() as f64
     }
 
     /// The parameters, laid out as the spec says: `[parameters]`.
     pub fn parameters(&mut self) -> Vec<f32> {
-        let mut flat = self.collect(
-            // SAFETY: `&mut self` says that no worker is at it.
-            |affine, weight| unsafe { affine.copy_weight(weight) },
-            // SAFETY: as above.
-            |parameter| unsafe { parameter.values() },
-        );
+        let mut flat = self.collect(None);
         self.fill_idle(&mut flat);
         flat
     }
 
-    /// A slot of the optimiser, laid out as the parameters: `[parameters]`. That of idle columns is 0.
+    /// A slot of the optimiser, laid out as the parameters: `[parameters]`. It is 0 for idle columns.
     ///
     /// # Panics
-    /// When the rule has no such slot.
+    /// Panics if the rule has no such slot.
     pub fn slot(&mut self, slot: usize) -> Vec<f32> {
-        self.collect(
-            // SAFETY: `&mut self` says that no worker is at it.
-            |affine, weight| unsafe { affine.copy_slot(slot, weight) },
-            // SAFETY: as above.
-            |parameter| unsafe { parameter.slot(slot) },
-        )
+        self.collect(Some(slot))
     }
 
-    /// Puts the weights of idle columns to their places in `flat [parameters]`.
+    /// Writes the weights of idle columns to `flat [parameters]`.
     pub fn fill_idle(&self, flat: &mut [f32]) {
         let first = &self.spec.layers()[0];
         let idle = self.idle_weight.chunks_exact(first.fan_out);
@@ -228,29 +218,26 @@ impl Network {
         }
     }
 
-    /// Something of active columns' weights and of all other parameters; the rest is 0.
-    fn collect<'a>(
-        &'a self,
-        copy_weight: impl Fn(&Affine, &mut [f32]),
-        of_parameter: impl Fn(&'a Parameter) -> &'a [f32],
-    ) -> Vec<f32> {
+    /// The parameters, or one of the slots, as a flat buffer `[parameters]` that is 0 for idle columns.
+    fn collect(&mut self, slot: Option<usize>) -> Vec<f32> {
         let mut flat = vec![0.0; self.spec.parameters()];
-        let parts = self.layers.iter().zip(&self.biases).enumerate();
+        let parts = self.layers.iter_mut().zip(&mut self.biases).enumerate();
         for (index, (affine, bias)) in parts {
             let layer = &self.spec.layers()[index];
-            let (weight, out) = layer.split_mut(&mut flat);
+            let (weight, bias_out) = layer.split_mut(&mut flat);
             let active = if index == 0 {
                 self.columns.width()
             } else {
                 layer.fan_in
             };
-            copy_weight(affine, &mut weight[..active * layer.fan_out]);
-            out.copy_from_slice(of_parameter(bias));
-            if let (Some(norm), Some(to)) = (self.norms.get(index), layer.norm_mut(&mut flat)) {
-                let from = norm.parts();
-                to.gamma.copy_from_slice(of_parameter(from.gamma));
-                to.mean.copy_from_slice(of_parameter(from.mean));
-                to.variance.copy_from_slice(of_parameter(from.variance));
+            let weight = &mut weight[..active * layer.fan_out];
+            match slot {
+                None => affine.copy_weight(weight),
+                Some(slot) => affine.copy_slot(slot, weight),
+            }
+            bias.copy(slot, bias_out);
+            if let (Some(norm), Some(to)) = (self.norms.get_mut(index), layer.norm_mut(&mut flat)) {
+                norm.copy(slot, to);
             }
         }
         let first = &self.spec.layers()[0];
@@ -259,21 +246,21 @@ impl Network {
     }
 }
 
-/// Some rows of a row-major matrix, one behind the other.
+/// Copies some rows of a row-major matrix.
 ///
-/// Shapes: `matrix [rows · width]`; gives `[rows taken · width]`.
+/// Shapes: `matrix [rows · width]`; returns `[rows taken · width]`.
 fn take_rows(matrix: &[f32], width: usize, rows: impl Iterator<Item = Range<usize>>) -> Vec<f32> {
     rows.flat_map(|rows| &matrix[rows.start * width..rows.end * width])
         .copied()
         .collect()
 }
 
-/// Moves the first rows of `matrix`, those of active columns, to the places of these, and leaves the others 0.
+/// Moves the first rows of `matrix`, which belong to the active columns, to the rows of these columns, and sets the others to 0.
 ///
 /// Shapes: `matrix [features · width]`, in place.
 fn spread_rows(matrix: &mut [f32], width: usize, columns: &Columns) {
     let mut from = columns.width() * width;
-    // From the last to the first: a row's place is never before the row.
+    // From the last to the first, as no row moves to an earlier place.
     for run in columns.active().iter().rev() {
         let (start, length) = (run.start * width, run.len() * width);
         from -= length;

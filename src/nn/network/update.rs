@@ -4,46 +4,43 @@ use std::cmp::Ordering;
 
 use multiversion::multiversion;
 
-use super::{Activations, Network};
+use super::Network;
+use super::activations::Activations;
 use crate::compute::affine::Affine;
+use crate::compute::phases::{OwnPiece, OwnUnits};
 use crate::compute::shared::Rows;
 use crate::nn::batch_norm::BatchNorm;
 use crate::optim::Step;
 
 impl Network {
-    /// In how many pieces the parameters are updated: by the network's shape alone.
+    /// The number of pieces in which the parameters are updated, which depends on the network's shape only.
     pub fn pieces(&self) -> usize {
         self.layers.iter().map(|layer| layer.pieces() + 1).sum()
     }
 
     /// The gradient, `dw = xᵀ · dz` or `db = Σ_rows dz` over the first `rows` rows, and the optimiser's step against it,
-    /// for one piece of the parameters. What batch normalisation keeps of a layer goes with its bias. Pieces of frozen layers
-    /// stay as they are.
-    ///
-    /// # Safety
-    /// Until the next barrier no other worker takes this piece, and none runs rows forward or backward.
+    /// for one piece of the parameters. The batch normalisation of a layer is updated together with its bias. Pieces of
+    /// frozen layers stay as they are.
     ///
     /// # Panics
-    /// When there is no such piece.
-    pub unsafe fn update(&self, piece: usize, activations: &Activations, rows: usize, step: &Step) {
+    /// Panics if the network has no such piece.
+    pub fn update(&self, piece: &OwnPiece, activations: &Activations, rows: usize, step: &Step) {
         let (index, part) = self.place(piece);
-        let layer = &self.layers[index];
         if self.frozen[index] {
             return;
         }
-        // SAFETY: the caller's promise.
-        unsafe {
-            let d_z = activations.d_z(index).rows(0..rows);
-            match part {
-                Some(piece) => {
-                    let x = activations.before(index).rows(0..rows);
-                    layer.update(piece, x, d_z, &self.for_weights(index, step));
-                }
-                None => {
-                    let add = |sums: &mut [f32]| self.add_d_bias(index, activations, rows, sums);
-                    self.biases[index].update(step, add);
+        match part {
+            Some(part) => {
+                let (x, dz) = activations.products(index, &part, 0..rows);
+                self.layers[index].update(&part, x, dz, &self.step_of_weights(index, step));
+            }
+            None => {
+                let add = |sums: &mut [f32]| self.add_d_bias(index, piece, activations, rows, sums);
+                // SAFETY: (1) of both functions: the piece contains the bias and the batch normalisation of this layer.
+                unsafe {
+                    self.biases[index].update(piece, step, add);
                     if let Some(norm) = self.norms.get(index) {
-                        norm.update(step, rows, &activations.shard_sums[index]);
+                        norm.update(piece, step, rows, &activations.shard_sums[index]);
                     }
                 }
             }
@@ -51,114 +48,94 @@ impl Network {
     }
 
     /// `sums = sums + db` over the first `rows` rows.
-    ///
-    /// # Safety
-    /// As [`Network::update`].
-    unsafe fn add_d_bias(
+    fn add_d_bias(
         &self,
         index: usize,
+        piece: &OwnPiece,
         activations: &Activations,
         rows: usize,
         sums: &mut [f32],
     ) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            match activations.shard_sums.get(index) {
-                Some(of) => BatchNorm::add_d_beta(of, rows, sums),
-                None => add_column_sums(activations.d_z(index).rows(0..rows), sums),
-            }
+        match activations.shard_sums.get(index) {
+            Some(of) => BatchNorm::add_d_beta(of, piece, rows, sums),
+            None => add_column_sums(piece.rows(activations.dz(index), 0..rows), sums),
         }
     }
 
-    /// The gradient of one piece, kept for [`Network::apply`]; gives `Σ g²`, which is 0 for a frozen layer.
-    ///
-    /// # Safety
-    /// As [`Network::update`].
+    /// Computes the gradient `g` of one piece and keeps it for [`Network::apply`]; returns `Σ g²`, which is 0 for a frozen
+    /// layer.
     ///
     /// # Panics
-    /// When there is no such piece, or the rule keeps no gradient.
-    pub unsafe fn keep_gradient(
-        &self,
-        piece: usize,
-        activations: &Activations,
-        rows: usize,
-    ) -> f64 {
+    /// Panics if the network has no such piece, or if the rule keeps no gradient.
+    pub fn keep_gradient(&self, piece: &OwnPiece, activations: &Activations, rows: usize) -> f64 {
         let (index, part) = self.place(piece);
         if self.frozen[index] {
             return 0.0;
         }
-        // SAFETY: the caller's promise.
-        unsafe {
-            let d_z = activations.d_z(index).rows(0..rows);
-            match part {
-                Some(piece) => {
-                    let x = activations.before(index).rows(0..rows);
-                    self.layers[index].keep_gradient(piece, x, d_z)
-                }
-                None => {
-                    let add = |sums: &mut [f32]| self.add_d_bias(index, activations, rows, sums);
-                    let square = self.biases[index].keep_gradient(add);
-                    let norm = self.norms.get(index);
-                    let of_norm =
-                        norm.map(|norm| norm.keep_gradient(rows, &activations.shard_sums[index]));
+        match part {
+            Some(part) => {
+                let (x, dz) = activations.products(index, &part, 0..rows);
+                self.layers[index].keep_gradient(&part, x, dz)
+            }
+            None => {
+                let add = |sums: &mut [f32]| self.add_d_bias(index, piece, activations, rows, sums);
+                // SAFETY: (1) of both functions: the piece contains the bias and the batch normalisation of this layer.
+                unsafe {
+                    let square = self.biases[index].keep_gradient(piece, add);
+                    let of_norm = self.norms.get(index).map(|norm| {
+                        norm.keep_gradient(piece, rows, &activations.shard_sums[index])
+                    });
                     square + of_norm.unwrap_or(0.0)
                 }
             }
         }
     }
 
-    /// The optimiser's step against the gradient of one piece that was kept.
-    ///
-    /// # Safety
-    /// As [`Network::update`].
+    /// The optimiser's step against the gradient of one piece that [`Network::keep_gradient`] kept.
     ///
     /// # Panics
-    /// When there is no such piece, or the rule keeps no gradient.
-    pub unsafe fn apply(&self, piece: usize, step: &Step) {
+    /// Panics if the network has no such piece, or if the rule keeps no gradient.
+    pub fn apply(&self, piece: &OwnPiece, step: &Step) {
         let (index, part) = self.place(piece);
         if self.frozen[index] {
             return;
         }
-        // SAFETY: the caller's promise.
-        unsafe {
-            match part {
-                Some(piece) => self.layers[index].apply(piece, &self.for_weights(index, step)),
-                None => {
-                    self.biases[index].apply(step);
-                    if let Some(norm) = self.norms.get(index) {
-                        norm.apply(step);
-                    }
+        match part {
+            Some(part) => self.layers[index].apply(&part, &self.step_of_weights(index, step)),
+            // SAFETY: (1) of both functions: the piece contains the bias and the batch normalisation of this layer.
+            None => unsafe {
+                self.biases[index].apply(piece, step);
+                if let Some(norm) = self.norms.get(index) {
+                    norm.apply(piece, step);
                 }
-            }
+            },
         }
     }
 
-    /// In how many pieces the hidden units are held to a norm: by the network's shape alone.
+    /// The number of pieces in which the norm of the hidden units is limited, which depends on the network's shape only.
     pub fn unit_pieces(&self) -> usize {
         self.hidden().iter().map(Affine::unit_pieces).sum()
     }
 
-    /// Scales the weights into each unit of a piece down to a Euclidean norm of at most `most`, and lets their average
-    /// follow.
-    ///
-    /// # Safety
-    /// As [`Network::update`], with pieces of units.
+    /// Scales the weights into each unit of a piece down to a Euclidean norm of at most `max`, then updates their average.
     ///
     /// # Panics
-    /// When there is no such piece.
-    pub unsafe fn limit_units(&self, piece: usize, most: f32, step: &Step) {
-        let mut piece = piece;
+    /// Panics if the network has no such piece.
+    pub fn limit_units(&self, units: &OwnUnits, max: f32, step: &Step) {
+        let mut index = units.index();
         for (layer, &frozen) in self.hidden().iter().zip(&self.frozen) {
-            if piece < layer.unit_pieces() {
+            if index < layer.unit_pieces() {
                 if frozen {
                     return;
                 }
-                // SAFETY: the caller's promise.
-                return unsafe { layer.limit_units(piece, most, step) };
+                // SAFETY: each piece of the network's units is one piece of one layer's units, so (1) and (2) hold for that
+                // as they hold for `units`.
+                let units = unsafe { OwnUnits::new(index) };
+                return layer.limit_units(&units, max, step);
             }
-            piece -= layer.unit_pieces();
+            index -= layer.unit_pieces();
         }
-        unreachable!("units {piece} beyond the last of {}", self.spec);
+        unreachable!("units {index} beyond the last of {}", self.spec);
     }
 
     /// The layers with hidden units.
@@ -166,8 +143,8 @@ impl Network {
         &self.layers[..self.layers.len() - 1]
     }
 
-    /// The step of a layer's weights: where they are still to be held to a norm, the average follows after that.
-    fn for_weights(&self, index: usize, step: &Step) -> Step {
+    /// The step of a layer's weights. If their norm is limited afterwards, the average is updated after that.
+    fn step_of_weights(&self, index: usize, step: &Step) -> Step {
         let hidden = index + 1 < self.layers.len();
         match step.rule().max_norm {
             Some(_) if hidden => step.without_average(),
@@ -175,17 +152,19 @@ impl Network {
         }
     }
 
-    /// The layer of a piece, and which piece of its weights that is; none is its bias and all that goes with it.
-    fn place(&self, piece: usize) -> (usize, Option<usize>) {
-        let mut piece = piece;
+    /// The layer of a piece, and the piece of its weights; `None` stands for its bias and batch normalisation.
+    fn place(&self, piece: &OwnPiece) -> (usize, Option<OwnPiece>) {
+        let mut part = piece.index();
         for (index, layer) in self.layers.iter().enumerate() {
-            match piece.cmp(&layer.pieces()) {
-                Ordering::Less => return (index, Some(piece)),
+            match part.cmp(&layer.pieces()) {
+                // SAFETY: each piece of the network is at most one piece of one layer's weights, so (1) and (2) hold for that
+                // as they hold for `piece`. Callers use it only as long as they borrow `piece`.
+                Ordering::Less => return (index, Some(unsafe { OwnPiece::new(part) })),
                 Ordering::Equal => return (index, None),
-                Ordering::Greater => piece -= layer.pieces() + 1,
+                Ordering::Greater => part -= layer.pieces() + 1,
             }
         }
-        unreachable!("piece {piece} beyond the last of {}", self.spec);
+        unreachable!("piece {} beyond the last of {}", piece.index(), self.spec);
     }
 }
 

@@ -4,8 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use perceptor::export::{self, Format, c_header, onnx};
-use perceptor::nn::Activation;
+use perceptor::export::{self, Format, activation, c_header, onnx};
 use perceptor::nn::Task;
 use perceptor::report::number::bytes;
 use perceptor::{Error, Model, Refusal};
@@ -126,21 +125,18 @@ fn next_lines(format: Format, name: &str, model: &Model, out: &Path) -> Vec<Stri
             format!("{}  /* elements: {inputs} floats, not scaled; link with -lm */", c_call(name, model)),
         ],
         Format::SafetensorsPytorch => {
-            let own_module = (spec.layers().len() > 1 && spec.activation() == Activation::ScaledTanh).then(|| SCALED_TANH.to_owned());
+            let hidden = spec.layers().len() > 1;
+            let definition = activation::pytorch_definition(spec.activation()).filter(|_| hidden);
             let lines = [
                 format!("model = {}", sequential(model)),
                 format!("model.load_state_dict(safetensors.torch.load_file({path}))"),
                 format!("{} = model((x - {:?}) * {:?})", sequential_result(model), scaling.offset, scaling.factor),
                 format!("{} import {}  takes it back", program(), shell_word(out)),
             ];
-            own_module.into_iter().chain(lines).collect()
+            definition.map(str::to_owned).into_iter().chain(lines).collect()
         }
     }
 }
-
-/// The module that PyTorch does not have.
-const SCALED_TANH: &str =
-    "class ScaledTanh(nn.Module): forward = lambda self, z: 1.7159 * torch.tanh(2 / 3 * z)";
 
 /// What a session of ONNX gives, as one writes it in Python.
 fn onnx_results(model: &Model) -> String {
@@ -170,20 +166,7 @@ fn sequential_result(model: &Model) -> &'static str {
 
 /// The module that loads the weights of `model`, as one writes it in Python.
 fn sequential(model: &Model) -> String {
-    let activation = match model.spec.activation() {
-        Activation::Sigmoid => "nn.Sigmoid()",
-        Activation::Tanh => "nn.Tanh()",
-        Activation::Relu => "nn.ReLU()",
-        Activation::LeakyRelu => "nn.LeakyReLU(0.01)",
-        Activation::ScaledTanh => "ScaledTanh()",
-        Activation::Softsign => "nn.Softsign()",
-        Activation::Elu => "nn.ELU()",
-        Activation::Gelu => "nn.GELU()",
-        Activation::Silu => "nn.SiLU()",
-        Activation::Mish => "nn.Mish()",
-        Activation::Softplus => "nn.Softplus()",
-        Activation::Identity => "nn.Identity()",
-    };
+    let activation = activation::pytorch_module(model.spec.activation());
     let layers = model.spec.layers().iter();
     let linear = layers.map(|layer| format!("nn.Linear({}, {})", layer.fan_in, layer.fan_out));
     let linear: Vec<String> = linear.collect();

@@ -4,15 +4,14 @@
 //! It needs nothing but `<math.h>`. Numbers are written in hexadecimal, so that any compiler reads the bits we have.
 //! Products are summed in the order of the inputs, a row of weights at a time, which compilers vectorise.
 
-use std::f32::consts::FRAC_1_SQRT_2;
 use std::io::{self, Write};
 
+use super::activation;
+use super::c_literal::Hexadecimal;
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
 use crate::model::Model;
-use crate::nn::Activation;
 use crate::nn::Task;
-use crate::nn::activation::{LEAK, TANH_SCALE, TANH_STRETCH};
 
 /// What the names in a header start with, if not told otherwise.
 pub const DEFAULT_NAME: &str = "perceptor";
@@ -141,31 +140,8 @@ fn function(model: &Model) -> Option<String> {
     if model.spec.layers().len() == 1 {
         return None;
     }
-    Some(match model.spec.activation() {
-        Activation::Sigmoid => "1.0f / (1.0f + expf(-y[o]))".to_owned(),
-        Activation::Tanh => "tanhf(y[o])".to_owned(),
-        Activation::Relu => "y[o] < 0.0f ? 0.0f : y[o]".to_owned(),
-        Activation::LeakyRelu => format!("y[o] < 0.0f ? {} * y[o] : y[o]", Hexadecimal(LEAK)),
-        Activation::ScaledTanh => format!(
-            "{} * tanhf({} * y[o])",
-            Hexadecimal(TANH_SCALE),
-            Hexadecimal(TANH_STRETCH)
-        ),
-        Activation::Softsign => "y[o] / (1.0f + fabsf(y[o]))".to_owned(),
-        Activation::Elu => "y[o] < 0.0f ? expm1f(y[o]) : y[o]".to_owned(),
-        Activation::Gelu => format!(
-            "0.5f * y[o] * erfcf({} * y[o])",
-            Hexadecimal(-FRAC_1_SQRT_2)
-        ),
-        Activation::Silu => "y[o] / (1.0f + expf(-y[o]))".to_owned(),
-        Activation::Mish => format!("y[o] * tanhf({SOFTPLUS})"),
-        Activation::Softplus => SOFTPLUS.to_owned(),
-        Activation::Identity => return None,
-    })
+    activation::c_expression(model.spec.activation())
 }
-
-/// `ln(1 + e^y)`, without overflow.
-const SOFTPLUS: &str = "fmaxf(y[o], 0.0f) + log1pf(expf(-fabsf(y[o])))";
 
 fn write_activate(function: &str, name: &str, out: &mut dyn Write) -> io::Result<()> {
     write!(
@@ -257,49 +233,9 @@ fn write_softmax(upper: &str, out: &mut dyn Write) -> io::Result<()> {
     )
 }
 
-/// A finite `f32` as a C99 constant: `0x1.8p+1f` is 3.
-struct Hexadecimal(f32);
-
-impl std::fmt::Display for Hexadecimal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let bits = self.0.to_bits();
-        let sign = if bits >> 31 == 1 { "-" } else { "" };
-        let (exponent, fraction) = ((bits >> 23 & 0xff) as i32, bits & 0x7f_ffff);
-        match (exponent, fraction) {
-            (0, 0) => write!(f, "{sign}0x0p+0f"),
-            (0, _) => write!(f, "{sign}0x{fraction:x}p-149f"),
-            (_, 0) => write!(f, "{sign}0x1p{:+}f", exponent - 127),
-            _ => {
-                // Six digits are 24 bits, one more than the fraction has.
-                let digits = format!("{:06x}", fraction << 1);
-                let digits = digits.trim_end_matches('0');
-                write!(f, "{sign}0x1.{digits}p{:+}f", exponent - 127)
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_written_as_c_writes_them() {
-        // By printf("%a") of C, but for the smallest ones, which it normalises.
-        for (value, text) in [
-            (3.0, "0x1.8p+1f"),
-            (-1.0, "-0x1p+0f"),
-            (0.1, "0x1.99999ap-4f"),
-            (f32::MAX, "0x1.fffffep+127f"),
-            (f32::MIN_POSITIVE, "0x1p-126f"),
-            (f32::from_bits(1), "0x1p-149f"),
-            (f32::from_bits(0x7f_ffff), "0x7fffffp-149f"),
-            (0.0, "0x0p+0f"),
-            (-0.0, "-0x0p+0f"),
-        ] {
-            assert_eq!(Hexadecimal(value).to_string(), text);
-        }
-    }
 
     #[test]
     fn names_are_c_identifiers() {

@@ -4,7 +4,9 @@
 //! place for the scaling, which stands in the metadata. Formats hold the same bits that the model has, but for batch
 //! normalisation, which is folded into the weights and biases before it. Writing a model twice gives the same bytes.
 
+pub mod activation;
 pub mod c_header;
+mod c_literal;
 pub mod npz;
 pub mod onnx;
 mod onnx_messages;

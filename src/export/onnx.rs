@@ -6,19 +6,16 @@
 //! classes]`; of a regression `values [batch, outputs]` alone. The batch is any size. The graph is in operator set 13, as
 //! none of these operators has changed for `f32` since, and runtimes from 2020 on take it.
 
-use std::f32::consts::FRAC_1_SQRT_2;
-
 use prost::Message;
 
+use super::activation;
 use super::onnx_messages::{
     AttributeProto, AttributeType, DataType, Dimension, DimensionValue, GraphProto, ModelProto,
     NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto,
     TensorTypeProto, TypeProto, ValueInfoProto,
 };
 use crate::model::Model;
-use crate::nn::Activation;
 use crate::nn::Task;
-use crate::nn::activation::{LEAK, TANH_SCALE, TANH_STRETCH};
 use crate::tensors::{METADATA_KEY, little_endian};
 
 /// The operator set of the graph.
@@ -59,11 +56,11 @@ fn graph(model: &Model) -> GraphProto {
         tensor("scaling.factor", &[], &[scaling.factor]),
     ];
     let mut node = vec![
-        operator("Sub", &["elements", "scaling.offset"], "centred"),
-        operator("Mul", &["centred", "scaling.factor"], "inputs"),
+        NodeProto::operator("Sub", &["elements", "scaling.offset"], "centred"),
+        NodeProto::operator("Mul", &["centred", "scaling.factor"], "inputs"),
     ];
     if spec.layers().len() > 1 {
-        let constants = constants(spec.activation()).iter();
+        let constants = activation::onnx_constants(spec.activation()).iter();
         initializer.extend(constants.map(|(name, value)| tensor(name, &[], &[*value])));
     }
     let mut x = "inputs".to_owned();
@@ -80,9 +77,13 @@ fn graph(model: &Model) -> GraphProto {
             (true, Task::Regression) => "values",
             (true, _) => "logits",
         };
-        node.push(operator("Gemm", &[&x, &weight_name, &bias_name], z));
+        node.push(NodeProto::operator(
+            "Gemm",
+            &[&x, &weight_name, &bias_name],
+            z,
+        ));
         if !last {
-            node.extend(activation(spec.activation(), z, &y));
+            node.extend(activation::onnx_nodes(spec.activation(), z, &y));
             x = y;
         }
     }
@@ -111,7 +112,7 @@ pub fn outputs(task: Task) -> &'static [&'static str] {
 fn probabilities(task: Task) -> Option<NodeProto> {
     match task {
         Task::Classification => {
-            let mut softmax = operator("Softmax", &["logits"], "probabilities");
+            let mut softmax = NodeProto::operator("Softmax", &["logits"], "probabilities");
             softmax.attribute.push(AttributeProto {
                 name: "axis".to_owned(),
                 i: 1,
@@ -120,75 +121,8 @@ fn probabilities(task: Task) -> Option<NodeProto> {
             });
             Some(softmax)
         }
-        Task::Multilabel => Some(operator("Sigmoid", &["logits"], "probabilities")),
+        Task::Multilabel => Some(NodeProto::operator("Sigmoid", &["logits"], "probabilities")),
         Task::Regression => None,
-    }
-}
-
-const STRETCH: &str = "activation.stretch";
-const SCALE: &str = "activation.scale";
-const ONE: &str = "activation.one";
-
-/// The scalars that [`activation`] takes.
-fn constants(activation: Activation) -> &'static [(&'static str, f32)] {
-    match activation {
-        Activation::ScaledTanh => &[(STRETCH, TANH_STRETCH), (SCALE, TANH_SCALE)],
-        Activation::Gelu => &[(STRETCH, FRAC_1_SQRT_2), (SCALE, 0.5), (ONE, 1.0)],
-        _ => &[],
-    }
-}
-
-/// `y = f(z)`, of several nodes where the operator set has no such function.
-fn activation(activation: Activation, z: &str, y: &str) -> Vec<NodeProto> {
-    let [a, b, c, d] = ["a", "b", "c", "d"].map(|part| format!("{z}.{part}"));
-    match activation {
-        Activation::Sigmoid => vec![operator("Sigmoid", &[z], y)],
-        Activation::Tanh => vec![operator("Tanh", &[z], y)],
-        Activation::ScaledTanh => vec![
-            operator("Mul", &[z, STRETCH], &a),
-            operator("Tanh", &[&a], &b),
-            operator("Mul", &[&b, SCALE], y),
-        ],
-        Activation::Softsign => vec![operator("Softsign", &[z], y)],
-        Activation::Relu => vec![operator("Relu", &[z], y)],
-        Activation::LeakyRelu => {
-            let mut node = operator("LeakyRelu", &[z], y);
-            node.attribute.push(AttributeProto {
-                name: "alpha".to_owned(),
-                f: LEAK,
-                r#type: AttributeType::Float.into(),
-                ..AttributeProto::default()
-            });
-            vec![node]
-        }
-        // Its attribute is 1 where it is not given.
-        Activation::Elu => vec![operator("Elu", &[z], y)],
-        Activation::Gelu => vec![
-            operator("Mul", &[z, STRETCH], &a),
-            operator("Erf", &[&a], &b),
-            operator("Add", &[&b, ONE], &c),
-            operator("Mul", &[z, &c], &d),
-            operator("Mul", &[&d, SCALE], y),
-        ],
-        Activation::Silu => vec![operator("Sigmoid", &[z], &a), operator("Mul", &[z, &a], y)],
-        Activation::Mish => vec![
-            operator("Softplus", &[z], &a),
-            operator("Tanh", &[&a], &b),
-            operator("Mul", &[z, &b], y),
-        ],
-        Activation::Softplus => vec![operator("Softplus", &[z], y)],
-        Activation::Identity => vec![operator("Identity", &[z], y)],
-    }
-}
-
-/// A node with one output, by which it is named.
-fn operator(op_type: &str, inputs: &[&str], output: &str) -> NodeProto {
-    NodeProto {
-        input: inputs.iter().map(|&input| input.to_owned()).collect(),
-        output: vec![output.to_owned()],
-        name: output.to_owned(),
-        op_type: op_type.to_owned(),
-        attribute: Vec::new(),
     }
 }
 

@@ -149,3 +149,16 @@ pub enum DimensionValue {
     #[prost(string, tag = "2")]
     DimParam(String),
 }
+
+impl NodeProto {
+    /// A node with one output, after which it is named.
+    pub(super) fn operator(op_type: &str, inputs: &[&str], output: &str) -> NodeProto {
+        NodeProto {
+            input: inputs.iter().map(|&input| input.to_owned()).collect(),
+            output: vec![output.to_owned()],
+            name: output.to_owned(),
+            op_type: op_type.to_owned(),
+            attribute: Vec::new(),
+        }
+    }
+}

@@ -1,8 +1,8 @@
-//! `eˣ` and `ln x`, and the functions that are made of them.
+//! `eˣ` and `ln x`, and functions composed of them.
 
 use std::f32::consts::LOG2_E;
 
-/// `eˣ` to 2 ULP for x in −87..88; beyond that range the value at its end.
+/// `eˣ` to 2 ULP for x in −87..88; beyond that range, the value at the nearer end.
 ///
 /// Method: `x = n·ln 2 + r` with `|r| ≤ ln 2 / 2`, a polynomial in `r`, then `n` added to the exponent
 /// (W. J. Cody and W. Waite, *Software Manual for the Elementary Functions*, 1980, chapter 6).
@@ -12,7 +12,7 @@ pub fn exp(x: f32) -> f32 {
     (exp_m1_near_zero(r) + 1.0) * power
 }
 
-/// `eˣ − 1` to 2 ULP in the same range: near zero too, where `exp(x) − 1` would cancel.
+/// `eˣ − 1` to 2 ULP for x in −87..88, also near zero, where `exp(x) − 1` would cancel.
 #[inline(always)]
 pub fn exp_m1(x: f32) -> f32 {
     let (r, power) = reduce(x);
@@ -48,15 +48,15 @@ pub(super) fn exp_m1_near_zero(r: f32) -> f32 {
     p * r * r + r
 }
 
-/// The logistic function `1 / (1 + e⁻ˣ)`, to 3 ULP where it is above 10⁻³⁷.
+/// The logistic function `1 / (1 + e⁻ˣ)`, to 3 ULP for results above 10⁻³⁷.
 #[inline(always)]
 pub fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
-/// `tanh x`, to 3 ULP: a polynomial near zero, where `1 − 2 / (e²ˣ + 1)` would cancel, and that elsewhere.
+/// `tanh x`, to 3 ULP: `1 − 2 / (e²ˣ + 1)`, or a polynomial near zero, where that would cancel.
 ///
-/// The polynomial is that of S. L. Moshier, *Methods and Programs for Mathematical Functions*, 1989.
+/// The polynomial is from S. L. Moshier, *Methods and Programs for Mathematical Functions*, 1989.
 #[inline(always)]
 pub fn tanh(x: f32) -> f32 {
     let square = x * x;
@@ -74,7 +74,7 @@ pub fn tanh(x: f32) -> f32 {
     }
 }
 
-/// `ln(1 + eˣ)`, to 3 ULP where it is above 10⁻³⁷, as `max(0, x) + ln(1 + e^−|x|)`, which does not overflow.
+/// `ln(1 + eˣ)`, to 3 ULP for results above 10⁻³⁷, as `max(0, x) + ln(1 + e^−|x|)`, which does not overflow.
 ///
 /// `ln(1 + w)` is `2 artanh s` with `s = w / (2 + w)`, at most 1/3 here, by a polynomial in `s²`.
 #[inline(always)]
@@ -87,12 +87,12 @@ pub fn softplus(x: f32) -> f32 {
     let p = p * square + 1.430_844_5e-1;
     let p = p * square + 1.999_943_9e-1;
     let p = p * square + 3.333_333_8e-1;
-    // Written so that NaN is kept.
+    // A comparison with NaN is false, so NaN is kept.
     let positive = if x < 0.0 { 0.0 } else { x };
     positive + 2.0 * (p * square * s + s)
 }
 
-/// `x · σ(x)` with the logistic function σ, to 4 ULP where its magnitude is above 10⁻³⁵.
+/// `x · σ(x)` with the logistic function σ, to 4 ULP for results of a magnitude above 10⁻³⁵.
 #[inline(always)]
 pub fn silu(x: f32) -> f32 {
     let x = if x < -87.0 { -87.0 } else { x };
@@ -101,15 +101,15 @@ pub fn silu(x: f32) -> f32 {
 
 /// The derivative of [`silu`], `σ(x) (1 + x (1 − σ(x)))`, to 3·10⁻⁷.
 #[inline(always)]
-pub fn silu_slope(x: f32) -> f32 {
+pub fn silu_derivative(x: f32) -> f32 {
     let x = clamp(x, 87.0);
     let e = exp(-x);
     let s = 1.0 / (1.0 + e);
-    // 1 − σ(x), without the loss of digits.
+    // `e * s` is 1 − σ(x) without cancellation.
     s * (1.0 + x * (e * s))
 }
 
-/// `x · tanh(ln(1 + eˣ))`, to 4 ULP where its magnitude is above 10⁻³⁵.
+/// `x · tanh(ln(1 + eˣ))`, to 4 ULP for results of a magnitude above 10⁻³⁵.
 ///
 /// The hyperbolic tangent of the logarithm is rational in `eˣ`: see `tanh_of_softplus`.
 #[inline(always)]
@@ -121,16 +121,16 @@ pub fn mish(x: f32) -> f32 {
 
 /// The derivative of [`mish`], to 3·10⁻⁷: with `t = tanh(ln(1 + eˣ))` it is `t + x (1 − t²) σ(x)`.
 #[inline(always)]
-pub fn mish_slope(x: f32) -> f32 {
+pub fn mish_derivative(x: f32) -> f32 {
     let x = clamp(x, 87.0);
     let (w, above, below) = tanh_of_softplus(x);
-    // (1 − t²) σ(x) is 4 eˣ (1 + eˣ) over the square of what stands below in t, taken by w⁴ where that is done there.
+    // (1 − t²) σ(x) is 4 eˣ (1 + eˣ) over the square of the denominator of t, scaled by w⁴ if that is scaled by w².
     let power = if x > 0.0 { w * w } else { w };
     above / below + x * (4.0 * power * (1.0 + w) / (below * below))
 }
 
-/// `w = e^−|x|`, and what stands above and below in `tanh(ln(1 + eˣ)) = (e²ˣ + 2eˣ) / (e²ˣ + 2eˣ + 2)`; above zero both
-/// are taken by `w²`, so that nothing overflows.
+/// `w = e^−|x|`, and the numerator and denominator of `tanh(ln(1 + eˣ)) = (e²ˣ + 2eˣ) / (e²ˣ + 2eˣ + 2)`; for x above zero
+/// both are multiplied by `w²`, so that nothing overflows.
 #[inline(always)]
 fn tanh_of_softplus(x: f32) -> (f32, f32, f32) {
     let w = exp(-x.abs());
@@ -144,9 +144,9 @@ fn tanh_of_softplus(x: f32) -> (f32, f32, f32) {
     (w, above, below)
 }
 
-/// `ln x`, to 2 ULP for every normal x above 0; NaN stays NaN.
+/// `ln x`, to 2 ULP for every normal x above 0; NaN for NaN.
 ///
-/// Method: `x = 2ⁿ (1 + r)` with `√½ ≤ 1 + r < √2`, and a polynomial in `r` (that of S. L. Moshier, *Methods and Programs
+/// Method: `x = 2ⁿ (1 + r)` with `√½ ≤ 1 + r < √2`, and a polynomial in `r` (from S. L. Moshier, *Methods and Programs
 /// for Mathematical Functions*, 1989).
 #[inline(always)]
 pub fn ln(x: f32) -> f32 {
@@ -154,7 +154,7 @@ pub fn ln(x: f32) -> f32 {
     const ROOT_HALF: u32 = 0x3f35_04f3;
     const LN_2_HIGH: f32 = 0.693_359_4;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
-    // The exponent counts from √½ on, and the rest of the bits are a number from there.
+    // The exponent is counted from √½, and the other bits are the mantissa relative to √½.
     let from_root = x.to_bits().wrapping_sub(ROOT_HALF);
     let n = (from_root as i32 >> 23) as f32;
     let r = f32::from_bits((from_root & 0x007f_ffff).wrapping_add(ROOT_HALF)) - 1.0;
@@ -173,10 +173,10 @@ pub fn ln(x: f32) -> f32 {
     if x.is_nan() { x } else { ln }
 }
 
-/// `x`, or the nearer of `−end` and `end`.
+/// `x` limited to `−end..=end`; NaN stays NaN.
 #[inline(always)]
 pub(super) fn clamp(x: f32, end: f32) -> f32 {
-    // Written so that NaN is kept.
+    // A comparison with NaN is false, so NaN is kept.
     let x = if x > end { end } else { x };
     if x < -end { -end } else { x }
 }

@@ -1,11 +1,12 @@
-//! The normal distribution: its share below a number, as part of GELU, and deviates drawn from it.
+//! The normal distribution: its distribution function, as a part of GELU, and random deviates.
 
 use std::f32::consts::SQRT_2;
 
 use super::exponential::{clamp, exp_m1_near_zero, ln, reduce};
 use super::flush;
 
-/// `x · Φ(x)` with the normal distribution's Φ, `x (1 + erf(x / √2)) / 2`, to 7 ULP where its magnitude is above 10⁻³⁵.
+/// `x · Φ(x)` with the distribution function Φ of the normal distribution, `x (1 + erf(x / √2)) / 2`, to 7 ULP for results of
+/// a magnitude above 10⁻³⁵.
 #[inline(always)]
 pub fn gelu(x: f32) -> f32 {
     let x = if x < -NORMAL_END { -NORMAL_END } else { x };
@@ -15,7 +16,7 @@ pub fn gelu(x: f32) -> f32 {
 
 /// The derivative of [`gelu`], `Φ(x) + x e^(−x²/2) / √2π`, to 3·10⁻⁷.
 #[inline(always)]
-pub fn gelu_slope(x: f32) -> f32 {
+pub fn gelu_derivative(x: f32) -> f32 {
     const DENSITY_AT_0: f32 = 0.398_942_3;
     let x = clamp(x, NORMAL_END);
     let (e, tail) = normal(x.abs());
@@ -23,18 +24,18 @@ pub fn gelu_slope(x: f32) -> f32 {
     below + x * (DENSITY_AT_0 * e)
 }
 
-/// Beyond this `e^(−x²/2)` leaves the normal numbers.
+/// Beyond this x, `e^(−x²/2)` is denormal.
 const NORMAL_END: f32 = 13.15;
 
-/// `e^(−x²/2)` and Φ(−x) for `x ≥ 0`, up to [`NORMAL_END`] and as there beyond it; Φ(−x) is 0 where it is denormal.
+/// `e^(−x²/2)` and Φ(−x) for `x ≥ 0`, with x limited to [`NORMAL_END`]; Φ(−x) is 0 instead of denormal.
 ///
-/// The second is the first times a function that falls slowly from a half, here a polynomial in `1 / (1 + 0.26 x)`
-/// fitted to `erfcx(x / √2) / 2` for the least relative error, 2·10⁻⁸. The exponent is taken exactly, in two parts:
-/// rounded, it would be off by many units.
+/// Φ(−x) is `e^(−x²/2)` times a function that falls slowly from a half, here a polynomial in `1 / (1 + 0.26 x)` fitted to
+/// `erfcx(x / √2) / 2` with a relative error of 2·10⁻⁸. The exponent is computed exactly, in two parts; rounded, it would be
+/// wrong by many units.
 #[inline(always)]
 fn normal(x: f32) -> (f32, f32) {
     let x = if x > NORMAL_END { NORMAL_END } else { x };
-    // Half of the digits of x, so that its square is exact.
+    // Half of the digits of x; their square is exact.
     let high = f32::from_bits(x.to_bits() & 0xffff_f000);
     let rest = -0.5 * (x - high) * (x + high);
     let (r, power) = reduce(-0.5 * high * high);
@@ -54,9 +55,9 @@ fn normal(x: f32) -> (f32, f32) {
 
 /// The standard normal deviate of 32 random bits, from −6.3 to 6.3: the inverse of the distribution function.
 ///
-/// Method: the highest bit is the sign, and the others are the share `v` of both tails beyond the deviate, which keeps its
-/// digits where it is small. The deviate is `√2 · erf⁻¹(1 − v)`, a polynomial in `ln(v (2 − v))` or in its root (M. Giles,
-/// *Approximating the erfinv function*, 2010). Off by 10⁻⁶ at most up to ±5.5, and by 6·10⁻⁴ of itself beyond.
+/// Method: the highest bit is the sign, and the others are the share `v` of both tails beyond the deviate, which is exact
+/// even if it is small. The deviate is `√2 · erf⁻¹(1 − v)`, a polynomial in `ln(v (2 − v))` or in its root (M. Giles,
+/// *Approximating the erfinv function*, 2010). The error is at most 10⁻⁶ up to ±5.5, and a relative 6·10⁻⁴ beyond.
 #[inline(always)]
 pub fn normal_deviate(bits: u32) -> f32 {
     const PLACES: f32 = 1.0 / 2_147_483_648.0;
@@ -93,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn normal_deviates_are_those_of_their_shares() {
+    fn normal_deviates_are_those_of_their_quantiles() {
         // `-statistics.NormalDist().inv_cdf((bits + 0.5) / 2**32)` of Python 3.11.
         for (bits, expected) in [
             (0x0000_0000, 6.337_957_754_553_789),

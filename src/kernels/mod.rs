@@ -1,204 +1,27 @@
 //! Elementwise functions written so that the compiler turns loops over them into vector code.
 //!
-//! Each is branch-free arithmetic on one `f32`, without fused multiply-add, and gives the same bits in
-//! every instruction set. Callers put them into loops under `#[multiversion]`, which picks AVX-512, AVX2
-//! or the portable version when the program runs. NaN goes in and comes out, so that a diverging run shows. `sums` and
-//! `normalization` are such loops themselves.
+//! Each is branch-free arithmetic on one `f32`, without fused multiply-add, and gives the same bits in every instruction
+//! set. Callers put them into loops under `#[multiversion]`, which chooses AVX-512, AVX2 or the portable version at run
+//! time. NaN inputs give NaN, so that a diverging run is visible. `sums` has loops of its own.
 
 mod exponential;
 mod gaussian;
 mod sums;
 
-pub use exponential::{
-    exp, exp_m1, ln, mish, mish_slope, sigmoid, silu, silu_slope, softplus, tanh,
-};
-pub use gaussian::{gelu, gelu_slope, normal_deviate};
-pub use sums::{add_squares, multiply_by, sum_of_squares};
+pub use exponential::*;
+pub use gaussian::*;
+pub use sums::*;
 
-/// `x`, or 0 where its magnitude is below that of every normal number.
+/// `x`, or 0 if `x` is denormal.
 ///
-/// Arithmetic with denormal numbers takes many times as long on some processors, and a velocity that gets no gradient
-/// falls among them and stays. What is flushed is below 1.2·10⁻³⁸. Done in the arithmetic and not by the processor's
-/// own mode, which Rust does not allow to be changed.
+/// Arithmetic with denormal numbers takes many times as long on some processors, and a velocity without a gradient decays
+/// into them and stays there. Numbers below 1.2·10⁻³⁸ become 0. This is done in the arithmetic because Rust does not allow
+/// changing the processor's own mode.
 #[inline(always)]
 pub fn flush(x: f32) -> f32 {
-    // Written so that NaN is kept.
+    // A comparison with NaN is false, so NaN is kept.
     if x.abs() < f32::MIN_POSITIVE { 0.0 } else { x }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The largest distance from `exact`, in units in the last place, over `points`.
-    fn worst_ulp(points: &[f32], fast: fn(f32) -> f32, exact: fn(f64) -> f64) -> f64 {
-        points
-            .iter()
-            .map(|&x| {
-                let exact = exact(f64::from(x));
-                let nearest = (exact as f32).abs();
-                let ulp = f64::from(nearest.next_up()) - f64::from(nearest);
-                (f64::from(fast(x)) - exact).abs() / ulp
-            })
-            .fold(0.0, f64::max)
-    }
-
-    fn grid(from: f32, to: f32) -> Vec<f32> {
-        let steps = 1_000_003;
-        (0..=steps)
-            .map(|i| from + (to - from) * (i as f32 / steps as f32))
-            .collect()
-    }
-
-    #[test]
-    fn keeps_to_the_stated_ulp() {
-        let check =
-            |name: &str, range: (f32, f32), most, fast: fn(f32) -> f32, exact: fn(f64) -> f64| {
-                let worst = worst_ulp(&grid(range.0, range.1), fast, exact);
-                assert!(worst <= most, "{name}: {worst}");
-            };
-        check("exp", (-87.0, 88.0), 2.0, exp, f64::exp);
-        check("exp_m1", (-87.0, 88.0), 2.0, exp_m1, f64::exp_m1);
-        check("exp_m1 near zero", (-1e-3, 1e-3), 2.0, exp_m1, f64::exp_m1);
-        check("sigmoid", (-85.0, 85.0), 3.0, sigmoid, slow::sigmoid);
-        check("tanh", (-12.0, 12.0), 3.0, tanh, f64::tanh);
-        check("softplus", (-85.0, 85.0), 3.0, softplus, slow::softplus);
-        check("silu", (-80.0, 80.0), 4.0, silu, slow::silu);
-        check("mish", (-80.0, 80.0), 4.0, mish, slow::mish);
-        check("gelu", (-12.5, 12.5), 7.0, gelu, slow::gelu);
-        // All magnitudes of normal numbers, and around 1, where the logarithm itself is small.
-        let magnitudes: Vec<f32> = (0x0080_0000..0x7f80_0000)
-            .step_by(997)
-            .map(f32::from_bits)
-            .collect();
-        for points in [magnitudes, grid(0.5, 2.0), grid(0.999, 1.001)] {
-            let ln_ulp = worst_ulp(&points, ln, f64::ln);
-            assert!(ln_ulp <= 2.0, "ln: {ln_ulp}");
-        }
-    }
-
-    /// They cross zero, where units in the last place say nothing.
-    #[test]
-    fn slopes_keep_to_the_stated_distance() {
-        let check = |name: &str, fast: fn(f32) -> f32, exact: fn(f64) -> f64| {
-            for x in [grid(-90.0, 90.0), grid(-8.0, 8.0)].concat() {
-                let off = (f64::from(fast(x)) - exact(f64::from(x))).abs();
-                assert!(off <= 3e-7, "{name} at {x}: {off}");
-            }
-        };
-        check("silu_slope", silu_slope, slow::silu_slope);
-        check("mish_slope", mish_slope, slow::mish_slope);
-        check("gelu_slope", gelu_slope, slow::gelu_slope);
-    }
-
-    /// The textbook's formulas in `f64`.
-    mod slow {
-        use std::f64::consts::{FRAC_1_SQRT_2, PI};
-
-        pub fn sigmoid(x: f64) -> f64 {
-            1.0 / (1.0 + (-x).exp())
-        }
-
-        pub fn softplus(x: f64) -> f64 {
-            x.max(0.0) + (-x.abs()).exp().ln_1p()
-        }
-
-        pub fn silu(x: f64) -> f64 {
-            x * sigmoid(x)
-        }
-
-        pub fn silu_slope(x: f64) -> f64 {
-            sigmoid(x) * (1.0 + x * (1.0 - sigmoid(x)))
-        }
-
-        pub fn mish(x: f64) -> f64 {
-            x * softplus(x).tanh()
-        }
-
-        pub fn mish_slope(x: f64) -> f64 {
-            let t = softplus(x).tanh();
-            t + x * (1.0 - t * t) * sigmoid(x)
-        }
-
-        fn normal(x: f64) -> f64 {
-            0.5 * libm::erfc(-x * FRAC_1_SQRT_2)
-        }
-
-        pub fn gelu(x: f64) -> f64 {
-            x * normal(x)
-        }
-
-        pub fn gelu_slope(x: f64) -> f64 {
-            normal(x) + x * (-0.5 * x * x).exp() / (2.0 * PI).sqrt()
-        }
-    }
-
-    /// Vector code of a wider instruction set has the bits of the portable path, whose distance from the truth is
-    /// tested above. What this processor does not have is left out.
-    #[cfg(target_arch = "x86_64")]
-    #[test]
-    fn every_instruction_set_has_the_same_bits() {
-        #[target_feature(enable = "avx2,fma")]
-        fn avx2(numbers: &mut [f32], function: impl Fn(f32) -> f32) {
-            numbers.iter_mut().for_each(|x| *x = function(*x));
-        }
-        #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-        fn avx512(numbers: &mut [f32], function: impl Fn(f32) -> f32) {
-            numbers.iter_mut().for_each(|x| *x = function(*x));
-        }
-        fn check(name: &str, function: impl Fn(f32) -> f32 + Copy) {
-            let points = [grid(-90.0, 90.0), grid(-1e-37, 1e-37)].concat();
-            let portable: Vec<u32> = points.iter().map(|&x| function(x).to_bits()).collect();
-            let bits =
-                |numbers: Vec<f32>| numbers.into_iter().map(f32::to_bits).collect::<Vec<_>>();
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                let mut found = points.clone();
-                // SAFETY: the processor has it.
-                unsafe { avx2(&mut found, function) };
-                assert!(bits(found) == portable, "{name} with AVX2");
-            }
-            if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vl") {
-                let mut found = points;
-                // SAFETY: the processor has it.
-                unsafe { avx512(&mut found, function) };
-                assert!(bits(found) == portable, "{name} with AVX-512");
-            }
-        }
-        check("exp", exp);
-        check("exp_m1", exp_m1);
-        check("sigmoid", sigmoid);
-        check("tanh", tanh);
-        check("softplus", softplus);
-        check("silu", silu);
-        check("silu_slope", silu_slope);
-        check("mish", mish);
-        check("mish_slope", mish_slope);
-        check("gelu", gelu);
-        check("gelu_slope", gelu_slope);
-        check("flush", flush);
-        check("ln", ln);
-        check("normal_deviate", |x| normal_deviate(x.to_bits()));
-    }
-
-    #[test]
-    fn ends_of_the_range_stay_finite_and_nan_stays_nan() {
-        assert!(ln(f32::NAN).is_nan());
-        let bounded = [
-            exp, exp_m1, sigmoid, tanh, silu_slope, mish_slope, gelu_slope,
-        ];
-        for function in bounded {
-            for x in [-1e30, -1e4, 1e4, 1e30, f32::INFINITY, f32::NEG_INFINITY] {
-                assert!(function(x).is_finite(), "{x}");
-            }
-            assert!(function(f32::NAN).is_nan());
-        }
-        // These go to zero on one side, and as far as their input on the other.
-        for function in [softplus, silu, mish, gelu] {
-            for x in [1e4, 1e30, f32::INFINITY] {
-                assert_eq!(function(x), x);
-                assert!(function(-x).abs() < 1e-30, "{x}");
-            }
-            assert!(function(f32::NAN).is_nan());
-        }
-    }
-}
+mod tests;

@@ -1,8 +1,8 @@
-//! Squares summed, and factors multiplied in: what norms are held with.
+//! Sums of squares and products with factors, for limits on norms.
 
 use multiversion::multiversion;
 
-/// `Σ x²`, in sixteen sums that are put together in `f64`: the same bits in every instruction set.
+/// `Σ x²`, in sixteen partial sums that are added in `f64`, so that every instruction set gives the same bits.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 pub fn sum_of_squares(numbers: &[f32]) -> f64 {
     let mut sums = [0.0f32; 16];
@@ -18,7 +18,7 @@ pub fn sum_of_squares(numbers: &[f32]) -> f64 {
     sums.iter().copied().map(f64::from).sum()
 }
 
-/// `sᵢ = sᵢ + xᵢ²`, as far as there are numbers.
+/// `sᵢ = sᵢ + xᵢ²` for each number.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 pub fn add_squares(sums: &mut [f32], numbers: &[f32]) {
     for (sum, x) in sums.iter_mut().zip(numbers) {
@@ -26,7 +26,7 @@ pub fn add_squares(sums: &mut [f32], numbers: &[f32]) {
     }
 }
 
-/// `xᵢ = xᵢ fᵢ`.
+/// `xᵢ = xᵢ fᵢ` for each number.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 pub fn multiply_by(numbers: &mut [f32], factors: &[f32]) {
     for (x, factor) in numbers.iter_mut().zip(factors) {

@@ -1,118 +1,120 @@
 //! Activations of hidden layers, with their derivatives.
 //!
-//! Where the derivative is a function of the output `y`, the input is overwritten in place, which saves a buffer. GELU,
-//! SiLU and Mish fall before they rise, so that an output does not tell its input: for these the input `z` is kept.
+//! If the derivative is a function of the output `y`, the input is overwritten in place, which saves a buffer. GELU, SiLU
+//! and Mish are not monotonic, so an output does not determine its input; the input `z` is kept for these.
 
 use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 
 use crate::compute::shared::{Rows, RowsMut};
 use crate::kernels;
+use crate::named::named;
 
 /// The slope of leaky ReLU for negative inputs.
 pub const LEAK: f32 = 0.01;
-/// What scaled tanh is scaled by: then `f(1) = 1`.
+/// The factor of scaled tanh, with which `f(1) = 1`.
 pub const TANH_SCALE: f32 = 1.7159;
-/// What scaled tanh's input is scaled by.
+/// The factor of the input of scaled tanh.
 pub const TANH_STRETCH: f32 = 2.0 / 3.0;
 
-/// The function between two affine layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Activation {
-    /// `y = 1 / (1 + e⁻ᶻ)`, `y' = y (1 − y)`.
-    #[default]
-    Sigmoid,
-    /// `y = tanh z`, `y' = 1 − y²`.
-    Tanh,
-    /// `y = 1.7159 tanh(2z/3)`, `y' = 2/3 (1.7159 − y² / 1.7159)`
-    /// (Y. LeCun and others, *Efficient BackProp*, 1998).
-    ScaledTanh,
-    /// `y = z / (1 + |z|)`, `y' = (1 − |y|)²`
-    /// (J. Bergstra and others, *Quadratic Polynomials Learn Better Image Features*, 2009).
-    Softsign,
-    /// `y = max(0, z)`, `y' = 1` where `y > 0`, else 0.
-    Relu,
-    /// `y = z` where `z > 0`, else `0.01 z`; `y' = 1` or `0.01`
-    /// (A. Maas and others, *Rectifier Nonlinearities Improve Neural Network Acoustic Models*, 2013).
-    LeakyRelu,
-    /// `y = z` where `z > 0`, else `eᶻ − 1`; `y' = 1` or `y + 1`
-    /// (D. Clevert and others, *Fast and Accurate Deep Network Learning by Exponential Linear Units*, 2016, with α = 1).
-    Elu,
-    /// `y = z Φ(z)` with the normal distribution's Φ, computed by erf; `y' = Φ(z) + z e^(−z²/2) / √2π`
-    /// (D. Hendrycks and K. Gimpel, *Gaussian Error Linear Units*, 2016).
-    Gelu,
-    /// `y = z σ(z)` with the logistic function σ, `y' = σ(z) (1 + z (1 − σ(z)))`
-    /// (S. Elfwing and others, *Sigmoid-Weighted Linear Units*, 2018; also known as swish).
-    Silu,
-    /// `y = z tanh(ln(1 + eᶻ))`, `y' = t + z (1 − t²) σ(z)` with `t` the hyperbolic tangent in `y`
-    /// (D. Misra, *Mish: A Self Regularized Non-Monotonic Activation Function*, 2020).
-    Mish,
-    /// `y = ln(1 + eᶻ)`, `y' = 1 − e⁻ʸ`
-    /// (C. Dugas and others, *Incorporating Second-Order Functional Knowledge*, 2000).
-    Softplus,
-    /// `y = z`, `y' = 1`.
-    Identity,
+named! {
+    /// The function between two affine layers.
+    ///
+    /// To add an activation, add it here with its name, its function in `activate_rows` and its derivative in
+    /// `times_derivative`; functions that need a vector kernel go to [`crate::kernels`]. The compiler then points to the
+    /// formula of the tests in `reference/activation.rs`, and to the export formats in `export/activation.rs`.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+    pub enum Activation {
+        /// `y = 1 / (1 + e⁻ᶻ)`, `y' = y (1 − y)`.
+        #[default]
+        Sigmoid = "sigmoid",
+        /// `y = tanh z`, `y' = 1 − y²`.
+        Tanh = "tanh",
+        /// `y = 1.7159 tanh(2z/3)`, `y' = 2/3 (1.7159 − y² / 1.7159)`
+        /// (Y. LeCun and others, *Efficient BackProp*, 1998).
+        ScaledTanh = "scaled-tanh",
+        /// `y = z / (1 + |z|)`, `y' = (1 − |y|)²`
+        /// (J. Bergstra and others, *Quadratic Polynomials Learn Better Image Features*, 2009).
+        Softsign = "softsign",
+        /// `y = max(0, z)`, `y' = 1` if `y > 0`, otherwise 0.
+        Relu = "relu",
+        /// `y = z` if `z > 0`, otherwise `0.01 z`; `y' = 1` or `0.01`
+        /// (A. Maas and others, *Rectifier Nonlinearities Improve Neural Network Acoustic Models*, 2013).
+        LeakyRelu = "leaky-relu",
+        /// `y = z` if `z > 0`, otherwise `eᶻ − 1`; `y' = 1` or `y + 1`
+        /// (D. Clevert and others, *Fast and Accurate Deep Network Learning by Exponential Linear Units*, 2016, with α = 1).
+        Elu = "elu",
+        /// `y = z Φ(z)` with the normal distribution's Φ, computed by erf; `y' = Φ(z) + z e^(−z²/2) / √2π`
+        /// (D. Hendrycks and K. Gimpel, *Gaussian Error Linear Units*, 2016).
+        Gelu = "gelu",
+        /// `y = z σ(z)` with the logistic function σ, `y' = σ(z) (1 + z (1 − σ(z)))`
+        /// (S. Elfwing and others, *Sigmoid-Weighted Linear Units*, 2018; also known as swish).
+        Silu = "silu",
+        /// `y = z tanh(ln(1 + eᶻ))`, `y' = t + z (1 − t²) σ(z)` with `t` the hyperbolic tangent in `y`
+        /// (D. Misra, *Mish: A Self Regularized Non-Monotonic Activation Function*, 2020).
+        Mish = "mish",
+        /// `y = ln(1 + eᶻ)`, `y' = 1 − e⁻ʸ`
+        /// (C. Dugas and others, *Incorporating Second-Order Functional Knowledge*, 2000).
+        Softplus = "softplus",
+        /// `y = z`, `y' = 1`.
+        Identity = "identity",
+    }
+}
+
+/// The variance that initial weights in front of an activation should have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InitialVariance {
+    /// The variance of [`crate::nn::Init::Xavier`].
+    Xavier,
+    /// The variance of [`crate::nn::Init::Lecun`].
+    Lecun,
+    /// The variance of [`crate::nn::Init::He`].
+    He,
 }
 
 impl Activation {
-    /// Every activation, in the order of the documentation: sigmoids, rectifiers, and none.
-    pub const ALL: [Activation; 12] = [
-        Activation::Sigmoid,
-        Activation::Tanh,
-        Activation::ScaledTanh,
-        Activation::Softsign,
-        Activation::Relu,
-        Activation::LeakyRelu,
-        Activation::Elu,
-        Activation::Gelu,
-        Activation::Silu,
-        Activation::Mish,
-        Activation::Softplus,
-        Activation::Identity,
-    ];
-
-    /// The name used by flags, files and messages.
-    pub fn name(self) -> &'static str {
-        match self {
-            Activation::Sigmoid => "sigmoid",
-            Activation::Tanh => "tanh",
-            Activation::ScaledTanh => "scaled-tanh",
-            Activation::Softsign => "softsign",
-            Activation::Relu => "relu",
-            Activation::LeakyRelu => "leaky-relu",
-            Activation::Elu => "elu",
-            Activation::Gelu => "gelu",
-            Activation::Silu => "silu",
-            Activation::Mish => "mish",
-            Activation::Softplus => "softplus",
-            Activation::Identity => "identity",
-        }
-    }
-
-    /// Whether the derivative takes the input `z`, because the output does not tell it.
+    /// Whether the derivative is a function of the input `z`, because the output does not determine it.
     pub fn needs_input(self) -> bool {
         matches!(self, Activation::Gelu | Activation::Silu | Activation::Mish)
     }
+
+    /// The initial variance that the literature pairs with the activation: He's for ReLU and functions of its shape, LeCun's
+    /// for scaled tanh, and Xavier's for sigmoid, tanh and softsign, which its authors studied, and for the identity.
+    pub fn initial_variance(self) -> InitialVariance {
+        match self {
+            Activation::Relu
+            | Activation::LeakyRelu
+            | Activation::Elu
+            | Activation::Gelu
+            | Activation::Silu
+            | Activation::Mish
+            | Activation::Softplus => InitialVariance::He,
+            Activation::ScaledTanh => InitialVariance::Lecun,
+            Activation::Sigmoid
+            | Activation::Tanh
+            | Activation::Softsign
+            | Activation::Identity => InitialVariance::Xavier,
+        }
+    }
 }
 
-/// `z = f(z + b)`, in place.
+/// Adds the bias and applies the activation in place: `z = f(z + b)`.
 ///
 /// Shapes: `z [rows, out]`, `bias [out]`. Overwrites `z`.
 ///
 /// # Panics
-/// When `bias` is not as wide as `z`.
+/// Panics if `bias` is not as wide as `z`.
 pub fn activate(activation: Activation, z: RowsMut, bias: &[f32]) {
     assert_eq!(z.width, bias.len(), "width of z against biases");
     activate_rows(activation, z.values, z.stride, bias);
 }
 
-/// [`activate`] that keeps the input: `input = z + b`, `z = f(input)`.
+/// Adds the bias and applies the activation in place, and keeps the input: `input = z + b`, `z = f(input)`.
 ///
 /// Shapes: `z`, `input [rows, out]`, `bias [out]`. Overwrites `z` and `input`.
 ///
 /// # Panics
-/// When they are not of one shape.
+/// Panics if the shapes differ.
 pub fn activate_keeping(activation: Activation, z: RowsMut, input: RowsMut, bias: &[f32]) {
     assert_eq!(
         (z.stride, z.values.len()),
@@ -123,28 +125,29 @@ pub fn activate_keeping(activation: Activation, z: RowsMut, input: RowsMut, bias
     activate(activation, z, bias);
 }
 
-/// `dy = dy ⊙ f'`, with `f'` taken from the output `y`, or from the input where [`Activation::needs_input`]; 0 where
-/// that is denormal.
+/// The gradient of [`activate`] in place: `dz = dy ⊙ f'`, with `f'` computed from the output `y`, or from the input if
+/// [`Activation::needs_input`]. Denormal results become 0.
 ///
-/// Shapes: `dy`, `of [rows, out]`, the latter the outputs or inputs. Overwrites `dy`, which then is `dz`.
+/// Shapes: `dy`, `of [rows, out]`, where `of` has the outputs or inputs. Overwrites `dy` with `dz`.
 ///
 /// # Panics
-/// When the two differ in shape.
+/// Panics if the two differ in shape.
 pub fn activate_backward(activation: Activation, dy: RowsMut, of: Rows) {
     assert_eq!(
         (dy.stride, dy.values.len()),
         (of.stride, of.values.len()),
-        "shapes of dy and what the derivative is taken of"
+        "shapes of dy and of the outputs or inputs"
     );
     times_derivative(activation, dy.values, of.values);
 }
 
-/// `dy = dy ⊙ f'(γ ⊙ x + b)`, for an activation whose derivative takes the input, which is not kept but made again.
+/// The gradient `dy = dy ⊙ f'(γ ⊙ x + b)` of an activation whose derivative is a function of the input, which is computed again
+/// here instead of kept.
 ///
-/// Shapes: `dy`, `x [rows, out]`, `gamma`, `bias [out]`. Overwrites `dy`, which then is the gradient at `γ ⊙ x + b`.
+/// Shapes: `dy`, `x [rows, out]`, `gamma`, `bias [out]`. Overwrites `dy` with the gradient at `γ ⊙ x + b`.
 ///
 /// # Panics
-/// When the two differ in shape.
+/// Panics if `dy` and `x` differ in shape.
 pub fn activate_backward_scaled(
     activation: Activation,
     mut dy: RowsMut,
@@ -152,7 +155,7 @@ pub fn activate_backward_scaled(
     gamma: &[f32],
     bias: &[f32],
 ) {
-    /// Inputs that are made at once.
+    /// The number of inputs that are computed at a time.
     const CHUNK: usize = 256;
     assert_eq!(
         (dy.stride, dy.values.len()),
@@ -179,7 +182,7 @@ fn activate_rows(activation: Activation, z: &mut [f32], stride: usize, bias: &[f
             TANH_SCALE * kernels::tanh(TANH_STRETCH * z)
         }),
         Activation::Softsign => with_bias(z, stride, bias, |z| z / (1.0 + z.abs())),
-        // Written so that NaN is kept, which `f32::max` would drop.
+        // A comparison with NaN is false, so NaN is kept; `f32::max` would drop it.
         Activation::Relu => with_bias(z, stride, bias, |z| if z < 0.0 { 0.0 } else { z }),
         Activation::LeakyRelu => with_bias(z, stride, bias, |z| if z < 0.0 { LEAK * z } else { z }),
         Activation::Elu => with_bias(z, stride, bias, |z| {
@@ -191,6 +194,28 @@ fn activate_rows(activation: Activation, z: &mut [f32], stride: usize, bias: &[f
         Activation::Mish => with_bias(z, stride, bias, kernels::mish),
         Activation::Softplus => with_bias(z, stride, bias, kernels::softplus),
         Activation::Identity => with_bias(z, stride, bias, |z| z),
+    }
+}
+
+/// `dy = dy ⊙ f'`, where `of` has the outputs, or the inputs if [`Activation::needs_input`]. Also covers the padding between
+/// rows, where `dy` is zero and stays zero.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+fn times_derivative(activation: Activation, dy: &mut [f32], of: &[f32]) {
+    match activation {
+        Activation::Sigmoid => times(dy, of, |y| y * (1.0 - y)),
+        Activation::Tanh => times(dy, of, |y| 1.0 - y * y),
+        Activation::ScaledTanh => times(dy, of, |y| {
+            TANH_STRETCH * TANH_SCALE - (TANH_STRETCH / TANH_SCALE) * (y * y)
+        }),
+        Activation::Softsign => times(dy, of, |y| (1.0 - y.abs()) * (1.0 - y.abs())),
+        Activation::Relu => times(dy, of, |y| if y > 0.0 { 1.0 } else { 0.0 }),
+        Activation::LeakyRelu => times(dy, of, |y| if y > 0.0 { 1.0 } else { LEAK }),
+        Activation::Elu => times(dy, of, |y| if y > 0.0 { 1.0 } else { y + 1.0 }),
+        Activation::Gelu => times(dy, of, kernels::gelu_derivative),
+        Activation::Silu => times(dy, of, kernels::silu_derivative),
+        Activation::Mish => times(dy, of, kernels::mish_derivative),
+        Activation::Softplus => times(dy, of, |y| -kernels::exp_m1(-y)),
+        Activation::Identity => {}
     }
 }
 
@@ -218,28 +243,6 @@ fn keep_input(z: &[f32], stride: usize, bias: &[f32], input: &mut [f32]) {
 fn scale(x: &[f32], gamma: &[f32], bias: &[f32], input: &mut [f32]) {
     for (((input, x), gamma), b) in input.iter_mut().zip(x).zip(gamma).zip(bias) {
         *input = gamma * x + b;
-    }
-}
-
-/// Runs over the padding between rows too, where `dy` is zero and stays so. `of` has outputs, or inputs where these are
-/// needed.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-fn times_derivative(activation: Activation, dy: &mut [f32], of: &[f32]) {
-    match activation {
-        Activation::Sigmoid => times(dy, of, |y| y * (1.0 - y)),
-        Activation::Tanh => times(dy, of, |y| 1.0 - y * y),
-        Activation::ScaledTanh => times(dy, of, |y| {
-            TANH_STRETCH * TANH_SCALE - (TANH_STRETCH / TANH_SCALE) * (y * y)
-        }),
-        Activation::Softsign => times(dy, of, |y| (1.0 - y.abs()) * (1.0 - y.abs())),
-        Activation::Relu => times(dy, of, |y| if y > 0.0 { 1.0 } else { 0.0 }),
-        Activation::LeakyRelu => times(dy, of, |y| if y > 0.0 { 1.0 } else { LEAK }),
-        Activation::Elu => times(dy, of, |y| if y > 0.0 { 1.0 } else { y + 1.0 }),
-        Activation::Gelu => times(dy, of, kernels::gelu_slope),
-        Activation::Silu => times(dy, of, kernels::silu_slope),
-        Activation::Mish => times(dy, of, kernels::mish_slope),
-        Activation::Softplus => times(dy, of, |y| -kernels::exp_m1(-y)),
-        Activation::Identity => {}
     }
 }
 

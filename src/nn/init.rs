@@ -4,118 +4,76 @@ use rand::distr::{Distribution, Uniform};
 use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
 
-use super::activation::Activation;
+use super::activation::{Activation, InitialVariance};
 use super::orthogonal::orthonormal;
 use super::spec::{Layer, Spec};
+use crate::named::named;
 use crate::random::{ChaCha8Rng, Purpose, stream};
 
-/// Where [`Init::Uniform`] ends on either side, if not told otherwise.
+/// The default limit of [`Init::Uniform`].
 pub const DEFAULT_RANGE: f32 = 0.05;
 
-/// How weights start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Init {
-    /// What the literature pairs with the activation behind the layer: He before ReLU and what is shaped like it (leaky
-    /// ReLU, ELU, GELU, SiLU, Mish, softplus), LeCun before scaled tanh, Xavier before sigmoid, tanh and softsign, which
-    /// its authors studied, and before everything else, the softmax included.
-    #[default]
-    Auto,
-    /// All zero. Units of a hidden layer then never come to differ: here to be seen, not to be used.
-    Zero,
-    /// `N(0, 1)`.
-    Normal,
-    /// `U(−x, x)` with a range x of the caller's choice.
-    Uniform,
-    /// `N(0, 1 / fan_in)` (Y. LeCun and others, *Efficient BackProp*, 1998).
-    Lecun,
-    /// `U(−a, a)` with `a = √(3 / fan_in)`: LeCun's variance, drawn uniformly.
-    LecunUniform,
-    /// `N(0, 2 / (fan_in + fan_out))` (X. Glorot and Y. Bengio, *Understanding the difficulty of training
-    /// deep feedforward neural networks*, 2010).
-    Xavier,
-    /// `U(−a, a)` with `a = √(6 / (fan_in + fan_out))`: Xavier's variance, drawn uniformly.
-    XavierUniform,
-    /// `N(0, 2 / fan_in)` (K. He and others, *Delving Deep into Rectifiers*, 2015).
-    He,
-    /// `U(−a, a)` with `a = √(6 / fan_in)`: He's variance, drawn uniformly.
-    HeUniform,
-    /// A random rotation: the shorter of rows and columns are orthonormal (A. Saxe and others, *Exact solutions to the
-    /// nonlinear dynamics of learning in deep linear neural networks*, 2014).
-    Orthogonal,
+named! {
+    /// The distribution of initial weights.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+    pub enum Init {
+        /// What the literature pairs with the activation after the layer ([`Activation::initial_variance`]): He before ReLU and
+        /// functions of its shape (leaky ReLU, ELU, GELU, SiLU, Mish, softplus), LeCun before scaled tanh, and Xavier before
+        /// all others and in the last layer.
+        #[default]
+        Auto = "auto",
+        /// All zero. Units of a hidden layer then never differ; for demonstration only.
+        Zero = "zero",
+        /// `N(0, 1)`.
+        Normal = "normal",
+        /// `U(−x, x)` with a configurable x.
+        Uniform = "uniform",
+        /// `N(0, 1 / fan_in)` (Y. LeCun and others, *Efficient BackProp*, 1998).
+        Lecun = "lecun",
+        /// `U(−a, a)` with `a = √(3 / fan_in)`: LeCun's variance, drawn uniformly.
+        LecunUniform = "lecun-uniform",
+        /// `N(0, 2 / (fan_in + fan_out))` (X. Glorot and Y. Bengio, *Understanding the difficulty of training
+        /// deep feedforward neural networks*, 2010).
+        Xavier = "xavier",
+        /// `U(−a, a)` with `a = √(6 / (fan_in + fan_out))`: Xavier's variance, drawn uniformly.
+        XavierUniform = "xavier-uniform",
+        /// `N(0, 2 / fan_in)` (K. He and others, *Delving Deep into Rectifiers*, 2015).
+        He = "he",
+        /// `U(−a, a)` with `a = √(6 / fan_in)`: He's variance, drawn uniformly.
+        HeUniform = "he-uniform",
+        /// A random rotation: the rows or the columns, whichever are fewer, are orthonormal (A. Saxe and others, *Exact solutions to the
+        /// nonlinear dynamics of learning in deep linear neural networks*, 2014).
+        Orthogonal = "orthogonal",
+    }
 }
 
 impl Init {
-    /// Every way to start.
-    pub const ALL: [Init; 11] = [
-        Init::Auto,
-        Init::Zero,
-        Init::Normal,
-        Init::Uniform,
-        Init::Lecun,
-        Init::LecunUniform,
-        Init::Xavier,
-        Init::XavierUniform,
-        Init::He,
-        Init::HeUniform,
-        Init::Orthogonal,
-    ];
-
-    /// The name used by flags, files and messages.
-    pub fn name(self) -> &'static str {
-        match self {
-            Init::Auto => "auto",
-            Init::Zero => "zero",
-            Init::Normal => "normal",
-            Init::Uniform => "uniform",
-            Init::Lecun => "lecun",
-            Init::LecunUniform => "lecun-uniform",
-            Init::Xavier => "xavier",
-            Init::XavierUniform => "xavier-uniform",
-            Init::He => "he",
-            Init::HeUniform => "he-uniform",
-            Init::Orthogonal => "orthogonal",
-        }
-    }
-
-    /// What `auto` stands for in front of `activation`; any other init stands for itself.
+    /// What `auto` stands for in front of `activation`, which is `None` for the last layer. Any other init stands for itself.
     fn before(self, activation: Option<Activation>) -> Init {
-        match (self, activation) {
-            (Init::Auto, Some(activation)) => match activation {
-                Activation::Relu
-                | Activation::LeakyRelu
-                | Activation::Elu
-                | Activation::Gelu
-                | Activation::Silu
-                | Activation::Mish
-                | Activation::Softplus => Init::He,
-                Activation::ScaledTanh => Init::Lecun,
-                Activation::Sigmoid
-                | Activation::Tanh
-                | Activation::Softsign
-                | Activation::Identity => Init::Xavier,
-            },
-            (Init::Auto, None) => Init::Xavier,
+        match (self, activation.map(Activation::initial_variance)) {
+            (Init::Auto, Some(InitialVariance::He)) => Init::He,
+            (Init::Auto, Some(InitialVariance::Lecun)) => Init::Lecun,
+            (Init::Auto, Some(InitialVariance::Xavier) | None) => Init::Xavier,
             (init, _) => init,
         }
     }
 }
 
-/// How the parameters of a network start.
+/// The initial parameters of a network.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Start {
-    /// How weights are drawn.
+    /// The distribution of the weights.
     pub init: Init,
-    /// The range x of [`Init::Uniform`], above 0; no other init looks at it.
+    /// The limit x of [`Init::Uniform`], above 0; no other init uses it.
     pub range: f32,
-    /// What every bias is.
+    /// The value of every bias.
     pub bias: f32,
 }
 
 impl Start {
     /// The parameters of `spec` under `seed`. Batch normalisation starts with γ = 1, mean 0 and variance 1.
     ///
-    /// Shapes: gives `[parameters]`.
+    /// Shapes: returns `[parameters]`.
     pub fn parameters(&self, spec: &Spec, seed: u64) -> Vec<f32> {
         let mut flat = vec![0.0; spec.parameters()];
         let last = spec.layers().len() - 1;
@@ -151,9 +109,9 @@ impl Start {
     }
 }
 
-/// [`Start::parameters`], a uniform range being [`DEFAULT_RANGE`].
+/// The parameters of `spec` under `seed`, with [`DEFAULT_RANGE`] as the limit of [`Init::Uniform`].
 ///
-/// Shapes: gives `[parameters]`.
+/// Shapes: returns `[parameters]`.
 pub fn initial_parameters(spec: &Spec, init: Init, bias: f32, seed: u64) -> Vec<f32> {
     let start = Start {
         init,
@@ -177,7 +135,7 @@ fn uniform(limit: f32, rng: &mut ChaCha8Rng, weight: &mut [f32]) {
     }
 }
 
-/// Columns of length one at right angles, or rows where these are fewer.
+/// Orthonormal columns, or orthonormal rows if these are fewer.
 fn rotation(layer: &Layer, rng: &mut ChaCha8Rng, weight: &mut [f32]) {
     let (fan_in, fan_out) = (layer.fan_in, layer.fan_out);
     if fan_in < fan_out {
@@ -214,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn deviations_are_those_of_the_papers() {
+    fn standard_deviations_are_those_of_the_papers() {
         let xavier = (2.0f64 / 700.0).sqrt();
         let he = (2.0f64 / 400.0).sqrt();
         let lecun = (1.0f64 / 400.0).sqrt();
@@ -243,7 +201,7 @@ mod tests {
             (Init::Auto, Activation::Softplus, he),
             (Init::Zero, Activation::Sigmoid, 0.0),
         ] {
-            // 120,000 draws: the deviation of an estimate is 0.2 %, that of a mean 0.3 % of it.
+            // With 120,000 draws, the standard error of a deviation is 0.2 % of it, that of a mean 0.3 %.
             let (mean, deviation) = moments(init, activation);
             assert!(
                 (deviation - expected).abs() <= 0.01 * expected,
@@ -254,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_uniform_draw_keeps_to_its_range_and_fills_it() {
+    fn uniform_weights_fill_their_range_and_do_not_exceed_it() {
         let spec = Spec::new(100, &[90], 10, Activation::Tanh).expect("a spec");
         let start = Start {
             init: Init::Uniform,
@@ -267,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fewer_of_rows_and_columns_are_orthonormal() {
+    fn orthogonal_weights_have_orthonormal_rows_or_columns() {
         let spec = Spec::new(30, &[70], 20, Activation::Tanh).expect("a spec");
         let flat = initial_parameters(&spec, Init::Orthogonal, 0.0, 5);
         let [first, second] = spec.layers() else {
@@ -284,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn biases_start_at_the_constant_and_seeds_differ() {
+    fn biases_are_constant_and_seeds_give_different_weights() {
         let spec = Spec::new(5, &[4], 3, Activation::Tanh).expect("a spec");
         let flat = initial_parameters(&spec, Init::Auto, 0.25, 1);
         for layer in spec.layers() {

@@ -1,34 +1,25 @@
-//! The task of a network: what it predicts for an item.
+//! The task of a network: what it predicts for a sample.
 
 use serde::{Deserialize, Serialize};
 
-/// What a network is to tell of an item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Task {
-    /// Which one of the classes it has: outputs go through a softmax.
-    #[default]
-    Classification,
-    /// One number or several: outputs are what they are.
-    Regression,
-    /// Which of the classes it has, any number of them: each output goes through a sigmoid.
-    Multilabel,
+use crate::named::named;
+
+named! {
+    /// What a network predicts for a sample.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+    pub enum Task {
+        /// One of several classes: the outputs pass through a softmax.
+        #[default]
+        Classification = "classification",
+        /// One or several numbers: the outputs are used as they are.
+        Regression = "regression",
+        /// Any number of the classes: each output passes through a sigmoid.
+        Multilabel = "multilabel",
+    }
 }
 
 impl Task {
-    /// Every task.
-    pub const ALL: [Task; 3] = [Task::Classification, Task::Regression, Task::Multilabel];
-
-    /// The name used by flags, files and messages.
-    pub fn name(self) -> &'static str {
-        match self {
-            Task::Classification => "classification",
-            Task::Regression => "regression",
-            Task::Multilabel => "multilabel",
-        }
-    }
-
-    /// What outputs go through on their way out of the network.
+    /// The name of the function that the outputs pass through.
     pub fn output_function(self) -> &'static str {
         match self {
             Task::Classification => "softmax",
@@ -37,7 +28,7 @@ impl Task {
         }
     }
 
-    /// Whether it is the default one, which files do not name.
+    /// Whether the task is the default, which files do not name.
     pub(crate) fn is_default(&self) -> bool {
         *self == Task::default()
     }

@@ -1,45 +1,45 @@
-//! Batch normalisation, slowly: a shard of samples at a time, by the textbook's sums.
+//! A slow implementation of batch normalisation: one shard of samples at a time, by the textbook's sums.
 
 use super::Reference;
 
-/// What is added to a variance.
+/// The ε that is added to a variance.
 const EPSILON: f64 = 1e-5;
 
-/// A sample of a shard.
+/// One sample of a shard.
 #[derive(Debug, Clone)]
 pub struct Sample {
-    /// `[inputs]`.
+    /// The features, `[inputs]`.
     pub x: Vec<f64>,
     /// The true class.
     pub label: usize,
-    /// [`Reference::masks`] of this sample alone; those of the network play no part in a shard.
+    /// The masks of this sample, as [`Reference::masks`], which are not used for shards.
     pub masks: Vec<Vec<f64>>,
 }
 
 /// Samples that are normalised together.
 pub type Shard<'a> = &'a [Sample];
 
-/// A hidden layer of a shard, as backpropagation takes it.
+/// What backpropagation needs of a hidden layer of a shard.
 struct Normalized {
-    /// What the layer takes, `[samples, in]`.
+    /// The inputs of the layer, `[samples, in]`.
     input: Vec<Vec<f64>>,
-    /// `[samples, out]`.
+    /// The normalised products x̂, `[samples, out]`.
     x_hat: Vec<Vec<f64>>,
     /// `γ ⊙ x̂ + β`, `[samples, out]`.
     scaled: Vec<Vec<f64>>,
-    /// `[out]`.
+    /// The mean of the products, `[out]`.
     mean: Vec<f64>,
     /// The mean square of the distances from the mean, `[out]`.
     variance: Vec<f64>,
 }
 
 impl Reference {
-    /// Where γ of a hidden layer starts; the running mean and the running variance follow.
+    /// The index at which γ of a hidden layer starts; the running mean and the running variance follow.
     fn gamma(&self, layer: usize) -> usize {
         self.start(layer) + (self.sizes[layer] + 1) * self.sizes[layer + 1]
     }
 
-    /// Running mean and variance of a hidden layer, `[out]` each.
+    /// The running mean and variance of a hidden layer, `[out]` each.
     fn running(&self, layer: usize) -> (Vec<f64>, Vec<f64>) {
         let out = self.sizes[layer + 1];
         let statistics = &self.parameters[self.gamma(layer) + out..];
@@ -57,7 +57,7 @@ impl Reference {
         gamma * (z - mean[j]) / (variance[j] + EPSILON).sqrt() + beta
     }
 
-    /// `x · w` of one sample.
+    /// The product `x · w` of one sample.
     fn product(&self, layer: usize, x: &[f64]) -> Vec<f64> {
         let (start, out) = (self.start(layer), self.sizes[layer + 1]);
         let weight = |i: usize, j: usize| self.parameters[start + i * out + j];
@@ -124,9 +124,10 @@ impl Reference {
         (layers, logits)
     }
 
-    /// Mean and variance of every hidden layer's `x · w` over a shard; the variance is the mean square of the distances.
+    /// The mean and variance of the product `x · w` of every hidden layer over a shard. The variance is the mean square of the
+    /// distances from the mean.
     ///
-    /// Shapes: gives `[out_l]` twice for each layer l.
+    /// Shapes: returns `[out_l]` twice for each hidden layer l.
     pub fn shard_statistics(&self, shard: Shard) -> Vec<[Vec<f64>; 2]> {
         let (mut layers, _) = self.forward_shard(shard);
         layers.pop();
@@ -147,9 +148,9 @@ impl Reference {
         losses.sum()
     }
 
-    /// The gradient of [`Reference::shard_loss`] by backpropagation. That of running statistics is given as 0.
+    /// The gradient of [`Reference::shard_loss`] by backpropagation, with 0 for running statistics.
     ///
-    /// Shapes: gives `[parameters]`.
+    /// Shapes: returns `[parameters]`.
     pub fn shard_gradient(&self, shard: Shard) -> Vec<f64> {
         let (layers, logits) = self.forward_shard(shard);
         let samples = shard.len() as f64;
@@ -162,7 +163,7 @@ impl Reference {
             });
             errors.collect::<Vec<f64>>()
         };
-        // At what comes behind the layer's activation or normalisation: the logits first.
+        // The gradient at the outputs of the layer before its activation: at the logits first.
         let mut d: Vec<Vec<f64>> = logits.iter().zip(shard).map(error).collect();
         for (index, layer) in layers.iter().enumerate().rev() {
             let (fan_in, out) = (self.sizes[index], self.sizes[index + 1]);
@@ -207,7 +208,7 @@ impl Reference {
 
     /// The gradient of [`Reference::shard_loss`] by central differences.
     ///
-    /// Shapes: gives `[parameters]`.
+    /// Shapes: returns `[parameters]`.
     pub fn shard_gradient_by_differences(&self, shard: Shard, h: f64) -> Vec<f64> {
         let mut moved = self.clone();
         (0..self.parameters.len())
@@ -223,7 +224,7 @@ impl Reference {
     }
 }
 
-/// What is left of numbers of hidden layer `layer`, or of the gradient at them, where units of `sample` are dropped.
+/// The outputs of hidden layer `layer`, or the gradient at them, after units of `sample` are dropped.
 fn masked(mut numbers: Vec<f64>, sample: &Sample, layer: usize) -> Vec<f64> {
     if let Some(mask) = sample.masks.get(layer) {
         numbers.iter_mut().zip(mask).for_each(|(x, m)| *x *= m);

@@ -1,56 +1,55 @@
-//! The same mathematics, slowly: one sample at a time, in `f64`, by the textbook's sums.
+//! A slow implementation of the same mathematics: one sample at a time, in `f64`, by the textbook's sums.
 //!
-//! This is the oracle of the tests. It shares no code with the fast path beyond the names of the
-//! activations: no BLAS, no vector kernels, no layout helpers. Central differences prove its gradient;
-//! it in turn proves the fast path's. Batch normalisation makes the loss of a sample one of its whole shard:
-//! [`batch_norm`] has that.
+//! The tests compare the fast implementation with it. It shares no code with that except the names of the
+//! activations: no BLAS, no vector kernels, no layout helpers. Its own gradient is compared with central differences.
+//! With batch normalisation the loss of a sample depends on its whole shard; [`batch_norm`] has that case.
 
+mod activation;
 pub mod batch_norm;
-
-use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 use crate::nn::Activation;
 
-/// A network with parameters in the layout of the fast path: for each layer weights `[in, out]`, row by
-/// row, then biases `[out]`; with batch normalisation γ, running mean and running variance `[out]` behind those of each
-/// hidden layer.
+/// A network with parameters in the layout of [`crate::nn::Spec`]: for each layer weights `[in, out]`, row by row, then biases
+/// `[out]`; with batch normalisation followed by γ, running mean and running variance `[out]` for each hidden layer.
 #[derive(Debug, Clone)]
 pub struct Reference {
     /// The widths from inputs to classes.
     pub sizes: Vec<usize>,
     /// The activation of every layer but the last.
     pub activation: Activation,
-    /// Whether every hidden layer is normalised. [`Reference::affine_outputs`] and [`Reference::loss`] do so by the running
-    /// statistics, as in evaluation; [`Reference::gradient`] is for networks without.
+    /// Whether every hidden layer is normalised. [`Reference::affine_outputs`] and [`Reference::loss`] then use the running
+    /// statistics, as in evaluation; [`Reference::gradient`] is for networks without batch normalisation.
     pub batch_norm: bool,
-    /// Layers that a shard too is normalised by running statistics in, as frozen ones are.
+    /// Layers that use the running statistics for a shard too, as frozen ones do.
     pub frozen: Vec<usize>,
     /// The flat buffer, `[parameters]`.
     pub parameters: Vec<f64>,
-    /// What the outputs of each hidden layer are multiplied by on their way to the next, `[out_l]` for each: 0 where a unit
-    /// is dropped. Empty where there is no dropout.
+    /// The factors of the outputs of each hidden layer l on their way to the next, `[out_l]`: 0 for a dropped unit. Empty
+    /// without dropout.
     pub masks: Vec<Vec<f64>>,
 }
 
-/// What is minimised for one sample, as a function of the last layer's outputs.
+/// The loss of one sample, as a function of the outputs of the last layer.
 #[derive(Debug, Clone, Copy)]
 pub enum Objective<'a> {
     /// Cross-entropy of the softmax against `(1 − smoothing) · onehot(label) + smoothing / classes`, in nats.
     CrossEntropy {
         /// The true class.
         label: usize,
-        /// The share of the truth that is spread over all classes.
+        /// The share of the target that is spread over all classes.
         smoothing: f64,
     },
-    /// The mean of `−t ln p − (1 − t) ln(1 − p)` with `p = 1 / (1 + e⁻ᶻ)` over these truths of 0 and 1, in nats.
+    /// The mean of `−t ln p − (1 − t) ln(1 − p)` with `p = 1 / (1 + e⁻ᶻ)` over these targets of 0 and 1, in nats.
     BinaryCrossEntropy(&'a [f64]),
-    /// The mean of `(z − t)²` over these numbers.
+    /// The mean of `(z − t)²` over these targets.
     SquaredError(&'a [f64]),
-    /// The mean over these numbers of `½ (z − t)²` up to a distance, and of the tangent there beyond it.
+    /// The mean over these targets of `½ (z − t)²` up to a distance, and of the tangent at that distance beyond it.
     Huber(&'a [f64], f64),
 }
 
 impl Objective<'_> {
+    /// The loss for the outputs `z`.
+    ///
     /// Shapes: `z [outputs]`.
     fn loss(self, z: &[f64]) -> f64 {
         match self {
@@ -71,9 +70,9 @@ impl Objective<'_> {
         }
     }
 
-    /// Its gradient.
+    /// The gradient at the outputs.
     ///
-    /// Shapes: `z [outputs]`; gives `[outputs]`.
+    /// Shapes: `z [outputs]`; returns `[outputs]`.
     fn gradient(self, z: &[f64]) -> Vec<f64> {
         let each = |t: &[f64], slope: &dyn Fn(f64, f64) -> f64| {
             let slopes = z.iter().zip(t).map(|(&z, &t)| slope(z, t));
@@ -92,7 +91,7 @@ impl Objective<'_> {
     }
 }
 
-/// The truth as a distribution over `classes`.
+/// The target as a distribution over `classes`.
 fn truth(label: usize, smoothing: f64, classes: usize) -> Vec<f64> {
     let mut truth = vec![smoothing / classes as f64; classes];
     truth[label] += 1.0 - smoothing;
@@ -113,50 +112,7 @@ fn log_softmax(z: &[f64]) -> Vec<f64> {
 }
 
 impl Reference {
-    /// The activation at `z`.
-    fn activate(&self, z: f64) -> f64 {
-        match self.activation {
-            Activation::Sigmoid => logistic(z),
-            Activation::Tanh => z.tanh(),
-            Activation::ScaledTanh => 1.7159 * (2.0 * z / 3.0).tanh(),
-            Activation::Softsign => z / (1.0 + z.abs()),
-            Activation::Relu => z.max(0.0),
-            Activation::LeakyRelu if z > 0.0 => z,
-            Activation::LeakyRelu => 0.01 * z,
-            Activation::Elu if z > 0.0 => z,
-            Activation::Elu => z.exp() - 1.0,
-            Activation::Gelu => z * normal(z),
-            Activation::Silu => z * logistic(z),
-            Activation::Mish => z * (1.0 + z.exp()).ln().tanh(),
-            Activation::Softplus => (1.0 + z.exp()).ln(),
-            Activation::Identity => z,
-        }
-    }
-
-    /// The activation's derivative at `z`.
-    fn activate_derivative(&self, z: f64) -> f64 {
-        match self.activation {
-            Activation::Sigmoid => logistic(z) * (1.0 - logistic(z)),
-            Activation::Tanh => 1.0 - z.tanh().powi(2),
-            Activation::ScaledTanh => 1.7159 * 2.0 / 3.0 * (1.0 - (2.0 * z / 3.0).tanh().powi(2)),
-            Activation::Softsign => (1.0 + z.abs()).powi(-2),
-            Activation::Relu => f64::from(u8::from(z > 0.0)),
-            Activation::LeakyRelu if z > 0.0 => 1.0,
-            Activation::LeakyRelu => 0.01,
-            Activation::Elu if z > 0.0 => 1.0,
-            Activation::Elu => z.exp(),
-            Activation::Gelu => normal(z) + z * (-z * z / 2.0).exp() / (2.0 * PI).sqrt(),
-            Activation::Silu => logistic(z) + z * logistic(z) * (1.0 - logistic(z)),
-            Activation::Mish => {
-                let t = (1.0 + z.exp()).ln().tanh();
-                t + z * (1.0 - t * t) * logistic(z)
-            }
-            Activation::Softplus => logistic(z),
-            Activation::Identity => 1.0,
-        }
-    }
-
-    /// What the layer behind hidden layer `layer` takes, for the affine outputs `z` of that.
+    /// The inputs of the layer after hidden layer `layer`, for the affine outputs `z` of the latter.
     fn hidden_outputs(&self, layer: usize, z: &[f64]) -> Vec<f64> {
         let y = z.iter().map(|&z| self.activate(z));
         match self.masks.get(layer) {
@@ -165,19 +121,19 @@ impl Reference {
         }
     }
 
-    /// Where layer `layer` starts in the flat buffer.
+    /// The index at which layer `layer` starts in the flat buffer.
     fn start(&self, layer: usize) -> usize {
-        // A row of biases, and three of batch normalisation.
+        // One row of biases, and three of batch normalisation.
         let rows = if self.batch_norm { 4 } else { 1 };
         (0..layer)
             .map(|l| (self.sizes[l] + rows) * self.sizes[l + 1])
             .sum()
     }
 
-    /// The affine outputs `z` of every layer for one sample, normalised in hidden layers where that is done; the last are
-    /// the logits.
+    /// The affine outputs `z` of every layer for one sample, normalised in hidden layers with batch normalisation; the last
+    /// are the logits.
     ///
-    /// Shapes: `x [inputs]`; gives `[out_l]` for each layer l.
+    /// Shapes: `x [inputs]`; returns `[out_l]` for each layer l.
     pub fn affine_outputs(&self, x: &[f64]) -> Vec<Vec<f64>> {
         let mut outputs: Vec<Vec<f64>> = Vec::new();
         for layer in 0..self.sizes.len() - 1 {
@@ -202,7 +158,7 @@ impl Reference {
         outputs
     }
 
-    /// Cross-entropy of one sample, in nats.
+    /// The cross-entropy of one sample, in nats.
     ///
     /// Shapes: `x [inputs]`.
     pub fn loss(&self, x: &[f64], label: usize) -> f64 {
@@ -210,7 +166,7 @@ impl Reference {
         self.loss_of(x, Objective::CrossEntropy { label, smoothing })
     }
 
-    /// The objective for one sample.
+    /// The given objective for one sample.
     ///
     /// Shapes: `x [inputs]`.
     pub fn loss_of(&self, x: &[f64], objective: Objective) -> f64 {
@@ -221,15 +177,15 @@ impl Reference {
     /// The gradient of the loss of one sample by backpropagation
     /// (D. Rumelhart, G. Hinton and R. Williams, *Learning representations by back-propagating errors*, 1986).
     ///
-    /// Shapes: `x [inputs]`; gives `[parameters]`.
+    /// Shapes: `x [inputs]`; returns `[parameters]`.
     pub fn gradient(&self, x: &[f64], label: usize) -> Vec<f64> {
         let smoothing = 0.0;
         self.gradient_of(x, Objective::CrossEntropy { label, smoothing })
     }
 
-    /// [`Reference::gradient`] of any objective.
+    /// The gradient of any objective for one sample by backpropagation.
     ///
-    /// Shapes: `x [inputs]`; gives `[parameters]`.
+    /// Shapes: `x [inputs]`; returns `[parameters]`.
     pub fn gradient_of(&self, x: &[f64], objective: Objective) -> Vec<f64> {
         let outputs = self.affine_outputs(x);
         let mut gradient = vec![0.0; self.parameters.len()];
@@ -264,15 +220,15 @@ impl Reference {
 
     /// The gradient of the loss of one sample by central differences, `(f(w + h) − f(w − h)) / 2h`.
     ///
-    /// Shapes: `x [inputs]`; gives `[parameters]`.
+    /// Shapes: `x [inputs]`; returns `[parameters]`.
     pub fn gradient_by_differences(&self, x: &[f64], label: usize, h: f64) -> Vec<f64> {
         let smoothing = 0.0;
         self.differences_of(x, Objective::CrossEntropy { label, smoothing }, h)
     }
 
-    /// [`Reference::gradient_by_differences`] of any objective.
+    /// The gradient of any objective for one sample by central differences.
     ///
-    /// Shapes: `x [inputs]`; gives `[parameters]`.
+    /// Shapes: `x [inputs]`; returns `[parameters]`.
     pub fn differences_of(&self, x: &[f64], objective: Objective, h: f64) -> Vec<f64> {
         let mut moved = self.clone();
         (0..self.parameters.len())
@@ -286,13 +242,4 @@ impl Reference {
             })
             .collect()
     }
-}
-
-fn logistic(z: f64) -> f64 {
-    1.0 / (1.0 + (-z).exp())
-}
-
-/// The normal distribution's Φ.
-fn normal(z: f64) -> f64 {
-    (1.0 + libm::erf(z * FRAC_1_SQRT_2)) / 2.0
 }

@@ -69,7 +69,7 @@ fn dataset() -> Dataset {
 /// The engines that this build has and this processor supports.
 fn engines() -> impl Iterator<Item = Engine> {
     let all = [Engine::Openblas, Engine::Native, Engine::Portable];
-    all.into_iter().filter(|engine| engine.resolve().is_ok())
+    all.into_iter().filter(|engine| engine.check().is_ok())
 }
 
 fn gather(c: &mut Criterion) {

@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 
 use perceptor::bench::compare::compare;
 use perceptor::bench::{EngineTable, Record};
-use perceptor::compute::Engine;
+use perceptor::compute::EngineChoice;
 use perceptor::compute::parallel::Workers;
 use perceptor::data::class_names::ClassNames;
 use perceptor::data::mmap::Bytes;
@@ -184,7 +184,7 @@ fn use_checkpoint(checkpoint: Checkpoint) {
         hidden: vec![2],
         batch_size: 2,
         epochs: 1 + checkpoint.state.epochs.len(),
-        engine: Engine::Portable,
+        engine: EngineChoice::Portable,
         ..TrainConfig::default()
     };
     let training = Training {

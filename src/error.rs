@@ -34,6 +34,9 @@ pub enum Error {
     /// The linear algebra library does not keep to what it was told.
     #[error("{0}")]
     Blas(Refusal),
+    /// The operating system did not grant memory for the network, a batch or a copy of the data.
+    #[error("{0}")]
+    Memory(Refusal),
     /// The operating system refused.
     #[error("{}: could not {action}: {source}", path.display())]
     Io {
@@ -130,6 +133,7 @@ impl Error {
             | Error::Model(refusal)
             | Error::Checkpoint(refusal)
             | Error::Run(refusal)
+            | Error::Memory(refusal)
             | Error::Blas(refusal) => refusal.message(),
             Error::Unsaved(error) => {
                 message![error.message(), ", and no older checkpoint stands"]
@@ -146,6 +150,7 @@ impl Error {
             | Error::Model(refusal)
             | Error::Checkpoint(refusal)
             | Error::Run(refusal)
+            | Error::Memory(refusal)
             | Error::Blas(refusal) => refusal.hint.clone(),
             Error::Diverged { learning_rate, .. } => Some(message![
                 format!("the learning rate of {learning_rate:?} is probably too high; try "),

@@ -101,10 +101,7 @@ fn a_step_allocates_nothing_after_the_first() {
         [Task::Classification, Task::Regression].map(|task| dataset(task, rows, 784));
     // Without matrixmultiply, which allocates a packing buffer in each product.
     let engines = [Engine::Native, Engine::Openblas];
-    for engine in engines
-        .into_iter()
-        .filter(|engine| engine.resolve().is_ok())
-    {
+    for engine in engines.into_iter().filter(|engine| engine.check().is_ok()) {
         for hidden in [&[][..], &[100][..], &[64, 33][..]] {
             for (threads, rule) in [1, 2, 3]
                 .into_iter()

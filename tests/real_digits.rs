@@ -5,7 +5,6 @@
 mod mnist;
 
 use perceptor::TrainConfig;
-use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
 use perceptor::data::{Splits, folder};
 use perceptor::datasets::generated::GeneratedDigits;
@@ -56,7 +55,7 @@ fn generated_digits_are_learnable_and_transfer_to_real_ones() {
     let model = outcome.model;
     let preprocessing = model.preprocessing();
     let columns = &preprocessing.columns;
-    let network = Network::for_inference(&model.spec, &model.parameters, columns, Engine::Auto);
+    let network = Network::for_inference(&model.spec, &model.parameters, columns, outcome.engine);
     let mut evaluator =
         Evaluator::new(&model.spec, preprocessing.clone(), &workers).expect("memory");
     let evaluation = evaluator.evaluate(&workers, &network.expect("a network"), &test);

@@ -11,8 +11,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::products::{self, Stage};
-use crate::compute::Engine;
 use crate::compute::blas;
+use crate::compute::{Engine, EngineChoice};
 use crate::doctor::openblas_would_crash;
 use crate::durable::{create_folder, write_whole};
 use crate::error::Result;
@@ -69,7 +69,7 @@ impl EngineTable {
     /// Measures every engine that is here and does not end the process; takes some tenths of a second.
     ///
     /// # Errors
-    /// [`crate::Error::Config`] when memory or a thread is not granted.
+    /// [`crate::Error::Memory`] when memory is not granted, [`crate::Error::Config`] when a thread is not.
     pub fn measure() -> Result<EngineTable> {
         let mut rates = Vec::new();
         let mut engines = products::engines(Engine::Native);
@@ -150,7 +150,7 @@ impl EngineTable {
     }
 
     /// The engine to train `spec` with: the preferred one, unless another is clearly faster.
-    pub fn choose(&self, spec: &Spec, batch_size: usize) -> Engine {
+    pub fn choose(&self, spec: &Spec, batch_size: usize) -> EngineChoice {
         let estimates = self.estimates(spec, batch_size);
         let best = estimates.iter().copied().reduce(|best, other| {
             if other.seconds_per_sample < MARGIN * best.seconds_per_sample {
@@ -159,7 +159,7 @@ impl EngineTable {
                 best
             }
         });
-        best.map_or(Engine::Auto, |best| best.engine)
+        best.map_or(EngineChoice::Auto, |best| best.engine.into())
     }
 
     /// The measured shape nearest to `(rows, fan_in, fan_out)` in the sizes' logarithms.
@@ -219,10 +219,13 @@ mod tests {
     #[test]
     fn the_preferred_engine_is_taken_unless_another_is_clearly_faster() {
         let preferred = products::engines(Engine::Native)[0];
-        assert_eq!(table(|_| 103.0).choose(&spec(&[100]), 128), preferred);
+        assert_eq!(
+            table(|_| 103.0).choose(&spec(&[100]), 128),
+            preferred.into()
+        );
         assert_eq!(
             table(|_| 200.0).choose(&spec(&[100]), 128),
-            Engine::Portable
+            EngineChoice::Portable
         );
     }
 
@@ -230,9 +233,12 @@ mod tests {
     fn each_layer_counts_at_the_nearest_shape() {
         // Fast for wide layers alone.
         let table = table(|fan_out| if fan_out >= 1000 { 300.0 } else { 20.0 });
-        assert_eq!(table.choose(&spec(&[1500, 1200]), 128), Engine::Portable);
+        assert_eq!(
+            table.choose(&spec(&[1500, 1200]), 128),
+            EngineChoice::Portable
+        );
         if products::engines(Engine::Native).len() > 1 {
-            assert_ne!(table.choose(&spec(&[100]), 128), Engine::Portable);
+            assert_ne!(table.choose(&spec(&[100]), 128), EngineChoice::Portable);
         }
         let estimate = table.estimates(&spec(&[1024, 1024]), 128);
         let portable = estimate.iter().find(|e| e.engine == Engine::Portable);

@@ -71,7 +71,7 @@ pub struct Product {
 /// The engines that this build and this processor have, `first` before the others.
 pub fn engines(first: Engine) -> Vec<Engine> {
     let all = [Engine::Native, Engine::Openblas, Engine::Portable];
-    let mut here: Vec<Engine> = all.into_iter().filter(|e| e.resolve().is_ok()).collect();
+    let mut here: Vec<Engine> = all.into_iter().filter(|e| e.check().is_ok()).collect();
     here.sort_by_key(|&engine| engine != first);
     here
 }
@@ -80,7 +80,7 @@ pub fn engines(first: Engine) -> Vec<Engine> {
 /// for about `seconds` each. `peak` is that of one core, in 10⁹ operations a second.
 ///
 /// # Errors
-/// [`crate::Error::Config`] for an engine that is not here, or when memory is not granted.
+/// [`crate::Error::Config`] for an engine that is not here, and [`crate::Error::Memory`] when memory is not granted.
 ///
 /// # Panics
 /// When there is no such layer.

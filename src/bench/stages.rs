@@ -41,7 +41,7 @@ impl Gather {
     /// Room for `rows` rows of such inputs.
     ///
     /// # Errors
-    /// Returns [`crate::Error::Config`] if the system does not grant the memory.
+    /// Returns [`crate::Error::Memory`] if the system does not grant the memory.
     pub fn new(rows: usize, preprocessing: &Preprocessing) -> Result<Gather> {
         let inputs = Matrix::zeroed(rows, preprocessing.columns.width())?;
         Ok(Gather { inputs })
@@ -89,7 +89,8 @@ impl Products {
     /// A layer with all weights `w`, a batch of `rows` rows with all inputs `x`, and the gradient `dz` at all outputs.
     ///
     /// # Errors
-    /// Returns [`crate::Error::Config`] if the engine is not available, or if the system does not grant the memory.
+    /// Returns [`crate::Error::Config`] if the engine is not available, and [`crate::Error::Memory`] if the system
+    /// does not grant the memory.
     pub fn new(
         engine: Engine,
         (rows, fan_in, fan_out): (usize, usize, usize),

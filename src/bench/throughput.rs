@@ -82,7 +82,7 @@ impl<'a> Trainee<'a> {
                 spec,
                 &parameters,
                 preprocessing,
-                config.engine,
+                config.engine.resolve()?,
                 config.optimizer.rule(),
                 schedule,
                 batch_size,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use perceptor::bench::{self, Goal, Record, Settings, compare};
-use perceptor::compute::Engine;
+use perceptor::compute::EngineChoice;
 use perceptor::compute::parallel::Workers;
 use perceptor::config::accuracy;
 use perceptor::config::{LearningRate, OptimizerConfig, OptimizerName};
@@ -110,8 +110,8 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", help_heading = "Measurement")]
     threads: Option<NonZeroUsize>,
     /// Who computes in training, as for train; products are measured under every engine there is
-    #[arg(long, help_heading = "Measurement", default_value = Engine::default().name(), value_parser = named(Engine::ALL, Engine::name), overrides_with = "engine")]
-    engine: Engine,
+    #[arg(long, help_heading = "Measurement", default_value = EngineChoice::default().name(), value_parser = named(EngineChoice::ALL, EngineChoice::name), overrides_with = "engine")]
+    engine: EngineChoice,
 
     /// Measure, instead of rates, the seconds from the start of a process to the first evaluation with this
     /// accuracy, as 0.975 or 97.5%
@@ -207,7 +207,7 @@ impl BenchArgs {
         let batch_size = config.batch_size.min(data.train.items());
         let tell = Tell::new(self.quiet, false);
         let config = TrainConfig {
-            engine: choose(config.engine, &spec, batch_size, tell)?,
+            engine: choose(config.engine, &spec, batch_size, tell)?.into(),
             ..config
         };
         let mut record = Record::new(&source.name, &data, &spec, &config, settings)?;

@@ -7,8 +7,8 @@ use std::num::NonZeroUsize;
 use clap::Args;
 use perceptor::Result;
 use perceptor::bench::EngineTable;
-use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
+use perceptor::compute::{Engine, EngineChoice};
 use perceptor::nn::Spec;
 use perceptor::report::engines::write_choice;
 
@@ -41,8 +41,8 @@ pub struct ComputeArgs {
     pub threads: ThreadsArg,
     /// Who computes: our own kernels (native), OpenBLAS, or portable Rust; auto takes the fastest for the network
     /// by a measurement that is made once on each machine
-    #[arg(long, help_heading = "Compute", default_value = Engine::default().name(), value_parser = named(Engine::ALL, Engine::name))]
-    pub engine: Engine,
+    #[arg(long, help_heading = "Compute", default_value = EngineChoice::default().name(), value_parser = named(EngineChoice::ALL, EngineChoice::name))]
+    pub engine: EngineChoice,
 }
 
 #[derive(Debug, Args)]
@@ -52,16 +52,15 @@ pub struct VerboseArg {
     pub verbose: bool,
 }
 
-/// The engine for `spec` in batches of `batch_size`: `engine` itself, or what auto comes to. Never
-/// [`Engine::Auto`].
-pub fn choose(engine: Engine, spec: &Spec, batch_size: usize, tell: Tell) -> Result<Engine> {
-    let named = engine != Engine::Auto;
+/// The engine for `spec` in batches of `batch_size`: the one that was chosen, or the fastest if that is `auto`.
+pub fn choose(choice: EngineChoice, spec: &Spec, batch_size: usize, tell: Tell) -> Result<Engine> {
+    let named = choice != EngineChoice::Auto;
     if named && tell != Tell::Everything {
-        return engine.resolve();
+        return choice.resolve();
     }
     let table = table(tell)?;
     let chosen = match named {
-        true => engine.resolve()?,
+        true => choice.resolve()?,
         false => table.choose(spec, batch_size).resolve()?,
     };
     if tell == Tell::Everything {

@@ -10,13 +10,26 @@ use crate::message::{Key, message};
 use crate::named::named;
 
 named! {
-    /// The code that computes the matrix products.
+    /// The choice of an engine, as a setting.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-    pub enum Engine {
+    pub enum EngineChoice {
         /// The native engine if the processor supports it, otherwise OpenBLAS if it is linked in, otherwise the
         /// portable engine.
         #[default]
         Auto = "auto",
+        /// [`Engine::Openblas`].
+        Openblas = "openblas",
+        /// [`Engine::Native`].
+        Native = "native",
+        /// [`Engine::Portable`].
+        Portable = "portable",
+    }
+}
+
+named! {
+    /// The code that computes the matrix products.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Engine {
         /// `sgemm` of the linked OpenBLAS.
         Openblas = "openblas",
         /// Perceptor's own micro-kernels over packed weights; needs AVX-512, or AVX2 with FMA.
@@ -26,13 +39,41 @@ named! {
     }
 }
 
+impl EngineChoice {
+    /// The engine that this choice selects on this machine.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Engine::check`].
+    pub fn resolve(self) -> Result<Engine> {
+        let engine = match self {
+            EngineChoice::Auto if native_name().is_some() => Engine::Native,
+            EngineChoice::Auto if has_openblas() => Engine::Openblas,
+            EngineChoice::Auto | EngineChoice::Portable => Engine::Portable,
+            EngineChoice::Native => Engine::Native,
+            EngineChoice::Openblas => Engine::Openblas,
+        };
+        engine.check()?;
+        Ok(engine)
+    }
+}
+
+impl From<Engine> for EngineChoice {
+    fn from(engine: Engine) -> EngineChoice {
+        match engine {
+            Engine::Openblas => EngineChoice::Openblas,
+            Engine::Native => EngineChoice::Native,
+            Engine::Portable => EngineChoice::Portable,
+        }
+    }
+}
+
 impl Engine {
-    /// The engine that this choice selects on this machine; never [`Engine::Auto`].
+    /// Checks that the engine can be used on this machine.
     ///
     /// # Errors
     /// Returns [`Error::Config`] if this build or this processor does not have the engine, and [`Error::Blas`] if
     /// OpenBLAS cannot be held to one thread per call.
-    pub fn resolve(self) -> Result<Engine> {
+    pub fn check(self) -> Result<()> {
         let refuse = |found: &str, expected: &str| {
             Err(Error::Config(
                 Refusal::new(Key("engine"), format!("{} {found}", self.name()), expected).hint(
@@ -46,9 +87,6 @@ impl Engine {
             ))
         };
         match self {
-            Engine::Auto if native_name().is_some() => Ok(Engine::Native),
-            Engine::Auto if has_openblas() => Engine::Openblas.resolve(),
-            Engine::Auto => Ok(Engine::Portable),
             Engine::Native if native_name().is_none() => {
                 refuse("on a processor without it", "AVX-512, or AVX2 with FMA")
             }
@@ -59,9 +97,9 @@ impl Engine {
             Engine::Openblas => {
                 // Workers already share the rows of a batch; threads inside a call would compete with them.
                 blas::single_threaded()?;
-                Ok(Engine::Openblas)
+                Ok(())
             }
-            engine => Ok(engine),
+            Engine::Native | Engine::Portable => Ok(()),
         }
     }
 
@@ -70,7 +108,6 @@ impl Engine {
         match self {
             Engine::Native => format!("native {}", native_name().unwrap_or("kernels")),
             Engine::Openblas => format!("{} {} {}", blas.library, blas.version, blas.kernel),
-            Engine::Auto => self.name().to_owned(),
             Engine::Portable => {
                 // The kernels of matrixmultiply differ in bits.
                 format!(

@@ -21,4 +21,4 @@ mod sync;
 #[cfg(target_arch = "x86_64")]
 mod tile;
 
-pub use engine::Engine;
+pub use engine::{Engine, EngineChoice};

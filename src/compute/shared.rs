@@ -54,11 +54,11 @@ impl<T: Number> SharedBuffer<T> {
     /// A buffer of `length` zeros.
     ///
     /// # Errors
-    /// Returns [`Error::Config`] if the system does not grant the memory.
+    /// Returns [`Error::Memory`] if the system does not grant the memory.
     pub fn zeroed(length: usize) -> Result<SharedBuffer<T>> {
         let bytes = length.saturating_mul(size_of::<T>()).max(1);
         let mut memory = MmapMut::map_anon(bytes).map_err(|error| {
-            Error::Config(
+            Error::Memory(
                 Refusal::new(
                     "memory",
                     format!("{bytes} bytes were not granted ({error})"),
@@ -163,7 +163,7 @@ impl<T: Number> Matrix<T> {
     /// A matrix of zeros.
     ///
     /// # Errors
-    /// Returns [`Error::Config`] if the system does not grant the memory.
+    /// Returns [`Error::Memory`] if the system does not grant the memory.
     pub fn zeroed(rows: usize, width: usize) -> Result<Matrix<T>> {
         let stride = (width.div_ceil(LINE) | 1) * LINE;
         Ok(Matrix {
@@ -314,6 +314,7 @@ mod tests {
     #[test]
     fn more_memory_than_the_system_has_is_an_error() {
         let refused = SharedBuffer::<f32>::zeroed(usize::MAX / 8);
-        assert!(refused.is_err_and(|error| error.to_string().contains("were not granted")));
+        assert!(refused.is_err_and(|error| matches!(error, Error::Memory(_))
+            && error.to_string().contains("were not granted")));
     }
 }

@@ -22,7 +22,7 @@ pub(crate) use self::validation::validation_set;
 pub use self::validation::{EarlyStop, MaxTime, ValidationConfig, accuracy};
 pub use crate::data::holdout::Holdout;
 
-use crate::compute::Engine;
+use crate::compute::EngineChoice;
 use crate::data::Scale;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, Message, message};
@@ -81,7 +81,7 @@ pub struct TrainConfig {
     /// Where all randomness comes from.
     pub seed: u64,
     /// Who computes the products. Engines differ in the last bits.
-    pub engine: Engine,
+    pub engine: EngineChoice,
 }
 
 impl Default for TrainConfig {
@@ -104,7 +104,7 @@ impl Default for TrainConfig {
             regularization: RegularizationConfig::default(),
             validation: ValidationConfig::default(),
             seed: 1,
-            engine: Engine::default(),
+            engine: EngineChoice::default(),
         }
     }
 }

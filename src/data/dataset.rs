@@ -262,7 +262,7 @@ impl Splits {
     /// [`Splits::open`], mapped or copied.
     ///
     /// # Errors
-    /// As [`Splits::open`], and [`Error::Config`] when memory for a copy is not granted.
+    /// As [`Splits::open`], and [`Error::Memory`] when memory for a copy is not granted.
     pub fn open_as(files: &Files, classes: Option<usize>, mode: DataMode) -> Result<Splits> {
         Splits::open_for(Task::Classification, files, classes, mode)
     }

@@ -93,12 +93,12 @@ impl Bytes {
     /// The same bytes with nothing behind them that others can change.
     ///
     /// # Errors
-    /// [`Error::Config`] when memory for them is not granted.
+    /// [`Error::Memory`] when memory for them is not granted.
     pub fn to_memory(&self) -> Result<Bytes> {
         let mut owned = Vec::new();
         owned.try_reserve_exact(self.len()).map_err(|_| {
             let found = format!("{} bytes were not granted", self.len());
-            Error::Config(
+            Error::Memory(
                 Refusal::new("memory", found, "room for a copy of the data")
                     .hint(message!["use ", Key("data_mode").set_to("map")]),
             )

@@ -11,7 +11,7 @@ use super::cores::Cores;
 use super::machine::Memory;
 use super::program::{Build, Engines, Library};
 use super::{Diagnosis, Finding, kernels};
-use crate::compute::Engine;
+use crate::compute::EngineChoice;
 use crate::durable::check_writable;
 use crate::message::{Key, message};
 
@@ -88,7 +88,7 @@ fn engine(engines: &Engines) -> Finding {
         .and_then(fact)
         .and_then(|fact| fact.runs_on.as_ref())
     {
-        Some(runs_on) if engines.asked == Engine::Auto.name() => {
+        Some(runs_on) if engines.asked == EngineChoice::Auto.name() => {
             Finding::ok("engine", format!("{runs_on}, taken by auto"))
         }
         Some(runs_on) => Finding::ok("engine", runs_on),
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn an_engine_that_is_not_here_is_wrong() {
-        let here = Engines::look(Engine::Portable, None);
+        let here = Engines::look(EngineChoice::Portable, None);
         assert_eq!(engine(&here).verdict, Verdict::Ok);
         let none = Engines {
             takes: None,

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::compute::Engine;
+use crate::compute::{Engine, EngineChoice};
 use crate::message::{Message, Spelling};
 pub use cores::{Cores, Limit};
 pub use machine::{Machine, Memory, SystemFiles};
@@ -30,7 +30,7 @@ pub use program::{Build, Engines, Library, Variable};
 #[derive(Debug, Clone)]
 pub struct Question {
     /// The engine that is asked for.
-    pub engine: Engine,
+    pub engine: EngineChoice,
     /// The number of workers that is asked for; one a core where there is none.
     pub threads: Option<NonZeroUsize>,
     /// Where generated data are kept.
@@ -203,7 +203,7 @@ mod tests {
     fn every_finding_that_is_not_well_has_a_cure() {
         let folder = tempfile::tempdir().expect("a folder");
         let diagnosis = diagnose(&Question {
-            engine: Engine::Auto,
+            engine: EngineChoice::Auto,
             threads: NonZeroUsize::new(1_000_000),
             cache_folder: folder.path().to_owned(),
         });

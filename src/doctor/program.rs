@@ -9,8 +9,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::machine::SystemFiles;
-use crate::compute::Engine;
 use crate::compute::blas::{self, Blas};
+use crate::compute::{Engine, EngineChoice};
 use crate::message::Message;
 
 /// This build.
@@ -171,14 +171,15 @@ pub struct EngineFact {
 
 impl Engines {
     /// Tries every engine; `blas` is none where the library is refused.
-    pub fn look(asked: Engine, blas: Option<&Blas>) -> Engines {
-        let takes = |engine: Engine| engine.resolve().ok().map(Engine::name);
-        let single = Engine::ALL.into_iter().filter(|&it| it != Engine::Auto);
-        let all = single.map(|engine| EngineFact::look(engine, blas));
+    pub fn look(asked: EngineChoice, blas: Option<&Blas>) -> Engines {
+        let takes = |choice: EngineChoice| choice.resolve().ok().map(Engine::name);
+        let all = Engine::ALL
+            .into_iter()
+            .map(|engine| EngineFact::look(engine, blas));
         Engines {
             asked: asked.name(),
             takes: takes(asked),
-            auto_takes: takes(Engine::Auto),
+            auto_takes: takes(EngineChoice::Auto),
             all: all.collect(),
         }
     }
@@ -190,7 +191,7 @@ impl EngineFact {
             Some(blas) => engine.describe(blas),
             None => engine.name().to_owned(),
         };
-        let here = engine.resolve();
+        let here = engine.check();
         EngineFact {
             name: engine.name(),
             runs_on: here.is_ok().then(describe),

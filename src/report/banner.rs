@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::ending::stop_words;
 use super::number::{bytes, counted, grouped, percent, rate};
+use crate::compute::Engine;
 use crate::compute::parallel::Workers;
 use crate::config::{ClassWeight, LossName, TaskConfig, TrainConfig};
 use crate::data::idx::ElementType;
@@ -13,7 +14,7 @@ use crate::nn::Task;
 use crate::schedule::ScheduleName;
 use crate::train::RangeTest;
 
-/// Says what will run on what. The engine of `config` is no longer auto.
+/// Says what will run on what. `engine` computes.
 ///
 /// # Errors
 /// Those of `out`.
@@ -24,6 +25,7 @@ pub fn banner(
     spec: &Spec,
     config: &TrainConfig,
     workers: &Workers,
+    engine: Engine,
 ) -> io::Result<()> {
     let blas = workers.blas();
     let test = match &data.test {
@@ -91,7 +93,7 @@ pub fn banner(
         out,
         "  compute   {}, engine {} ({} {} linked in: {} kernels, {}, {} a call)",
         counted(workers.threads(), "thread"),
-        config.engine.describe(blas),
+        engine.describe(blas),
         blas.library,
         blas.version,
         blas.kernel,

@@ -232,13 +232,13 @@ fn engines_here(engines: &Engines) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compute::Engine;
+    use crate::compute::EngineChoice;
     use crate::doctor::{Question, Variable, diagnose};
     use crate::message::Message;
 
     fn diagnosis() -> Diagnosis {
         let mut diagnosis = diagnose(&Question {
-            engine: Engine::Portable,
+            engine: EngineChoice::Portable,
             threads: None,
             cache_folder: std::env::temp_dir(),
         });

@@ -53,7 +53,7 @@ impl Evaluator {
     /// Buffers for as many workers as `workers` has.
     ///
     /// # Errors
-    /// [`crate::Error::Config`] when memory is not granted.
+    /// [`crate::Error::Memory`] when memory is not granted.
     pub fn new(spec: &Spec, preprocessing: Preprocessing, workers: &Workers) -> Result<Evaluator> {
         let threads = workers.threads();
         let block = (MOST_INPUTS / spec.inputs()).clamp(1, MOST_ITEMS);
@@ -79,7 +79,7 @@ impl Evaluator {
     /// The figures of `network` on `data`, and what it tells of each item.
     ///
     /// # Errors
-    /// [`crate::Error::Config`] when memory is not granted.
+    /// [`crate::Error::Memory`] when memory is not granted.
     ///
     /// # Panics
     /// When `data` or `network` are not of the shape this was made for, or `workers` are more.
@@ -221,7 +221,7 @@ impl Evaluator {
     /// Shapes: gives `[items, outputs]`.
     ///
     /// # Errors
-    /// [`crate::Error::Config`] when memory is not granted.
+    /// [`crate::Error::Memory`] when memory is not granted.
     ///
     /// # Panics
     /// When the items are out of range, and as [`Evaluator::evaluate`].

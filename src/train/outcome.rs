@@ -56,7 +56,7 @@ pub struct Outcome {
     pub cause: Cause,
     /// What the model comes to on the test set; none without one.
     pub test: Option<Score>,
-    /// The engine that did the work; never [`Engine::Auto`].
+    /// The engine that did the work.
     pub engine: Engine,
     /// Where the time went, all workers together; none where it was not asked for.
     pub profile: Option<Profile>,

@@ -79,7 +79,7 @@ pub fn range_test(
         &spec,
         &parameters,
         preprocessing,
-        config.engine,
+        config.engine.resolve()?,
         config.optimizer.rule(),
         schedule,
         batch_size,

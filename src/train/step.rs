@@ -65,7 +65,8 @@ impl Stepper {
     /// `batch_size` rows.
     ///
     /// # Errors
-    /// [`crate::Error::Config`] for an engine that is not here, or when memory is not granted.
+    /// [`crate::Error::Config`] for an engine that is not here, and [`crate::Error::Memory`] when memory is not
+    /// granted.
     ///
     /// # Panics
     /// When `parameters` or `preprocessing` are not of this `spec`.
@@ -78,7 +79,6 @@ impl Stepper {
         schedule: Schedule,
         batch_size: usize,
     ) -> Result<Stepper> {
-        let engine = engine.resolve()?;
         let columns = &preprocessing.columns;
         let network = Network::for_training(spec, parameters, columns, engine, &rule)?;
         let squares = rule.clip_norm.map_or(0, |_| network.pieces());
@@ -134,7 +134,7 @@ impl Stepper {
     /// Trains under `noise` from now on.
     ///
     /// # Errors
-    /// [`crate::Error::Config`] when memory is not granted.
+    /// [`crate::Error::Memory`] when memory is not granted.
     pub fn set_noise(&mut self, noise: Noise) -> Result<()> {
         let spec = self.network.spec();
         self.activations
@@ -386,7 +386,7 @@ impl Stepper {
         &self.preprocessing
     }
 
-    /// The engine at work; never [`Engine::Auto`].
+    /// The engine at work.
     pub fn engine(&self) -> Engine {
         self.engine
     }

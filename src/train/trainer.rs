@@ -91,7 +91,7 @@ impl Training<'_> {
         // Records say who computed, not that the choice was left open.
         let engine = self.config.engine.resolve()?;
         let config = TrainConfig {
-            engine,
+            engine: engine.into(),
             ..self.config.resolved()
         };
         let train = &self.data.train;
@@ -339,7 +339,7 @@ impl Run<'_> {
         };
         let test = self.test(kept, &parameters)?;
         let spec = self.stepper.network().spec().clone();
-        let engine = self.config.engine;
+        let engine = self.stepper.engine();
         let describe = engine.describe(self.workers.blas());
         let measured = (&self.epochs[kept], test);
         let provenance = provenance(self.config, self.data, &describe, measured, self.origin);

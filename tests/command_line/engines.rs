@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use perceptor::compute::Engine;
+use perceptor::compute::EngineChoice;
 use serde_json::Value;
 
 use crate::desk::Desk;
@@ -14,10 +14,10 @@ const TRAIN: &str =
 
 /// Returns the names of the engines available to this build on this processor, including `auto`.
 fn engines() -> Vec<&'static str> {
-    let available = Engine::ALL
+    let available = EngineChoice::ALL
         .into_iter()
         .filter(|engine| engine.resolve().is_ok());
-    available.map(Engine::name).collect()
+    available.map(EngineChoice::name).collect()
 }
 
 fn number(value: &Value) -> f64 {
@@ -189,7 +189,7 @@ fn engines_are_measured_again_if_their_table_is_damaged_or_of_another_machine() 
 fn rejects_an_unavailable_engine_before_anything_else() {
     let desk = Desk::with_model(&EasySet::default());
     let available = engines();
-    for engine in Engine::ALL.map(Engine::name) {
+    for engine in EngineChoice::ALL.map(EngineChoice::name) {
         if available.contains(&engine) {
             continue;
         }

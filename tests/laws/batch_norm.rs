@@ -337,12 +337,12 @@ fn evaluation_uses_the_running_statistics_and_a_folded_model_predicts_the_same()
     }
 }
 
-fn config(engine: Engine) -> TrainConfig {
+fn config(engine: impl Into<EngineChoice>) -> TrainConfig {
     TrainConfig {
         hidden: vec![70, 20],
         activation: Activation::Relu,
         batch_norm: true,
-        engine,
+        engine: engine.into(),
         batch_size: 70,
         epochs: 2,
         ..TrainConfig::default()

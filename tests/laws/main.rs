@@ -20,8 +20,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use perceptor::TrainConfig;
-use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
+use perceptor::compute::{Engine, EngineChoice};
 use perceptor::data::idx::{ElementType, Header};
 use perceptor::data::mmap::Bytes;
 use perceptor::data::scaling::AS_IT_IS;
@@ -113,7 +113,7 @@ fn workers(threads: usize) -> Workers {
 /// The engines that this build and this processor support.
 fn engines() -> impl Iterator<Item = Engine> {
     let all = [Engine::Openblas, Engine::Native, Engine::Portable];
-    all.into_iter().filter(|engine| engine.resolve().is_ok())
+    all.into_iter().filter(|engine| engine.check().is_ok())
 }
 
 /// The largest difference, relative to the largest expected element.

@@ -329,10 +329,10 @@ fn each_step_draws_its_own_random_numbers() {
 }
 
 /// Settings that use every regularisation.
-fn config(engine: Engine, hidden: &[usize], batch_size: usize) -> TrainConfig {
+fn config(engine: impl Into<EngineChoice>, hidden: &[usize], batch_size: usize) -> TrainConfig {
     TrainConfig {
         hidden: hidden.to_vec(),
-        engine,
+        engine: engine.into(),
         batch_size,
         epochs: 3,
         activation: Activation::Relu,
@@ -405,7 +405,7 @@ fn noise_on_inputs_moves_the_weights_of_features_that_are_always_zero() {
         validation: None,
         test: None,
     };
-    let mut config = config(Engine::Auto, &[19], 20);
+    let mut config = config(EngineChoice::Auto, &[19], 20);
     let first_weight = |config: &TrainConfig| {
         let outcome = train(config, &data, &workers(2), &mut |_| {}).expect("a finite loss");
         outcome.model.parameters[0]
@@ -426,7 +426,7 @@ fn the_loss_of_an_epoch_is_the_weighted_mean_over_its_samples() {
         test: None,
     };
     let class_weights = [0.5, 2.0, 7.0];
-    let mut config = config(Engine::Auto, &[], 90);
+    let mut config = config(EngineChoice::Auto, &[], 90);
     config.epochs = 1;
     config.regularization = RegularizationConfig {
         class_weight: Some(ClassWeight::Given(class_weights.to_vec())),
@@ -461,7 +461,7 @@ fn the_loss_of_a_part_of_an_epoch_is_the_weighted_mean_over_its_samples() {
         validation: None,
         test: None,
     };
-    let mut config = config(Engine::Auto, &[], 5);
+    let mut config = config(EngineChoice::Auto, &[], 5);
     config.epochs = 1;
     config.regularization = RegularizationConfig {
         class_weight: Some(ClassWeight::Given(vec![0.5, 2.0, 7.0])),

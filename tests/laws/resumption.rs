@@ -73,7 +73,7 @@ fn a_run_that_resumes_from_any_step_ends_with_the_same_model() {
     {
         let config = TrainConfig {
             hidden: vec![37, 20],
-            engine,
+            engine: engine.into(),
             batch_size: 33,
             epochs: 3,
             activation: Activation::Relu,

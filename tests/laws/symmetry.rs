@@ -25,7 +25,7 @@ fn zero_init_keeps_units_equal_and_any_other_does_not() {
                 epochs: 20,
                 init,
                 batch_norm,
-                engine,
+                engine: engine.into(),
                 ..TrainConfig::default()
             };
             let outcome = train(&config, &splits, &workers(2), &mut |_| {}).expect("a finite loss");

@@ -234,7 +234,12 @@ fn hits(flags: &[u8], predicted: &[f64], outputs: usize) -> (f64, f64) {
     )
 }
 
-fn config(loss: LossName, task: Task, engine: Engine, hidden: &[usize]) -> TrainConfig {
+fn config(
+    loss: LossName,
+    task: Task,
+    engine: impl Into<EngineChoice>,
+    hidden: &[usize],
+) -> TrainConfig {
     TrainConfig {
         task: TaskConfig {
             task,
@@ -242,7 +247,7 @@ fn config(loss: LossName, task: Task, engine: Engine, hidden: &[usize]) -> Train
             huber_delta: None,
         },
         hidden: hidden.to_vec(),
-        engine,
+        engine: engine.into(),
         batch_size: 33,
         epochs: 3,
         ..TrainConfig::default()
@@ -310,7 +315,7 @@ fn a_regression_explains_the_variance_except_the_noise() {
 
 #[test]
 fn data_of_another_task_are_refused() {
-    let config = config(LossName::Mse, Task::Regression, Engine::Auto, &[]);
+    let config = config(LossName::Mse, Task::Regression, EngineChoice::Auto, &[]);
     let refused = train(
         &config,
         &splits(Task::Multilabel, 50),

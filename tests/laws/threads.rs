@@ -41,7 +41,7 @@ fn any_thread_count_gives_the_same_model() {
         for engine in engines() {
             let config = TrainConfig {
                 hidden: hidden.to_vec(),
-                engine,
+                engine: engine.into(),
                 batch_size,
                 epochs: 2,
                 activation: Activation::Relu,
@@ -64,7 +64,7 @@ fn any_thread_count_gives_the_same_model_without_idle_columns() {
     for engine in engines() {
         let config = TrainConfig {
             hidden: vec![33, 20],
-            engine,
+            engine: engine.into(),
             batch_size: 20,
             epochs: 3,
             ..TrainConfig::default()
@@ -80,7 +80,7 @@ fn any_thread_count_gives_the_same_model_under_every_rule() {
     {
         let config = TrainConfig {
             hidden: vec![70, 20],
-            engine,
+            engine: engine.into(),
             batch_size: 33,
             epochs: 2,
             optimizer,

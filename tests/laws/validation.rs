@@ -11,10 +11,10 @@ use super::resumption::Everything;
 use super::*;
 
 /// Settings for random labels: the accuracy rises for a while and then fluctuates.
-fn config(engine: Engine) -> TrainConfig {
+fn config(engine: impl Into<EngineChoice>) -> TrainConfig {
     TrainConfig {
         hidden: vec![37, 20],
-        engine,
+        engine: engine.into(),
         batch_size: 33,
         epochs: 40,
         activation: Activation::Relu,
@@ -122,7 +122,7 @@ fn a_run_that_stops_early_ends_with_the_same_model_from_any_step_it_resumes_from
 /// The kept weights are those of an ordinary run of as many epochs, and the test set is evaluated with them.
 #[test]
 fn the_best_epoch_equals_the_end_of_a_run_of_as_many_epochs() {
-    let stopping = config(Engine::Auto);
+    let stopping = config(EngineChoice::Auto);
     let stopped = run(&stopping, 2, None, &mut Everything::default());
     let mut config = stopping.clone();
     config.epochs = stopped.kept + 1;
@@ -140,7 +140,7 @@ fn the_best_epoch_equals_the_end_of_a_run_of_as_many_epochs() {
 
 #[test]
 fn a_run_without_a_validation_set_reports_the_test_set_and_keeps_the_last_epoch() {
-    let mut config = config(Engine::Auto);
+    let mut config = config(EngineChoice::Auto);
     config.epochs = 3;
     config.validation = ValidationConfig::default();
     let outcome = run(&config, 2, None, &mut Everything::default());
@@ -153,7 +153,7 @@ fn a_run_without_a_validation_set_reports_the_test_set_and_keeps_the_last_epoch(
 
 #[test]
 fn scaling_and_columns_are_fitted_on_the_rows_that_are_not_held_out() {
-    let config = config(Engine::Auto);
+    let config = config(EngineChoice::Auto);
     let data = splits(&config);
     let (train, validation) = (&data.train, data.validation.as_ref().expect("a set"));
     assert_eq!((train.items(), validation.items()), (120, 40));
@@ -248,7 +248,7 @@ fn layers_that_are_not_frozen_learn_as_usual() {
 
 #[test]
 fn a_model_trained_from_another_starts_with_its_weights_and_scaling() {
-    let mut config = config(Engine::Auto);
+    let mut config = config(EngineChoice::Auto);
     config.epochs = 2;
     config.scale = Scale::Standard;
     let first = run(&config, 2, None, &mut Everything::default()).model;
@@ -290,7 +290,7 @@ fn a_model_trained_from_another_starts_with_its_weights_and_scaling() {
 /// Time may run out after any step; the model is evaluated then, and a run with more time resumes from there.
 #[test]
 fn a_run_that_ran_out_of_time_resumes_with_more_time() {
-    let mut config = config(Engine::Auto);
+    let mut config = config(EngineChoice::Auto);
     config.validation.early_stop = None;
     config.epochs = 4;
     let uninterrupted = run(&config, 2, None, &mut Everything::default());
@@ -316,7 +316,7 @@ fn a_run_that_ran_out_of_time_resumes_with_more_time() {
 
 #[test]
 fn a_run_ends_when_its_target_is_reached() {
-    let mut config = config(Engine::Auto);
+    let mut config = config(EngineChoice::Auto);
     let uninterrupted = run(&config, 2, None, &mut Everything::default());
     let reached = uninterrupted
         .best()
@@ -332,7 +332,7 @@ fn a_run_ends_when_its_target_is_reached() {
 
 #[test]
 fn settings_that_need_a_validation_set_are_refused_without_one() {
-    let mut config = config(Engine::Auto);
+    let mut config = config(EngineChoice::Auto);
     let data = Splits {
         train: dataset(20, 5, 3, 1),
         validation: None,

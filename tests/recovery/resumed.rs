@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use perceptor::compute::Engine;
+use perceptor::compute::EngineChoice;
 
 use crate::desk::Desk;
 use crate::interrupted::{MODEL, SHORT, checkpoints, leftovers, short_desk, uninterrupted};
@@ -31,7 +31,7 @@ fn timeless_metrics(desk: &Desk, folder: &str) -> Vec<String> {
 
 #[test]
 fn every_engine_and_order_resumes_from_every_checkpoint_on_any_number_of_threads() {
-    let engines = Engine::ALL
+    let engines = EngineChoice::ALL
         .into_iter()
         .filter(|engine| engine.resolve().is_ok())
         .map(|engine| format!("--engine {}", engine.name()));

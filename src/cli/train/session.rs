@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use perceptor::bench::peak::{self, Instructions};
+use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
 use perceptor::config::LearningRate;
 use perceptor::data::{Fingerprint, Splits};
@@ -40,6 +41,7 @@ const PEAK_SECONDS: f64 = 1e-3;
 pub(super) struct Session<'a> {
     args: &'a TrainArgs,
     settings: Settings,
+    engine: Engine,
     workers: Workers,
     data: Arc<Splits>,
     source: Source,
@@ -71,7 +73,8 @@ impl Session<'_> {
         let spec = spec_for(&settings.train, &data)?;
         let batch_size = settings.train.batch_size.min(data.train.items());
         let tell = Tell::new(args.quiet, args.verbose.verbose);
-        settings.train.engine = choose(settings.train.engine, &spec, batch_size, tell)?;
+        let engine = choose(settings.train.engine, &spec, batch_size, tell)?;
+        settings.train.engine = engine.into();
         spec.layers_named(&settings.train.freeze)?;
         let resumed = resumption.is_some();
         // Read before a folder is made: it may be refused.
@@ -118,6 +121,7 @@ impl Session<'_> {
         Ok(Session {
             args,
             settings,
+            engine,
             workers,
             data,
             source,
@@ -144,6 +148,7 @@ impl Session<'_> {
             &self.spec,
             config,
             &self.workers,
+            self.engine,
         )?;
         if let Some(found) = &self.range_test {
             range_test_line(&mut text, found)?;
@@ -238,7 +243,7 @@ impl Session<'_> {
     /// Who looks after the run.
     fn keeper(&self, signals: &StopSignals, progress: &Arc<Progress>) -> perceptor::Result<Keeper> {
         let config = &self.settings.train;
-        let engine = config.engine.describe(self.workers.blas());
+        let engine = self.engine.describe(self.workers.blas());
         let care = Care {
             every: self.settings.checkpoint_every,
             keep: self.settings.keep,

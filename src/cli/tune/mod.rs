@@ -161,7 +161,7 @@ impl TuneArgs {
         let subject = Subject {
             version: VERSION.to_owned(),
             revision: REVISION.to_owned(),
-            engine: train.engine.describe(workers.blas()),
+            engine: train.engine.resolve()?.describe(workers.blas()),
             data: Fingerprint::of(&data),
         };
         let resumed = earlier.is_some();
@@ -278,7 +278,7 @@ impl TuneArgs {
         let spec = spec_for(&first, &data)?;
         let batch_size = first.batch_size.min(data.train.items());
         let tell = Tell::new(self.quiet, false);
-        plan.settings.train.engine = choose(first.engine, &spec, batch_size, tell)?;
+        plan.settings.train.engine = choose(first.engine, &spec, batch_size, tell)?.into();
         Ok(data)
     }
 }

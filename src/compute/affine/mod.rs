@@ -51,7 +51,8 @@ impl Affine {
     /// false only for the first layer; [`Affine::backward`] must not be called then.
     ///
     /// # Errors
-    /// Returns [`crate::Error::Config`] if the engine is not available, or if the system does not grant the memory.
+    /// Returns [`crate::Error::Config`] if the engine is not available, and [`crate::Error::Memory`] if the system
+    /// does not grant the memory.
     pub fn new(
         engine: Engine,
         weight: &[f32],
@@ -64,10 +65,11 @@ impl Affine {
             fan_in * fan_out,
             "weights of {fan_in}×{fan_out}"
         );
-        match engine.resolve()? {
+        engine.check()?;
+        match engine {
             #[cfg(target_arch = "x86_64")]
             Engine::Native => {
-                let set = InstructionSet::detect().expect("the engine was resolved here");
+                let set = InstructionSet::detect().expect("the engine was checked");
                 let layer =
                     NativeLayer::new(weight, (fan_in, fan_out), inputs_need_gradient, keeps, set);
                 layer.map(Affine::Native)

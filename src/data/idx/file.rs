@@ -71,7 +71,7 @@ impl IdxFile {
     /// The same file, copied into memory where it is mapped.
     ///
     /// # Errors
-    /// [`Error::Config`] when memory for it is not granted.
+    /// [`Error::Memory`] when memory for it is not granted.
     pub fn into_memory(self) -> Result<IdxFile> {
         match &*self.bytes {
             Bytes::Owned(_) => Ok(self),

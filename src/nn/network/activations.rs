@@ -69,7 +69,7 @@ impl Activations {
     /// Buffers for `rows` rows of training: forward and backward.
     ///
     /// # Errors
-    /// Returns [`crate::Error::Config`] if the system does not grant the memory.
+    /// Returns [`crate::Error::Memory`] if the system does not grant the memory.
     pub fn for_training(spec: &Spec, columns: &Columns, rows: usize) -> Result<Activations> {
         let hidden = &spec.layers()[..spec.layers().len() - 1];
         let matrices = || {
@@ -95,7 +95,7 @@ impl Activations {
     /// Buffers for `rows` rows of inference: forward only.
     ///
     /// # Errors
-    /// Returns [`crate::Error::Config`] if the system does not grant the memory.
+    /// Returns [`crate::Error::Memory`] if the system does not grant the memory.
     pub fn for_inference(spec: &Spec, columns: &Columns, rows: usize) -> Result<Activations> {
         let layers = spec.layers().iter();
         let outputs = layers.map(|layer| Matrix::zeroed(rows, layer.fan_out));
@@ -115,7 +115,7 @@ impl Activations {
     /// Sets or removes dropout of hidden units, whose draws [`crate::nn::Noise::draw`] makes.
     ///
     /// # Errors
-    /// Returns [`crate::Error::Config`] if the system does not grant the memory.
+    /// Returns [`crate::Error::Memory`] if the system does not grant the memory.
     pub fn set_dropout(
         &mut self,
         spec: &Spec,

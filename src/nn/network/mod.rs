@@ -41,7 +41,8 @@ impl Network {
     /// A network with the given `parameters [parameters]`, laid out as `spec` says, for forward passes only.
     ///
     /// # Errors
-    /// Returns [`crate::Error::Config`] if the engine is not available, or if the system does not grant the memory.
+    /// Returns [`crate::Error::Config`] if the engine is not available, and [`crate::Error::Memory`] if the system
+    /// does not grant the memory.
     ///
     /// # Panics
     /// Panics if `parameters` or `columns` do not match `spec`.
@@ -58,7 +59,8 @@ impl Network {
     /// initial state. Weights of idle `columns` are kept apart, as training does not move them.
     ///
     /// # Errors
-    /// Returns [`crate::Error::Config`] if the engine is not available, or if the system does not grant the memory.
+    /// Returns [`crate::Error::Config`] if the engine is not available, and [`crate::Error::Memory`] if the system
+    /// does not grant the memory.
     ///
     /// # Panics
     /// Panics if `parameters` or `columns` do not match `spec`.

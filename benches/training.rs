@@ -78,13 +78,13 @@ fn gather(c: &mut Criterion) {
     let mut order = Order::new(ITEMS, None);
     order.shuffle(1, 1);
     let rows = 128;
-    let batch = &order.items()[..rows];
+    let batch = &order.samples()[..rows];
     let mut stage = Gather::new(rows, &preprocessing).expect("memory");
     for threads in thread_counts() {
         let workers = workers(threads);
         stage.run(&workers, 1, &data, &preprocessing, batch);
         for (row, &item) in batch.iter().enumerate() {
-            let expected = f32::from(data.images().item(item as usize)[300]) / 255.0;
+            let expected = f32::from(data.rows().stored(item as usize)[300]) / 255.0;
             assert!((stage.row(row)[300] - expected).abs() < 1e-6);
         }
         let mut group = c.benchmark_group("gather");
@@ -154,7 +154,7 @@ fn products(
 
 /// How the samples of [`dataset`] become inputs.
 fn preprocessing(data: &Dataset) -> Preprocessing {
-    Preprocessing::fit(Scale::Unit, data.images(), &workers(NonZeroUsize::MIN)).expect("a scaling")
+    Preprocessing::fit(Scale::Unit, data.rows(), &workers(NonZeroUsize::MIN)).expect("a scaling")
 }
 
 /// A network in training.
@@ -231,7 +231,7 @@ fn epoch(c: &mut Criterion) {
             let start = Instant::now();
             order.shuffle(1, number);
             let mut sum = 0.0;
-            stepper.pass(workers, &data, order.items(), &mut |_, loss| {
+            stepper.pass(workers, &data, order.samples(), &mut |_, loss| {
                 sum += loss;
                 ControlFlow::Continue(())
             });

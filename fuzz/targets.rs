@@ -18,12 +18,13 @@ use perceptor::compute::EngineChoice;
 use perceptor::compute::parallel::Workers;
 use perceptor::data::class_names::ClassNames;
 use perceptor::data::mmap::Bytes;
-use perceptor::data::{Dataset, IdxFile, Scaling, Splits, Targets};
+use perceptor::data::{Dataset, IdxFile, Rows, Scaling, Splits, Targets};
 use perceptor::datasets::convert::{
     Background, Color, LabelFile, Labels, PictureOptions, Request, convert,
 };
 use perceptor::export::pytorch::{self, Untold};
 use perceptor::export::{c_header, npz, onnx};
+use perceptor::ndarray::{arr1, arr2};
 use perceptor::nn::Task;
 use perceptor::nn::{Activation, Spec};
 use perceptor::report::{bench, inspect};
@@ -51,16 +52,16 @@ pub const TARGETS: [Target; 10] = [
 pub fn idx(bytes: &[u8]) -> bool {
     let bytes = Bytes::Owned(bytes.to_vec());
     let file = IdxFile::from_bytes(Path::new("idx"), bytes);
-    file.is_ok_and(|file| use_items(&file))
+    file.is_ok_and(use_items)
 }
 
 /// Reads an IDX file inside a gzip stream.
 pub fn gzip(bytes: &[u8]) -> bool {
     let file = IdxFile::from_gzip(Path::new("idx.gz"), bytes);
-    file.is_ok_and(|file| use_items(&file))
+    file.is_ok_and(use_items)
 }
 
-fn use_items(file: &IdxFile) -> bool {
+fn use_items(file: IdxFile) -> bool {
     let header = file.header();
     assert_eq!(
         file.payload().len(),
@@ -70,13 +71,16 @@ fn use_items(file: &IdxFile) -> bool {
     file.read(0, &mut row);
     file.read(header.items() - 1, &mut row);
     let out = &mut io::sink();
-    inspect::write_header(out, file).expect("writing to a sink");
-    for task in Task::ALL {
-        let targets = Targets::read(file, task, None).ok();
+    let read = |task| Targets::read(&file, task, None).ok();
+    let targets = Task::ALL.map(read);
+    let rows = Rows::from(file);
+    rows.read(rows.len() - 1, &mut row);
+    inspect::write_header(out, &rows).expect("writing to a sink");
+    for targets in targets {
         if let Some(targets) = &targets {
             inspect::write_targets(out, targets, None).expect("writing to a sink");
         }
-        let written = inspect::write_items(out, file, targets.as_ref(), None, &[0], 80);
+        let written = inspect::write_items(out, &rows, targets.as_ref(), None, &[0], 80);
         written.expect("writing to a sink");
     }
     true
@@ -161,23 +165,16 @@ fn use_checkpoint(checkpoint: Checkpoint) {
     assert_eq!(again.expect("a file just written"), checkpoint);
     static RUN: LazyLock<(Workers, Splits)> = LazyLock::new(|| {
         let workers = Workers::new(NonZeroUsize::MIN).expect("a thread");
-        let file = |bytes: &[u8]| {
-            IdxFile::from_bytes(Path::new("idx"), Bytes::Owned(bytes.to_vec()))
-                .expect("an IDX file")
-        };
-        let images = file(&[
-            0, 0, 8, 2, 0, 0, 0, 4, 0, 0, 0, 3, 9, 0, 0, 0, 9, 0, 0, 0, 9, 5, 5, 5,
+        let x = arr2(&[
+            [9.0, 0.0, 0.0],
+            [0.0, 9.0, 0.0],
+            [0.0, 0.0, 9.0],
+            [5.0, 5.0, 5.0],
         ]);
-        let labels = file(&[0, 0, 8, 1, 0, 0, 0, 4, 0, 1, 1, 0]);
-        let train = Dataset::new(images, &labels, None).expect("a data set");
-        (
-            workers,
-            Splits {
-                train,
-                validation: None,
-                test: None,
-            },
-        )
+        let labels = Targets::classes(arr1(&[0u8, 1, 1, 0]).view(), 2).expect("labels");
+        let train = Dataset::from_rows(x.view(), labels).expect("a data set");
+        let splits = Splits::new(train, None, None);
+        (workers, splits.expect("one set"))
     });
     let (workers, data) = &*RUN;
     let config = TrainConfig {

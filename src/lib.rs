@@ -19,6 +19,7 @@ pub mod nn;
 pub mod optim;
 pub mod random;
 pub mod reference;
+mod regular_file;
 pub mod report;
 pub mod run;
 pub mod schedule;
@@ -31,6 +32,8 @@ pub mod tune;
 pub use config::TrainConfig;
 pub use error::{Error, Refusal, Result};
 pub use model::Model;
+/// The array library whose views data sets are made from.
+pub use ndarray;
 
 /// The version of this library.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::Path;
 
 use ndarray::ArrayView2;
@@ -17,9 +18,23 @@ use crate::error::{Error, Refusal, Result};
 use crate::message::Message;
 use crate::nn::spec::layer_name;
 use crate::nn::{Activation, Layer, Spec};
+use crate::regular_file::{open_regular, read_regular};
 
 /// The key of our metadata, in safetensors files and in what they are exported to.
 pub(crate) const METADATA_KEY: &str = "perceptor";
+
+/// Reads the file at `path`, which is expected to be `expected`, for [`TensorFile::parse`]. Of a file that cannot be
+/// safetensors, by the length of its header, only the start is read: it may be a large file of another kind.
+pub(crate) fn read(path: &Path, expected: &str) -> Result<Vec<u8>> {
+    /// The safetensors crate refuses longer headers.
+    const MAX_HEADER: u64 = 100_000_000;
+    let mut start = [0; 8];
+    let read = open_regular(path, expected)?.read_exact(&mut start);
+    match read {
+        Ok(()) if u64::from_le_bytes(start) > MAX_HEADER => Ok(start.to_vec()),
+        _ => read_regular(path, expected),
+    }
+}
 
 /// What a file is, for those who refuse one.
 pub(crate) struct Kind {

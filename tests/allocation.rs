@@ -9,12 +9,12 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use ndarray::Array2;
 use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
 use perceptor::data::idx::{ElementType, Header};
 use perceptor::data::mmap::Bytes;
-use perceptor::data::{Dataset, IdxFile, Preprocessing, Scale, Scaling};
-use perceptor::nn::Task;
+use perceptor::data::{Dataset, IdxFile, Preprocessing, Scale, Scaling, Targets};
 use perceptor::nn::init::initial_parameters;
 use perceptor::nn::loss::{CrossEntropy, Loss};
 use perceptor::nn::{Activation, Dropout, Init, Noise, Spec};
@@ -52,24 +52,38 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-fn dataset(task: Task, items: usize, features: usize) -> Dataset {
+const FEATURES: usize = 784;
+
+/// The byte of an element, of which some columns are zero.
+fn byte(at: usize) -> u8 {
+    match at % FEATURES {
+        100..150 => 0,
+        _ => (at % 10) as u8,
+    }
+}
+
+/// Classes, from IDX files of bytes.
+fn classes(rows: usize) -> Dataset {
     let idx = |dimensions: &[usize]| {
         let path = Path::new("in-memory");
         let header = Header::new(path, ElementType::U8, dimensions).expect("a header");
-        let payload = (0..dimensions.iter().product())
-            .map(|i: usize| match i % features {
-                100..150 => 0,
-                _ => (i % 10) as u8,
-            })
-            .collect();
+        let payload = (0..dimensions.iter().product()).map(byte).collect();
         let bytes = [header.to_bytes(), payload].concat();
-        IdxFile::from_bytes(path, Bytes::Owned(bytes)).expect("a whole file")
+        IdxFile::from_bytes(path, Bytes::Owned(bytes)).expect("a complete file")
     };
-    let labels = match task {
-        Task::Classification => idx(&[items]),
-        _ => idx(&[items, 10]),
+    let images = idx(&[rows, FEATURES]);
+    Dataset::new(images, &idx(&[rows]), Some(10)).expect("a data set")
+}
+
+/// Values to predict, from arrays.
+fn values(rows: usize) -> Dataset {
+    let array = |columns: usize| {
+        Array2::from_shape_fn((rows, columns), |(row, column)| {
+            f32::from(byte(row * columns + column))
+        })
     };
-    Dataset::for_task(task, idx(&[items, features]), &labels, Some(10)).expect("a data set")
+    let values = Targets::values(array(10).view()).expect("finite values");
+    Dataset::from_rows(array(FEATURES).view(), values).expect("a data set")
 }
 
 #[test]
@@ -97,8 +111,7 @@ fn a_step_allocates_nothing_after_the_first() {
         },
     ];
     let (rows, steps) = (150usize, 20);
-    let [classes, numbers] =
-        [Task::Classification, Task::Regression].map(|task| dataset(task, rows, 784));
+    let (classes, numbers) = (classes(rows), values(rows));
     // Without matrixmultiply, which allocates a packing buffer in each product.
     let engines = [Engine::Native, Engine::Openblas];
     for engine in engines.into_iter().filter(|engine| engine.check().is_ok()) {
@@ -129,8 +142,8 @@ fn a_step_allocates_nothing_after_the_first() {
                 let start = initial_parameters(&spec, Init::Auto, 0.0, 1);
                 // With and without idle columns.
                 let preprocessing = match hidden.len() {
-                    1 => Preprocessing::whole(scaling, 784),
-                    _ => Preprocessing::fit(Scale::Unit, data.images(), &workers).expect("inputs"),
+                    1 => Preprocessing::of_all_columns(scaling, 784),
+                    _ => Preprocessing::fit(Scale::Unit, data.rows(), &workers).expect("inputs"),
                 };
                 assert_eq!(preprocessing.columns.idle().is_empty(), hidden.len() == 1);
                 let stepper =

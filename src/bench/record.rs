@@ -224,13 +224,13 @@ impl Record {
         let engine = config.engine.resolve()?;
         let work = Work {
             data: data_name.to_owned(),
-            train_items: data.train.items(),
-            test_items: data.test.as_ref().map(Dataset::items),
+            train_items: data.train.samples(),
+            test_items: data.test.as_ref().map(Dataset::samples),
             network: spec.to_string(),
             activation: spec.activation().name().to_owned(),
             parameters: spec.parameters(),
             flops_per_sample: spec.training_flops(),
-            batch_size: config.batch_size.min(data.train.items()),
+            batch_size: config.batch_size.min(data.train.samples()),
             learning_rate: config.optimizer.rate().unwrap_or(f32::NAN),
             momentum: config.optimizer.resolved().momentum.unwrap_or(0.0),
             seed: config.seed,

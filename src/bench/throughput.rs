@@ -73,8 +73,8 @@ impl<'a> Trainee<'a> {
     ) -> Result<Trainee<'a>> {
         let preprocessing = preprocessing_for(config, data, None, workers)?;
         let parameters = config.start().parameters(spec, config.seed);
-        let batch_size = config.batch_size.min(data.items());
-        let schedule = config.schedule(data.items().div_ceil(batch_size))?;
+        let batch_size = config.batch_size.min(data.samples());
+        let schedule = config.schedule(data.samples().div_ceil(batch_size))?;
         Ok(Trainee {
             config,
             data,
@@ -87,7 +87,7 @@ impl<'a> Trainee<'a> {
                 schedule,
                 batch_size,
             )?,
-            order: Order::new(data.items(), config.window_for(data.items())),
+            order: Order::new(data.samples(), config.window_for(data.samples())),
             batch_size,
             epoch: 0,
         })
@@ -95,7 +95,7 @@ impl<'a> Trainee<'a> {
 
     /// Steps in an epoch.
     pub(super) fn steps(&self) -> usize {
-        self.data.items().div_ceil(self.batch_size)
+        self.data.samples().div_ceil(self.batch_size)
     }
 
     /// The network as it is now.
@@ -116,7 +116,7 @@ impl<'a> Trainee<'a> {
         self.order.shuffle(self.config.seed, self.epoch);
         let shuffle = start.elapsed().as_secs_f64();
         let mut broken = None;
-        let items = self.order.items();
+        let items = self.order.samples();
         let items = &items[..items.len().min(steps * self.batch_size)];
         let mut on_step = |step: usize, loss: f64| {
             if loss.is_finite() {
@@ -209,7 +209,7 @@ impl<'a> Contestant<'a> {
     }
 
     fn samples_per_run(&self) -> usize {
-        let items = self.trainee.data.items();
+        let items = self.trainee.data.samples();
         self.size.passes * items.min(self.size.steps * self.trainee.batch_size)
     }
 

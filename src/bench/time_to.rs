@@ -14,7 +14,7 @@ use super::statistics::{deviation, mean};
 use super::throughput::Trainee;
 use crate::compute::parallel::Workers;
 use crate::config::TrainConfig;
-use crate::data::dataset::Files;
+use crate::data::splits::Files;
 use crate::data::{Dataset, Splits};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
@@ -132,7 +132,7 @@ fn test_set(data: &Splits) -> Result<&Dataset> {
     data.test.as_ref().ok_or_else(|| {
         Error::Data(
             Refusal::new(
-                data.train.images().path().display(),
+                data.train.rows().name(),
                 "no test set beside it",
                 "one, to measure the accuracy on",
             )

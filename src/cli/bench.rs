@@ -204,7 +204,7 @@ impl BenchArgs {
         }
         let spec = spec_for(&config, &data)?;
         let goal = settings.goal;
-        let batch_size = config.batch_size.min(data.train.items());
+        let batch_size = config.batch_size.min(data.train.samples());
         let tell = Tell::new(self.quiet, false);
         let config = TrainConfig {
             engine: choose(config.engine, &spec, batch_size, tell)?.into(),

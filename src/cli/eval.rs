@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use perceptor::Model;
-use perceptor::data::{Dataset, IdxFile};
+use perceptor::data::{Dataset, IdxFile, Rows};
 use perceptor::nn::Network;
 use perceptor::report::eval::EvalReport;
 use perceptor::train::Evaluator;
@@ -45,7 +45,7 @@ impl EvalArgs {
             model.check_class_names(path)?;
         }
         let spec = &model.spec;
-        let images = IdxFile::open(&files.images)?;
+        let images = Rows::from(IdxFile::open(&files.images)?);
         model.check_inputs(&images)?;
         let labels = IdxFile::open(&files.labels)?;
         let data = Dataset::for_task(spec.task(), images, &labels, Some(spec.outputs()))?;

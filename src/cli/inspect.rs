@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use perceptor::data::targets::read_labels;
-use perceptor::data::{DataMode, Dataset, IdxFile, Splits, folder};
+use perceptor::data::label_file::read_labels;
+use perceptor::data::{DataMode, Dataset, IdxFile, Rows, Splits, folder};
 use perceptor::nn::Task;
 use perceptor::report::banner::target_words;
 use perceptor::report::inspect::{write_class_counts, write_header, write_items, write_targets};
@@ -58,27 +58,26 @@ impl InspectArgs {
 
     fn dataset(&self, out: &mut dyn Write, half: &str, data: &Dataset) -> io::Result<()> {
         writeln!(out, "{half}: {}", target_words(data.targets()))?;
-        write_header(out, data.images())?;
+        write_header(out, data.rows())?;
         write_targets(out, data.targets(), data.class_names())?;
-        self.draw(out, data.images(), Some(data))
+        self.draw(out, data.rows(), Some(data))
     }
 
     /// A file alone: one number an item is a list of labels, anything more is items.
     fn file(&self, out: &mut dyn Write, path: &Path) -> Result<(), Failure> {
         let file = IdxFile::open(path)?;
-        write_header(out, &file)?;
-        match read_labels(&file) {
+        let labels = read_labels(&file);
+        let rows = Rows::from(file);
+        write_header(out, &rows)?;
+        match labels {
             Ok(labels) => write_class_counts(out, &labels, None)?,
-            Err(_) => self.draw(out, &file, None)?,
+            Err(_) => self.draw(out, &rows, None)?,
         }
         Ok(())
     }
 
-    fn draw(&self, out: &mut dyn Write, file: &IdxFile, data: Option<&Dataset>) -> io::Result<()> {
-        let end = file
-            .header()
-            .items()
-            .min(self.offset.saturating_add(self.items));
+    fn draw(&self, out: &mut dyn Write, file: &Rows, data: Option<&Dataset>) -> io::Result<()> {
+        let end = file.len().min(self.offset.saturating_add(self.items));
         let items: Vec<usize> = (self.offset..end).collect();
         let columns = terminal_columns().unwrap_or(USUAL_COLUMNS);
         let targets = data.map(Dataset::targets);

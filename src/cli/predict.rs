@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use perceptor::data::IdxFile;
+use perceptor::data::{IdxFile, Rows};
 use perceptor::nn::Network;
 use perceptor::nn::Task;
 use perceptor::report::predict::{Detail, Format, Told};
@@ -68,9 +68,9 @@ impl PredictArgs {
     pub fn run(&self) -> Result<(), Failure> {
         let workers = self.compute.threads.workers()?;
         let model = Model::load(&self.model)?;
-        let images = IdxFile::open(&self.file)?;
+        let images = Rows::from(IdxFile::open(&self.file)?);
         model.check_inputs(&images)?;
-        let items = images.header().items();
+        let items = images.len();
         if self.offset >= items {
             return Err(Failure::Refused(Error::Config(Refusal::new(
                 "--offset",

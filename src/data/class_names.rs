@@ -1,41 +1,45 @@
-//! What classes are called: `classes.txt` beside the files of a data set, a name a line, the first that of class 0.
+//! The names of classes: `classes.txt` in the folder of a data set, one name a line, the first that of class 0.
 //!
-//! Names travel with the model, and are shown beside the numbers that networks know. They come from files that anyone
-//! may have written and go to terminals, so that a line that is no plain name is refused.
+//! Names are saved with the model, and shown next to the numbers of the classes. They come from files that anyone may
+//! have written and go to terminals, so a line that is not a plain name is refused.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::mmap::Bytes;
 use super::targets::MAX_CLASSES;
 use crate::error::{Error, Refusal, Result};
+use crate::regular_file::open_regular;
 
-/// The file of names in the folder of a data set.
+/// The name of the file in the folder of a data set.
 pub const FILE: &str = "classes.txt";
 
-/// Bytes of the longest name.
+/// Length of the longest name, in bytes.
 const MAX_BYTES: usize = 200;
 
-/// The name of every class: at least one, none twice.
+/// Length of the longest file, in bytes.
+const MAX_LENGTH: usize = MAX_CLASSES * MAX_BYTES;
+
+/// The names of all classes: at least one, and no name twice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct ClassNames(Vec<String>);
 
 impl ClassNames {
-    /// Names in the order of their classes.
+    /// Takes names in the order of their classes. Messages start with `place`.
     ///
     /// # Errors
-    /// [`Error::Data`], naming `place`, when there is none, one stands twice, or one is no plain name.
+    /// Returns [`Error::Data`] if there is no name, a name appears twice, or one is not a plain name.
     pub fn new(place: impl fmt::Display, names: Vec<String>) -> Result<ClassNames> {
         let refuse = |what: String, found: String, expected: &str| {
             Error::Data(Refusal::new(format!("{place}{what}"), found, expected))
         };
         if !(1..=MAX_CLASSES).contains(&names.len()) {
             let found = format!("{} names", names.len());
-            let expected = format!("1 to {MAX_CLASSES}, one a class");
+            let expected = format!("1 to {MAX_CLASSES}, one for each class");
             return Err(refuse(String::new(), found, &expected));
         }
         let mut seen = HashMap::with_capacity(names.len());
@@ -55,52 +59,58 @@ impl ClassNames {
     /// Reads the file at `path`.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be read, [`Error::Data`] when it is not a name a line.
+    /// Returns [`Error::Io`] if it cannot be read, and [`Error::Data`] if it does not have one name a line.
     pub fn read(path: &Path) -> Result<ClassNames> {
-        ClassNames::from_bytes(path, &Bytes::map(path, "a list of class names")?)
+        let file = open_regular(path, "a list of class names")?;
+        let mut bytes = Vec::new();
+        file.take(MAX_LENGTH as u64 + 1)
+            .read_to_end(&mut bytes)
+            .map_err(Error::io(path, "read"))?;
+        ClassNames::from_bytes(path, &bytes)
     }
 
-    /// Reads the content of the file `path`: UTF-8, with or without a byte order mark, lines ended as on any system.
+    /// Reads the content of the file `path`: UTF-8, with or without a byte order mark, with the line ends of any system.
     ///
     /// # Errors
-    /// [`Error::Data`], as [`ClassNames::read`].
+    /// Returns [`Error::Data`] if it does not have one name a line.
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<ClassNames> {
         let place = path.display();
-        if bytes.len() > MAX_CLASSES * MAX_BYTES {
-            let found = format!("{} bytes", bytes.len());
-            return Err(Error::Data(Refusal::new(place, found, "a name a line")));
+        if bytes.len() > MAX_LENGTH {
+            let found = format!("more than {MAX_LENGTH} bytes");
+            return Err(Error::Data(Refusal::new(place, found, "one name a line")));
         }
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let line = bytes[..error.valid_up_to()].split(|&b| b == b'\n').count();
             let place = format!("{place}: line {line}");
-            Error::Data(Refusal::new(place, "other bytes than UTF-8", "text"))
+            Error::Data(Refusal::new(place, "bytes that are not UTF-8", "text"))
         })?;
         let names = text.trim_end().lines().map(|line| line.trim().to_owned());
         ClassNames::new(place, names.collect())
     }
 
-    /// The file in the folder of a data set, where there is one.
+    /// Returns the path of the file in the folder of a data set, if there is one.
     pub fn file_in(folder: &Path) -> Option<PathBuf> {
         let path = folder.join(FILE);
         path.exists().then_some(path)
     }
 
-    /// The file as it would be written.
+    /// Formats the names as the content of a file.
     pub fn to_text(&self) -> String {
         let lines = self.0.iter().map(|name| format!("{name}\n"));
         lines.collect()
     }
 
-    /// The names in the order of their classes.
+    /// Returns the names in the order of their classes.
     pub fn names(&self) -> &[String] {
         &self.0
     }
 
-    /// `(sneaker)` for a table: as wide as the longest name asks for, which only a very long one leaves.
+    /// Formats the name of a class for a column of a table, as `(sneaker)`, padded to the longest name. A very long name
+    /// extends beyond the column.
     ///
     /// # Panics
-    /// When `class` has no name.
+    /// Panics if `class` has no name.
     pub fn cell(&self, class: usize) -> String {
         const MAX_COLUMNS: usize = 40;
         let widths = self.0.iter().map(|name| name.chars().count());
@@ -109,7 +119,7 @@ impl ClassNames {
     }
 }
 
-/// `7 (sneaker)`, or `7` where classes have no names.
+/// Formats a class as `7 (sneaker)`, or as `7` without names.
 pub fn titled(class: usize, names: Option<&ClassNames>) -> String {
     match names.and_then(|names| names.0.get(class)) {
         Some(name) => format!("{class} ({name})"),
@@ -117,18 +127,18 @@ pub fn titled(class: usize, names: Option<&ClassNames>) -> String {
     }
 }
 
-/// A name as it may be shown and written on a line of its own, or what is there and what was expected.
+/// Checks that a name can be printed on a line of its own, or returns what was found and what was expected.
 pub(crate) fn check_name(name: &str) -> Result<(), (String, String)> {
     if name.trim().is_empty() {
-        return Err(("nothing".to_owned(), "a name".to_owned()));
+        return Err(("an empty name".to_owned(), "a name".to_owned()));
     }
     if name.trim() != name || name.chars().any(char::is_control) {
-        let expected = "a name without control characters, and no space around it";
+        let expected = "a name without control characters or surrounding spaces";
         return Err((format!("{name:?}"), expected.to_owned()));
     }
     if name.len() > MAX_BYTES {
         let found = format!("a name of {} bytes", name.len());
-        return Err((found, format!("at most {MAX_BYTES}")));
+        return Err((found, format!("at most {MAX_BYTES} bytes")));
     }
     Ok(())
 }
@@ -156,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn comes_back_from_what_is_written() {
+    fn reading_the_formatted_names_returns_them() {
         let names = read("T-shirt/top\nBottine à lacets\n猫\n".as_bytes()).expect("names");
         assert_eq!(names.names(), ["T-shirt/top", "Bottine à lacets", "猫"]);
         assert_eq!(read(names.to_text().as_bytes()).expect("names"), names);
@@ -168,19 +178,19 @@ mod tests {
     }
 
     #[test]
-    fn takes_files_of_any_editor() {
+    fn byte_order_marks_and_line_ends_of_any_editor_are_accepted() {
         let names = read(b"\xef\xbb\xbfcat\r\ndog \r\n\r\n").expect("names");
         assert_eq!(names.names(), ["cat", "dog"]);
     }
 
     #[test]
-    fn refuses_what_is_no_name_a_line() {
+    fn a_file_without_one_plain_name_a_line_is_refused() {
         for (bytes, words) in [
             (&b""[..], "classes.txt: 0 names, expected 1 to 1048576"),
-            (b"cat\n\ndog", "line 2: nothing, expected a name"),
+            (b"cat\n\ndog", "line 2: an empty name, expected a name"),
             (b"cat\ndog\ncat", "line 3: \"cat\", as in line 1"),
             (b"cat\n\x1b[31mdog", "line 2: \"\\u{1b}[31mdog\", expected"),
-            (b"cat\nd\xf6g", "line 2: other bytes than UTF-8"),
+            (b"cat\nd\xf6g", "line 2: bytes that are not UTF-8"),
             (&[b'a'; 201], "line 1: a name of 201 bytes"),
         ] {
             let message = read(bytes).expect_err("a refusal").to_string();

@@ -1,129 +1,125 @@
-//! Images with their targets, checked as a pair, and the training, validation and test sets that belong together.
+//! Rows with their targets, checked as a pair.
 //!
-//! Images stay in the mapped file; targets are copied.
+//! Rows of a file stay in the mapped file; targets are copied.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use ndarray::ArrayView2;
 
 use super::class_names::ClassNames;
-use super::holdout::{self, Holdout};
+use super::fit_scaling::check_finite;
 use super::idx::IdxFile;
-use super::mmap;
 use super::preprocessing::Preprocessing;
-use super::scaling::check_finite;
-use super::targets::{MAX_CLASSES, Targets};
+use super::rows::Rows;
+use super::targets::Targets;
 use crate::error::{Error, Refusal, Result};
-use crate::message::{Key, message};
 use crate::nn::task::Task;
 
-/// Images and what is to be learned of each.
+/// Rows of features, each with its target.
 #[derive(Debug)]
 pub struct Dataset {
-    images: IdxFile,
+    rows: Rows,
     targets: Targets,
     class_names: Option<ClassNames>,
 }
 
 impl Dataset {
-    /// Opens and checks a pair of files for classification. Without `classes` they are counted from the labels: the
-    /// largest one plus one, and at least two.
+    /// Pairs the rows of an array, which is copied, with their targets.
+    ///
+    /// Shapes: `x [rows, features]`.
     ///
     /// # Errors
-    /// [`Error::Io`] or [`Error::Data`] when a file is missing or damaged, when the two do not have the
-    /// same number of items, or when a label is not in `0..classes`.
+    /// Returns [`Error::Data`] if the numbers of rows and targets differ, if there are no rows or no features, or if an
+    /// element is NaN or infinite, and [`Error::Memory`] if the system refuses the memory.
+    pub fn from_rows(x: ArrayView2<f32>, targets: Targets) -> Result<Dataset> {
+        let rows = Rows::from_array(x)?;
+        check_finite(&rows)?;
+        Dataset::pair(rows, targets, "targets")
+    }
+
+    /// Opens and checks a pair of IDX files for classification. Without `classes` their number is the largest label
+    /// plus one, and at least two.
+    ///
+    /// # Errors
+    /// Returns [`Error::Io`] or [`Error::Data`] if a file is missing or damaged, if the two have different numbers of
+    /// items, or if a label is not in `0..classes`.
     pub fn open(images: &Path, labels: &Path, classes: Option<usize>) -> Result<Dataset> {
         Dataset::new(IdxFile::open(images)?, &IdxFile::open(labels)?, classes)
     }
 
-    /// Checks a pair of files that are open already, as [`Dataset::open`] does.
+    /// Checks a pair of IDX files that are open already, as [`Dataset::open`] does.
     ///
     /// # Errors
-    /// As [`Dataset::open`].
+    /// Returns the errors of [`Dataset::open`].
     pub fn new(images: IdxFile, label_file: &IdxFile, classes: Option<usize>) -> Result<Dataset> {
         Dataset::for_task(Task::Classification, images, label_file, classes)
     }
 
-    /// [`Dataset::new`] for any task; `outputs` is what a network gives for an item, where that is known.
+    /// Pairs `images`, from an IDX file, with the labels of another for any task. `outputs` is the number of outputs of the network, if it is known.
     ///
     /// # Errors
-    /// [`Error::Data`] when the two do not have the same number of items, and as [`Targets::read`].
+    /// Returns [`Error::Data`] if the two have different numbers of items, and the errors of [`Targets::read`].
     pub fn for_task(
         task: Task,
-        images: IdxFile,
+        images: impl Into<Rows>,
         label_file: &IdxFile,
         outputs: Option<usize>,
     ) -> Result<Dataset> {
         let targets = Targets::read(label_file, task, outputs)?;
-        if targets.items() != images.header().items() {
+        let labels = label_file.path().display().to_string();
+        Dataset::pair(images.into(), targets, &labels)
+    }
+
+    /// Pairs `rows` with `targets`, which messages call `labels`.
+    fn pair(rows: Rows, targets: Targets, labels: &str) -> Result<Dataset> {
+        if targets.samples() != rows.len() {
             return Err(Error::Data(Refusal::new(
-                label_file.path().display(),
-                format!("{} labels", targets.items()),
-                format!(
-                    "{}, one for each item of {}",
-                    images.header().items(),
-                    images.path().display()
-                ),
+                labels,
+                format!("{} labels", targets.samples()),
+                format!("{}, one for each row of {}", rows.len(), rows.name()),
             )));
         }
         Ok(Dataset {
-            images,
+            rows,
             targets,
             class_names: None,
         })
     }
 
-    /// These `items` alone, in this order, which from now on count from 0. Images are not copied.
+    /// Selects these `samples`, in this order, which are then numbered from 0. Rows are not copied.
     ///
     /// # Panics
-    /// When there are none, or one is out of range.
-    pub fn select(&self, items: &[u32]) -> Dataset {
+    /// Panics if a sample is out of range.
+    pub fn select(&self, samples: &[u32]) -> Dataset {
         Dataset {
-            images: self.images.select(items),
-            targets: self.targets.select(items),
+            rows: self.rows.select(samples),
+            targets: self.targets.select(samples),
             class_names: self.class_names.clone(),
         }
     }
 
-    /// The images.
-    pub fn images(&self) -> &IdxFile {
-        &self.images
-    }
-
-    /// What is to be learned of each item.
-    pub fn targets(&self) -> &Targets {
-        &self.targets
-    }
-
-    /// What the network is to tell of an item.
-    pub fn task(&self) -> Task {
-        self.targets.task()
-    }
-
-    /// The class of each item, all below [`Dataset::outputs`].
+    /// Names the classes, or the labels of multi-label classification.
     ///
-    /// # Panics
-    /// When the task is another than classification.
-    pub fn labels(&self) -> &[u32] {
-        match &self.targets {
-            Targets::Classes { labels, .. } => labels,
-            other => panic!("labels of a set for {}", other.task().name()),
-        }
+    /// # Errors
+    /// Returns [`Error::Data`] if there is not one name for each class.
+    pub fn with_class_names(mut self, names: ClassNames) -> Result<Dataset> {
+        self.set_class_names("class names", names)?;
+        Ok(self)
     }
 
-    /// What a network gives for an item: a number for each class, or the numbers to predict.
-    pub fn outputs(&self) -> usize {
-        self.targets.outputs()
+    /// Names rows in memory for messages: `training rows`.
+    pub(super) fn set_name(&mut self, name: &str) {
+        self.rows.set_name(name);
     }
 
-    /// What the classes are called, a name for each; none where nobody said.
-    pub fn class_names(&self) -> Option<&ClassNames> {
-        self.class_names.as_ref()
-    }
-
-    /// Gives the classes the names of the file `path`; numbers to predict have none. Where the classes were counted from
-    /// the labels there are as many as names from now on, for labels may not show every class.
-    fn name_classes(&mut self, path: &Path, names: ClassNames, counted: bool) -> Result<()> {
+    /// Takes the class names of the file `path`; regression ignores them. If the classes were `counted` from the
+    /// labels, their number becomes that of the names, as labels need not contain every class.
+    pub(super) fn name_classes(
+        &mut self,
+        path: &Path,
+        names: ClassNames,
+        counted: bool,
+    ) -> Result<()> {
         let found = names.names().len();
         match &mut self.targets {
             Targets::Values { .. } => return Ok(()),
@@ -136,216 +132,150 @@ impl Dataset {
             }
             _ => {}
         }
-        if found != self.outputs() {
-            let expected = format!("{}, one a class", self.outputs());
-            let refusal = Refusal::new(path.display(), format!("{found} names"), expected);
-            let hint = "mend the file, or give it another name if it is not about these labels";
+        self.set_class_names(&path.display().to_string(), names)
+    }
+
+    fn set_class_names(&mut self, place: &str, names: ClassNames) -> Result<()> {
+        let found = names.names().len();
+        if self.task() == Task::Regression || found != self.outputs() {
+            let expected = match self.task() {
+                Task::Regression => "none for values to predict".to_owned(),
+                _ => format!("{}, one for each class", self.outputs()),
+            };
+            let refusal = Refusal::new(place, format!("{found} names"), expected);
+            let hint = "correct the file, or rename it if it does not belong to these labels";
             return Err(Error::Data(refusal.hint(hint)));
         }
         self.class_names = Some(names);
         Ok(())
     }
 
-    /// Number of items.
-    pub fn items(&self) -> usize {
-        self.targets.items()
+    /// Takes the class names of `other`, the training set that this set belongs to.
+    pub(super) fn share_class_names(&mut self, other: &Dataset) {
+        self.class_names.clone_from(&other.class_names);
     }
 
-    /// Elements in an item.
-    pub fn features(&self) -> usize {
-        self.images.header().features()
+    /// Returns the rows of features.
+    pub fn rows(&self) -> &Rows {
+        &self.rows
     }
 
-    /// Gathers `items` as inputs, their active columns scaled. Meanwhile the processor fetches `ahead`, at most as many
-    /// items that are gathered soon: one between two others, as it can only wait for so much at a time.
-    ///
-    /// Shapes: `inputs` has a row `[active columns]` for each item. Overwrites them.
+    /// Returns the targets.
+    pub fn targets(&self) -> &Targets {
+        &self.targets
+    }
+
+    /// Returns the task that the targets are for.
+    pub fn task(&self) -> Task {
+        self.targets.task()
+    }
+
+    /// Returns the class of each sample, all below [`Dataset::outputs`].
     ///
     /// # Panics
-    /// When an item is out of range or a buffer has another length.
+    /// Panics if the task is not classification.
+    pub fn labels(&self) -> &[u32] {
+        match &self.targets {
+            Targets::Classes { labels, .. } => labels,
+            other => panic!("labels of a set for {}", other.task().name()),
+        }
+    }
+
+    /// Returns the number of outputs of a network for this set: the number of classes, or of values to predict.
+    pub fn outputs(&self) -> usize {
+        self.targets.outputs()
+    }
+
+    /// Returns the class names, one for each class, if they are known.
+    pub fn class_names(&self) -> Option<&ClassNames> {
+        self.class_names.as_ref()
+    }
+
+    /// Returns the number of samples.
+    pub fn samples(&self) -> usize {
+        self.targets.samples()
+    }
+
+    /// Returns the number of features of a sample.
+    pub fn features(&self) -> usize {
+        self.rows.features()
+    }
+
+    /// Gathers `samples` as inputs: their active columns, scaled. Meanwhile the processor prefetches `ahead`, at most
+    /// as many samples that are gathered soon: one between two others, as it can only wait for so many at a time.
+    ///
+    /// Shapes: `inputs` has a row `[active columns]` for each sample. Overwrites them.
+    ///
+    /// # Panics
+    /// Panics if a sample is out of range or a buffer has another length.
     pub fn gather<'a>(
         &self,
-        items: &[u32],
+        samples: &[u32],
         ahead: &[u32],
         preprocessing: &Preprocessing,
         inputs: impl ExactSizeIterator<Item = &'a mut [f32]>,
     ) {
-        assert_eq!(inputs.len(), items.len(), "a row an item");
+        assert_eq!(inputs.len(), samples.len(), "one row for each sample");
         let mut ahead = ahead.iter();
-        for (&item, input) in items.iter().zip(inputs) {
-            if let Some(&item) = ahead.next() {
-                mmap::prefetch(self.images.item(item as usize));
+        let Preprocessing { scaling, columns } = preprocessing;
+        for (&sample, input) in samples.iter().zip(inputs) {
+            if let Some(&sample) = ahead.next() {
+                self.rows.prefetch(sample as usize);
             }
-            let item = item as usize;
-            let Preprocessing { scaling, columns } = preprocessing;
-            self.images.read_active(item, *scaling, columns, input);
+            self.rows
+                .read_active(sample as usize, *scaling, columns, input);
         }
     }
 }
 
-/// The four files of a data set, or two where there is no test half, two more where it has a validation set, and the names
-/// of its classes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Files {
-    /// Training images and labels.
-    pub train: Pair,
-    /// Validation images and labels.
-    pub validation: Option<Pair>,
-    /// Test images and labels.
-    pub test: Option<Pair>,
-    /// The names of the classes; none where they have none.
-    pub class_names: Option<PathBuf>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{arr1, arr2};
 
-/// How images are held while they are used. Labels are always copied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DataMode {
-    /// Mapped: at once, and shared with whoever reads the same file. The file must not change meanwhile.
-    #[default]
-    Map,
-    /// Copied into memory first, after which the file may do as it likes.
-    Copy,
-}
-
-impl DataMode {
-    /// Every mode.
-    pub const ALL: [DataMode; 2] = [DataMode::Map, DataMode::Copy];
-
-    /// The name used by flags, files and messages.
-    pub fn name(self) -> &'static str {
-        match self {
-            DataMode::Map => "map",
-            DataMode::Copy => "copy",
-        }
+    fn labels(labels: &[u32]) -> Targets {
+        Targets::classes(arr1(labels).view(), 3).expect("labels")
     }
 
-    fn open(self, path: &Path) -> Result<IdxFile> {
-        match self {
-            DataMode::Map => IdxFile::open(path),
-            DataMode::Copy => IdxFile::open(path)?.into_memory(),
-        }
-    }
-}
-
-/// A file of images and the file of their labels.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pair {
-    /// The images.
-    pub images: PathBuf,
-    /// The labels.
-    pub labels: PathBuf,
-}
-
-/// The training half and, where there are any, the validation set and the test half: same features, same classes.
-#[derive(Debug)]
-pub struct Splits {
-    /// What the network learns from.
-    pub train: Dataset,
-    /// What is looked at while it learns: what is picked is picked by this.
-    pub validation: Option<Dataset>,
-    /// What it is measured on. Where there is a validation set, that is once, at the end.
-    pub test: Option<Dataset>,
-}
-
-impl Splits {
-    /// Opens and checks all files, and maps them. Without `classes` they are as many as have names, or where they have
-    /// none, counted from the training labels.
-    ///
-    /// # Errors
-    /// Those of [`Dataset::open`], and [`Error::Data`] when the sets differ in their features, or there are not as many
-    /// names as classes.
-    pub fn open(files: &Files, classes: Option<usize>) -> Result<Splits> {
-        Splits::open_as(files, classes, DataMode::Map)
+    #[test]
+    fn rows_and_targets_must_be_as_many() {
+        let x = arr2(&[[1.0, 2.0], [3.0, 4.0]]);
+        let refused = Dataset::from_rows(x.view(), labels(&[0, 1, 2])).expect_err("a refusal");
+        assert_eq!(
+            refused.to_string(),
+            "targets: 3 labels, expected 2, one for each row of x"
+        );
+        let data = Dataset::from_rows(x.view(), labels(&[0, 2])).expect("a data set");
+        assert_eq!((data.samples(), data.features(), data.outputs()), (2, 2, 3));
+        assert_eq!(data.select(&[1]).labels(), [2]);
     }
 
-    /// [`Splits::open`], mapped or copied.
-    ///
-    /// # Errors
-    /// As [`Splits::open`], and [`Error::Memory`] when memory for a copy is not granted.
-    pub fn open_as(files: &Files, classes: Option<usize>, mode: DataMode) -> Result<Splits> {
-        Splits::open_for(Task::Classification, files, classes, mode)
+    #[test]
+    fn an_element_that_is_not_finite_is_refused() {
+        let x = arr2(&[[1.0, f32::INFINITY]]);
+        let refused = Dataset::from_rows(x.view(), labels(&[0])).expect_err("a refusal");
+        assert_eq!(
+            refused.to_string(),
+            "x: row 0, feature 1 is inf, expected finite numbers"
+        );
     }
 
-    /// [`Splits::open_as`] for any task. Of others than classification the labels tell the number of outputs.
-    ///
-    /// # Errors
-    /// As [`Splits::open_as`], and [`Error::Config`] for `classes` where the labels tell.
-    pub fn open_for(
-        task: Task,
-        files: &Files,
-        classes: Option<usize>,
-        mode: DataMode,
-    ) -> Result<Splits> {
-        if let (Some(classes), Task::Regression | Task::Multilabel) = (classes, task) {
-            let found = message![classes, " with ", Key("task").set_to(task.name())];
-            let expected = "neither: the labels tell how many there are";
-            return Err(Error::Config(Refusal::new(Key("classes"), found, expected)));
-        }
-        if let Some(classes) = classes.filter(|classes| !(2..=MAX_CLASSES).contains(classes)) {
-            return Err(Error::Config(Refusal::new(
-                Key("classes"),
-                classes.to_string(),
-                format!("2 to {MAX_CLASSES}"),
-            )));
-        }
-        let names = files.class_names.as_deref().map(ClassNames::read);
-        let names = names.transpose()?;
-        let images = mode.open(&files.train.images)?;
-        let labels = IdxFile::open(&files.train.labels)?;
-        let mut train = Dataset::for_task(task, images, &labels, classes)?;
-        if let (Some(names), Some(path)) = (names, &files.class_names) {
-            train.name_classes(path, names, classes.is_none())?;
-        }
-        let beside = |pair: &Option<Pair>| {
-            let pair = pair.as_ref();
-            pair.map(|pair| open_beside(&train, pair, mode)).transpose()
+    #[test]
+    fn there_is_one_name_for_each_class() {
+        let set = || Dataset::from_rows(arr2(&[[1.0]]).view(), labels(&[0])).expect("a data set");
+        let names = |names: &[&str]| {
+            let names = names.iter().map(|name| name.to_string());
+            ClassNames::new("class names", names.collect()).expect("names")
         };
-        let (validation, test) = (beside(&files.validation)?, beside(&files.test)?);
-        Ok(Splits {
-            train,
-            validation,
-            test,
-        })
+        let named = set().with_class_names(names(&["a", "b", "c"]));
+        let named = named.expect("a name for each");
+        assert_eq!(named.class_names().expect("names").names()[2], "c");
+        let refused = set().with_class_names(names(&["a", "b"]));
+        assert!(
+            refused
+                .expect_err("a refusal")
+                .to_string()
+                .starts_with("class names: 2 names, expected 3, one for each class")
+        );
     }
-
-    /// Holds out a part of the training samples, drawn by `seed`, as a validation set. Returns the sets unchanged without
-    /// a `holdout`, or if there is a validation set already.
-    ///
-    /// # Errors
-    /// [`Error::Config`] if there are too few samples.
-    pub fn hold_out(self, holdout: Option<Holdout>, seed: u64) -> Result<Splits> {
-        let Some(holdout) = holdout.filter(|_| self.validation.is_none()) else {
-            return Ok(self);
-        };
-        // Before items get other numbers than they have in the file.
-        check_finite(self.train.images())?;
-        let (rest, held_out) = holdout::draw(&self.train, holdout, seed)?;
-        Ok(Splits {
-            validation: Some(self.train.select(&held_out)),
-            train: self.train.select(&rest),
-            test: self.test,
-        })
-    }
-}
-
-/// Opens a set that goes with `train`. Widths first: labels of another data set would only hide what is wrong.
-fn open_beside(train: &Dataset, pair: &Pair, mode: DataMode) -> Result<Dataset> {
-    let images = mode.open(&pair.images)?;
-    if images.header().features() != train.features() {
-        return Err(Error::Data(Refusal::new(
-            images.path().display(),
-            format!("{} features an item", images.header().features()),
-            format!(
-                "{}, as in {}",
-                train.features(),
-                train.images().path().display()
-            ),
-        )));
-    }
-    let labels = IdxFile::open(&pair.labels)?;
-    let mut set = Dataset::for_task(train.task(), images, &labels, Some(train.outputs()))?;
-    check_finite(set.images())?;
-    set.class_names = train.class_names.clone();
-    Ok(set)
 }

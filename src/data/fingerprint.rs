@@ -1,51 +1,53 @@
-//! Whether two data sets are the same: their sizes, and a hash of all that training and evaluation read of them.
+//! Fingerprints of data sets: their sizes, and a hash of everything that training and evaluation read.
 //!
-//! The hash is XXH3 of 128 bits (Y. Collet, <https://xxhash.com>): as fast as memory is read, and made to find accidents,
-//! not forgeries. It says nothing of names and places, so that a data set may move between two parts of a run.
+//! The hash is XXH3 of 128 bits (Y. Collet, <https://xxhash.com>), which is as fast as reading memory and detects
+//! accidents, not forgeries. It does not include names and paths, so that a data set may move before a run is resumed.
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-use super::dataset::{Dataset, Splits};
+use super::dataset::Dataset;
+use super::splits::Splits;
 use super::targets::Targets;
 
-/// What makes a data set this one.
+/// The fingerprint of a data set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
-    /// The training half.
+    /// The training set.
     pub train: HalfPrint,
-    /// The validation set; none without one.
+    /// The validation set, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<HalfPrint>,
-    /// The test half; none without one.
+    /// The test set, if there is one.
     pub test: Option<HalfPrint>,
 }
 
-/// What makes one half of a data set, or the part of one that is held out for validation.
+/// The fingerprint of one set, or of the part of one that is held out for validation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HalfPrint {
-    /// Items.
+    /// Number of samples.
     pub items: usize,
-    /// Number of classes, or of the numbers to predict.
+    /// Number of outputs: of classes, or of values to predict.
     pub classes: usize,
-    /// Length of the file of images, in bytes.
+    /// Length of the image file, or of an array of rows in memory, in bytes.
     pub image_bytes: usize,
-    /// XXH3 of that file, header and content, in hexadecimal.
+    /// XXH3 of these bytes, with the header of a file, in hexadecimal.
     pub images: String,
-    /// XXH3 of the labels in hexadecimal: 32-bit little-endian numbers, or a byte each where an item has several.
+    /// XXH3 of the labels in hexadecimal: 32-bit little-endian numbers, or a byte for each flag of multi-label
+    /// classification.
     pub labels: String,
-    /// XXH3 of the names of the classes, a line each, in hexadecimal; none where they have none.
+    /// XXH3 of the class names, one a line, in hexadecimal, if there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class_names: Option<String>,
 }
 
 impl Fingerprint {
-    /// Reads all of `data`: some milliseconds for each 100 MB.
+    /// Computes the fingerprint of `data`, which reads all of it: some milliseconds for each 100 MB.
     pub fn of(data: &Splits) -> Fingerprint {
         let train = HalfPrint::of(&data.train, None);
         let validation = data.validation.as_ref().map(|set| {
-            let same_file = set.images().shares_bytes_with(data.train.images());
-            HalfPrint::of(set, same_file.then_some(&train.images))
+            let same_source = set.rows().shares_source_with(data.train.rows());
+            HalfPrint::of(set, same_source.then_some(&train.images))
         });
         Fingerprint {
             train,
@@ -54,7 +56,7 @@ impl Fingerprint {
         }
     }
 
-    /// What is not in `self` as it is in `other`, in words; none when they are the same.
+    /// Describes the first difference between `self` and `other`, or returns `None` if they are the same.
     pub fn difference(&self, other: &Fingerprint) -> Option<Difference> {
         let sets = [
             ("training half", Some(&self.train), Some(&other.train)),
@@ -87,28 +89,28 @@ impl Fingerprint {
     }
 }
 
-/// How two data sets differ.
+/// The first difference between two data sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// `training half`, `validation set` or `test half`.
     pub set: &'static str,
-    /// What is there.
+    /// What the one has.
     pub found: String,
-    /// What was there.
+    /// What the other has.
     pub expected: String,
 }
 
 impl HalfPrint {
-    /// Of `data`, the hash of whose images may be known.
+    /// Computes the fingerprint of `data`. `hash` is that of its images, if it is known.
     fn of(data: &Dataset, hash: Option<&String>) -> HalfPrint {
         let labels = match data.targets() {
             Targets::Classes { labels, .. } => hash_of(labels, |label| label.to_le_bytes()),
             Targets::Values { values, .. } => hash_of(values, |value| value.to_le_bytes()),
             Targets::Flags { flags, .. } => xxh3_128(flags),
         };
-        let images: &[u8] = data.images().bytes();
+        let images = data.rows().source_bytes();
         HalfPrint {
-            items: data.items(),
+            items: data.samples(),
             classes: data.outputs(),
             image_bytes: images.len(),
             images: match hash {
@@ -125,7 +127,7 @@ impl HalfPrint {
     fn difference(&self, other: &HalfPrint) -> Option<(String, String)> {
         let sides = [self, other];
         let facts: [fn(&HalfPrint) -> String; 6] = [
-            |half| format!("{} items", half.items),
+            |half| format!("{} samples", half.items),
             |half| format!("{} classes", half.classes),
             |half| format!("{} bytes of images", half.image_bytes),
             |half| format!("images with hash {}", half.images),
@@ -142,7 +144,7 @@ impl HalfPrint {
     }
 }
 
-/// XXH3 of numbers of four bytes.
+/// Computes XXH3 of numbers of four bytes.
 fn hash_of<T>(numbers: &[T], bytes: impl Fn(&T) -> [u8; 4]) -> u128 {
     let mut hash = Xxh3::new();
     let mut block = Vec::with_capacity(1 << 14);
@@ -154,7 +156,7 @@ fn hash_of<T>(numbers: &[T], bytes: impl Fn(&T) -> [u8; 4]) -> u128 {
     hash.digest128()
 }
 
-/// 32 digits.
+/// Formats a hash as 32 hexadecimal digits.
 pub(crate) fn hexadecimal(hash: u128) -> String {
     format!("{hash:032x}")
 }

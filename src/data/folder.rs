@@ -1,14 +1,14 @@
-//! Finding the files of a data set in a folder by the names they usually have.
+//! Finds the files of a data set in a folder by their usual names.
 //!
-//! `train-images-idx3-ubyte` as the original, `train-images.idx3-ubyte` as some mirrors have it; the test
-//! half as `t10k-…` or `test-…`; other types and dimension counts by the format's own naming
-//! (`-idx2-float`); each also with `.gz` behind it, which is taken where the raw file is missing.
+//! These are `train-images-idx3-ubyte` as in the original, or `train-images.idx3-ubyte` as on some mirrors. The test set
+//! is `t10k-…` or `test-…`. Other element types and numbers of dimensions follow the naming of the format
+//! (`-idx2-float`). Each name may end in `.gz`, which is used if the raw file is missing.
 
 use std::path::{Path, PathBuf};
 
 use super::class_names::ClassNames;
-use super::dataset::{Files, Pair};
 use super::idx::ElementType;
+use super::splits::{Files, Pair};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 
@@ -16,11 +16,11 @@ const TRAIN: &[&str] = &["train"];
 const TEST: &[&str] = &["t10k", "test"];
 const TYPES: &[&str] = &["ubyte", "byte", "short", "int", "float", "double"];
 
-/// Finds training and test files in `folder`, and the names of classes. The test half may be missing as a whole.
+/// Finds the training and test files in `folder`, and the class names. Both test files may be missing.
 ///
 /// # Errors
-/// [`Error::Data`] when `folder` is no folder, when it holds no training images or labels, or when one of
-/// the two test files is there and the other is not.
+/// Returns [`Error::Data`] if `folder` is not a folder, if it has no training images or labels, or if only one of the
+/// two test files exists.
 pub fn find(folder: &Path) -> Result<Files> {
     if !folder.is_dir() {
         let found = if folder.exists() {
@@ -59,7 +59,7 @@ pub fn find(folder: &Path) -> Result<Files> {
     })
 }
 
-/// Whether `folder` looks like a data set: whether [`find`] would get as far as the training images.
+/// Returns whether `folder` looks like a data set: whether [`find`] would find the training images.
 pub fn has_train_images(folder: &Path) -> bool {
     look_up(folder, TRAIN, "images").is_some()
 }
@@ -78,7 +78,7 @@ fn existing(folder: &Path, names: impl Iterator<Item = String>) -> impl Iterator
     paths.filter(|path| path.exists())
 }
 
-/// All files in `folder` that [`find`] may take, of either half, and the names of classes.
+/// Returns all files in `folder` that [`find`] may use, of either set, and the class names.
 pub fn all_files(folder: &Path) -> Vec<PathBuf> {
     let halves = [TRAIN, TEST].concat();
     let names = ["images", "labels"].map(|kind| candidates(&halves, kind));
@@ -86,12 +86,12 @@ pub fn all_files(folder: &Path) -> Vec<PathBuf> {
     files.chain(ClassNames::file_in(folder)).collect()
 }
 
-/// All files of items in `folder` that belong to no half, as those without labels.
+/// Returns all image files in `folder` that belong to neither set, such as those without labels.
 pub fn unlabelled(folder: &Path) -> Vec<PathBuf> {
     existing(folder, endings("images".to_owned())).collect()
 }
 
-/// The usual name of a file of `images` or `labels`, `half` before it (`train-`, or nothing).
+/// Returns the usual name of a file whose `kind` is `images` or `labels`, with `half` before it (`train-`, or nothing).
 pub fn file_name(half: &str, kind: &str, element: ElementType, dimensions: usize) -> String {
     let element = match element {
         ElementType::U8 => "ubyte",
@@ -104,7 +104,7 @@ pub fn file_name(half: &str, kind: &str, element: ElementType, dimensions: usize
     format!("{half}{kind}-idx{dimensions}-{element}")
 }
 
-/// All names a file may have, in the order in which they are tried: raw ones first.
+/// Returns all names a file may have, in the order in which they are tried: raw ones first.
 fn candidates(halves: &[&str], kind: &str) -> impl Iterator<Item = String> {
     let stems: Vec<String> = halves.iter().map(|half| format!("{half}-{kind}")).collect();
     ["", ".gz"].iter().flat_map(move |packed| {
@@ -113,7 +113,7 @@ fn candidates(halves: &[&str], kind: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// `stem` with all that may say what is in the file.
+/// Returns `stem` with every ending that names dimensions and element type.
 fn endings(stem: String) -> impl Iterator<Item = String> {
     ["-", "."].iter().flat_map(move |joint| {
         let stem = stem.clone();
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_every_usual_spelling() {
+    fn all_usual_names_are_found() {
         let folder = folder_with(&[
             "train-images-idx3-ubyte.gz",
             "train-labels.idx1-ubyte",
@@ -170,13 +170,13 @@ mod tests {
         let files = find(folder.path()).expect("a data set");
         assert!(files.train.images.ends_with("train-images-idx3-ubyte.gz"));
         assert!(files.train.labels.ends_with("train-labels.idx1-ubyte"));
-        let test = files.test.expect("a test half");
+        let test = files.test.expect("a test set");
         assert!(test.images.ends_with("test-images-idx2-float"));
         assert!(test.labels.ends_with("test-labels-idx1-int"));
     }
 
     #[test]
-    fn prefers_the_raw_file() {
+    fn the_raw_file_is_preferred() {
         let folder = folder_with(&[
             "train-images-idx3-ubyte.gz",
             "train-images-idx3-ubyte",
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_test_set_is_refused() {
+    fn test_images_without_labels_are_refused() {
         let folder = folder_with(&[
             "train-images-idx3-ubyte",
             "train-labels-idx1-ubyte",

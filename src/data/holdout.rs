@@ -1,7 +1,7 @@
-//! Which training items are held out for validation: a share of every class, drawn once from the seed.
+//! Draws the training samples that are held out for validation: a share of every class, drawn once from the seed.
 //!
-//! The draw is stratified: each class gives as many items as its share of the set says, and at least one of each class
-//! stays in training. Items that are not of one class each are drawn from all of them alike. Shapes: labels `[items]` in, two ascending lists of items out, which together are all of them.
+//! The draw is stratified: each class contributes in proportion to its size, and at least one sample of each class
+//! stays in training. Samples without a single class are drawn from the whole set.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,34 +9,33 @@ use std::str::FromStr;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::dataset::Dataset;
 use super::targets::Targets;
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
 use crate::random::{Purpose, stream};
 use crate::text_value;
 
-/// How much of a training set is held out.
+/// How much of a training set is held out for validation.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Holdout {
-    /// So many items.
+    /// This number of samples.
     Items(usize),
-    /// This share of the items, rounded to the nearest number of them.
+    /// This share of the samples, rounded to the nearest number of them.
     Fraction(f64),
 }
 
 impl Holdout {
-    /// The number of items held out of `items`.
-    pub fn of(self, items: usize) -> usize {
+    /// Returns the number of samples held out of `samples`.
+    pub fn of(self, samples: usize) -> usize {
         match self {
             Holdout::Items(count) => count,
-            Holdout::Fraction(share) => (share * items as f64).round() as usize,
+            Holdout::Fraction(share) => (share * samples as f64).round() as usize,
         }
     }
 }
 
-/// `5000`, `0.1`: a fraction always has a point.
+/// Formats as `5000` or `0.1`: a fraction always has a point.
 impl fmt::Display for Holdout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -53,7 +52,9 @@ impl FromStr for Holdout {
         let items = text.parse().ok().map(Holdout::Items);
         let fraction = || text.parse().ok().map(Holdout::Fraction);
         let found = items.or_else(fraction);
-        found.ok_or_else(|| "expected a share, as 0.1, or a number of items, as 5000".to_owned())
+        found.ok_or_else(|| {
+            "expected a fraction such as 0.1, or a number of samples such as 5000".to_owned()
+        })
     }
 }
 
@@ -63,16 +64,17 @@ impl<'de> Deserialize<'de> for Holdout {
     }
 }
 
-/// The items of `data` that stay in training, and those that are held out, both in the order of the file.
+/// Draws a validation set: returns the samples that stay in training and those that are held out, both in the order of
+/// the set.
 ///
 /// # Errors
-/// [`Error::Config`] when nothing would be held out, or more than leaves an item of every class, or one to train on where
-/// items are not of one class each.
-pub fn draw(data: &Dataset, holdout: Holdout, seed: u64) -> Result<(Vec<u32>, Vec<u32>)> {
-    let mut members = members_of(data);
+/// Returns [`Error::Config`] if nothing would be held out, or so much that no sample of some class would be left, or
+/// none at all if samples do not have a single class each.
+pub fn draw(targets: &Targets, holdout: Holdout, seed: u64) -> Result<(Vec<u32>, Vec<u32>)> {
+    let mut members = members_of(targets);
     let sizes: Vec<usize> = members.iter().map(Vec::len).collect();
-    let count = holdout.of(data.items());
-    check(Key("validation_split"), "training items", &sizes, count)?;
+    let count = holdout.of(targets.samples());
+    check(Key("validation_split"), "training samples", &sizes, count)?;
     let mut held_out = Vec::with_capacity(count);
     for (class, (members, quota)) in members.iter_mut().zip(quotas(&sizes, count)).enumerate() {
         let mut rng = stream(seed, Purpose::Holdout, class as u32);
@@ -81,50 +83,52 @@ pub fn draw(data: &Dataset, holdout: Holdout, seed: u64) -> Result<(Vec<u32>, Ve
     }
     held_out.sort_unstable();
     let mut next = held_out.iter().copied().peekable();
-    let rest = (0..data.items() as u32).filter(|item| next.next_if_eq(item).is_none());
+    let samples = 0..targets.samples() as u32;
+    let rest = samples.filter(|sample| next.next_if_eq(sample).is_none());
     Ok((rest.collect(), held_out))
 }
 
-/// Refuses to draw none, or more than leaves one of each group: a class, or all items where there is but one group.
+/// Checks that a draw of `count` takes at least one sample and leaves one of each group, which is a class, or the whole
+/// set if there is only one group. `samples` is what messages call them.
 ///
 /// Shapes: `sizes [groups]`.
-pub(crate) fn check(key: Key, items: &str, sizes: &[usize], count: usize) -> Result<()> {
+pub(crate) fn check(key: Key, samples: &str, sizes: &[usize], count: usize) -> Result<()> {
     let most: usize = sizes.iter().map(|size| size.saturating_sub(1)).sum();
     if (1..=most).contains(&count) {
         return Ok(());
     }
     let expected = match (most, sizes.len()) {
         (0, 1) => "at least two".to_owned(),
-        (0, _) => "at least two items of some class".to_owned(),
-        (_, 1) => format!("1 to {most}, which leaves an item to train on"),
-        _ => format!("1 to {most}, which leaves an item of every class"),
+        (0, _) => "at least two of some class".to_owned(),
+        (_, 1) => format!("1 to {most}, which leaves one to train on"),
+        _ => format!("1 to {most}, which leaves one of every class"),
     };
-    let found = format!("{count} of {} {items}", sizes.iter().sum::<usize>());
+    let found = format!("{count} of {} {samples}", sizes.iter().sum::<usize>());
     Err(Error::Config(Refusal::new(key, found, expected)))
 }
 
-/// The items of each class; all of them together where they are not of one class each.
-fn members_of(data: &Dataset) -> Vec<Vec<u32>> {
-    let Targets::Classes { labels, classes } = data.targets() else {
-        return vec![(0..data.items() as u32).collect()];
+/// Returns the samples of each class, or all of them as one group if samples do not have a single class each.
+fn members_of(targets: &Targets) -> Vec<Vec<u32>> {
+    let Targets::Classes { labels, classes } = targets else {
+        return vec![(0..targets.samples() as u32).collect()];
     };
     let mut members = vec![Vec::new(); *classes];
-    for (&label, item) in labels.iter().zip(0u32..) {
-        members[label as usize].push(item);
+    for (&label, sample) in labels.iter().zip(0u32..) {
+        members[label as usize].push(sample);
     }
     members
 }
 
-/// How many items each class gives so that `count` are given in all: its share rounded down, and one more in the order
-/// of the remainders (A. Hamilton's method), never its last one.
+/// Returns how many samples of each class are drawn so that there are `count` in total: the share of the class rounded
+/// down, and one more in the order of the remainders (A. Hamilton's method), but never the last sample of a class.
 ///
-/// Shapes: `sizes [classes]`, gives `[classes]`.
+/// Shapes: `sizes [classes]`, returns `[classes]`.
 pub(crate) fn quotas(sizes: &[usize], count: usize) -> Vec<usize> {
-    let items: usize = sizes.iter().sum();
+    let samples: usize = sizes.iter().sum();
     // In 128 bits, so that no product overflows and no rounding decides.
     let shares = sizes.iter().map(|&size| size as u128 * count as u128);
     let (mut quotas, remainders): (Vec<usize>, Vec<u128>) = shares
-        .map(|share| ((share / items as u128) as usize, share % items as u128))
+        .map(|share| ((share / samples as u128) as usize, share % samples as u128))
         .unzip();
     let mut order: Vec<usize> = (0..sizes.len()).collect();
     order.sort_by_key(|&class| std::cmp::Reverse(remainders[class]));
@@ -149,21 +153,11 @@ pub(crate) fn quotas(sizes: &[usize], count: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::IdxFile;
-    use crate::data::idx::{ElementType, Header};
-    use crate::data::mmap::Bytes;
-    use crate::nn::task::Task;
+    use ndarray::{Array2, arr1};
     use proptest::prelude::*;
-    use std::path::Path;
 
-    fn dataset(labels: &[u8]) -> Dataset {
-        let path = Path::new("in-memory");
-        let header = Header::new(path, ElementType::U8, &[labels.len()]).expect("a header");
-        let file = || {
-            let bytes = [header.to_bytes(), labels.to_vec()].concat();
-            IdxFile::from_bytes(path, Bytes::Owned(bytes)).expect("a whole file")
-        };
-        Dataset::new(file(), &file(), Some(256)).expect("a data set")
+    fn of_classes(labels: &[u8]) -> Targets {
+        Targets::classes(arr1(labels).view(), 256).expect("labels")
     }
 
     #[test]
@@ -172,62 +166,54 @@ mod tests {
         assert_eq!(quotas(&[10, 5, 3], 6), [3, 2, 1]);
         // Equal remainders go to the lower class.
         assert_eq!(quotas(&[10, 10], 3), [2, 1]);
-        // The last item of a class stays: others give in its place.
+        // The last sample of a class stays; other classes contribute instead.
         assert_eq!(quotas(&[2, 2, 6], 7), [1, 1, 5]);
         assert_eq!(quotas(&[0, 1, 9], 5), [0, 0, 5]);
     }
 
     #[test]
-    fn one_seed_gives_one_draw_and_another_seed_another() {
-        let labels: Vec<u8> = (0..200).map(|item| item % 4).collect();
-        let data = dataset(&labels);
-        let draw = |seed| draw(&data, Holdout::Fraction(0.1), seed).expect("enough items");
+    fn the_seed_alone_decides_the_draw() {
+        let labels: Vec<u8> = (0..200).map(|sample| sample % 4).collect();
+        let targets = of_classes(&labels);
+        let draw = |seed| draw(&targets, Holdout::Fraction(0.1), seed).expect("enough samples");
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));
     }
 
     #[test]
     fn refuses_to_hold_out_nothing_or_the_last_of_a_class() {
-        let data = dataset(&[0, 0, 0, 1, 1]);
+        let targets = of_classes(&[0, 0, 0, 1, 1]);
         for holdout in [Holdout::Items(4), Holdout::Fraction(0.01)] {
-            let refused = draw(&data, holdout, 1).expect_err("a refusal").to_string();
+            let refused = draw(&targets, holdout, 1)
+                .expect_err("a refusal")
+                .to_string();
             assert!(
-                refused.ends_with("expected 1 to 3, which leaves an item of every class"),
+                refused.ends_with("expected 1 to 3, which leaves one of every class"),
                 "{refused}"
             );
         }
-        let (rest, held_out) = draw(&data, Holdout::Items(3), 1).expect("enough items");
+        let (rest, held_out) = draw(&targets, Holdout::Items(3), 1).expect("enough samples");
         assert_eq!((rest.len(), held_out.len()), (2, 3));
-        assert_ne!(
-            data.labels()[rest[0] as usize],
-            data.labels()[rest[1] as usize]
-        );
+        assert_ne!(rest[0] < 3, rest[1] < 3);
     }
 
     #[test]
-    fn refuses_to_hold_out_every_item_where_there_are_no_classes() {
-        let path = Path::new("in-memory");
-        let file = |element, size: usize| {
-            let header = Header::new(path, element, &[3]).expect("a header");
-            let bytes = [header.to_bytes(), vec![0; 3 * size]].concat();
-            IdxFile::from_bytes(path, Bytes::Owned(bytes)).expect("a whole file")
-        };
-        let (images, numbers) = (file(ElementType::U8, 1), file(ElementType::F32, 4));
-        let data = Dataset::for_task(Task::Regression, images, &numbers, None).expect("a data set");
-        let refused = draw(&data, Holdout::Items(3), 1).expect_err("a refusal");
+    fn refuses_to_hold_out_every_sample_of_a_regression() {
+        let targets = Targets::values(Array2::zeros((3, 1)).view()).expect("values");
+        let refused = draw(&targets, Holdout::Items(3), 1).expect_err("a refusal");
         assert_eq!(
             refused.to_string(),
-            "validation_split: 3 of 3 training items, expected 1 to 2, which leaves an item to train on"
+            "validation_split: 3 of 3 training samples, expected 1 to 2, which leaves one to train on"
         );
     }
 
     proptest! {
         #[test]
-        fn every_item_is_on_one_side_and_every_class_gives_its_share(
+        fn every_sample_is_on_one_side_and_every_class_contributes_its_share(
             labels in proptest::collection::vec(0u8..6, 12..300), share in 0.01f64..0.99, seed in any::<u64>(),
         ) {
-            let data = dataset(&labels);
-            let Ok((rest, held_out)) = draw(&data, Holdout::Fraction(share), seed) else {
+            let targets = of_classes(&labels);
+            let Ok((rest, held_out)) = draw(&targets, Holdout::Fraction(share), seed) else {
                 return Ok(());
             };
             prop_assert!(rest.is_sorted() && held_out.is_sorted());
@@ -236,10 +222,10 @@ mod tests {
             prop_assert_eq!(all, (0..labels.len() as u32).collect::<Vec<_>>());
             prop_assert_eq!(held_out.len(), (share * labels.len() as f64).round() as usize);
             for class in 0..6 {
-                let count = |items: &[u32]| items.iter().filter(|&&item| labels[item as usize] == class).count();
+                let count = |samples: &[u32]| samples.iter().filter(|&&sample| labels[sample as usize] == class).count();
                 let (out, all) = (count(&held_out) as f64, (count(&held_out) + count(&rest)) as f64);
                 prop_assert!(all == 0.0 || count(&rest) > 0);
-                // Off by one at the most, but for what small classes cannot give.
+                // Off by one at most, except for what small classes cannot contribute.
                 let quota = held_out.len() as f64 * all / labels.len() as f64;
                 prop_assert!(out <= quota.ceil() + 5.0 && out >= (quota.floor()).min(all - 1.0), "{} of {}", out, quota);
             }

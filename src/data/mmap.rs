@@ -1,29 +1,30 @@
-//! The bytes of a file, mapped into memory and prefetched: the only `unsafe` of the data path.
+//! The bytes of an IDX file, mapped into memory or owned. All `unsafe` code of this folder is here, except the one call
+//! that maps a file.
 //!
-//! A mapping costs no copy and is shared through the page cache with every other process that reads
-//! the same file. Bytes that have no file (a decoded gzip stream in a read-only folder) are owned.
+//! A mapping needs no copy and shares the page cache with every other process that reads the same file. Bytes without
+//! a file, such as a decoded gzip stream in a read-only folder, are owned.
 
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::ops::{Deref, Range};
 use std::path::Path;
 use std::time::SystemTime;
 
 use memmap2::Mmap;
 
-use crate::error::{Error, Refusal, Result};
-use crate::message::{Key, message};
+use crate::error::{Error, Result};
+use crate::regular_file::open_regular;
 
-/// What the system says of a file, as far as it changes when the file does.
+/// The metadata of a file that change when the file does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
     length: u64,
     modified: Option<SystemTime>,
-    /// Device and inode, where the system has them.
+    /// Device and inode, on systems that have them.
     identity: Option<(u64, u64)>,
 }
 
 impl Stamp {
-    /// By the system's words about a file.
+    /// Returns the stamp of a file with this metadata.
     pub fn of(metadata: &Metadata) -> Stamp {
         Stamp {
             length: metadata.len(),
@@ -31,21 +32,8 @@ impl Stamp {
             identity: identity(metadata),
         }
     }
-}
 
-#[cfg(unix)]
-fn identity(metadata: &Metadata) -> Option<(u64, u64)> {
-    use std::os::unix::fs::MetadataExt;
-    Some((metadata.dev(), metadata.ino()))
-}
-
-#[cfg(not(unix))]
-fn identity(_: &Metadata) -> Option<(u64, u64)> {
-    None
-}
-
-impl Stamp {
-    /// What makes `now` another file.
+    /// Describes how `now` differs from this stamp, or returns `None` if the file is unchanged.
     pub(super) fn change(&self, now: &Stamp) -> Option<String> {
         if self == now {
             return None;
@@ -61,59 +49,66 @@ impl Stamp {
     }
 }
 
-/// Read-only bytes: mapped from a file, or owned.
+#[cfg(unix)]
+fn identity(metadata: &Metadata) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(_: &Metadata) -> Option<(u64, u64)> {
+    None
+}
+
+/// Read-only bytes, either mapped from a file or owned.
 #[derive(Debug)]
 pub enum Bytes {
-    /// The pages of a file, and what that was when they were mapped.
-    Mapped(Mmap, Stamp),
+    /// The pages of a file, and the stamp it had when it was mapped.
+    Mapped(Mapping, Stamp),
     /// Bytes on the heap.
     Owned(Vec<u8>),
 }
 
+/// A file mapped into memory, read-only.
+#[derive(Debug)]
+pub struct Mapping(Mmap);
+
 impl Bytes {
-    /// Maps the whole file at `path`, which should be `expected`. An empty file gives empty bytes.
+    /// Maps the whole file at `path`, which is expected to be `expected`. An empty file becomes empty owned bytes.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file cannot be opened or mapped, [`Error::Data`] when `path` is a folder
-    /// or a device.
-    pub fn map(path: &Path, expected: &str) -> Result<Bytes> {
+    /// Returns [`Error::Io`] if the file cannot be opened or mapped, and [`Error::Data`] if `path` is a folder or a
+    /// device.
+    ///
+    /// # Safety
+    /// The mapping shows the file as it is now, not as it was when it was mapped: another process, or another part of
+    /// this one, can change or truncate the file while the bytes are borrowed. The compiler cannot rule that out, so
+    /// the caller keeps to the following for as long as the bytes live:
+    ///
+    /// - Nothing that memory safety depends on is derived from the bytes and trusted later: no length, no index, no
+    ///   UTF-8 check. What must stay valid is copied first and checked in the copy.
+    /// - The bytes are only read as plain numbers, for which every bit pattern is a value, so that a concurrent write
+    ///   yields another number and nothing worse.
+    /// - An access beyond the end of a truncated file raises SIGBUS, which ends the process. The caller accepts that,
+    ///   or makes sure that no other process truncates the file.
+    pub(crate) unsafe fn map(path: &Path, expected: &str) -> Result<Bytes> {
         let file = open_regular(path, expected)?;
         let metadata = file.metadata().map_err(Error::io(path, "read the size"))?;
         if metadata.len() == 0 {
             return Ok(Bytes::Owned(Vec::new()));
         }
-        // SAFETY: the mapping is read-only and private to this value. What the compiler cannot rule
-        // out is another process that writes to or truncates the file while we read: changed bytes
-        // are still valid `u8`s and no index is ever taken from them after the check at opening
-        // (labels are copied), and access past a truncated end is a SIGBUS, not undefined memory.
+        // SAFETY: the caller keeps to the conditions above while the mapping lives; nothing writes through it.
         let map = unsafe { Mmap::map(&file) }.map_err(Error::io(path, "map into memory"))?;
-        Ok(Bytes::Mapped(map, Stamp::of(&metadata)))
+        Ok(Bytes::Mapped(Mapping(map), Stamp::of(&metadata)))
     }
 
-    /// The same bytes with nothing behind them that others can change.
-    ///
-    /// # Errors
-    /// [`Error::Memory`] when memory for them is not granted.
-    pub fn to_memory(&self) -> Result<Bytes> {
-        let mut owned = Vec::new();
-        owned.try_reserve_exact(self.len()).map_err(|_| {
-            let found = format!("{} bytes were not granted", self.len());
-            Error::Memory(
-                Refusal::new("memory", found, "room for a copy of the data")
-                    .hint(message!["use ", Key("data_mode").set_to("map")]),
-            )
-        })?;
-        owned.extend_from_slice(self);
-        Ok(Bytes::Owned(owned))
-    }
-
-    /// Has the system read `range` in one go. Only advice; owned bytes are in memory anyway.
+    /// Asks the system to read `range` in one go. This is only advice; owned bytes are in memory anyway.
     pub(super) fn read_ahead(&self, range: Range<usize>) {
         #[cfg(unix)]
-        if let Bytes::Mapped(map, _) = self {
+        if let Bytes::Mapped(Mapping(map), _) = self {
             use memmap2::Advice;
             let advise = |advice| map.advise_range(advice, range.start, range.len());
-            // Large reads are on their way before the pages are waited for, which Linux does from 5.14 on.
+            // WillNeed starts large reads; PopulateRead, on Linux 5.14 and later, waits for the pages.
             drop(advise(Advice::WillNeed));
             #[cfg(target_os = "linux")]
             drop(advise(Advice::PopulateRead));
@@ -122,13 +117,13 @@ impl Bytes {
         let _ = range;
     }
 
-    /// Tells the system that `range` of a mapped file is not needed for now. Only advice.
+    /// Tells the system that `range` of a mapped file is not needed for now. This is only advice.
     pub(super) fn give_back(&self, range: Range<usize>) {
         #[cfg(unix)]
-        if let Bytes::Mapped(map, _) = self {
+        if let Bytes::Mapped(Mapping(map), _) = self {
             let advice = memmap2::UncheckedAdvice::DontNeed;
-            // SAFETY: the mapping is of a file and never written through: pages that are given back are read from the
-            // file again when they are next touched, with the same content.
+            // SAFETY: the mapping is backed by a file and never written through, so pages that are given back are read
+            // from the file again, with the same content, when they are next touched.
             drop(unsafe { map.unchecked_advise_range(advice, range.start, range.len()) });
         }
         #[cfg(not(unix))]
@@ -136,26 +131,8 @@ impl Bytes {
     }
 }
 
-/// Opens `path`, which should be `expected`, if it is a regular file. What it is is asked first: opening a pipe would
-/// wait for someone to write.
-///
-/// # Errors
-/// As [`Bytes::map`].
-pub(crate) fn open_regular(path: &Path, expected: &str) -> Result<File> {
-    let metadata = path.metadata().map_err(Error::io(path, "open"))?;
-    if !metadata.is_file() {
-        let found = if metadata.is_dir() {
-            "a folder"
-        } else {
-            "no regular file"
-        };
-        return Err(Error::Data(Refusal::new(path.display(), found, expected)));
-    }
-    File::open(path).map_err(Error::io(path, "open"))
-}
-
-/// Asks the processor to bring `bytes` closer, ahead of their use. Items of a shuffled batch lie all over the file,
-/// where no prefetcher of the processor's own expects them.
+/// Asks the processor to load `bytes` into its cache ahead of their use. The rows of a shuffled batch are spread over
+/// the whole file, where no hardware prefetcher expects them.
 #[inline]
 pub(super) fn prefetch(bytes: &[u8]) {
     /// Bytes in a cache line.
@@ -163,7 +140,7 @@ pub(super) fn prefetch(bytes: &[u8]) {
     #[cfg(target_arch = "x86_64")]
     for line in bytes.chunks(LINE) {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        // SAFETY: a prefetch is a hint; it reads nothing that the program sees and never faults.
+        // SAFETY: a prefetch is a hint. It reads nothing that the program can see, and never faults.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
@@ -175,24 +152,8 @@ impl Deref for Bytes {
 
     fn deref(&self) -> &[u8] {
         match self {
-            Bytes::Mapped(map, _) => map,
+            Bytes::Mapped(Mapping(map), _) => map,
             Bytes::Owned(vec) => vec,
         }
-    }
-}
-
-#[cfg(all(test, unix))]
-mod tests {
-    use super::*;
-    use std::process::Command;
-
-    #[test]
-    fn a_pipe_is_refused_and_not_waited_for() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let pipe = folder.path().join("pipe");
-        let made = Command::new("mkfifo").arg(&pipe).status();
-        assert!(made.is_ok_and(|status| status.success()), "mkfifo");
-        let refused = Bytes::map(&pipe, "an IDX file").expect_err("a refusal");
-        assert!(refused.to_string().contains("no regular file"), "{refused}");
     }
 }

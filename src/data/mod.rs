@@ -1,34 +1,41 @@
-//! From files to mini-batches: bytes are mapped, checked once, and then only read.
+//! Data sets: from files or arrays to mini-batches. Nothing here writes a data set; [`crate::datasets`] does.
 //!
-//! `folder` finds the files, `gzip` decodes what is compressed, `mmap`, `idx` and `decode` turn bytes into
-//! typed items, `targets` are what is to be learned of them, `dataset` pairs both, `preprocessing` fixes how an item becomes
-//! inputs by `scaling` and `columns`, `holdout` draws a validation set, `loader` shuffles; `class_names` says what classes
-//! are called; `fingerprint` tells whether data are the same, `watch` whether they change underfoot; `digits` draws and
-//! `generated` writes a set for those who have none, `fetch` gets one from the web, `convert` makes one of files in other
-//! formats.
+//! - Files: `folder` finds them by their usual names, `mmap` maps them, `gzip` decodes
+//!   compressed ones, `idx` checks the format, `label_file` and `class_names` read labels and names.
+//! - A set: `rows` are the features, from an IDX file or an array, `targets` are what to predict, `dataset` pairs both,
+//!   `splits` has the training, validation and test sets, `holdout` draws a validation set.
+//! - Preprocessing: `preprocessing` maps a row to inputs by a `scaling` and active columns, `fit_scaling` and
+//!   `fit_columns` fit them to the training rows, `decode` applies them to stored elements.
+//! - An epoch: `order` shuffles. A run: `fingerprint` identifies the data, `watch` detects changed files.
 
 pub mod class_names;
-pub mod columns;
 pub mod dataset;
 mod decode;
 pub mod fingerprint;
+pub mod fit_columns;
+pub mod fit_scaling;
 pub mod folder;
 pub(crate) mod gzip;
 pub mod holdout;
 pub mod idx;
+pub mod label_file;
 pub mod mmap;
 pub mod order;
 pub mod preprocessing;
+pub mod rows;
 pub mod scaling;
+pub mod splits;
 pub mod targets;
 pub mod watch;
 
 pub use class_names::ClassNames;
-pub use dataset::{DataMode, Dataset, Splits};
+pub use dataset::Dataset;
 pub use fingerprint::Fingerprint;
 pub use holdout::Holdout;
 pub use idx::IdxFile;
 pub use preprocessing::Preprocessing;
+pub use rows::Rows;
 pub use scaling::{Scale, Scaling};
+pub use splits::{DataMode, Splits};
 pub use targets::Targets;
 pub use watch::Watch;

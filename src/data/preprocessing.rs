@@ -1,38 +1,39 @@
-//! How an item becomes the inputs of a network: which features it sees, and how their elements are scaled.
+//! How a row becomes the inputs of a network: which features are inputs, and how their elements are scaled.
 //!
-//! Fixed once by the training set, and used for every item of any set from then on.
+//! It is fitted once, to the training set, and used for every row of every set.
 
-use super::columns;
-use super::idx::IdxFile;
+use super::fit_columns::fit_columns;
+use super::fit_scaling::fit_scaling;
+use super::rows::Rows;
 use super::scaling::{Scale, Scaling};
 use crate::compute::parallel::Workers;
 use crate::error::Result;
 use crate::nn::Columns;
 
-/// What is done to an item before a network sees it.
+/// The map from the rows of a data set to the inputs of a network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preprocessing {
     /// How elements become inputs.
     pub scaling: Scaling,
-    /// Which features are inputs at all.
+    /// Which features are inputs.
     pub columns: Columns,
 }
 
 impl Preprocessing {
-    /// Applies `scale` to `train`, the training images, and leaves out what is zero in all of them.
+    /// Fits `scale` to the training rows, and leaves out the features that are zero in all of them.
     ///
     /// # Errors
-    /// As [`Scaling::fit`].
-    pub fn fit(scale: Scale, train: &IdxFile, workers: &Workers) -> Result<Preprocessing> {
-        let scaling = Scaling::fit(scale, train)?;
+    /// Returns the errors of [`fit_scaling`].
+    pub fn fit(scale: Scale, train: &Rows, workers: &Workers) -> Result<Preprocessing> {
+        let scaling = fit_scaling(scale, train)?;
         Ok(Preprocessing {
-            columns: columns::fit(train, scaling, workers),
+            columns: fit_columns(train, scaling, workers),
             scaling,
         })
     }
 
-    /// All `features` as inputs under `scaling`: for a model, which no longer knows what it was trained on.
-    pub fn whole(scaling: Scaling, features: usize) -> Preprocessing {
+    /// Uses all `features` as inputs under `scaling`, as for a model, which does not contain its training set.
+    pub fn of_all_columns(scaling: Scaling, features: usize) -> Preprocessing {
         Preprocessing {
             scaling,
             columns: Columns::all(features),

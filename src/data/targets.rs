@@ -1,37 +1,45 @@
-//! What is to be learned of each item: a class, numbers, or several labels. The task says which, and how a file of labels
-//! is read.
+//! The targets of samples: a class, values, or several classes each, depending on the task.
 //!
-//! Targets are checked and copied, so that a file that changes underneath can never turn into an index out of range or
-//! into something that is no number.
+//! [`super::label_file`] reads them from an IDX file. Targets are checked and copied, so that a file that changes while
+//! it is mapped can never turn into an index out of range, a NaN or an infinity.
 
-use super::idx::{ElementType, IdxFile};
+use std::fmt::Display;
+
+use ndarray::{ArrayView1, ArrayView2};
+
 use crate::error::{Error, Refusal, Result};
-use crate::message::{Key, Message, message};
 use crate::nn::Task;
 
-/// More classes than this are a mistake in the labels, not a problem for a softmax.
+/// The largest number of classes. More are a mistake in the labels, not a problem for a softmax.
 pub const MAX_CLASSES: usize = 1 << 20;
 
-/// What is to be learned of each item of a set.
+/// The name of targets in memory, in messages.
+const UNNAMED: &str = "targets";
+
+/// The targets of the samples of a set. The fields can be read by anyone; only this library can make a value, so that
+/// every value is checked.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Targets {
-    /// One class an item, for [`Task::Classification`].
+    /// One class for each sample, for [`Task::Classification`].
+    #[non_exhaustive]
     Classes {
-        /// The class of each item, `[items]`, all below `classes`.
+        /// The class of each sample, `[samples]`, all below `classes`.
         labels: Vec<u32>,
         /// Number of classes.
         classes: usize,
     },
-    /// Numbers, for [`Task::Regression`].
+    /// Values to predict, for [`Task::Regression`].
+    #[non_exhaustive]
     Values {
-        /// Row by row, `[items, outputs]`, all finite.
+        /// Row by row, `[samples, outputs]`, all finite.
         values: Vec<f32>,
-        /// Numbers an item.
+        /// Number of values of a sample.
         outputs: usize,
     },
-    /// Any number of classes an item, for [`Task::Multilabel`].
+    /// Any number of classes for each sample, for [`Task::Multilabel`].
+    #[non_exhaustive]
     Flags {
-        /// 1 where an item has a class and else 0, row by row, `[items, classes]`.
+        /// 1 if a sample has a class and 0 if not, row by row, `[samples, classes]`.
         flags: Vec<u8>,
         /// Number of classes.
         classes: usize,
@@ -39,51 +47,99 @@ pub enum Targets {
 }
 
 impl Targets {
-    /// Reads and checks `file` for `task`. `outputs` is what a network gives for an item, where that is known; else classes
-    /// are counted from the labels, the largest one plus one and at least two, and other tasks take the width of the file.
+    /// Takes the class of each sample, for [`Task::Classification`].
+    ///
+    /// Shapes: `labels [samples]`.
     ///
     /// # Errors
-    /// [`Error::Data`] when the file is not of this task, or not of as many outputs.
-    pub fn read(file: &IdxFile, task: Task, outputs: Option<usize>) -> Result<Targets> {
-        match task {
-            Task::Classification => {
-                let labels = read_labels(file)?;
-                let largest = labels.iter().copied().max().unwrap_or(0) as usize;
-                let classes = outputs.unwrap_or((largest + 1).max(2));
-                check_labels(file, &labels, classes)?;
-                Ok(Targets::Classes { labels, classes })
-            }
-            Task::Regression => read_values(file, outputs),
-            Task::Multilabel => read_flags(file, outputs),
+    /// Returns [`Error::Data`] if there are fewer than 2 or more than 2²⁰ classes, or if a label is not in
+    /// `0..classes`.
+    pub fn classes<T>(labels: ArrayView1<T>, classes: usize) -> Result<Targets>
+    where
+        T: Copy + Display + TryInto<u32>,
+    {
+        if !(2..=MAX_CLASSES).contains(&classes) {
+            let (found, expected) = (format!("{classes} classes"), format!("2 to {MAX_CLASSES}"));
+            return Err(Error::Data(Refusal::new(UNNAMED, found, expected)));
         }
+        let checked = labels.iter().enumerate().map(|(row, &label)| {
+            let number = label.try_into().ok();
+            number
+                .filter(|&label| (label as usize) < classes)
+                .ok_or_else(|| {
+                    let found = format!("row {row} has label {label}");
+                    Error::Data(Refusal::new(UNNAMED, found, format!("0..{classes}")))
+                })
+        });
+        Ok(Targets::Classes {
+            labels: checked.collect::<Result<_>>()?,
+            classes,
+        })
     }
 
-    /// Those of `items` alone, in this order.
+    /// Takes the values to predict, for [`Task::Regression`].
+    ///
+    /// Shapes: `values [samples, outputs]`.
+    ///
+    /// # Errors
+    /// Returns [`Error::Data`] if there are no outputs or more than 2²⁰, or if a value is NaN or infinite.
+    pub fn values(values: ArrayView2<f32>) -> Result<Targets> {
+        let outputs = check_width(values.ncols(), "outputs")?;
+        if let Some(((row, output), value)) = values.indexed_iter().find(|(_, x)| !x.is_finite()) {
+            let found = format!("row {row} has {value} at {output}");
+            return Err(Error::Data(Refusal::new(UNNAMED, found, "a finite number")));
+        }
+        Ok(Targets::Values {
+            values: values.iter().copied().collect(),
+            outputs,
+        })
+    }
+
+    /// Takes a flag for each class of each sample, 0 or 1, or `false` or `true`, for [`Task::Multilabel`].
+    ///
+    /// Shapes: `flags [samples, classes]`.
+    ///
+    /// # Errors
+    /// Returns [`Error::Data`] if there are no classes or more than 2²⁰, or if a flag is neither 0 nor 1.
+    pub fn flags<T: Copy + Into<u8>>(flags: ArrayView2<T>) -> Result<Targets> {
+        let classes = check_width(flags.ncols(), "classes")?;
+        let flags = flags.mapv(Into::into);
+        if let Some(((row, class), flag)) = flags.indexed_iter().find(|(_, flag)| **flag > 1) {
+            let found = format!("row {row} has {flag} at {class}");
+            return Err(Error::Data(Refusal::new(UNNAMED, found, "0 or 1")));
+        }
+        Ok(Targets::Flags {
+            flags: flags.iter().copied().collect(),
+            classes,
+        })
+    }
+
+    /// Selects the targets of these `samples`, in this order.
     ///
     /// # Panics
-    /// When one is out of range.
-    pub fn select(&self, items: &[u32]) -> Targets {
-        fn rows<T: Copy>(all: &[T], width: usize, items: &[u32]) -> Vec<T> {
-            let row = |&item: &u32| &all[item as usize * width..][..width];
-            items.iter().flat_map(row).copied().collect()
+    /// Panics if a sample is out of range.
+    pub fn select(&self, samples: &[u32]) -> Targets {
+        fn rows<T: Copy>(all: &[T], width: usize, samples: &[u32]) -> Vec<T> {
+            let row = |&sample: &u32| &all[sample as usize * width..][..width];
+            samples.iter().flat_map(row).copied().collect()
         }
         match self {
             Targets::Classes { labels, classes } => Targets::Classes {
-                labels: rows(labels, 1, items),
+                labels: rows(labels, 1, samples),
                 classes: *classes,
             },
             Targets::Values { values, outputs } => Targets::Values {
-                values: rows(values, *outputs, items),
+                values: rows(values, *outputs, samples),
                 outputs: *outputs,
             },
             Targets::Flags { flags, classes } => Targets::Flags {
-                flags: rows(flags, *classes, items),
+                flags: rows(flags, *classes, samples),
                 classes: *classes,
             },
         }
     }
 
-    /// The task they are for.
+    /// Returns the task that the targets are for.
     pub fn task(&self) -> Task {
         match self {
             Targets::Classes { .. } => Task::Classification,
@@ -92,8 +148,8 @@ impl Targets {
         }
     }
 
-    /// Number of items.
-    pub fn items(&self) -> usize {
+    /// Returns the number of samples.
+    pub fn samples(&self) -> usize {
         match self {
             Targets::Classes { labels, .. } => labels.len(),
             Targets::Values { values, outputs } => values.len() / outputs,
@@ -101,7 +157,7 @@ impl Targets {
         }
     }
 
-    /// What a network gives for an item: a number for each class, or the numbers themselves.
+    /// Returns the number of outputs of a network for these targets: the number of classes, or of values to predict.
     pub fn outputs(&self) -> usize {
         match self {
             Targets::Classes { classes, .. } | Targets::Flags { classes, .. } => *classes,
@@ -109,17 +165,18 @@ impl Targets {
         }
     }
 
-    /// Writes the targets of an item that has more than one class or other numbers: those of regression, or 0 and 1.
+    /// Writes the targets of a sample to `row`: the values of regression, or a 0 or 1 for each class of multi-label
+    /// classification.
     ///
     /// Shapes: `row [outputs]`. Overwrites it.
     ///
     /// # Panics
-    /// When the item is out of range, or each item has one class.
-    pub fn read_row(&self, item: usize, row: &mut [f32]) {
-        let range = item * row.len()..(item + 1) * row.len();
+    /// Panics if the sample is out of range, or if the targets are for [`Task::Classification`].
+    pub fn read_row(&self, sample: usize, row: &mut [f32]) {
+        let range = sample * row.len()..(sample + 1) * row.len();
         match self {
             Targets::Classes { .. } => {
-                unreachable!("rows of targets where items have a class each")
+                unreachable!("rows of targets for samples of one class each")
             }
             Targets::Values { values, .. } => row.copy_from_slice(&values[range]),
             Targets::Flags { flags, .. } => {
@@ -132,269 +189,70 @@ impl Targets {
     }
 }
 
-/// The labels of `file` as they are, before they are held against a class count.
-///
-/// # Errors
-/// [`Error::Data`] when the file is not one small non-negative integer an item.
-pub fn read_labels(file: &IdxFile) -> Result<Vec<u32>> {
-    const SWAPPED: &str = "are the image and label files swapped?";
-    let header = file.header();
-    let refuse = |found: String, expected: &str, hint: Message| {
-        Error::Data(Refusal::new(file.path().display(), found, expected).hint(hint))
-    };
-    let pictures = header.dimensions().len() > 2;
-    if is_float(file) {
-        let found = format!("labels of type {}", header.element().name());
-        let hint = match pictures {
-            true => SWAPPED.into(),
-            false => predicted_numbers(),
-        };
-        return Err(refuse(found, "an integer type", hint));
-    }
-    if header.features() != 1 {
-        let found = format!("labels of dimensions {:?}", header.dimensions());
-        let hint = match pictures {
-            true => SWAPPED.into(),
-            false => message![
-                "several labels an item take ",
-                Key("task").set_to("multilabel"),
-                ", several numbers ",
-                Key("task").set_to("regression")
-            ],
-        };
-        return Err(refuse(found, "one number an item", hint));
-    }
-    let mut element = [0.0];
-    let mut label_of = |item| {
-        file.read(item, &mut element);
-        let label = element[0];
-        if label < 0.0 || label >= MAX_CLASSES as f32 {
-            let hint = message![
-                "numbers to predict, and no classes, take ",
-                Key("task").set_to("regression")
-            ];
-            return Err(refuse(
-                format!("item {item} has label {label}"),
-                "0..1048576",
-                hint,
-            ));
-        }
-        Ok(label as u32)
-    };
-    (0..header.items()).map(&mut label_of).collect()
-}
-
-/// What to do about labels that are not classes.
-fn predicted_numbers() -> Message {
-    message!["numbers to predict take ", Key("task").set_to("regression")]
-}
-
-fn check_labels(file: &IdxFile, labels: &[u32], classes: usize) -> Result<()> {
-    match labels.iter().position(|&label| label as usize >= classes) {
-        None => Ok(()),
-        Some(item) => {
-            let largest = labels.iter().copied().max().unwrap_or(0);
-            Err(Error::Data(
-                Refusal::new(
-                    file.path().display(),
-                    format!("item {item} has label {}", labels[item]),
-                    format!("0..{classes}"),
-                )
-                .hint(message![
-                    "train with ",
-                    Key("classes").set_to(largest + 1),
-                    " if the data set has more classes",
-                ]),
-            ))
+/// Checks the width of an array of targets, whose columns are `what`.
+fn check_width(width: usize, what: &str) -> Result<usize> {
+    match width {
+        1..=MAX_CLASSES => Ok(width),
+        _ => {
+            let (found, expected) = (format!("{width} {what}"), format!("1 to {MAX_CLASSES}"));
+            Err(Error::Data(Refusal::new(UNNAMED, found, expected)))
         }
     }
-}
-
-fn read_values(file: &IdxFile, outputs: Option<usize>) -> Result<Targets> {
-    let width = row_width(file, outputs, "[items] or [items, outputs]", "outputs")?;
-    let values = read_rows(file, width, f32::is_finite, "a finite number")?;
-    Ok(Targets::Values {
-        values,
-        outputs: width,
-    })
-}
-
-fn read_flags(file: &IdxFile, classes: Option<usize>) -> Result<Targets> {
-    let refuse = |found: String, expected: &str, hint: Message| {
-        Error::Data(Refusal::new(file.path().display(), found, expected).hint(hint))
-    };
-    let header = file.header();
-    if is_float(file) {
-        let found = format!("labels of type {}", header.element().name());
-        let hint = predicted_numbers();
-        return Err(refuse(
-            found,
-            "an integer type, 0 or 1 for each class",
-            hint,
-        ));
-    }
-    if header.dimensions().len() == 1 {
-        let found = format!("labels of dimensions {:?}", header.dimensions());
-        let hint = message![
-            "one class an item takes ",
-            Key("task").set_to("classification")
-        ];
-        return Err(refuse(found, "[items, classes]", hint));
-    }
-    let width = row_width(file, classes, "[items, classes]", "classes")?;
-    let flags = read_rows(file, width, |flag| flag == 0.0 || flag == 1.0, "0 or 1")?;
-    Ok(Targets::Flags {
-        flags: flags.into_iter().map(|flag| flag as u8).collect(),
-        classes: width,
-    })
-}
-
-/// Numbers an item of `file`, held against what is `expected` and the `shape` they come in.
-fn row_width(file: &IdxFile, expected: Option<usize>, shape: &str, what: &str) -> Result<usize> {
-    let header = file.header();
-    let refuse = |found, expected: String| Refusal::new(file.path().display(), found, expected);
-    if header.dimensions().len() > 2 {
-        let found = format!("labels of dimensions {:?}", header.dimensions());
-        let refusal = refuse(found, shape.to_owned());
-        return Err(Error::Data(
-            refusal.hint("are the image and label files swapped?"),
-        ));
-    }
-    let width = header.features();
-    match expected {
-        Some(expected) if expected != width => {
-            let found = format!("{width} {what} an item");
-            Err(Error::Data(refuse(
-                found,
-                format!("{expected}, as many as there are to learn"),
-            )))
-        }
-        _ if width > MAX_CLASSES => {
-            let found = format!("{width} {what} an item");
-            Err(Error::Data(refuse(found, format!("at most {MAX_CLASSES}"))))
-        }
-        _ => Ok(width),
-    }
-}
-
-/// All rows of `file`, each number of which is `good`.
-fn read_rows(
-    file: &IdxFile,
-    width: usize,
-    good: impl Fn(f32) -> bool,
-    expected: &str,
-) -> Result<Vec<f32>> {
-    let mut rows = vec![0.0; file.header().items() * width];
-    for (item, row) in rows.chunks_exact_mut(width).enumerate() {
-        file.read(item, row);
-        if let Some(at) = row.iter().position(|&number| !good(number)) {
-            let found = format!("item {item} has {} at {at}", row[at]);
-            return Err(Error::Data(Refusal::new(
-                file.path().display(),
-                found,
-                expected,
-            )));
-        }
-    }
-    Ok(rows)
-}
-
-fn is_float(file: &IdxFile) -> bool {
-    matches!(file.header().element(), ElementType::F32 | ElementType::F64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::idx::Header;
-    use crate::data::mmap::Bytes;
-    use std::path::Path;
+    use ndarray::{arr1, arr2};
 
-    fn file(element: ElementType, dimensions: &[usize], numbers: &[f32]) -> IdxFile {
-        let path = Path::new("labels");
-        let header = Header::new(path, element, dimensions).expect("a header");
-        let payload = numbers.iter().flat_map(|&x| match element {
-            ElementType::F32 => x.to_be_bytes().to_vec(),
-            _ => vec![x as u8],
-        });
-        let bytes = header.to_bytes().into_iter().chain(payload).collect();
-        IdxFile::from_bytes(path, Bytes::Owned(bytes)).expect("a good file")
-    }
-
-    fn refusal(file: &IdxFile, task: Task, outputs: Option<usize>) -> (String, Option<String>) {
-        let error = Targets::read(file, task, outputs).expect_err("a refusal");
-        (error.to_string(), error.hint().map(|hint| hint.to_string()))
+    fn message(refused: Result<Targets>) -> String {
+        refused.expect_err("a refusal").to_string()
     }
 
     #[test]
-    fn each_task_reads_its_file() {
-        let floats = file(ElementType::F32, &[2, 3], &[0.5, -1.0, 2.0, 0.0, 1.0, 3.5]);
-        let values = Targets::read(&floats, Task::Regression, Some(3)).expect("values");
-        assert_eq!((values.items(), values.outputs()), (2, 3));
-        let mut row = [0.0; 3];
-        values.read_row(1, &mut row);
-        assert_eq!(row, [0.0, 1.0, 3.5]);
-        // Integers are numbers too.
-        let bytes = file(ElementType::U8, &[3], &[0.0, 1.0, 200.0]);
-        let values = Targets::read(&bytes, Task::Regression, None).expect("values");
-        assert_eq!((values.items(), values.outputs()), (3, 1));
-        let labels = Targets::read(&bytes, Task::Classification, None).expect("labels");
-        assert_eq!((labels.items(), labels.outputs()), (3, 201));
-        let flags = file(ElementType::U8, &[2, 2], &[0.0, 1.0, 1.0, 1.0]);
-        let flags = Targets::read(&flags, Task::Multilabel, None).expect("flags");
-        assert_eq!(
-            flags,
-            Targets::Flags {
-                flags: vec![0, 1, 1, 1],
-                classes: 2
-            }
-        );
-        let turned = flags.select(&[1, 0]);
-        turned.read_row(1, &mut row[..2]);
-        assert_eq!((turned.items(), &row[..2]), (2, &[0.0, 1.0][..]));
-        flags.read_row(0, &mut row[..2]);
-        assert_eq!(row[..2], [0.0, 1.0]);
-    }
-
-    #[test]
-    fn what_is_of_another_task_is_refused_with_the_way_out() {
-        let floats = file(ElementType::F32, &[2], &[0.5, -1.0]);
-        let (message, hint) = refusal(&floats, Task::Classification, None);
-        assert_eq!(
-            message,
-            "labels: labels of type f32, expected an integer type"
-        );
-        assert!(hint.expect("a hint").contains("task = regression"));
-        let (message, hint) = refusal(&floats, Task::Multilabel, None);
-        assert!(message.contains("labels of type f32, expected an integer type, 0 or 1"));
-        assert!(hint.expect("a hint").contains("task = regression"));
-        let flags = file(ElementType::U8, &[2, 2], &[0.0, 1.0, 1.0, 2.0]);
-        let (_, hint) = refusal(&flags, Task::Classification, None);
-        assert!(hint.expect("a hint").contains("task = multilabel"));
-        let (message, _) = refusal(&flags, Task::Multilabel, None);
-        assert_eq!(message, "labels: item 1 has 2 at 1, expected 0 or 1");
-        let (message, _) = refusal(&flags, Task::Multilabel, Some(3));
-        assert!(
-            message.contains("2 classes an item, expected 3"),
-            "{message}"
-        );
-        let labels = file(ElementType::U8, &[2], &[0.0, 1.0]);
-        let (message, hint) = refusal(&labels, Task::Multilabel, None);
-        assert!(
-            message.contains("dimensions [2], expected [items, classes]"),
-            "{message}"
-        );
-        assert!(hint.expect("a hint").contains("task = classification"));
-        let nan = file(ElementType::F32, &[2, 1], &[0.5, f32::NAN]);
-        let (message, _) = refusal(&nan, Task::Regression, None);
-        assert_eq!(
-            message,
-            "labels: item 1 has NaN at 0, expected a finite number"
-        );
-        let pictures = file(ElementType::U8, &[1, 2, 2], &[0.0; 4]);
-        for task in Task::ALL {
-            let (_, hint) = refusal(&pictures, task, None);
-            assert!(hint.expect("a hint").contains("swapped"), "{task:?}");
+    fn arrays_of_any_number_type_become_labels() {
+        let expected = Targets::Classes {
+            labels: vec![2, 0, 1],
+            classes: 3,
+        };
+        let bytes = Targets::classes(arr1(&[2u8, 0, 1]).view(), 3);
+        let wide = Targets::classes(arr1(&[2i64, 0, 1]).view(), 3);
+        let sizes = Targets::classes(arr1(&[2usize, 0, 1]).view(), 3);
+        for targets in [bytes, wide, sizes] {
+            assert_eq!(targets.expect("labels"), expected);
         }
+    }
+
+    #[test]
+    fn a_label_out_of_range_is_refused() {
+        for label in [3, -1, i64::MAX] {
+            let refused = Targets::classes(arr1(&[0, label]).view(), 3);
+            let expected = format!("targets: row 1 has label {label}, expected 0..3");
+            assert_eq!(message(refused), expected);
+        }
+        let refused = Targets::classes(arr1(&[0u8]).view(), 1);
+        assert_eq!(
+            message(refused),
+            "targets: 1 classes, expected 2 to 1048576"
+        );
+    }
+
+    #[test]
+    fn a_value_that_is_not_finite_is_refused() {
+        let refused = Targets::values(arr2(&[[0.0, 1.0], [0.0, f32::NAN]]).view());
+        let expected = "targets: row 1 has NaN at 1, expected a finite number";
+        assert_eq!(message(refused), expected);
+    }
+
+    #[test]
+    fn flags_are_booleans_or_zeros_and_ones() {
+        let of_booleans = Targets::flags(arr2(&[[true, false]]).view()).expect("flags");
+        let of_bytes = Targets::flags(arr2(&[[1u8, 0]]).view()).expect("flags");
+        assert_eq!(of_booleans, of_bytes);
+        let refused = Targets::flags(arr2(&[[1u8, 2]]).view());
+        assert_eq!(
+            message(refused),
+            "targets: row 0 has 2 at 1, expected 0 or 1"
+        );
     }
 }

@@ -1,43 +1,42 @@
-//! Whether the files that are mapped are still what they were when they were opened.
+//! Detects changes of mapped files since they were opened.
 //!
-//! A mapping shows whatever others write into the file. Nothing here looks at content: length, times and inode say that
-//! someone wrote, truncated or replaced it, for the price of a system call a file.
+//! A mapping shows whatever other processes write to the file. Content is not compared: length, modification time and
+//! inode reveal that a file was written, truncated or replaced, at the cost of one system call a file.
 
 use std::path::PathBuf;
 
-use super::dataset::Splits;
-use super::mmap::{Bytes, Stamp};
+use super::mmap::Stamp;
+use super::splits::Splits;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 
-/// The files of a data set that are mapped.
+/// The mapped files of a data set, with their metadata when they were opened.
 #[derive(Debug, Clone)]
 pub struct Watch {
     files: Vec<(PathBuf, Stamp)>,
 }
 
 impl Watch {
-    /// Over the files of `data`, as they were when they were mapped. Copies in memory need no watch.
+    /// Watches the files of `data`. Rows in memory cannot change and need no watch.
     pub fn over(data: &Splits) -> Watch {
         let train = &data.train;
-        // What is held out of the training items lies in their file.
+        // Samples that are held out of the training set are in its file.
         let validation = data.validation.as_ref();
-        let own = validation.filter(|set| !set.images().shares_bytes_with(train.images()));
+        let own = validation.filter(|set| !set.rows().shares_source_with(train.rows()));
         let sets = [Some(train), own, data.test.as_ref()];
-        let images = sets.into_iter().flatten().map(|set| set.images());
-        let mapped = images.filter_map(|images| match images.bytes() {
-            Bytes::Mapped(_, stamp) => Some((images.path().to_owned(), *stamp)),
-            Bytes::Owned(_) => None,
+        let mapped = sets.into_iter().flatten().filter_map(|set| {
+            let (path, stamp) = set.rows().mapped_file()?;
+            Some((path.to_owned(), stamp))
         });
         Watch {
             files: mapped.collect(),
         }
     }
 
-    /// Looks at every file.
+    /// Checks every file.
     ///
     /// # Errors
-    /// [`Error::Data`] for the first that is not what it was.
+    /// Returns [`Error::Data`] for the first file that changed.
     pub fn check(&self) -> Result<()> {
         let changed = self.files.iter().find_map(|(path, stamp)| {
             let found = match path.metadata() {
@@ -49,13 +48,11 @@ impl Watch {
         match changed {
             None => Ok(()),
             Some((path, found)) => Err(Error::Data(
-                Refusal::new(path.display(), found, "a file that stays as it was opened").hint(
-                    message![
-                        "give ",
-                        Key("data_mode").set_to("copy"),
-                        " for files that others write to"
-                    ],
-                ),
+                Refusal::new(path.display(), found, "an unchanged file").hint(message![
+                    "use ",
+                    Key("data_mode").set_to("copy"),
+                    " for files that other processes write to"
+                ]),
             )),
         }
     }

@@ -212,7 +212,10 @@ mod tests {
         assert!(GeneratedDigits::is_complete(folder.path()));
         let files = folder::find(folder.path()).expect("four files");
         let splits = Splits::open(&files, None).expect("a data set");
-        assert_eq!((splits.train.items(), splits.train.features()), (300, 784));
+        assert_eq!(
+            (splits.train.samples(), splits.train.features()),
+            (300, 784)
+        );
         assert_eq!(splits.train.outputs(), 10);
         fs::remove_file(folder.path().join("t10k-labels-idx1-ubyte")).expect("removing");
         assert!(!GeneratedDigits::is_complete(folder.path()));

@@ -5,16 +5,13 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::path::Path;
 
+use ndarray::{Array1, Array2};
 use rand::RngExt;
 
 use crate::compute::Engine;
 use crate::compute::parallel::Workers;
-use crate::data::idx::{ElementType, Header};
-use crate::data::mmap::Bytes;
-use crate::data::scaling::AS_IT_IS;
-use crate::data::{Dataset, IdxFile, Preprocessing};
+use crate::data::{Dataset, Preprocessing, Scaling, Targets};
 use crate::error::Result;
 use crate::nn::init::initial_parameters;
 use crate::nn::{Activation, Init, Spec};
@@ -99,12 +96,10 @@ impl Case {
         for parameter in &mut parameters {
             *parameter += rng.random_range(-0.1f32..0.1);
         }
-        let floats = (0..rows * inputs).flat_map(|_| rng.random_range(-1.0f32..1.0).to_be_bytes());
-        let images = idx(ElementType::F32, &[rows, inputs], floats.collect())?;
-        let labels = (0..rows).map(|_| rng.random_range(0..classes) as u8);
-        let labels = idx(ElementType::U8, &[rows], labels.collect())?;
+        let x = Array2::from_shape_simple_fn((rows, inputs), || rng.random_range(-1.0f32..1.0));
+        let labels = Array1::from_shape_simple_fn(rows, || rng.random_range(0..classes) as u32);
         Ok(Case {
-            data: Dataset::new(images, &labels, Some(classes))?,
+            data: Dataset::from_rows(x.view(), Targets::classes(labels.view(), classes)?)?,
             spec,
             parameters,
             batch: (0..rows as u32).rev().collect(),
@@ -112,7 +107,7 @@ impl Case {
     }
 
     fn stepper(&self, engine: Engine) -> Result<Stepper> {
-        let as_it_is = Preprocessing::whole(AS_IT_IS, self.spec.inputs());
+        let as_it_is = Preprocessing::of_all_columns(Scaling::IDENTITY, self.spec.inputs());
         let rows = self.batch.len();
         let (rule, schedule) = (Rule::sgd(MOMENTUM), Schedule::constant(LEARNING_RATE));
         Stepper::new(
@@ -140,7 +135,7 @@ impl Case {
     /// An item as the reference takes it.
     fn item(&self, row: u32) -> (Vec<f64>, usize) {
         let mut x = vec![0.0; self.data.features()];
-        self.data.images().read(row as usize, &mut x);
+        self.data.rows().read(row as usize, &mut x);
         let label = self.data.labels()[row as usize] as usize;
         (x.into_iter().map(f64::from).collect(), label)
     }
@@ -174,13 +169,6 @@ impl Case {
         }
         Ok(stepper.parameters().into_iter().map(f32::to_bits).collect())
     }
-}
-
-fn idx(element: ElementType, dimensions: &[usize], payload: Vec<u8>) -> Result<IdxFile> {
-    let path = Path::new("in memory");
-    let header = Header::new(path, element, dimensions)?;
-    let bytes = [header.to_bytes(), payload].concat();
-    IdxFile::from_bytes(path, Bytes::Owned(bytes))
 }
 
 fn cases() -> impl Iterator<Item = Result<Case>> {

@@ -11,13 +11,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::data::Scaling;
-use crate::data::mmap::Bytes;
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
 use crate::model::{KIND, Metadata, Model};
 use crate::nn::Activation;
 use crate::nn::Task;
-use crate::tensors::{Layout, TensorFile};
+use crate::tensors::{self, Layout, TensorFile};
 
 /// What a file of weights may not say of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -41,8 +40,7 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
 /// [`Error::Io`] when the file cannot be read; [`Error::Model`] when it is damaged or not of this shape;
 /// [`Error::Config`] when something is `untold`, or told otherwise by the file.
 pub fn load(path: &Path, untold: &Untold) -> Result<Model> {
-    let bytes = Bytes::map(path, "a safetensors file")?;
-    from_bytes(path, &bytes, untold)
+    from_bytes(path, &tensors::read(path, "a safetensors file")?, untold)
 }
 
 /// Reads a network from the content of the file `path`.

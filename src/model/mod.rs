@@ -13,9 +13,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::config::TrainConfig;
-use crate::data::mmap::Bytes;
-use crate::data::scaling::check_finite;
-use crate::data::{ClassNames, IdxFile, Preprocessing, Scaling};
+use crate::data::fit_scaling::check_finite;
+use crate::data::{ClassNames, Preprocessing, Rows, Scaling};
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Command, message};
@@ -118,19 +117,19 @@ impl Model {
         durable::write_whole(path, |out| out.write_all(&bytes))
     }
 
-    /// Holds `images` against what this network takes.
+    /// Checks that this network takes `rows` as inputs.
     ///
     /// # Errors
-    /// [`Error::Model`] when their items have another number of features, [`Error::Data`] when a float is not
-    /// finite.
-    pub fn check_inputs(&self, images: &IdxFile) -> Result<()> {
-        let (found, inputs) = (images.header().features(), self.spec.inputs());
+    /// Returns [`Error::Model`] if the rows have another number of features, and [`Error::Data`] if a float is NaN or
+    /// infinite.
+    pub fn check_inputs(&self, rows: &Rows) -> Result<()> {
+        let (found, inputs) = (rows.features(), self.spec.inputs());
         if found == inputs {
-            return check_finite(images);
+            return check_finite(rows);
         }
         Err(Error::Model(Refusal::new(
-            images.path().display(),
-            format!("{found} features an item"),
+            rows.name(),
+            format!("{found} features a row"),
             format!("{inputs}, the inputs of the model"),
         )))
     }
@@ -209,7 +208,7 @@ impl Model {
 
     /// What is done to items before this network sees them.
     pub fn preprocessing(&self) -> Preprocessing {
-        Preprocessing::whole(self.scaling, self.spec.inputs())
+        Preprocessing::of_all_columns(self.scaling, self.spec.inputs())
     }
 
     /// The file as it would be written.
@@ -244,8 +243,7 @@ impl Model {
     /// [`Error::Io`] when the file cannot be read, [`Error::Model`] when it is no model, is damaged, or comes
     /// from a later version.
     pub fn load(path: &Path) -> Result<Model> {
-        let bytes = Bytes::map(path, "a model file")?;
-        Model::from_bytes(path, &bytes)
+        Model::from_bytes(path, &tensors::read(path, "a model file")?)
     }
 
     /// Reads a model from the content of the file `path`.

@@ -1,7 +1,7 @@
 //! The features of a sample, separated into active and idle ones.
 //!
 //! A feature that is 0 in every training sample adds nothing to any product, and its weights get no gradient. Training
-//! leaves such idle features out, exactly. [`crate::data::columns`] finds them.
+//! leaves such idle features out, exactly. [`crate::data::fit_columns`] finds them.
 
 use std::ops::Range;
 

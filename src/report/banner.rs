@@ -29,7 +29,7 @@ pub fn banner(
 ) -> io::Result<()> {
     let blas = workers.blas();
     let test = match &data.test {
-        Some(test) => format!("{} test", grouped(test.items())),
+        Some(test) => format!("{} test", grouped(test.samples())),
         None => "no test".to_owned(),
     };
     writeln!(
@@ -42,10 +42,10 @@ pub fn banner(
     let train = match &data.validation {
         Some(set) => format!(
             "{} training, {} validation",
-            grouped(data.train.items()),
-            grouped(set.items())
+            grouped(data.train.samples()),
+            grouped(set.samples())
         ),
-        None => format!("{} training", grouped(data.train.items())),
+        None => format!("{} training", grouped(data.train.samples())),
     };
     writeln!(
         out,
@@ -71,7 +71,7 @@ pub fn banner(
         out,
         "  training  {}, batch size {}, seed {}",
         counted(config.epochs, "epoch"),
-        config.batch_size.min(data.train.items()),
+        config.batch_size.min(data.train.samples()),
         config.seed
     )?;
     if spec.task() != Task::Classification {
@@ -180,13 +180,13 @@ fn size_of_large(targets: &Targets) -> Option<f64> {
 fn unevenness(train: &Dataset) -> Option<f32> {
     const ITEMS: usize = 1000;
     const MUCH: f32 = 100.0;
-    if train.images().header().element() == ElementType::U8 {
+    if train.rows().element() == ElementType::U8 {
         return None;
     }
     let mut row = vec![0.0; train.features()];
     let mut bounds = vec![(f32::INFINITY, f32::NEG_INFINITY); train.features()];
-    for item in (0..train.items()).step_by(train.items().div_ceil(ITEMS)) {
-        train.images().read(item, &mut row);
+    for item in (0..train.samples()).step_by(train.samples().div_ceil(ITEMS)) {
+        train.rows().read(item, &mut row);
         for ((low, high), &x) in bounds.iter_mut().zip(&row) {
             (*low, *high) = (low.min(x), high.max(x));
         }
@@ -268,8 +268,8 @@ fn regularization_words(config: &TrainConfig) -> String {
 
 /// `28×28 u8`.
 fn item_shape(data: &Dataset) -> String {
-    let header = data.images().header();
-    let sizes: Vec<String> = header.dimensions()[1..]
+    let rows = data.rows();
+    let sizes: Vec<String> = rows.dimensions()[1..]
         .iter()
         .map(usize::to_string)
         .collect();
@@ -278,7 +278,7 @@ fn item_shape(data: &Dataset) -> String {
     } else {
         sizes.join("×")
     };
-    format!("{sizes} {}", header.element().name())
+    format!("{sizes} {}", rows.element().name())
 }
 
 /// Says which learning rate a range test chose, and why.

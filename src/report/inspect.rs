@@ -7,15 +7,14 @@ use std::io::{self, Write};
 
 use super::number::{bytes, grouped, percent};
 use crate::data::class_names::{ClassNames, titled};
-use crate::data::{IdxFile, Targets};
+use crate::data::{Rows, Targets};
 
 /// Says what the header says.
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write_header(out: &mut dyn Write, file: &IdxFile) -> io::Result<()> {
-    let header = file.header();
-    let sizes: Vec<String> = header
+pub fn write_header(out: &mut dyn Write, file: &Rows) -> io::Result<()> {
+    let sizes: Vec<String> = file
         .dimensions()
         .iter()
         .map(|&size| grouped(size))
@@ -23,12 +22,12 @@ pub fn write_header(out: &mut dyn Write, file: &IdxFile) -> io::Result<()> {
     writeln!(
         out,
         "{}: {} {}, {} items of {} features, {}",
-        file.path().display(),
+        file.name(),
         sizes.join(" × "),
-        header.element().name(),
-        grouped(header.items()),
-        grouped(header.features()),
-        bytes(header.file_bytes()),
+        file.element().name(),
+        grouped(file.len()),
+        grouped(file.features()),
+        bytes(file.source_bytes().len()),
     )
 }
 
@@ -50,7 +49,7 @@ pub fn write_targets(
                 of_class.filter(|flag| **flag == 1).count()
             };
             let counts: Vec<usize> = (0..*classes).map(count).collect();
-            write_counts(out, &counts, targets.items(), names)
+            write_counts(out, &counts, targets.samples(), names)
         }
     }
 }
@@ -139,7 +138,7 @@ fn write_counts(
 /// When an item is out of range.
 pub fn write_items(
     out: &mut dyn Write,
-    file: &IdxFile,
+    file: &Rows,
     targets: Option<&Targets>,
     names: Option<&ClassNames>,
     items: &[usize],
@@ -150,11 +149,11 @@ pub fn write_items(
         None => format!("item {item}"),
     };
     let values_of = |item: usize| {
-        let mut row = vec![0.0; file.header().features()];
+        let mut row = vec![0.0; file.features()];
         file.read(item, &mut row);
         row
     };
-    let &[_, height, width] = file.header().dimensions() else {
+    let &[_, height, width] = file.dimensions() else {
         for &item in items {
             let values = values_of(item);
             let shown: Vec<String> = values.iter().take(12).map(f32::to_string).collect();

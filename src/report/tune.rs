@@ -32,12 +32,12 @@ pub fn banner(
     engine: &str,
 ) -> io::Result<()> {
     let train = &plan.settings.train;
-    let held_out = data.validation.as_ref().map_or(0, Dataset::items);
+    let held_out = data.validation.as_ref().map_or(0, Dataset::samples);
     writeln!(out, "perceptor {} ({})", crate::VERSION, crate::REVISION)?;
     writeln!(
         out,
         "  data      {data_name}: {} training and {} validation items, {} features, {}",
-        grouped(data.train.items()),
+        grouped(data.train.samples()),
         grouped(held_out),
         data.train.features(),
         target_words(data.train.targets()),
@@ -310,8 +310,8 @@ impl<'a> TuneReport<'a> {
             version: crate::VERSION,
             revision: crate::REVISION,
             data: data_name,
-            train_items: data.train.items(),
-            validation_items: data.validation.as_ref().map_or(0, Dataset::items),
+            train_items: data.train.samples(),
+            validation_items: data.validation.as_ref().map_or(0, Dataset::samples),
             space: &plan.space,
             config: &plan.settings.train,
             rungs: plan.rungs(),

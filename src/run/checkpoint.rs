@@ -16,7 +16,6 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::config::TrainConfig;
 use crate::data::Fingerprint;
 use crate::data::fingerprint::hexadecimal;
-use crate::data::mmap::Bytes;
 use crate::error::{Error, Result};
 use crate::model::Origin;
 use crate::nn::{Activation, Spec};
@@ -136,7 +135,7 @@ impl Checkpoint {
     /// [`Error::Io`] when the file cannot be read, [`Error::Checkpoint`] when it is damaged, [`Error::Run`] when it comes
     /// from a later version.
     pub fn load(path: &Path) -> Result<Checkpoint> {
-        Checkpoint::from_bytes(path, &Bytes::map(path, "a checkpoint")?)
+        Checkpoint::from_bytes(path, &tensors::read(path, "a checkpoint")?)
     }
 
     /// Reads a checkpoint from the content of the file `path`.

@@ -10,7 +10,7 @@ use super::profile::{Phase, Profile};
 use crate::compute::parallel::{Pieces, Workers};
 use crate::compute::phases::OwnRows;
 use crate::compute::shared::{Number, RowsMut, SharedBuffer};
-use crate::data::{Dataset, IdxFile, Preprocessing, Targets};
+use crate::data::{Dataset, Preprocessing, Rows, Targets};
 use crate::error::Result;
 use crate::nn::loss::{Loss, arg_max, cross_entropy, finish};
 use crate::nn::{Activations, Network, Spec};
@@ -104,13 +104,13 @@ impl Evaluator {
         data: &Dataset,
         labels: &[u32],
     ) -> Result<Evaluation> {
-        let items = data.items();
+        let items = data.samples();
         let predictions = SharedBuffer::<u32>::zeroed(items)?;
         let losses = SharedBuffer::<f64>::zeroed(items)?;
         self.for_each_block(
             workers,
             network,
-            data.images(),
+            data.rows(),
             0..items,
             |range, mut logits| {
                 // SAFETY: (1) blocks of items are disjoint, and `for_each_block` passes each to one worker.
@@ -146,14 +146,14 @@ impl Evaluator {
         data: &Dataset,
         targets: &Targets,
     ) -> Result<Evaluation> {
-        let (items, outputs) = (data.items(), data.outputs());
+        let (items, outputs) = (data.samples(), data.outputs());
         let predictions = SharedBuffer::<f32>::zeroed(items * outputs)?;
         let losses = SharedBuffer::<f64>::zeroed(items)?;
         let (task, loss) = (data.task(), self.loss.clone());
         self.for_each_block(
             workers,
             network,
-            data.images(),
+            data.rows(),
             0..items,
             |range, mut logits| {
                 // SAFETY: (1) blocks of items are disjoint, and `for_each_block` passes each to one worker.
@@ -210,7 +210,7 @@ impl Evaluator {
         if let Some(profile) = profile {
             let time = start.elapsed() * workers.threads() as u32;
             profile.add(Phase::Evaluation, time);
-            let flops = network.forward_flops() * data.items() as f64;
+            let flops = network.forward_flops() * data.samples() as f64;
             profile.add_flops(Phase::Evaluation, flops);
         }
         Ok(score)
@@ -229,7 +229,7 @@ impl Evaluator {
         &mut self,
         workers: &Workers,
         network: &Network,
-        images: &IdxFile,
+        images: &Rows,
         items: Range<usize>,
     ) -> Result<Vec<f32>> {
         let (first, outputs) = (items.start, network.spec().outputs());
@@ -252,7 +252,7 @@ impl Evaluator {
         &mut self,
         workers: &Workers,
         network: &Network,
-        images: &IdxFile,
+        images: &Rows,
         items: Range<usize>,
         use_logits: impl Fn(Range<usize>, RowsMut) + Sync,
     ) {

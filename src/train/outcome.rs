@@ -123,7 +123,7 @@ pub(super) fn provenance(
         revision: crate::REVISION.to_owned(),
         engine: engine.to_owned(),
         config: config.clone(),
-        train_items: data.train.items(),
+        train_items: data.train.samples(),
         init_from: origin.map(|origin| origin.parameters),
         best_epoch: picked.then_some(epoch.epoch),
         train_loss: epoch.train_loss,

@@ -5,8 +5,9 @@ use super::state::State;
 use crate::compute::parallel::Workers;
 use crate::compute::shared::SharedBuffer;
 use crate::config::{ClassWeight, TrainConfig};
-use crate::data::scaling::check_finite;
-use crate::data::{Dataset, Preprocessing, Scale, Scaling, Splits, columns};
+use crate::data::fit_columns::fit_columns;
+use crate::data::fit_scaling::{check_finite, fit_scaling};
+use crate::data::{Dataset, Preprocessing, Scale, Splits};
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
 use crate::nn::loss::{CrossEntropy, Loss};
@@ -67,26 +68,26 @@ pub(crate) fn loss_for(config: &TrainConfig, train: &Dataset) -> Loss {
 /// How samples of `train` become inputs. With `--scale model` the scaling is that of the model that the run began from.
 ///
 /// # Errors
-/// As [`Scaling::fit`].
+/// Returns the errors of [`fit_scaling`].
 pub(crate) fn preprocessing_for(
     config: &TrainConfig,
     train: &Dataset,
     from: Option<&State>,
     workers: &Workers,
 ) -> Result<Preprocessing> {
-    let images = train.images();
+    let rows = train.rows();
     let scaling = match (config.scale, from.and_then(|state| state.origin.as_ref())) {
         (Scale::Model, Some(origin)) => {
-            check_finite(images)?;
+            check_finite(rows)?;
             origin.scaling
         }
-        _ => Scaling::fit(config.scale, images)?,
+        _ => fit_scaling(config.scale, rows)?,
     };
     // A file that is read in windows does not fit into memory, so it is not read through just to find idle features.
-    let windowed = config.window_for(train.items()).is_some();
+    let windowed = config.window_for(train.samples()).is_some();
     let columns = match windowed || config.moves_idle_weights() {
         true => Columns::all(train.features()),
-        false => columns::fit(images, scaling, workers),
+        false => fit_columns(rows, scaling, workers),
     };
     Ok(Preprocessing { scaling, columns })
 }

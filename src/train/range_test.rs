@@ -66,7 +66,7 @@ pub fn range_test(
         Some(state) => state.parameters.clone(),
         None => config.start().parameters(&spec, config.seed),
     };
-    let batch_size = config.batch_size.min(train.items());
+    let batch_size = config.batch_size.min(train.samples());
     let default = config.optimizer.optimizer.default_learning_rate();
     let schedule = Schedule {
         name: ScheduleName::Exponential,
@@ -88,12 +88,12 @@ pub fn range_test(
     let loss = loss_for(config, train);
     stepper.set_loss(loss.clone());
     stepper.set_noise(config.noise())?;
-    let mut order = Order::new(train.items(), config.window_for(train.items()));
+    let mut order = Order::new(train.samples(), config.window_for(train.samples()));
     let mut curve = Curve::default();
     for pass in 0.. {
         order.shuffle(config.seed, pass);
-        let steps = (STEPS - curve.losses.len()).min(train.items().div_ceil(batch_size));
-        let items = &order.items()[..train.items().min(steps * batch_size)];
+        let steps = (STEPS - curve.losses.len()).min(train.samples().div_ceil(batch_size));
+        let items = &order.samples()[..train.samples().min(steps * batch_size)];
         let mut batches = items.chunks(batch_size);
         stepper.pass(workers, train, items, &mut |_, sum| {
             let weight = total_weight(&loss, train, batches.next().unwrap_or_default());

@@ -101,7 +101,7 @@ impl Training<'_> {
             None => State::start(&spec, &config),
         };
         let rule = config.optimizer.rule();
-        let items = train.items();
+        let items = train.samples();
         let batch_size = config.batch_size.min(items);
         let steps_an_epoch = items.div_ceil(batch_size);
         let schedule = config.schedule(steps_an_epoch)?;
@@ -218,7 +218,7 @@ impl Run<'_> {
         loop {
             let then = self.pass(supervisor, on_event)?;
             // At the end of an epoch there is no hurry: it is measured first.
-            let whole = self.samples_done() == self.data.train.items();
+            let whole = self.samples_done() == self.data.train.samples();
             let over = self.time.cause().filter(|_| !whole);
             if then == Then::GoOn && over.is_none() {
                 break;
@@ -262,7 +262,7 @@ impl Run<'_> {
         }
         let train_seconds = self.elapsed.as_secs_f64();
         let samples = self.samples_done();
-        let items = &self.order.items()[..samples];
+        let items = &self.order.samples()[..samples];
         let weight = total_weight(&self.loss, &self.data.train, items);
         let samples_per_second = samples as f64 / train_seconds;
         Ok(EpochMetrics {
@@ -327,7 +327,7 @@ impl Run<'_> {
         if self.steps > 0 {
             // A run that is over when it is resumed has not shuffled its last epoch.
             self.order.shuffle(self.config.seed, self.epochs.len() + 1);
-            let part = self.samples_done() as f64 / self.data.train.items() as f64;
+            let part = self.samples_done() as f64 / self.data.train.samples() as f64;
             let metrics = self.measure(Some(part))?;
             self.epochs.push(metrics);
             self.keep_best()?;
@@ -382,11 +382,11 @@ impl Run<'_> {
     /// over.
     fn pass(&mut self, supervisor: &mut dyn Supervisor, on_event: &mut OnEvent) -> Result<Then> {
         let (start, before) = (Instant::now(), self.elapsed);
-        let (items, batch_size) = (self.data.train.items(), self.batch_size);
+        let (items, batch_size) = (self.data.train.samples(), self.batch_size);
         let (epochs, first) = (self.epochs.len(), self.steps);
         let tell_every = items.div_ceil(TELLS_AN_EPOCH);
         let done = items.min(first * batch_size);
-        let (all, order) = (self.order.items(), &self.order.items()[done..]);
+        let (all, order) = (self.order.samples(), &self.order.samples()[done..]);
         let (workers, train, loss) = (self.workers, &self.data.train, &self.loss);
         let mut samples = done;
         let (mut told, mut steps, mut loss_sum) = (self.told, first, self.loss_sum);
@@ -418,7 +418,7 @@ impl Run<'_> {
             }
         };
         let (stepper, profile) = (&mut self.stepper, &mut self.profile);
-        self.order.reading_ahead(train.images(), |place| {
+        self.order.reading_ahead(train.rows(), |place| {
             if !order.is_empty() {
                 place(done);
             }
@@ -441,7 +441,7 @@ impl Run<'_> {
 
     /// Samples of the epoch under way that are done.
     fn samples_done(&self) -> usize {
-        self.data.train.items().min(self.steps * self.batch_size)
+        self.data.train.samples().min(self.steps * self.batch_size)
     }
 
     fn place(&self) -> Place {
@@ -481,7 +481,7 @@ impl Run<'_> {
     fn diverged(&self, step: usize, what: &'static str, value: f64) -> Error {
         let done = self.epochs.len();
         let (epoch, step) = match step {
-            0 => (done, self.data.train.items().div_ceil(self.batch_size)),
+            0 => (done, self.data.train.samples().div_ceil(self.batch_size)),
             step => (done + 1, step),
         };
         Error::Diverged {

@@ -33,7 +33,7 @@ fn refuses_archive(bytes: &[u8], parts: &[&str]) {
 fn rejects_a_truncated_stream() {
     let valid = compressed(&EasySet::default().images("train"));
     for length in [0, 1, 5, 10, 30, valid.len() / 2, valid.len() - 1] {
-        refuses_archive(&valid[..length], &[", expected a whole gzip stream\n"]);
+        refuses_archive(&valid[..length], &[", expected a complete gzip stream\n"]);
     }
 }
 
@@ -41,7 +41,7 @@ fn rejects_a_truncated_stream() {
 fn rejects_data_that_are_not_compressed() {
     let raw = EasySet::default().images("train");
     for bytes in [&raw[..], b"<!DOCTYPE html><title>404 Not Found</title>"] {
-        refuses_archive(bytes, &[", expected a whole gzip stream\n"]);
+        refuses_archive(bytes, &[", expected a complete gzip stream\n"]);
     }
 }
 
@@ -58,7 +58,7 @@ fn rejects_a_stream_with_a_flipped_bit() {
 fn rejects_trailing_bytes_after_the_stream() {
     let mut bytes = compressed(&EasySet::default().images("train"));
     bytes.extend(b"something else");
-    refuses_archive(&bytes, &[", expected a whole gzip stream\n"]);
+    refuses_archive(&bytes, &[", expected a complete gzip stream\n"]);
 }
 
 #[test]

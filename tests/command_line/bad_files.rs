@@ -180,7 +180,7 @@ fn rejects_a_file_that_is_a_byte_too_short_or_too_long() {
         &bytes,
         "1817 bytes, expected 1816 for dimensions [200, 3, 3]",
     );
-    assert!(hint.is_some_and(|hint| hint.contains("behind the data")));
+    assert!(hint.is_some_and(|hint| hint.contains("after the data")));
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn rejects_a_label_count_that_differs_from_the_image_count() {
         desk.refuses(
             TRAIN,
             1,
-            &format!("{LABELS}: {count} labels, expected 200, one for each item of {IMAGES}"),
+            &format!("{LABELS}: {count} labels, expected 200, one for each row of {IMAGES}"),
         );
     }
 }
@@ -232,7 +232,7 @@ fn rejects_a_label_beyond_the_classes_flag() {
     let run = desk.refuses(
         "train --data set --epochs 1 --classes 10",
         1,
-        &format!("{LABELS}: item 31 has label 12, expected 0..10"),
+        &format!("{LABELS}: row 31 has label 12, expected 0..10"),
     );
     assert!(run.hint().contains("--classes 13"), "{run:#?}");
     // Following the hint works.
@@ -247,7 +247,7 @@ fn rejects_a_test_label_beyond_the_training_classes() {
     let run = desk.refuses(
         TRAIN,
         1,
-        &format!("{TEST_LABELS}: item 59 has label 4, expected 0..4"),
+        &format!("{TEST_LABELS}: row 59 has label 4, expected 0..4"),
     );
     assert!(run.hint().contains("--classes 5"), "{run:#?}");
 }
@@ -268,12 +268,12 @@ fn rejects_labels_that_are_not_classes() {
     for (bytes, message, hint) in [
         (
             bytes_of(Element::I8, &negative),
-            "item 3 has label -1, expected 0..1048576",
+            "row 3 has label -1, expected 0..1048576",
             numbers,
         ),
         (
             bytes_of(Element::I32, &[1 << 20; 200]),
-            "item 0 has label 1048576, expected 0..1048576",
+            "row 0 has label 1048576, expected 0..1048576",
             numbers,
         ),
         (
@@ -283,7 +283,7 @@ fn rejects_labels_that_are_not_classes() {
         ),
         (
             EasySet::default().images("train"),
-            "labels of dimensions [200, 3, 3], expected one number an item",
+            "labels of dimensions [200, 3, 3], expected one label a row",
             swapped,
         ),
     ] {
@@ -302,7 +302,7 @@ fn rejects_test_samples_of_another_width() {
     desk.refuses(
         TRAIN,
         1,
-        &format!("{TEST_IMAGES}: 6 features an item, expected 9, as in {IMAGES}"),
+        &format!("{TEST_IMAGES}: 6 features a row, expected 9, as in {IMAGES}"),
     );
 }
 
@@ -328,7 +328,7 @@ fn rejects_training_inputs_that_are_not_finite() {
             desk.refuses(
                 &format!("{TRAIN} --scale {scale}"),
                 1,
-                &format!("{images}: item 7, feature 3 is {text}, expected finite numbers"),
+                &format!("{images}: row 7, feature 3 is {text}, expected finite numbers"),
             );
         }
         assert!(!desk.has("runs/train-1"), "an empty run folder is left");
@@ -340,7 +340,7 @@ fn rejects_test_inputs_that_are_not_finite() {
     let images = "set/t10k-images-idx3-float";
     let desk = Desk::with_model(&EasySet::of(Element::F32));
     desk.put(images, &images_with(f64::NAN, "t10k"));
-    let message = format!("{images}: item 7, feature 3 is NaN, expected finite numbers");
+    let message = format!("{images}: row 7, feature 3 is NaN, expected finite numbers");
     desk.refuses(TRAIN, 1, &message);
     desk.refuses("eval model/model.safetensors --data set", 1, &message);
     desk.refuses(

@@ -132,7 +132,7 @@ fn rejects_data_of_another_width_than_the_model() {
     };
     other.write(&desk.path("set"));
     let images = "set/t10k-images-idx3-ubyte";
-    let message = format!("{images}: 16 features an item, expected 9, the inputs of the model");
+    let message = format!("{images}: 16 features a row, expected 9, the inputs of the model");
     desk.refuses(&format!("eval {MODEL} --data set"), 1, &message);
     desk.refuses(&format!("predict {MODEL} {images}"), 1, &message);
 }
@@ -144,7 +144,7 @@ fn rejects_a_label_beyond_the_classes_of_the_model() {
     classes[2] = 9;
     let name = "set/t10k-labels-idx1-ubyte";
     desk.put(name, &labels(&classes));
-    let message = format!("{name}: item 2 has label 9, expected 0..4");
+    let message = format!("{name}: row 2 has label 9, expected 0..4");
     let run = desk.refuses(&format!("eval {MODEL} --data set"), 1, &message);
     assert!(run.hint().contains("--classes 10"), "{run:#?}");
 }

@@ -93,9 +93,9 @@ fn a_name_is_required_for_every_class() {
     let run = desk.refuses_in_parts(
         "train --data set --out model",
         1,
-        &["set/classes.txt: 3 names, expected 4, one a class\n"],
+        &["set/classes.txt: 3 names, expected 4, one for each class\n"],
     );
-    assert!(run.hint().contains("another name"), "{run:#?}");
+    assert!(run.hint().contains("rename it"), "{run:#?}");
     // More names than labels: a class without samples so far.
     desk.put("set/classes.txt", b"cat\ndog\nhen\nowl\nrat\n");
     let report = desk.report_of("--data set --epochs 1 --hidden 8");
@@ -103,7 +103,7 @@ fn a_name_is_required_for_every_class() {
     desk.refuses_in_parts(
         "train --data set --classes 4 --out model",
         1,
-        &["set/classes.txt: 5 names, expected 4, one a class\n"],
+        &["set/classes.txt: 5 names, expected 4, one for each class\n"],
     );
     desk.put("set/classes.txt", b"cat\ndog\ncat\nowl\n");
     desk.refuses_in_parts(

@@ -323,14 +323,14 @@ fn data_of_another_task_are_refused_with_the_flag_to_use() {
     let run = desk.refuses(
         "train --data set",
         1,
-        "set/train-labels-idx2-ubyte: labels of dimensions [200, 3], expected one number an item",
+        "set/train-labels-idx2-ubyte: labels of dimensions [200, 3], expected one label a row",
     );
     assert!(run.hint().contains("--task multilabel"), "{run:#?}");
     let desk = Desk::with_model(&EasySet::default());
     let run = desk.refuses(
         "train --data set --task multilabel",
         1,
-        "set/train-labels-idx1-ubyte: labels of dimensions [200], expected [items, classes]",
+        "set/train-labels-idx1-ubyte: labels of dimensions [200], expected [rows, classes]",
     );
     assert!(run.hint().contains("--task classification"), "{run:#?}");
     // A model of one task on labels of another.
@@ -389,8 +389,7 @@ fn settings_of_another_task_are_refused() {
         desk.refuses(&format!("train --data nowhere {flags}"), 2, &message);
     }
     let desk = desk_of("regression");
-    let message =
-        "--classes: 4 with --task regression, expected neither: the labels tell how many there are";
+    let message = "--classes: 4 with --task regression, expected none: the labels decide about the number of outputs";
     desk.refuses("train --data set --task regression --classes 4", 2, message);
 }
 
@@ -407,13 +406,13 @@ fn labels_that_do_not_fit_the_task_are_refused_with_their_position() {
     desk.refuses(
         line,
         1,
-        "set/train-labels-idx2-ubyte: item 2 has 2 at 1, expected 0 or 1",
+        "set/train-labels-idx2-ubyte: row 2 has 2 at 1, expected 0 or 1",
     );
     desk.put(
         "set/train-labels-idx2-ubyte",
         &idx(Element::U8, &[300, 2], &[0; 600]),
     );
-    let message = "set/train-labels-idx2-ubyte: 300 labels, expected 200, one for each item of set/train-images-idx3-ubyte";
+    let message = "set/train-labels-idx2-ubyte: 300 labels, expected 200, one for each row of set/train-images-idx3-ubyte";
     desk.refuses(line, 1, message);
     desk.put(
         "set/train-labels-idx2-ubyte",
@@ -422,7 +421,7 @@ fn labels_that_do_not_fit_the_task_are_refused_with_their_position() {
     desk.refuses(
         line,
         1,
-        "set/t10k-labels-idx2-ubyte: 3 classes an item, expected 2, as many as there are to learn",
+        "set/t10k-labels-idx2-ubyte: 3 classes a row, expected 2, as many as the network has",
     );
     let desk = desk_of("regression");
     let numbers = |at: usize| if at == 5 { f64::INFINITY } else { 0.0 };
@@ -433,7 +432,7 @@ fn labels_that_do_not_fit_the_task_are_refused_with_their_position() {
         "set/train-labels-idx2-float",
         &idx(Element::F32, &[200, 2], &payload),
     );
-    let message = "set/train-labels-idx2-float: item 2 has inf at 1, expected a finite number";
+    let message = "set/train-labels-idx2-float: row 2 has inf at 1, expected a finite number";
     desk.refuses("train --data set --task regression", 1, message);
 }
 

@@ -345,7 +345,7 @@ fn rejects_what_cannot_be_searched() {
         ),
         (
             "--validation-split 200",
-            "--validation-split: 200 of 200 training items, expected 1 to 196, which leaves an item of every class",
+            "--validation-split: 200 of 200 training samples, expected 1 to 196, which leaves one of every class",
         ),
         (
             "--lr 0.1 --width 8 --depth 1 --batch-size 8 --dropout 0 --weight-decay 0 --label-smoothing 0 \

@@ -372,11 +372,11 @@ fn rejects_invalid_settings_of_validation_and_early_ends() {
         ),
         (
             "--validation-split=200",
-            "--validation-split: 200 of 200 training items, expected 1 to 196, which leaves an item of every class",
+            "--validation-split: 200 of 200 training samples, expected 1 to 196, which leaves one of every class",
         ),
         (
             "--validation-split=0.001",
-            "--validation-split: 0 of 200 training items, expected 1 to 196, which leaves an item of every class",
+            "--validation-split: 0 of 200 training samples, expected 1 to 196, which leaves one of every class",
         ),
         (
             "--validation-split=lots",
@@ -474,13 +474,13 @@ fn rejects_validation_files_that_do_not_match_the_training_files() {
     let line = |images: &str| {
         format!("{TRAIN} --validation-images {images} --validation-labels val-labels")
     };
-    let message = "narrow: 4 features an item, expected 9, as in set/train-images-idx3-ubyte";
+    let message = "narrow: 4 features a row, expected 9, as in set/train-images-idx3-ubyte";
     desk.refuses(&line("narrow"), 1, message);
     let message =
-        "val-labels: 80 labels, expected 200, one for each item of set/train-images-idx3-ubyte";
+        "val-labels: 80 labels, expected 200, one for each row of set/train-images-idx3-ubyte";
     desk.refuses(&line("set/train-images-idx3-ubyte"), 1, message);
     desk.put("val-labels", &crate::idx_set::labels(&[7; 80]));
-    let message = "val-labels: item 0 has label 7, expected 0..4";
+    let message = "val-labels: row 0 has label 7, expected 0..4";
     desk.refuses(&line("val-images"), 1, message);
 }
 

@@ -308,7 +308,7 @@ fn evaluation_uses_the_running_statistics_and_a_folded_model_predicts_the_same()
         let loss = losses.sum::<f64>() / 600.0;
         let model = Model {
             spec,
-            scaling: AS_IT_IS,
+            scaling: Scaling::IDENTITY,
             parameters,
             class_names: None,
             provenance: None,
@@ -384,9 +384,9 @@ fn a_run_with_batch_norm_resumes_from_any_step() {
 fn columns_that_are_always_zero_are_left_out_exactly_before_batch_norm() {
     let workers = workers(2);
     let (train, test) = with_idle_columns(90);
-    let fitted = Preprocessing::fit(Scale::Unit, train.images(), &workers).expect("a scaling");
+    let fitted = Preprocessing::fit(Scale::Unit, train.rows(), &workers).expect("a scaling");
     assert!(!fitted.columns.idle().is_empty());
-    let all = Preprocessing::whole(fitted.scaling, train.features());
+    let all = Preprocessing::of_all_columns(fitted.scaling, train.features());
     let spec = normalized(train.features(), &[19], 3, Activation::Tanh);
     let start = parameters(&spec, 4);
     let batch: Vec<u32> = (0..90).collect();

@@ -116,7 +116,7 @@ fn evaluation_equals_the_slow_path() {
     let net = reference(&spec, &parameters);
     let workers = workers(2);
     let (mut loss, mut correct) = (0.0, 0);
-    for row in 0..data.items() {
+    for row in 0..data.samples() {
         let (x, label) = (item(&data, row), data.labels()[row] as usize);
         loss += net.loss(&x, label);
         let outputs = net.affine_outputs(&x);
@@ -125,7 +125,7 @@ fn evaluation_equals_the_slow_path() {
         correct += usize::from(best == Some(label));
     }
     for engine in engines() {
-        let as_it_is = Preprocessing::whole(AS_IT_IS, 13);
+        let as_it_is = Preprocessing::of_all_columns(Scaling::IDENTITY, 13);
         let network = Network::for_inference(&spec, &parameters, &as_it_is.columns, engine);
         let network = network.expect("a network");
         let mut evaluator = Evaluator::new(&spec, as_it_is, &workers).expect("memory");
@@ -138,7 +138,7 @@ fn evaluation_equals_the_slow_path() {
             Some(correct as f64 / 600.0),
             "{engine:?}"
         );
-        let probabilities = evaluator.predict(&workers, &network, data.images(), 10..510);
+        let probabilities = evaluator.predict(&workers, &network, data.rows(), 10..510);
         for row in probabilities.expect("memory").chunks_exact(5) {
             assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);
         }

@@ -16,16 +16,13 @@ mod threads;
 mod validation;
 
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::time::Duration;
 
+use ndarray::{Array1, Array2};
 use perceptor::TrainConfig;
 use perceptor::compute::parallel::Workers;
 use perceptor::compute::{Engine, EngineChoice};
-use perceptor::data::idx::{ElementType, Header};
-use perceptor::data::mmap::Bytes;
-use perceptor::data::scaling::AS_IT_IS;
-use perceptor::data::{Dataset, IdxFile, Preprocessing, Scale, Splits};
+use perceptor::data::{Dataset, Preprocessing, Scale, Scaling, Splits, Targets};
 use perceptor::nn::init::initial_parameters;
 use perceptor::nn::{Activation, Init, Network, Spec};
 use perceptor::optim::Rule;
@@ -42,30 +39,23 @@ fn rng(seed: u64) -> ChaCha8Rng {
     stream(seed, Purpose::Init, 99)
 }
 
-fn idx(element: ElementType, dimensions: &[usize], payload: Vec<u8>) -> IdxFile {
-    let path = Path::new("in-memory");
-    let header = Header::new(path, element, dimensions).expect("a header");
-    let bytes = [header.to_bytes(), payload].concat();
-    IdxFile::from_bytes(path, Bytes::Owned(bytes)).expect("a complete file")
+/// A data set for classification.
+fn labelled(x: &Array2<f32>, labels: &Array1<u32>, classes: usize) -> Dataset {
+    let targets = Targets::classes(labels.view(), classes).expect("labels of the classes");
+    Dataset::from_rows(x.view(), targets).expect("a data set")
 }
 
 /// Float features between −1 and 1, and labels of all classes.
 fn dataset(items: usize, features: usize, classes: usize, seed: u64) -> Dataset {
     let mut rng = rng(seed);
-    let floats: Vec<u8> = (0..items * features)
-        .flat_map(|_| rng.random_range(-1.0f32..1.0).to_be_bytes())
-        .collect();
-    let labels: Vec<u8> = (0..items)
-        .map(|_| rng.random_range(0..classes) as u8)
-        .collect();
-    let images = idx(ElementType::F32, &[items, features], floats);
-    let labels = idx(ElementType::U8, &[items], labels);
-    Dataset::new(images, &labels, Some(classes)).expect("a data set")
+    let x = Array2::from_shape_simple_fn((items, features), || rng.random_range(-1.0f32..1.0));
+    let labels = Array1::from_shape_simple_fn(items, || rng.random_range(0..classes) as u32);
+    labelled(&x, &labels, classes)
 }
 
 fn item(data: &Dataset, item: usize) -> Vec<f64> {
     let mut row = vec![0.0; data.features()];
-    data.images().read(item, &mut row);
+    data.rows().read(item, &mut row);
     row.into_iter().map(f64::from).collect()
 }
 
@@ -94,7 +84,7 @@ const LEARNING_RATE: f32 = 0.2;
 const MOMENTUM: f32 = 0.9;
 
 fn stepper(spec: &Spec, parameters: &[f32], engine: Engine, batch_size: usize) -> Stepper {
-    let as_it_is = Preprocessing::whole(AS_IT_IS, spec.inputs());
+    let as_it_is = Preprocessing::of_all_columns(Scaling::IDENTITY, spec.inputs());
     let (rule, schedule) = (Rule::sgd(MOMENTUM), Schedule::constant(LEARNING_RATE));
     Stepper::new(
         spec, parameters, as_it_is, engine, rule, schedule, batch_size,
@@ -146,14 +136,12 @@ fn with_idle_columns(items: usize) -> (Dataset, Dataset) {
     let (features, classes) = (21, 3);
     let set = |idle: bool, seed| {
         let mut rng = rng(seed);
-        let pixels = (0..items * features).map(|at| match at % features {
-            0 | 1 | 7 | 20 if idle => 0,
-            _ => rng.random_range(0..=255u8),
+        let x = Array2::from_shape_fn((items, features), |(_, column)| match column {
+            0 | 1 | 7 | 20 if idle => 0.0,
+            _ => f32::from(rng.random_range(0..=255u8)),
         });
-        let images = idx(ElementType::U8, &[items, features], pixels.collect());
-        let labels = (0..items).map(|_| rng.random_range(0..classes) as u8);
-        let labels = idx(ElementType::U8, &[items], labels.collect());
-        Dataset::new(images, &labels, Some(classes)).expect("a data set")
+        let labels = Array1::from_shape_simple_fn(items, || rng.random_range(0..classes) as u32);
+        labelled(&x, &labels, classes)
     };
     (set(true, 1), set(false, 2))
 }

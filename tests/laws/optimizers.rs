@@ -220,7 +220,7 @@ fn assert_follows_the_slow_path(config: &OptimizerConfig, spec: &Spec) {
         _ => 2e-3,
     };
     for engine in engines() {
-        let as_it_is = Preprocessing::whole(AS_IT_IS, 13);
+        let as_it_is = Preprocessing::of_all_columns(Scaling::IDENTITY, 13);
         let stepper = Stepper::new(spec, &start, as_it_is, engine, rule, schedule, batch_size);
         let mut stepper = stepper.expect("an available engine");
         for batch in order.chunks(batch_size).cycle().take(6) {
@@ -258,7 +258,7 @@ fn a_limit_that_is_never_reached_changes_nothing() {
     };
     for engine in engines() {
         let trained = |config: OptimizerConfig| {
-            let as_it_is = Preprocessing::whole(AS_IT_IS, 13);
+            let as_it_is = Preprocessing::of_all_columns(Scaling::IDENTITY, 13);
             let (rule, schedule) = (config.rule(), Schedule::constant(0.1));
             let stepper = Stepper::new(&spec, &start, as_it_is, engine, rule, schedule, 40);
             let mut stepper = stepper.expect("an available engine");

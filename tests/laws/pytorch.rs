@@ -275,18 +275,10 @@ fn cross_entropy_equals_pytorch() {
 /// The recorded samples with their labels.
 fn samples(figures: &Value) -> Dataset {
     let values = rows(&figures["items"]);
-    let payload = values
-        .concat()
-        .iter()
-        .flat_map(|x| x.to_be_bytes())
-        .collect();
-    let images = idx(ElementType::F32, &[values.len(), values[0].len()], payload);
-    let labels = narrow(&figures["labels"])
-        .iter()
-        .map(|&l| l as u8)
-        .collect();
-    let labels = idx(ElementType::U8, &[values.len()], labels);
-    Dataset::new(images, &labels, None).expect("a data set")
+    let x = Array2::from_shape_vec((values.len(), values[0].len()), values.concat());
+    let labels = Array1::from_vec(narrow(&figures["labels"])).mapv(|label| label as u32);
+    let classes = 1 + labels.iter().max().copied().unwrap_or(1) as usize;
+    labelled(&x.expect("rows of one width"), &labels, classes)
 }
 
 #[test]
@@ -297,7 +289,7 @@ fn every_network_steps_like_pytorch() {
         let sizes = narrow(&figures["sizes"]);
         from_fn(|at| sizes[at] as usize)
     };
-    let batch: Vec<u32> = (0..data.items() as u32).collect();
+    let batch: Vec<u32> = (0..data.samples() as u32).collect();
     for (key, batch_norm) in [
         ("networks", false),
         ("networks with batch normalisation", true),
@@ -319,7 +311,7 @@ fn every_network_steps_like_pytorch() {
                 let off = distance(&wide(&stepper.parameters()), &after);
                 assert!(off < 1e-6, "{case}: parameters off by {off}");
                 let net = reference(&spec, &stepper.parameters());
-                let logits = (0..data.items()).flat_map(|row| {
+                let logits = (0..data.samples()).flat_map(|row| {
                     let mut outputs = net.affine_outputs(&item(&data, row));
                     outputs.pop().expect("logits")
                 });

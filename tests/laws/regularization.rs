@@ -384,11 +384,11 @@ fn evaluation_uses_no_noise_and_the_plain_loss() {
         let net = reference(&model.spec, &model.parameters);
         let test = data.test.as_ref().expect("a test set");
         let factor = f64::from(model.scaling.factor);
-        let losses = (0..test.items()).map(|at| {
+        let losses = (0..test.samples()).map(|at| {
             let x: Vec<f64> = item(test, at).into_iter().map(|x| x * factor).collect();
             net.loss(&x, test.labels()[at] as usize)
         });
-        let expected = losses.sum::<f64>() / test.items() as f64;
+        let expected = losses.sum::<f64>() / test.samples() as f64;
         let found = outcome.last().loss().expect("a test set");
         assert!(
             (found - expected).abs() < 1e-5,
@@ -453,11 +453,10 @@ fn the_loss_of_an_epoch_is_the_weighted_mean_over_its_samples() {
 /// With inputs of 0, the loss of every sample is ln 3 at the start, whatever its class; so is their weighted mean.
 #[test]
 fn the_loss_of_a_part_of_an_epoch_is_the_weighted_mean_over_its_samples() {
-    let labels = (0..60).map(|at| u8::from(at % 3 == 0) + u8::from(at % 6 == 0));
-    let labels = idx(ElementType::U8, &[60], labels.collect());
-    let images = idx(ElementType::U8, &[60, 4], vec![0; 240]);
+    let labels = (0..60).map(|at| u32::from(at % 3 == 0) + u32::from(at % 6 == 0));
+    let labels: Array1<u32> = labels.collect();
     let data = Splits {
-        train: Dataset::new(images, &labels, Some(3)).expect("a data set"),
+        train: labelled(&Array2::zeros((60, 4)), &labels, 3),
         validation: None,
         test: None,
     };

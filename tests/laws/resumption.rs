@@ -53,7 +53,7 @@ pub fn assert_resumes_from_every_step(config: &TrainConfig, splits: &Splits) {
         uninterrupted,
         "{config:?}: saving changes the model"
     );
-    let steps = splits.train.items().div_ceil(config.batch_size);
+    let steps = splits.train.samples().div_ceil(config.batch_size);
     assert_eq!(everything.0.len(), config.epochs * (steps + 1));
     for (state, threads) in everything.0.into_iter().zip([1, 3, 2].into_iter().cycle()) {
         let place = state.place();

@@ -1,8 +1,10 @@
 //! Regression and multi-label classification: the gradient of each loss and its evaluation equal those of the slow path,
 //! and threads and interruptions change nothing.
 
+use std::path::Path;
+
+use ndarray::ArrayView2;
 use perceptor::config::{LossName, TaskConfig};
-use perceptor::data::Targets;
 use perceptor::nn::Task;
 use perceptor::nn::loss::Loss;
 use perceptor::reference::Objective;
@@ -25,25 +27,23 @@ fn set(task: Task, items: usize, features: usize, outputs: usize, seed: u64) -> 
     let rows: Vec<f32> = (0..items * features)
         .map(|_| rng.random_range(-1.0f32..1.0))
         .collect();
-    let payload = rows.iter().flat_map(|x| x.to_be_bytes()).collect();
-    let images = idx(ElementType::F32, &[items, features], payload);
-    let labels = match task {
+    let x = ArrayView2::from_shape((items, features), &rows).expect("as many numbers");
+    let targets = match task {
         Task::Regression => {
             let mut number = |at: usize| {
                 let x = &rows[at / outputs * features..][..features];
                 2.0 * x[at % outputs % features] + rng.random_range(-0.2f32..0.2)
             };
-            let numbers: Vec<u8> = (0..items * outputs)
-                .flat_map(|at| number(at).to_be_bytes())
-                .collect();
-            idx(ElementType::F32, &[items, outputs], numbers)
+            let numbers: Vec<f32> = (0..items * outputs).map(&mut number).collect();
+            let numbers = Array2::from_shape_vec((items, outputs), numbers);
+            Targets::values(numbers.expect("as many numbers").view())
         }
         _ => {
-            let flags = (0..items * outputs).map(|_| rng.random_range(0..2u8));
-            idx(ElementType::U8, &[items, outputs], flags.collect())
+            let shape = (items, outputs);
+            Targets::flags(Array2::from_shape_simple_fn(shape, || rng.random_range(0..2u8)).view())
         }
     };
-    Dataset::for_task(task, images, &labels, None).expect("a data set")
+    Dataset::from_rows(x, targets.expect("targets")).expect("a data set")
 }
 
 fn truth(data: &Dataset, item: usize) -> Vec<f64> {
@@ -153,7 +153,7 @@ fn evaluation_of_every_task_equals_the_slow_path() {
                 .for_each(|z| *z = 1.0 / (1.0 + (-*z).exp()));
         }
         for engine in engines() {
-            let as_it_is = Preprocessing::whole(AS_IT_IS, 13);
+            let as_it_is = Preprocessing::of_all_columns(Scaling::IDENTITY, 13);
             let network = Network::for_inference(&spec, &parameters, &as_it_is.columns, engine);
             let network = network.expect("a network");
             let mut evaluator = Evaluator::new(&spec, as_it_is, &workers(2)).expect("memory");
@@ -172,7 +172,7 @@ fn evaluation_of_every_task_equals_the_slow_path() {
                 distance(&wide(&rows), &predicted) < 1e-5,
                 "{engine:?} {loss:?}"
             );
-            let again = evaluator.predict(&workers(1), &network, data.images(), 0..items);
+            let again = evaluator.predict(&workers(1), &network, data.rows(), 0..items);
             assert_eq!(again.expect("memory"), rows);
             match data.targets() {
                 Targets::Values { values, .. } => {

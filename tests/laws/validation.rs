@@ -156,15 +156,16 @@ fn scaling_and_columns_are_fitted_on_the_rows_that_are_not_held_out() {
     let config = config(EngineChoice::Auto);
     let data = splits(&config);
     let (train, validation) = (&data.train, data.validation.as_ref().expect("a set"));
-    assert_eq!((train.items(), validation.items()), (120, 40));
+    assert_eq!((train.samples(), validation.samples()), (120, 40));
     let workers = workers(2);
     let fit = |set: &Dataset| {
-        let rows = (0..set.items()).map(|row| item(set, row));
-        let pixels: Vec<u8> = rows.flatten().map(|x| x as u8).collect();
-        let copy = idx(ElementType::U8, &[set.items(), set.features()], pixels);
+        let rows = (0..set.samples()).map(|row| item(set, row));
+        let x: Vec<f32> = rows.flatten().map(|x| x as f32).collect();
+        let x = Array2::from_shape_vec((set.samples(), set.features()), x).expect("rows");
+        let copy = perceptor::data::Rows::from_array(x.view()).expect("rows");
         Preprocessing::fit(Scale::Standard, &copy, &workers).expect("inputs")
     };
-    let fitted = Preprocessing::fit(Scale::Standard, train.images(), &workers).expect("inputs");
+    let fitted = Preprocessing::fit(Scale::Standard, train.rows(), &workers).expect("inputs");
     assert_eq!(fitted, fit(train));
     assert_ne!(fitted, fit(validation));
 }
@@ -352,12 +353,11 @@ fn settings_that_need_a_validation_set_are_refused_without_one() {
 
 /// A regression on three features, the last of which has the value `last` in every row.
 fn regression(items: usize, last: f32) -> Dataset {
-    let rows = (0..items).flat_map(|item| [item as f32 / items as f32, 1.0, last]);
-    let rows = rows.flat_map(f32::to_be_bytes).collect();
-    let numbers = (0..items).flat_map(|item| (item as f32 / items as f32).to_be_bytes());
-    let numbers = idx(ElementType::F32, &[items, 1], numbers.collect());
-    let images = idx(ElementType::F32, &[items, 3], rows);
-    Dataset::for_task(Task::Regression, images, &numbers, None).expect("a data set")
+    let value = |row: usize| row as f32 / items as f32;
+    let x = Array2::from_shape_fn((items, 3), |(row, column)| [value(row), 1.0, last][column]);
+    let values = Array2::from_shape_fn((items, 1), |(row, _)| value(row));
+    let targets = Targets::values(values.view()).expect("finite values");
+    Dataset::from_rows(x.view(), targets).expect("a data set")
 }
 
 #[test]

@@ -82,8 +82,7 @@ fn a_changed_file_is_detected_and_nothing_trained_on_it_is_saved() {
         drop(fs::remove_dir_all(desk.path("out")));
         let run = run_with_harm(&desk, &format!("{LONG} --quiet"), || harm(&desk));
         assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""), "{run:#?}");
-        let message =
-            format!("error: {IMAGES}: {found}, expected a file that stays as it was opened\n");
+        let message = format!("error: {IMAGES}: {found}, expected an unchanged file\n");
         assert!(run.stderr.starts_with(&message), "{run:#?}");
         assert!(run.hint().contains("--data-mode copy"), "{run:#?}");
         assert!(

@@ -71,7 +71,7 @@ impl Session<'_> {
         settings.train.engine.resolve()?;
         let (source, data) = open_data(&settings, &workers, args.quiet)?;
         let spec = spec_for(&settings.train, &data)?;
-        let batch_size = settings.train.batch_size.min(data.train.items());
+        let batch_size = settings.train.batch_size.min(data.train.samples());
         let tell = Tell::new(args.quiet, args.verbose.verbose);
         let engine = choose(settings.train.engine, &spec, batch_size, tell)?;
         settings.train.engine = engine.into();
@@ -250,8 +250,8 @@ impl Session<'_> {
             steps: self
                 .data
                 .train
-                .items()
-                .div_ceil(config.batch_size.min(self.data.train.items())),
+                .samples()
+                .div_ceil(config.batch_size.min(self.data.train.samples())),
             stop: Arc::clone(&signals.stop),
         };
         let identifier = Identifier {

@@ -276,7 +276,7 @@ impl TuneArgs {
         )?;
         let first = plan.config(1);
         let spec = spec_for(&first, &data)?;
-        let batch_size = first.batch_size.min(data.train.items());
+        let batch_size = first.batch_size.min(data.train.samples());
         let tell = Tell::new(self.quiet, false);
         plan.settings.train.engine = choose(first.engine, &spec, batch_size, tell)?.into();
         Ok(data)

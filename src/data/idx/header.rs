@@ -1,15 +1,15 @@
-//! The header: what the elements are, and how many along each dimension.
+//! The header of an IDX file: the type of the elements, and the dimensions.
 
 use std::path::Path;
 
 use crate::error::{Error, Refusal, Result};
 
-/// The longest header: magic and four dimensions.
+/// Length of the longest header: the magic number and four dimensions.
 pub const MAX_HEADER_BYTES: usize = 4 + 4 * MAX_DIMENSIONS;
 const MAX_DIMENSIONS: usize = 4;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// What an element of an IDX file is.
+/// The type of the elements of an IDX file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ElementType {
     /// Unsigned byte, code `08`.
@@ -27,7 +27,7 @@ pub enum ElementType {
 }
 
 impl ElementType {
-    /// Every type.
+    /// All types.
     pub const ALL: [ElementType; 6] = [
         ElementType::U8,
         ElementType::I8,
@@ -37,7 +37,7 @@ impl ElementType {
         ElementType::F64,
     ];
 
-    /// The type with this code in the third byte of the magic number.
+    /// Returns the type with this code in the third byte of the magic number.
     pub fn from_code(code: u8) -> Option<ElementType> {
         Some(match code {
             0x08 => ElementType::U8,
@@ -50,7 +50,7 @@ impl ElementType {
         })
     }
 
-    /// The third byte of the magic number.
+    /// Returns the third byte of the magic number.
     pub fn code(self) -> u8 {
         match self {
             ElementType::U8 => 0x08,
@@ -62,7 +62,7 @@ impl ElementType {
         }
     }
 
-    /// Bytes an element takes in the file.
+    /// Returns the size of an element in the file, in bytes.
     pub fn size(self) -> usize {
         match self {
             ElementType::U8 | ElementType::I8 => 1,
@@ -72,7 +72,7 @@ impl ElementType {
         }
     }
 
-    /// The name used in messages, as Rust spells it.
+    /// Returns the name used in messages, as Rust spells it.
     pub fn name(self) -> &'static str {
         match self {
             ElementType::U8 => "u8",
@@ -85,7 +85,7 @@ impl ElementType {
     }
 }
 
-/// What the first bytes of an IDX file say. Dimensions are at least 1 and their product fits memory.
+/// The header of an IDX file. Dimensions are at least 1 and their product is addressable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
     element: ElementType,
@@ -94,10 +94,10 @@ pub struct Header {
 }
 
 impl Header {
-    /// A header for `dimensions`, the first of which counts the items.
+    /// Makes a header for `dimensions`, the first of which is the number of items.
     ///
     /// # Errors
-    /// [`Error::Data`] when there is no dimension, more than four, a zero one, or their product
+    /// Returns [`Error::Data`] if there is no dimension, if there are more than four, if one is 0, or if their product
     /// overflows.
     pub fn new(place: &Path, element: ElementType, dimensions: &[usize]) -> Result<Header> {
         let refuse = |found: String, expected: &str| {
@@ -128,10 +128,10 @@ impl Header {
         }
     }
 
-    /// Reads the header at the start of `bytes`; what follows it is not looked at.
+    /// Reads the header at the start of `bytes` and ignores what follows it. Messages name `place`.
     ///
     /// # Errors
-    /// [`Error::Data`], naming `place`, when `bytes` do not start with a well-formed header.
+    /// Returns [`Error::Data`] if `bytes` do not start with a well-formed header.
     pub fn parse(place: &Path, bytes: &[u8]) -> Result<Header> {
         let refuse = |found: String, expected: &str| Refusal::new(place.display(), found, expected);
         if bytes.is_empty() {
@@ -146,7 +146,7 @@ impl Header {
         let Some((&[zero_a, zero_b, code, count], rest)) = bytes.split_first_chunk::<4>() else {
             return Err(Error::Data(refuse(
                 format!("{} bytes", bytes.len()),
-                "at least the 4 of the magic number",
+                "at least the 4 bytes of the magic number",
             )));
         };
         if [zero_a, zero_b] != [0, 0] {
@@ -168,7 +168,7 @@ impl Header {
         if rest.len() < 4 * count {
             return Err(Error::Data(refuse(
                 format!("{} bytes", bytes.len()),
-                "the whole header",
+                "the complete header",
             )));
         }
         let dimensions: Vec<usize> = rest[..4 * count]
@@ -180,10 +180,10 @@ impl Header {
         Header::new(place, element, &dimensions)
     }
 
-    /// The header as it stands in a file.
+    /// Encodes the header as in a file.
     ///
     /// # Panics
-    /// When a dimension does not fit the format's 32 bits.
+    /// Panics if a dimension does not fit the 32 bits of the format.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![0, 0, self.element.code(), self.dimensions.len() as u8];
         for &dimension in &self.dimensions {
@@ -193,32 +193,33 @@ impl Header {
         bytes
     }
 
-    /// The type of the elements.
+    /// Returns the type of the elements.
     pub fn element(&self) -> ElementType {
         self.element
     }
 
-    /// All dimensions, items first.
+    /// Returns all dimensions, items first.
     pub fn dimensions(&self) -> &[usize] {
         &self.dimensions
     }
 
-    /// The first dimension.
+    /// Returns the number of items: the first dimension.
     pub fn items(&self) -> usize {
         self.dimensions[0]
     }
 
-    /// Elements in an item: the product of the dimensions after the first.
+    /// Returns the number of elements in an item: the product of the dimensions after the first.
     pub fn features(&self) -> usize {
         self.dimensions[1..].iter().product()
     }
 
-    /// Length of a file with this header, in bytes.
+    /// Returns the length of a file with this header, in bytes.
     pub fn file_bytes(&self) -> usize {
         self.header_bytes().saturating_add(self.payload_bytes)
     }
 
-    pub(super) fn header_bytes(&self) -> usize {
+    /// Returns the length of the header, in bytes.
+    pub(in crate::data) fn header_bytes(&self) -> usize {
         4 + 4 * self.dimensions.len()
     }
 }

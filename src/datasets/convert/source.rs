@@ -13,9 +13,9 @@ use super::arrays::Arrays;
 use super::csv::Table;
 use super::pictures::Pictures;
 use super::{Labels, Request};
-use crate::data::mmap::open_regular;
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
+use crate::regular_file::open_regular;
 
 /// Elements of the largest item: beyond it an item is a mistake, and no network has as many inputs.
 pub(super) const MAX_FEATURES: usize = 1 << 24;

@@ -549,7 +549,7 @@ fn a_truncated_gzip_stream_is_refused() {
     desk.refuses_in_parts(
         "data convert t.csv.gz --labels 2 --out set",
         1,
-        &["t.csv.gz: ", ", expected a whole gzip stream\n"],
+        &["t.csv.gz: ", ", expected a complete gzip stream\n"],
     );
     desk.put("t.csv.gz", &valid);
     convert(&desk, "t.csv.gz --labels 2");

@@ -326,19 +326,19 @@ fn flags_of_another_format_are_refused() {
         ),
         (
             "t.csv --test-split 0",
-            "--test-split: 0 of 2 items, expected at least two items of some class",
+            "--test-split: 0 of 2 items, expected at least two of some class",
         ),
         (
             "t.csv --test-split 1",
-            "--test-split: 1 of 2 items, expected at least two items of some class",
+            "--test-split: 1 of 2 items, expected at least two of some class",
         ),
         (
             "t.csv --test-split 0.5",
-            "--test-split: 1 of 2 items, expected at least two items of some class",
+            "--test-split: 1 of 2 items, expected at least two of some class",
         ),
         (
             "t.csv --targets label --test-split 2",
-            "--test-split: 2 of 2 items, expected 1 to 1, which leaves an item to train on",
+            "--test-split: 2 of 2 items, expected 1 to 1, which leaves one to train on",
         ),
         (
             "t.csv --labels none --test t.csv",

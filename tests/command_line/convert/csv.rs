@@ -374,7 +374,7 @@ fn an_invalid_cell_is_refused_with_its_row_and_column() {
 fn an_invalid_label_is_refused_with_its_row_and_column() {
     let long = "x".repeat(201);
     for (label, expected) in [
-        ("", "nothing, expected a name"),
+        ("", "an empty name, expected a name"),
         (
             "\"a\nb\"",
             "\"a\\nb\", expected a name without control characters",

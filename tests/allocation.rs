@@ -32,8 +32,8 @@ thread_local! {
     static COUNTED: Cell<bool> = const { Cell::new(false) };
 }
 
-// SAFETY: every call is passed on to the system's allocator, which keeps the contract of `GlobalAlloc`; the counter and the
-// thread-local flag do not allocate.
+// SAFETY: every call is passed on to the system's allocator, which keeps the contract of `GlobalAlloc`; the counter and
+// the thread-local flag do not allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if COUNTED.get() {
@@ -44,7 +44,8 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller of `dealloc` guarantees that `pointer` came from `alloc` with this `layout`, so from `System.alloc`.
+        // SAFETY: the caller of `dealloc` guarantees that `pointer` came from `alloc` with this `layout`, so from
+        // `System.alloc`.
         unsafe { System.dealloc(pointer, layout) }
     }
 }

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::statistics::Summary;
 use crate::compute::parallel::{Member, Workers};
+#[cfg(target_arch = "x86_64")]
+use crate::compute::{Avx2, Avx512};
 
 /// How often the rate is measured.
 const SAMPLES: usize = 10;
@@ -26,9 +28,11 @@ const TERM: f32 = 0.25;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Instructions {
     /// Fused multiply-adds of AVX-512F, 16 lanes.
-    Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
     /// Fused multiply-adds of AVX2 with FMA, 8 lanes.
-    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
     /// Plain arithmetic, as the compiler puts it for any processor of this architecture.
     Portable,
 }
@@ -38,11 +42,11 @@ impl Instructions {
     pub fn detect() -> Instructions {
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx512f") {
-                return Instructions::Avx512;
+            if let Some(set) = Avx512::detect() {
+                return Instructions::Avx512(set);
             }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                return Instructions::Avx2;
+            if let Some(set) = Avx2::detect() {
+                return Instructions::Avx2(set);
             }
         }
         Instructions::Portable
@@ -51,8 +55,10 @@ impl Instructions {
     /// The name in reports.
     pub fn name(self) -> &'static str {
         match self {
-            Instructions::Avx512 => "AVX-512",
-            Instructions::Avx2 => "AVX2 with FMA",
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512(_) => "AVX-512",
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2(_) => "AVX2 with FMA",
             Instructions::Portable => "portable",
         }
     }
@@ -60,8 +66,10 @@ impl Instructions {
     /// Floating point operations in one round of the loop; a multiply-add is two.
     fn flops_a_round(self) -> f64 {
         let (chains, lanes) = match self {
-            Instructions::Avx512 => (16, 16),
-            Instructions::Avx2 => (12, 8),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512(_) => (16, 16),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2(_) => (12, 8),
             Instructions::Portable => (12, PORTABLE_LANES),
         };
         (2 * chains * lanes) as f64
@@ -70,13 +78,13 @@ impl Instructions {
     /// Runs `rounds` rounds of the loop. The answer is of no use but to keep the compiler from leaving it out.
     fn run(self, rounds: usize) -> f32 {
         match self {
-            // SAFETY: `detect`, which alone makes these values outside tests, has found the instruction set.
             #[cfg(target_arch = "x86_64")]
-            Instructions::Avx512 => unsafe { x86::avx512(rounds) },
-            // SAFETY: as above.
+            // SAFETY: the `Avx512` in this value proves that the processor has AVX-512F.
+            Instructions::Avx512(_) => unsafe { x86::avx512(rounds) },
             #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2 => unsafe { x86::avx2(rounds) },
-            _ => portable(rounds),
+            // SAFETY: the `Avx2` in this value proves that the processor has AVX2 and FMA.
+            Instructions::Avx2(_) => unsafe { x86::avx2(rounds) },
+            Instructions::Portable => portable(rounds),
         }
     }
 }
@@ -210,12 +218,13 @@ mod tests {
 
     /// What this processor can run.
     fn all() -> Vec<Instructions> {
-        use Instructions::{Avx2, Avx512, Portable};
-        match Instructions::detect() {
-            Avx512 => vec![Avx512, Avx2, Portable],
-            Avx2 => vec![Avx2, Portable],
-            Portable => vec![Portable],
+        let mut all = vec![Instructions::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            all.extend(Avx2::detect().map(Instructions::Avx2));
+            all.extend(Avx512::detect().map(Instructions::Avx512));
         }
+        all
     }
 
     #[test]
@@ -223,8 +232,10 @@ mod tests {
         for instructions in all() {
             // All chains start at 2; a round brings each to 2 · 0.75 + 0.25 = 1.75, two to 1.5625.
             let chains = match instructions {
-                Instructions::Avx512 => 16.0,
-                Instructions::Avx2 => 12.0,
+                #[cfg(target_arch = "x86_64")]
+                Instructions::Avx512(_) => 16.0,
+                #[cfg(target_arch = "x86_64")]
+                Instructions::Avx2(_) => 12.0,
                 Instructions::Portable => 48.0,
             };
             for (rounds, each) in [(0, 2.0), (1, 1.75), (2, 1.5625)] {

@@ -116,8 +116,8 @@ impl Products {
     /// Computes a product `times` times and returns the time it takes. A weight update leaves the weights as they are.
     pub fn run(&mut self, workers: &Workers, times: u64, stage: Stage) -> Duration {
         let (this, blocks) = (&*self, self.rows / BLOCK);
-        // SAFETY: (1) `for_each` passes each block to one member until the next barrier, blocks are disjoint, and `&mut self`
-        // excludes other teams. (2) Only one stage runs, and pieces are taken in another one.
+        // SAFETY: (1) `for_each` passes each block to one member until the next barrier, blocks are disjoint, and
+        // `&mut self` excludes other teams. (2) Only one stage runs, and pieces are taken in another one.
         let own = |block: usize| unsafe { OwnRows::new(block * BLOCK..(block + 1) * BLOCK) };
         match stage {
             Stage::Forward => together(workers, times, blocks, |block| {
@@ -133,8 +133,8 @@ impl Products {
             Stage::WeightUpdate => {
                 let still = Rule::sgd(0.0).at(1, 0.0);
                 together(workers, times, this.layer.pieces(), |piece| {
-                    // SAFETY: (1) `for_each` passes each piece to one member until the next barrier, and `&mut self` excludes
-                    // other teams. (2) Only this stage runs, and rows are taken in the others.
+                    // SAFETY: (1) `for_each` passes each piece to one member until the next barrier, and `&mut self`
+                    // excludes other teams. (2) Only this stage runs, and rows are taken in the others.
                     let piece = unsafe { OwnPiece::new(piece) };
                     let x = piece.rows(&this.x, 0..this.rows);
                     let dz = piece.rows(&this.dz, 0..this.rows);

@@ -104,7 +104,8 @@ mod unix {
     }
 
     fn is_ignored(signal: i32) -> bool {
-        // SAFETY: `sigaction` with no new action writes the present one to `now`, for which all zeros are a value.
+        // SAFETY: zero bits are a valid `libc::sigaction`, and `sigaction` without a new action only writes the current
+        // one to `now`, which is valid for writes.
         unsafe {
             let mut now: libc::sigaction = std::mem::zeroed();
             libc::sigaction(signal, std::ptr::null(), &mut now) == 0
@@ -115,15 +116,16 @@ mod unix {
     pub fn heed_cut_files() {
         extern "C" fn end(_: libc::c_int) {
             let words = WORDS.get().map_or(CUT_SHORT_WORDS, String::as_str);
-            // SAFETY: both may be called in a handler, and the words live as long as the process.
+            // SAFETY: `write` and `_exit` are async-signal-safe, and `words` is valid for reads of its length.
             unsafe {
                 libc::write(2, words.as_ptr().cast(), words.len());
                 libc::_exit(i32::from(CUT_SHORT));
             }
         }
-        // In the place of the handler that was there and not before it: Rust's own takes itself out when it is called, and
-        // a second worker that reads the same file would then end the program without a word.
-        // SAFETY: all that `end` does is allowed in a handler, and all zeros are a value of the structure.
+        // Replaces the handler that was there: Rust's own removes itself when it is called, and a second worker that reads
+        // the same file would then end the program without a message.
+        // SAFETY: zero bits are a valid `libc::sigaction`; `end` has the signature of a handler and calls only
+        // functions that are async-signal-safe; the old action may be null.
         unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();
             action.sa_sigaction = end as *const () as usize;

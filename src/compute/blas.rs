@@ -82,8 +82,8 @@ mod imp {
     }
 
     pub(super) fn linked() -> Blas {
-        // SAFETY: the declarations above are those of the library's header `cblas.h`. The functions take no pointers, and
-        // OpenBLAS guards this state with a lock of its own.
+        // SAFETY: the declarations above are those of the library's header `cblas.h`. The functions take no pointers,
+        // and OpenBLAS guards this state with a lock of its own.
         let (threading, threads) = unsafe {
             openblas_set_num_threads(1);
             (openblas_get_parallel(), openblas_get_num_threads())

@@ -53,9 +53,9 @@ pub fn multiply(
             let (a_row, a_column) = stride(a.strides());
             let (b_row, b_column) = stride(b.strides());
             let (c_row, c_column) = stride(c.strides());
-            // SAFETY: `sgemm` reads `a [m, k]` and `b [k, n]` and writes `c [m, n]` with the given strides. The pointers
-            // and strides are those of views that borrow all elements, `c` mutably, and the assertion above checks that
-            // the views have these shapes.
+            // SAFETY: `sgemm` reads `a [m, k]` and `b [k, n]` and writes `c [m, n]` with the given strides. The
+            // pointers and strides are those of views that borrow all elements, `c` mutably, and the assertion above
+            // checks that the views have these shapes.
             unsafe {
                 matrixmultiply::sgemm(
                     m,

@@ -1,7 +1,8 @@
 //! Normalisation of columns over rows, for [`crate::nn::batch_norm`].
 //!
-//! Columns are processed in chunks whose sums stay in registers and whose rows stay in the nearest cache, so that several
-//! passes cost little more than one. Sums are taken row after row, which has the same bits in every instruction set.
+//! Columns are processed in chunks whose sums stay in registers and whose rows stay in the nearest cache, so that
+//! several passes cost little more than one. Sums are taken row after row, which has the same bits in every instruction
+//! set.
 
 use multiversion::multiversion;
 
@@ -14,8 +15,8 @@ pub const EPSILON: f32 = 1e-5;
 /// The number of columns whose sums stay in registers.
 const COLUMNS: usize = 4 * LINE;
 
-/// Runs `$body` for all columns in chunks, with the first column of each chunk as its first argument: first chunks as wide as
-/// registers allow, then single cache lines. The last line may end in padding.
+/// Runs `$body` for all columns in chunks, with the first column of each chunk as its first argument: first chunks as
+/// wide as registers allow, then single cache lines. The last line may end in padding.
 macro_rules! by_columns {
     ($width:expr, $body:ident($($argument:expr),*)) => {
         let mut start = 0;
@@ -30,11 +31,11 @@ macro_rules! by_columns {
     };
 }
 
-/// Normalises columns by their own mean and variance: `x̂ = (z − mean) / √(var + ε)`, then `z = γ ⊙ x̂`. The variance is
-/// the mean square of the distances from the mean.
+/// Normalises columns by their own mean and variance: `x̂ = (z − mean) / √(var + ε)`, then `z = γ ⊙ x̂`. The variance
+/// is the mean square of the distances from the mean.
 ///
-/// Shapes: `z`, `x_hat [rows, out]`, `gamma [out]`; `statistics` are mean and variance, `[out]` each with the padding of
-/// a matrix row. Overwrites all except `gamma`.
+/// Shapes: `z`, `x_hat [rows, out]`, `gamma [out]`; `statistics` are mean and variance, `[out]` each with the padding
+/// of a matrix row. Overwrites all except `gamma`.
 ///
 /// # Panics
 /// Panics if z and x̂ differ in shape.

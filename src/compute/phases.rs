@@ -89,8 +89,8 @@ impl OwnRows {
         &'a mut self,
         matrix: &'a Matrix<T>,
     ) -> RowsMut<'a, T> {
-        // SAFETY: nobody else reads or writes these rows, by precondition 1 of `new`, and the mutable borrow of the token
-        // excludes other views of this worker.
+        // SAFETY: nobody else reads or writes these rows, by precondition 1 of `new`, and the mutable borrow of the
+        // token excludes other views of this worker.
         unsafe { matrix.rows_mut(self.range()) }
     }
 }

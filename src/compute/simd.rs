@@ -56,7 +56,8 @@ pub(super) trait Vector: Copy {
     /// 1. `to` is valid for writes of `LANES` floats; it need not be aligned.
     unsafe fn store(self, to: *mut f32);
 
-    /// Writes the transpose of a block of `LANES` by `LANES` floats, whose rows start `from_row` and `to_row` floats apart.
+    /// Writes the transpose of a block of `LANES` by `LANES` floats, whose rows start `from_row` and `to_row` floats
+    /// apart.
     ///
     /// # Safety
     /// 1. For each `r < LANES`, `from + r · from_row` is valid for reads of `LANES` floats.
@@ -129,7 +130,8 @@ impl Vector for F32x16 {
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
-        // SAFETY: `self._set` proves that the processor has AVX-512F, and `to` is valid for 16 floats by precondition 1.
+        // SAFETY: `self._set` proves that the processor has AVX-512F, and `to` is valid for 16 floats by precondition
+        // 1.
         unsafe { _mm512_storeu_ps(to, self.lanes) }
     }
 
@@ -247,10 +249,11 @@ impl Vector for F32x8 {
         to: *mut f32,
         to_row: usize,
     ) {
-        // SAFETY: `_set` proves that the processor has AVX2. Row numbers are below 8: precondition 1 covers the loads and
-        // precondition 2 the stores.
+        // SAFETY: `_set` proves that the processor has AVX2. Row numbers are below 8: precondition 1 covers the loads
+        // and precondition 2 the stores.
         unsafe {
-            // Groups of four rows: first pairs, then four rows of one column, with a column of one half in each 128 bits.
+            // Groups of four rows: first pairs, then four rows of one column, with a column of one half in each 128
+            // bits.
             let mut columns = [[_mm256_setzero_ps(); 4]; 2];
             for (group, columns) in columns.iter_mut().enumerate() {
                 let row = |r: usize| _mm256_loadu_ps(from.add((4 * group + r) * from_row));

@@ -129,8 +129,8 @@ pub fn mish_derivative(x: f32) -> f32 {
     above / below + x * (4.0 * power * (1.0 + w) / (below * below))
 }
 
-/// `w = e^−|x|`, and the numerator and denominator of `tanh(ln(1 + eˣ)) = (e²ˣ + 2eˣ) / (e²ˣ + 2eˣ + 2)`; for x above zero
-/// both are multiplied by `w²`, so that nothing overflows.
+/// `w = e^−|x|`, and the numerator and denominator of `tanh(ln(1 + eˣ)) = (e²ˣ + 2eˣ) / (e²ˣ + 2eˣ + 2)`; for x above
+/// zero both are multiplied by `w²`, so that nothing overflows.
 #[inline(always)]
 fn tanh_of_softplus(x: f32) -> (f32, f32, f32) {
     let w = exp(-x.abs());

@@ -5,8 +5,8 @@ use std::f32::consts::SQRT_2;
 use super::exponential::{clamp, exp_m1_near_zero, ln, reduce};
 use super::flush;
 
-/// `x · Φ(x)` with the distribution function Φ of the normal distribution, `x (1 + erf(x / √2)) / 2`, to 7 ULP for results of
-/// a magnitude above 10⁻³⁵.
+/// `x · Φ(x)` with the distribution function Φ of the normal distribution, `x (1 + erf(x / √2)) / 2`, to 7 ULP for
+/// results of a magnitude above 10⁻³⁵.
 #[inline(always)]
 pub fn gelu(x: f32) -> f32 {
     let x = if x < -NORMAL_END { -NORMAL_END } else { x };
@@ -29,9 +29,9 @@ const NORMAL_END: f32 = 13.15;
 
 /// `e^(−x²/2)` and Φ(−x) for `x ≥ 0`, with x limited to [`NORMAL_END`]; Φ(−x) is 0 instead of denormal.
 ///
-/// Φ(−x) is `e^(−x²/2)` times a function that falls slowly from a half, here a polynomial in `1 / (1 + 0.26 x)` fitted to
-/// `erfcx(x / √2) / 2` with a relative error of 2·10⁻⁸. The exponent is computed exactly, in two parts; rounded, it would be
-/// wrong by many units.
+/// Φ(−x) is `e^(−x²/2)` times a function that falls slowly from a half, here a polynomial in `1 / (1 + 0.26 x)` fitted
+/// to `erfcx(x / √2) / 2` with a relative error of 2·10⁻⁸. The exponent is computed exactly, in two parts; rounded, it
+/// would be wrong by many units.
 #[inline(always)]
 fn normal(x: f32) -> (f32, f32) {
     let x = if x > NORMAL_END { NORMAL_END } else { x };
@@ -55,9 +55,10 @@ fn normal(x: f32) -> (f32, f32) {
 
 /// The standard normal deviate of 32 random bits, from −6.3 to 6.3: the inverse of the distribution function.
 ///
-/// Method: the highest bit is the sign, and the others are the share `v` of both tails beyond the deviate, which is exact
-/// even if it is small. The deviate is `√2 · erf⁻¹(1 − v)`, a polynomial in `ln(v (2 − v))` or in its root (M. Giles,
-/// *Approximating the erfinv function*, 2010). The error is at most 10⁻⁶ up to ±5.5, and a relative 6·10⁻⁴ beyond.
+/// Method: the highest bit is the sign, and the others are the share `v` of both tails beyond the deviate, which is
+/// exact even if it is small. The deviate is `√2 · erf⁻¹(1 − v)`, a polynomial in `ln(v (2 − v))` or in its root (M.
+/// Giles, *Approximating the erfinv function*, 2010). The error is at most 10⁻⁶ up to ±5.5, and a relative 6·10⁻⁴
+/// beyond.
 #[inline(always)]
 pub fn normal_deviate(bits: u32) -> f32 {
     const PLACES: f32 = 1.0 / 2_147_483_648.0;

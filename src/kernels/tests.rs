@@ -105,8 +105,8 @@ mod slow {
     }
 }
 
-/// Vector code has the bits of portable code, whose error is checked above. Instruction sets that this processor does not
-/// have are skipped.
+/// Vector code has the bits of portable code, whose error is checked above. Instruction sets that this processor does
+/// not have are skipped.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn every_instruction_set_has_the_same_bits() {

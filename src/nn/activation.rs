@@ -1,7 +1,7 @@
 //! Activations of hidden layers, with their derivatives.
 //!
-//! If the derivative is a function of the output `y`, the input is overwritten in place, which saves a buffer. GELU, SiLU
-//! and Mish are not monotonic, so an output does not determine its input; the input `z` is kept for these.
+//! If the derivative is a function of the output `y`, the input is overwritten in place, which saves a buffer. GELU,
+//! SiLU and Mish are not monotonic, so an output does not determine its input; the input `z` is kept for these.
 
 use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
@@ -21,8 +21,8 @@ named! {
     /// The function between two affine layers.
     ///
     /// To add an activation, add it here with its name, its function in `activate_rows` and its derivative in
-    /// `times_derivative`; functions that need a vector kernel go to [`crate::kernels`]. The compiler then points to the
-    /// formula of the tests in `reference/activation.rs`, and to the export formats in `export/activation.rs`.
+    /// `times_derivative`; functions that need a vector kernel go to [`crate::kernels`]. The compiler then points to
+    /// the formula of the tests in `reference/activation.rs`, and to the export formats in `export/activation.rs`.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
     pub enum Activation {
         /// `y = 1 / (1 + e⁻ᶻ)`, `y' = y (1 − y)`.
@@ -41,8 +41,8 @@ named! {
         /// `y = z` if `z > 0`, otherwise `0.01 z`; `y' = 1` or `0.01`
         /// (A. Maas and others, *Rectifier Nonlinearities Improve Neural Network Acoustic Models*, 2013).
         LeakyRelu = "leaky-relu",
-        /// `y = z` if `z > 0`, otherwise `eᶻ − 1`; `y' = 1` or `y + 1`
-        /// (D. Clevert and others, *Fast and Accurate Deep Network Learning by Exponential Linear Units*, 2016, with α = 1).
+        /// `y = z` if `z > 0`, otherwise `eᶻ − 1`; `y' = 1` or `y + 1` (D. Clevert and others, *Fast and Accurate Deep
+        /// Network Learning by Exponential Linear Units*, 2016, with α = 1).
         Elu = "elu",
         /// `y = z Φ(z)` with the normal distribution's Φ, computed by erf; `y' = Φ(z) + z e^(−z²/2) / √2π`
         /// (D. Hendrycks and K. Gimpel, *Gaussian Error Linear Units*, 2016).
@@ -78,8 +78,9 @@ impl Activation {
         matches!(self, Activation::Gelu | Activation::Silu | Activation::Mish)
     }
 
-    /// The initial variance that the literature pairs with the activation: He's for ReLU and functions of its shape, LeCun's
-    /// for scaled tanh, and Xavier's for sigmoid, tanh and softsign, which its authors studied, and for the identity.
+    /// The initial variance that the literature pairs with the activation: He's for ReLU and functions of its shape,
+    /// LeCun's for scaled tanh, and Xavier's for sigmoid, tanh and softsign, which its authors studied, and for the
+    /// identity.
     pub fn initial_variance(self) -> InitialVariance {
         match self {
             Activation::Relu
@@ -141,8 +142,8 @@ pub fn activate_backward(activation: Activation, dy: RowsMut, of: Rows) {
     times_derivative(activation, dy.values, of.values);
 }
 
-/// The gradient `dy = dy ⊙ f'(γ ⊙ x + b)` of an activation whose derivative is a function of the input, which is computed again
-/// here instead of kept.
+/// The gradient `dy = dy ⊙ f'(γ ⊙ x + b)` of an activation whose derivative is a function of the input, which is
+/// computed again here instead of kept.
 ///
 /// Shapes: `dy`, `x [rows, out]`, `gamma`, `bias [out]`. Overwrites `dy` with the gradient at `γ ⊙ x + b`.
 ///
@@ -197,8 +198,8 @@ fn activate_rows(activation: Activation, z: &mut [f32], stride: usize, bias: &[f
     }
 }
 
-/// `dy = dy ⊙ f'`, where `of` has the outputs, or the inputs if [`Activation::needs_input`]. Also covers the padding between
-/// rows, where `dy` is zero and stays zero.
+/// `dy = dy ⊙ f'`, where `of` has the outputs, or the inputs if [`Activation::needs_input`]. Also covers the padding
+/// between rows, where `dy` is zero and stays zero.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 fn times_derivative(activation: Activation, dy: &mut [f32], of: &[f32]) {
     match activation {

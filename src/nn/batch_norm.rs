@@ -1,11 +1,11 @@
 //! Batch normalisation of a hidden layer: `y = f(γ ⊙ x̂ + β)` with `x̂ = (z − mean) / √(var + ε)` and `z = x · w`
 //! (S. Ioffe and C. Szegedy, *Batch Normalization*, 2015). β is the layer's bias, which has no other use then.
 //!
-//! In training, mean and variance are those of a shard of the batch and not of the whole batch (ghost batch normalisation:
-//! E. Hoffer and others, *Train longer, generalize better*, 2017), so that a worker takes a shard through all layers and back
-//! without waiting for others. [`Shards`] depend only on the number of rows. A shard of one row is its own mean: x̂ is 0,
-//! and y is `f(β)`. Evaluation uses running statistics, which the update moves towards the mean over the shards; frozen
-//! layers use them in training too, and keep them.
+//! In training, mean and variance are those of a shard of the batch and not of the whole batch (ghost batch
+//! normalisation: E. Hoffer and others, *Train longer, generalize better*, 2017), so that a worker takes a shard
+//! through all layers and back without waiting for others. [`Shards`] depend only on the number of rows. A shard of one
+//! row is its own mean: x̂ is 0, and y is `f(β)`. Evaluation uses running statistics, which the update moves towards
+//! the mean over the shards; frozen layers use them in training too, and keep them.
 
 use std::ops::Range;
 
@@ -22,7 +22,8 @@ use crate::optim::Step;
 
 /// The share m of a batch in the running statistics after it, `r = (1 − m) r + m s`, as in PyTorch.
 pub const MOMENTUM: f32 = 0.1;
-/// The largest number of rows in a shard: half a batch of 128, which suits two workers. Statistics of fewer rows are noisier.
+/// The largest number of rows in a shard: half a batch of 128, which suits two workers. Statistics of fewer rows are
+/// noisier.
 pub const SHARD_ROWS: usize = 64;
 /// The least number of rows in a shard, except the first.
 const MIN_SHARD_ROWS: usize = SHARD_ROWS / 2;
@@ -98,8 +99,8 @@ impl ShardSums {
         })
     }
 
-    /// The row of a shard; disjoint shards have different rows. The first shard has row 0. Any other starts later, and at
-    /// least [`MIN_SHARD_ROWS`] rows after the shard before it unless that is the first.
+    /// The row of a shard; disjoint shards have different rows. The first shard has row 0. Any other starts later, and
+    /// at least [`MIN_SHARD_ROWS`] rows after the shard before it unless that is the first.
     ///
     /// # Panics
     /// Panics if a shard other than the first has too few rows.
@@ -163,8 +164,8 @@ impl BatchNorm {
     pub(super) fn forward(&self, rows: &mut OwnRows, z: &Matrix, x_hat: &Matrix, sums: &ShardSums) {
         let row = ShardSums::row(&rows.range());
         let ([], [z, x_hat], phase) = rows.views([], [z, x_hat]);
-        // SAFETY: (1) disjoint shards have different rows, so the row is this worker's as the shard is by `OwnRows`; the two
-        // matrices are different ones.
+        // SAFETY: (1) disjoint shards have different rows, so the row is this worker's as the shard is by `OwnRows`;
+        // the two matrices are different ones.
         let statistics =
             unsafe { [&sums.mean, &sums.variance].map(|of| of.rows_mut(row..row + 1).values) };
         normalization::normalize(z, x_hat, self.gamma.values(phase), statistics);
@@ -173,7 +174,8 @@ impl BatchNorm {
     /// The gradient of [`BatchNorm::forward`] and the activation after it: `du = dy ⊙ f'`, `dβ = Σ_rows du`,
     /// `dγ = Σ_rows du ⊙ x̂`, and `dz = γ / √(var + ε) ⊙ (du − (dβ + x̂ ⊙ dγ) / rows)`.
     ///
-    /// Shapes: `dy`, `y`, `x_hat [rows, out]`, `beta [out]`. Overwrites `dy` with `dz`; dγ and dβ are written to `sums`.
+    /// Shapes: `dy`, `y`, `x_hat [rows, out]`, `beta [out]`. Overwrites `dy` with `dz`; dγ and dβ are written to
+    /// `sums`.
     pub(super) fn backward(
         &self,
         rows: &mut OwnRows,
@@ -190,8 +192,8 @@ impl BatchNorm {
         } else {
             activate_backward(activation, dy.reborrow(), y);
         }
-        // SAFETY: (1) disjoint shards have different rows, so the row is this worker's as the shard is by `OwnRows`; the
-        // three matrices are different ones.
+        // SAFETY: (1) disjoint shards have different rows, so the row is this worker's as the shard is by `OwnRows`;
+        // the three matrices are different ones.
         let (variance, sums) = unsafe {
             (
                 sums.variance.rows(row..row + 1).values,
@@ -238,7 +240,8 @@ impl BatchNorm {
         let add = |gradient: &mut [f32]| {
             ShardSums::add(&sums.d_gamma, piece, shards, gradient);
         };
-        // SAFETY: (1) of each function is precondition 1 of this function: γ and the statistics are parts of the same piece.
+        // SAFETY: (1) of each function is precondition 1 of this function: γ and the statistics are parts of the same
+        // piece.
         unsafe {
             self.gamma.update(piece, step, add);
             self.move_statistics(piece, shards, sums);
@@ -260,7 +263,8 @@ impl BatchNorm {
         let add = |gradient: &mut [f32]| {
             ShardSums::add(&sums.d_gamma, piece, shards, gradient);
         };
-        // SAFETY: (1) of each function is precondition 1 of this function: γ and the statistics are parts of the same piece.
+        // SAFETY: (1) of each function is precondition 1 of this function: γ and the statistics are parts of the same
+        // piece.
         unsafe {
             self.move_statistics(piece, shards, sums);
             self.gamma.keep_gradient(piece, add)
@@ -272,15 +276,16 @@ impl BatchNorm {
     /// # Safety
     /// 1. `piece` is the piece of the network that contains this batch normalisation.
     pub(super) unsafe fn apply(&self, piece: &OwnPiece, step: &Step) {
-        // SAFETY: (1) of each function is precondition 1 of this function: γ and the statistics are parts of the same piece.
+        // SAFETY: (1) of each function is precondition 1 of this function: γ and the statistics are parts of the same
+        // piece.
         unsafe {
             self.gamma.apply(piece, step);
             self.average_statistics(piece, step);
         }
     }
 
-    /// `r = r + m (s − r)`, where s is the mean over the shards, with the variance of a sample instead of that of the rows, as
-    /// in PyTorch. A batch of one row has no such variance and changes nothing.
+    /// `r = r + m (s − r)`, where s is the mean over the shards, with the variance of a sample instead of that of the
+    /// rows, as in PyTorch. A batch of one row has no such variance and changes nothing.
     ///
     /// # Safety
     /// 1. `piece` is the piece of the network that contains this batch normalisation.
@@ -292,8 +297,8 @@ impl BatchNorm {
             (&self.mean, &sums.mean, false),
             (&self.variance, &sums.variance, true),
         ] {
-            // SAFETY: (1) is precondition 1 of this function: the statistics are parts of the same piece. (2) These values
-            // have no other reference while `running` is in use.
+            // SAFETY: (1) is precondition 1 of this function: the statistics are parts of the same piece. (2) These
+            // values have no other reference while `running` is in use.
             let running = unsafe { running.values_mut(piece) };
             for r in running.iter_mut() {
                 *r *= 1.0 - MOMENTUM;

@@ -1,11 +1,11 @@
-//! The features of a sample, separated into active and idle ones.
+//! The features of a sample, divided into active and idle ones.
 //!
 //! A feature that is 0 in every training sample adds nothing to any product, and its weights get no gradient. Training
-//! leaves such idle features out, exactly. [`crate::data::fit_columns`] finds them.
+//! skips such idle features, with exactly the same result. [`crate::data::fit_columns`] finds them.
 
 use std::ops::Range;
 
-/// The features of an item, taken apart into active ones and idle ones, which are zero in the training set.
+/// The features of a sample, divided into active ones and idle ones, which are zero in the whole training set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Columns {
     active: Vec<Range<usize>>,
@@ -14,7 +14,7 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// All `features` active.
+    /// Columns with all `features` active.
     pub fn all(features: usize) -> Columns {
         Columns {
             active: std::iter::once(0..features).collect(),
@@ -23,7 +23,7 @@ impl Columns {
         }
     }
 
-    /// From whether each feature is active. One is kept where none is, as a product needs a width.
+    /// Columns from whether each feature is active. If none is, all count as active, as a product needs a width.
     pub(crate) fn from_flags(flags: impl Iterator<Item = bool>) -> Columns {
         let mut columns = Columns {
             active: Vec::new(),
@@ -44,17 +44,17 @@ impl Columns {
         columns
     }
 
-    /// Number of features, active and idle.
+    /// The number of features, active and idle.
     pub fn features(&self) -> usize {
         self.features
     }
 
-    /// Number of active features.
+    /// The number of active features.
     pub fn width(&self) -> usize {
         self.features - self.idle.len()
     }
 
-    /// The active features, as runs of neighbours in ascending order; there is at least one.
+    /// The active features as runs of neighbours, in ascending order; at least one.
     pub fn active(&self) -> &[Range<usize>] {
         &self.active
     }

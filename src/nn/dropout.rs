@@ -1,7 +1,7 @@
 //! Dropout of inputs and hidden units in training. Evaluation drops nothing.
 //!
-//! The outputs of a hidden layer stay as they are, because the derivative of the activation is taken from them; the next layer
-//! sees a copy with some units dropped.
+//! The outputs of a hidden layer stay as they are, because the derivative of the activation is taken from them; the
+//! next layer sees a copy with some units dropped.
 
 use bytemuck::cast_slice_mut;
 use multiversion::multiversion;
@@ -19,8 +19,8 @@ const DRAWS: usize = 256;
 /// Inverted dropout: a unit is 0 with probability p, otherwise multiplied by `1 / (1 − p)`, so that its mean stays
 /// (N. Srivastava and others, *Dropout: A Simple Way to Prevent Neural Networks from Overfitting*, 2014).
 ///
-/// A unit takes 16 bits of its row's generator, in order, and is dropped if they are below `65536 p`. So p is rounded to a
-/// multiple of 1/65536, and the factor is that of the rounded p.
+/// A unit takes 16 bits of its row's generator, in order, and is dropped if they are below `65536 p`. So p is rounded
+/// to a multiple of 1/65536, and the factor is that of the rounded p.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Dropout {
     below: u16,

@@ -17,9 +17,9 @@ named! {
     /// The distribution of initial weights.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
     pub enum Init {
-        /// What the literature pairs with the activation after the layer ([`Activation::initial_variance`]): He before ReLU and
-        /// functions of its shape (leaky ReLU, ELU, GELU, SiLU, Mish, softplus), LeCun before scaled tanh, and Xavier before
-        /// all others and in the last layer.
+        /// What the literature pairs with the activation after the layer ([`Activation::initial_variance`]): He before
+        /// ReLU and functions of its shape (leaky ReLU, ELU, GELU, SiLU, Mish, softplus), LeCun before scaled tanh, and
+        /// Xavier before all others and in the last layer.
         #[default]
         Auto = "auto",
         /// All zero. Units of a hidden layer then never differ; for demonstration only.
@@ -41,14 +41,15 @@ named! {
         He = "he",
         /// `U(−a, a)` with `a = √(6 / fan_in)`: He's variance, drawn uniformly.
         HeUniform = "he-uniform",
-        /// A random rotation: the rows or the columns, whichever are fewer, are orthonormal (A. Saxe and others, *Exact solutions to the
-        /// nonlinear dynamics of learning in deep linear neural networks*, 2014).
+        /// A random rotation: the rows or the columns, whichever are fewer, are orthonormal (A. Saxe and others, *Exact
+        /// solutions to the nonlinear dynamics of learning in deep linear neural networks*, 2014).
         Orthogonal = "orthogonal",
     }
 }
 
 impl Init {
-    /// What `auto` stands for in front of `activation`, which is `None` for the last layer. Any other init stands for itself.
+    /// What `auto` stands for in front of `activation`, which is `None` for the last layer. Any other init stands for
+    /// itself.
     fn before(self, activation: Option<Activation>) -> Init {
         match (self, activation.map(Activation::initial_variance)) {
             (Init::Auto, Some(InitialVariance::He)) => Init::He,

@@ -1,7 +1,7 @@
 //! All randomness in the rows of a training step: noise on inputs, and dropout of inputs and hidden units.
 //!
-//! Every row has a generator of its own ([`row_stream`]), so its draws do not depend on the worker that takes it. They are
-//! made before the row goes forward, and kept with the activations until it is back.
+//! Every row has a generator of its own ([`row_stream`]), so its draws do not depend on the worker that takes it. They
+//! are made before the row goes forward, and kept with the activations until it is back.
 
 use super::dropout::Dropout;
 use super::input_noise::add_normal;
@@ -29,7 +29,8 @@ impl Noise {
     }
 
     /// Makes the draws for `rows` in step `step`, counted from the start of the run: `x = (x + σ z) ⊙ m / (1 − p)` for
-    /// inputs, with z from N(0, 1) and m from {0, 1}, and the draws that [`super::Network::forward`] uses in hidden layers.
+    /// inputs, with z from N(0, 1) and m from {0, 1}, and the draws that [`super::Network::forward`] uses in hidden
+    /// layers.
     ///
     /// Overwrites the inputs of these rows.
     pub fn draw(&self, activations: &Activations, step: u64, rows: &mut OwnRows) {

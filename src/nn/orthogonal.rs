@@ -1,9 +1,9 @@
-//! Random orthonormal vectors, for weights that start as a rotation.
+//! Random orthonormal vectors, for initial weights that are a rotation.
 //!
 //! Gaussian vectors by modified Gram–Schmidt: the QR decomposition whose R has a positive diagonal, which makes all
-//! rotations equally likely (F. Mezzadri, *How to Generate Random Matrices from the Classical Compact Groups*, 2007). In
-//! `f64`, where what the method loses of orthogonality stays far below the digits of an `f32`; sums have one order
-//! in every instruction set.
+//! rotations equally likely (F. Mezzadri, *How to Generate Random Matrices from the Classical Compact Groups*, 2007).
+//! In `f64`, in which the method's loss of orthogonality is far below the precision of an `f32`. Sums have the same
+//! order in every instruction set.
 
 use multiversion::multiversion;
 use rand::distr::Distribution;
@@ -11,17 +11,17 @@ use rand_distr::StandardNormal;
 
 use crate::random::ChaCha8Rng;
 
-/// Vectors that are taken out of the later ones at once, while these stay in the cache.
+/// The number of vectors that are projected out of the later ones at a time, while these stay in the cache.
 const BLOCK: usize = 16;
-/// Partial sums of a product.
+/// The number of partial sums of a product.
 const LANES: usize = 16;
 
-/// `count` orthonormal vectors.
+/// Draws `count` orthonormal vectors.
 ///
-/// Shapes: gives `[count, length]`.
+/// Shapes: returns `[count, length]`.
 ///
 /// # Panics
-/// When there are more vectors than dimensions.
+/// Panics if there are more vectors than dimensions.
 pub(super) fn orthonormal(count: usize, length: usize, rng: &mut ChaCha8Rng) -> Vec<f64> {
     assert!(count <= length, "{count} vectors of {length} dimensions");
     let draws = StandardNormal.sample_iter(rng).take(count * length);
@@ -32,13 +32,13 @@ pub(super) fn orthonormal(count: usize, length: usize, rng: &mut ChaCha8Rng) -> 
         for at in (0..block.len()).step_by(length) {
             let (done, vector) = block[..at + length].split_at_mut(at);
             for one in done.chunks_exact(length) {
-                take_out(one, vector);
+                project_out(one, vector);
             }
             let norm = dot(vector, vector).sqrt();
             vector.iter_mut().for_each(|x| *x /= norm);
         }
         for vector in later.chunks_exact_mut(length) {
-            take_out(block, vector);
+            project_out(block, vector);
         }
         rest = later;
     }
@@ -49,7 +49,7 @@ pub(super) fn orthonormal(count: usize, length: usize, rng: &mut ChaCha8Rng) -> 
 ///
 /// Shapes: `block [count, length]`, up to [`BLOCK`] vectors, `vector [length]`. Overwrites `vector`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-fn take_out(block: &[f64], vector: &mut [f64]) {
+fn project_out(block: &[f64], vector: &mut [f64]) {
     let mut products = [0.0; BLOCK];
     let block = block.chunks_exact(vector.len());
     for (product, q) in products.iter_mut().zip(block.clone()) {
@@ -83,7 +83,7 @@ mod tests {
     use crate::random::{Purpose, stream};
 
     #[test]
-    fn vectors_are_of_length_one_and_at_right_angles() {
+    fn vectors_are_orthonormal() {
         for (count, length) in [(1, 1), (1, 7), (3, 3), (9, 17), (20, 20), (100, 131)] {
             let mut rng = stream(5, Purpose::Init, 0);
             let vectors = orthonormal(count, length, &mut rng);
@@ -102,8 +102,8 @@ mod tests {
     }
 
     #[test]
-    fn the_first_vector_keeps_the_direction_that_was_drawn() {
-        // So R's diagonal is positive, and no direction is likelier than its opposite.
+    fn the_first_vector_has_the_direction_that_was_drawn() {
+        // Then the diagonal of R is positive, and opposite directions are equally likely.
         let drawn: Vec<f64> = StandardNormal
             .sample_iter(stream(5, Purpose::Init, 0))
             .take(9)

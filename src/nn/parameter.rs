@@ -47,8 +47,8 @@ impl Parameter {
         reason = "the token gives the values to this worker, and precondition 2 excludes a second reference"
     )]
     pub(super) unsafe fn values_mut<'a>(&'a self, _piece: &'a OwnPiece) -> &'a mut [f32] {
-        // SAFETY: (1) the parameter is part of the piece by precondition 1, so `OwnPiece` gives it to this worker, which has
-        // no other reference by precondition 2.
+        // SAFETY: (1) the parameter is part of the piece by precondition 1, so `OwnPiece` gives it to this worker,
+        // which has no other reference by precondition 2.
         unsafe { self.values.write(0..self.values.len()) }
     }
 
@@ -65,8 +65,8 @@ impl Parameter {
         let all = 0..self.values.len();
         match step.rule().plain_momentum() {
             Some(momentum) => {
-                // SAFETY: (1) the parameter is part of the piece by precondition 1, so `OwnPiece` gives it to this worker;
-                // the buffers are different ones.
+                // SAFETY: (1) the parameter is part of the piece by precondition 1, so `OwnPiece` gives it to this
+                // worker; the buffers are different ones.
                 let (values, velocity) =
                     unsafe { (self.values.write(all.clone()), self.slots[0].write(all)) };
                 velocity.iter_mut().for_each(|v| *v *= momentum);
@@ -123,8 +123,8 @@ impl Parameter {
     pub(super) unsafe fn update_average(&self, _piece: &OwnPiece, step: &Step) {
         if let (Some(_), Some(average)) = (step.rule().average, self.slots.last()) {
             let all = 0..self.values.len();
-            // SAFETY: (1) the parameter is part of the piece by precondition 1, so `OwnPiece` gives it to this worker; the
-            // buffers are different ones.
+            // SAFETY: (1) the parameter is part of the piece by precondition 1, so `OwnPiece` gives it to this worker;
+            // the buffers are different ones.
             let (average, values) = unsafe { (average.write(all.clone()), self.values.read(all)) };
             step.update_average(average, values);
         }

@@ -1,8 +1,9 @@
-//! What a network is: layer sizes, activation, and where each layer lies in the flat buffer.
+//! The shape of a network: layer sizes, activation, and where each layer is in the flat buffer.
 //!
-//! Parameters are one flat `[parameters]` buffer: for each layer in turn its weights `[in, out]`, row by row, then its
-//! biases `[out]`; with batch normalisation a hidden layer has its scales γ `[out]` behind them, and the running mean and
-//! variance `[out]`, which no gradient moves. Engines keep their own layout while they train, and give this one back.
+//! Parameters are one flat `[parameters]` buffer: for each layer its weights `[in, out]`, row by row, then its biases
+//! `[out]`. With batch normalisation, a hidden layer's biases are followed by its scales γ `[out]`, and by the running
+//! mean and variance `[out]`, which no gradient moves. Engines use a layout of their own in training, and convert to
+//! this one.
 
 use std::ops::Range;
 
@@ -13,21 +14,21 @@ use super::activation::Activation;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 
-/// BLAS counts in 32 bits, and so do we.
+/// The largest number of parameters, as BLAS counts in 32 bits.
 const MAX_PARAMETERS: usize = i32::MAX as usize;
 
-/// An affine layer `z = x · w + b` and its place in a flat buffer.
+/// An affine layer `z = x · w + b` and its position in a flat buffer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
-    /// Width of the input, `in`.
+    /// The width of the input, `in`.
     pub fan_in: usize,
-    /// Width of the output, `out`.
+    /// The width of the output, `out`.
     pub fan_out: usize,
     start: usize,
     normalized: bool,
 }
 
-/// What batch normalisation keeps of a layer: `y = f(γ ⊙ (x · w − mean) / √(var + ε) + b)`.
+/// The parameters of batch normalisation in a layer: `y = f(γ ⊙ (x · w − mean) / √(var + ε) + b)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Norm<T> {
     /// The scales γ, `[out]`.
@@ -48,7 +49,7 @@ impl Layer {
         start..start + self.fan_out
     }
 
-    /// γ, running mean and running variance, in this order.
+    /// The range of γ, running mean and running variance, in this order.
     fn norm_range(&self) -> Range<usize> {
         let start = self.bias_range().end;
         start..start + 3 * self.fan_out * usize::from(self.normalized)
@@ -65,7 +66,7 @@ impl Layer {
         &flat[self.bias_range()]
     }
 
-    /// Weights `[in · out]`, row-major, and biases `[out]` in a flat buffer.
+    /// The weights `[in · out]`, row-major, and the biases `[out]` in a flat buffer.
     pub fn split<'a>(&self, flat: &'a [f32]) -> (&'a [f32], &'a [f32]) {
         (&flat[self.weight_range()], &flat[self.bias_range()])
     }
@@ -75,13 +76,13 @@ impl Layer {
         2.0 * (self.fan_in * self.fan_out) as f64
     }
 
-    /// [`Layer::split`], to write through.
+    /// The weights `[in · out]`, row-major, and the biases `[out]` in a flat buffer, to write.
     pub fn split_mut<'a>(&self, flat: &'a mut [f32]) -> (&'a mut [f32], &'a mut [f32]) {
         let layer = &mut flat[self.start..self.bias_range().end];
         layer.split_at_mut(self.fan_in * self.fan_out)
     }
 
-    /// What batch normalisation keeps in a flat buffer; none where the layer has none.
+    /// The batch normalisation in a flat buffer; `None` if the layer is not normalised.
     pub fn norm<'a>(&self, flat: &'a [f32]) -> Option<Norm<&'a [f32]>> {
         let mut parts = flat[self.norm_range()].chunks_exact(self.fan_out);
         Some(Norm {
@@ -91,7 +92,7 @@ impl Layer {
         })
     }
 
-    /// [`Layer::norm`], to write through.
+    /// The batch normalisation in a flat buffer, to write; `None` if the layer is not normalised.
     pub fn norm_mut<'a>(&self, flat: &'a mut [f32]) -> Option<Norm<&'a mut [f32]>> {
         let mut parts = flat[self.norm_range()].chunks_exact_mut(self.fan_out);
         Some(Norm {
@@ -101,14 +102,14 @@ impl Layer {
         })
     }
 
-    /// Whether batch normalisation stands between the product and the activation.
+    /// Whether the layer has batch normalisation between the product and the activation.
     pub fn is_normalized(&self) -> bool {
         self.normalized
     }
 }
 
-/// A network: the widths from inputs to outputs, the activation of the hidden layers and whether these are normalised, and
-/// the task, which says what outputs mean.
+/// The shape of a network: the widths from inputs to outputs, the activation of the hidden layers, whether these have
+/// batch normalisation, and the task, which defines the meaning of the outputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spec {
     task: Task,
@@ -119,10 +120,11 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// A network for classification with `inputs` features, the `hidden` widths and an output for each of `classes`.
+    /// A network for classification with `inputs` features, the `hidden` widths and one output for each of the
+    /// `classes`.
     ///
     /// # Errors
-    /// [`Error::Config`] when a width is zero or there are more than 2³¹ − 1 parameters.
+    /// Returns [`Error::Config`] if a width is zero, or if there are more than 2³¹ − 1 parameters.
     pub fn new(
         inputs: usize,
         hidden: &[usize],
@@ -133,10 +135,10 @@ impl Spec {
         Spec::laid_out(&sizes, activation, false)
     }
 
-    /// The same with batch normalisation of every hidden layer, or without.
+    /// The same network with batch normalisation of every hidden layer, or without.
     ///
     /// # Errors
-    /// [`Error::Config`] when there are more than 2³¹ − 1 parameters.
+    /// Returns [`Error::Config`] if there are more than 2³¹ − 1 parameters.
     pub fn with_batch_norm(self, batch_norm: bool) -> Result<Spec> {
         let spec = Spec::laid_out(&self.sizes(), self.activation, batch_norm)?;
         Ok(spec.for_task(self.task))
@@ -159,7 +161,7 @@ impl Spec {
             let (fan_in, fan_out) = (pair[0], pair[1]);
             let start = parameters;
             let normalized = batch_norm && index + 2 < sizes.len();
-            // A row of biases, and three of batch normalisation.
+            // One row of biases, and three of batch normalisation.
             let rows = if normalized { 4 } else { 1 };
             let end = fan_in
                 .checked_add(rows)
@@ -195,7 +197,7 @@ impl Spec {
         Spec { task, ..self }
     }
 
-    /// What the outputs mean.
+    /// The task, which defines the meaning of the outputs.
     pub fn task(&self) -> Task {
         self.task
     }
@@ -205,20 +207,20 @@ impl Spec {
         &self.layers
     }
 
-    /// The activation behind every layer but the last.
+    /// The activation after every layer except the last.
     pub fn activation(&self) -> Activation {
         self.activation
     }
 
-    /// Whether every hidden layer is normalised over batches.
+    /// Whether every hidden layer has batch normalisation.
     pub fn batch_norm(&self) -> bool {
         self.batch_norm
     }
 
-    /// Whether each layer is one of those called `names` (`layers.0` is the first): `[layers]`.
+    /// For each layer, whether its name is among `names`; `layers.0` is the first. Returns `[layers]`.
     ///
     /// # Errors
-    /// [`Error::Config`] for a name that is none, and where no layer is left.
+    /// Returns [`Error::Config`] if a name is not that of a layer, or if the names are those of all layers.
     pub fn layers_named(&self, names: &[String]) -> Result<Vec<bool>> {
         let all: Vec<String> = (0..self.layers.len()).map(layer_name).collect();
         let refuse = |found: &str, expected: String| {
@@ -234,12 +236,12 @@ impl Spec {
         }
     }
 
-    /// Features of an item.
+    /// The number of features of a sample.
     pub fn inputs(&self) -> usize {
         self.layers[0].fan_in
     }
 
-    /// Width of the logits: the number of classes, or of the numbers to predict.
+    /// The width of the logits: the number of classes, or of the numbers to predict.
     pub fn outputs(&self) -> usize {
         self.layers[self.layers.len() - 1].fan_out
     }
@@ -250,36 +252,37 @@ impl Spec {
         std::iter::once(self.inputs()).chain(outputs).collect()
     }
 
-    /// Length of the flat buffer.
+    /// The length of the flat buffer.
     pub fn parameters(&self) -> usize {
         self.parameters
     }
 
-    /// Parameters that a gradient moves: all but the running statistics.
+    /// The number of parameters that a gradient moves: all except the running statistics.
     pub fn trainable(&self) -> usize {
         let normalized = self.layers.iter().filter(|layer| layer.normalized);
         let statistics: usize = normalized.map(|layer| 2 * layer.fan_out).sum();
         self.parameters - statistics
     }
 
-    /// Floating point operations to train on one sample, products only: 4·in·out for the first layer,
-    /// whose input needs no gradient, and 6·in·out for the others.
+    /// Floating point operations of the products to train on one sample: 4·in·out for the first layer, whose input
+    /// needs no gradient, and 6·in·out for the others.
     pub fn training_flops(&self) -> f64 {
         2.0 * self.forward_flops() + self.backward_flops()
     }
 
-    /// Those from inputs to logits: 2·in·out for each layer. The weights' gradient takes as many.
+    /// Floating point operations from inputs to logits: 2·in·out for each layer. The weights' gradient takes as many.
     pub fn forward_flops(&self) -> f64 {
         self.layers.iter().map(Layer::product_flops).sum()
     }
 
-    /// Those of the gradient back to the first hidden layer: 2·in·out for each layer but the first.
+    /// Floating point operations of the gradient back to the first hidden layer: 2·in·out for each layer except the
+    /// first.
     pub fn backward_flops(&self) -> f64 {
         self.layers[1..].iter().map(Layer::product_flops).sum()
     }
 }
 
-/// What layer `index` is called in files: `layers.0` is the first.
+/// The name of layer `index` in files: `layers.0` is the first.
 pub(crate) fn layer_name(index: usize) -> String {
     format!("layers.{index}")
 }
@@ -301,7 +304,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lays_layers_out_one_behind_the_other() {
+    fn layers_follow_one_another_in_the_flat_buffer() {
         let spec = Spec::new(3, &[2], 4, Activation::Relu).expect("a spec");
         // 3·2 + 2 and 2·4 + 4.
         assert_eq!(spec.parameters(), 20);
@@ -313,11 +316,11 @@ mod tests {
     }
 
     #[test]
-    fn batch_norm_stands_behind_the_biases_of_hidden_layers() {
+    fn batch_norm_follows_the_biases_of_hidden_layers() {
         let plain = Spec::new(3, &[2], 4, Activation::Relu).expect("a spec");
         let plain = plain.for_task(Task::Regression);
         let spec = plain.clone().with_batch_norm(true).expect("a spec");
-        // 3·2 + 2, three of 2, and 2·4 + 4.
+        // 3·2 + 2, three times 2, and 2·4 + 4.
         assert_eq!((spec.parameters(), spec.trainable()), (26, 22));
         let mut flat: Vec<f32> = (0..26u8).map(f32::from).collect();
         let [hidden, last] = spec.layers() else {
@@ -336,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_parameters_and_flops_of_the_tutorial_network() {
+    fn parameters_and_flops_of_the_tutorial_network_are_counted() {
         let spec = Spec::new(784, &[100], 10, Activation::Sigmoid).expect("a spec");
         assert_eq!(spec.parameters(), 79_510);
         assert_eq!(spec.training_flops(), 4.0 * 78_400.0 + 6.0 * 1_000.0);
@@ -344,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_empty_and_gigantic_layers() {
+    fn empty_and_gigantic_layers_are_refused() {
         assert!(Spec::new(784, &[0], 10, Activation::Relu).is_err());
         assert!(Spec::new(784, &[usize::MAX], 10, Activation::Relu).is_err());
         assert!(Spec::new(784, &[1 << 20, 1 << 20], 10, Activation::Relu).is_err());

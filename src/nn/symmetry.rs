@@ -1,16 +1,15 @@
 //! Units that are copies of one another.
 //!
-//! Hidden units that start equal get equal gradients and stay equal: the layer computes one feature, however
-//! wide it is. This is what zero initialisation does, and what a summary should say instead of leaving the
-//! user to guess.
+//! Hidden units that start equal get equal gradients and stay equal: the layer computes only one feature, whatever its
+//! width. Zero initialisation has this effect, and the summary of a run reports it.
 
 use super::spec::Spec;
 
-/// Differences below this share of the layer's largest weight are rounding, not learning.
+/// Differences below this share of the layer's largest weight count as rounding errors.
 const ROUNDING: f32 = 1e-4;
 
-/// The hidden layers, counted from 1, whose units all have the same incoming weights, bias and, where the layer is
-/// normalised, scale.
+/// Returns the hidden layers, counted from 1, whose units all have the same incoming weights, bias and, with batch
+/// normalisation, scale.
 ///
 /// Shapes: `parameters [parameters]`.
 pub fn identical_units(spec: &Spec, parameters: &[f32]) -> Vec<usize> {
@@ -41,10 +40,10 @@ mod tests {
     use crate::nn::init::{Init, initial_parameters};
 
     #[test]
-    fn finds_the_layers_whose_units_are_equal() {
+    fn layers_with_equal_units_are_found() {
         let spec = Spec::new(6, &[5, 4, 1], 3, Activation::Sigmoid).expect("a spec");
         let zero = initial_parameters(&spec, Init::Zero, 0.5, 1);
-        // A layer of one unit has no other to be equal to.
+        // A layer with one unit does not count.
         assert_eq!(identical_units(&spec, &zero), [1, 2]);
         let mut mixed = initial_parameters(&spec, Init::Xavier, 0.0, 1);
         assert!(identical_units(&spec, &mixed).is_empty());

@@ -38,16 +38,16 @@ impl Rule {
         }))
     }
 
-    /// The names of what is kept for every parameter from one step to the next: first the optimiser's own slots, then the
-    /// average. Each slot is as long as the parameters.
+    /// The names of what is kept for every parameter from one step to the next: first the optimiser's own slots, then
+    /// the average. Each slot is as long as the parameters.
     pub fn slots(&self) -> Vec<&'static str> {
         let average = self.average.map(|_| AVERAGE);
         let own = self.optimizer.slots().iter().copied();
         own.chain(average).collect()
     }
 
-    /// The momentum, if the update is exactly `v = μ v + g` and `w = w − η v`. An engine can then do it while the gradient
-    /// is still in registers.
+    /// The momentum, if the update is exactly `v = μ v + g` and `w = w − η v`. An engine can then do it while the
+    /// gradient is still in registers.
     pub fn plain_momentum(&self) -> Option<f32> {
         let nothing_else = self.weight_decay == 0.0
             && self.l1 == 0.0

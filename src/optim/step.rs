@@ -1,7 +1,7 @@
 //! One step of a rule: clipping, decay, the optimiser, and the moving average.
 //!
-//! Parameters are processed in chunks that stay in the nearest cache, so that a pass for each part of the rule costs little
-//! more than one pass for all. Every instruction set gives the same bits.
+//! Parameters are processed in chunks that stay in the nearest cache, so that a pass for each part of the rule costs
+//! little more than one pass for all. Every instruction set gives the same bits.
 
 use multiversion::multiversion;
 
@@ -75,8 +75,8 @@ impl Step {
         }
     }
 
-    /// The same step with the whole gradient, of the Euclidean norm `norm`, scaled down to [`Rule::clip_norm`]. A NaN or
-    /// infinite norm makes the weights NaN, so that divergence is visible.
+    /// The same step with the whole gradient, of the Euclidean norm `norm`, scaled down to [`Rule::clip_norm`]. A NaN
+    /// or infinite norm makes the weights NaN, so that divergence is visible.
     pub fn clipped(self, norm: f64) -> Step {
         let max = self.rule.clip_norm.map_or(f64::INFINITY, f64::from);
         // A comparison with NaN is false, so NaN is kept.
@@ -220,8 +220,8 @@ mod tests {
         }
     }
 
-    /// The weights after a step of each rule against `gradient [n]`, with and without everything that may be combined with
-    /// an optimiser.
+    /// The weights after a step of each rule against `gradient [n]`, with and without everything that may be combined
+    /// with an optimiser.
     fn weights_after_a_step(gradient: &[f32]) -> Vec<(OptimizerConfig, Vec<f32>)> {
         let plain = OptimizerName::ALL.map(|optimizer| OptimizerConfig {
             optimizer,

@@ -124,8 +124,8 @@ impl Reference {
         (layers, logits)
     }
 
-    /// The mean and variance of the product `x · w` of every hidden layer over a shard. The variance is the mean square of the
-    /// distances from the mean.
+    /// The mean and variance of the product `x · w` of every hidden layer over a shard. The variance is the mean square
+    /// of the distances from the mean.
     ///
     /// Shapes: returns `[out_l]` twice for each hidden layer l.
     pub fn shard_statistics(&self, shard: Shard) -> Vec<[Vec<f64>; 2]> {

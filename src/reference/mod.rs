@@ -9,23 +9,24 @@ pub mod batch_norm;
 
 use crate::nn::Activation;
 
-/// A network with parameters in the layout of [`crate::nn::Spec`]: for each layer weights `[in, out]`, row by row, then biases
-/// `[out]`; with batch normalisation followed by γ, running mean and running variance `[out]` for each hidden layer.
+/// A network with parameters in the layout of [`crate::nn::Spec`]: for each layer weights `[in, out]`, row by row, then
+/// biases `[out]`; with batch normalisation followed by γ, running mean and running variance `[out]` for each hidden
+/// layer.
 #[derive(Debug, Clone)]
 pub struct Reference {
     /// The widths from inputs to classes.
     pub sizes: Vec<usize>,
     /// The activation of every layer but the last.
     pub activation: Activation,
-    /// Whether every hidden layer is normalised. [`Reference::affine_outputs`] and [`Reference::loss`] then use the running
-    /// statistics, as in evaluation; [`Reference::gradient`] is for networks without batch normalisation.
+    /// Whether every hidden layer is normalised. [`Reference::affine_outputs`] and [`Reference::loss`] then use the
+    /// running statistics, as in evaluation; [`Reference::gradient`] is for networks without batch normalisation.
     pub batch_norm: bool,
     /// Layers that use the running statistics for a shard too, as frozen ones do.
     pub frozen: Vec<usize>,
     /// The flat buffer, `[parameters]`.
     pub parameters: Vec<f64>,
-    /// The factors of the outputs of each hidden layer l on their way to the next, `[out_l]`: 0 for a dropped unit. Empty
-    /// without dropout.
+    /// The factors of the outputs of each hidden layer l on their way to the next, `[out_l]`: 0 for a dropped unit.
+    /// Empty without dropout.
     pub masks: Vec<Vec<f64>>,
 }
 
@@ -130,8 +131,8 @@ impl Reference {
             .sum()
     }
 
-    /// The affine outputs `z` of every layer for one sample, normalised in hidden layers with batch normalisation; the last
-    /// are the logits.
+    /// The affine outputs `z` of every layer for one sample, normalised in hidden layers with batch normalisation; the
+    /// last are the logits.
     ///
     /// Shapes: `x [inputs]`; returns `[out_l]` for each layer l.
     pub fn affine_outputs(&self, x: &[f64]) -> Vec<Vec<f64>> {

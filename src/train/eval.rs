@@ -1,7 +1,8 @@
 //! A network on a data set: logits for blocks of items, in parallel.
 //!
-//! Blocks have a size that depends on the network alone, and their results are put together in order, so the loss has the same bits for any
-//! number of threads. Activations are made once, some rows a worker, and used for every evaluation.
+//! Blocks have a size that depends on the network alone, and their results are put together in order, so the loss has
+//! the same bits for any number of threads. Activations are made once, some rows a worker, and used for every
+//! evaluation.
 
 use std::ops::Range;
 use std::time::Instant;
@@ -66,8 +67,8 @@ impl Evaluator {
         })
     }
 
-    /// Measures `loss` from now on, and no longer the usual one of the task. That of classes is always the plain one: no
-    /// weights, no smoothing.
+    /// Measures `loss` from now on, and no longer the usual one of the task. That of classes is always the plain one:
+    /// no weights, no smoothing.
     ///
     /// # Panics
     /// When it is of another task.
@@ -269,8 +270,9 @@ impl Evaluator {
                 let range = start..(start + size).min(items.end);
                 let first_row = member.index() * size;
                 let rows = first_row..first_row + range.len();
-                // SAFETY: (1) each member has rows of its own, by its index. (2) Nobody updates the network: `Evaluator` has no
-                // tokens of pieces, and `evaluate` and `predict` borrow the network that training updates.
+                // SAFETY: (1) each member has rows of its own, by its index. (2) Nobody updates the network:
+                // `Evaluator` has no tokens of pieces, and `evaluate` and `predict` borrow the network that training
+                // updates.
                 let mut rows = unsafe { OwnRows::new(rows) };
                 let mut inputs = activations.inputs(&mut rows);
                 for (item, row) in range.clone().zip(inputs.iter_mut()) {

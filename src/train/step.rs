@@ -2,9 +2,9 @@
 //!
 //! A [`Stepper`] owns what a step changes (the network) and what it works in (activations). All workers run the same
 //! steps as one team, two barriers a step: rows first, each block through all layers and back by one worker; then
-//! weights, each piece by one worker from all rows. A limit on the gradient's norm, and one on the units', take a barrier
-//! more each. No sum is shared, so no bit depends on who does what. After the
-//! first step nothing is allocated, but for the packing buffers that matrixmultiply makes in each of its products.
+//! weights, each piece by one worker from all rows. A limit on the gradient's norm, and one on the units', take a
+//! barrier more each. No sum is shared, so no bit depends on who does what. After the first step nothing is allocated,
+//! but for the packing buffers that matrixmultiply makes in each of its products.
 
 use std::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -61,8 +61,8 @@ struct Pass<'a> {
 pub type OnStep<'a> = dyn FnMut(usize, f64) -> ControlFlow<()> + Send + 'a;
 
 impl Stepper {
-    /// Starts from `parameters [parameters]`, to be moved by `rule` at the learning rates of `schedule`, for batches of up to
-    /// `batch_size` rows.
+    /// Starts from `parameters [parameters]`, to be moved by `rule` at the learning rates of `schedule`, for batches of
+    /// up to `batch_size` rows.
     ///
     /// # Errors
     /// [`crate::Error::Config`] for an engine that is not here, and [`crate::Error::Memory`] when memory is not
@@ -272,8 +272,9 @@ impl Stepper {
             let ahead = ahead(batch, next, distance, &rows);
             let items = &batch[rows.clone()];
             let losses = &self.losses[rows.clone()];
-            // SAFETY: (1) `for_each` passes each block to one member, and blocks are disjoint. (2) Tokens of the update are
-            // created only after the barrier below, and those of the last update ended before the barrier that ended it.
+            // SAFETY: (1) `for_each` passes each block to one member, and blocks are disjoint. (2) Tokens of the update
+            // are created only after the barrier below, and those of the last update ended before the barrier that
+            // ended it.
             let mut rows = unsafe { OwnRows::new(rows) };
             let mut inputs = self.activations.inputs(&mut rows);
             pass.data
@@ -321,8 +322,9 @@ impl Stepper {
             step = self.clip_together(pass, member, step, rows, clock);
         } else {
             pass.pieces_taken.for_each(network.pieces(), |piece| {
-                // SAFETY: (1) `for_each` passes each piece to one member, and units follow after a barrier. (2) The tokens of
-                // rows ended before the barrier that ended the row phase; the next ones follow the barrier that ends the step.
+                // SAFETY: (1) `for_each` passes each piece to one member, and units follow after a barrier. (2) The
+                // tokens of rows ended before the barrier that ended the row phase; the next ones follow the barrier
+                // that ends the step.
                 let piece = unsafe { OwnPiece::new(piece) };
                 network.update(&piece, &self.activations, rows, &step);
             });
@@ -335,8 +337,9 @@ impl Stepper {
             member.wait();
             clock.end(Phase::Waiting);
             pass.units_taken.for_each(network.unit_pieces(), |piece| {
-                // SAFETY: (1) `for_each` passes each piece to one member, and the tokens of pieces ended before the barrier
-                // above. (2) No rows are taken between the barrier of the row phase and the one that ends the step.
+                // SAFETY: (1) `for_each` passes each piece to one member, and the tokens of pieces ended before the
+                // barrier above. (2) No rows are taken between the barrier of the row phase and the one that ends the
+                // step.
                 let units = unsafe { OwnUnits::new(piece) };
                 network.limit_units(&units, most, &step);
             });
@@ -355,8 +358,8 @@ impl Stepper {
     ) -> Step {
         let network = &self.network;
         pass.pieces_taken.for_each(network.pieces(), |piece| {
-            // SAFETY: (1) `for_each` passes each piece to one member, and the second pass follows after a barrier. (2) No rows
-            // are taken between the barrier of the row phase and the one that ends the step.
+            // SAFETY: (1) `for_each` passes each piece to one member, and the second pass follows after a barrier. (2)
+            // No rows are taken between the barrier of the row phase and the one that ends the step.
             let own = unsafe { OwnPiece::new(piece) };
             self.squares[piece].store(network.keep_gradient(&own, &self.activations, rows));
         });
@@ -367,8 +370,8 @@ impl Stepper {
         let squares = self.squares.iter().map(AtomicF64::load);
         let step = step.clipped(squares.sum::<f64>().sqrt());
         pass.applied.for_each(network.pieces(), |piece| {
-            // SAFETY: (1) `for_each` passes each piece to one member, and the tokens of the first pass ended before the barrier
-            // above. (2) No rows are taken between the barrier of the row phase and the one that ends the step.
+            // SAFETY: (1) `for_each` passes each piece to one member, and the tokens of the first pass ended before the
+            // barrier above. (2) No rows are taken between the barrier of the row phase and the one that ends the step.
             let piece = unsafe { OwnPiece::new(piece) };
             network.apply(&piece, &step);
         });

@@ -125,7 +125,8 @@ impl GemmLayer {
 
     pub(super) fn apply(&self, piece: &OwnPiece, step: &Step) {
         let range = self.range(piece);
-        // SAFETY: (1) the range lies in the piece, which `OwnPiece` gives to this worker; the buffers are different ones.
+        // SAFETY: (1) the range lies in the piece, which `OwnPiece` gives to this worker; the buffers are different
+        // ones.
         let (gradient, weight, mut slots) = unsafe {
             (
                 self.kept_gradient().write(range.clone()),
@@ -143,8 +144,8 @@ impl GemmLayer {
 
     /// The gradient of a piece, in the buffer that is kept for it.
     fn gradient_of<'a>(&'a self, piece: &'a OwnPiece, x: Rows, dz: Rows) -> &'a [f32] {
-        // SAFETY: (1) the range lies in the piece, which `OwnPiece` gives to this worker. Both callers are done with the result
-        // before they use the piece again.
+        // SAFETY: (1) the range lies in the piece, which `OwnPiece` gives to this worker. Both callers are done with
+        // the result before they use the piece again.
         let gradient = unsafe { self.kept_gradient().write(self.range(piece)) };
         self.multiply_into(piece, x, dz, 0.0, gradient);
         gradient

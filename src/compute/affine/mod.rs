@@ -47,8 +47,8 @@ macro_rules! either {
 }
 
 impl Affine {
-    /// A layer with the row-major weights `weight [in, out]` and slots in their initial state. `inputs_need_gradient` is
-    /// false only for the first layer; [`Affine::backward`] must not be called then.
+    /// A layer with the row-major weights `weight [in, out]` and slots in their initial state. `inputs_need_gradient`
+    /// is false only for the first layer; [`Affine::backward`] must not be called then.
     ///
     /// # Errors
     /// Returns [`crate::Error::Config`] if the engine is not available, and [`crate::Error::Memory`] if the system

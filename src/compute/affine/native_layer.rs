@@ -149,8 +149,9 @@ impl NativeLayer {
         start..(start + PIECE_ROWS).min(self.weight.layout.rows)
     }
 
-    /// Calls `take` for each tile of the gradient `dw = xᵀ · dz` of a piece, with its range in the weights, the width of
-    /// its rows, and a function that computes it into a sink of that size. The ranges lie in the piece and are disjoint.
+    /// Calls `take` for each tile of the gradient `dw = xᵀ · dz` of a piece, with its range in the weights, the width
+    /// of its rows, and a function that computes it into a sink of that size. The ranges lie in the piece and are
+    /// disjoint.
     fn for_tiles(
         &self,
         piece: &OwnPiece,
@@ -214,13 +215,14 @@ impl NativeLayer {
                     let to_end = to + (columns - 1) * to_row + rows;
                     let out = transposed.values.pointer(to..to_end);
                     if rows == lanes && columns == lanes {
-                        // SAFETY: (1) `to_end` is the end of `lanes` rows of `lanes` floats, and `pointer` checks it. They
-                        // are the transpose of rows of the piece, which only the worker with its `OwnPiece` touches.
+                        // SAFETY: (1) `to_end` is the end of `lanes` rows of `lanes` floats, and `pointer` checks it.
+                        // They are the transpose of rows of the piece, which only the worker with its `OwnPiece`
+                        // touches.
                         unsafe { self.set.transpose(&block[first..], width, out, to_row) };
                     } else {
                         for (i, j) in (0..rows).flat_map(|i| (0..columns).map(move |j| (i, j))) {
-                            // SAFETY: the offset is below `to_end`, which `pointer` checks. The float is the transpose of a
-                            // row of the piece, which only the worker with its `OwnPiece` touches.
+                            // SAFETY: the offset is below `to_end`, which `pointer` checks. The float is the transpose
+                            // of a row of the piece, which only the worker with its `OwnPiece` touches.
                             unsafe { *out.add(j * to_row + i) = block[i * width + first + j] };
                         }
                     }

@@ -1,27 +1,27 @@
-//! Softmax and cross-entropy, fused: from logits to a loss, and in place to its gradient.
+//! Softmax and cross-entropy, fused: the loss from logits, and its gradient in their place.
 //!
-//! `ŷ = softmax(z)` and `loss = −ln ŷ[label] = ln Σ eᶻ − z[label]`, with the row's largest logit taken off
-//! first, so that logits of any size stay finite. The gradient at the logits is `ŷ − y`.
+//! `ŷ = softmax(z)` and `loss = −ln ŷ[label] = ln Σ eᶻ − z[label]`, with the row's largest logit subtracted first, so
+//! that the loss is finite for logits of any size. The gradient at the logits is `ŷ − y`.
 
 use multiversion::multiversion;
 
 use crate::kernels;
 
-/// The loss of classes, one an item. By default every class weighs the same, and the truth is one class alone.
+/// The cross-entropy of one class per sample. By default all classes have the same weight, and nothing is smoothed.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct CrossEntropy {
-    /// The share ε of the truth that is spread over all classes: it is `(1 − ε) · onehot + ε / classes`
+    /// The share ε of the target that is spread over all classes: the target is `(1 − ε) · onehot + ε / classes`
     /// (C. Szegedy and others, *Rethinking the Inception Architecture for Computer Vision*, 2016).
     pub smoothing: f32,
-    /// What an item of each class counts for, `[classes]`; none where all count 1.
+    /// The weight of the samples of each class, `[classes]`; `None` if all weights are 1.
     pub class_weights: Option<Vec<f32>>,
 }
 
 impl CrossEntropy {
-    /// What the loss of a batch with these labels is divided by: the sum of their weights.
+    /// The sum of the weights of samples with these labels, by which the loss of a batch is divided.
     ///
     /// # Panics
-    /// When a label is not below the number of classes.
+    /// Panics if a label is not below the number of classes.
     pub fn total_weight(&self, labels: impl ExactSizeIterator<Item = u32>) -> f64 {
         match &self.class_weights {
             None => labels.len() as f64,
@@ -29,14 +29,15 @@ impl CrossEntropy {
         }
     }
 
-    /// Loss of one sample times the weight of its class, and the gradient of that at its logits in their place. What is
-    /// smoothed is weighted as a whole by the class of the sample; PyTorch weights each class's share of it by that class.
+    /// Returns the loss of one sample times the weight of its class, and replaces the logits by its gradient. A
+    /// smoothed target is weighted as a whole by the class of the sample; PyTorch weights each class's share by that
+    /// class.
     ///
-    /// Shapes: `logits [classes]`. With the truth t and the weight w, overwrites `logits` with
-    /// `(softmax(logits) − t) · w · scale` and gives `−w Σ t · ln softmax(logits)` in nats.
+    /// Shapes: `logits [classes]`. With the target t and the weight w, overwrites `logits` with
+    /// `(softmax(logits) − t) · w · scale` and returns `−w Σ t · ln softmax(logits)` in nats.
     ///
     /// # Panics
-    /// When the label is not below the number of classes.
+    /// Panics if the label is not below the number of classes.
     pub fn backward(&self, logits: &mut [f32], label: usize, scale: f32) -> f64 {
         let weight = self
             .class_weights
@@ -51,7 +52,7 @@ impl CrossEntropy {
     }
 }
 
-/// `lse − (1 − ε) z[label] − ε mean(z)`, where `lse` is `ln Σ eᶻ`: [`cross_entropy_backward`] against a truth that is spread.
+/// [`cross_entropy_backward`] for a smoothed target: `lse − (1 − ε) z[label] − ε mean(z)`, where `lse` is `ln Σ eᶻ`.
 fn smoothed_backward(logits: &mut [f32], label: usize, smoothing: f32, scale: f32) -> f64 {
     let classes = logits.len() as f64;
     let smoothed = f64::from(smoothing);
@@ -67,13 +68,13 @@ fn smoothed_backward(logits: &mut [f32], label: usize, smoothing: f32, scale: f3
     loss
 }
 
-/// Loss of one sample, and the gradient at its logits in their place.
+/// Returns the loss of one sample, and replaces its logits by the gradient.
 ///
-/// Shapes: `logits [classes]`. Overwrites `logits` with `(softmax(logits) − onehot(label)) · scale` and gives the
-/// loss in nats. `scale` is 1 over the batch size where the loss is a mean over the batch.
+/// Shapes: `logits [classes]`. Overwrites `logits` with `(softmax(logits) − onehot(label)) · scale` and returns the
+/// loss in nats. `scale` is 1 over the batch size if the loss is a mean over the batch.
 ///
 /// # Panics
-/// When the label is not below the number of classes.
+/// Panics if the label is not below the number of classes.
 pub fn cross_entropy_backward(logits: &mut [f32], label: usize, scale: f32) -> f64 {
     let logit = logits[label];
     let (largest, sum) = exponentials(logits);
@@ -82,12 +83,12 @@ pub fn cross_entropy_backward(logits: &mut [f32], label: usize, scale: f32) -> f
     f64::from(sum).ln() + f64::from(largest) - f64::from(logit)
 }
 
-/// The loss of one row of logits, in nats. Leaves `logits` as they are.
+/// The loss of one row of logits, in nats.
 ///
 /// Shapes: `logits [classes]`.
 ///
 /// # Panics
-/// When `label` is not below the number of classes.
+/// Panics if `label` is not below the number of classes.
 pub fn cross_entropy(logits: &[f32], label: usize) -> f64 {
     let largest = maximum(logits);
     let sum = logits
@@ -97,7 +98,7 @@ pub fn cross_entropy(logits: &[f32], label: usize) -> f64 {
     f64::from(sum).ln() + f64::from(largest) - f64::from(logits[label])
 }
 
-/// Probabilities, in place: `ŷ = softmax(z)`.
+/// Turns logits into probabilities, in place: `ŷ = softmax(z)`.
 ///
 /// Shapes: `logits [classes]`. Overwrites them.
 pub fn softmax(logits: &mut [f32]) {
@@ -105,7 +106,7 @@ pub fn softmax(logits: &mut [f32]) {
     scale_row(logits, 1.0 / sum);
 }
 
-/// The class with the largest value, the first of equals.
+/// The class with the largest value; the first one if several are equal.
 ///
 /// Shapes: `values [classes]`, at least one.
 pub fn arg_max(values: &[f32]) -> usize {
@@ -118,7 +119,7 @@ pub fn arg_max(values: &[f32]) -> usize {
     best
 }
 
-/// `z = e^(z − max z)` in place; gives `max z` and the sum of the exponentials.
+/// `z = e^(z − max z)` in place; returns `max z` and the sum of the exponentials.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 fn exponentials(row: &mut [f32]) -> (f32, f32) {
     let largest = maximum(row);
@@ -128,7 +129,7 @@ fn exponentials(row: &mut [f32]) -> (f32, f32) {
     (largest, row.iter().sum())
 }
 
-/// NaN is passed over here and comes back through the exponentials.
+/// The largest number. NaN is ignored here; the exponentials keep it.
 #[inline(always)]
 fn maximum(row: &[f32]) -> f32 {
     row.iter().fold(f32::NEG_INFINITY, |most, z| most.max(*z))
@@ -146,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn huge_logits_stay_finite() {
+    fn huge_logits_give_a_finite_loss() {
         for row in [[1e4, -1e4, 0.0], [-1e4; 3], [1e4; 3]] {
             for label in 0..3 {
                 let mut logits = row;
@@ -156,12 +157,12 @@ mod tests {
                 assert!((loss - alone).abs() < 1e-6, "{loss} against {alone}");
             }
         }
-        // A certain and wrong answer costs the distance of its logits.
+        // The loss of a certain but wrong prediction is the distance of the logits.
         assert_eq!(cross_entropy(&[1e4, -1e4], 1), 2e4);
     }
 
     #[test]
-    fn the_gradient_is_probability_minus_truth() {
+    fn the_gradient_is_probability_minus_target() {
         let mut logits = [0.0, (2.0f32).ln(), (5.0f32).ln()];
         let loss = cross_entropy_backward(&mut logits, 1, 0.5);
         let expected = [1.0 / 8.0, 2.0 / 8.0 - 1.0, 5.0 / 8.0];
@@ -172,8 +173,8 @@ mod tests {
     }
 
     #[test]
-    fn a_smoothed_truth_by_hand() {
-        // Probabilities 1/8, 2/8, 5/8; the truth 0.1, 0.8, 0.1 and a weight of 3.
+    fn smoothed_loss_equals_that_computed_by_hand() {
+        // Probabilities 1/8, 2/8, 5/8; the target 0.1, 0.8, 0.1 and a weight of 3.
         let loss = CrossEntropy {
             smoothing: 0.3,
             class_weights: Some(vec![1.0, 3.0, 1.0]),

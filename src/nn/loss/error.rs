@@ -1,11 +1,11 @@
-//! The distance of numbers from those they should be: squared, or Huber's, which grows evenly from some distance on.
+//! The losses of regression: the squared error, and Huber's, which grows linearly beyond some distance.
 
 use multiversion::multiversion;
 
 use super::replace_and_sum;
 use crate::kernels::flush;
 
-/// `Σ (z − t)²`, and its gradient times `scale` in the place of `z`.
+/// Returns `Σ (z − t)²`, and replaces `z` by its gradient times `scale`.
 ///
 /// Shapes: `z`, `t [outputs]`. Overwrites `z`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
@@ -17,7 +17,8 @@ pub(super) fn squared_backward(z: &mut [f32], t: &[f32], scale: f32) -> f64 {
     })
 }
 
-/// `Σ h(z − t)` with `h(e) = ½ e²` up to δ and `δ (|e| − ½ δ)` beyond, and its gradient times `scale` in the place of `z`.
+/// Returns `Σ h(z − t)` with `h(e) = ½ e²` up to δ and `δ (|e| − ½ δ)` beyond, and replaces `z` by its gradient times
+/// `scale`.
 ///
 /// Shapes: `z`, `t [outputs]`. Overwrites `z`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]

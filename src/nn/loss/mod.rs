@@ -1,8 +1,8 @@
-//! From logits to a loss, and in place to its gradient; and from logits to what a network tells of an item.
+//! Losses with their gradients at the logits, and predictions from logits.
 //!
-//! Each task has its losses: [`CrossEntropy`] of a softmax for classes, the cross-entropy of a sigmoid for each of several
-//! labels, the squared or Huber's error for numbers. The losses of an item's outputs are averaged, those of the items of a
-//! batch too.
+//! Each task has its losses: [`CrossEntropy`] of a softmax for classes, the cross-entropy of a sigmoid for each of
+//! several labels, and the squared error or Huber's for numbers. The loss of a sample is the mean over its outputs, and
+//! the loss of a batch is the mean over its samples.
 
 mod cross_entropy;
 mod error;
@@ -12,25 +12,25 @@ pub use cross_entropy::{CrossEntropy, arg_max, cross_entropy, cross_entropy_back
 
 use super::Task;
 
-/// What training minimises.
+/// The loss that training minimises.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Loss {
-    /// Of classes, one an item.
+    /// The cross-entropy of one class per sample.
     CrossEntropy(CrossEntropy),
-    /// Of labels, several an item: `−mean(t ln p + (1 − t) ln(1 − p))` with `p = 1 / (1 + e⁻ᶻ)`, in nats, as PyTorch's
-    /// `BCEWithLogitsLoss`.
+    /// The cross-entropy of several labels per sample: `−mean(t ln p + (1 − t) ln(1 − p))` with `p = 1 / (1 + e⁻ᶻ)`, in
+    /// nats, as PyTorch's `BCEWithLogitsLoss`.
     BinaryCrossEntropy,
-    /// Of numbers: `mean((z − t)²)`, as PyTorch's `MSELoss`; there is no ½ in it.
+    /// The squared error of numbers: `mean((z − t)²)`, as PyTorch's `MSELoss`, without a factor ½.
     SquaredError,
-    /// Of numbers: the mean of `½ (z − t)²` up to a distance of δ and of `δ (|z − t| − ½ δ)` beyond, as PyTorch's
-    /// `HuberLoss` (P. Huber, *Robust Estimation of a Location Parameter*, 1964).
+    /// The Huber loss of numbers: the mean of `½ (z − t)²` up to a distance of δ and of `δ (|z − t| − ½ δ)` beyond, as
+    /// PyTorch's `HuberLoss` (P. Huber, *Robust Estimation of a Location Parameter*, 1964).
     Huber {
-        /// The distance δ from which on errors count by their size alone.
+        /// The distance δ beyond which the loss grows linearly.
         delta: f32,
     },
 }
 
-/// The plain one of classification.
+/// The plain loss of classification.
 impl Default for Loss {
     fn default() -> Loss {
         Loss::of(Task::default())
@@ -38,7 +38,7 @@ impl Default for Loss {
 }
 
 impl Loss {
-    /// The usual one of a task, which counts all classes and labels the same.
+    /// The default loss of a task, in which all classes and labels have the same weight.
     pub fn of(task: Task) -> Loss {
         match task {
             Task::Classification => Loss::CrossEntropy(CrossEntropy::default()),
@@ -47,7 +47,7 @@ impl Loss {
         }
     }
 
-    /// The task it is for.
+    /// The task that the loss is for.
     pub fn task(&self) -> Task {
         match self {
             Loss::CrossEntropy(_) => Task::Classification,
@@ -56,17 +56,17 @@ impl Loss {
         }
     }
 
-    /// Loss of one sample with a row of targets, and the gradient of `scale · loss` at its logits in their place.
+    /// Returns the loss of one sample with a row of targets, and replaces its logits by the gradient of `scale · loss`.
     ///
     /// Shapes: `logits`, `targets [outputs]`. Overwrites `logits`.
     ///
     /// # Panics
-    /// When the two differ in length, and for the loss of classes.
+    /// Panics if the two differ in length, and for [`Loss::CrossEntropy`], which has no row of targets.
     pub fn backward(&self, logits: &mut [f32], targets: &[f32], scale: f32) -> f64 {
         assert_eq!(logits.len(), targets.len(), "logits and targets");
         let scale = scale / logits.len() as f32;
         let sum = match *self {
-            Loss::CrossEntropy(_) => unreachable!("a row of targets where items have a class each"),
+            Loss::CrossEntropy(_) => unreachable!("a row of targets for one class per sample"),
             Loss::BinaryCrossEntropy => sigmoid::backward(logits, targets, scale),
             Loss::SquaredError => error::squared_backward(logits, targets, scale),
             Loss::Huber { delta } => error::huber_backward(logits, targets, delta, scale),
@@ -75,8 +75,8 @@ impl Loss {
     }
 }
 
-/// What a network tells of an item, from its logits, in place: the probability of each class by a softmax or by sigmoids,
-/// or the numbers as they are.
+/// Turns logits into predictions, in place: the probability of each class by a softmax or by sigmoids, or the numbers
+/// as they are.
 ///
 /// Shapes: `logits [outputs]`. Overwrites them.
 pub fn finish(task: Task, logits: &mut [f32]) {
@@ -87,10 +87,10 @@ pub fn finish(task: Task, logits: &mut [f32]) {
     }
 }
 
-/// Lanes in which sums are taken, so that they have the same bits in every instruction set.
+/// The number of partial sums, which give the same bits in every instruction set.
 const LANES: usize = 16;
 
-/// `z = f(z, t)` where `f` gives the new value and a term of the sum; gives the sum.
+/// `z = f(z, t)`, where `f` returns the new value and a term of a sum; returns the sum.
 ///
 /// Shapes: `z`, `t [n]`. Overwrites `z`.
 #[inline(always)]
@@ -110,9 +110,9 @@ fn replace_and_sum(z: &mut [f32], t: &[f32], f: impl Fn(f32, f32) -> (f32, f32))
 mod tests {
     use super::*;
 
-    /// Loss and gradient of `[1, 2, 3]` against `[1.5, 2, 0]`, by PyTorch's formulas worked out by hand.
+    /// Loss and gradient of `[1, 2, 3]` against `[1.5, 2, 0]`, computed by hand from PyTorch's formulas.
     #[test]
-    fn errors_by_hand() {
+    fn losses_of_numbers_equal_those_computed_by_hand() {
         let (z, t) = ([1.0, 2.0, 3.0], [1.5, 2.0, 0.0]);
         let of = |loss: Loss| {
             let mut d = z;
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn sigmoids_by_hand_and_far_out() {
+    fn losses_of_labels_equal_those_computed_by_hand_and_stay_finite() {
         let mut d = [0.0, (3.0f32).ln()];
         let loss = Loss::BinaryCrossEntropy.backward(&mut d, &[1.0, 0.0], 1.0);
         // Probabilities ½ and ¾.
@@ -145,9 +145,9 @@ mod tests {
         assert_eq!(d, [0.0, 0.0, 0.25, -0.25]);
     }
 
-    /// Against `ln(1 + e⁻ᶻ)` in `f64`: the loss of a label that is there and nearly certain.
+    /// The loss of a label that is predicted with near certainty, against `ln(1 + e⁻ᶻ)` in `f64`.
     #[test]
-    fn small_losses_of_sigmoids_keep_their_digits() {
+    fn small_losses_of_labels_are_accurate() {
         for z in [3.0f32, 12.0, 17.0, 40.0] {
             let expected = (-f64::from(z)).exp().ln_1p();
             for (z, t) in [(z, 1.0), (-z, 0.0)] {
@@ -156,13 +156,13 @@ mod tests {
                 assert!(off < 1e-5, "{loss} for {expected} at {z}");
             }
         }
-        // Half there: ½ ln(1 + e⁻ᶻ) + ½ ln(1 + eᶻ).
+        // A target of ½: ½ ln(1 + e⁻ᶻ) + ½ ln(1 + eᶻ).
         let loss = Loss::BinaryCrossEntropy.backward(&mut [12.0], &[0.5], 1.0);
         assert!((loss - 6.000_006_144).abs() < 1e-6, "{loss}");
     }
 
     #[test]
-    fn what_is_no_number_gives_a_loss_that_is_none() {
+    fn nan_logits_give_a_nan_loss() {
         for loss in [
             Loss::BinaryCrossEntropy,
             Loss::SquaredError,
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn each_task_finishes_its_outputs() {
+    fn each_task_has_its_output_function() {
         let finished = |task| {
             let mut logits = [0.0, 0.0, 0.0, 0.0];
             finish(task, &mut logits);

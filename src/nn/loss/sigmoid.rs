@@ -1,19 +1,19 @@
-//! Cross-entropy of sigmoids, one for each label, from the logits: `max(z, 0) − z t + ln(1 + e^−|z|)`, which stays finite
-//! wherever they are. What comes before the logarithm is exact where t is 0 or 1, so that small losses keep their digits.
+//! The cross-entropy of sigmoids, one for each label, from the logits: `max(z, 0) − z t + ln(1 + e^−|z|)`, which is
+//! finite for all logits. The terms before the logarithm are exact if t is 0 or 1, so that small losses are accurate.
 
 use multiversion::multiversion;
 
 use super::replace_and_sum;
 use crate::kernels::{flush, sigmoid, softplus};
 
-/// `−Σ (t ln p + (1 − t) ln(1 − p))` with `p = 1 / (1 + e⁻ᶻ)` in nats, and its gradient `p − t` times `scale` in the place of
-/// `z`.
+/// Returns `−Σ (t ln p + (1 − t) ln(1 − p))` with `p = 1 / (1 + e⁻ᶻ)` in nats, and replaces `z` by the gradient `p − t`
+/// times `scale`.
 ///
 /// Shapes: `z`, `t [labels]`. Overwrites `z`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 pub(super) fn backward(z: &mut [f32], t: &[f32], scale: f32) -> f64 {
     replace_and_sum(z, t, |z, t| {
-        // Written so that NaN is kept.
+        // A comparison with NaN is false, so NaN is kept.
         let above = if z < 0.0 { 0.0 } else { z };
         let loss = (above - z * t) + softplus(-z.abs());
         (flush((sigmoid(z) - t) * scale), loss)

@@ -1,7 +1,8 @@
-//! The buffers of a batch: inputs, targets, the outputs of each layer, their gradients, and what else the backward pass needs.
+//! The buffers of a batch: inputs, targets, the outputs of each layer, their gradients, and what else the backward pass
+//! needs.
 //!
-//! Shapes for a batch of `rows`: inputs `[rows, active columns]`, the output of layer l `[rows, out_l]`, where the last one
-//! is the logits.
+//! Shapes for a batch of `rows`: inputs `[rows, active columns]`, the output of layer l `[rows, out_l]`, where the last
+//! one is the logits.
 
 use std::ops::Range;
 
@@ -23,8 +24,8 @@ pub struct Activations {
     pub(super) outputs: Vec<Matrix>,
     /// The hidden outputs that the next layers see, in training with dropout.
     pub(in crate::nn) dropped: Option<Dropped>,
-    /// What the backward pass needs of each hidden layer in addition to its output: x̂ with batch normalisation, otherwise the
-    /// activation's inputs if its derivative is a function of these, otherwise nothing.
+    /// What the backward pass needs of each hidden layer in addition to its output: x̂ with batch normalisation,
+    /// otherwise the activation's inputs if its derivative is a function of these, otherwise nothing.
     pub(super) saved: Vec<Matrix>,
     /// One for each hidden layer with batch normalisation, otherwise empty.
     pub(super) shard_sums: Vec<ShardSums>,
@@ -150,8 +151,8 @@ impl Activations {
         self.targets.as_ref().expect("activations for training")
     }
 
-    /// The inputs of idle columns of these rows `[rows, idle columns]`, to write; `None` in training, and if all columns are
-    /// active.
+    /// The inputs of idle columns of these rows `[rows, idle columns]`, to write; `None` in training, and if all
+    /// columns are active.
     pub fn idle_inputs<'a>(&'a self, rows: &'a mut OwnRows) -> Option<RowsMut<'a>> {
         let inputs = self.idle_inputs.as_ref()?;
         Some(rows.view_mut(inputs))
@@ -172,8 +173,8 @@ impl Activations {
             Targets::Labels(labels) => {
                 let range = rows.range();
                 let logits = rows.view_mut(logits);
-                // SAFETY: (1) only `targets` writes labels, and only of rows whose `OwnRows` it borrows mutably, as the result
-                // of this function does.
+                // SAFETY: (1) only `targets` writes labels, and only of rows whose `OwnRows` it borrows mutably, as the
+                // result of this function does.
                 (logits, TargetsRef::Labels(unsafe { labels.read(range) }))
             }
             Targets::Rows(targets) => {

@@ -1,8 +1,8 @@
 //! Forward and backward through the layers, over buffers that a team of workers shares.
 //!
-//! This module has the parameters, in and out of an engine's layout; `activations` has the buffers of a batch. A worker runs
-//! rows of its own through all layers and back (`passes`); the update then divides the weights into pieces and reads all
-//! rows (`update`). Neither allocates or knows where rows come from.
+//! This module has the parameters, in and out of an engine's layout; `activations` has the buffers of a batch. A worker
+//! runs rows of its own through all layers and back (`passes`); the update then divides the weights into pieces and
+//! reads all rows (`update`). Neither allocates or knows where rows come from.
 
 mod activations;
 mod passes;
@@ -55,8 +55,8 @@ impl Network {
         Network::new(spec, parameters, columns, engine, Keeps::default())
     }
 
-    /// A network with the given `parameters [parameters]`, laid out as `spec` says, which `rule` moves, and slots in their
-    /// initial state. Weights of idle `columns` are kept apart, as training does not move them.
+    /// A network with the given `parameters [parameters]`, laid out as `spec` says, which `rule` moves, and slots in
+    /// their initial state. Weights of idle `columns` are kept apart, as training does not move them.
     ///
     /// # Errors
     /// Returns [`crate::Error::Config`] if the engine is not available, and [`crate::Error::Memory`] if the system
@@ -257,7 +257,8 @@ fn take_rows(matrix: &[f32], width: usize, rows: impl Iterator<Item = Range<usiz
         .collect()
 }
 
-/// Moves the first rows of `matrix`, which belong to the active columns, to the rows of these columns, and sets the others to 0.
+/// Moves the first rows of `matrix`, which belong to the active columns, to the rows of these columns, and sets the
+/// others to 0.
 ///
 /// Shapes: `matrix [features · width]`, in place.
 fn spread_rows(matrix: &mut [f32], width: usize, columns: &Columns) {

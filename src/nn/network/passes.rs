@@ -17,10 +17,10 @@ pub enum Part {
 }
 
 impl Network {
-    /// From inputs to logits: `y = f(x · w + b)`, layer after layer, with no activation after the last. Idle inputs, if there
-    /// are any, are added to the first product. If the spec has batch normalisation, hidden layers are normalised: in
-    /// training `rows` is a shard and its own statistics are used; frozen layers, and all layers in inference, use the
-    /// running ones.
+    /// From inputs to logits: `y = f(x · w + b)`, layer after layer, with no activation after the last. Idle inputs, if
+    /// there are any, are added to the first product. If the spec has batch normalisation, hidden layers are
+    /// normalised: in training `rows` is a shard and its own statistics are used; frozen layers, and all layers in
+    /// inference, use the running ones.
     ///
     /// Overwrites the outputs of all layers for these rows.
     pub fn forward(&self, activations: &Activations, rows: &mut OwnRows) {
@@ -55,8 +55,8 @@ impl Network {
         done(Part::Layers);
     }
 
-    /// From the gradient at the logits back: for each layer from the last `dx = dz · wᵀ`, then `dz = dx ⊙ f'` for the layer
-    /// before it and the gradient of its normalisation, down to the first layer that is trained.
+    /// From the gradient at the logits back: for each layer from the last `dx = dz · wᵀ`, then `dz = dx ⊙ f'` for the
+    /// layer before it and the gradient of its normalisation, down to the first layer that is trained.
     ///
     /// Overwrites the gradients at the outputs of the hidden layers for these rows.
     ///
@@ -173,8 +173,8 @@ impl Network {
         }
     }
 
-    /// From the logits of [`Network::forward`] to the `loss` of each row, and the gradient of `scale · loss` at the logits
-    /// in their place.
+    /// From the logits of [`Network::forward`] to the `loss` of each row, and the gradient of `scale · loss` at the
+    /// logits in their place.
     ///
     /// Overwrites the logits of these rows, and `losses [rows]` with the loss of each in nats, times its weight.
     ///

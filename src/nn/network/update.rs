@@ -18,9 +18,9 @@ impl Network {
         self.layers.iter().map(|layer| layer.pieces() + 1).sum()
     }
 
-    /// The gradient, `dw = xᵀ · dz` or `db = Σ_rows dz` over the first `rows` rows, and the optimiser's step against it,
-    /// for one piece of the parameters. The batch normalisation of a layer is updated together with its bias. Pieces of
-    /// frozen layers stay as they are.
+    /// The gradient, `dw = xᵀ · dz` or `db = Σ_rows dz` over the first `rows` rows, and the optimiser's step against
+    /// it, for one piece of the parameters. The batch normalisation of a layer is updated together with its bias.
+    /// Pieces of frozen layers stay as they are.
     ///
     /// # Panics
     /// Panics if the network has no such piece.
@@ -62,8 +62,8 @@ impl Network {
         }
     }
 
-    /// Computes the gradient `g` of one piece and keeps it for [`Network::apply`]; returns `Σ g²`, which is 0 for a frozen
-    /// layer.
+    /// Computes the gradient `g` of one piece and keeps it for [`Network::apply`]; returns `Σ g²`, which is 0 for a
+    /// frozen layer.
     ///
     /// # Panics
     /// Panics if the network has no such piece, or if the rule keeps no gradient.
@@ -112,12 +112,14 @@ impl Network {
         }
     }
 
-    /// The number of pieces in which the norm of the hidden units is limited, which depends on the network's shape only.
+    /// The number of pieces in which the norm of the hidden units is limited, which depends on the network's shape
+    /// only.
     pub fn unit_pieces(&self) -> usize {
         self.hidden().iter().map(Affine::unit_pieces).sum()
     }
 
-    /// Scales the weights into each unit of a piece down to a Euclidean norm of at most `max`, then updates their average.
+    /// Scales the weights into each unit of a piece down to a Euclidean norm of at most `max`, then updates their
+    /// average.
     ///
     /// # Panics
     /// Panics if the network has no such piece.
@@ -128,8 +130,8 @@ impl Network {
                 if frozen {
                     return;
                 }
-                // SAFETY: each piece of the network's units is one piece of one layer's units, so (1) and (2) hold for that
-                // as they hold for `units`.
+                // SAFETY: each piece of the network's units is one piece of one layer's units, so (1) and (2) hold for
+                // that as they hold for `units`.
                 let units = unsafe { OwnUnits::new(index) };
                 return layer.limit_units(&units, max, step);
             }
@@ -157,8 +159,8 @@ impl Network {
         let mut part = piece.index();
         for (index, layer) in self.layers.iter().enumerate() {
             match part.cmp(&layer.pieces()) {
-                // SAFETY: each piece of the network is at most one piece of one layer's weights, so (1) and (2) hold for that
-                // as they hold for `piece`. Callers use it only as long as they borrow `piece`.
+                // SAFETY: each piece of the network is at most one piece of one layer's weights, so (1) and (2) hold
+                // for that as they hold for `piece`. Callers use it only as long as they borrow `piece`.
                 Ordering::Less => return (index, Some(unsafe { OwnPiece::new(part) })),
                 Ordering::Equal => return (index, None),
                 Ordering::Greater => part -= layer.pieces() + 1,

@@ -4,8 +4,8 @@ use multiversion::multiversion;
 
 use super::elementwise::{average, sign};
 
-/// `w = w − η sign(β₁ m + (1 − β₁) g)`, `m = β₂ m + (1 − β₂) g` (X. Chen and others, *Symbolic Discovery of Optimization
-/// Algorithms*, 2023).
+/// `w = w − η sign(β₁ m + (1 − β₁) g)`, `m = β₂ m + (1 − β₂) g` (X. Chen and others, *Symbolic Discovery of
+/// Optimization Algorithms*, 2023).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lion {
     /// The share β₁ of the momentum in the direction.

@@ -8,9 +8,9 @@ use multiversion::multiversion;
 use super::elementwise::descend;
 use crate::kernels::flush;
 
-/// `v = μ v + g`, `w = w − η v` (B. Polyak, *Some methods of speeding up the convergence of iteration methods*, 1964, in
-/// the form in which the learning rate is outside the velocity); with `nesterov`, `w = w − η (g + μ v)` (I. Sutskever and
-/// others, *On the importance of initialization and momentum in deep learning*, 2013).
+/// `v = μ v + g`, `w = w − η v` (B. Polyak, *Some methods of speeding up the convergence of iteration methods*, 1964,
+/// in the form in which the learning rate is outside the velocity); with `nesterov`, `w = w − η (g + μ v)` (I.
+/// Sutskever and others, *On the importance of initialization and momentum in deep learning*, 2013).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sgd {
     /// The momentum μ; 0 is plain gradient descent.

@@ -1,0 +1,177 @@
+//! Every tile shape of every instruction set against scalar arithmetic.
+
+use super::*;
+use crate::kernels;
+
+fn numbers(count: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed;
+    let draw = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1u32 << 23) as f32 - 1.0
+    };
+    (0..count).map(draw).collect()
+}
+
+#[test]
+fn a_block_is_transposed() {
+    for set in InstructionSet::all_detected() {
+        let lanes = set.lanes();
+        let (from_row, to_row) = (lanes + 3, lanes + 5);
+        let from = numbers(lanes * from_row, 7);
+        let mut to = vec![0.0; lanes * to_row];
+        // SAFETY: (1) `to` has `lanes` rows of `to_row` floats, and belongs to this thread.
+        unsafe { set.transpose(&from, from_row, to.as_mut_ptr(), to_row) };
+        for (row, column) in (0..lanes).flat_map(|r| (0..lanes).map(move |c| (r, c))) {
+            assert_eq!(
+                to[column * to_row + row],
+                from[row * from_row + column],
+                "{set:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn only_denormal_lanes_become_zero() {
+    let least = f32::MIN_POSITIVE;
+    let cases = [
+        (least, least),
+        (-least, -least),
+        (least.next_down(), 0.0),
+        (-1e-40, 0.0),
+        (1.0, 1.0),
+        (0.0, 0.0),
+        (f32::INFINITY, f32::INFINITY),
+    ];
+    for set in InstructionSet::all_detected() {
+        let columns = set.lanes();
+        for (before, after) in cases {
+            let (mut w, mut v) = (vec![0.0f32; columns], vec![before; columns]);
+            let zeros = vec![0.0f32; columns];
+            let operand = |k| Operand {
+                values: &zeros,
+                row: 0,
+                k,
+            };
+            let sink = Sink::Momentum {
+                w: &mut w,
+                v: &mut v,
+                row: columns,
+                momentum: 1.0,
+                learning_rate: 0.0,
+            };
+            set.tile((1, 1), 1, operand(1), operand(columns), sink);
+            assert!(v.iter().all(|&v| v == after), "{set:?}: {before}");
+            assert_eq!(after, kernels::flush(before));
+        }
+    }
+    assert!(kernels::flush(f32::NAN).is_nan());
+}
+
+#[test]
+fn nan_stays_nan_in_its_lane_in_either_sink() {
+    for set in InstructionSet::all_detected() {
+        let columns = set.lanes();
+        // One lane in the middle; its neighbours must not change.
+        let mut b = vec![1.0f32; columns];
+        b[columns / 2 + 1] = f32::NAN;
+        let a_at = Operand {
+            values: &[1.0],
+            row: 0,
+            k: 1,
+        };
+        let b_at = Operand {
+            values: &b,
+            row: 0,
+            k: columns,
+        };
+        let (mut c, mut w, mut v) = (b.clone(), vec![0.0; columns], vec![0.0; columns]);
+        let store = Sink::Store {
+            c: &mut c,
+            row: columns,
+        };
+        let update = Sink::Momentum {
+            w: &mut w,
+            v: &mut v,
+            row: columns,
+            momentum: 0.5,
+            learning_rate: 0.5,
+        };
+        for sink in [store, update] {
+            set.tile((1, 1), 1, a_at, b_at, sink);
+        }
+        for (lane, b) in b.iter().enumerate() {
+            let found = [c[lane], v[lane], w[lane]].map(f32::is_nan);
+            assert_eq!(found, [b.is_nan(); 3], "{set:?}, lane {lane}");
+        }
+    }
+}
+
+/// Every tile shape of every instruction set with both sinks, against a scalar chain of `f32::mul_add`.
+#[test]
+fn every_tile_has_the_bits_of_a_scalar_chain() {
+    let depth = 37;
+    for set in InstructionSet::all_detected() {
+        for rows in 1..=set.tile_rows() {
+            for registers in 1..=set.tile_registers() {
+                let columns = registers * set.lanes();
+                let (a, b) = (numbers(rows * depth, 1), numbers(depth * columns, 2));
+                let (w, v) = (numbers(rows * columns, 3), numbers(rows * columns, 4));
+                let (momentum, learning_rate) = (0.7f32, 0.3f32);
+                let (mut c, mut new_w, mut new_v) = (vec![0.0; w.len()], w.clone(), v.clone());
+                let a_at = Operand {
+                    values: &a,
+                    row: depth,
+                    k: 1,
+                };
+                let b_at = Operand {
+                    values: &b,
+                    row: 0,
+                    k: columns,
+                };
+                let store = Sink::Store {
+                    c: &mut c,
+                    row: columns,
+                };
+                let update = Sink::Momentum {
+                    w: &mut new_w,
+                    v: &mut new_v,
+                    row: columns,
+                    momentum,
+                    learning_rate,
+                };
+                for sink in [store, update] {
+                    set.tile((rows, registers), depth, a_at, b_at, sink);
+                }
+                for at in 0..w.len() {
+                    let (row, column) = (at / columns, at % columns);
+                    let sum = (0..depth).fold(0.0f32, |sum, k| {
+                        a[row * depth + k].mul_add(b[k * columns + column], sum)
+                    });
+                    let velocity = momentum.mul_add(v[at], sum);
+                    let weight = (-learning_rate).mul_add(velocity, w[at]);
+                    let found = [c[at], new_v[at], new_w[at]].map(f32::to_bits);
+                    let expected = [sum, velocity, weight].map(f32::to_bits);
+                    assert_eq!(found, expected, "{set:?} {rows}×{registers} at {at}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "a tile beyond b")]
+fn a_tile_does_not_reach_beyond_its_operands() {
+    let Some(set) = InstructionSet::detect() else {
+        panic!("a tile beyond b: nothing to test on this processor");
+    };
+    let short = vec![0.0; 2 * set.lanes() - 1];
+    let operand = |k| Operand {
+        values: &short,
+        row: 0,
+        k,
+    };
+    let mut c = vec![0.0; set.lanes()];
+    let sink = Sink::Store { c: &mut c, row: 0 };
+    set.tile((1, 1), 2, operand(1), operand(set.lanes()), sink);
+}

@@ -10,51 +10,31 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Demand;
 use crate::message::{Key, message};
+use crate::named::named;
 use crate::optim::optimizer::{Adam, Lion, RmsProp, Sgd};
 use crate::optim::{Optimizer, Rule};
 
-/// The name of an optimiser.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OptimizerName {
-    /// Stochastic gradient descent with momentum.
-    #[default]
-    Sgd,
-    /// The same with Nesterov's momentum.
-    Nesterov,
-    /// Adam; weight decay is part of the gradient.
-    Adam,
-    /// Adam with decoupled weight decay.
-    Adamw,
-    /// RMSprop.
-    Rmsprop,
-    /// Lion, with decoupled weight decay.
-    Lion,
+named! {
+    /// The name of an optimiser.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+    pub enum OptimizerName {
+        /// Stochastic gradient descent with momentum.
+        #[default]
+        Sgd = "sgd",
+        /// Stochastic gradient descent with Nesterov's momentum.
+        Nesterov = "nesterov",
+        /// Adam; weight decay is part of the gradient.
+        Adam = "adam",
+        /// Adam with decoupled weight decay.
+        Adamw = "adamw",
+        /// RMSprop.
+        Rmsprop = "rmsprop",
+        /// Lion, with decoupled weight decay.
+        Lion = "lion",
+    }
 }
 
 impl OptimizerName {
-    /// Every optimiser.
-    pub const ALL: [OptimizerName; 6] = [
-        OptimizerName::Sgd,
-        OptimizerName::Nesterov,
-        OptimizerName::Adam,
-        OptimizerName::Adamw,
-        OptimizerName::Rmsprop,
-        OptimizerName::Lion,
-    ];
-
-    /// The name used by flags, files and messages.
-    pub fn name(self) -> &'static str {
-        match self {
-            OptimizerName::Sgd => "sgd",
-            OptimizerName::Nesterov => "nesterov",
-            OptimizerName::Adam => "adam",
-            OptimizerName::Adamw => "adamw",
-            OptimizerName::Rmsprop => "rmsprop",
-            OptimizerName::Lion => "lion",
-        }
-    }
-
     /// The learning rate that suits it where none is given.
     pub fn default_learning_rate(self) -> f32 {
         match self {

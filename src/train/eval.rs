@@ -270,9 +270,9 @@ impl Evaluator {
                 let range = start..(start + size).min(items.end);
                 let first_row = member.index() * size;
                 let rows = first_row..first_row + range.len();
-                // SAFETY: (1) each member has rows of its own, by its index. (2) Nobody updates the network:
-                // `Evaluator` has no tokens of pieces, and `evaluate` and `predict` borrow the network that training
-                // updates.
+                // SAFETY: (1) each member has rows of its own, by its index, and `&mut self` excludes other teams. (2) Pieces
+                // of a network are taken only by `Stepper::pass`, which needs `&mut` access to the owner of the network,
+                // while `network` is borrowed here.
                 let mut rows = unsafe { OwnRows::new(rows) };
                 let mut inputs = activations.inputs(&mut rows);
                 for (item, row) in range.clone().zip(inputs.iter_mut()) {

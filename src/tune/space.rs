@@ -10,7 +10,7 @@ use std::str::FromStr;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{LearningRate, OptimizerName, TrainConfig};
+use crate::config::{LearningRate, OptimizerConfig, OptimizerName, TrainConfig};
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
 use crate::nn::Task;
@@ -121,7 +121,11 @@ impl Space {
     pub fn around(optimizer: OptimizerName, task: Task) -> Space {
         let classes = task == Task::Classification;
         let rate = f64::from(optimizer.default_learning_rate());
-        let decoupled = matches!(optimizer, OptimizerName::Adamw | OptimizerName::Lion);
+        let config = OptimizerConfig {
+            optimizer,
+            ..OptimizerConfig::default()
+        };
+        let decoupled = config.rule().optimizer.decouples_decay();
         Space {
             lr: Some(Range::new(
                 three_digits(0.03 * rate),

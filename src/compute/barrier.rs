@@ -1,6 +1,7 @@
 //! The barrier of a team, and the counter that deals out pieces of work.
 //!
-//! The package in `loom/` checks this file under all interleavings and memory orders that the language allows.
+//! The package in `loom/` checks this file under all interleavings and memory orders that the language allows:
+//! `cargo test --release --manifest-path loom/Cargo.toml`.
 
 use super::sync::{AtomicBool, AtomicUsize, Condvar, Mutex, Ordering, PoisonError, wait_awake};
 

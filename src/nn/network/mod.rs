@@ -2,7 +2,7 @@
 //!
 //! This module has the parameters, in and out of an engine's layout; `activations` has the buffers of a batch. A worker
 //! runs rows of its own through all layers and back (`passes`); the update then divides the weights into pieces and
-//! reads all rows (`update`). Neither allocates or knows where rows come from.
+//! reads all rows (`update`). Neither allocates memory or knows the source of the rows.
 
 mod activations;
 mod passes;

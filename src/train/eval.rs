@@ -278,14 +278,13 @@ impl Evaluator {
                 for (item, row) in range.clone().zip(inputs.iter_mut()) {
                     images.read_active(item, *scaling, columns, row);
                 }
-                let mut idle = activations.idle_inputs(&mut rows);
-                let idle_rows = idle.iter_mut().flat_map(RowsMut::iter_mut);
-                for (item, row) in range.clone().zip(idle_rows) {
-                    for (x, &column) in row.iter_mut().zip(columns.idle()) {
-                        *x = images.read_one(item, column, *scaling);
+                if let Some(mut idle) = activations.idle_inputs(&mut rows) {
+                    for (item, row) in range.clone().zip(idle.iter_mut()) {
+                        for (x, &column) in row.iter_mut().zip(columns.idle()) {
+                            *x = images.read_one(item, column, *scaling);
+                        }
                     }
                 }
-                drop(idle);
                 network.forward(activations, &mut rows);
                 use_logits(range, activations.logits(&mut rows));
             });

@@ -2,6 +2,7 @@
 //! network.
 
 mod web;
+mod zip_file;
 
 use std::fs;
 use std::io::Write;
@@ -9,7 +10,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use flate2::Compression;
-use flate2::write::{DeflateEncoder, GzEncoder};
+use flate2::write::GzEncoder;
 use perceptor::datasets::fetch::catalogue::{Archive, Checksum, FILES, GzipFile, SIDE, Source};
 use perceptor::datasets::fetch::{DataSet, Event, Request, fetch};
 use perceptor::{Error, Result};
@@ -18,6 +19,7 @@ use rawzip::{CompressionMethod, ZipArchiveWriter};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use web::{Files, Reply, Requested, Server};
+use zip_file::add_entry;
 
 const TRAIN: usize = 50;
 const TEST: usize = 20;
@@ -480,28 +482,6 @@ fn archive_of(raw: &[Vec<u8>; 4]) -> Vec<u8> {
     let outside = EntryPath::verbatim(b"../../outside");
     add_entry(&mut zip, outside, CompressionMethod::STORE, b"");
     zip.finish().expect("writing to memory")
-}
-
-fn add_entry(
-    zip: &mut ZipArchiveWriter<Vec<u8>>,
-    path: EntryPath,
-    method: CompressionMethod,
-    bytes: &[u8],
-) {
-    let file = zip.new_file(path).compression_method(method);
-    let (mut entry, config) = file.start().expect("an entry");
-    let descriptor = if method == CompressionMethod::DEFLATE {
-        let mut writer = config.wrap(DeflateEncoder::new(&mut entry, Compression::fast()));
-        writer.write_all(bytes).expect("writing to memory");
-        let (encoder, descriptor) = writer.finish().expect("writing to memory");
-        encoder.finish().expect("writing to memory");
-        descriptor
-    } else {
-        let mut writer = config.wrap(&mut entry);
-        writer.write_all(bytes).expect("writing to memory");
-        writer.finish().expect("writing to memory").1
-    };
-    entry.finish(descriptor).expect("writing to memory");
 }
 
 fn archived(bytes: &[u8]) -> DataSet {

@@ -89,6 +89,11 @@ impl Desk {
         fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
+    /// Returns the contents of a text file.
+    pub fn read_text(&self, name: &str) -> String {
+        String::from_utf8(self.read(name)).expect("text")
+    }
+
     pub fn remove(&self, name: &str) {
         fs::remove_file(self.path(name)).expect("removing a file");
     }
@@ -196,6 +201,11 @@ impl Desk {
         let run = self.run(&format!("train {flags} --quiet --format json"));
         run.done().json()
     }
+
+    /// Trains on the folder `set` with these flags and returns the test accuracy.
+    pub fn accuracy_of(&self, flags: &str) -> f64 {
+        number(&self.report_of(&format!("--data set {flags}"))["test_accuracy"])
+    }
 }
 
 impl Run {
@@ -242,6 +252,12 @@ impl Run {
             .unwrap_or_else(|| panic!("no {key}: {self:#?}"))
             .trim()
     }
+}
+
+/// Returns a JSON number.
+pub fn number(value: &Value) -> f64 {
+    let number = value.as_f64();
+    number.unwrap_or_else(|| panic!("{value}, expected a number"))
 }
 
 fn walk(root: &Path, below: &Path, found: &mut Vec<String>) {

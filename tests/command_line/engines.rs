@@ -6,7 +6,7 @@ use std::fs;
 use perceptor::compute::EngineChoice;
 use serde_json::Value;
 
-use crate::desk::Desk;
+use crate::desk::{Desk, number};
 use crate::idx_set::EasySet;
 
 const TRAIN: &str =
@@ -18,12 +18,6 @@ fn engines() -> Vec<&'static str> {
         .into_iter()
         .filter(|engine| engine.resolve().is_ok());
     available.map(EngineChoice::name).collect()
-}
-
-fn number(value: &Value) -> f64 {
-    value
-        .as_f64()
-        .unwrap_or_else(|| panic!("{value}, expected a number"))
 }
 
 #[test]

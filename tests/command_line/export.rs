@@ -92,7 +92,7 @@ fn names_require_the_c_format_and_must_be_c_identifiers() {
     );
     desk.run(&format!("export {MODEL} --to c --name digits"))
         .done();
-    let header = String::from_utf8(desk.read("model/model.h")).expect("text");
+    let header = desk.read_text("model/model.h");
     assert!(header.contains("int digits_predict(const float *elements"));
     assert!(!header.contains("perceptor_"), "{header}");
 }

@@ -125,7 +125,7 @@ fn epochs_have_these_fields_in_reports_tables_and_checkpoints() {
             );
             let report = run.done().stdout.replace("\": ", "\":");
             assert_keys(list(&report, "epochs"), &expected);
-            let lines = String::from_utf8(desk.read("out/metrics.jsonl")).expect("text");
+            let lines = desk.read_text("out/metrics.jsonl");
             assert_eq!(lines.lines().count(), 2);
             lines.lines().for_each(|line| assert_keys(line, &expected));
             let checkpoint = "out/checkpoints/epoch-0002-step-000000.safetensors";
@@ -201,7 +201,7 @@ fn reports_and_journals_of_a_search_have_these_fields() {
         let best = value(&report, "best");
         assert_keys(best, "trial rung epochs score train_seconds spent_seconds");
         assert_keys(value(best, "score"), fields.score);
-        let journal = String::from_utf8(desk.read("out/journal.jsonl")).expect("text");
+        let journal = desk.read_text("out/journal.jsonl");
         let measured = journal
             .lines()
             .filter(|line| line.contains("\"line\":\"measured\""));

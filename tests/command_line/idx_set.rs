@@ -191,13 +191,19 @@ impl EasySet {
     }
 }
 
-/// Returns a pseudo-random number from 0 to 1 (splitmix64, <https://prng.di.unimi.it/splitmix64.c>).
+/// Returns a pseudo-random number from 0 to 1.
 fn noise(half: &str, item: u32, feature: u32) -> f64 {
     let key = u64::from(item) << 32 | u64::from(feature);
-    let mut z = key
-        .wrapping_add(half.len() as u64)
-        .wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (z ^ (z >> 31)) as f64 / u64::MAX as f64
+    let state = key.wrapping_add(half.len() as u64);
+    splitmix64(state.wrapping_mul(SPLITMIX64_STEP)) as f64 / u64::MAX as f64
+}
+
+/// What the state of splitmix64 grows by for each number.
+pub const SPLITMIX64_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Returns the pseudo-random number of a state (<https://prng.di.unimi.it/splitmix64.c>).
+pub fn splitmix64(state: u64) -> u64 {
+    let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }

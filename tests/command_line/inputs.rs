@@ -19,11 +19,6 @@ const NAMES: [&str; 4] = [
     "t10k-labels-idx1-ubyte",
 ];
 
-fn accuracy_of(desk: &Desk, flags: &str) -> f64 {
-    let report = desk.report_of(&format!("--data set {flags}"));
-    report["test_accuracy"].as_f64().expect("an accuracy")
-}
-
 /// Replaces every file of the folder `set` by its compressed form.
 fn compress(desk: &Desk) {
     for name in NAMES.map(|name| format!("set/{name}")) {
@@ -49,7 +44,7 @@ fn every_element_type_in_one_to_four_dimensions_trains() {
                 classes,
                 ..EasySet::of(element)
             };
-            let accuracy = accuracy_of(&Desk::with(&set), LEARN);
+            let accuracy = Desk::with(&set).accuracy_of(LEARN);
             assert!(accuracy >= 0.95, "{element:?} {item:?}: {accuracy}");
         }
     }
@@ -68,7 +63,7 @@ fn bytes_with_a_maximum_of_16_or_100_train_as_well_as_with_255() {
             ..EasySet::default()
         };
         let desk = Desk::with(&set);
-        let accuracy = accuracy_of(&desk, LEARN);
+        let accuracy = desk.accuracy_of(LEARN);
         assert!(accuracy >= 0.95, "up to {top}: {accuracy}");
         let (offset, found) = scaling(&desk.model_of("--data set --epochs 1"));
         assert_eq!(offset, 0.0);
@@ -101,7 +96,7 @@ fn inputs_are_scaled_as_the_flag_says() {
         (factor - expected).abs() <= 1e-6 * expected,
         "{factor} {expected}"
     );
-    assert!(accuracy_of(&desk, &format!("{LEARN} --scale standard")) >= 0.95);
+    assert!(desk.accuracy_of(&format!("{LEARN} --scale standard")) >= 0.95);
 }
 
 #[test]

@@ -5,10 +5,6 @@ use crate::idx_set::EasySet;
 
 const TRAIN: &str = "train --data set --hidden 8 --quiet";
 
-fn text(desk: &Desk, name: &str) -> String {
-    String::from_utf8(desk.read(name)).expect("text")
-}
-
 #[test]
 fn auto_reports_and_records_the_learning_rate_it_chose() {
     let desk = Desk::with(&EasySet::default());
@@ -22,7 +18,7 @@ fn auto_reports_and_records_the_learning_rate_it_chose() {
         .json();
     let chosen = report["range_test"]["chosen"].as_f64().expect("a number");
     assert_eq!(report["config"]["learning_rate"].as_f64(), Some(chosen));
-    let recorded = text(&desk, "b/config.toml");
+    let recorded = desk.read_text("b/config.toml");
     let line = recorded
         .lines()
         .find(|line| line.starts_with("learning_rate"));
@@ -65,7 +61,7 @@ fn an_optimiser_that_overrides_that_of_a_file_uses_its_own_defaults() {
         .done();
     desk.run("train --config a/config.toml --optimizer adamw --schedule cosine --quiet --out b")
         .done();
-    let recorded = text(&desk, "b/config.toml");
+    let recorded = desk.read_text("b/config.toml");
     for line in [
         "optimizer = \"adamw\"",
         "learning_rate = 0.001",
@@ -77,7 +73,7 @@ fn an_optimiser_that_overrides_that_of_a_file_uses_its_own_defaults() {
     assert!(!recorded.contains("momentum"), "{recorded}");
     desk.run("train --config b/config.toml --schedule step --quiet --out c")
         .done();
-    assert!(!text(&desk, "c/config.toml").contains("lr_min"));
+    assert!(!desk.read_text("c/config.toml").contains("lr_min"));
 }
 
 #[test]

@@ -41,3 +41,5 @@ mod validation;
 mod mnist;
 #[path = "../web/mod.rs"]
 mod web;
+#[path = "../zip_file/mod.rs"]
+mod zip_file;

@@ -10,11 +10,6 @@ use crate::model_file::{metadata, tensor, tensors};
 /// The learning rate is so small that every initial parameter except zeros keeps its value.
 const FROZEN: &str = "--data set --epochs 1 --lr 1e-30 --momentum 0";
 
-fn accuracy_of(desk: &Desk, flags: &str) -> f64 {
-    let report = desk.report_of(&format!("--data set {flags}"));
-    report["test_accuracy"].as_f64().expect("an accuracy")
-}
-
 #[test]
 fn hidden_layers_have_the_requested_number_and_widths() {
     let desk = Desk::with(&EasySet::default());
@@ -40,7 +35,7 @@ fn hidden_layers_have_the_requested_number_and_widths() {
 #[test]
 fn a_network_without_hidden_layers_learns() {
     let desk = Desk::with(&EasySet::default());
-    assert_eq!(accuracy_of(&desk, "--hidden none"), 1.0);
+    assert_eq!(desk.accuracy_of("--hidden none"), 1.0);
 }
 
 #[test]
@@ -48,7 +43,7 @@ fn every_activation_learns() {
     let desk = Desk::with(&EasySet::default());
     for activation in Activation::ALL.map(Activation::name) {
         let flags = format!("--hidden 20,20 --epochs 40 --activation {activation}");
-        let accuracy = accuracy_of(&desk, &flags);
+        let accuracy = desk.accuracy_of(&flags);
         assert!(accuracy >= 0.95, "{activation}: {accuracy}");
     }
 }
@@ -59,7 +54,7 @@ fn every_init_except_zero_learns_from_its_own_weights() {
     let mut starts = Vec::new();
     let inits = Init::ALL.into_iter().filter(|&init| init != Init::Zero);
     for init in inits.map(Init::name) {
-        let accuracy = accuracy_of(&desk, &format!("--hidden 20 --epochs 30 --init {init}"));
+        let accuracy = desk.accuracy_of(&format!("--hidden 20 --epochs 30 --init {init}"));
         assert!(accuracy >= 0.95, "{init}: {accuracy}");
         let start = desk.model_of(&format!("{FROZEN} --init {init}"));
         starts.push(tensor(&start, "layers.0.weight"));

@@ -17,7 +17,7 @@ fn flags_override_the_settings_of_a_recipe() {
     let desk = Desk::with(&EasySet::default());
     desk.run("train --data set --recipe quick --epochs 1 --hidden 8 --quiet --out a")
         .done();
-    let recorded = String::from_utf8(desk.read("a/config.toml")).expect("text");
+    let recorded = desk.read_text("a/config.toml");
     for line in [
         "epochs = 1",
         "hidden = [8]",

@@ -65,7 +65,7 @@ fn class_weights_are_read_from_a_file_and_kept_when_it_is_removed() {
     let flags = "--data set --epochs 2 --hidden 16 --class-weight";
     desk.put("weights", b"1\n0.5\n2e1\n 3.25\n");
     desk.run(&format!("train {flags} weights --out run")).done();
-    let settings = String::from_utf8(desk.read("run/config.toml")).expect("text");
+    let settings = desk.read_text("run/config.toml");
     assert!(
         settings.contains("class_weight = [1.0, 0.5, 20.0, 3.25]\n"),
         "{settings}"

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::desk::Desk;
+use crate::desk::{Desk, number};
 use crate::idx_set::{EasySet, Element, idx};
 
 /// Returns a desk with the inputs of the easy set, and values or flags as labels.
@@ -44,12 +44,6 @@ fn model_of(desk: &Desk, task: &str) {
 
 const MODEL: &str = "model/model.safetensors";
 
-fn number(value: &Value) -> f64 {
-    value
-        .as_f64()
-        .unwrap_or_else(|| panic!("{value}, expected a number"))
-}
-
 #[test]
 fn a_regression_reports_mae_and_r2_everywhere() {
     let desk = desk_of("regression");
@@ -70,7 +64,7 @@ fn a_regression_reports_mae_and_r2_everywhere() {
         "{run:#?}"
     );
     assert!(run.value("test").contains(", R² 0.9"), "{run:#?}");
-    let csv = String::from_utf8(desk.read("model/metrics.csv")).expect("text");
+    let csv = desk.read_text("model/metrics.csv");
     let header = "epoch,train_loss,test_loss,test_mae,test_r2,learning_rate,train_seconds,samples_per_second,gflops\n";
     assert!(csv.starts_with(header), "{csv}");
 
@@ -119,7 +113,7 @@ fn multilabel_reports_exact_matches_and_f1_everywhere() {
             .contains("of samples with every label right"),
         "{run:#?}"
     );
-    let csv = String::from_utf8(desk.read("model/metrics.csv")).expect("text");
+    let csv = desk.read_text("model/metrics.csv");
     assert!(
         csv.starts_with("epoch,train_loss,test_loss,test_accuracy,test_f1,"),
         "{csv}"
@@ -220,7 +214,7 @@ fn resumed_runs_of_every_task_end_with_the_same_bytes() {
         desk.run("train --resume part --epochs 6 --quiet").done();
         let bytes = |run: &str| desk.read(&format!("{run}/model.safetensors"));
         assert!(bytes("uninterrupted") == bytes("part"), "{task}");
-        let settings = String::from_utf8(desk.read("part/config.toml")).expect("text");
+        let settings = desk.read_text("part/config.toml");
         assert!(
             settings.contains(&format!("task = \"{task}\"\n")),
             "{settings}"
@@ -262,7 +256,7 @@ fn validation_of_every_task_selects_by_its_own_metric() {
             run.value("test").contains("measured once, at the end"),
             "{run:#?}"
         );
-        let csv = String::from_utf8(desk.read("run/metrics.csv")).expect("text");
+        let csv = desk.read_text("run/metrics.csv");
         let figure = if task == "regression" {
             "mae"
         } else {

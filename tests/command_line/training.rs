@@ -1,18 +1,10 @@
 //! What `train` reports: the JSON report, the summary with the next command, a line per epoch, and the message and exit
 //! code of a run that diverges.
 
-use serde_json::Value;
-
-use crate::desk::{Desk, Run};
+use crate::desk::{Desk, Run, number};
 use crate::idx_set::EasySet;
 
 const TRAIN: &str = "train --data set --hidden 8 --epochs 4";
-
-fn number(value: &Value) -> f64 {
-    value
-        .as_f64()
-        .unwrap_or_else(|| panic!("{value}, expected a number"))
-}
 
 #[test]
 fn the_report_is_one_json_object_with_everything_about_the_run() {

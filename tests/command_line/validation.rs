@@ -72,12 +72,12 @@ fn the_metrics_have_the_columns_of_the_validation_set() {
         "{TRAIN} --epochs 2 --validation-split 0.2 --out out"
     ))
     .done();
-    let csv = String::from_utf8(desk.read("out/metrics.csv")).expect("text");
+    let csv = desk.read_text("out/metrics.csv");
     let mut lines = csv.lines();
     let header = "epoch,train_loss,validation_loss,validation_accuracy,learning_rate,train_seconds,\
                   samples_per_second,gflops";
     assert_eq!(lines.next(), Some(header));
-    let json = String::from_utf8(desk.read("out/metrics.jsonl")).expect("text");
+    let json = desk.read_text("out/metrics.jsonl");
     assert_eq!((lines.clone().count(), json.lines().count()), (2, 2));
     for (line, object) in lines.zip(json.lines()) {
         let object: Value = serde_json::from_str(object).expect("JSON");
@@ -177,18 +177,18 @@ fn a_flag_for_a_validation_set_replaces_the_other_kind_in_a_file() {
         "{TRAIN} --epochs 1 --validation-split 0.1 --out out"
     ))
     .done();
-    let config = String::from_utf8(desk.read("out/config.toml")).expect("text");
+    let config = desk.read_text("out/config.toml");
     assert!(config.contains("\nvalidation_split = 0.1\n"), "{config}");
     desk.run(&format!(
         "train --config out/config.toml {files} --out other"
     ))
     .done();
-    let config = String::from_utf8(desk.read("other/config.toml")).expect("text");
+    let config = desk.read_text("other/config.toml");
     assert!(!config.contains("validation_split"), "{config}");
     assert!(config.contains("/val-images\"\n"), "{config}");
     desk.run("train --config other/config.toml --validation-split 7 --out last")
         .done();
-    let config = String::from_utf8(desk.read("last/config.toml")).expect("text");
+    let config = desk.read_text("last/config.toml");
     assert!(config.contains("\nvalidation_split = 7\n") && !config.contains("val-images"));
     desk.put(
         "both.toml",
@@ -204,7 +204,7 @@ fn the_recorded_settings_of_a_run_that_stops_early_reproduce_it() {
     let flags = "--validation-split 0.2 --early-stop 2,0.01 --target-accuracy 0.999 --max-time 1h \
                  --freeze layers.0 --epochs 30";
     desk.run(&format!("{TRAIN} {flags} --out out")).done();
-    let config = String::from_utf8(desk.read("out/config.toml")).expect("text");
+    let config = desk.read_text("out/config.toml");
     for line in [
         "validation_split = 0.2",
         "early_stop = \"2,0.01\"",
@@ -237,7 +237,7 @@ fn a_warm_start_takes_network_weights_and_scaling_from_the_model() {
             .contains("  start     from the weights of first/model.safetensors\n"),
         "{run:#?}"
     );
-    let config = String::from_utf8(desk.read("second/config.toml")).expect("text");
+    let config = desk.read_text("second/config.toml");
     for line in [
         "hidden = [8, 6]",
         "activation = \"tanh\"",
@@ -257,7 +257,7 @@ fn a_warm_start_takes_network_weights_and_scaling_from_the_model() {
     assert_eq!(scaling(model), scaling("second/model.safetensors"));
     // Training continues from the weights of the model.
     let loss = |folder: &str| -> f64 {
-        let csv = String::from_utf8(desk.read(&format!("{folder}/metrics.csv"))).expect("text");
+        let csv = desk.read_text(&format!("{folder}/metrics.csv"));
         let line = csv.lines().nth(1).expect("an epoch");
         line.split(',')
             .nth(1)

@@ -200,10 +200,7 @@ fn parameters_and_running_statistics_follow_the_slow_path_over_ragged_batches() 
                     if batch.len() > 1 {
                         move_statistics(&mut net, &spec, &data, batch);
                     }
-                    for ((w, v), g) in net.parameters.iter_mut().zip(&mut velocity).zip(gradient) {
-                        *v = f64::from(MOMENTUM) * *v + g;
-                        *w -= f64::from(LEARNING_RATE) * *v;
-                    }
+                    slow_step(&mut net, &mut velocity, &gradient);
                 }
             }
             let off = distance(&wide(&stepper.parameters()), &net.parameters);

@@ -96,10 +96,7 @@ fn steps_with_momentum_and_a_ragged_batch_follow_the_slow_path() {
             for batch in order.chunks(batch_size) {
                 stepper.step(&workers(2), &data, batch);
                 let (gradient, _) = slow_gradient(&net, &data, batch);
-                for ((w, v), g) in net.parameters.iter_mut().zip(&mut velocity).zip(gradient) {
-                    *v = f64::from(MOMENTUM) * *v + g;
-                    *w -= f64::from(LEARNING_RATE) * *v;
-                }
+                slow_step(&mut net, &mut velocity, &gradient);
             }
         }
         let off = distance(&wide(&stepper.parameters()), &net.parameters);

@@ -131,6 +131,14 @@ fn slow_gradient(net: &Reference, data: &Dataset, batch: &[u32]) -> (Vec<f64>, f
     (mean, loss)
 }
 
+/// Takes a step with [`MOMENTUM`] and [`LEARNING_RATE`] on the parameters of the reference.
+fn slow_step(net: &mut Reference, velocity: &mut [f64], gradient: &[f64]) {
+    for ((w, v), g) in net.parameters.iter_mut().zip(velocity).zip(gradient) {
+        *v = f64::from(MOMENTUM) * *v + g;
+        *w -= f64::from(LEARNING_RATE) * *v;
+    }
+}
+
 /// Returns a data set in which some features are zero in every row, and one in which they are not.
 fn with_idle_columns(items: usize) -> (Dataset, Dataset) {
     let (features, classes) = (21, 3);

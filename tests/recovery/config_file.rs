@@ -21,7 +21,7 @@ fn the_recorded_settings_of_a_run_reproduce_it() {
     let desk = short_desk();
     desk.run(ALL).done();
     let model = desk.read(MODEL);
-    let text = String::from_utf8(desk.read("out/config.toml")).expect("text");
+    let text = desk.read_text("out/config.toml");
     for line in [
         "hidden = [7, 5]",
         "activation = \"relu\"",
@@ -62,8 +62,8 @@ fn a_run_folder_has_environment_and_metrics() {
         environment["threads"].is_u64() && environment["blas"]["library"].is_string(),
         "{environment}"
     );
-    let jsonl = String::from_utf8(desk.read("out/metrics.jsonl")).expect("text");
-    let csv = String::from_utf8(desk.read("out/metrics.csv")).expect("text");
+    let jsonl = desk.read_text("out/metrics.jsonl");
+    let csv = desk.read_text("out/metrics.csv");
     assert_eq!((jsonl.lines().count(), csv.lines().count()), (4, 5));
     for (number, line) in (1..).zip(jsonl.lines()) {
         let epoch: serde_json::Value = serde_json::from_str(line).expect("JSON");

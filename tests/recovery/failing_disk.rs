@@ -176,7 +176,7 @@ fn metrics_are_complete_again_once_there_is_space() {
         let message = format!("error: out/{file}: could not write: ");
         assert_eq!(run.stderr.matches(&message).count(), 1, "{fault}: {run:#?}");
         let lines = |name: &str| {
-            let text = String::from_utf8(desk.read(name)).expect("text");
+            let text = desk.read_text(name);
             assert!(text.ends_with('\n'), "{fault}: {text}");
             text.lines().map(ToOwned::to_owned).collect::<Vec<_>>()
         };

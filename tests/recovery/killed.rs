@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::desk::Desk;
 use crate::faults::Faults;
+use crate::idx_set::{SPLITMIX64_STEP, splitmix64};
 use crate::interrupted::{
     MODEL, SHORT, checkpoints, end, leftovers, long_desk, send, short_desk, start, uninterrupted,
 };
@@ -15,12 +16,10 @@ use crate::interrupted::{
 const LINE: &str = "train --data set --hidden 300,200 --activation relu --batch-size 64 --lr 0.01 --epochs 3 --out out \
      --checkpoint-every 1step --quiet";
 
-/// Returns a pseudo-random number below `end` (splitmix64, <https://prng.di.unimi.it/splitmix64.c>).
+/// Returns a pseudo-random number below `end`.
 fn draw(state: &mut u64, end: u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (z ^ (z >> 31)) % end
+    *state = state.wrapping_add(SPLITMIX64_STEP);
+    splitmix64(*state) % end
 }
 
 /// Returns the command after a kill: a run can be resumed as soon as its settings are written.

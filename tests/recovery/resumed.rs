@@ -24,7 +24,7 @@ fn cut_back(desk: &Desk, at: usize) -> String {
 
 /// Returns the columns of the metrics that do not depend on the clock.
 fn timeless_metrics(desk: &Desk, folder: &str) -> Vec<String> {
-    let text = String::from_utf8(desk.read(&format!("{folder}/metrics.csv"))).expect("text");
+    let text = desk.read_text(&format!("{folder}/metrics.csv"));
     let columns = |line: &str| line.split(',').take(5).collect::<Vec<_>>().join(",");
     text.lines().map(columns).collect()
 }

@@ -25,7 +25,7 @@ fn table(run: &Run) -> Vec<String> {
 
 /// Returns the settings that a search found.
 fn best(desk: &Desk, folder: &str) -> String {
-    String::from_utf8(desk.read(&format!("{folder}/best.toml"))).expect("text")
+    desk.read_text(&format!("{folder}/best.toml"))
 }
 
 /// Returns the command after an interruption: a search can be resumed as soon as its plan is written.

@@ -9,11 +9,11 @@ mod memory;
 mod pictures;
 mod sets;
 
-use std::io::Write;
-
+use rawzip::path::EntryPath;
 use rawzip::{CompressionMethod, ZipArchiveWriter};
 
 use crate::desk::{Desk, Run};
+use crate::zip_file::add_entry;
 
 /// The contents of an IDX file: element type, sizes, and elements as numbers.
 #[derive(Debug, PartialEq)]
@@ -91,21 +91,7 @@ pub fn npy(descr: &str, fortran: bool, shape: &str, elements: &[u8]) -> Vec<u8> 
 pub fn zip(method: CompressionMethod, files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut archive = ZipArchiveWriter::new(Vec::new());
     for (name, bytes) in files {
-        let file = archive.new_file(*name).compression_method(method);
-        let (mut entry, config) = file.start().expect("an entry");
-        let descriptor = if method == CompressionMethod::DEFLATE {
-            let level = flate2::Compression::fast();
-            let mut writer = config.wrap(flate2::write::DeflateEncoder::new(&mut entry, level));
-            writer.write_all(bytes).expect("writing to memory");
-            let (encoder, descriptor) = writer.finish().expect("writing to memory");
-            encoder.finish().expect("writing to memory");
-            descriptor
-        } else {
-            let mut writer = config.wrap(&mut entry);
-            writer.write_all(bytes).expect("writing to memory");
-            writer.finish().expect("writing to memory").1
-        };
-        entry.finish(descriptor).expect("writing to memory");
+        add_entry(&mut archive, EntryPath::from(*name), method, bytes);
     }
     archive.finish().expect("writing to memory")
 }

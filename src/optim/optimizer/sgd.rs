@@ -1,7 +1,7 @@
 //! Stochastic gradient descent with momentum, classical or Nesterov's.
 //!
 //! If nothing else is combined with it, the engines apply the momentum themselves, while the gradient is in registers
-//! (`Sink::Momentum` of `compute/tile.rs`) or as a part of the product (`compute/affine/gemm_layer.rs`).
+//! (`Sink::Momentum` of `compute/tile/mod.rs`) or as a part of the product (`compute/affine/gemm_layer.rs`).
 
 use multiversion::multiversion;
 

@@ -17,6 +17,7 @@ pub mod model;
 mod named;
 pub mod nn;
 pub mod optim;
+mod predictor;
 pub mod random;
 pub mod reference;
 mod regular_file;
@@ -29,11 +30,15 @@ mod text_value;
 pub mod train;
 pub mod tune;
 
+pub use compute::parallel::Workers;
 pub use config::TrainConfig;
+pub use data::{Dataset, Splits, Targets};
 pub use error::{Error, Refusal, Result};
 pub use model::Model;
 /// The array library whose views data sets are made from.
 pub use ndarray;
+pub use predictor::Predictor;
+pub use train::train;
 
 /// The version of this library.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -18,8 +18,7 @@ use crate::data::order::Order;
 use crate::data::{Dataset, Preprocessing};
 use crate::error::{Error, Result};
 use crate::nn::{Network, Spec};
-use crate::train::Stepper;
-use crate::train::prepare::preprocessing_for;
+use crate::train::{State, Stepper};
 
 /// Training at one number of threads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,22 +70,13 @@ impl<'a> Trainee<'a> {
         data: &'a Dataset,
         workers: &Workers,
     ) -> Result<Trainee<'a>> {
-        let preprocessing = preprocessing_for(config, data, None, workers)?;
-        let parameters = config.start().parameters(spec, config.seed);
         let batch_size = config.batch_size.min(data.samples());
         let schedule = config.schedule(data.samples().div_ceil(batch_size))?;
+        let state = State::start(spec, config);
         Ok(Trainee {
             config,
             data,
-            stepper: Stepper::new(
-                spec,
-                &parameters,
-                preprocessing,
-                config.engine.resolve()?,
-                config.optimizer.rule(),
-                schedule,
-                batch_size,
-            )?,
+            stepper: Stepper::for_run(config, spec, data, schedule, &state, workers)?,
             order: Order::new(data.samples(), config.window_for(data.samples())),
             batch_size,
             epoch: 0,

@@ -4,12 +4,10 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use perceptor::Model;
 use perceptor::data::{Dataset, IdxFile, Rows};
-use perceptor::nn::Network;
 use perceptor::report::eval::EvalReport;
-use perceptor::train::Evaluator;
 use perceptor::train::eval::MOST_ITEMS;
+use perceptor::{Model, Predictor};
 
 use super::engine::{ComputeArgs, Tell, choose};
 use super::source::{DataArgs, TestFiles};
@@ -49,13 +47,8 @@ impl EvalArgs {
         model.check_inputs(&images)?;
         let labels = IdxFile::open(&files.labels)?;
         let data = Dataset::for_task(spec.task(), images, &labels, Some(spec.outputs()))?;
-        let preprocessing = model.preprocessing();
-        let columns = &preprocessing.columns;
         let engine = choose(self.compute.engine, spec, MOST_ITEMS, Tell::Work)?;
-        let network = Network::for_inference(spec, &model.parameters, columns, engine)?;
-        let mut evaluator = Evaluator::new(spec, preprocessing, &workers)?;
-        evaluator.set_loss(model.loss());
-        let evaluation = evaluator.evaluate(&workers, &network, &data)?;
+        let evaluation = Predictor::with_engine(&model, engine, &workers)?.evaluate(&data)?;
         let name = self.model.display().to_string();
         let report = EvalReport::new(
             name,

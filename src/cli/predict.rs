@@ -5,12 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use perceptor::data::{IdxFile, Rows};
-use perceptor::nn::Network;
 use perceptor::nn::Task;
 use perceptor::report::predict::{Detail, Format, Told};
-use perceptor::train::Evaluator;
 use perceptor::train::eval::MOST_ITEMS as BLOCK_ITEMS;
-use perceptor::{Error, Model, Refusal};
+use perceptor::{Error, Model, Predictor, Refusal};
 
 use super::Failure;
 use super::engine::{ComputeArgs, Tell, choose};
@@ -93,12 +91,8 @@ impl PredictArgs {
             (_, Some(count)) => Detail::Top(count.get()),
             _ => Detail::Best,
         };
-        let preprocessing = model.preprocessing();
-        let columns = &preprocessing.columns;
-        let engine = self.compute.engine;
-        let engine = choose(engine, &model.spec, BLOCK_ITEMS, Tell::Work)?;
-        let network = Network::for_inference(&model.spec, &model.parameters, columns, engine)?;
-        let mut evaluator = Evaluator::new(&model.spec, preprocessing, &workers)?;
+        let engine = choose(self.compute.engine, &model.spec, BLOCK_ITEMS, Tell::Work)?;
+        let mut predictor = Predictor::with_engine(&model, engine, &workers)?;
         let mut out = BufWriter::new(io::stdout().lock());
         let told = Told {
             task,
@@ -111,8 +105,9 @@ impl PredictArgs {
         let items = (MOST_PROBABILITIES / outputs).clamp(1, MOST_ITEMS);
         for start in (self.offset..end).step_by(items) {
             let block = start..end.min(start + items);
-            let rows = evaluator.predict(&workers, &network, &images, block)?;
-            for (item, row) in (start..).zip(rows.chunks_exact(outputs)) {
+            let predictions = predictor.predict_rows(&images, block)?;
+            for (item, row) in (start..).zip(predictions.rows()) {
+                let row = row.to_slice().expect("rows of a new array are contiguous");
                 told.write_item(&mut out, item, row)?;
             }
         }

@@ -91,19 +91,30 @@ impl Splits {
         test: Option<Dataset>,
     ) -> Result<Splits> {
         train.set_name("training rows");
-        let belonging = |set: Option<Dataset>, name: &str| {
+        let named = |set: Option<Dataset>, name: &str| {
             set.map(|mut set| {
                 set.set_name(name);
                 set.share_class_names(&train);
-                check_same_shape(&train, &set).map(|()| set)
+                set
             })
-            .transpose()
         };
-        Ok(Splits {
-            validation: belonging(validation, "validation rows")?,
-            test: belonging(test, "test rows")?,
+        let splits = Splits {
+            validation: named(validation, "validation rows"),
+            test: named(test, "test rows"),
             train,
-        })
+        };
+        splits.check().map(|()| splits)
+    }
+
+    /// Checks that the validation and test sets have the task, features and outputs of the training set.
+    ///
+    /// # Errors
+    /// Returns [`Error::Data`] for the first difference.
+    pub fn check(&self) -> Result<()> {
+        let others = self.validation.iter().chain(&self.test);
+        others
+            .map(|set| check_same_shape(&self.train, set))
+            .collect()
     }
 
     /// Opens, maps and checks all files for classification. Without `classes` their number is that of the class names,

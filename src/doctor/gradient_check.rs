@@ -11,15 +11,15 @@ use rand::RngExt;
 
 use crate::compute::Engine;
 use crate::compute::parallel::Workers;
-use crate::data::{Dataset, Preprocessing, Scaling, Targets};
+use crate::config::{LearningRate, OptimizerConfig, TrainConfig};
+use crate::data::{Dataset, Scale, Targets};
 use crate::error::Result;
 use crate::nn::init::initial_parameters;
 use crate::nn::{Activation, Init, Spec};
-use crate::optim::Rule;
 use crate::random::{Purpose, stream};
 use crate::reference::Reference;
 use crate::schedule::Schedule;
-use crate::train::Stepper;
+use crate::train::{State, Stepper};
 
 /// A gradient may be off by this share of its largest element: some hundred roundings of `f32`.
 pub const TOLERANCE: f64 = 1e-5;
@@ -106,19 +106,24 @@ impl Case {
         })
     }
 
-    fn stepper(&self, engine: Engine) -> Result<Stepper> {
-        let as_it_is = Preprocessing::of_all_columns(Scaling::IDENTITY, self.spec.inputs());
-        let rows = self.batch.len();
-        let (rule, schedule) = (Rule::sgd(MOMENTUM), Schedule::constant(LEARNING_RATE));
-        Stepper::new(
-            &self.spec,
-            &self.parameters,
-            as_it_is,
-            engine,
-            rule,
-            schedule,
-            rows,
-        )
+    fn stepper(&self, engine: Engine, workers: &Workers) -> Result<Stepper> {
+        let config = TrainConfig {
+            scale: Scale::None,
+            batch_size: self.batch.len(),
+            optimizer: OptimizerConfig {
+                learning_rate: Some(LearningRate::Value(LEARNING_RATE)),
+                momentum: Some(MOMENTUM),
+                ..OptimizerConfig::default()
+            },
+            engine: engine.into(),
+            ..TrainConfig::default()
+        };
+        let state = State {
+            parameters: self.parameters.clone(),
+            ..State::start(&self.spec, &config)
+        };
+        let schedule = Schedule::constant(LEARNING_RATE);
+        Stepper::for_run(&config, &self.spec, &self.data, schedule, &state, workers)
     }
 
     fn reference(&self) -> Reference {
@@ -155,14 +160,14 @@ impl Case {
 
     /// The mean gradient over the batch, by an engine: velocity starts at zero, so after a step it is that.
     fn fast_gradient(&self, engine: Engine, workers: &Workers) -> Result<Vec<f32>> {
-        let mut stepper = self.stepper(engine)?;
+        let mut stepper = self.stepper(engine, workers)?;
         stepper.step(workers, &self.data, &self.batch);
         Ok(stepper.slots().swap_remove(0))
     }
 
     /// The bits of the parameters after a few steps.
     fn bits(&self, engine: Engine, workers: &Workers) -> Result<Vec<u32>> {
-        let mut stepper = self.stepper(engine)?;
+        let mut stepper = self.stepper(engine, workers)?;
         let ragged = &self.batch[self.batch.len() / 3..];
         for batch in [&self.batch, ragged, &self.batch] {
             stepper.step(workers, &self.data, batch);

@@ -113,7 +113,8 @@ impl Evaluator {
             network,
             data.rows(),
             0..items,
-            |range, mut logits| {
+            |range, activations, own| {
+                let mut logits = activations.logits(own);
                 // SAFETY: (1) blocks of items are disjoint, and `for_each_block` passes each to one worker.
                 let (predictions, losses) = unsafe {
                     (
@@ -156,7 +157,8 @@ impl Evaluator {
             network,
             data.rows(),
             0..items,
-            |range, mut logits| {
+            |range, activations, own| {
+                let mut logits = activations.logits(own);
                 // SAFETY: (1) blocks of items are disjoint, and `for_each_block` passes each to one worker.
                 let (told, losses) = unsafe {
                     let out = range.start * outputs..range.end * outputs;
@@ -236,26 +238,77 @@ impl Evaluator {
         let (first, outputs) = (items.start, network.spec().outputs());
         let task = network.spec().task();
         let told = SharedBuffer::<f32>::zeroed(items.len() * outputs)?;
-        self.for_each_block(workers, network, images, items, |range, mut logits| {
-            let out = (range.start - first) * outputs..(range.end - first) * outputs;
-            // SAFETY: (1) blocks of items are disjoint, and `for_each_block` passes each to one worker.
-            let out = unsafe { told.write(out) };
-            for (row, out) in logits.iter_mut().zip(out.chunks_exact_mut(outputs)) {
-                finish(task, row);
-                out.copy_from_slice(row);
-            }
-        });
+        self.for_each_block(
+            workers,
+            network,
+            images,
+            items,
+            |range, activations, own| {
+                let mut logits = activations.logits(own);
+                let out = (range.start - first) * outputs..(range.end - first) * outputs;
+                // SAFETY: (1) blocks of items are disjoint, and `for_each_block` passes each to one worker.
+                let out = unsafe { told.write(out) };
+                for (row, out) in logits.iter_mut().zip(out.chunks_exact_mut(outputs)) {
+                    finish(task, row);
+                    out.copy_from_slice(row);
+                }
+            },
+        );
         Ok(to_vec(told))
     }
 
-    /// Runs `items` of `images` forward in blocks, and lends the logits of each to `use_logits`.
+    /// Returns the outputs of each hidden layer of `network` for the `items` of `images`.
+    ///
+    /// Shapes: returns `[items, width]` for each hidden layer.
+    ///
+    /// # Errors
+    /// Returns [`crate::Error::Memory`] if the system refuses memory.
+    ///
+    /// # Panics
+    /// Panics if the items are out of range, and in the cases of [`Evaluator::evaluate`].
+    pub fn hidden_outputs(
+        &mut self,
+        workers: &Workers,
+        network: &Network,
+        images: &Rows,
+        items: Range<usize>,
+    ) -> Result<Vec<Vec<f32>>> {
+        let (first, layers) = (items.start, network.spec().layers());
+        let widths = layers[..layers.len() - 1].iter().map(|layer| layer.fan_out);
+        let widths: Vec<usize> = widths.collect();
+        let buffers = widths
+            .iter()
+            .map(|width| SharedBuffer::<f32>::zeroed(items.len() * width))
+            .collect::<Result<Vec<_>>>()?;
+        self.for_each_block(
+            workers,
+            network,
+            images,
+            items,
+            |range, activations, own| {
+                for (layer, (&width, buffer)) in widths.iter().zip(&buffers).enumerate() {
+                    let out = (range.start - first) * width..(range.end - first) * width;
+                    // SAFETY: (1) blocks of items are disjoint, and `for_each_block` passes each to one worker.
+                    let out = unsafe { buffer.write(out) };
+                    let mut outputs = activations.hidden_outputs(layer, own);
+                    for (row, out) in outputs.iter_mut().zip(out.chunks_exact_mut(width)) {
+                        out.copy_from_slice(row);
+                    }
+                }
+            },
+        );
+        Ok(buffers.into_iter().map(to_vec).collect())
+    }
+
+    /// Runs `items` of `images` forward in blocks, and passes the activations of each block to `use_block`, with the rows
+    /// of them that it has.
     fn for_each_block(
         &mut self,
         workers: &Workers,
         network: &Network,
         images: &Rows,
         items: Range<usize>,
-        use_logits: impl Fn(Range<usize>, RowsMut) + Sync,
+        use_block: impl Fn(Range<usize>, &Activations, &mut OwnRows) + Sync,
     ) {
         assert!(
             workers.threads() <= self.threads,
@@ -286,7 +339,7 @@ impl Evaluator {
                     }
                 }
                 network.forward(activations, &mut rows);
-                use_logits(range, activations.logits(&mut rows));
+                use_block(range, activations, &mut rows);
             });
         });
     }

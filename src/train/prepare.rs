@@ -23,6 +23,7 @@ pub fn spec_for(config: &TrainConfig, data: &Splits) -> Result<Spec> {
     let (validation, test) = (data.validation.is_some(), data.test.is_some());
     config.validation.check_sets(validation, test)?;
     let train = &data.train;
+    data.check()?;
     check_data(config, train)?;
     let (features, outputs) = (train.features(), train.outputs());
     let spec = Spec::new(features, &config.hidden, outputs, config.activation)?;

@@ -8,8 +8,7 @@ use std::ops::ControlFlow;
 
 use serde::Serialize;
 
-use super::prepare::loss_for;
-use super::prepare::{preprocessing_for, spec_for};
+use super::prepare::spec_for;
 use super::state::State;
 use super::step::{Stepper, total_weight};
 use crate::compute::parallel::Workers;
@@ -61,12 +60,6 @@ pub fn range_test(
 ) -> Result<RangeTest> {
     let spec = spec_for(config, data)?;
     let train = &data.train;
-    let preprocessing = preprocessing_for(config, train, from, workers)?;
-    let parameters = match from {
-        Some(state) => state.parameters.clone(),
-        None => config.start().parameters(&spec, config.seed),
-    };
-    let batch_size = config.batch_size.min(train.samples());
     let default = config.optimizer.optimizer.default_learning_rate();
     let schedule = Schedule {
         name: ScheduleName::Exponential,
@@ -75,19 +68,16 @@ pub fn range_test(
         steps_an_epoch: 1,
         ..Schedule::constant(default * LOWEST)
     };
-    let mut stepper = Stepper::new(
-        &spec,
-        &parameters,
-        preprocessing,
-        config.engine.resolve()?,
-        config.optimizer.rule(),
-        schedule,
-        batch_size,
-    )?;
-    stepper.freeze(&spec.layers_named(&config.freeze)?);
-    let loss = loss_for(config, train);
-    stepper.set_loss(loss.clone());
-    stepper.set_noise(config.noise())?;
+    let drawn;
+    let state = match from {
+        Some(state) => state,
+        None => {
+            drawn = State::start(&spec, config);
+            &drawn
+        }
+    };
+    let mut stepper = Stepper::for_run(config, &spec, train, schedule, state, workers)?;
+    let (loss, batch_size) = (stepper.loss().clone(), stepper.batch_size());
     let mut order = Order::new(train.samples(), config.window_for(train.samples()));
     let mut curve = Curve::default();
     for pass in 0.. {

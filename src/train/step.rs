@@ -11,11 +11,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::blocks::Blocks;
+use super::prepare::{loss_for, preprocessing_for};
 use super::profile::{Clock, Phase, Profile};
+use super::state::State;
 use crate::compute::Engine;
 use crate::compute::parallel::{Member, Pieces, Workers};
 use crate::compute::phases::{OwnPiece, OwnRows, OwnUnits};
 use crate::compute::shared::AtomicF64;
+use crate::config::TrainConfig;
 use crate::data::{Dataset, Preprocessing};
 use crate::error::Result;
 use crate::nn::loss::Loss;
@@ -61,6 +64,43 @@ struct Pass<'a> {
 pub type OnStep<'a> = dyn FnMut(usize, f64) -> ControlFlow<()> + Send + 'a;
 
 impl Stepper {
+    /// Makes the stepper of a run on `train` with everything that `config` sets: engine, preprocessing, optimiser, loss,
+    /// dropout and noise, frozen layers. Learning rates are those of `schedule`. The run continues after the steps of
+    /// `state`, which is that of [`State::start`] for a new run.
+    ///
+    /// # Errors
+    /// Returns [`crate::Error::Config`] for an engine that is not available or a frozen layer that does not exist,
+    /// [`crate::Error::Data`] for rows that cannot be scaled, and [`crate::Error::Memory`] if the system refuses memory.
+    ///
+    /// # Panics
+    /// Panics if `train` or `state` does not belong to the network `spec`.
+    pub fn for_run(
+        config: &TrainConfig,
+        spec: &Spec,
+        train: &Dataset,
+        schedule: Schedule,
+        state: &State,
+        workers: &Workers,
+    ) -> Result<Stepper> {
+        let batch_size = config.batch_size.min(train.samples());
+        let mut stepper = Stepper::new(
+            spec,
+            &state.parameters,
+            preprocessing_for(config, train, Some(state), workers)?,
+            config.engine.resolve()?,
+            config.optimizer.rule(),
+            schedule,
+            batch_size,
+        )?;
+        let steps_an_epoch = train.samples().div_ceil(batch_size);
+        let steps = state.epochs.len() * steps_an_epoch + state.steps;
+        stepper.resume(steps as u64, &state.slots);
+        stepper.freeze(&spec.layers_named(&config.freeze)?);
+        stepper.set_loss(loss_for(config, train));
+        stepper.set_noise(config.noise())?;
+        Ok(stepper)
+    }
+
     /// Starts from `parameters [parameters]`, to be moved by `rule` at the learning rates of `schedule`, for batches of
     /// up to `batch_size` rows.
     ///
@@ -382,6 +422,16 @@ impl Stepper {
     /// The network; its parameters are those after the last step.
     pub fn network(&self) -> &Network {
         &self.network
+    }
+
+    /// Returns the loss that is minimised.
+    pub fn loss(&self) -> &Loss {
+        &self.loss
+    }
+
+    /// Returns the number of samples in a batch; the last one of an epoch may have fewer.
+    pub fn batch_size(&self) -> usize {
+        self.batch_size
     }
 
     /// How items become inputs.

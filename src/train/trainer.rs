@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::eval::Evaluator;
 use super::outcome::{Ending, Event, Outcome, provenance};
-use super::prepare::{check_memory, check_state, loss_for, preprocessing_for, spec_for};
+use super::prepare::{check_memory, check_state, spec_for};
 use super::profile::Profile;
 use super::state::{Place, State};
 use super::step::{Stepper, total_weight};
@@ -86,7 +86,7 @@ impl Training<'_> {
     pub fn run(self, supervisor: &mut dyn Supervisor, on_event: &mut OnEvent) -> Result<Ending> {
         let began = Instant::now();
         let spec = spec_for(self.config, self.data)?;
-        let frozen = spec.layers_named(&self.config.freeze)?;
+        spec.layers_named(&self.config.freeze)?;
         check_memory(&spec, self.config)?;
         // Records say who computed, not that the choice was left open.
         let engine = self.config.engine.resolve()?;
@@ -95,7 +95,6 @@ impl Training<'_> {
             ..self.config.resolved()
         };
         let train = &self.data.train;
-        let preprocessing = preprocessing_for(&config, train, self.from.as_ref(), self.workers)?;
         let state = match self.from {
             Some(state) => state,
             None => State::start(&spec, &config),
@@ -107,24 +106,11 @@ impl Training<'_> {
         let schedule = config.schedule(steps_an_epoch)?;
         check_state(&state, &spec, &rule, steps_an_epoch)?;
         let over = state.over(&config);
-        let mut evaluator = Evaluator::new(&spec, preprocessing.clone(), self.workers)?;
-        let parameters = &state.parameters;
-        let mut stepper = Stepper::new(
-            &spec,
-            parameters,
-            preprocessing,
-            engine,
-            rule,
-            schedule,
-            batch_size,
-        )?;
-        stepper.freeze(&frozen);
-        let steps = state.epochs.len() * steps_an_epoch + state.steps;
-        stepper.resume(steps as u64, &state.slots);
+        let stepper = Stepper::for_run(&config, &spec, train, schedule, &state, self.workers)?;
+        let preprocessing = stepper.preprocessing().clone();
+        let mut evaluator = Evaluator::new(&spec, preprocessing, self.workers)?;
         evaluator.set_loss(config.task.plain_loss());
-        let loss = loss_for(&config, train);
-        stepper.set_loss(loss.clone());
-        stepper.set_noise(config.noise())?;
+        let loss = stepper.loss().clone();
         let run = Run {
             config: &config,
             data: self.data,

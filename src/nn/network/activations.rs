@@ -158,6 +158,14 @@ impl Activations {
         Some(rows.view_mut(inputs))
     }
 
+    /// The outputs of the hidden layer `layer` for these rows `[rows, width]`.
+    ///
+    /// # Panics
+    /// Panics if there is no such layer.
+    pub fn hidden_outputs<'a>(&'a self, layer: usize, rows: &'a mut OwnRows) -> RowsMut<'a> {
+        rows.view_mut(&self.outputs[..self.outputs.len() - 1][layer])
+    }
+
     /// The logits of these rows `[rows, outputs]`.
     pub fn logits<'a>(&'a self, rows: &'a mut OwnRows) -> RowsMut<'a> {
         rows.view_mut(&self.outputs[self.outputs.len() - 1])

@@ -6,7 +6,6 @@
 
 use std::iter;
 use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -16,8 +15,9 @@ use crate::compute::parallel::Workers;
 use crate::config::TrainConfig;
 use crate::data::order::Order;
 use crate::data::{Dataset, Preprocessing};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::nn::{Network, Spec};
+use crate::train::divergence::LossWatch;
 use crate::train::{State, Stepper};
 
 /// Training at one number of threads.
@@ -105,28 +105,14 @@ impl<'a> Trainee<'a> {
         self.epoch += 1;
         self.order.shuffle(self.config.seed, self.epoch);
         let shuffle = start.elapsed().as_secs_f64();
-        let mut broken = None;
+        let mut watch = LossWatch::default();
         let items = self.order.samples();
         let items = &items[..items.len().min(steps * self.batch_size)];
-        let mut on_step = |step: usize, loss: f64| {
-            if loss.is_finite() {
-                return ControlFlow::Continue(());
-            }
-            broken = Some((step + 1, loss));
-            ControlFlow::Break(())
-        };
+        let mut on_step = |step: usize, loss: f64| watch.step(step, loss);
         self.stepper.pass(workers, self.data, items, &mut on_step);
         let rest = start.elapsed().as_secs_f64() - shuffle;
-        match broken {
-            Some((step, loss)) => Err(Error::Diverged {
-                epoch: self.epoch,
-                step,
-                what: "training loss",
-                value: loss,
-                learning_rate: self.stepper.last_learning_rate(),
-            }),
-            None => Ok(rest + shuffle * steps.min(self.steps()) as f64 / self.steps() as f64),
-        }
+        watch.check(self.epoch, 0, self.stepper.last_learning_rate())?;
+        Ok(rest + shuffle * steps.min(self.steps()) as f64 / self.steps() as f64)
     }
 }
 

@@ -6,23 +6,28 @@
 //! turns predictions into precision and recall.
 
 mod blocks;
+pub(crate) mod divergence;
+mod epochs;
 pub mod eval;
+pub mod event;
 pub mod outcome;
 pub mod prepare;
 pub mod profile;
 pub mod range_test;
 pub mod state;
-pub mod step;
+mod step;
+mod stepper;
 pub mod stopping;
 pub mod supervisor;
 pub mod trainer;
 
 pub use eval::{Evaluation, Evaluator, Predictions};
-pub use outcome::{Ending, Event, Outcome};
+pub use event::{Event, EventHandler};
+pub use outcome::{Ending, Outcome};
 pub use profile::{Phase, Profile};
 pub use range_test::{RangeTest, range_test};
 pub use state::{Place, State};
-pub use step::Stepper;
+pub use stepper::{OnStep, Stepper};
 pub use stopping::Cause;
 pub use supervisor::{Supervisor, Then, Unsupervised};
 pub use trainer::{Training, train};

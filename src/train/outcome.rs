@@ -1,7 +1,5 @@
 //! What a run tells while it trains, and what it ends with.
 
-use std::time::Duration;
-
 use super::profile::Profile;
 use super::state::Place;
 use super::stopping::{self, Cause};
@@ -10,26 +8,6 @@ use crate::config::TrainConfig;
 use crate::data::Splits;
 use crate::model::{Model, Origin, Provenance};
 use crate::scores::{EpochMetrics, Score, SetScores};
-
-/// What happens during a run.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// Some batches of an epoch are done.
-    Progress {
-        /// The epoch, counted from 1.
-        epoch: usize,
-        /// Samples of this epoch done.
-        samples: usize,
-        /// Samples in an epoch.
-        of: usize,
-        /// Mean loss over the epoch so far.
-        loss: f64,
-        /// Time in training since the epoch began.
-        elapsed: Duration,
-    },
-    /// An epoch is done and measured.
-    Epoch(&'a EpochMetrics),
-}
 
 /// How a run ends.
 #[derive(Debug)]

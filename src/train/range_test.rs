@@ -10,7 +10,8 @@ use serde::Serialize;
 
 use super::prepare::spec_for;
 use super::state::State;
-use super::step::{Stepper, total_weight};
+use super::step::total_weight;
+use super::stepper::Stepper;
 use crate::compute::parallel::Workers;
 use crate::config::TrainConfig;
 use crate::data::Splits;

@@ -1,0 +1,339 @@
+//! A network in training: what a step changes, and what it works in.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::prepare::{loss_for, preprocessing_for};
+use super::profile::{Clock, Phase, Profile};
+use super::state::State;
+use super::step::{Batch, Taken, Team};
+use crate::compute::Engine;
+use crate::compute::parallel::Workers;
+use crate::compute::shared::AtomicF64;
+use crate::config::TrainConfig;
+use crate::data::{Dataset, Preprocessing};
+use crate::error::Result;
+use crate::nn::loss::Loss;
+use crate::nn::{Activations, Network, Noise, Spec};
+use crate::optim::Rule;
+use crate::schedule::Schedule;
+
+/// The state of a training run between two steps.
+#[derive(Debug)]
+pub struct Stepper {
+    network: Network,
+    preprocessing: Preprocessing,
+    activations: Activations,
+    loss: Loss,
+    noise: Noise,
+    losses: Vec<AtomicF64>,
+    batch_size: usize,
+    engine: Engine,
+    rule: Rule,
+    schedule: Schedule,
+    /// [`Schedule::plateau_factor`] of the epochs that are done.
+    plateau: f32,
+    /// Steps done since the run began.
+    steps: u64,
+    /// `Σ g²` of each piece of the parameters, where the gradient is held to a norm.
+    squares: Vec<AtomicF64>,
+}
+
+/// What is told the number of each step, counted from 0, and the sum of its samples' losses before the update, in nats.
+/// It may break the pass off.
+pub type OnStep<'a> = dyn FnMut(usize, f64) -> ControlFlow<()> + Send + 'a;
+
+impl Stepper {
+    /// Makes the stepper of a run on `train` with everything that `config` sets: engine, preprocessing, optimiser, loss,
+    /// dropout and noise, frozen layers. Learning rates are those of `schedule`. The run continues after the steps of
+    /// `state`, which is that of [`State::start`] for a new run.
+    ///
+    /// # Errors
+    /// Returns [`crate::Error::Config`] for an engine that is not available or a frozen layer that does not exist,
+    /// [`crate::Error::Data`] for rows that cannot be scaled, and [`crate::Error::Memory`] if the system refuses memory.
+    ///
+    /// # Panics
+    /// Panics if `train` or `state` does not belong to the network `spec`.
+    pub fn for_run(
+        config: &TrainConfig,
+        spec: &Spec,
+        train: &Dataset,
+        schedule: Schedule,
+        state: &State,
+        workers: &Workers,
+    ) -> Result<Stepper> {
+        let batch_size = config.batch_size.min(train.samples());
+        let mut stepper = Stepper::new(
+            spec,
+            &state.parameters,
+            preprocessing_for(config, train, Some(state), workers)?,
+            config.engine.resolve()?,
+            config.optimizer.rule(),
+            schedule,
+            batch_size,
+        )?;
+        let steps_an_epoch = train.samples().div_ceil(batch_size);
+        let steps = state.epochs.len() * steps_an_epoch + state.steps;
+        stepper.resume(steps as u64, &state.slots);
+        stepper.freeze(&spec.layers_named(&config.freeze)?);
+        stepper.set_loss(loss_for(config, train));
+        stepper.set_noise(config.noise())?;
+        Ok(stepper)
+    }
+
+    /// Starts from `parameters [parameters]`, to be moved by `rule` at the learning rates of `schedule`, for batches of up to
+    /// `batch_size` rows.
+    ///
+    /// # Errors
+    /// Returns [`crate::Error::Memory`] if memory is refused.
+    ///
+    /// # Panics
+    /// When `parameters` or `preprocessing` are not of this `spec`.
+    pub fn new(
+        spec: &Spec,
+        parameters: &[f32],
+        preprocessing: Preprocessing,
+        engine: Engine,
+        rule: Rule,
+        schedule: Schedule,
+        batch_size: usize,
+    ) -> Result<Stepper> {
+        let columns = &preprocessing.columns;
+        let network = Network::for_training(spec, parameters, columns, engine, &rule)?;
+        let squares = rule.clip_norm.map_or(0, |_| network.pieces());
+        Ok(Stepper {
+            network,
+            squares: zeros(squares),
+            activations: Activations::for_training(spec, columns, batch_size)?,
+            preprocessing,
+            loss: Loss::of(spec.task()),
+            noise: Noise::default(),
+            losses: zeros(batch_size),
+            batch_size,
+            engine,
+            rule,
+            schedule,
+            plateau: 1.0,
+            steps: 0,
+        })
+    }
+
+    /// Goes on after `steps` steps of a run that left these `slots`, `[parameters]` each.
+    ///
+    /// # Panics
+    /// When they are not of this network and rule.
+    pub fn resume(&mut self, steps: u64, slots: &[Vec<f32>]) {
+        self.steps = steps;
+        self.network.set_slots(slots);
+    }
+
+    /// Tells the schedule what the epochs so far came to: their `losses` in turn.
+    pub fn look_back(&mut self, losses: impl Iterator<Item = f64>) {
+        self.plateau = self.schedule.plateau_factor(losses);
+    }
+
+    /// The learning rate of the last step that was done.
+    pub fn last_learning_rate(&self) -> f32 {
+        self.schedule.at(self.steps.saturating_sub(1), self.plateau)
+    }
+
+    /// Minimises `loss` from now on, and no longer the usual one of the task.
+    ///
+    /// # Panics
+    /// When it is of another task.
+    pub fn set_loss(&mut self, loss: Loss) {
+        assert_eq!(
+            loss.task(),
+            self.network.spec().task(),
+            "the loss of a task"
+        );
+        self.loss = loss;
+    }
+
+    /// Trains under `noise` from now on.
+    ///
+    /// # Errors
+    /// Returns [`crate::Error::Memory`] if memory is refused.
+    pub fn set_noise(&mut self, noise: Noise) -> Result<()> {
+        let spec = self.network.spec();
+        self.activations
+            .set_dropout(spec, noise.dropout, self.batch_size)?;
+        self.noise = noise;
+        Ok(())
+    }
+
+    /// Leaves layers as they are from now on: see [`Network::freeze`].
+    ///
+    /// # Panics
+    /// When there is not one for each layer.
+    pub fn freeze(&mut self, frozen: &[bool]) {
+        self.network.freeze(frozen);
+    }
+
+    /// Trains on the items `order` of `data`, a batch after the other, telling `on_step` after each. The last batch is
+    /// shorter where the batch size does not divide the items. `on_step` must not use `workers`: they are at work.
+    ///
+    /// # Panics
+    /// When an item is out of range, or `data` is not of this network.
+    pub fn pass(&mut self, workers: &Workers, data: &Dataset, order: &[u32], on_step: &mut OnStep) {
+        self.clocked_pass::<false>(workers, data, order, on_step);
+    }
+
+    /// [`Stepper::pass`] with a clock in each worker's hand; gives the time and the work of each phase, summed
+    /// over workers.
+    ///
+    /// # Panics
+    /// As [`Stepper::pass`].
+    pub fn profiled_pass(
+        &mut self,
+        workers: &Workers,
+        data: &Dataset,
+        order: &[u32],
+        on_step: &mut OnStep,
+    ) -> Profile {
+        let mut steps = 0;
+        let mut counted = |step: usize, loss: f64| {
+            steps = step + 1;
+            on_step(step, loss)
+        };
+        let mut profile = self.clocked_pass::<true>(workers, data, order, &mut counted);
+        let samples = order.len().min(steps * self.batch_size) as f64;
+        let network = &self.network;
+        profile.add_flops(Phase::Forward, samples * network.forward_flops());
+        profile.add_flops(Phase::Backward, samples * network.backward_flops());
+        profile.add_flops(Phase::Update, samples * network.update_flops());
+        profile
+    }
+
+    fn clocked_pass<const CLOCKED: bool>(
+        &mut self,
+        workers: &Workers,
+        data: &Dataset,
+        order: &[u32],
+        on_step: &mut OnStep,
+    ) -> Profile {
+        let team = Team {
+            network: &self.network,
+            preprocessing: &self.preprocessing,
+            activations: &self.activations,
+            loss: &self.loss,
+            noise: &self.noise,
+            losses: &self.losses,
+            squares: &self.squares,
+            rule: &self.rule,
+            engine: self.engine,
+            data,
+            threads: workers.threads(),
+            taken: Taken::default(),
+        };
+        let stopped = AtomicBool::new(false);
+        let steps = AtomicU64::new(self.steps);
+        let (on_step, profile) = (Mutex::new(on_step), Mutex::new(Profile::default()));
+        let stepper = &*self;
+        workers.team(|member| {
+            let mut clock = Clock::<CLOCKED>::start();
+            let mut on_step = member.leads().then(|| lock(&on_step));
+            let mut batches = order.chunks(stepper.batch_size).enumerate().peekable();
+            while let Some((number, batch)) = batches.next() {
+                let batch = Batch {
+                    number: stepper.steps + number as u64,
+                    samples: batch,
+                    next: batches.peek().map_or(&[][..], |(_, next)| next),
+                };
+                let rate = stepper.schedule.at(batch.number, stepper.plateau);
+                let step = stepper.rule.at(batch.number + 1, rate);
+                let loss = team.step(member, batch, step, &mut clock);
+                if let Some(on_step) = &mut on_step {
+                    steps.fetch_add(1, Ordering::Relaxed);
+                    if on_step(number, loss).is_break() {
+                        stopped.store(true, Ordering::Relaxed);
+                    }
+                }
+                member.wait();
+                clock.end(Phase::Waiting);
+                if stopped.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+            lock(&profile).add_all(&clock.into_profile());
+        });
+        self.steps = steps.into_inner();
+        profile.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One step on the items `batch` of `data`; gives the sum of their losses before it, in nats and
+    /// by weight.
+    ///
+    /// # Panics
+    /// When there are more items than the batch size, and as [`Stepper::pass`].
+    pub fn step(&mut self, workers: &Workers, data: &Dataset, batch: &[u32]) -> f64 {
+        assert!(
+            batch.len() <= self.batch_size,
+            "a batch of {} for {}",
+            batch.len(),
+            self.batch_size
+        );
+        let mut sum = 0.0;
+        self.pass(workers, data, batch, &mut |_, loss| {
+            sum = loss;
+            ControlFlow::Continue(())
+        });
+        sum
+    }
+
+    /// The network; its parameters are those after the last step.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Returns the loss that is minimised.
+    pub fn loss(&self) -> &Loss {
+        &self.loss
+    }
+
+    /// Returns the number of samples in a batch; the last one of an epoch may have fewer.
+    pub fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
+    /// How items become inputs.
+    pub fn preprocessing(&self) -> &Preprocessing {
+        &self.preprocessing
+    }
+
+    /// The engine that computes.
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// The parameters as they are now, `[parameters]`.
+    pub fn parameters(&mut self) -> Vec<f32> {
+        self.network.parameters()
+    }
+
+    /// The optimiser's slots as they are now, in the order of [`Rule::slots`], `[parameters]` each. The velocity of
+    /// gradient descent after a first step is the gradient of its mean loss.
+    pub fn slots(&mut self) -> Vec<Vec<f32>> {
+        let count = self.rule.slots().len();
+        (0..count).map(|slot| self.network.slot(slot)).collect()
+    }
+
+    /// The moving average of the parameters as it is now, `[parameters]`; none where none is kept.
+    pub fn average(&mut self) -> Option<Vec<f32>> {
+        self.rule.average?;
+        let mut average = self.network.slot(self.rule.slots().len() - 1);
+        self.network.fill_idle(&mut average);
+        Some(average)
+    }
+}
+
+fn zeros(count: usize) -> Vec<AtomicF64> {
+    std::iter::repeat_with(AtomicF64::default)
+        .take(count)
+        .collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

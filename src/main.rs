@@ -1,4 +1,4 @@
-//! The `perceptor` binary: see `perceptor --help`.
+//! The command `perceptor`; `perceptor --help` describes it.
 
 mod cli;
 
@@ -6,15 +6,15 @@ use std::io::{self, Write};
 use std::process::{ExitCode, exit};
 
 fn main() -> ExitCode {
-    // A panic is a mistake of ours; the user gets one line to report, not a trace.
+    // A panic is a bug in perceptor; the user gets one line to report, not a backtrace.
     std::panic::set_hook(Box::new(|panic| {
-        // Where stderr is closed there is nobody to tell.
-        let told = writeln!(
+        // A closed stderr must not cause another panic.
+        let written = writeln!(
             io::stderr(),
             "internal error: {panic}\n\
-             hint: this is a mistake in perceptor, please report it with the command you ran"
+             hint: this is a bug in perceptor, please report it with the command you ran"
         );
-        drop(told);
+        drop(written);
         exit(70);
     }));
     cli::run()

@@ -1,17 +1,17 @@
-//! The bar on stderr: over lines where that is a terminal, the lines alone where it is not.
+//! A progress bar on stderr below a log of lines. If stderr is not a terminal, only the lines are printed.
 
 use std::io::{self, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// A bar, and lines out of its way.
+/// A progress bar, and lines printed above it.
 pub struct Bar {
-    /// The bar itself, hidden where nobody would see it.
+    /// The bar itself; hidden if stderr is not a terminal.
     pub bar: ProgressBar,
     lines: Lines,
 }
 
-/// Where lines go.
+/// Where lines are printed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Lines {
     Nowhere,
@@ -20,13 +20,13 @@ enum Lines {
 }
 
 impl Bar {
-    /// A bar that looks like `template`, of indicatif. A quiet one shows nothing, and no lines either.
+    /// Creates a bar from a template of indicatif. A quiet one shows neither bar nor lines.
     pub fn new(template: &str, quiet: bool) -> Bar {
         let target = match quiet {
             true => ProgressDrawTarget::hidden(),
             false => ProgressDrawTarget::stderr_with_hz(10),
         };
-        // A bar hides itself, and the lines above it, where stderr is no terminal or a dumb one.
+        // A bar hides itself, and the lines above it, if stderr is not a terminal or a dumb one.
         let lines = match (quiet, target.is_hidden()) {
             (true, _) => Lines::Nowhere,
             (false, false) => Lines::AboveBar,
@@ -39,22 +39,22 @@ impl Bar {
         Bar { bar, lines }
     }
 
-    /// Whether the bar itself can be seen.
-    pub fn is_seen(&self) -> bool {
+    /// Whether the bar is visible.
+    pub fn is_visible(&self) -> bool {
         self.lines == Lines::AboveBar
     }
 
-    /// Writes a line.
+    /// Prints a line above the bar.
     pub fn line(&self, text: &str) {
         match self.lines {
             Lines::Nowhere => {}
             Lines::AboveBar => self.bar.println(text),
-            // A closed stderr is no reason to stop.
+            // A closed stderr must not end the command.
             Lines::Plain => drop(writeln!(io::stderr(), "{text}")),
         }
     }
 
-    /// Takes it away.
+    /// Removes the bar.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }

@@ -17,21 +17,21 @@ use perceptor::train::prepare::spec_for;
 use perceptor::{Error, Refusal, TrainConfig};
 
 use super::bar::Bar;
-use super::engine::{Tell, choose};
+use super::engine::{Verbosity, choose};
 use super::source::DataArgs;
 use super::time_to;
 use super::{Failure, Hidden, named, parse_hidden};
 
 const EXAMPLES: &str = "\
 Examples:
-  perceptor bench                                the tutorial's network, at every number of threads
+  perceptor bench                                tutorial network, all threads
   perceptor bench --hidden 512,256 --activation relu --batch-size 128
-  perceptor bench --format json > before.json    keep the figures, and later:
-  perceptor bench --compare before.json          what got slower or faster since
+  perceptor bench --format json > before.json    save the results, and later:
+  perceptor bench --compare before.json          show what is slower or faster
   perceptor bench --from before.json --format markdown
-  perceptor bench --time-to 97.5% --seeds 5      seconds until the test set is predicted that well";
+  perceptor bench --time-to 97.5% --seeds 5      seconds to this test accuracy";
 
-/// What decides a measurement, and therefore has no place beside figures that are there already.
+/// Flags that decide what is measured, and so cannot be combined with `--from`.
 const MEASURING: [&str; 18] = [
     "data",
     "train_images",
@@ -53,29 +53,30 @@ const MEASURING: [&str; 18] = [
     "epochs",
 ];
 
-/// Measure how fast this machine trains a network, and how near that is to its peak
+/// Measure how fast this machine trains a network, and compare that to its peak
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub struct BenchArgs {
     #[command(flatten)]
     data: DataArgs,
 
-    /// Widths of the hidden layers, or none
+    /// Widths of the hidden layers, as 512,256, or none
     #[arg(long, value_name = "N,N,...", help_heading = "Network", default_value = "100", value_parser = parse_hidden)]
     hidden: Hidden,
     /// Activation of the hidden layers
-    #[arg(long, help_heading = "Network", default_value = Activation::default().name(), value_parser = named(Activation::ALL, Activation::name))]
+    #[arg(long, hide_short_help = true, help_heading = "Network", default_value = Activation::default().name(), value_parser = named(Activation::ALL, Activation::name))]
     activation: Activation,
 
-    /// Samples a step
+    /// Samples per step
     #[arg(long, value_name = "N", help_heading = "Training", default_value_t = TrainConfig::default().batch_size)]
     batch_size: usize,
-    /// Learning rate, on the mean gradient of a batch
-    #[arg(long, value_name = "X", help_heading = "Training", default_value_t = OptimizerName::default().default_learning_rate(), allow_negative_numbers = true)]
+    /// Learning rate, applied to the mean gradient of a batch
+    #[arg(long, hide_short_help = true, value_name = "X", help_heading = "Training", default_value_t = OptimizerName::default().default_learning_rate(), allow_negative_numbers = true)]
     lr: f32,
-    /// Momentum, 0 to below 1
+    /// Momentum, at least 0 and less than 1
     #[arg(
         long,
+        hide_short_help = true,
         value_name = "X",
         help_heading = "Training",
         default_value_t = 0.9,
@@ -83,21 +84,23 @@ pub struct BenchArgs {
     )]
     momentum: f32,
     /// Seed of all randomness
-    #[arg(long, value_name = "N", help_heading = "Training", default_value_t = TrainConfig::default().seed, overrides_with = "seed")]
+    #[arg(long, hide_short_help = true, value_name = "N", help_heading = "Training", default_value_t = TrainConfig::default().seed, overrides_with = "seed")]
     seed: u64,
 
-    /// Timed runs of everything, after a warm-up
+    /// Timed runs of each measurement, after a warm-up
     #[arg(
         long,
+        hide_short_help = true,
         value_name = "N",
         help_heading = "Measurement",
         default_value_t = 5,
         conflicts_with = "time_to"
     )]
     runs: usize,
-    /// About how long a run of training takes: whole epochs, or some steps of one
+    /// Approximate seconds per training run, which is some steps of an epoch or several epochs
     #[arg(
         long,
+        hide_short_help = true,
         value_name = "X",
         help_heading = "Measurement",
         default_value_t = 1.0,
@@ -105,55 +108,61 @@ pub struct BenchArgs {
         allow_negative_numbers = true
     )]
     seconds: f64,
-    /// The most worker threads: measured are 1, 2, 4, 8, … and this many, up to 4 every number
-    /// [default: all cores this process may use]
+    /// Largest number of worker threads to measure [default: all cores]
+    ///
+    /// Every number up to 4 is measured, then 8, 16, … and this one [default: all cores this process may use]
     #[arg(long, value_name = "N", help_heading = "Measurement")]
     threads: Option<NonZeroUsize>,
     /// Who computes in training, as for train; products are measured under every engine there is
     #[arg(long, help_heading = "Measurement", default_value = EngineChoice::default().name(), value_parser = named(EngineChoice::ALL, EngineChoice::name), overrides_with = "engine")]
     engine: EngineChoice,
 
-    /// Measure, instead of rates, the seconds from the start of a process to the first evaluation with this
-    /// accuracy, as 0.975 or 97.5%
+    /// Measure the seconds to this test accuracy, as 97.5%, instead of rates
+    ///
+    /// They count from the start of a process to the first evaluation with this accuracy, as 0.975 or 97.5%
     #[arg(long, value_name = "ACCURACY", help_heading = "Time to an accuracy", value_parser = accuracy)]
     time_to: Option<f64>,
-    /// Seeds to do that from: --seed and those that follow it
+    /// Number of seeds, starting with --seed
     #[arg(
         long,
+        hide_short_help = true,
         value_name = "N",
         help_heading = "Time to an accuracy",
         default_value_t = 3,
         requires = "time_to"
     )]
     seeds: u64,
-    /// Epochs after which a seed is given up
+    /// Epochs after which a seed counts as failed
     #[arg(
         long,
+        hide_short_help = true,
         value_name = "N",
         help_heading = "Time to an accuracy",
         default_value_t = 30,
         requires = "time_to"
     )]
     epochs: usize,
-    /// What each of the processes does that --time-to starts: one seed, and the accuracy on a line of its own after each epoch
+    /// Runs one seed and prints the accuracy after each epoch, for the processes that --time-to starts
     #[arg(long, hide = true, requires = "time_to")]
     evaluations: bool,
 
-    /// Say what got slower or faster since this earlier JSON, beyond the scatter of both
+    /// Report what is slower or faster than in this earlier JSON
+    ///
+    /// Only differences beyond the scatter of both are reported
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     compare: Option<PathBuf>,
-    /// Take the figures from this earlier JSON instead of measuring
+    /// Read results from this JSON instead of measuring
     #[arg(long, value_name = "FILE", help_heading = "Output", conflicts_with_all = MEASURING)]
     from: Option<PathBuf>,
-    /// Text, one JSON object, or Markdown
+    /// Output format: text, one JSON object, or Markdown
     #[arg(long, help_heading = "Output", value_enum, default_value_t = BenchFormat::Text)]
     format: BenchFormat,
-    /// No progress on stderr
+    /// Do not show progress on stderr
     #[arg(long, short, help_heading = "Output")]
     quiet: bool,
 }
 
-/// How the figures are written.
+/// How the results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum BenchFormat {
     Text,
@@ -184,13 +193,13 @@ impl BenchArgs {
         Ok(())
     }
 
-    /// What the earlier record is called in messages.
+    /// Returns the name of the earlier record for messages.
     fn compare_name(&self) -> String {
         let path = self.compare.as_deref().unwrap_or_else(|| "".as_ref());
         path.display().to_string()
     }
 
-    /// Opens the data and measures. What could be refused is looked at before minutes are spent.
+    /// Opens the data and measures. Everything that can be refused is checked first.
     fn measure(&self, earlier: Option<&Record>) -> Result<Record, Failure> {
         let (config, settings) = (self.config(), self.settings());
         config.check()?;
@@ -205,9 +214,9 @@ impl BenchArgs {
         let spec = spec_for(&config, &data)?;
         let goal = settings.goal;
         let batch_size = config.batch_size.min(data.train.samples());
-        let tell = Tell::new(self.quiet, false);
+        let verbosity = Verbosity::new(self.quiet, false);
         let config = TrainConfig {
-            engine: choose(config.engine, &spec, batch_size, tell)?.into(),
+            engine: choose(config.engine, &spec, batch_size, verbosity)?.into(),
             ..config
         };
         let mut record = Record::new(&source.name, &data, &spec, &config, settings)?;
@@ -227,10 +236,10 @@ impl BenchArgs {
         Ok(record)
     }
 
-    /// The life of a process that [`time_to::measure`] starts.
+    /// Runs a process that [`time_to::measure`] has started.
     fn one_seed(&self, goal: Goal) -> Result<(), Failure> {
         let threads = self.settings().threads;
-        // Few threads, if any: all are drawn or found by the process that started this one.
+        // One thread is enough: the process that started this one has made the data set.
         let source = self
             .data
             .training(&Workers::new(NonZeroUsize::MIN)?, true)?;
@@ -286,12 +295,12 @@ fn no_test_set(name: String) -> Error {
     )
 }
 
-/// Moves the bar; where none is seen, a line tells each kind of figure.
+/// Moves the bar or, if it is not visible, prints a line for each kind of measurement.
 fn show(bar: &Bar, step: &bench::Progress) {
     bar.bar.set_prefix(step.what);
     bar.bar.set_length(step.of as u64);
     bar.bar.set_position(step.done as u64);
-    if !bar.is_seen() && step.done == 0 {
+    if !bar.is_visible() && step.done == 0 {
         bar.line(&format!("measuring {}", step.what));
     }
 }

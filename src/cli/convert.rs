@@ -23,36 +23,36 @@ use super::{Failure, named};
 const EXAMPLES: &str = "\
 Examples:
   perceptor data convert iris.csv --labels species --test-split 0.2 --out iris
-  perceptor data convert mnist_train.csv --labels 1 --test mnist_test.csv --shape 28x28 --out set
-  perceptor data convert mnist.npz --out set           x_train, y_train, x_test, y_test
+  perceptor data convert train.csv --test test.csv --shape 28x28 --out set
+  perceptor data convert mnist.npz --out set
   perceptor data convert x.npy --labels y.npy --out set
-  perceptor data convert pictures --out set            pictures/cat/1.png, pictures/dog/1.png, …
+  perceptor data convert pictures --out set         pictures/cat/1.png, …
   perceptor data convert houses.csv --targets price,rent --out houses
-  perceptor data convert films.csv --labels drama,crime,war --drop title --out films
-  perceptor data convert new.csv --labels none --out new    items to predict";
+  perceptor data convert films.csv --labels drama,war --drop title --out films
+  perceptor data convert new.csv --labels none --out new";
 
-/// Make IDX files of CSV, NPY or NPZ, or of a folder of PNG files, as large as they may be
+/// Convert CSV, NPY, NPZ, or a folder of PNG files to a data set of IDX files
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub struct ConvertArgs {
-    /// A CSV file (or .csv.gz), an NPY or NPZ file, or a folder with a sub-folder of PNG files for each
-    /// class; which one is found out by itself
+    /// A CSV (or .csv.gz), NPY or NPZ file, or a folder with a sub-folder of PNG files for each class
     #[arg(value_name = "PATH")]
     source: PathBuf,
     /// Folder for the data set
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Replace the data set that is there
+    /// Replace an existing data set
     #[arg(long)]
     force: bool,
-    /// Show no progress
+    /// Do not show progress
     #[arg(long, short)]
     quiet: bool,
 
-    /// What has the labels. CSV: a column by its name or number (-1 is the last), or several of 0 and 1,
-    /// joined by commas; NPY: a file; NPZ: an array; none for items without labels. Classes count
-    /// numbers by value and words as text [default: what is called label, class, target or y; the
-    /// sub-folders of PNG files]
+    /// Labels: a CSV column by name or number (-1 is the last), an NPY file, an NPZ array, or none
+    ///
+    /// Several CSV columns of 0 and 1, joined by commas, are one class each. Classes are ordered by value if they are
+    /// numbers, and as text otherwise [default: the column or array called label, class, target or y; the sub-folders
+    /// of PNG files]
     #[arg(
         long,
         value_name = "COLUMN,...|FILE|ARRAY|none",
@@ -60,8 +60,7 @@ pub struct ConvertArgs {
         allow_negative_numbers = true
     )]
     labels: Option<String>,
-    /// What has the numbers that a regression is to predict, in the place of labels: columns, a file or
-    /// an array
+    /// Numbers to predict by regression, instead of labels: CSV columns, an NPY file or an NPZ array
     #[arg(
         long,
         value_name = "COLUMN,...|FILE|ARRAY",
@@ -70,73 +69,98 @@ pub struct ConvertArgs {
         allow_negative_numbers = true
     )]
     targets: Option<String>,
-    /// The classes in their order: names joined by commas, or a file with one a line
-    #[arg(long, value_name = "NAME,...|FILE", help_heading = "Labels")]
+    /// Names of the classes in order, joined by commas, or a file with one per line
+    #[arg(
+        long,
+        hide_short_help = true,
+        value_name = "NAME,...|FILE",
+        help_heading = "Labels"
+    )]
     class_names: Option<String>,
-    /// Keep columns of 0 and 1 as several labels an item, even where each item has exactly one
-    #[arg(long, help_heading = "Labels", conflicts_with = "targets")]
+    /// Keep several columns of 0 and 1 as several labels per sample, even if every sample has exactly one
+    #[arg(
+        long,
+        hide_short_help = true,
+        help_heading = "Labels",
+        conflicts_with = "targets"
+    )]
     multilabel: bool,
 
-    /// Test items in the same format: a file or a folder
-    #[arg(long, value_name = "PATH", help_heading = "Test half")]
+    /// Test samples in the same format: a file or a folder
+    #[arg(long, value_name = "PATH", help_heading = "Test set")]
     test: Option<PathBuf>,
-    /// What has the labels of the test items: an NPY file, or an array of an NPZ file
-    #[arg(long, value_name = "FILE|ARRAY", help_heading = "Test half")]
+    /// Labels of the test samples: an NPY file or an NPZ array
+    #[arg(
+        long,
+        hide_short_help = true,
+        value_name = "FILE|ARRAY",
+        help_heading = "Test set"
+    )]
     test_labels: Option<String>,
-    /// Items drawn for the test half, of every class its share: a share of all, as 0.1, or a number of
-    /// items, as 5000
+    /// Samples to draw for the test set, stratified by class: a fraction, as 0.1, or a number, as 5000
     #[arg(
         long,
         value_name = "SHARE|N",
-        help_heading = "Test half",
+        help_heading = "Test set",
         conflicts_with = "test",
         allow_negative_numbers = true
     )]
     test_split: Option<Holdout>,
-    /// Seed of that draw
+    /// Seed of --test-split
     #[arg(
         long,
+        hide_short_help = true,
         value_name = "N",
-        help_heading = "Test half",
+        help_heading = "Test set",
         default_value_t = 1
     )]
     seed: u64,
 
-    /// Type of the elements [default: u8 where all are whole numbers from 0 to 255, else f32]
-    #[arg(long = "type", value_name = "TYPE", help_heading = "Items", value_parser = named(ElementType::ALL, ElementType::name))]
+    /// Type of the elements [default: u8 if all are integers from 0 to 255, else f32]
+    #[arg(long = "type", hide_short_help = true, value_name = "TYPE", help_heading = "Samples", value_parser = named(ElementType::ALL, ElementType::name))]
     element: Option<ElementType>,
-    /// Sizes of an item, as 28x28 [default: those it comes with; a row of a CSV file is flat]
-    #[arg(long, value_name = "HxW", help_heading = "Items", value_parser = parse_shape)]
+    /// Shape of a sample, as 28x28 [default: as in the source; flat for CSV]
+    #[arg(long, value_name = "HxW", help_heading = "Samples", value_parser = parse_shape)]
     shape: Option<Shape>,
     /// CSV: columns to leave out, by name or number
     #[arg(
         long,
         value_name = "COLUMN,...",
-        help_heading = "Items",
+        help_heading = "Samples",
         allow_negative_numbers = true
     )]
     drop: Option<String>,
-    /// CSV: what stands between cells: a character, or tab, space [default: found out]
-    #[arg(long, value_name = "CHARACTER", help_heading = "Items", value_parser = parse_delimiter)]
+    /// CSV: separator of cells, a character, tab or space [default: detected]
+    #[arg(long, hide_short_help = true, value_name = "CHARACTER", help_heading = "Samples", value_parser = parse_delimiter)]
     delimiter: Option<u8>,
-    /// CSV: whether the first row has the names of the columns [default: found out]
-    #[arg(long, value_name = "yes|no", help_heading = "Items", value_parser = parse_yes_or_no)]
+    /// CSV: whether the first row has the names of the columns [default: detected]
+    #[arg(long, hide_short_help = true, value_name = "yes|no", help_heading = "Samples", value_parser = named([true, false], yes_or_no), hide_possible_values = true)]
     header: Option<bool>,
-    /// NPZ: the array that has the items [default: x_train, x, images, train_images, data or arr_0]
-    #[arg(long, value_name = "ARRAY", help_heading = "Items")]
+    /// NPZ: array of the samples [default: x_train, x, images, train_images, data or arr_0]
+    #[arg(
+        long,
+        hide_short_help = true,
+        value_name = "ARRAY",
+        help_heading = "Samples"
+    )]
     images: Option<String>,
-    /// NPZ: the array that has the test items [default: x_test or test_images, where there is one]
-    #[arg(long, value_name = "ARRAY", help_heading = "Items")]
+    /// NPZ: array of the test samples [default: x_test or test_images, if there is one]
+    #[arg(
+        long,
+        hide_short_help = true,
+        value_name = "ARRAY",
+        help_heading = "Samples"
+    )]
     test_images: Option<String>,
-    /// PNG: what becomes of colours: one grey element a pixel, or three [default: as the first picture]
-    #[arg(long, help_heading = "Items", value_parser = named(Color::ALL, Color::name))]
+    /// PNG: one grey element per pixel, or three colours [default: as in the first picture]
+    #[arg(long, hide_short_help = true, help_heading = "Samples", value_parser = named(Color::ALL, Color::name))]
     color: Option<Color>,
-    /// PNG: what transparent pixels are laid over [default: white]
-    #[arg(long, help_heading = "Items", value_parser = named(Background::ALL, Background::name))]
+    /// PNG: background of transparent pixels [default: white]
+    #[arg(long, hide_short_help = true, help_heading = "Samples", value_parser = named(Background::ALL, Background::name))]
     background: Option<Background>,
 }
 
-/// The sizes of one item, as one value of one flag.
+/// The shape of one sample.
 #[derive(Debug, Clone)]
 struct Shape(Vec<usize>);
 
@@ -146,7 +170,7 @@ fn parse_shape(text: &str) -> Result<Shape, String> {
         .map(|size| size.trim().parse().ok());
     let sizes: Option<Vec<usize>> = sizes.collect();
     let sizes = sizes.filter(|sizes| (1..=3).contains(&sizes.len()) && !sizes.contains(&0));
-    // Their product is held against the elements that there are.
+    // The product is compared with the number of elements later, so it must not overflow.
     let sizes = sizes.filter(|sizes| {
         sizes
             .iter()
@@ -167,18 +191,14 @@ fn parse_delimiter(text: &str) -> Result<u8, String> {
     match text.as_bytes() {
         &[character] if character.is_ascii() && !b"\"\r\n\0".contains(&character) => Ok(character),
         _ => Err(
-            "expected one ASCII character that is no quote and no end of a line, or tab, space"
+            "expected tab, space, or one ASCII character other than a quote or a line break"
                 .to_owned(),
         ),
     }
 }
 
-fn parse_yes_or_no(text: &str) -> Result<bool, String> {
-    match text {
-        "yes" => Ok(true),
-        "no" => Ok(false),
-        _ => Err("expected yes or no".to_owned()),
-    }
+fn yes_or_no(answer: bool) -> &'static str {
+    if answer { "yes" } else { "no" }
 }
 
 impl ConvertArgs {
@@ -192,7 +212,7 @@ impl ConvertArgs {
         let converted = convert(&request, &mut |progress| show(&bar.bar, &progress));
         bar.finish();
         let took = start.elapsed().as_secs_f64();
-        self.tell(&mut io::stdout().lock(), &converted?, took)?;
+        self.write_summary(&mut io::stdout().lock(), &converted?, took)?;
         Ok(())
     }
 
@@ -246,8 +266,13 @@ impl ConvertArgs {
         })
     }
 
-    /// Says what was written and what to type next.
-    fn tell(&self, out: &mut dyn Write, converted: &Converted, took: f64) -> io::Result<()> {
+    /// Prints what was written, and the next command.
+    fn write_summary(
+        &self,
+        out: &mut dyn Write,
+        converted: &Converted,
+        took: f64,
+    ) -> io::Result<()> {
         let sizes: Vec<String> = converted.item_shape.iter().map(usize::to_string).collect();
         let items = match (converted.labels, converted.test) {
             (LabelFile::None, _) => format!("{} items", grouped(converted.train)),
@@ -305,7 +330,7 @@ impl ConvertArgs {
     }
 }
 
-/// `0 cat, 1 dog`, and how many more.
+/// Returns `0 cat, 1 dog`, and how many more there are.
 fn listed(names: &ClassNames) -> String {
     const SHOWN: usize = 10;
     let first = names.names().iter().take(SHOWN).enumerate();
@@ -318,12 +343,12 @@ fn listed(names: &ClassNames) -> String {
     }
 }
 
-/// Moves the bar, which begins anew for each pass over the source.
+/// Moves the bar, which restarts for each pass over the source.
 fn show(bar: &ProgressBar, progress: &Progress) {
     let prefix = if progress.writing {
         "writing"
     } else {
-        "looking"
+        "reading"
     };
     if bar.prefix() != prefix {
         bar.set_prefix(prefix);

@@ -10,31 +10,31 @@ use perceptor::report::number::{grouped, seconds};
 use perceptor::{Error, Refusal};
 
 use super::Failure;
-use super::engine::ThreadsArg;
 use super::source::{program, shell_word};
+use super::threads::ThreadsArg;
 
 const EXAMPLES: &str = "\
 Examples:
   perceptor data digits --out digits
   perceptor data digits --out more --train 600000 --test 10000 --seed 2";
 
-/// Write a data set of generated handwritten digits, 28×28, in the four files that MNIST has
+/// Generate handwritten digits, 28×28 pixels, in the file format of MNIST
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub struct DigitsArgs {
     /// Folder for the four files
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Replace files of the same names
+    /// Replace an existing data set
     #[arg(long)]
     force: bool,
-    /// Training items
+    /// Number of training samples
     #[arg(long, value_name = "N", default_value_t = GeneratedDigits::default().train)]
     train: usize,
-    /// Test items
+    /// Number of test samples
     #[arg(long, value_name = "N", default_value_t = GeneratedDigits::default().test)]
     test: usize,
-    /// Seed: the same seed gives the same bytes
+    /// Seed; the same seed gives the same bytes
     #[arg(long, value_name = "N", default_value_t = GeneratedDigits::default().seed)]
     seed: u64,
     #[command(flatten)]
@@ -42,7 +42,7 @@ pub struct DigitsArgs {
 }
 
 impl DigitsArgs {
-    /// Nobody's data set is written over unasked.
+    /// Returns an error if the folder has a data set already.
     fn check_free(&self) -> perceptor::Result<()> {
         let mut files = FILES.iter().map(|name| self.out.join(name));
         match files.find(|path| path.exists()) {
@@ -50,7 +50,7 @@ impl DigitsArgs {
             Some(path) => Err(Error::Config(
                 Refusal::new(
                     "--out",
-                    format!("{} is there already", path.display()),
+                    format!("{} exists already", path.display()),
                     "a folder without a data set",
                 )
                 .hint("name another folder, or add --force to replace it"),

@@ -14,19 +14,19 @@ use super::{Failure, Format};
 const EXAMPLES: &str = "\
 Examples:
   perceptor doctor
-  perceptor doctor --threads 16                       would that many workers do well here?
-  perceptor doctor --format json > machine.json       for machines, and for reports of mistakes";
+  perceptor doctor --threads 16                    check this number of workers
+  perceptor doctor --format json > machine.json    for scripts and bug reports";
 
-/// Show what this machine and this build are, and whether something is wrong with them
+/// Describe this machine and this build, and check both for problems
 ///
-/// Every engine's gradient is held against a slow reference in double precision, and its bits for one worker
-/// against those for several. Each finding that is not well comes with a cure. The exit code is 1 when something
-/// is wrong: when results or times are not to be relied upon; warnings alone leave it at 0.
+/// The gradient of each engine is compared with a slow reference in double precision, and its bits for one worker
+/// with those for several. Each problem comes with a remedy. The exit code is 1 if results or times cannot be
+/// relied upon, and 0 if there are only warnings.
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub struct DoctorArgs {
-    /// Text, or one JSON object
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    /// Output format: text, or one JSON object
+    #[arg(long, help_heading = "Output", value_enum, default_value_t = Format::Text)]
     format: Format,
     #[command(flatten)]
     compute: ComputeArgs,
@@ -56,7 +56,7 @@ impl DoctorArgs {
         }
         match diagnosis.count(Verdict::Wrong) {
             0 => Ok(()),
-            _ => Err(Failure::Told(1)),
+            _ => Err(Failure::Reported(1)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The progress of a fetch on stderr: a bar where that is a terminal, and a line a file.
+//! The progress of a download on stderr: a line for each file and, on a terminal, a bar.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use perceptor::report::number::bytes;
 
 use super::bar::Bar;
 
-/// Shows the events of a fetch.
+/// Shows the events of a download.
 pub struct Downloads(Bar);
 
 impl Downloads {
@@ -16,7 +16,7 @@ impl Downloads {
         Downloads(Bar::new(template, quiet))
     }
 
-    /// Takes one event in.
+    /// Shows one event.
     pub fn show(&self, event: &Event) {
         match *event {
             Event::There(path) => self.0.line(&format!("{}: already there", path.display())),
@@ -31,7 +31,7 @@ impl Downloads {
                 let name = url.rsplit('/').next().unwrap_or(url);
                 self.0.bar.set_prefix(name.to_owned());
                 self.0.bar.reset();
-                // What is there says nothing about the speed.
+                // The bytes of an earlier download must not count as speed.
                 self.0.bar.set_position(have);
                 self.0.bar.reset_eta();
             }
@@ -53,7 +53,7 @@ impl Downloads {
             .line(&format!("{}: {size}, verified", path.display()));
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         self.0.finish();
     }

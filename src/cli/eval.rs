@@ -9,26 +9,26 @@ use perceptor::report::eval::EvalReport;
 use perceptor::train::eval::MOST_ITEMS;
 use perceptor::{Model, Predictor};
 
-use super::engine::{ComputeArgs, Tell, choose};
+use super::engine::{ComputeArgs, Verbosity, choose};
 use super::source::{DataArgs, TestFiles};
 use super::{Failure, Format};
 
 const EXAMPLES: &str = "\
 Examples:
-  perceptor eval runs/train-1/model.safetensors       on data/mnist, or on generated digits
+  perceptor eval runs/train-1/model.safetensors    on data/mnist or generated digits
   perceptor eval model.safetensors --data DIR --format json";
 
-/// Measure a model on a test set: loss, accuracy, F1 and confusion matrix, or errors and R²
+/// Measure a model on a test set: loss, accuracy, confusion matrix, or R²
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub struct EvalArgs {
-    /// A model that train wrote
+    /// Model file, written by train or import
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     #[command(flatten)]
     data: DataArgs,
-    /// Text, or one JSON object
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    /// Output format: text, or one JSON object
+    #[arg(long, help_heading = "Output", value_enum, default_value_t = Format::Text)]
     format: Format,
     #[command(flatten)]
     compute: ComputeArgs,
@@ -47,7 +47,7 @@ impl EvalArgs {
         model.check_inputs(&images)?;
         let labels = IdxFile::open(&files.labels)?;
         let data = Dataset::for_task(spec.task(), images, &labels, Some(spec.outputs()))?;
-        let engine = choose(self.compute.engine, spec, MOST_ITEMS, Tell::Work)?;
+        let engine = choose(self.compute.engine, spec, MOST_ITEMS, Verbosity::Normal)?;
         let evaluation = Predictor::with_engine(&model, engine, &workers)?.evaluate(&data)?;
         let name = self.model.display().to_string();
         let report = EvalReport::new(

@@ -18,24 +18,24 @@ Examples:
   perceptor export model.safetensors --to c --name digits --out digits.h
   perceptor export model.safetensors --to safetensors-pytorch --out net.safetensors";
 
-/// Write a model in the format of another program: ONNX, NumPy, C, PyTorch
+/// Write a model in another format: ONNX, NumPy, C, PyTorch
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub struct ExportArgs {
-    /// A model that train wrote
+    /// Model file, written by train or import
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// onnx: a graph from raw elements to probabilities or values; npz: arrays for numpy.load; c: a C99 header;
-    /// safetensors-pytorch: what an nn.Sequential loads
+    /// onnx: graph from unscaled elements to probabilities or values; npz: arrays for numpy.load; c: C99 header;
+    /// safetensors-pytorch: state_dict of an nn.Sequential
     #[arg(long, value_name = "FORMAT", value_parser = named(Format::ALL, Format::name))]
     to: Format,
-    /// File to write [default: beside the model, with the ending of the format]
+    /// File to write [default: the path of the model with the extension of the format]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// What the functions of a C header start with [default: perceptor]
+    /// Prefix of the functions in a C header [default: perceptor]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Replace the file if there is one
+    /// Replace an existing file
     #[arg(long)]
     force: bool,
 }
@@ -46,12 +46,12 @@ impl ExportArgs {
             && self.to != Format::C
         {
             let found = format!("{name} with --to {}", self.to.name());
-            let refusal = Refusal::new("--name", found, "--to c, which alone has names");
+            let refusal = Refusal::new("--name", found, "--to c, the only format with names");
             return Err(Error::Config(refusal).into());
         }
         let model = Model::load(&self.model)?;
-        let beside = || self.model.with_extension(self.to.extension());
-        let out = self.out.clone().unwrap_or_else(beside);
+        let default = || self.model.with_extension(self.to.extension());
+        let out = self.out.clone().unwrap_or_else(default);
         check_free(&out, self.force, &self.model)?;
         let name = self.name.as_deref().unwrap_or(c_header::DEFAULT_NAME);
         export::save(&model, self.to, name, &out)?;
@@ -68,7 +68,7 @@ impl ExportArgs {
     }
 }
 
-/// Holds `out` against being there already. The file that is read from is never replaced.
+/// Returns an error if `out` exists and `force` is not given, or if it is the file that is read.
 pub fn check_free(out: &Path, force: bool, source: &Path) -> Result<(), Error> {
     if !out.exists() {
         return Ok(());
@@ -76,20 +76,20 @@ pub fn check_free(out: &Path, force: bool, source: &Path) -> Result<(), Error> {
     let refusal = |found: &str, expected: &str| Refusal::new(out.display(), found, expected);
     let same = out.canonicalize().ok() == source.canonicalize().ok();
     if same {
-        let refusal = refusal("the file that is read", "another one to write");
+        let refusal = refusal("the file that is read", "another file to write");
         return Err(Error::Config(refusal.hint("name one with --out")));
     }
     if out.is_dir() {
         return Err(Error::Config(refusal("a folder", "a file to write")));
     }
     if !force {
-        let refusal = refusal("there already", "no such file, or --force to replace it");
+        let refusal = refusal("exists already", "no such file, or --force to replace it");
         return Err(Error::Config(refusal));
     }
     Ok(())
 }
 
-/// What was written where.
+/// Prints what was written where.
 pub fn write_done(
     stdout: &mut dyn Write,
     format: &str,
@@ -106,7 +106,7 @@ pub fn write_done(
     )
 }
 
-/// How to use the file.
+/// Returns the lines that show how to use the file.
 fn next_lines(format: Format, name: &str, model: &Model, out: &Path) -> Vec<String> {
     let (spec, scaling) = (&model.spec, model.scaling);
     let inputs = spec.inputs();
@@ -131,14 +131,14 @@ fn next_lines(format: Format, name: &str, model: &Model, out: &Path) -> Vec<Stri
                 format!("model = {}", sequential(model)),
                 format!("model.load_state_dict(safetensors.torch.load_file({path}))"),
                 format!("{} = model((x - {:?}) * {:?})", sequential_result(model), scaling.offset, scaling.factor),
-                format!("{} import {}  takes it back", program(), shell_word(out)),
+                format!("{} import {}  imports it again", program(), shell_word(out)),
             ];
             definition.map(str::to_owned).into_iter().chain(lines).collect()
         }
     }
 }
 
-/// What a session of ONNX gives, as one writes it in Python.
+/// Returns the left side of a call of an ONNX session, in Python.
 fn onnx_results(model: &Model) -> String {
     let outputs = onnx::outputs(model.spec.task());
     match outputs {
@@ -147,7 +147,7 @@ fn onnx_results(model: &Model) -> String {
     }
 }
 
-/// The call of the C function.
+/// Returns a call of the C function.
 fn c_call(name: &str, model: &Model) -> String {
     match model.spec.task() {
         Task::Classification => format!("int best = {name}_predict(elements, probabilities);"),
@@ -156,7 +156,7 @@ fn c_call(name: &str, model: &Model) -> String {
     }
 }
 
-/// What the module of PyTorch gives: it ends before the softmax or the sigmoids.
+/// Returns the name of what the PyTorch module returns; it ends before the softmax or the sigmoids.
 fn sequential_result(model: &Model) -> &'static str {
     match model.spec.task() {
         Task::Classification | Task::Multilabel => "logits",
@@ -164,7 +164,7 @@ fn sequential_result(model: &Model) -> &'static str {
     }
 }
 
-/// The module that loads the weights of `model`, as one writes it in Python.
+/// Returns the PyTorch module that loads the weights of `model`, in Python.
 fn sequential(model: &Model) -> String {
     let activation = activation::pytorch_module(model.spec.activation());
     let layers = model.spec.layers().iter();

@@ -16,16 +16,16 @@ use super::source::{cache_folder, program, shell_word};
 
 const EXAMPLES: &str = "\
 Examples:
-  perceptor data fetch                          what there is, with sizes and licences
+  perceptor data fetch                          list the sets, with sizes and licences
   perceptor data fetch mnist                    into data/mnist, where train looks first
   perceptor data fetch fashion-mnist --out clothing
   perceptor data fetch mnist --mirror http://localhost:8000/mnist/";
 
-/// Fetch a data set from the web, verified and placed whole
+/// Download a data set, and verify it
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub struct FetchArgs {
-    /// The set [default: list what there is]
+    /// Name of the data set [default: list all]
     #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(CATALOGUE.iter().map(|set| set.name)))]
     name: Option<String>,
     /// List the sets with their sizes and licences
@@ -34,18 +34,17 @@ pub struct FetchArgs {
     /// Folder for the four files [default: data/NAME]
     #[arg(long, value_name = "DIR", requires = "name")]
     out: Option<PathBuf>,
-    /// Folder on the web that is tried before the set's own mirrors; may be given several times. Only here is
-    /// plain HTTP taken
+    /// URL of a folder to try before the known mirrors; may be repeated, and may be plain HTTP
     #[arg(long, value_name = "URL", requires = "name")]
     mirror: Vec<String>,
-    /// Replace files in the folder that are not those of the set
+    /// Replace other files in the folder
     #[arg(long, requires = "name")]
     force: bool,
-    /// Seconds that a mirror may say nothing before the next one is asked
-    #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = parse_timeout)]
+    /// Seconds without data after which the next mirror is tried
+    #[arg(long, hide_short_help = true, value_name = "SECONDS", default_value_t = 30.0, value_parser = parse_timeout)]
     timeout: f64,
-    /// Show no progress
-    #[arg(long, requires = "name")]
+    /// Do not show progress
+    #[arg(long, short, requires = "name")]
     quiet: bool,
 }
 
@@ -114,6 +113,6 @@ fn list(out: &mut dyn Write) -> io::Result<()> {
     table.write_text(out)?;
     writeln!(
         out,
-        "the sets of EMNIST share one archive, which is kept in the user's cache folder"
+        "the EMNIST sets share one archive, which is kept in the user's cache folder"
     )
 }

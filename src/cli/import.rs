@@ -19,30 +19,30 @@ Examples:
   perceptor import net.safetensors --activation relu --scale-factor 1/255
   perceptor import net.safetensors --activation relu --scale-offset 33.3 --scale-factor 0.0127";
 
-/// Take a network over from PyTorch: the state_dict of an nn.Sequential, as safetensors
+/// Read a network from PyTorch: the state_dict of an nn.Sequential as safetensors
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub struct ImportArgs {
-    /// Tensors N.weight [out, in] and N.bias [out], as safetensors.torch.save_file writes them
+    /// Tensors N.weight [out, in] and N.bias [out], written by safetensors.torch.save_file
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Model to write [default: beside FILE, ending in .perceptor.safetensors]
+    /// Model to write [default: FILE with the extension .perceptor.safetensors]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Activation of the hidden layers, where the file does not tell
+    /// Activation of the hidden layers, if the file does not say
     #[arg(long, value_name = "NAME", value_parser = named(Activation::ALL, Activation::name))]
     activation: Option<Activation>,
-    /// What the outputs mean, where the file does not tell [default: classification]
+    /// What the outputs mean, if the file does not say [default: classification]
     #[arg(long, value_name = "TASK", value_parser = named(Task::ALL, Task::name))]
     task: Option<Task>,
-    /// What is subtracted from every element [default: 0]
+    /// Number to subtract from every element before scaling [default: 0]
     #[arg(long, value_name = "X", requires = "scale_factor", allow_negative_numbers = true, value_parser = parse_number)]
     scale_offset: Option<f32>,
-    /// What every element is multiplied by after that, where the file does not tell: a number or a quotient.
-    /// After torchvision's ToTensor 1/255; after Normalize(m, s) too 1/(255 s) with an offset of 255 m
+    /// Factor of every element, if the file does not say: a number or a quotient. 1/255 for torchvision's
+    /// ToTensor; 1/(255 s) with an offset of 255 m if Normalize(m, s) follows
     #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = parse_number)]
     scale_factor: Option<f32>,
-    /// Replace the model if there is one
+    /// Replace an existing file
     #[arg(long)]
     force: bool,
 }
@@ -58,7 +58,7 @@ impl ImportArgs {
             task: self.task,
         };
         let model = pytorch::load(&self.file, &untold)?;
-        let out = self.out.clone().unwrap_or_else(|| beside(&self.file));
+        let out = self.out.clone().unwrap_or_else(|| default_path(&self.file));
         check_free(&out, self.force, &self.file)?;
         model.save(&out)?;
         let mut stdout = io::stdout().lock();
@@ -70,7 +70,7 @@ impl ImportArgs {
 }
 
 /// `net.safetensors` and `net.pytorch.safetensors` become `net.perceptor.safetensors`.
-fn beside(file: &Path) -> PathBuf {
+fn default_path(file: &Path) -> PathBuf {
     let stem = file.with_extension("");
     let stem = match stem.extension() {
         Some(extension) if extension == "pytorch" => stem.with_extension(""),
@@ -90,5 +90,5 @@ fn parse_number(text: &str) -> Result<f32, String> {
     };
     value
         .filter(|value| value.is_finite())
-        .ok_or_else(|| "expected a finite number, or a quotient as 1/255".to_owned())
+        .ok_or_else(|| "expected a finite number, or a quotient, as 1/255".to_owned())
 }

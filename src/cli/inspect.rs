@@ -17,23 +17,23 @@ Examples:
   perceptor data inspect data/mnist
   perceptor data inspect t10k-images-idx3-ubyte.gz --items 8 --offset 100";
 
-/// Columns to draw in where stdout is no terminal.
-const USUAL_COLUMNS: usize = 80;
+/// Columns to draw in if stdout is not a terminal.
+const DEFAULT_COLUMNS: usize = 80;
 
-/// Show what is in an IDX file or a folder of them: sizes, class counts, a few items drawn
+/// Describe an IDX file or a data set: sizes, class counts, a few samples drawn
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub struct InspectArgs {
     /// An IDX file, raw or .gz, or a folder with a data set
     #[arg(value_name = "PATH")]
     path: PathBuf,
-    /// What the labels of a folder are for
+    /// What the labels of a folder mean
     #[arg(long, default_value = Task::default().name(), value_parser = named(Task::ALL, Task::name))]
     task: Task,
-    /// Items to draw
+    /// Number of samples to draw
     #[arg(long, value_name = "N", default_value_t = 4)]
     items: usize,
-    /// The first item to draw
+    /// First sample to draw
     #[arg(long, value_name = "N", default_value_t = 0)]
     offset: usize,
 }
@@ -63,7 +63,7 @@ impl InspectArgs {
         self.draw(out, data.rows(), Some(data))
     }
 
-    /// A file alone: one number an item is a list of labels, anything more is items.
+    /// Describes a single file: labels if each sample is one number, otherwise the samples themselves.
     fn file(&self, out: &mut dyn Write, path: &Path) -> Result<(), Failure> {
         let file = IdxFile::open(path)?;
         let labels = read_labels(&file);
@@ -79,7 +79,7 @@ impl InspectArgs {
     fn draw(&self, out: &mut dyn Write, file: &Rows, data: Option<&Dataset>) -> io::Result<()> {
         let end = file.len().min(self.offset.saturating_add(self.items));
         let items: Vec<usize> = (self.offset..end).collect();
-        let columns = terminal_columns().unwrap_or(USUAL_COLUMNS);
+        let columns = terminal_columns().unwrap_or(DEFAULT_COLUMNS);
         let targets = data.map(Dataset::targets);
         let names = data.and_then(Dataset::class_names);
         write_items(out, file, targets, names, &items, columns)

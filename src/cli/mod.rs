@@ -1,11 +1,12 @@
-//! The command line: what is typed becomes settings of the library here and nowhere else.
+//! The command line: parses arguments into settings of the library, and prints results.
 //!
-//! One file a subcommand; `source` finds the data and `engine` who computes for several of them, `time_to` starts
-//! processes, `signals` hears the system, `progress` and `downloads` move the `bar` on stderr.
+//! Each subcommand has a file. Several of them share `source` (where the data are), `threads` and `engine` (what computes),
+//! `signals` (Ctrl-C and other signals), and `progress` and `downloads` (the `bar` on stderr); `time_to` starts processes.
 //! Results go to stdout, everything else to stderr.
 
 mod bar;
 mod bench;
+mod completions;
 mod convert;
 mod digits;
 mod doctor;
@@ -16,21 +17,27 @@ mod export;
 mod fetch;
 mod import;
 mod inspect;
+mod man;
 mod or_none;
 mod predict;
 mod progress;
+mod short_help;
 mod signals;
 mod source;
 mod spelling;
+mod threads;
 mod time_to;
 mod train;
 mod tune;
 
+use std::error;
 use std::io;
+use std::num::{IntErrorKind, ParseFloatError, ParseIntError};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::error::ContextKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use perceptor::Error;
 use perceptor::message::Message;
@@ -39,33 +46,32 @@ use self::spelling::Flags;
 
 const EXAMPLES: &str = "\
 Examples:
-  perceptor train                                     train on data/mnist, or on generated digits
-  perceptor train --data DIR --hidden 512,256 --activation relu --batch-size 128 --lr 0.05
-  perceptor train --resume runs/train-1               go on with a run that was stopped
-  perceptor tune --data DIR --time 10m                search for settings that suit the data
-  perceptor eval runs/train-1/model.safetensors       measure a model, class by class
+  perceptor data fetch mnist                        download MNIST
+  perceptor train                                   train on it
+  perceptor train --data DIR --hidden 512,256 --activation relu --batch-size 128
+  perceptor train --resume runs/train-1             resume a stopped run
+  perceptor eval runs/train-1/model.safetensors     measure a model
   perceptor predict runs/train-1/model.safetensors IMAGES --format csv
-  perceptor export runs/train-1/model.safetensors --to onnx
-  perceptor data inspect DIR                          look at what is in a data set
-  perceptor doctor                                    see whether machine and build are as they should be";
+  perceptor export runs/train-1/model.safetensors --to onnx";
 
 const DATA_EXAMPLES: &str = "\
 Examples:
-  perceptor data fetch mnist               real MNIST into data/mnist; without a name, what there is
-  perceptor data convert table.csv --labels species --out DIR    CSV, NPY, NPZ or PNG to IDX
-  perceptor data inspect DIR               what is in a folder or a file, with a few items drawn
-  perceptor data digits --out digits       write a data set of generated digits";
+  perceptor data fetch                            list data sets to download
+  perceptor data fetch mnist                      download real MNIST into data/mnist
+  perceptor data convert table.csv --labels species --out DIR
+  perceptor data inspect DIR                      describe a data set, draw some samples
+  perceptor data digits --out digits              generate handwritten digits";
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done
-  1  a file, a data set, a model or the machine is not as it should be
-  2  a flag or setting is wrong
+  0  success
+  1  a problem with a file, a data set, a model or the machine
+  2  a wrong flag or setting
   3  training diverged: the loss is no longer finite; no model is written
   4  trained, but a checkpoint or another record of the run could not be written
-  5  a mapped file was cut short while it was read
-  70 a mistake in perceptor itself
-  129, 130, 143  stopped by SIGHUP, SIGINT or SIGTERM, the run saved";
+  5  a mapped file was truncated while it was read
+  70 a bug in perceptor
+  129, 130, 143  stopped by SIGHUP, SIGINT or SIGTERM; the run is saved";
 
 const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
@@ -80,7 +86,7 @@ const VERSION: &str = concat!(
 
 /// Train dense neural networks on CPUs, fast: IDX files in; model, accuracy and throughput out.
 #[derive(Debug, Parser)]
-#[command(version = VERSION, before_help = EXAMPLES, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(version = VERSION, before_help = EXAMPLES, after_long_help = EXIT_CODES, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -95,10 +101,12 @@ enum Command {
     Export(export::ExportArgs),
     Import(import::ImportArgs),
     Bench(bench::BenchArgs),
-    /// Fetch, make, convert and look at data sets
+    /// Download, generate, convert and inspect data sets
     #[command(subcommand, before_help = DATA_EXAMPLES)]
     Data(DataCommand),
     Doctor(doctor::DoctorArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -116,7 +124,7 @@ enum Format {
     Json,
 }
 
-/// A parser that takes the names of `values`.
+/// Returns a parser of the names of `values`, which lists them in help and errors.
 fn named<T: Copy + Send + Sync + 'static, const N: usize>(
     values: [T; N],
     name: fn(T) -> &'static str,
@@ -142,15 +150,15 @@ fn parse_hidden(text: &str) -> Result<Hidden, String> {
         .map_err(|_| "expected widths joined by commas, as 512,256, or none".to_owned())
 }
 
-/// What ends a command early.
+/// Why a command failed.
 #[derive(Debug)]
 enum Failure {
-    /// The library refused.
+    /// The library returned an error.
     Refused(Error),
     /// Results could not be written to stdout.
     Output(io::Error),
-    /// Something is wrong, and all is said about it but this exit code.
-    Told(u8),
+    /// The error is reported already; only the exit code is left.
+    Reported(u8),
 }
 
 impl From<Error> for Failure {
@@ -171,13 +179,45 @@ impl From<serde_json::Error> for Failure {
     }
 }
 
-/// Parses the command line, runs the command, and says how it ended.
+/// The parser of the whole command line.
+fn command_line() -> clap::Command {
+    Cli::command()
+        .mut_subcommand("train", |command| {
+            short_help::shorten(train::common_first(command), &short_help::TRAIN)
+        })
+        .mut_subcommand("tune", |command| {
+            short_help::shorten(command, &short_help::TUNE)
+        })
+}
+
+/// Adds what a number may be to errors that only say what is wrong with it.
+fn with_expectation(error: clap::Error) -> clap::Error {
+    let source = error::Error::source(&error);
+    let integer = source.and_then(|source| source.downcast_ref::<ParseIntError>());
+    let expected = match integer.map(ParseIntError::kind) {
+        Some(IntErrorKind::Zero) => "a whole number of at least 1",
+        Some(IntErrorKind::PosOverflow) => "a smaller whole number",
+        Some(_) => "a whole number",
+        None if source.is_some_and(|source| source.is::<ParseFloatError>()) => "a number",
+        None => return error,
+    };
+    let text = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
+    let (value, flag) = (
+        text(ContextKind::InvalidValue),
+        text(ContextKind::InvalidArg),
+    );
+    let message = format!("invalid value '{value}' for '{flag}': expected {expected}\n");
+    clap::Error::raw(error.kind(), message).with_cmd(&command_line())
+}
+
+/// Parses the command line, runs the command, and returns its exit code.
 pub fn run() -> ExitCode {
-    signals::heed_cut_files();
-    let command = Cli::command().mut_subcommand("train", train::common_first);
-    let matches = command.get_matches();
+    signals::report_truncated_files();
+    let matches = command_line()
+        .try_get_matches()
+        .unwrap_or_else(|error| with_expectation(error).exit());
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    // What was typed after the command's name, with whether it was typed at all.
+    // The arguments after the command's name; they also know which of them were typed.
     let (_, typed) = matches.subcommand().expect("the parser asks for a command");
     let done = match cli.command {
         Command::Train(args) => args.run(typed),
@@ -192,26 +232,28 @@ pub fn run() -> ExitCode {
         Command::Data(DataCommand::Digits(args)) => args.run(),
         Command::Data(DataCommand::Inspect(args)) => args.run(),
         Command::Doctor(args) => args.run(),
+        Command::Completions(args) => args.run(command_line()),
+        Command::Man(args) => args.run(command_line()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever read our output has seen enough: `perceptor predict … | head`.
+        // The reader has closed the pipe, as in `perceptor predict … | head`.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
         }
         Err(Failure::Output(error)) => {
             let message = format!("stdout: {error}, expected to write the results there");
-            complain(&message.into(), None);
+            print_error(&message.into(), None);
             ExitCode::from(1)
         }
-        Err(Failure::Told(code)) => ExitCode::from(code),
-        Err(Failure::Refused(error)) => ExitCode::from(refuse(&error)),
+        Err(Failure::Reported(code)) => ExitCode::from(code),
+        Err(Failure::Refused(error)) => ExitCode::from(report(&error)),
     }
 }
 
-/// Says why the library refused, and gives the exit code for it.
-fn refuse(error: &Error) -> u8 {
-    complain(&error.message(), error.hint().as_ref());
+/// Prints an error of the library, and returns its exit code.
+fn report(error: &Error) -> u8 {
+    print_error(&error.message(), error.hint().as_ref());
     match error {
         Error::Config(_) => 2,
         Error::Diverged { .. } => 3,
@@ -219,8 +261,8 @@ fn refuse(error: &Error) -> u8 {
     }
 }
 
-/// Prints an error and its hint to stderr, in colour where that is a terminal that wants it.
-fn complain(message: &Message, hint: Option<&Message>) {
+/// Prints an error and its hint to stderr, in colour if that is a terminal.
+fn print_error(message: &Message, hint: Option<&Message>) {
     let (error, cure) = (bold(AnsiColor::Red), bold(AnsiColor::Cyan));
     let message = message.spelled(&Flags);
     anstream::eprintln!("{error}error{error:#}: {message}");

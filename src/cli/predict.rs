@@ -11,11 +11,11 @@ use perceptor::train::eval::MOST_ITEMS as BLOCK_ITEMS;
 use perceptor::{Error, Model, Predictor, Refusal};
 
 use super::Failure;
-use super::engine::{ComputeArgs, Tell, choose};
+use super::engine::{ComputeArgs, Verbosity, choose};
 
-/// Items predicted before they are written, at the most.
+/// Largest number of samples predicted before they are printed.
 const MOST_ITEMS: usize = 8192;
-/// Probabilities held at a time, at the most.
+/// Largest number of probabilities in memory.
 const MOST_PROBABILITIES: usize = 1 << 24;
 
 const EXAMPLES: &str = "\
@@ -24,30 +24,30 @@ Examples:
   perceptor predict model.safetensors images.gz --top 3
   perceptor predict model.safetensors images --proba --format csv > predictions.csv";
 
-/// Predict the class, the labels or the numbers of each item of an IDX file
+/// Predict the class, the labels or the values of each sample of an IDX file
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub struct PredictArgs {
-    /// A model that train wrote
+    /// Model file, written by train or import
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// Items, an IDX file, raw or .gz
+    /// Samples: an IDX file, raw or .gz
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Tell the probability of every class; of several labels an item they always are
+    /// Print the probability of every class; always printed for several labels per sample
     #[arg(long, conflicts_with = "top")]
     proba: bool,
-    /// Tell the K likeliest classes
+    /// Print the K most probable classes
     #[arg(long, value_name = "K")]
     top: Option<std::num::NonZeroUsize>,
-    /// Leave out the first N items
+    /// Skip the first N samples
     #[arg(long, value_name = "N", default_value_t = 0)]
     offset: usize,
-    /// Stop after N items [default: all]
+    /// Stop after N samples [default: all]
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Aligned text, CSV with a header, or a JSON object a line
-    #[arg(long, value_enum, default_value_t = PredictFormat::Text)]
+    /// Output format: aligned text, CSV with a header, or one JSON object per line
+    #[arg(long, help_heading = "Output", value_enum, default_value_t = PredictFormat::Text)]
     format: PredictFormat,
     #[command(flatten)]
     compute: ComputeArgs,
@@ -57,7 +57,6 @@ pub struct PredictArgs {
 enum PredictFormat {
     Text,
     Csv,
-    /// A JSON object a line
     #[value(alias = "jsonl")]
     Json,
 }
@@ -91,7 +90,7 @@ impl PredictArgs {
             (_, Some(count)) => Detail::Top(count.get()),
             _ => Detail::Best,
         };
-        let engine = choose(self.compute.engine, &model.spec, BLOCK_ITEMS, Tell::Work)?;
+        let engine = choose(self.compute.engine, &model.spec, BLOCK_ITEMS, Verbosity::Normal)?;
         let mut predictor = Predictor::with_engine(&model, engine, &workers)?;
         let mut out = BufWriter::new(io::stdout().lock());
         let told = Told {
@@ -115,16 +114,18 @@ impl PredictArgs {
         Ok(())
     }
 
-    /// Refuses flags that ask for what a model of this task does not tell.
+    /// Returns an error if a flag asks for something that a model of this task does not predict.
     fn check_task(&self, task: Task) -> Result<(), Error> {
         let refuse = |flag: &str, expected: &str| {
             let found = format!("given for a model of {}", task.name());
             Err(Error::Config(Refusal::new(flag, found, expected)))
         };
-        let one_class = "a model of classification, in which classes rank";
+        let one_class = "a classification model";
         match task {
             Task::Regression | Task::Multilabel if self.top.is_some() => refuse("--top", one_class),
-            Task::Regression if self.proba => refuse("--proba", "a model that tells probabilities"),
+            Task::Regression if self.proba => {
+                refuse("--proba", "a model that predicts probabilities")
+            }
             _ => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! The progress of a run on stderr: a line an epoch, and a bar within it.
+//! The progress of a run on stderr: a line for each epoch, and a bar within it.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// For a run of `epochs`, which `table` tells of.
+    /// Prints the header of `table`, for a run of `epochs`.
     pub fn new(epochs: usize, table: EpochTable, quiet: bool) -> Progress {
         let progress = Progress {
             bar: Bar::new("{prefix} {bar:12} {wide_msg}", quiet),
@@ -27,7 +27,7 @@ impl Progress {
         progress
     }
 
-    /// Takes one event in.
+    /// Shows one event.
     pub fn show(&self, event: &Event) {
         match event {
             Event::Epoch(metrics) => self.bar.line(&self.table.line(metrics)),
@@ -38,7 +38,7 @@ impl Progress {
                 loss,
                 elapsed,
             } => {
-                if samples == of || !self.bar.is_seen() {
+                if samples == of || !self.bar.is_visible() {
                     return;
                 }
                 let bar = &self.bar.bar;
@@ -67,12 +67,12 @@ impl Progress {
         )
     }
 
-    /// Says something else on stderr, out of the bar's way.
-    pub fn aside(&self, say: impl FnOnce()) {
-        self.bar.bar.suspend(say);
+    /// Hides the bar while `print` writes something else to stderr.
+    pub fn suspend(&self, print: impl FnOnce()) {
+        self.bar.bar.suspend(print);
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         self.bar.finish();
     }

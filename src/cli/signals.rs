@@ -1,17 +1,17 @@
-//! What the system tells a running command: to stop, or that a mapped file was cut short.
+//! Signal handlers: Ctrl-C (SIGINT), SIGTERM and SIGHUP stop a command in order, and SIGBUS reports a truncated file.
 //!
 //! Signals that were ignored when the program started stay ignored, so that `nohup` and background jobs of a shell
-//! work as they should. Elsewhere than on Unix the system's own ways are left as they are.
+//! work as expected. On systems other than Unix no handlers are installed.
 
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// The exit code after a data file was cut short while it was read.
+/// The exit code after a data file was truncated while it was read.
 #[cfg(unix)]
-const CUT_SHORT: u8 = 5;
+const TRUNCATED: u8 = 5;
 
-/// Asks a command to stop when the user, the system or the terminal does.
+/// Asks a command to stop on Ctrl-C, SIGTERM or SIGHUP.
 #[derive(Debug, Clone, Default)]
 pub struct StopSignals {
     /// Becomes true with the first signal.
@@ -20,18 +20,18 @@ pub struct StopSignals {
 }
 
 impl StopSignals {
-    /// Heeds SIGINT, SIGTERM and SIGHUP from now on: the first is remembered, the second ends the program at once.
-    pub fn heed() -> StopSignals {
+    /// Installs handlers for SIGINT, SIGTERM and SIGHUP: the first signal sets `stop`, the second ends the program at once.
+    pub fn install() -> StopSignals {
         let signals = StopSignals::default();
         #[cfg(unix)]
         for signal in unix::STOPPING {
-            unix::heed(signal, &signals.stop, &signals.number);
+            unix::install(signal, &signals.stop, &signals.number);
         }
         signals
     }
 
-    /// The name and the exit code of the signal that came, 128 and its number.
-    pub fn came(&self) -> Option<(&'static str, u8)> {
+    /// Returns the name and the exit code, 128 + its number, of the signal that was received.
+    pub fn received(&self) -> Option<(&'static str, u8)> {
         match self.number.load(Ordering::Relaxed) {
             0 => None,
             number => Some((name(number), (128 + number) as u8)),
@@ -53,24 +53,24 @@ fn name(number: usize) -> &'static str {
     "a signal"
 }
 
-/// What is said of a file that was cut short, where a command has more to say than that.
-static WORDS: OnceLock<String> = OnceLock::new();
+/// The message for a truncated file, if a command has set one.
+static MESSAGE: OnceLock<String> = OnceLock::new();
 #[cfg(unix)]
-const CUT_SHORT_WORDS: &str = "\
-error: a mapped file was cut short while it was read (SIGBUS), expected it to stay as it was opened
-hint: use files that nobody writes to meanwhile
+const TRUNCATED_MESSAGE: &str = "\
+error: a mapped file was truncated while it was read (SIGBUS), expected it to stay unchanged
+hint: use files that no other program writes to
 ";
 
-/// Ends the program in words and with exit code 5 where a mapped file ends before the place that is read.
-pub fn heed_cut_files() {
+/// Installs a handler that reports a mapped file that was truncated, and ends the program with exit code 5.
+pub fn report_truncated_files() {
     #[cfg(unix)]
-    unix::heed_cut_files();
+    unix::report_truncated_files();
 }
 
-/// What to do about a file that is cut short from now on; said once a process.
-pub fn explain_cut_files(hint: &str) {
-    drop(WORDS.set(format!(
-        "error: a mapped data file was cut short while it was read (SIGBUS), expected it to stay as it was opened\n\
+/// Sets the hint that follows the error about a truncated file. Only the first call in a process counts.
+pub fn set_truncation_hint(hint: &str) {
+    drop(MESSAGE.set(format!(
+        "error: a mapped data file was truncated while it was read (SIGBUS), expected it to stay unchanged\n\
          hint: {hint}\n"
     )));
 }
@@ -83,12 +83,12 @@ mod unix {
 
     pub const STOPPING: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
 
-    pub fn heed(signal: i32, stop: &Arc<AtomicBool>, number: &Arc<AtomicUsize>) {
+    pub fn install(signal: i32, stop: &Arc<AtomicBool>, number: &Arc<AtomicUsize>) {
         if is_ignored(signal) {
             return;
         }
-        // In the order in which they run: the second signal finds the flag of the first. Where the system takes no
-        // handler, a signal ends the program as it always did.
+        // Handlers run in this order, so that the second signal finds the flag of the first. If a handler cannot be
+        // installed, the signal ends the program as it does by default.
         let code = 128 + signal;
         drop(flag::register_conditional_shutdown(
             signal,
@@ -113,13 +113,13 @@ mod unix {
         }
     }
 
-    pub fn heed_cut_files() {
+    pub fn report_truncated_files() {
         extern "C" fn end(_: libc::c_int) {
-            let words = WORDS.get().map_or(CUT_SHORT_WORDS, String::as_str);
-            // SAFETY: `write` and `_exit` are async-signal-safe, and `words` is valid for reads of its length.
+            let message = MESSAGE.get().map_or(TRUNCATED_MESSAGE, String::as_str);
+            // SAFETY: `write` and `_exit` are async-signal-safe, and `message` is valid for reads of its length.
             unsafe {
-                libc::write(2, words.as_ptr().cast(), words.len());
-                libc::_exit(i32::from(CUT_SHORT));
+                libc::write(2, message.as_ptr().cast(), message.len());
+                libc::_exit(i32::from(TRUNCATED));
             }
         }
         // Replaces the handler that was there: Rust's own removes itself when it is called, and a second worker that reads

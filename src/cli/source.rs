@@ -1,4 +1,4 @@
-//! Where the data come from: a folder, files named one by one, `data/mnist`, or generated digits.
+//! Where the data come from: a folder, single files, `data/mnist`, or generated digits.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -18,34 +18,54 @@ const DEFAULT_FOLDER: &str = "data/mnist";
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
-    /// Folder with IDX files under their usual names, raw or .gz
-    /// [default: data/mnist, else generated digits]
+    /// Folder with IDX files, named as MNIST's, raw or .gz
+    /// [default: data/mnist if it exists, else generated digits]
     #[arg(long, value_name = "DIR", conflicts_with_all = ["train_images", "train_labels", "test_images", "test_labels"])]
     data: Option<PathBuf>,
-    /// Training images, an IDX file
-    #[arg(long, value_name = "FILE", requires = "train_labels")]
+    /// Training samples, an IDX file
+    #[arg(
+        long,
+        hide_short_help = true,
+        value_name = "FILE",
+        requires = "train_labels"
+    )]
     train_images: Option<PathBuf>,
     /// Training labels, an IDX file
-    #[arg(long, value_name = "FILE", requires = "train_images")]
+    #[arg(
+        long,
+        hide_short_help = true,
+        value_name = "FILE",
+        requires = "train_images"
+    )]
     train_labels: Option<PathBuf>,
-    /// Test images, an IDX file
-    #[arg(long, value_name = "FILE", requires = "test_labels")]
+    /// Test samples, an IDX file
+    #[arg(
+        long,
+        hide_short_help = true,
+        value_name = "FILE",
+        requires = "test_labels"
+    )]
     test_images: Option<PathBuf>,
     /// Test labels, an IDX file
-    #[arg(long, value_name = "FILE", requires = "test_images")]
+    #[arg(
+        long,
+        hide_short_help = true,
+        value_name = "FILE",
+        requires = "test_images"
+    )]
     test_labels: Option<PathBuf>,
 }
 
-/// Data files, and what to call them.
+/// Data files, and their name for messages.
 pub struct Source {
     pub name: String,
     pub files: Files,
-    /// The folder they were found in; none where they were named one by one.
+    /// The folder they were found in; `None` if each file was named.
     pub folder: Option<PathBuf>,
 }
 
 impl Source {
-    /// The same with the validation files that `settings` name.
+    /// Adds the validation files that `settings` name.
     pub fn with_validation(mut self, settings: &Settings) -> Source {
         let (images, labels) = (&settings.validation_images, &settings.validation_labels);
         let named = images.as_ref().zip(labels.as_ref());
@@ -54,20 +74,20 @@ impl Source {
     }
 }
 
-/// Test files, and the names of their classes where they have some.
+/// Test files, and the file with the names of their classes, if there is one.
 pub struct TestFiles {
     pub files: Pair,
     pub class_names: Option<PathBuf>,
 }
 
 impl DataArgs {
-    /// Whether any of them is `given`: files that are named together belong together.
+    /// Whether any of these flags is `given`: files that are named together belong together.
     pub fn names_any(given: &dyn Fn(&str) -> bool) -> bool {
         let flags = ["data", "train_images", "test_images"];
         flags.into_iter().any(given)
     }
 
-    /// Training files, and test files where there are some.
+    /// Returns training files, and test files if there are any.
     pub fn training(&self, workers: &Workers, quiet: bool) -> Result<Source> {
         if let (Some(images), Some(labels)) = (&self.train_images, &self.train_labels) {
             return Ok(Source {
@@ -85,13 +105,13 @@ impl DataArgs {
             return Err(Error::Config(Refusal::new(
                 "--test-images",
                 format!("{} without training files", images.display()),
-                "--train-images and --train-labels beside it",
+                "--train-images and --train-labels as well",
             )));
         }
         self.folder(workers, quiet)
     }
 
-    /// Test files alone.
+    /// Returns test files only.
     pub fn test(&self, workers: &Workers) -> Result<TestFiles> {
         if let Some(files) = self.named_test() {
             return Ok(TestFiles {
@@ -103,7 +123,7 @@ impl DataArgs {
             return Err(Error::Config(Refusal::new(
                 "--train-images",
                 images.display().to_string(),
-                "--test-images and --test-labels, which a model is measured on",
+                "--test-images and --test-labels, the files to measure on",
             )));
         }
         let source = self.folder(workers, false)?;
@@ -119,7 +139,7 @@ impl DataArgs {
         })
     }
 
-    /// The flags that name the same test files to another command, each with a space before it.
+    /// Returns the flags that name the same test files to another command, each after a space.
     pub fn test_flags(&self) -> String {
         let flags = [
             ("data", &self.data),
@@ -151,7 +171,7 @@ impl DataArgs {
         })
     }
 
-    /// Puts the paths that were given in the place of those that `settings` name.
+    /// Replaces the paths that `settings` name by those that were given.
     pub fn give(&self, settings: &mut Settings) {
         settings.data.clone_from(&self.data);
         settings.train_images.clone_from(&self.train_images);
@@ -160,7 +180,7 @@ impl DataArgs {
         settings.test_labels.clone_from(&self.test_labels);
     }
 
-    /// The paths that `settings` name, as if they had been given.
+    /// Returns the paths that `settings` name.
     pub fn of(settings: &Settings) -> DataArgs {
         DataArgs {
             data: settings.data.clone(),
@@ -172,7 +192,7 @@ impl DataArgs {
     }
 }
 
-/// The name this program was called by, as a word that a shell takes for one.
+/// Returns the name this program was called by, quoted for a shell.
 pub fn program() -> String {
     let name = std::env::args_os().next();
     name.map_or_else(
@@ -181,7 +201,7 @@ pub fn program() -> String {
     )
 }
 
-/// `path` as a word that a shell takes for one.
+/// Returns `path`, quoted for a shell.
 pub fn shell_word(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
@@ -199,7 +219,7 @@ fn pair(images: &Path, labels: &Path) -> Pair {
     }
 }
 
-/// The default set of generated digits, drawn the first time it is asked for.
+/// Returns the default set of generated digits, which is drawn the first time.
 fn generated(workers: &Workers, quiet: bool) -> Result<Source> {
     let digits = GeneratedDigits::default();
     let folder = usable_cache_folder().join(format!(
@@ -209,7 +229,7 @@ fn generated(workers: &Workers, quiet: bool) -> Result<Source> {
     let complete = GeneratedDigits::is_complete(&folder);
     if !quiet {
         let made = if complete { "using" } else { "drawing" };
-        // A closed stderr is no reason not to train.
+        // A closed stderr must not end the command.
         drop(writeln!(
             io::stderr(),
             "no --data and no {DEFAULT_FOLDER}: {made} generated digits in {}; \
@@ -228,7 +248,7 @@ fn generated(workers: &Workers, quiet: bool) -> Result<Source> {
     })
 }
 
-/// The user's cache where it can be written, else a folder for temporary files: training needs no home.
+/// Returns the user's cache folder or, if it cannot be written, a folder for temporary files.
 pub fn usable_cache_folder() -> PathBuf {
     let cache = cache_folder();
     match create_folder(&cache).and_then(|()| check_writable(&cache)) {
@@ -237,7 +257,7 @@ pub fn usable_cache_folder() -> PathBuf {
     }
 }
 
-/// The user's cache, or the system's folder for temporary files where there is no home.
+/// Returns the user's cache folder, or a folder for temporary files if there is no home directory.
 pub fn cache_folder() -> PathBuf {
     let cache = etcetera::choose_base_strategy().map(|strategy| strategy.cache_dir());
     cache

@@ -1,4 +1,4 @@
-//! The clock of `perceptor bench --time-to`: a process for each seed, timed from before its start.
+//! The clock of `perceptor bench --time-to`: one process for each seed, timed from before its start.
 
 use std::env;
 use std::io::{BufRead, BufReader};
@@ -11,7 +11,7 @@ use perceptor::bench::{Progress, time_to};
 
 use super::Failure;
 
-/// Starts this program again for each seed from that of `config` on, with the flags it was given itself.
+/// Starts this program again for each seed, from the one of `config` on, with its own flags.
 pub fn measure(
     config: &TrainConfig,
     goal: Goal,
@@ -33,7 +33,7 @@ pub fn measure(
     Ok(TimeTo::new(goal, seeds))
 }
 
-/// The evaluations of one process, each with the time since before it was started.
+/// Returns the evaluations of one process, each with the time since before its start.
 fn from_seed(seed: u64, config: &TrainConfig) -> Result<Vec<Evaluated>, Failure> {
     let start = Instant::now();
     let mut process = Command::new(env::current_exe()?)
@@ -43,7 +43,7 @@ fn from_seed(seed: u64, config: &TrainConfig) -> Result<Vec<Evaluated>, Failure>
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()?;
-    let out = process.stdout.take().expect("a pipe was asked for");
+    let out = process.stdout.take().expect("stdout is piped");
     let mut evaluations = Vec::new();
     for line in BufReader::new(out).lines() {
         let accuracy = line?.parse().unwrap_or(f64::NAN);
@@ -57,8 +57,8 @@ fn from_seed(seed: u64, config: &TrainConfig) -> Result<Vec<Evaluated>, Failure>
     if ended.success() {
         Ok(evaluations)
     } else {
-        // What went wrong it has said itself.
+        // The process has reported the error itself.
         let code = ended.code().and_then(|code| u8::try_from(code).ok());
-        Err(Failure::Told(code.unwrap_or(1)))
+        Err(Failure::Reported(code.unwrap_or(1)))
     }
 }

@@ -110,7 +110,7 @@ fn rejects_counts_out_of_range() {
         ("--epochs 0", "--epochs: 0, expected 1 to 4294967295"),
         (
             "--threads 0",
-            "invalid value '0' for '--threads <N>': number would be zero for non-zero type",
+            "invalid value '0' for '--threads <N>': expected a whole number of at least 1",
         ),
     ]);
 }
@@ -284,7 +284,7 @@ fn rejects_flags_that_conflict_or_require_another() {
         (
             format!("train --test-images {images} --test-labels {labels}"),
             "--test-images: set/t10k-images-idx3-ubyte without training files, \
-             expected --train-images and --train-labels beside it\n",
+             expected --train-images and --train-labels as well\n",
         ),
     ] {
         desk.refuses_in_parts(&line, 2, &[start]);
@@ -296,7 +296,7 @@ fn eval_requires_test_files_if_only_training_files_are_named() {
     let desk = Desk::with_model(&EasySet::default());
     let (images, labels) = ("set/train-images-idx3-ubyte", "set/train-labels-idx1-ubyte");
     let files = format!("--train-images {images} --train-labels {labels}");
-    let expected = "--test-images and --test-labels, which a model is measured on";
+    let expected = "--test-images and --test-labels, the files to measure on";
     desk.refuses(
         &format!("eval model/model.safetensors {files}"),
         2,

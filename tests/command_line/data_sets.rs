@@ -99,7 +99,7 @@ fn a_data_set_is_replaced_only_with_force() {
     let run = desk.refuses(
         "data digits --out set --train 9 --test 9",
         2,
-        "--out: set/train-images-idx3-ubyte is there already, expected a folder without a data set",
+        "--out: set/train-images-idx3-ubyte exists already, expected a folder without a data set",
     );
     assert!(run.hint().contains("--force"), "{run:#?}");
     assert_eq!(desk.read("set/t10k-images-idx3-ubyte"), before);

@@ -173,7 +173,7 @@ fn engines_are_measured_again_if_their_table_is_damaged_or_of_another_machine() 
         fs::write(&path, table).expect("writing the table");
         let run = desk.run("train --data set --epochs 1");
         assert!(
-            run.done().stderr.contains("measuring which engine"),
+            run.done().stderr.contains("measuring once which engine"),
             "{run:#?}"
         );
     }

@@ -57,14 +57,14 @@ fn files_are_replaced_only_with_force_and_the_model_never() {
     let desk = Desk::with_model(&EasySet::default());
     desk.put("mine", b"not yours");
     let export = format!("export {MODEL} --to onnx --out");
-    let message = "mine: there already, expected no such file, or --force to replace it";
+    let message = "mine: exists already, expected no such file, or --force to replace it";
     desk.refuses(&format!("{export} mine"), 2, message);
     assert_eq!(desk.read("mine"), b"not yours");
     desk.run(&format!("{export} mine --force")).done();
     assert_ne!(desk.read("mine"), b"not yours");
     for force in ["", " --force"] {
         let message =
-            format!("model/../{MODEL}: the file that is read, expected another one to write");
+            format!("model/../{MODEL}: the file that is read, expected another file to write");
         let run = desk.refuses(
             &format!("{export} model/../{MODEL}{force}"),
             2,
@@ -83,7 +83,7 @@ fn names_require_the_c_format_and_must_be_c_identifiers() {
     desk.refuses(
         &format!("export {MODEL} --to npz --name digits"),
         2,
-        "--name: digits with --to npz, expected --to c, which alone has names",
+        "--name: digits with --to npz, expected --to c, the only format with names",
     );
     desk.refuses_in_parts(
         &format!("export {MODEL} --to c --name 2d"),

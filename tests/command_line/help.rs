@@ -49,7 +49,9 @@ fn every_command_has_help() {
             "data convert",
             "data digits",
             "data inspect",
-            "doctor"
+            "doctor",
+            "completions",
+            "man",
         ]
     );
     for (command, run) in &found {
@@ -143,4 +145,189 @@ fn the_version_names_revision_target_and_features() {
         assert!(version.ends_with(&format!(", {features})")), "{version}");
         assert!(version.contains(std::env::consts::ARCH), "{version}");
     }
+}
+
+/// The help of `-h`, on a terminal of 80 columns.
+fn short_help(command: &str) -> Run {
+    let mut short = Desk::empty().command(&format!("{command} -h"));
+    short.env("COLUMNS", "80");
+    Run::of(short)
+}
+
+#[test]
+fn short_help_fits_one_screen_and_refers_to_the_long_one() {
+    for (command, long) in every_help() {
+        let short = short_help(&command);
+        let lines: Vec<&str> = short.done().stdout.lines().collect();
+        assert!(
+            lines.len() <= 40,
+            "{command}: {} lines: {short:#?}",
+            lines.len()
+        );
+        for line in &lines {
+            assert!(line.chars().count() <= 80, "{command}: {line}");
+        }
+        if long.stdout.lines().count() > 60 {
+            assert!(
+                short.stdout.contains("(see more with '--help')"),
+                "{short:#?}"
+            );
+        }
+    }
+}
+
+/// A flag that takes a value, as its help shows it.
+struct Flag {
+    name: String,
+    /// The name of the value, as `<N>`.
+    value: String,
+    /// Accepted values, if they can be listed.
+    possible: Vec<String>,
+}
+
+/// The flags in a help that take a value.
+fn flags(help: &str) -> Vec<Flag> {
+    let mut found: Vec<Flag> = Vec::new();
+    // A list of values may be wrapped; nothing but white space matters.
+    let mut lines = help.lines().peekable();
+    while let Some(line) = lines.next() {
+        let line = line.trim_start();
+        let line = line.split_once(", --").map_or(line, |(_, long)| long);
+        let line = line.trim_start_matches("--");
+        let Some((name, value)) = line
+            .split_once(" <")
+            .filter(|(name, _)| !name.contains(' '))
+        else {
+            continue;
+        };
+        let mut text = String::new();
+        while let Some(next) = lines.next_if(|next| !next.trim_start().starts_with('-')) {
+            text += &format!("{} ", next.trim());
+        }
+        let possible = text
+            .split_once("[possible values: ")
+            .and_then(|(_, rest)| rest.split_once(']'));
+        found.push(Flag {
+            name: name.to_owned(),
+            value: format!(
+                "<{}",
+                value.split_once('>').map_or(value, |(value, _)| value)
+            ),
+            possible: possible.map_or_else(Vec::new, |(values, _)| {
+                values.split(", ").map(str::to_owned).collect()
+            }),
+        });
+    }
+    found
+}
+
+#[test]
+fn a_wrong_value_of_any_flag_lists_the_accepted_ones() {
+    let desk = Desk::empty();
+    let mut listed = 0;
+    for (command, long) in every_help() {
+        for flag in flags(&long.stdout) {
+            // Paths, and names of what is in files, can only be checked against the files.
+            let is_free = [
+                "DIR", "FILE", "PATH", "ARRAY", "COLUMN", "URL", "RUN", "NAME", "MODEL", "WEIGHT",
+            ];
+            let is_free = is_free.iter().any(|name| flag.value.contains(name));
+            if is_free && flag.possible.is_empty() {
+                continue;
+            }
+            let run = desk.run(&format!("{command} --{}=@@", flag.name));
+            let place = format!("{command} --{} {}", flag.name, flag.value);
+            assert_eq!(run.code, Some(2), "{place}: {run:#?}");
+            let start = format!("error: invalid value '@@' for '--{} <", flag.name);
+            assert!(run.stderr.starts_with(&start), "{place}: {run:#?}");
+            if flag.possible.is_empty() {
+                assert!(run.stderr.contains("expected "), "{place}: {run:#?}");
+            }
+            for value in &flag.possible {
+                assert!(
+                    run.stderr.contains(value.as_str()),
+                    "{place}: {value}: {run:#?}"
+                );
+            }
+            listed += 1;
+        }
+    }
+    assert!(listed > 60, "{listed} flags");
+}
+
+#[test]
+fn a_mistyped_name_suggests_the_right_one() {
+    let desk = Desk::empty();
+    for (line, suggestion) in [
+        ("trian", "'train'"),
+        ("train --epoch 3", "'--epochs'"),
+        ("train --optimizer adm", "'adam'"),
+        ("train --schedule cosin", "'cosine'"),
+        ("data fetch mnits", "'mnist'"),
+        ("completions bahs", "'bash'"),
+        ("eval model --format jsn", "'json'"),
+    ] {
+        let run = desk.run(line);
+        assert_eq!(run.code, Some(2), "{run:#?}");
+        assert!(run.stderr.contains(suggestion), "{suggestion}: {run:#?}");
+    }
+}
+
+#[test]
+fn every_shell_has_completions_of_every_command() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let run = Desk::empty().run(&format!("completions {shell}"));
+        for word in ["train", "inspect", "doctor", "batch-size", "nesterov"] {
+            assert!(run.done().stdout.contains(word), "{shell}: {word}");
+        }
+    }
+}
+
+#[test]
+fn completions_are_a_script_that_the_shell_accepts() {
+    let desk = Desk::empty();
+    let run = desk.run("completions bash");
+    desk.put("perceptor.bash", run.done().stdout.as_bytes());
+    let mut shell = desk.command_of("bash");
+    shell.args(["-c", "source ./perceptor.bash && complete -p perceptor"]);
+    let Ok(output) = shell.output() else {
+        eprintln!("skipped: no bash");
+        return;
+    };
+    assert!(output.status.success(), "{output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("-F _perceptor"),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn every_command_has_a_manual_page_with_all_of_its_flags() {
+    let desk = Desk::empty();
+    let run = desk.run("man --out man1");
+    let commands = every_help();
+    let summary = format!("{} manual pages in man1\n", commands.len());
+    assert!(run.done().stdout.starts_with(&summary), "{run:#?}");
+    for (command, long) in commands {
+        let name = format!("perceptor {command}").trim_end().replace(' ', "-");
+        let page = String::from_utf8(desk.read(&format!("man1/{name}.1"))).expect("text");
+        let page = page.replace("\\-", "-");
+        assert!(
+            page.contains(&format!(".SH NAME\n{name} - ")),
+            "{name}: {page}"
+        );
+        assert!(page.contains(".SH EXAMPLES\n"), "{name}: {page}");
+        for flag in flags(&long.stdout) {
+            assert!(
+                page.contains(&format!("--{}", flag.name)),
+                "{name}: --{}",
+                flag.name
+            );
+        }
+    }
+    let first = String::from_utf8(desk.read("man1/perceptor.1")).expect("text");
+    assert!(
+        first.contains(".SH \"EXIT CODES\"\n") && first.contains("  70 "),
+        "{first}"
+    );
 }

@@ -147,12 +147,12 @@ fn predict_writes_values_or_the_predicted_labels() {
     desk.refuses(
         &format!("{line} --top 2"),
         2,
-        "--top: given for a model of regression, expected a model of classification, in which classes rank",
+        "--top: given for a model of regression, expected a classification model",
     );
     desk.refuses(
         &format!("{line} --proba"),
         2,
-        "--proba: given for a model of regression, expected a model that tells probabilities",
+        "--proba: given for a model of regression, expected a model that predicts probabilities",
     );
 
     let desk = desk_of("multilabel");

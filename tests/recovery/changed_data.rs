@@ -42,7 +42,7 @@ fn a_truncated_file_is_an_error_with_its_own_exit_code() {
     assert_eq!((run.code, run.stdout.as_str()), (Some(5), ""), "{run:#?}");
     assert!(
         run.stderr.contains(
-            "error: a mapped data file was cut short while it was read (SIGBUS), expected "
+            "error: a mapped data file was truncated while it was read (SIGBUS), expected "
         ),
         "{run:#?}"
     );

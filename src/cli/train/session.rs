@@ -24,12 +24,13 @@ use perceptor::{Model, REVISION, TrainConfig, VERSION};
 
 use super::precedence::recorded;
 use super::{Plan, TrainArgs};
-use crate::cli::engine::{Tell, choose, workers};
+use crate::cli::engine::{Verbosity, choose};
 use crate::cli::progress::Progress;
-use crate::cli::signals::{StopSignals, explain_cut_files};
+use crate::cli::signals::{StopSignals, set_truncation_hint};
 use crate::cli::source::{DataArgs, Source, program, shell_word};
 use crate::cli::spelling::Flags;
-use crate::cli::{Failure, Format, complain, refuse};
+use crate::cli::threads::workers;
+use crate::cli::{Failure, Format, print_error, report};
 
 /// The exit code of a run that is done, though not all of it could be recorded.
 const NOT_SAVED: u8 = 4;
@@ -72,8 +73,8 @@ impl Session<'_> {
         let (source, data) = open_data(&settings, &workers, args.quiet)?;
         let spec = spec_for(&settings.train, &data)?;
         let batch_size = settings.train.batch_size.min(data.train.samples());
-        let tell = Tell::new(args.quiet, args.verbose.verbose);
-        let engine = choose(settings.train.engine, &spec, batch_size, tell)?;
+        let verbosity = Verbosity::new(args.quiet, args.verbose.verbose);
+        let engine = choose(settings.train.engine, &spec, batch_size, verbosity)?;
         settings.train.engine = engine.into();
         spec.layers_named(&settings.train.freeze)?;
         let resumed = resumption.is_some();
@@ -184,8 +185,8 @@ impl Session<'_> {
             program(),
             shell_word(self.folder.path())
         );
-        explain_cut_files(&format!("put the file back as it was, then {resume}"));
-        let signals = StopSignals::heed();
+        set_truncation_hint(&format!("put the file back as it was, then {resume}"));
+        let signals = StopSignals::install();
         let (epochs, validation) = (self.settings.train.epochs, self.data.validation.is_some());
         let table = EpochTable {
             task: self.spec.task(),
@@ -212,7 +213,7 @@ impl Session<'_> {
             Ok(Ending::Finished(outcome)) => self.finish(keeper, &outcome, start),
             Ok(Ending::Stopped(place)) => {
                 let failed = keeper.finish();
-                let (signal, code) = signals.came().unwrap_or(("nobody", 1));
+                let (signal, code) = signals.received().unwrap_or(("nobody", 1));
                 let mut text = format!("stopped by {signal} at {place}\n");
                 if !failed {
                     let saved = self.folder.shelf().file(place);
@@ -220,11 +221,11 @@ impl Session<'_> {
                 }
                 text += &format!("resume         {resume}\n");
                 drop(io::stderr().write_all(text.as_bytes()));
-                Err(Failure::Told(if failed { NOT_SAVED } else { code }))
+                Err(Failure::Reported(if failed { NOT_SAVED } else { code }))
             }
             Err(error) => {
                 keeper.finish();
-                let code = refuse(&error);
+                let code = report(&error);
                 if let Some((_, kept)) = self
                     .folder
                     .shelf()
@@ -235,7 +236,7 @@ impl Session<'_> {
                     drop(writeln!(io::stderr(), "kept           {}", kept.display()));
                 }
                 self.folder.discard();
-                Err(Failure::Told(code))
+                Err(Failure::Reported(code))
             }
         }
     }
@@ -265,7 +266,7 @@ impl Session<'_> {
         let environment = move || Environment::look(engine, threads, blas);
         let done = self.from.as_ref().map_or(&[][..], |state| &state.epochs);
         let progress = Arc::clone(progress);
-        let tell = move |failure: &Failed| progress.aside(|| complain_of(failure));
+        let tell = move |failure: &Failed| progress.suspend(|| complain_of(failure));
         Keeper::new(&self.folder, care, done, identifier, environment, tell)
     }
 
@@ -307,7 +308,7 @@ impl Session<'_> {
         }
         out.flush()?;
         match failed {
-            true => Err(Failure::Told(NOT_SAVED)),
+            true => Err(Failure::Reported(NOT_SAVED)),
             false => Ok(()),
         }
     }
@@ -386,7 +387,7 @@ fn complain_of(failure: &Failed) {
         Some(standing) => Some(format!("training goes on; {} is whole", standing.display()).into()),
         None => failure.error.hint(),
     };
-    complain(&failure.error.message(), hint.as_ref());
+    print_error(&failure.error.message(), hint.as_ref());
 }
 
 /// Says which checkpoints are damaged.

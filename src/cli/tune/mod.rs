@@ -23,9 +23,10 @@ use perceptor::{REVISION, TrainConfig, VERSION};
 
 use self::progress::Progress;
 use self::ranges::{BatchNorm, RangeArgs};
-use super::engine::{ComputeArgs, Tell, choose, workers};
-use super::signals::{StopSignals, explain_cut_files};
+use super::engine::{ComputeArgs, Verbosity, choose};
+use super::signals::{StopSignals, set_truncation_hint};
 use super::source::{DataArgs, Source, program, shell_word};
+use super::threads::workers;
 use super::train::{
     HoldoutArgs, TaskArgs, check_files, check_resume_flags, is_given, recorded, take,
 };
@@ -277,8 +278,8 @@ impl TuneArgs {
         let first = plan.config(1);
         let spec = spec_for(&first, &data)?;
         let batch_size = first.batch_size.min(data.train.samples());
-        let tell = Tell::new(self.quiet, false);
-        plan.settings.train.engine = choose(first.engine, &spec, batch_size, tell)?.into();
+        let verbosity = Verbosity::new(self.quiet, false);
+        plan.settings.train.engine = choose(first.engine, &spec, batch_size, verbosity)?.into();
         Ok(data)
     }
 }
@@ -300,8 +301,8 @@ impl Session<'_> {
         self.banner(&engine)?;
         let path = shell_word(self.folder.path());
         let resume = format!("{} tune --resume {path}", program());
-        explain_cut_files(&format!("put the file back as it was, then {resume}"));
-        let signals = StopSignals::heed();
+        set_truncation_hint(&format!("put the file back as it was, then {resume}"));
+        let signals = StopSignals::install();
         let progress = Progress::new(&self.plan, self.args.quiet);
         let tuned = self.search(&signals.stop, journal, &progress);
         progress.finish();
@@ -312,11 +313,11 @@ impl Session<'_> {
             _ => resume.clone(),
         };
         self.tell(&tuned, &engine, &next)?;
-        match (tuned.ended, signals.came()) {
+        match (tuned.ended, signals.received()) {
             (Ended::Stopped, Some((signal, code))) => {
                 let text = format!("stopped by {signal}\nresume         {resume}\n");
                 drop(io::stderr().write_all(text.as_bytes()));
-                Err(Failure::Told(code))
+                Err(Failure::Reported(code))
             }
             _ => Ok(()),
         }

@@ -1,0 +1,99 @@
+//! The short help of commands with many flags: `-h` shows the common flags with a line for each, `--help` all of them.
+
+use clap::Command;
+use clap::builder::Resettable;
+
+/// What `-h` shows of a command.
+pub struct ShortHelp {
+    examples: &'static str,
+    /// Common flags, and a line about each.
+    flags: &'static [(&'static str, &'static str)],
+}
+
+pub const TRAIN: ShortHelp = ShortHelp {
+    examples: "\
+Examples:
+  perceptor train --data DIR --epochs 30
+  perceptor train --hidden 512,256 --activation relu --batch-size 128
+  perceptor train --resume runs/train-1",
+    flags: &[
+        (
+            "data",
+            "Folder with IDX files [default: data/mnist or generated]",
+        ),
+        ("recipe", "Start from tested settings; list shows them"),
+        ("hidden", "Widths of the hidden layers, or none"),
+        ("activation", "Activation of the hidden layers"),
+        ("optimizer", "Optimiser"),
+        ("lr", "Learning rate, or auto [default: by optimiser]"),
+        ("schedule", "Schedule of the learning rate"),
+        ("epochs", "Passes over the training set"),
+        ("batch_size", "Samples per step"),
+        ("dropout", "Fraction of hidden units to drop"),
+        ("seed", "Seed of all randomness"),
+        ("threads", "Worker threads [default: all cores]"),
+        ("config", "Start from the settings in this file"),
+        ("resume", "Resume the run in this folder"),
+        ("out", "Folder of the run [default: runs/train-N]"),
+        ("format", "Output format"),
+        ("quiet", "Do not show banner and progress"),
+    ],
+};
+
+pub const TUNE: ShortHelp = ShortHelp {
+    examples: "\
+Examples:
+  perceptor tune --data DIR --trials 81 --time 10m
+  perceptor tune --data DIR --width 256..1024 --depth 2 --dropout 0
+  perceptor tune --resume runs/tune-1",
+    flags: &[
+        (
+            "data",
+            "Folder with IDX files [default: data/mnist or generated]",
+        ),
+        ("trials", "Trials of the first rung"),
+        ("time", "Stop after this time, as 10m or 1h 30m"),
+        ("epochs", "Epochs of the last rung"),
+        ("seed", "Seed of all randomness"),
+        ("lr", "Learning rates, as 0.003..0.5 or 0.1"),
+        ("width", "Widths of the hidden layers [default: 64..1024]"),
+        ("depth", "Numbers of hidden layers [default: 1..3]"),
+        ("batch_size", "Batch sizes [default: 32..512]"),
+        ("dropout", "Fractions to drop [default: 0..0.5]"),
+        ("threads", "Worker threads [default: all cores]"),
+        ("config", "Settings of all trials, from a file"),
+        ("resume", "Resume the search in this folder"),
+        ("out", "Folder of the search [default: runs/tune-N]"),
+        ("format", "Output format"),
+        ("quiet", "Do not show banner and progress"),
+    ],
+};
+
+/// Limits the `-h` of `command` to `short`. Its `--help` stays as it is.
+pub fn shorten(mut command: Command, short: &ShortHelp) -> Command {
+    if let Some(examples) = command.get_before_help().cloned() {
+        command = command.before_long_help(examples);
+    }
+    if let Some(notes) = command.get_after_help().cloned() {
+        command = command.after_long_help(notes);
+    }
+    command = command
+        .before_help(short.examples)
+        .after_help(Resettable::Reset);
+    command.mut_args(|arg| {
+        let flag = short.flags.iter().find(|(id, _)| arg.get_id() == id);
+        let Some((_, line)) = flag else {
+            return arg.hide_short_help(true);
+        };
+        let all = arg.get_long_help().or(arg.get_help()).cloned();
+        let arg = match all {
+            Some(all) => arg.long_help(all),
+            None => arg,
+        };
+        // Names of values as long as those of their flags leave no room for the text.
+        match ["activation", "optimizer", "schedule", "format"].contains(&arg.get_id().as_str()) {
+            true => arg.help(*line).value_name("NAME"),
+            false => arg.help(*line),
+        }
+    })
+}

@@ -60,7 +60,7 @@ pub struct BenchArgs {
     #[command(flatten)]
     data: DataArgs,
 
-    /// Widths of the hidden layers, as 512,256, or none
+    /// Widths of the hidden layers, or none
     #[arg(long, value_name = "N,N,...", help_heading = "Network", default_value = "100", value_parser = parse_hidden)]
     hidden: Hidden,
     /// Activation of the hidden layers
@@ -108,13 +108,13 @@ pub struct BenchArgs {
         allow_negative_numbers = true
     )]
     seconds: f64,
-    /// Largest number of worker threads to measure [default: all cores]
+    /// Largest number of worker threads [default: all cores]
     ///
     /// Every number up to 4 is measured, then 8, 16, … and this one [default: all cores this process may use]
     #[arg(long, value_name = "N", help_heading = "Measurement")]
     threads: Option<NonZeroUsize>,
-    /// Who computes in training, as for train; products are measured under every engine there is
-    #[arg(long, help_heading = "Measurement", default_value = EngineChoice::default().name(), value_parser = named(EngineChoice::ALL, EngineChoice::name), overrides_with = "engine")]
+    /// Engine of the training runs, as for train; matrix products are measured on every engine
+    #[arg(long, hide_short_help = true, help_heading = "Measurement", default_value = EngineChoice::default().name(), value_parser = named(EngineChoice::ALL, EngineChoice::name), overrides_with = "engine")]
     engine: EngineChoice,
 
     /// Measure the seconds to this test accuracy, as 97.5%, instead of rates
@@ -146,9 +146,9 @@ pub struct BenchArgs {
     #[arg(long, hide = true, requires = "time_to")]
     evaluations: bool,
 
-    /// Report what is slower or faster than in this earlier JSON
+    /// Compare with this earlier JSON
     ///
-    /// Only differences beyond the scatter of both are reported
+    /// What is slower or faster by more than the scatter of both is reported
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     compare: Option<PathBuf>,
     /// Read results from this JSON instead of measuring

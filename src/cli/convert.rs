@@ -35,7 +35,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub struct ConvertArgs {
-    /// A CSV (or .csv.gz), NPY or NPZ file, or a folder with a sub-folder of PNG files for each class
+    /// CSV, .csv.gz, NPY or NPZ file, or folder with a sub-folder of PNGs per class
     #[arg(value_name = "PATH")]
     source: PathBuf,
     /// Folder for the data set
@@ -86,7 +86,7 @@ pub struct ConvertArgs {
     )]
     multilabel: bool,
 
-    /// Test samples in the same format: a file or a folder
+    /// File or folder of test samples
     #[arg(long, value_name = "PATH", help_heading = "Test set")]
     test: Option<PathBuf>,
     /// Labels of the test samples: an NPY file or an NPZ array
@@ -125,6 +125,7 @@ pub struct ConvertArgs {
     /// CSV: columns to leave out, by name or number
     #[arg(
         long,
+        hide_short_help = true,
         value_name = "COLUMN,...",
         help_heading = "Samples",
         allow_negative_numbers = true

@@ -17,10 +17,7 @@ Examples:
   perceptor train --hidden 512,256 --activation relu --batch-size 128
   perceptor train --resume runs/train-1",
     flags: &[
-        (
-            "data",
-            "Folder with IDX files [default: data/mnist or generated]",
-        ),
+        ("data", "Folder with IDX files [default: data/mnist]"),
         ("recipe", "Start from tested settings; list shows them"),
         ("hidden", "Widths of the hidden layers, or none"),
         ("activation", "Activation of the hidden layers"),
@@ -32,10 +29,8 @@ Examples:
         ("dropout", "Fraction of hidden units to drop"),
         ("seed", "Seed of all randomness"),
         ("threads", "Worker threads [default: all cores]"),
-        ("config", "Start from the settings in this file"),
         ("resume", "Resume the run in this folder"),
         ("out", "Folder of the run [default: runs/train-N]"),
-        ("format", "Output format"),
         ("quiet", "Do not show banner and progress"),
     ],
 };
@@ -47,10 +42,7 @@ Examples:
   perceptor tune --data DIR --width 256..1024 --depth 2 --dropout 0
   perceptor tune --resume runs/tune-1",
     flags: &[
-        (
-            "data",
-            "Folder with IDX files [default: data/mnist or generated]",
-        ),
+        ("data", "Folder with IDX files [default: data/mnist]"),
         ("trials", "Trials of the first rung"),
         ("time", "Stop after this time, as 10m or 1h 30m"),
         ("epochs", "Epochs of the last rung"),

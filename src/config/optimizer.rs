@@ -108,7 +108,7 @@ impl FromStr for LearningRate {
             return Ok(LearningRate::Auto);
         }
         let number = text.parse().map(LearningRate::Value);
-        number.map_err(|_| format!("{text} is neither a number nor auto"))
+        number.map_err(|_| "expected a number or auto".to_owned())
     }
 }
 

@@ -363,7 +363,7 @@ fn rejects_unknown_optimisers_and_learning_rates() {
             "--lr autumn",
             [
                 "invalid value 'autumn' for '--lr <X>'",
-                "neither a number nor auto",
+                "expected a number or auto",
             ],
         ),
         (

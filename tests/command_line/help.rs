@@ -149,7 +149,8 @@ fn the_version_names_revision_target_and_features() {
 
 /// The help of `-h`, on a terminal of 80 columns.
 fn short_help(command: &str) -> Run {
-    let mut short = Desk::empty().command(&format!("{command} -h"));
+    let desk = Desk::empty();
+    let mut short = desk.command(&format!("{command} -h"));
     short.env("COLUMNS", "80");
     Run::of(short)
 }
@@ -229,7 +230,8 @@ fn a_wrong_value_of_any_flag_lists_the_accepted_ones() {
         for flag in flags(&long.stdout) {
             // Paths, and names of what is in files, can only be checked against the files.
             let is_free = [
-                "DIR", "FILE", "PATH", "ARRAY", "COLUMN", "URL", "RUN", "NAME", "MODEL", "WEIGHT",
+                "DIR", "FOLDER", "FILE", "PATH", "ARRAY", "COLUMN", "URL", "RUN", "NAME", "MODEL",
+                "WEIGHT",
             ];
             let is_free = is_free.iter().any(|name| flag.value.contains(name));
             if is_free && flag.possible.is_empty() {

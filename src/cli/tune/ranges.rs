@@ -7,7 +7,7 @@ use perceptor::tune::{Range, Space};
 /// What is drawn from where.
 #[derive(Debug, Args)]
 #[command(
-    next_help_heading = "Ranges, LOW..HIGH, or one number to fix it; from 0 on, half of the trials have 0"
+    next_help_heading = "Ranges: LOW..HIGH, or one number to fix it; from 0, half of the trials have 0"
 )]
 pub struct RangeArgs {
     /// Learning rate, on a logarithmic scale [default: 0.03 to 5 times that of the optimiser, for sgd 0.003..0.5]

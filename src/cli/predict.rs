@@ -90,7 +90,12 @@ impl PredictArgs {
             (_, Some(count)) => Detail::Top(count.get()),
             _ => Detail::Best,
         };
-        let engine = choose(self.compute.engine, &model.spec, BLOCK_ITEMS, Verbosity::Normal)?;
+        let engine = choose(
+            self.compute.engine,
+            &model.spec,
+            BLOCK_ITEMS,
+            Verbosity::Normal,
+        )?;
         let mut predictor = Predictor::with_engine(&model, engine, &workers)?;
         let mut out = BufWriter::new(io::stdout().lock());
         let told = Told {

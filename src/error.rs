@@ -13,6 +13,13 @@ use crate::message::{Key, Message, message};
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What can go wrong, by who has to mend it.
+///
+/// ```
+/// use perceptor::{Error, Model};
+///
+/// let missing = Model::load("no/such/file".as_ref());
+/// assert!(matches!(missing, Err(Error::Io { .. })));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -67,6 +74,13 @@ pub enum Error {
 }
 
 /// A refusal with its numbers: `<place>: <found>, expected <expected>`.
+///
+/// ```
+/// use perceptor::Refusal;
+///
+/// let refusal = Refusal::new("epochs", "0", "1 to 4294967295").hint("leave it out for 10");
+/// assert_eq!(refusal.to_string(), "epochs: 0, expected 1 to 4294967295");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {found}, expected {expected}")]
 pub struct Refusal {

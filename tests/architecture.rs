@@ -32,7 +32,7 @@ const LAYERS: &[&[&str]] = &[
     &["config", "datasets"],
     &["model"],
     &["export", "train"],
-    &["doctor"],
+    &["doctor", "predictor"],
     &["bench", "run"],
     &["tune"],
     &["report"],

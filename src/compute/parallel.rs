@@ -20,6 +20,17 @@ use crate::message::Key;
 const MAX_THREADS: usize = 4096;
 
 /// A pool of worker threads, with BLAS held to one thread in each of them.
+///
+/// ```
+/// use std::num::NonZeroUsize;
+///
+/// use perceptor::Workers;
+///
+/// let workers = Workers::new(NonZeroUsize::MIN)?;
+/// assert_eq!(workers.threads(), 1);
+/// let all_cores = Workers::new(Workers::available())?;
+/// # Ok::<(), perceptor::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Workers {
     pool: ThreadPool,

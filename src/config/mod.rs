@@ -35,6 +35,19 @@ const MAX_RANGE: f32 = 1e38;
 
 /// Everything that decides what a run computes, beside the data. The default is the network of the classic
 /// tutorial: one hidden layer of 100 sigmoid units.
+///
+/// ```
+/// use perceptor::{Activation, TrainConfig};
+///
+/// let config = TrainConfig {
+///     hidden: vec![128, 64],
+///     activation: Activation::Relu,
+///     epochs: 20,
+///     ..TrainConfig::default()
+/// };
+/// assert!(config.check().is_ok());
+/// assert!(TrainConfig { hidden: vec![0], ..config }.check().is_err());
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TrainConfig {

@@ -16,6 +16,13 @@ use crate::optim::{Optimizer, Rule};
 
 named! {
     /// The name of an optimiser.
+    ///
+    /// ```
+    /// use perceptor::OptimizerName;
+    ///
+    /// assert_eq!(OptimizerName::default(), OptimizerName::Sgd);
+    /// assert_eq!(OptimizerName::Adamw.name(), "adamw");
+    /// ```
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
     pub enum OptimizerName {
         /// Stochastic gradient descent with momentum.
@@ -92,6 +99,13 @@ struct Numbers {
 }
 
 /// A learning rate, or that it is to be found by a range test before the run.
+///
+/// ```
+/// use perceptor::LearningRate;
+///
+/// assert_eq!("0.1".parse(), Ok(LearningRate::Value(0.1)));
+/// assert_eq!("auto".parse(), Ok(LearningRate::Auto));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum LearningRate {
     /// To be found: [`crate::train::range_test()`].
@@ -164,6 +178,20 @@ impl<'de> Deserialize<'de> for LearningRate {
 }
 
 /// The settings of the optimiser. What is none has the default of the optimiser.
+///
+/// ```
+/// use perceptor::{LearningRate, OptimizerConfig, OptimizerName, TrainConfig};
+///
+/// let config = TrainConfig {
+///     optimizer: OptimizerConfig {
+///         optimizer: OptimizerName::Adamw,
+///         learning_rate: Some(LearningRate::Value(0.003)),
+///         ..OptimizerConfig::default()
+///     },
+///     ..TrainConfig::default()
+/// };
+/// assert!(config.check().is_ok());
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OptimizerConfig {

@@ -8,6 +8,19 @@ use crate::message::{Key, message};
 use crate::nn::Task;
 
 /// The settings of regularisation; by default there is none.
+///
+/// ```
+/// use perceptor::{RegularizationConfig, TrainConfig};
+///
+/// let config = TrainConfig {
+///     regularization: RegularizationConfig {
+///         dropout: 0.3,
+///         ..RegularizationConfig::default()
+///     },
+///     ..TrainConfig::default()
+/// };
+/// assert!(config.check().is_ok());
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RegularizationConfig {

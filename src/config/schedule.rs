@@ -7,6 +7,20 @@ use crate::message::{Key, message};
 use crate::schedule::{Schedule, ScheduleName};
 
 /// The settings of the schedule. What is none has the default of the schedule.
+///
+/// ```
+/// use perceptor::{ScheduleConfig, TrainConfig};
+///
+/// // The learning rate rises to its full value over the first two epochs.
+/// let config = TrainConfig {
+///     schedule: ScheduleConfig {
+///         warmup: Some(2.0),
+///         ..ScheduleConfig::default()
+///     },
+///     ..TrainConfig::default()
+/// };
+/// assert!(config.check().is_ok());
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ScheduleConfig {

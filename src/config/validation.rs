@@ -17,6 +17,20 @@ use crate::nn::Task;
 use crate::{duration, text_value};
 
 /// The settings of validation; by default nothing is held out.
+///
+/// ```
+/// use perceptor::{TrainConfig, ValidationConfig};
+///
+/// // Training ends at this accuracy.
+/// let config = TrainConfig {
+///     validation: ValidationConfig {
+///         target_accuracy: Some(0.98),
+///         ..ValidationConfig::default()
+///     },
+///     ..TrainConfig::default()
+/// };
+/// assert!(config.check().is_ok());
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ValidationConfig {

@@ -24,6 +24,14 @@ const MAX_BYTES: usize = 200;
 const MAX_LENGTH: usize = MAX_CLASSES * MAX_BYTES;
 
 /// The names of all classes: at least one, and no name twice.
+///
+/// ```
+/// use perceptor::ClassNames;
+///
+/// let names = ClassNames::new("names", vec!["cat".to_owned(), "dog".to_owned()])?;
+/// assert_eq!(names.names()[1], "dog");
+/// # Ok::<(), perceptor::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct ClassNames(Vec<String>);

@@ -16,6 +16,17 @@ use crate::error::{Error, Refusal, Result};
 use crate::nn::task::Task;
 
 /// Rows of features, each with its target.
+///
+/// ```
+/// use perceptor::ndarray::{arr1, arr2};
+/// use perceptor::{Dataset, Targets};
+///
+/// let x = arr2(&[[5.1, 3.5], [6.2, 2.9], [5.0, 3.4]]);
+/// let labels = arr1(&[0u8, 1, 0]);
+/// let data = Dataset::from_rows(x.view(), Targets::classes(labels.view(), 2)?)?;
+/// assert_eq!((data.samples(), data.features(), data.outputs()), (3, 2, 2));
+/// # Ok::<(), perceptor::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Dataset {
     rows: Rows,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::class_names::ClassNames;
 use super::idx::ElementType;
-use super::splits::{Files, Pair};
+use super::splits::{Files, Pair, Splits};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 
@@ -57,6 +57,16 @@ pub fn find(folder: &Path) -> Result<Files> {
         test,
         class_names: ClassNames::file_in(folder),
     })
+}
+
+impl Splits {
+    /// Opens the IDX files that `folder` has under their usual names, raw or compressed, for classification.
+    ///
+    /// # Errors
+    /// Returns the errors of [`find`] and [`Splits::open`].
+    pub fn from_folder(folder: &Path) -> Result<Splits> {
+        Splits::open(&find(folder)?, None)
+    }
 }
 
 /// Returns whether `folder` looks like a data set: whether [`find`] would find the training images.

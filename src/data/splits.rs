@@ -69,6 +69,19 @@ impl DataMode {
 }
 
 /// A training set and, optionally, a validation set and a test set with the same features and outputs.
+///
+/// ```
+/// use perceptor::ndarray::{Array1, Array2};
+/// use perceptor::{Dataset, Splits, Targets};
+///
+/// let x = Array2::from_shape_fn((20, 2), |(row, _)| row as f32);
+/// let labels = Array1::from_shape_fn(20, |row| (row % 2) as u8);
+/// let train = Dataset::from_rows(x.view(), Targets::classes(labels.view(), 2)?)?;
+/// // A tenth of the samples, drawn by the seed 1, decides about early stopping.
+/// let data = Splits::new(train, None, None)?.hold_out("0.1".parse().ok(), 1)?;
+/// assert_eq!(data.train.samples(), 18);
+/// # Ok::<(), perceptor::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Splits {
     /// The set that the network is trained on.

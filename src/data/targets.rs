@@ -18,6 +18,19 @@ const UNNAMED: &str = "targets";
 
 /// The targets of the samples of a set. The fields can be read by anyone; only this library can make a value, so that
 /// every value is checked.
+///
+/// ```
+/// use perceptor::ndarray::{arr1, arr2};
+/// use perceptor::{Targets, Task};
+///
+/// let classes = Targets::classes(arr1(&[0u8, 2, 1]).view(), 3)?;
+/// let values = Targets::values(arr2(&[[0.5], [1.5], [-2.0]]).view())?;
+/// let flags = Targets::flags(arr2(&[[true, false], [true, true], [false, false]]).view())?;
+/// assert_eq!(classes.task(), Task::Classification);
+/// assert_eq!((values.samples(), flags.outputs()), (3, 2));
+/// assert!(Targets::classes(arr1(&[0u8, 3]).view(), 3).is_err());
+/// # Ok::<(), perceptor::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum Targets {
     /// One class for each sample, for [`Task::Classification`].

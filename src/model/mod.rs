@@ -39,6 +39,22 @@ pub(crate) const KIND: Kind = Kind {
 };
 
 /// A trained network with all it takes to use it.
+///
+/// ```
+/// use perceptor::{Model, TrainConfig, Workers, train};
+/// # use perceptor::ndarray::{arr1, arr2};
+/// # use perceptor::{Dataset, Splits, Targets};
+/// # let x = arr2(&[[0.0, 1.0], [1.0, 0.0], [0.2, 0.9], [0.9, 0.1]]);
+/// # let y = Targets::classes(arr1(&[0u8, 1, 0, 1]).view(), 2)?;
+/// # let data = Splits::new(Dataset::from_rows(x.view(), y)?, None, None)?;
+/// # let workers = Workers::new(Workers::available())?;
+/// let model = train(&TrainConfig::default(), &data, &workers, &mut |_| {})?.model;
+/// let folder = tempfile::tempdir().expect("a temporary folder");
+/// let file = folder.path().join("model.safetensors");
+/// model.save(&file)?;
+/// assert_eq!(Model::load(&file)?, model);
+/// # Ok::<(), perceptor::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     /// Layer sizes, activation and task.

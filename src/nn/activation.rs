@@ -23,6 +23,12 @@ named! {
     /// To add an activation, add it here with its name, its function in `activate_rows` and its derivative in
     /// `times_derivative`; functions that need a vector kernel go to [`crate::kernels`]. The compiler then points to
     /// the formula of the tests in `reference/activation.rs`, and to the export formats in `export/activation.rs`.
+    ///
+    /// ```
+    /// use perceptor::Activation;
+    ///
+    /// assert_eq!(Activation::Relu.name(), "relu");
+    /// ```
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
     pub enum Activation {
         /// `y = 1 / (1 + e⁻ᶻ)`, `y' = y (1 − y)`.

@@ -6,6 +6,14 @@ use crate::named::named;
 
 named! {
     /// What a network predicts for a sample.
+    ///
+    /// ```
+    /// use perceptor::{Task, TrainConfig};
+    ///
+    /// let mut config = TrainConfig::default();
+    /// assert_eq!(config.task.task, Task::Classification);
+    /// config.task.task = Task::Regression;
+    /// ```
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
     pub enum Task {
         /// One of several classes: the outputs pass through a softmax.

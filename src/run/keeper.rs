@@ -56,7 +56,7 @@ impl Keeper {
         done: &[EpochMetrics],
         identifier: Identifier,
         environment: impl FnOnce() -> Environment + Send + 'static,
-        tell: impl Fn(&Failure) + Send + Sync + 'static,
+        tell: impl Fn(Failure) + Send + Sync + 'static,
     ) -> Result<Keeper> {
         Ok(Keeper {
             metrics: MetricsLog::start(

@@ -15,6 +15,7 @@ pub mod keeper;
 pub mod metrics;
 pub mod recipes;
 pub mod resume;
+pub mod saved_run;
 mod saver;
 
 pub use checkpoint::{Checkpoint, Identity};
@@ -26,4 +27,5 @@ pub use folder::RunFolder;
 pub use keeper::{Care, Keeper};
 pub use recipes::{RECIPES, Recipe};
 pub use resume::Resumption;
+pub use saved_run::SavedRun;
 pub use saver::{Failure, Identifier};

@@ -83,13 +83,13 @@ struct Shared {
     lost: AtomicBool,
     /// Why the run is lost, until it is asked for.
     why: Mutex<Option<Error>>,
-    tell: Box<dyn Fn(&Failure) + Send + Sync>,
+    tell: Box<dyn Fn(Failure) + Send + Sync>,
 }
 
 impl Shared {
     fn fail(&self, error: Error, standing: Option<PathBuf>) {
         self.failed.store(true, Ordering::Relaxed);
-        (self.tell)(&Failure { error, standing });
+        (self.tell)(Failure { error, standing });
     }
 
     fn lose(&self, error: Error) {
@@ -105,7 +105,7 @@ impl Saver {
         keep: NonZeroU32,
         identifier: Identifier,
         environment: impl FnOnce() -> Environment + Send + 'static,
-        tell: impl Fn(&Failure) + Send + Sync + 'static,
+        tell: impl Fn(Failure) + Send + Sync + 'static,
     ) -> Saver {
         let (jobs, waiting) = sync_channel(1);
         let shared = Arc::new(Shared {

@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::profile::{Phase, Profile};
 use crate::compute::parallel::{Pieces, Workers};
 use crate::compute::phases::OwnRows;
-use crate::compute::shared::{Number, RowsMut, SharedBuffer};
+use crate::compute::shared::{Number, SharedBuffer};
 use crate::data::{Dataset, Preprocessing, Rows, Targets};
 use crate::error::Result;
 use crate::nn::loss::{Loss, arg_max, cross_entropy, finish};

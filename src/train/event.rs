@@ -5,6 +5,25 @@ use std::time::Duration;
 use crate::scores::EpochMetrics;
 
 /// What happens during a run.
+///
+/// ```
+/// use perceptor::{Event, TrainConfig, Workers, train};
+/// # use perceptor::ndarray::{arr1, arr2};
+/// # use perceptor::{Dataset, Splits, Targets};
+/// # let x = arr2(&[[0.0, 1.0], [1.0, 0.0], [0.2, 0.9], [0.9, 0.1]]);
+/// # let y = Targets::classes(arr1(&[0u8, 1, 0, 1]).view(), 2)?;
+/// # let data = Splits::new(Dataset::from_rows(x.view(), y)?, None, None)?;
+/// # let workers = Workers::new(Workers::available())?;
+/// let mut losses = Vec::new();
+/// let config = TrainConfig { epochs: 3, ..TrainConfig::default() };
+/// train(&config, &data, &workers, &mut |event| {
+///     if let Event::Epoch(metrics) = event {
+///         losses.push(metrics.train_loss);
+///     }
+/// })?;
+/// assert_eq!(losses.len(), 3);
+/// # Ok::<(), perceptor::Error>(())
+/// ```
 #[derive(Debug)]
 pub enum Event<'a> {
     /// Some batches of an epoch are done.

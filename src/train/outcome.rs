@@ -10,6 +10,19 @@ use crate::model::{Model, Origin, Provenance};
 use crate::scores::{EpochMetrics, Score, SetScores};
 
 /// How a run ends.
+///
+/// [`crate::SavedRun`] shows one.
+///
+/// ```
+/// use perceptor::Ending;
+///
+/// fn describe(ending: &Ending) -> String {
+///     match ending {
+///         Ending::Finished(outcome) => format!("{} epochs", outcome.epochs.len()),
+///         Ending::Stopped(place) => format!("stopped at {place}"),
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one a run")]
 pub enum Ending {
@@ -20,6 +33,21 @@ pub enum Ending {
 }
 
 /// What a run comes to.
+///
+/// ```
+/// use perceptor::{TrainConfig, Workers, train};
+/// # use perceptor::ndarray::{arr1, arr2};
+/// # use perceptor::{Dataset, Splits, Targets};
+/// # let x = arr2(&[[0.0, 1.0], [1.0, 0.0], [0.2, 0.9], [0.9, 0.1]]);
+/// # let y = Targets::classes(arr1(&[0u8, 1, 0, 1]).view(), 2)?;
+/// # let data = Splits::new(Dataset::from_rows(x.view(), y)?, None, None)?;
+/// # let workers = Workers::new(Workers::available())?;
+/// let config = TrainConfig { epochs: 3, ..TrainConfig::default() };
+/// let outcome = train(&config, &data, &workers, &mut |_| {})?;
+/// assert_eq!(outcome.epochs.len(), 3);
+/// assert!(outcome.last().train_loss < 1.0);
+/// # Ok::<(), perceptor::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Outcome {
     /// The network after the epoch that [`Outcome::kept`] tells.

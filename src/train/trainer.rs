@@ -30,6 +30,19 @@ use crate::error::Result;
 ///
 /// # Errors
 /// Returns the errors of [`Training::run`].
+///
+/// ```
+/// use perceptor::{TrainConfig, Workers, train};
+/// # use perceptor::ndarray::{arr1, arr2};
+/// # use perceptor::{Dataset, Splits, Targets};
+/// # let x = arr2(&[[0.0, 1.0], [1.0, 0.0], [0.2, 0.9], [0.9, 0.1]]);
+/// # let y = Targets::classes(arr1(&[0u8, 1, 0, 1]).view(), 2)?;
+/// # let data = Splits::new(Dataset::from_rows(x.view(), y)?, None, None)?;
+/// # let workers = Workers::new(Workers::available())?;
+/// let outcome = train(&TrainConfig::default(), &data, &workers, &mut |_| {})?;
+/// assert_eq!(outcome.model.spec.inputs(), 2);
+/// # Ok::<(), perceptor::Error>(())
+/// ```
 pub fn train(
     config: &TrainConfig,
     data: &Splits,

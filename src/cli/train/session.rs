@@ -266,7 +266,7 @@ impl Session<'_> {
         let environment = move || Environment::look(engine, threads, blas);
         let done = self.from.as_ref().map_or(&[][..], |state| &state.epochs);
         let progress = Arc::clone(progress);
-        let tell = move |failure: &Failed| progress.suspend(|| complain_of(failure));
+        let tell = move |failure: Failed| progress.suspend(|| complain_of(&failure));
         Keeper::new(&self.folder, care, done, identifier, environment, tell)
     }
 

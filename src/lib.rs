@@ -54,7 +54,6 @@
 //! the samples that are held out. Each has a stream of its own. The same seed, settings, data and engine yield the same
 //! model, byte for byte, also if the run was stopped and resumed in between.
 
-
 #[doc(hidden)]
 pub mod bench;
 #[doc(hidden)]

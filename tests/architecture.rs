@@ -151,7 +151,7 @@ impl File {
                 // `pub(in path)` is no import.
                 TokenTree::Group(_) if at > 0 && is_ident(&tokens[at - 1], "pub") => at += 1,
                 TokenTree::Group(group) => {
-                    let inner = [&module[..], &inline_module(&tokens[..at])].concat();
+                    let inner = [module, &inline_module(&tokens[..at])].concat();
                     self.scan(&without_tests(group.stream()), &inner);
                     at += 1;
                 }

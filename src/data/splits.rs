@@ -124,10 +124,8 @@ impl Splits {
     /// # Errors
     /// Returns [`Error::Data`] for the first difference.
     pub fn check(&self) -> Result<()> {
-        let others = self.validation.iter().chain(&self.test);
-        others
-            .map(|set| check_same_shape(&self.train, set))
-            .collect()
+        let mut others = self.validation.iter().chain(&self.test);
+        others.try_for_each(|set| check_same_shape(&self.train, set))
     }
 
     /// Opens, maps and checks all files for classification. Without `classes` their number is that of the class names,

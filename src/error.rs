@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use crate::message::{Key, Message, message};
 
-/// The result of everything in this library that can be refused.
+/// The result of every fallible function of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What can go wrong, by who has to mend it.
+/// The errors of this library, by what the user has to change.
 ///
 /// ```
 /// use perceptor::{Error, Model};
@@ -23,7 +23,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A data file or a data set is not what it should be.
+    /// A data file or a data set is malformed, or does not fit the rest of the data.
     #[error("{0}")]
     Data(Refusal),
     /// A setting is out of its range.
@@ -32,29 +32,29 @@ pub enum Error {
     /// A model file is damaged, or does not fit the data.
     #[error("{0}")]
     Model(Refusal),
-    /// A checkpoint is damaged; an older one may not be.
+    /// A checkpoint is damaged; an older one may be intact.
     #[error("{0}")]
     Checkpoint(Refusal),
-    /// A run cannot go on from what its folder holds, or not on this machine or these data.
+    /// A run cannot be resumed from its folder, on this machine or on these data.
     #[error("{0}")]
     Run(Refusal),
-    /// The linear algebra library does not keep to what it was told.
+    /// The linear algebra library does not follow its settings.
     #[error("{0}")]
     Blas(Refusal),
     /// The operating system did not grant memory for the network, a batch or a copy of the data.
     #[error("{0}")]
     Memory(Refusal),
-    /// The operating system refused.
+    /// A call of the operating system failed.
     #[error("{}: could not {action}: {source}", path.display())]
     Io {
         /// The file or folder concerned.
         path: PathBuf,
-        /// What was tried, as a verb with its object: `read the header`.
+        /// What was attempted, as a verb with its object: `read the header`.
         action: &'static str,
-        /// The system's own words.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A checkpoint could not be saved, and no older one stands.
+    /// A checkpoint could not be saved, and there is no older one.
     #[error("{0}, and no older checkpoint stands")]
     Unsaved(Box<Error>),
     /// The loss, or a weight, is no longer a finite number.
@@ -73,7 +73,7 @@ pub enum Error {
     },
 }
 
-/// A refusal with its numbers: `<place>: <found>, expected <expected>`.
+/// Why an input was refused: `<place>: <found>, expected <expected>`.
 ///
 /// ```
 /// use perceptor::Refusal;
@@ -88,14 +88,14 @@ pub struct Refusal {
     pub place: Message,
     /// What was found there.
     pub found: Message,
-    /// What would have been accepted.
+    /// What is accepted.
     pub expected: Message,
-    /// What to do about it, if that is known.
+    /// What to do about it, if known.
     pub hint: Option<Message>,
 }
 
 impl Refusal {
-    /// A refusal without a hint.
+    /// Creates a refusal without a hint.
     pub fn new(
         place: impl Into<Message>,
         found: impl Into<Message>,
@@ -109,7 +109,7 @@ impl Refusal {
         }
     }
 
-    /// What [`Display`](std::fmt::Display) writes, with the mentions of settings still to be spelled.
+    /// Returns the text of [`Display`](std::fmt::Display), in which the names of settings are not spelled yet.
     fn message(&self) -> Message {
         message![
             &self.place,
@@ -120,7 +120,7 @@ impl Refusal {
         ]
     }
 
-    /// The same refusal with a hint.
+    /// Returns the same refusal with a hint.
     pub fn hint(self, hint: impl Into<Message>) -> Refusal {
         Refusal {
             hint: Some(hint.into()),
@@ -130,7 +130,7 @@ impl Refusal {
 }
 
 impl Error {
-    /// For [`std::result::Result::map_err`] on calls of the operating system.
+    /// Returns a function for [`std::result::Result::map_err`] on calls of the operating system.
     pub(crate) fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Error {
         move |source| Error::Io {
             path: path.to_owned(),
@@ -139,7 +139,7 @@ impl Error {
         }
     }
 
-    /// What [`Display`](std::fmt::Display) writes, with the mentions of settings still to be spelled.
+    /// Returns the text of [`Display`](std::fmt::Display), in which the names of settings are not spelled yet.
     pub fn message(&self) -> Message {
         match self {
             Error::Data(refusal)
@@ -156,7 +156,7 @@ impl Error {
         }
     }
 
-    /// What the user can do about it, in one line, if that is known.
+    /// Returns what the user can do about it, in one line, if known.
     pub fn hint(&self) -> Option<Message> {
         match self {
             Error::Data(refusal)

@@ -1,50 +1,52 @@
-//! One seed, many streams: every draw of a run comes from the user's one seed.
+//! Streams of random numbers: every random number of a run derives from one seed.
 //!
-//! Each purpose, and each epoch or item within it, has a ChaCha8 stream of its own, so that what one
-//! purpose draws never shifts what another gets, and any place of a run can be reached without
-//! drawing what came before it. ChaCha8 is named and portable; rand's `StdRng` may change.
+//! Each purpose, and each epoch or sample within it, has its own ChaCha8 stream, so that the numbers of one purpose never
+//! shift those of another, and a run can resume anywhere without drawing the numbers before. ChaCha8 is a named, portable
+//! generator; `StdRng` of `rand` may change.
 //!
-//! What is drawn in every step comes from [`Xoshiro256PlusPlus`], several times as fast: each row of each batch has a
-//! generator of its own, so that neither blocks nor threads change a draw.
+//! The numbers drawn in every step come from [`Xoshiro256PlusPlus`], which is several times as fast: each row of each batch
+//! has its own generator, so that neither blocks nor threads change a number.
 
 use rand::SeedableRng;
 pub use rand::rngs::{ChaCha8Rng, Xoshiro256PlusPlus};
 
-/// What a stream of random numbers is for.
+/// The purpose of a stream of random numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// Initial weights; the index is the layer.
     Init = 1,
     /// The order of the training set; the index is the epoch, counted from 1.
     Shuffle = 2,
-    /// Generated digits of the training half; the index is the item.
+    /// Generated digits of the training half; the index is the sample.
     TrainDigits = 3,
-    /// Generated digits of the test half; the index is the item.
+    /// Generated digits of the test half; the index is the sample.
     TestDigits = 4,
-    /// Which units are dropped; by layer, step and row.
+    /// The units that dropout sets to zero, by layer, step and row.
     Dropout = 5,
-    /// Noise on inputs; by step and row.
+    /// Noise on the inputs, by step and row.
     InputNoise = 6,
-    /// Which training items are held out for validation; the index is the class.
+    /// The training samples held out for validation; the index is the class.
     Holdout = 7,
-    /// What a trial of a search draws for its settings; the index is the trial.
+    /// The settings that a search draws for a trial; the index is the trial.
     Trial = 8,
-    /// Which items become the test half of a data set that is converted.
+    /// The samples that become the test half of a converted data set.
     TestSplit = 32,
 }
 
-/// The stream that belongs to `purpose` and `index` under `seed`.
+/// Returns the stream of `purpose` and `index` under `seed`.
 pub fn stream(seed: u64, purpose: Purpose, index: u32) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream((purpose as u64) << 32 | u64::from(index));
     rng
 }
 
-/// The generator of what `purpose` draws for a row of a batch: `step` counts from the run's beginning, `row` from the
-/// batch's, and `layer` is 0 for what belongs to no layer or to the inputs.
+/// Returns the generator of `purpose` for a row of a batch.
 ///
-/// xoshiro256++ (D. Blackman and S. Vigna, *Scrambled Linear Pseudorandom Number Generators*, 2021), seeded by SplitMix64
-/// from a 64-bit mix of these numbers. Under one seed, rows of a step never share a generator.
+/// `step` counts from the start of the run and `row` from the start of the batch; `layer` is 0 for the inputs and for
+/// purposes without a layer.
+///
+/// The generator is xoshiro256++ (D. Blackman and S. Vigna, *Scrambled Linear Pseudorandom Number Generators*, 2021), seeded
+/// by SplitMix64 from a 64-bit mix of the arguments. Under one seed, the rows of a step never share a generator.
 pub fn row_stream(
     seed: u64,
     purpose: Purpose,
@@ -59,7 +61,7 @@ pub fn row_stream(
     Xoshiro256PlusPlus::seed_from_u64(key)
 }
 
-/// A bijection of 64 bits in which every bit of the input reaches every bit of the output: SplitMix64's
+/// Mixes 64 bits by a bijection in which every bit of the input affects every bit of the output: that of SplitMix64
 /// (G. Steele and others, *Fast Splittable Pseudorandom Number Generators*, 2014).
 fn mix(number: u64) -> u64 {
     let z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -75,7 +77,7 @@ mod tests {
 
     #[test]
     fn mixes_as_splitmix64_does() {
-        // The first numbers of SplitMix64 from 1234567, as its published test has them.
+        // The first numbers of SplitMix64 from state 1234567, from its published test.
         let state = |n: u64| 1_234_567u64.wrapping_add(n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         assert_eq!(mix(state(0)), 6_457_827_717_110_365_317);
         assert_eq!(mix(state(1)), 3_203_168_211_198_807_973);

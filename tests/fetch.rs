@@ -7,6 +7,7 @@ mod zip_file;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use flate2::Compression;
@@ -234,7 +235,7 @@ fn the_checksums_are_recorded_in_the_format_of_sha256sum() {
 fn a_mirror_that_fails_is_named_and_the_next_one_is_tried() {
     let small = Small::new();
     let huge = Reply::Claim(1 << 40);
-    for (reply, words) in [
+    let cases = [
         (Reply::Status(500), "answered 500"),
         (Reply::Status(404), "answered 404"),
         (Reply::Stall(0), "sent nothing for 0.5 s"),
@@ -243,8 +244,9 @@ fn a_mirror_that_fails_is_named_and_the_next_one_is_tried() {
         (Reply::Corrupt, "served another file: "),
         (Reply::Endless, "sent more than "),
         (huge, "promised 1099511627776 bytes, expected at most "),
-    ] {
-        let bad = Server::new(&small.served, std::slice::from_ref(&reply));
+    ];
+    let try_case = |(reply, words): &(Reply, &str)| {
+        let bad = Server::new(&small.served, std::slice::from_ref(reply));
         let good = Server::new(&small.served, &[Reply::Correct]);
         let desk = Desk::new();
         let failed = desk.fetched(&small.set(true), &[&bad, &good]);
@@ -254,7 +256,13 @@ fn a_mirror_that_fails_is_named_and_the_next_one_is_tried() {
         assert_eq!(failed.len(), 1, "{failed:?}");
         let start = format!("{}{}.gz: {words}", bad.url(), FILES[0]);
         assert!(failed[0].starts_with(&start), "{failed:?}");
-    }
+    };
+    // Most of them only wait, so that they run at the same time.
+    thread::scope(|scope| {
+        for case in &cases {
+            scope.spawn(|| try_case(case));
+        }
+    });
 }
 
 #[test]

@@ -23,7 +23,8 @@ fn engines() -> Vec<&'static str> {
 #[test]
 fn any_thread_count_gives_the_same_model_with_every_engine() {
     let desk = Desk::with(&EasySet::noisy());
-    for engine in engines() {
+    // `auto` is one of the others.
+    for engine in engines().into_iter().filter(|engine| *engine != "auto") {
         for flags in [
             "--hidden 20,12 --batch-size 1",
             "--hidden 33 --batch-size 33 --activation relu",

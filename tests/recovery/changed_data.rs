@@ -5,7 +5,7 @@ use std::io::{Seek, SeekFrom, Write};
 
 use crate::desk::{Desk, Run};
 use crate::interrupted::{
-    LONG, MODEL, SHORT, end, long_desk, short_desk, start, uninterrupted, wait_for_checkpoint,
+    LONG, MODEL, SHORT, UNINTERRUPTED, end, long_desk, short_desk, start, wait_for_checkpoint,
 };
 
 const IMAGES: &str = "set/train-images-idx3-ubyte";
@@ -30,7 +30,7 @@ fn overwrite(desk: &Desk, name: &str) {
 #[test]
 fn a_truncated_file_is_an_error_with_its_own_exit_code() {
     let desk = long_desk();
-    let expected = uninterrupted(&desk, LONG);
+    let expected = &UNINTERRUPTED.model;
     let original = desk.read(IMAGES);
     let run = run_with_harm(&desk, LONG, || {
         let file = OpenOptions::new()
@@ -52,13 +52,13 @@ fn a_truncated_file_is_an_error_with_its_own_exit_code() {
     );
     desk.put(IMAGES, &original);
     desk.run("train --resume out --quiet").done();
-    assert!(desk.read(MODEL) == expected);
+    assert!(desk.read(MODEL) == *expected);
 }
 
 #[test]
 fn a_changed_file_is_detected_and_nothing_trained_on_it_is_saved() {
     let desk = long_desk();
-    let expected = uninterrupted(&desk, LONG);
+    let expected = &UNINTERRUPTED.model;
     let original = desk.read(IMAGES);
     type Harm = fn(&Desk);
     let harms: [(Harm, &str); 3] = [
@@ -92,14 +92,14 @@ fn a_changed_file_is_detected_and_nothing_trained_on_it_is_saved() {
         );
         desk.put(IMAGES, &original);
         desk.run("train --resume out --quiet").done();
-        assert!(desk.read(MODEL) == expected, "{found}");
+        assert!(desk.read(MODEL) == *expected, "{found}");
     }
 }
 
 #[test]
 fn changed_files_do_not_affect_a_copy_in_memory() {
     let desk = long_desk();
-    let expected = uninterrupted(&desk, LONG);
+    let expected = &UNINTERRUPTED.model;
     let run = run_with_harm(&desk, &format!("{LONG} --data-mode copy"), || {
         overwrite(&desk, IMAGES);
         let file = OpenOptions::new()
@@ -109,7 +109,7 @@ fn changed_files_do_not_affect_a_copy_in_memory() {
         file.set_len(100).expect("truncating");
     });
     run.done();
-    assert!(desk.read(MODEL) == expected);
+    assert!(desk.read(MODEL) == *expected);
 }
 
 #[test]

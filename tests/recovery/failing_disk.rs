@@ -13,8 +13,8 @@ use perceptor::run::Settings;
 use crate::desk::{Desk, Run};
 use crate::faults::Faults;
 use crate::interrupted::{
-    MODEL, SHORT, checkpoints, end, leftovers, long_desk, short_desk, start, uninterrupted,
-    wait_for_checkpoint,
+    MODEL, SHORT, UNINTERRUPTED, Uninterrupted, checkpoints, end, leftovers, long_desk, short_desk,
+    start, uninterrupted, wait_for_checkpoint,
 };
 
 /// Error codes of the system.
@@ -289,9 +289,9 @@ fn a_folder_that_turns_read_only_keeps_the_previous_checkpoint() {
     /// The user `nobody`.
     const NOBODY: u32 = 65534;
     let desk = long_desk();
-    let expected = uninterrupted(&desk, crate::interrupted::LONG);
+    let Uninterrupted { model, config } = &*UNINTERRUPTED;
     // Another user has another cache, in which another engine may be the fastest.
-    let settings = Settings::read(&desk.path("uninterrupted/config.toml")).expect("settings");
+    let settings = Settings::from_bytes(Path::new("config.toml"), config).expect("settings");
     let engine = settings.train.engine.name();
     let line = format!("{} --engine {engine} --quiet", crate::interrupted::LONG);
     let mode = |path: &str, mode| {
@@ -321,10 +321,10 @@ fn a_folder_that_turns_read_only_keeps_the_previous_checkpoint() {
         "{run:#?}"
     );
     assert!(run.hint().contains("training goes on"), "{run:#?}");
-    assert!(desk.read(MODEL) == expected);
+    assert!(desk.read(MODEL) == *model);
     desk.remove(MODEL);
     desk.run("train --resume out --quiet").done();
-    assert!(desk.read(MODEL) == expected);
+    assert!(desk.read(MODEL) == *model);
 }
 
 /// Writes two tables that convert to five files: the same names for every `first`, with other contents.

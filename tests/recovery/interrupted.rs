@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use crate::desk::{Desk, Run};
@@ -16,9 +17,23 @@ pub const MODEL: &str = "out/model.safetensors";
 /// A run of milliseconds, with seven steps per epoch.
 pub const SHORT: &str = "train --data set --hidden 20,12 --activation tanh --epochs 4 --out out";
 
-/// A run of a few seconds.
+/// A run of about a second.
 pub const LONG: &str =
-    "train --data set --hidden 200,100 --activation relu --lr 0.01 --epochs 30 --out out";
+    "train --data set --hidden 200,100 --activation relu --lr 0.01 --epochs 15 --out out";
+
+/// The model and the settings of an uninterrupted [`LONG`], which is trained once for all tests.
+pub static UNINTERRUPTED: LazyLock<Uninterrupted> = LazyLock::new(|| {
+    let desk = long_desk();
+    Uninterrupted {
+        model: uninterrupted(&desk, LONG),
+        config: desk.read("uninterrupted/config.toml"),
+    }
+});
+
+pub struct Uninterrupted {
+    pub model: Vec<u8>,
+    pub config: Vec<u8>,
+}
 
 /// Returns a desk with a set for [`SHORT`].
 pub fn short_desk() -> Desk {

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use crate::desk::Run;
 use crate::faults::Faults;
 use crate::interrupted::{
-    LONG, MODEL, checkpoints, end, long_desk, send, start, uninterrupted, wait_for_checkpoint,
+    LONG, MODEL, UNINTERRUPTED, checkpoints, end, long_desk, send, start, wait_for_checkpoint,
 };
 
 #[test]
 fn a_signal_saves_the_state_and_prints_a_command_that_resumes() {
     let desk = long_desk();
-    let expected = uninterrupted(&desk, LONG);
+    let expected = &UNINTERRUPTED.model;
     for (signal, name, code) in [
         (libc::SIGINT, "SIGINT", 130),
         (libc::SIGTERM, "SIGTERM", 143),
@@ -43,14 +43,14 @@ fn a_signal_saves_the_state_and_prints_a_command_that_resumes() {
         let mut shell = desk.command_of("sh");
         shell.args(["-c", &value("resume")]);
         Run::of(shell).done();
-        assert!(desk.read(MODEL) == expected, "{name}");
+        assert!(desk.read(MODEL) == *expected, "{name}");
     }
 }
 
 #[test]
 fn a_signal_saves_even_without_checkpoints() {
     let desk = long_desk();
-    let expected = uninterrupted(&desk, LONG);
+    let expected = &UNINTERRUPTED.model;
     let line = format!("{LONG} --checkpoint-every never");
     let mut child = start(desk.command(&line));
     let clock = Instant::now();
@@ -75,7 +75,7 @@ fn a_signal_saves_even_without_checkpoints() {
     assert_eq!(run.code, Some(143), "{run:#?}");
     assert_eq!(checkpoints(&desk).len(), 1);
     desk.run("train --resume out --quiet").done();
-    assert!(desk.read(MODEL) == expected);
+    assert!(desk.read(MODEL) == *expected);
 }
 
 #[test]

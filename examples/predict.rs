@@ -5,7 +5,7 @@
 use perceptor::ndarray::{Array1, Array2, arr2};
 use perceptor::{Dataset, Model, Predictor, Result, Splits, Targets, TrainConfig, Workers, train};
 
-/// A model that tells whether the first of two numbers is larger.
+/// Trains a model that predicts whether the first of two numbers is larger.
 fn trained(workers: &Workers) -> Result<Model> {
     let x = Array2::from_shape_fn((1000, 2), |(row, column)| {
         (row * [7, 13][column] % 101) as f32 / 101.0

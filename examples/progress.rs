@@ -1,4 +1,4 @@
-//! Watches a run with an event handler of its own. The library never prints.
+//! Watches a run with its own event handler. The library never prints.
 //!
 //! Run with `cargo run --example progress`.
 

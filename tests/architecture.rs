@@ -177,6 +177,8 @@ impl File {
                     self.record_use(paths, module, is_public);
                     at = end;
                 }
+                // A declaration uses no name.
+                TokenTree::Ident(keyword) if keyword == "mod" => at += 2,
                 TokenTree::Ident(_) => {
                     let (path, length) = path_at(&tokens[at..]);
                     self.words.insert(path[0].clone());

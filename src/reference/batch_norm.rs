@@ -12,7 +12,7 @@ pub struct Sample {
     pub x: Vec<f64>,
     /// The true class.
     pub label: usize,
-    /// The masks of this sample, as [`Reference::masks`], which are not used for shards.
+    /// The masks of this sample, in the form of [`Reference::masks`]; those of the network are not used for shards.
     pub masks: Vec<Vec<f64>>,
 }
 

@@ -304,17 +304,11 @@ unsafe fn kernel<V: Vector, const MR: usize, const NV: usize>(
     b: Operand,
     sink: Sink,
 ) {
-    if let Sink::Momentum { w, v, row, .. } = &sink {
-        // The optimiser's operands come from far away while the products are computed.
-        for at in (0..MR).flat_map(|r| (0..NV).map(move |j| r * row + j * V::LANES)) {
-            prefetch(w.as_ptr().wrapping_add(at));
-            prefetch(v.as_ptr().wrapping_add(at));
-        }
-    }
-    // SAFETY: preconditions 1 and 2 are those of this function.
-    let tile = unsafe { product::<V, MR, NV>(set, depth, a, b) };
+    // Each arm has a product of its own, so that nothing is decided between the sum and what is done with it.
     match sink {
         Sink::Store { c, row } => {
+            // SAFETY: preconditions 1 and 2 are those of this function.
+            let tile = unsafe { product::<V, MR, NV>(set, depth, a, b) };
             let c = c.as_mut_ptr();
             for_rows!(MR, r, {
                 for (j, sum) in tile[r].iter().enumerate() {
@@ -331,6 +325,13 @@ unsafe fn kernel<V: Vector, const MR: usize, const NV: usize>(
             learning_rate,
         } => {
             let (w, v) = (w.as_mut_ptr(), v.as_mut_ptr());
+            // The optimiser's operands come from far away while the products are computed.
+            for at in (0..MR).flat_map(|r| (0..NV).map(move |j| r * row + j * V::LANES)) {
+                prefetch(w.wrapping_add(at));
+                prefetch(v.wrapping_add(at));
+            }
+            // SAFETY: preconditions 1 and 2 are those of this function.
+            let tile = unsafe { product::<V, MR, NV>(set, depth, a, b) };
             let momentum = V::splat(set, momentum);
             let rate = V::splat(set, -learning_rate);
             for_rows!(MR, r, {

@@ -76,10 +76,12 @@ fn output_of(program: &str, arguments: &[&str]) -> Option<String> {
     output.status.success().then(|| text.trim().to_owned())
 }
 
-/// Returns the commit that is checked out, if this folder is the top of a git checkout.
+/// Returns the commit that is checked out or, in a package, the one that Cargo has noted there.
 fn revision() -> Option<String> {
     if !Path::new(".git").exists() {
-        return None;
+        let note = fs::read_to_string(".cargo_vcs_info.json").ok()?;
+        let (_, commit) = note.split_once("\"sha1\": \"")?;
+        return commit.get(..10).map(str::to_owned);
     }
     // HEAD's log changes with every commit, checkout and reset.
     for file in [".git/HEAD", ".git/logs/HEAD"] {

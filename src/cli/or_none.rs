@@ -1,4 +1,4 @@
-//! Values of flags that `none` does without, as where a file of settings has one.
+//! Values of flags that accept `none`, which overrides a value from a file of settings.
 
 use std::str::FromStr;
 
@@ -6,7 +6,7 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy)]
 pub struct OrNone<T>(pub Option<T>);
 
-/// What stands for nothing.
+/// The word for no value.
 const NONE: &str = "none";
 
 impl<T: FromStr> FromStr for OrNone<T> {
@@ -17,7 +17,7 @@ impl<T: FromStr> FromStr for OrNone<T> {
     }
 }
 
-/// Reads a value by `parse`.
+/// Parses `none`, or a value by `parse`.
 pub fn or_none<T, E>(text: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Result<OrNone<T>, E> {
     match text {
         NONE => Ok(OrNone(None)),

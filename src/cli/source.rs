@@ -172,7 +172,7 @@ impl DataArgs {
     }
 
     /// Replaces the paths that `settings` name by those that were given.
-    pub fn give(&self, settings: &mut Settings) {
+    pub fn copy_to(&self, settings: &mut Settings) {
         settings.data.clone_from(&self.data);
         settings.train_images.clone_from(&self.train_images);
         settings.train_labels.clone_from(&self.train_labels);

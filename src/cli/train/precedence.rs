@@ -85,7 +85,7 @@ impl TrainArgs {
         self.regularization.over(train, &given)?;
         self.validation.over(&mut settings, &given);
         if DataArgs::names_any(&given) {
-            self.data.give(&mut settings);
+            self.data.copy_to(&mut settings);
         }
         check_files(&settings)?;
         Ok(settings)

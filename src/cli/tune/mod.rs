@@ -230,7 +230,7 @@ impl TuneArgs {
                 .get_or_insert(HELD_OUT);
         }
         if DataArgs::names_any(&given) {
-            self.data.give(&mut settings);
+            self.data.copy_to(&mut settings);
         }
         check_files(&settings)?;
         let fixed = |key: &str| {
@@ -262,7 +262,7 @@ impl TuneArgs {
             self.holdout.over(&mut plan.settings, &given);
         }
         if DataArgs::names_any(&given) {
-            self.data.give(&mut plan.settings);
+            self.data.copy_to(&mut plan.settings);
         }
     }
 

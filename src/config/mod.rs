@@ -5,6 +5,7 @@
 //! and changes no bit of the result.
 
 mod class_weight;
+mod demand;
 mod optimizer;
 mod regularization;
 mod schedule;
@@ -22,10 +23,11 @@ pub(crate) use self::validation::validation_set;
 pub use self::validation::{EarlyStop, MaxTime, ValidationConfig, accuracy};
 pub use crate::data::holdout::Holdout;
 
+use self::demand::Demand;
 use crate::compute::EngineChoice;
 use crate::data::Scale;
 use crate::error::{Error, Refusal, Result};
-use crate::message::{Key, Message, message};
+use crate::message::{Key, message};
 use crate::nn::init::{DEFAULT_RANGE, Start};
 use crate::nn::{Activation, Dropout, Init, Noise};
 use crate::schedule::Schedule;
@@ -257,36 +259,6 @@ impl TrainConfig {
             .map(Demand::check)
             .find(Result::is_err)
             .unwrap_or(Ok(()))
-    }
-}
-
-/// What a setting must be, and whether it is.
-struct Demand {
-    met: bool,
-    key: Key,
-    found: Message,
-    expected: Message,
-}
-
-impl Demand {
-    fn new(met: bool, key: Key, found: impl Into<Message>, expected: impl Into<Message>) -> Demand {
-        Demand {
-            met,
-            key,
-            found: found.into(),
-            expected: expected.into(),
-        }
-    }
-
-    fn check(self) -> Result<()> {
-        match self.met {
-            true => Ok(()),
-            false => Err(Error::Config(Refusal::new(
-                self.key,
-                self.found,
-                self.expected,
-            ))),
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Demand;
+use super::demand::Demand;
 use crate::message::{Key, message};
 use crate::named::named;
 use crate::optim::optimizer::{Adam, Lion, RmsProp, Sgd};

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Demand;
 use super::class_weight::{ClassWeight, WEIGHT};
+use super::demand::Demand;
 use crate::message::{Key, message};
 use crate::nn::Task;
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Demand;
+use super::demand::Demand;
 use crate::message::{Key, Message, message};
 use crate::nn::Task;
 use crate::nn::loss::{CrossEntropy, Loss};

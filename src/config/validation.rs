@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::Demand;
+use super::demand::Demand;
 use crate::data::Holdout;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, Message, message};

@@ -1,7 +1,6 @@
 //! Accuracy: the share of samples that are predicted correctly.
 
-use super::LABEL_THRESHOLD;
-use super::metric::{Predicted, share};
+use super::metric::{LABEL_THRESHOLD, Predicted, share};
 
 /// The share of samples whose class, or every one of whose labels, is predicted correctly; `None` for regression.
 ///

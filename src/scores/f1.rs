@@ -2,8 +2,7 @@
 
 use serde::Serialize;
 
-use super::LABEL_THRESHOLD;
-use super::metric::{Predicted, share};
+use super::metric::{LABEL_THRESHOLD, Predicted, share};
 
 /// Precision, recall and F1 of one class or label.
 #[derive(Debug, Clone, PartialEq, Serialize)]

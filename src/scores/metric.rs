@@ -1,7 +1,10 @@
 //! What a metric is: its names, its unit, which tasks have it, and how it is computed.
 
-use super::Score;
+use super::score::Score;
 use crate::nn::Task;
+
+/// The probability from which on a sample is predicted to have a label.
+pub const LABEL_THRESHOLD: f32 = 0.5;
 
 /// A value by which a network is judged, in addition to its loss.
 #[derive(Debug, Clone, Copy)]

@@ -10,42 +10,19 @@ mod epoch;
 mod f1;
 mod metric;
 mod regression;
+mod score;
 mod sets;
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 pub use self::confusion::confusion;
 pub use self::epoch::EpochMetrics;
 pub use self::f1::{ClassMetrics, class_metrics, label_metrics};
-pub use self::metric::{Better, Metric, Predicted, Unit};
+pub use self::metric::{Better, LABEL_THRESHOLD, Metric, Predicted, Unit};
 pub use self::regression::{OutputMetrics, output_metrics};
+pub use self::score::Score;
 pub use self::sets::SetScores;
 use crate::nn::Task;
-
-/// The probability from which on a sample is predicted to have a label.
-pub const LABEL_THRESHOLD: f32 = 0.5;
-
-/// What a network scores on a data set: its loss, and the metrics of its task. Metrics of other tasks are `None`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Score {
-    /// Mean loss over the samples, without class weights and label smoothing. Cross-entropies are in nats.
-    pub loss: f64,
-    /// Share of samples that are predicted correctly, 0 to 1: their class, or every one of their labels.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub accuracy: Option<f64>,
-    /// F1 over all labels of all samples, 0 to 1: the harmonic mean of precision and recall.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub f1: Option<f64>,
-    /// Mean absolute error, averaged over the outputs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mae: Option<f64>,
-    /// R², the share of the variance that the predictions explain, averaged over the outputs. It is at most 1, and 0 for a
-    /// network that always predicts the mean.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub r2: Option<f64>,
-}
 
 /// Every metric, in the order of columns and fields.
 pub static METRICS: [Metric; 4] = [
@@ -108,17 +85,6 @@ pub fn deciding_metric(task: Task) -> Option<&'static Metric> {
 }
 
 impl Score {
-    /// A score that has only a loss.
-    pub fn of_loss(loss: f64) -> Score {
-        Score {
-            loss,
-            accuracy: None,
-            f1: None,
-            mae: None,
-            r2: None,
-        }
-    }
-
     /// Measures every metric that `predicted` has.
     pub fn measure(loss: f64, predicted: &Predicted) -> Score {
         let mut score = Score::of_loss(loss);

@@ -12,11 +12,7 @@ mod skeletons;
 
 use rand::Rng;
 
-/// Width and height of an image in pixels.
-pub const SIDE: usize = 28;
-
-/// Pixels of one image.
-pub const PIXELS: usize = SIDE * SIDE;
+pub use self::pen::{PIXELS, SIDE};
 
 /// Draws one image of `digit`: grey levels `[row, column]` flattened, 0 = paper, 255 = ink.
 ///

@@ -4,8 +4,13 @@
 //! the 28x28 field so that the centre of mass comes to lie at the centre. Only pixels near a segment are visited.
 
 use super::hand::{Segment, bell};
-use super::{PIXELS, SIDE};
 use rand::{Rng, RngExt};
+
+/// Width and height of an image in pixels.
+pub const SIDE: usize = 28;
+
+/// Pixels of one image.
+pub const PIXELS: usize = SIDE * SIDE;
 
 /// Side of the box the glyph is fitted to.
 const BOX: usize = 20;

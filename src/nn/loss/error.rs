@@ -2,7 +2,7 @@
 
 use multiversion::multiversion;
 
-use super::replace_and_sum;
+use super::replacement::replace_and_sum;
 use crate::kernels::flush;
 
 /// Returns `Σ (z − t)²`, and replaces `z` by its gradient times `scale`.

@@ -6,6 +6,7 @@
 
 mod cross_entropy;
 mod error;
+mod replacement;
 mod sigmoid;
 
 pub use cross_entropy::{CrossEntropy, arg_max, cross_entropy, cross_entropy_backward, softmax};
@@ -85,25 +86,6 @@ pub fn finish(task: Task, logits: &mut [f32]) {
         Task::Regression => {}
         Task::Multilabel => sigmoid::sigmoids(logits),
     }
-}
-
-/// The number of partial sums, which give the same bits in every instruction set.
-const LANES: usize = 16;
-
-/// `z = f(z, t)`, where `f` returns the new value and a term of a sum; returns the sum.
-///
-/// Shapes: `z`, `t [n]`. Overwrites `z`.
-#[inline(always)]
-fn replace_and_sum(z: &mut [f32], t: &[f32], f: impl Fn(f32, f32) -> (f32, f32)) -> f64 {
-    let mut sums = [0.0f32; LANES];
-    for (z, t) in z.chunks_mut(LANES).zip(t.chunks(LANES)) {
-        for ((z, t), sum) in z.iter_mut().zip(t).zip(&mut sums) {
-            let (new, term) = f(*z, *t);
-            *z = new;
-            *sum += term;
-        }
-    }
-    sums.into_iter().map(f64::from).sum()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use multiversion::multiversion;
 
-use super::replace_and_sum;
+use super::replacement::replace_and_sum;
 use crate::kernels::{flush, sigmoid, softplus};
 
 /// Returns `−Σ (t ln p + (1 − t) ln(1 − p))` with `p = 1 / (1 + e⁻ᶻ)` in nats, and replaces `z` by the gradient `p − t`

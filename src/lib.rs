@@ -130,3 +130,7 @@ pub const BUILD_MODE: &str = if cfg!(debug_assertions) {
 } else {
     "release"
 };
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/library.md")]
+struct LibraryPage;

@@ -30,7 +30,7 @@ fn starts_option(line: &str) -> bool {
 fn flags(help: &str) -> Vec<Flag> {
     let mut flags: Vec<Flag> = Vec::new();
     let mut heading = String::new();
-    for line in help.lines() {
+    for line in help.lines().filter(|line| !line.trim().is_empty()) {
         let text = line.trim();
         if !line.starts_with(' ') {
             heading = text.strip_suffix(':').unwrap_or_default().to_owned();

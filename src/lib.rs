@@ -132,5 +132,9 @@ pub const BUILD_MODE: &str = if cfg!(debug_assertions) {
 };
 
 #[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+#[cfg(doctest)]
 #[doc = include_str!("../docs/library.md")]
 struct LibraryPage;

@@ -1,7 +1,7 @@
 //! A search from its first rung to its last: trials side by side, each result in the journal before it counts.
 //!
 //! Networks are trained side by side on a part of the threads each, as that was the faster way at every size (the
-//! README has the figures); where fewer are left than there are threads, they share these out. Which network has which
+//! `docs/tuning.md` has the figures); where fewer are left than there are threads, they share these out. Which network has which
 //! threads, and who is done first, changes no bit of a result and nothing of who goes on.
 
 use std::num::NonZeroUsize;

@@ -1,8 +1,8 @@
 //! A search from its first rung to its last: trials side by side, each result in the journal before it counts.
 //!
-//! Networks are trained side by side on a part of the threads each, as that was the faster way at every size (the
-//! `docs/tuning.md` has the figures); where fewer are left than there are threads, they share these out. Which network has which
-//! threads, and who is done first, changes no bit of a result and nothing of who goes on.
+//! Networks train side by side, each on some of the threads, because that was faster at every size (`docs/tuning.md` has
+//! the figures). If fewer are left than there are threads, they share the threads. Which network has which threads, and
+//! which ends first, changes no bit of a result and not which trials continue.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

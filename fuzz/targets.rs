@@ -22,7 +22,7 @@ use perceptor::data::{Dataset, IdxFile, Rows, Scaling, Splits, Targets};
 use perceptor::datasets::convert::{
     Background, Color, LabelFile, Labels, PictureOptions, Request, convert,
 };
-use perceptor::export::pytorch::{self, Untold};
+use perceptor::export::pytorch::{self, Supplied};
 use perceptor::export::{c_header, npz, onnx};
 use perceptor::ndarray::{arr1, arr2};
 use perceptor::nn::Task;
@@ -101,7 +101,7 @@ pub fn model(bytes: &[u8]) -> bool {
 /// Imports a file of `nn.Sequential`, with and without flags for what it may not record.
 pub fn imported(bytes: &[u8]) -> bool {
     let path = Path::new("net");
-    let given = Untold {
+    let given = Supplied {
         activation: Some(Activation::Relu),
         scaling: Some(Scaling {
             offset: 0.0,
@@ -110,10 +110,10 @@ pub fn imported(bytes: &[u8]) -> bool {
         task: Some(Task::Regression),
     };
     let mut accepted = false;
-    for untold in [Untold::default(), given] {
-        if let Ok(model) = pytorch::from_bytes(path, bytes, &untold) {
+    for supplied in [Supplied::default(), given] {
+        if let Ok(model) = pytorch::from_bytes(path, bytes, &supplied) {
             use_model(&model);
-            let again = pytorch::from_bytes(path, &pytorch::to_bytes(&model), &Untold::default());
+            let again = pytorch::from_bytes(path, &pytorch::to_bytes(&model), &Supplied::default());
             assert_eq!(again.expect("a file just written"), model);
             accepted = true;
         }

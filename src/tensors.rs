@@ -1,8 +1,9 @@
-//! The file that models, checkpoints and PyTorch's weights are: safetensors, with a JSON object under the metadata key
-//! `perceptor` where we wrote it.
+//! The safetensors format of models, checkpoints and weights of PyTorch. Files written by perceptor have a JSON object
+//! under the metadata key `perceptor`.
 //!
-//! One key and not several, so that the same content always is the same bytes. Reading is bounded: no number in a file
-//! sizes an allocation before it was held against the file's length, and nothing in a file names a path or runs.
+//! There is one key, not several, so that the same content always has the same bytes. Reading is bounded: no number in a
+//! file decides the size of an allocation before it is checked against the length of the file, and nothing in a file
+//! names a path or is executed.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -20,7 +21,7 @@ use crate::nn::spec::layer_name;
 use crate::nn::{Activation, Layer, Spec};
 use crate::regular_file::{open_regular, read_regular};
 
-/// The key of our metadata, in safetensors files and in what they are exported to.
+/// The metadata key of perceptor, in safetensors files and in exported formats.
 pub(crate) const METADATA_KEY: &str = "perceptor";
 
 /// Reads the file at `path`, which is expected to be `expected`, for [`TensorFile::parse`]. Of a file that cannot be
@@ -36,38 +37,38 @@ pub(crate) fn read(path: &Path, expected: &str) -> Result<Vec<u8>> {
     }
 }
 
-/// What a file is, for those who refuse one.
+/// The kind of a file, with the errors for one that is refused.
 pub(crate) struct Kind {
     /// `model` or `checkpoint`.
     pub name: &'static str,
-    /// The newest format of it that is read, and the one that is written.
+    /// The newest format that is read, and the one that is written.
     pub format: u32,
-    /// The error of a file that is damaged or something else.
+    /// The error for a file that is damaged or of another kind.
     pub damaged: fn(Refusal) -> Error,
-    /// The error of a file that is whole, and cannot be used.
+    /// The error for a file that is undamaged but cannot be used.
     pub unusable: fn(Refusal) -> Error,
-    /// What to do with a file that somebody else wrote.
+    /// The hint for a file that another program wrote.
     pub hint: fn() -> Option<Message>,
 }
 
-/// What batch normalisation's tensors of a layer are called behind its stem, all `[out]`, as PyTorch's modules call them; its
-/// shift is the layer's bias.
+/// The names of the tensors of batch normalisation after the stem of their layer, all `[out]`, as in PyTorch's modules. The
+/// shift is the bias of the layer.
 const NORM: [&str; 3] = ["norm.weight", "norm.running_mean", "norm.running_var"];
 
-/// What the tensors of each layer are called, and how they lie: `layers.l.weight [in, out]` is ours, `m.weight
-/// [out, in]` that of an `nn.Sequential` of PyTorch, whose modules m counts.
+/// The names and shapes of the tensors of each layer: `layers.l.weight [in, out]` in perceptor's own files, `m.weight
+/// [out, in]` in those of an `nn.Sequential` of PyTorch, where m is the number of the module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Layout {
-    /// For each layer in turn what stands before `.weight`, `.bias` and the like.
+    /// For each layer the part of the names before `.weight`, `.bias` and so on.
     pub stems: Vec<String>,
-    /// Whether weights are `[out, in]` and not `[in, out]`.
+    /// Whether weights are `[out, in]` instead of `[in, out]`.
     pub outputs_first: bool,
-    /// What stands behind them.
+    /// The end of every name.
     pub ending: String,
 }
 
 impl Layout {
-    /// Our own.
+    /// Returns the layout of perceptor's own files.
     pub fn own(layers: usize) -> Layout {
         Layout {
             stems: (0..layers).map(layer_name).collect(),
@@ -76,7 +77,7 @@ impl Layout {
         }
     }
 
-    /// That of `nn.Sequential`, where each affine module but the last has an activation module behind it:
+    /// Returns the layout of `nn.Sequential`, where an activation module follows each affine module except the last:
     /// `2l.weight [out, in]`.
     pub fn sequential(layers: usize) -> Layout {
         Layout {
@@ -86,7 +87,7 @@ impl Layout {
         }
     }
 
-    /// The same with `ending` behind every name.
+    /// Appends `ending` to every name.
     pub fn ending(self, ending: &str) -> Layout {
         Layout {
             ending: ending.to_owned(),
@@ -94,7 +95,7 @@ impl Layout {
         }
     }
 
-    /// Each layer of `spec` with what gives a tensor of it its name.
+    /// Returns each layer of `spec` with the function that names its tensors.
     fn layers<'a>(
         &'a self,
         spec: &'a Spec,
@@ -107,24 +108,24 @@ impl Layout {
     }
 }
 
-/// A file whose structure is known to be sound.
+/// A file whose structure was checked.
 pub(crate) struct TensorFile<'a> {
     kind: &'a Kind,
     pub path: &'a Path,
     pub tensors: SafeTensors<'a>,
-    /// The JSON object under our key, where there is one.
+    /// The JSON object under the key of perceptor, if there is one.
     pub metadata: Option<String>,
 }
 
-/// The format alone, readable whatever else a later version puts beside it.
+/// Only the format number, which can be read whatever else a later version adds.
 #[derive(Deserialize)]
 struct Format {
     format: u32,
 }
 
 impl<'a> TensorFile<'a> {
-    /// Reads the structure of `bytes`, the content of the file `path`. If it is ours, its format is held against what
-    /// is known.
+    /// Reads the structure of `bytes`, the content of the file `path`, and checks the format number if perceptor wrote
+    /// the file.
     pub fn parse(kind: &'a Kind, path: &'a Path, bytes: &'a [u8]) -> Result<TensorFile<'a>> {
         let damaged = |error: SafeTensorError| {
             let expected = "a safetensors file";
@@ -148,7 +149,7 @@ impl<'a> TensorFile<'a> {
         }
     }
 
-    /// The JSON object as a `T`, if the file has one.
+    /// Reads the JSON object as a `T`, if the file has one.
     pub fn optional_metadata<T: DeserializeOwned>(&self) -> Result<Option<T>> {
         let text = self.metadata.as_ref();
         text.map(|text| serde_json::from_str(text))
@@ -158,7 +159,7 @@ impl<'a> TensorFile<'a> {
             })
     }
 
-    /// The JSON object as a `T`.
+    /// Reads the JSON object as a `T`.
     pub fn metadata<T: DeserializeOwned>(&self) -> Result<T> {
         self.optional_metadata()?.ok_or_else(|| {
             let found = "no metadata under the key perceptor";
@@ -167,7 +168,7 @@ impl<'a> TensorFile<'a> {
         })
     }
 
-    /// The network with these `layers`, the widths from inputs to classes.
+    /// Returns the network with these `layers`, the widths from inputs to outputs.
     pub fn spec(&self, layers: &[usize], activation: Activation, batch_norm: bool) -> Result<Spec> {
         let [inputs, hidden @ .., classes] = layers else {
             return Err(self.refuse(format!("layers {layers:?}"), "at least two widths"));
@@ -177,7 +178,7 @@ impl<'a> TensorFile<'a> {
             .map_err(|error| self.refuse(format!("layers {layers:?} ({error})"), "a network"))
     }
 
-    /// Holds the number of tensors against that of as many `flats` laid out as `spec` says.
+    /// Checks that the file has the tensors of `flats` flat buffers of the network `spec`, and no others.
     pub fn check_count(&self, spec: &Spec, flats: usize) -> Result<()> {
         let normalized = spec.layers().iter().filter(|layer| layer.is_normalized());
         let norms = flats * NORM.len() * normalized.count();
@@ -194,8 +195,8 @@ impl<'a> TensorFile<'a> {
         }
     }
 
-    /// A flat buffer laid out as `spec` says, from the tensors of `layout`. It is sized only after every tensor's shape,
-    /// which safetensors has held against the length of the file, is known to add up to it.
+    /// Reads the tensors of `layout` into a flat buffer of the network `spec`. The buffer is allocated only after the
+    /// shapes of all tensors, which safetensors has checked against the length of the file, add up to its size.
     pub fn flat(&self, spec: &Spec, layout: &Layout) -> Result<Vec<f32>> {
         let mut found = Vec::new();
         for (name, layer) in layout.layers(spec) {
@@ -246,18 +247,18 @@ impl<'a> TensorFile<'a> {
         Ok((name, tensor))
     }
 
-    /// A refusal of this file as damaged.
+    /// Returns the error for this file as damaged.
     pub fn refuse(&self, found: impl Into<Message>, expected: &str) -> Error {
         (self.kind.damaged)(Refusal::new(self.path.display(), found, expected))
     }
 
-    /// A refusal that names a tensor.
+    /// Returns the error for a tensor of this file.
     pub fn refuse_tensor(&self, name: &str, found: String, expected: impl Into<Message>) -> Error {
         let place = format!("{}: {name}", self.path.display());
         (self.kind.damaged)(Refusal::new(place, found, expected))
     }
 
-    /// A refusal that says what else could be done with such a file.
+    /// Returns the error for a file that another program wrote, with the hint of its kind.
     fn hinted(&self, refusal: Refusal) -> Error {
         (self.kind.damaged)(match (self.kind.hint)() {
             Some(hint) => refusal.hint(hint),
@@ -266,7 +267,7 @@ impl<'a> TensorFile<'a> {
     }
 }
 
-/// The file that holds `flats`, each a buffer laid out as `spec` says with the layout of its tensors, and `metadata`.
+/// Encodes a file with `metadata` and the flat buffers `flats` of the network `spec`, each with the layout of its tensors.
 pub(crate) fn to_bytes(spec: &Spec, flats: &[(&[f32], Layout)], metadata: String) -> Vec<u8> {
     let mut tensors: Vec<(String, Vec<usize>, Cow<[u8]>)> = Vec::new();
     for (flat, layout) in flats {
@@ -297,7 +298,7 @@ pub(crate) fn to_bytes(spec: &Spec, flats: &[(&[f32], Layout)], metadata: String
     safetensors::serialize(views, Some(metadata)).expect("names are distinct and sizes agree")
 }
 
-/// The numbers as they stand in a file.
+/// Returns the bytes of numbers as stored in a file.
 pub(crate) fn little_endian(values: &[f32]) -> Cow<'_, [u8]> {
     if cfg!(target_endian = "little") {
         Cow::Borrowed(bytemuck::cast_slice(values))

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use perceptor::data::Scaling;
-use perceptor::export::pytorch::{self, Untold};
+use perceptor::export::pytorch::{self, Supplied};
 use perceptor::nn::Activation;
 use perceptor::nn::Task;
 
@@ -49,7 +49,7 @@ pub struct ImportArgs {
 
 impl ImportArgs {
     pub fn run(&self) -> Result<(), Failure> {
-        let untold = Untold {
+        let supplied = Supplied {
             activation: self.activation,
             scaling: self.scale_factor.map(|factor| Scaling {
                 offset: self.scale_offset.unwrap_or(0.0),
@@ -57,7 +57,7 @@ impl ImportArgs {
             }),
             task: self.task,
         };
-        let model = pytorch::load(&self.file, &untold)?;
+        let model = pytorch::load(&self.file, &supplied)?;
         let out = self.out.clone().unwrap_or_else(|| default_path(&self.file));
         check_free(&out, self.force, &self.file)?;
         model.save(&out)?;

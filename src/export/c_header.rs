@@ -1,8 +1,8 @@
-//! A C99 header: the weights as constants, and a function from the elements of an item to probabilities and class, or to
-//! the numbers of a regression.
+//! Exports to a C99 header: the weights as constants, and a function from the elements of a row to probabilities and class,
+//! or to the values of a regression.
 //!
-//! It needs nothing but `<math.h>`. Numbers are written in hexadecimal, so that any compiler reads the bits we have.
-//! Products are summed in the order of the inputs, a row of weights at a time, which compilers vectorise.
+//! It includes only `<math.h>`. Numbers are written in hexadecimal, so that any compiler reads the same bits. Products are
+//! summed in the order of the inputs, one row of weights at a time, which compilers vectorise.
 
 use std::io::{self, Write};
 
@@ -13,16 +13,16 @@ use crate::message::Key;
 use crate::model::Model;
 use crate::nn::Task;
 
-/// What the names in a header start with, if not told otherwise.
+/// The default prefix of all names in a header.
 pub const DEFAULT_NAME: &str = "perceptor";
 
-/// Numbers on a line.
+/// How many numbers are on a line.
 const ON_A_LINE: usize = 8;
 
-/// Holds `name` against being the start of C identifiers.
+/// Checks that `name` is a C identifier.
 ///
 /// # Errors
-/// [`Error::Config`] when it is not.
+/// Returns [`Error::Config`] if it is not.
 pub fn check_name(name: &str) -> Result<()> {
     let starts = name.starts_with(|c: char| c.is_ascii_alphabetic());
     if starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
@@ -33,10 +33,10 @@ pub fn check_name(name: &str) -> Result<()> {
     Err(Error::Config(refusal))
 }
 
-/// Writes the header, with `name` in front of whatever it declares.
+/// Writes the header, with `name` as the prefix of everything it declares.
 ///
 /// # Errors
-/// Those of `out`.
+/// Returns the errors of `out`.
 pub fn write(model: &Model, name: &str, out: &mut dyn Write) -> io::Result<()> {
     write_start(model, name, out)?;
     for (index, layer) in model.spec.layers().iter().enumerate() {
@@ -57,7 +57,7 @@ pub fn write(model: &Model, name: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\n#endif")
 }
 
-/// What comes out, in C: its name, and what its size is called behind the prefix.
+/// The output array in C: its name, and the name of its size after the prefix.
 fn output_words(task: Task) -> (&'static str, &'static str) {
     match task {
         Task::Classification | Task::Multilabel => ("probabilities", "CLASSES"),
@@ -65,7 +65,7 @@ fn output_words(task: Task) -> (&'static str, &'static str) {
     }
 }
 
-/// What to do with it, and the sizes.
+/// Writes the comment on the use of the header, and the sizes.
 fn write_start(model: &Model, name: &str, out: &mut dyn Write) -> io::Result<()> {
     let (spec, upper) = (&model.spec, name.to_ascii_uppercase());
     let (inputs, outputs) = (spec.inputs(), spec.outputs());
@@ -135,7 +135,7 @@ static inline void {name}_affine(const float *x, int in, const float *w, const f
     )
 }
 
-/// What is made of `y[o]` behind a hidden layer, if there is something to do.
+/// Returns the statement that applies the activation to `y[o]` after a hidden layer, if there is one.
 fn function(model: &Model) -> Option<String> {
     if model.spec.layers().len() == 1 {
         return None;
@@ -212,7 +212,7 @@ static inline {kind} {name}_predict(const float *elements, float *{words})
     writeln!(out, "}}")
 }
 
-/// From logits to probabilities, and the likeliest class.
+/// Writes the step from logits to probabilities and the most probable class.
 fn write_softmax(upper: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,

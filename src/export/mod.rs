@@ -1,8 +1,9 @@
-//! Models in the formats of other programs: one file a format.
+//! Exports models to the formats of other programs. Each format has a file here; a new one is added to [`Format`] and
+//! [`save`].
 //!
-//! Each takes elements as they stand in a data file and scales them itself, but for `pytorch`: an `nn.Sequential` has no
-//! place for the scaling, which stands in the metadata. Formats hold the same bits that the model has, but for batch
-//! normalisation, which is folded into the weights and biases before it. Writing a model twice gives the same bytes.
+//! An exported model takes the elements of a data file and scales them itself, except in `pytorch`: an `nn.Sequential` has
+//! no place for the scaling, which is in the metadata. Weights keep their bits, except with batch normalisation, which is
+//! folded into the weights and biases before it. Exporting a model twice writes the same bytes.
 
 pub mod activation;
 pub mod c_header;
@@ -18,7 +19,7 @@ use crate::durable;
 use crate::error::{Error, Refusal, Result};
 use crate::model::Model;
 
-/// A format that models are exported to.
+/// A format that models can be exported to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// A graph for ONNX runtimes; see [`onnx`].
@@ -27,12 +28,12 @@ pub enum Format {
     Npz,
     /// A C99 header; see [`c_header`].
     C,
-    /// What `nn.Sequential` loads; see [`pytorch`].
+    /// Safetensors that an `nn.Sequential` of PyTorch loads; see [`pytorch`].
     SafetensorsPytorch,
 }
 
 impl Format {
-    /// Every format.
+    /// All formats.
     pub const ALL: [Format; 4] = [
         Format::Onnx,
         Format::Npz,
@@ -40,7 +41,7 @@ impl Format {
         Format::SafetensorsPytorch,
     ];
 
-    /// The name used by flags and messages.
+    /// Returns the name used in settings and messages.
     pub fn name(self) -> &'static str {
         match self {
             Format::Onnx => "onnx",
@@ -50,7 +51,7 @@ impl Format {
         }
     }
 
-    /// What names of such files end in.
+    /// Returns the file name extension.
     pub fn extension(self) -> &'static str {
         match self {
             Format::Onnx => "onnx",
@@ -61,12 +62,12 @@ impl Format {
     }
 }
 
-/// Writes `model` to `path`, whole or not at all, [`Model::folded`] where it has batch normalisation. `name` is what the
-/// functions of a C header start with.
+/// Writes `model` to `path`, completely or not at all. Batch normalisation is folded into the weights
+/// ([`Model::folded`]). `name` is the prefix of all names in a C header.
 ///
 /// # Errors
-/// [`Error::Io`] when the file cannot be written, [`Error::Config`] when `name` is no C identifier,
-/// [`Error::Model`] when the model is larger than the format can be.
+/// Returns [`Error::Io`] if the file cannot be written, [`Error::Config`] if `name` is not a C identifier, and
+/// [`Error::Model`] if the model exceeds the size limit of the format.
 pub fn save(model: &Model, format: Format, name: &str, path: &Path) -> Result<()> {
     let model = &*model.folded();
     match format {

@@ -1,9 +1,9 @@
-//! NPZ: arrays that `numpy.load` reads, one a tensor under the names of a model file.
+//! Exports to NPZ, which `numpy.load` reads: one array for each tensor, with the names of a model file.
 //!
-//! Beside `layers.l.weight [in, out]` and `layers.l.bias [out]` stand the scalars `scaling.offset`, `scaling.factor` and
-//! `activation`, a string, and `task`, another one, where it is no classification. An NPZ is a zip archive, here without compression, of NPY files
-//! (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>): a line that looks like Python, then the
-//! numbers. No entry has a time.
+//! In addition to `layers.l.weight [in, out]` and `layers.l.bias [out]` there are the scalars `scaling.offset` and
+//! `scaling.factor`, the string `activation`, and the string `task` unless it is classification. An NPZ is a zip archive,
+//! here without compression, of NPY files (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>): a
+//! header in Python syntax, then the numbers. Entries have no time, so that the bytes are reproducible.
 
 use std::io::{self, Write};
 
@@ -15,7 +15,7 @@ use crate::tensors::little_endian;
 /// Writes the archive.
 ///
 /// # Errors
-/// Those of `out`.
+/// Returns the errors of `out`.
 pub fn write(model: &Model, out: &mut dyn Write) -> io::Result<()> {
     let mut archive = ZipArchiveWriter::new(out);
     for (index, layer) in model.spec.layers().iter().enumerate() {
@@ -71,7 +71,8 @@ fn add(
     written.map(drop).map_err(io::Error::other)
 }
 
-/// Magic, version 1.0, the length of the line, and the line, padded so that the numbers start at a multiple of 64.
+/// Returns the start of an NPY file: magic number, version 1.0, length of the header, and the header, padded so that the
+/// numbers start at a multiple of 64.
 fn npy_header(kind: &str, shape: &str) -> Vec<u8> {
     const BEFORE_THE_LINE: usize = 10;
     let mut line = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}");

@@ -1,10 +1,11 @@
-//! ONNX: a graph from elements to probabilities, or to the numbers of a regression, for onnxruntime and its like.
+//! Exports to ONNX: a graph from elements to probabilities, or to the values of a regression, for runtimes such as
+//! onnxruntime.
 //!
-//! `elements [batch, features]` in `f32`, as they stand in a data file, become inputs by `Sub` and `Mul`: folding the
-//! scaling into the first layer would change bits. A `Gemm` a layer follows, with the activation behind all but the last,
-//! and a `Softmax`, or a `Sigmoid` where items have several labels. Out come `probabilities` and `logits`, both `[batch,
-//! classes]`; of a regression `values [batch, outputs]` alone. The batch is any size. The graph is in operator set 13, as
-//! none of these operators has changed for `f32` since, and runtimes from 2020 on take it.
+//! `elements [batch, features]`, the `f32`s of a data file, become inputs by `Sub` and `Mul`, as folding the scaling into
+//! the first layer would change bits. One `Gemm` for each layer follows, with the activation after all except the last, and
+//! a `Softmax`, or a `Sigmoid` for multi-label classification. The outputs are `probabilities` and `logits`, both `[batch,
+//! classes]`, or only `values [batch, outputs]` for a regression. The batch can have any size. The graph uses operator set
+//! 13: none of these operators has changed for `f32` since, and runtimes from 2020 on support it.
 
 use prost::Message;
 
@@ -20,12 +21,12 @@ use crate::tensors::{METADATA_KEY, little_endian};
 
 /// The operator set of the graph.
 pub const OPERATOR_SET: i64 = 13;
-/// The version of the file format that came with it.
+/// The version of the file format that belongs to the operator set.
 const IR_VERSION: i64 = 7;
-/// No protobuf message is longer, in bytes.
+/// The length limit of a protobuf message, in bytes.
 const MAX_BYTES: usize = i32::MAX as usize;
 
-/// The file, or none when it would be longer than ONNX allows.
+/// Encodes the model, or returns `None` if the file would be longer than ONNX allows.
 pub fn to_bytes(model: &Model) -> Option<Vec<u8>> {
     if model.spec.parameters() > MAX_BYTES / size_of::<f32>() {
         return None;
@@ -100,7 +101,7 @@ fn graph(model: &Model) -> GraphProto {
     }
 }
 
-/// What comes out of the graph.
+/// Returns the outputs of the graph.
 pub fn outputs(task: Task) -> &'static [&'static str] {
     match task {
         Task::Classification | Task::Multilabel => &["probabilities", "logits"],
@@ -108,7 +109,7 @@ pub fn outputs(task: Task) -> &'static [&'static str] {
     }
 }
 
-/// From logits to probabilities, where there are any.
+/// Returns the node from logits to probabilities, except for a regression.
 fn probabilities(task: Task) -> Option<NodeProto> {
     match task {
         Task::Classification => {
@@ -135,7 +136,7 @@ fn tensor(name: &str, shape: &[usize], values: &[f32]) -> TensorProto {
     }
 }
 
-/// `f32 [batch, width]` for any batch.
+/// Describes an `f32` array `[batch, width]` with a batch of any size.
 fn batch_of(name: &str, width: usize) -> ValueInfoProto {
     let dim = [
         DimensionValue::DimParam("batch".to_owned()),

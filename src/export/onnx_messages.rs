@@ -1,5 +1,5 @@
-//! The few messages of ONNX's protobuf schema that a dense network takes, with the schema's own names and numbers
-//! (onnx.proto, <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>). Fields we never set are left out.
+//! The messages of ONNX's protobuf schema that a dense network needs, with the names and numbers of the schema
+//! (onnx.proto, <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>). Fields that are never set are left out.
 
 use prost::{Enumeration, Message, Oneof};
 
@@ -142,7 +142,7 @@ pub struct Dimension {
 
 #[derive(Clone, PartialEq, Oneof)]
 pub enum DimensionValue {
-    /// A size.
+    /// A known size.
     #[prost(int64, tag = "1")]
     DimValue(i64),
     /// The name of a size that is only known when the graph runs.
@@ -151,7 +151,7 @@ pub enum DimensionValue {
 }
 
 impl NodeProto {
-    /// A node with one output, after which it is named.
+    /// Makes a node with one output, whose name it has.
     pub(super) fn operator(op_type: &str, inputs: &[&str], output: &str) -> NodeProto {
         NodeProto {
             input: inputs.iter().map(|&input| input.to_owned()).collect(),

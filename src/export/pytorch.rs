@@ -1,11 +1,10 @@
-//! PyTorch: the `state_dict` of an `nn.Sequential` as safetensors, written and read.
+//! Exports to PyTorch, and imports from it: the `state_dict` of an `nn.Sequential` as safetensors.
 //!
-//! `nn.Sequential(nn.Linear(784, 100), nn.Sigmoid(), nn.Linear(100, 10))` calls its tensors `0.weight [out, in]`,
-//! `0.bias [out]`, `2.weight`, and so on: modules count, an identity activation is an `nn.Identity`, and a scaled tanh a module
-//! of the reader's own, as PyTorch has none. What a
-//! `state_dict` does not know, the activation and the scaling, stands in the metadata as in a model file; files without
-//! that are told it. Other modules may stand between the layers (dropout, flatten), and a prefix before the numbers
-//! (`net.0.weight`).
+//! `nn.Sequential(nn.Linear(784, 100), nn.Sigmoid(), nn.Linear(100, 10))` names its tensors `0.weight [out, in]`,
+//! `0.bias [out]`, `2.weight`, and so on, by the numbers of the modules. An identity activation is an `nn.Identity`, and a
+//! scaled tanh is a module that the reader defines, as PyTorch has none. A `state_dict` lacks the activation and the
+//! scaling, which are in the metadata as in a model file; for a file without them the caller gives them. There may be
+//! other modules between the layers (dropout, flatten), and a prefix before the numbers (`net.0.weight`).
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,18 +17,18 @@ use crate::nn::Activation;
 use crate::nn::Task;
 use crate::tensors::{self, Layout, TensorFile};
 
-/// What a file of weights may not say of itself.
+/// The properties of a network that a file of weights may lack.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Untold {
+pub struct Supplied {
     /// The activation of the hidden layers.
     pub activation: Option<Activation>,
     /// How elements become inputs.
     pub scaling: Option<Scaling>,
-    /// What the outputs mean; classification where nobody tells.
+    /// The task; classification unless given.
     pub task: Option<Task>,
 }
 
-/// The file as it would be written.
+/// Encodes a model as a `state_dict`.
 pub fn to_bytes(model: &Model) -> Vec<u8> {
     model.to_safetensors(Layout::sequential(model.spec.layers().len()))
 }
@@ -37,17 +36,17 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
 /// Reads the network at `path`.
 ///
 /// # Errors
-/// [`Error::Io`] when the file cannot be read; [`Error::Model`] when it is damaged or not of this shape;
-/// [`Error::Config`] when something is `untold`, or told otherwise by the file.
-pub fn load(path: &Path, untold: &Untold) -> Result<Model> {
-    from_bytes(path, &tensors::read(path, "a safetensors file")?, untold)
+/// Returns [`Error::Io`] if the file cannot be read, [`Error::Model`] if it is damaged or not an `nn.Sequential` of linear
+/// layers, and [`Error::Config`] if a property is in neither `supplied` nor the file, or differs between them.
+pub fn load(path: &Path, supplied: &Supplied) -> Result<Model> {
+    from_bytes(path, &tensors::read(path, "a safetensors file")?, supplied)
 }
 
 /// Reads a network from the content of the file `path`.
 ///
 /// # Errors
-/// As [`load`].
-pub fn from_bytes(path: &Path, bytes: &[u8], untold: &Untold) -> Result<Model> {
+/// Returns the errors of [`load`].
+pub fn from_bytes(path: &Path, bytes: &[u8], supplied: &Supplied) -> Result<Model> {
     let file = TensorFile::parse(&KIND, path, bytes)?;
     let metadata: Option<Metadata> = file.optional_metadata()?;
     metadata
@@ -81,7 +80,7 @@ pub fn from_bytes(path: &Path, bytes: &[u8], untold: &Untold) -> Result<Model> {
     let has_hidden = sizes.len() > 2;
     let activation = settle(
         Key("activation"),
-        untold.activation,
+        supplied.activation,
         told.map(|metadata| metadata.activation),
         |activation| activation.name().to_owned(),
     )?;
@@ -101,7 +100,7 @@ pub fn from_bytes(path: &Path, bytes: &[u8], untold: &Untold) -> Result<Model> {
     };
     let scaling = settle(
         Key("scale_factor"),
-        untold.scaling,
+        supplied.scaling,
         told.map(|metadata| metadata.scaling),
         |Scaling { offset, factor }| format!("offset {offset}, factor {factor}"),
     )?;
@@ -115,7 +114,7 @@ pub fn from_bytes(path: &Path, bytes: &[u8], untold: &Untold) -> Result<Model> {
     })?;
     let task = settle(
         Key("task"),
-        untold.task,
+        supplied.task,
         told.map(|metadata| metadata.task),
         |task| task.name().to_owned(),
     )?;
@@ -139,7 +138,7 @@ pub fn from_bytes(path: &Path, bytes: &[u8], untold: &Untold) -> Result<Model> {
     })
 }
 
-/// One of what was given and what the file tells; both must say the same.
+/// Returns the given value or that of the file, which must be equal if both are known.
 fn settle<T: PartialEq + Copy>(
     key: Key,
     given: Option<T>,
@@ -148,14 +147,14 @@ fn settle<T: PartialEq + Copy>(
 ) -> Result<Option<T>> {
     match (given, told) {
         (Some(given), Some(told)) if given != told => {
-            let expected = format!("{}, as the file itself tells, or none", name(told));
+            let expected = format!("{}, as in the file, or nothing", name(told));
             Err(Error::Config(Refusal::new(key, name(given), expected)))
         }
         _ => Ok(told.or(given)),
     }
 }
 
-/// What stands before `.weight` in the name of each layer's tensors, in the order of the modules.
+/// Returns the part of the tensor names before `.weight` for each layer, in the order of the modules.
 fn stems_in_order(file: &TensorFile) -> Result<Vec<String>> {
     let mut stems = BTreeMap::new();
     let mut common = None;
@@ -171,7 +170,7 @@ fn stems_in_order(file: &TensorFile) -> Result<Vec<String>> {
             .or_else(|| name.strip_suffix(".bias"));
         let number_of = |stem: &str| {
             let (prefix, digits) = stem.rsplit_once('.').unwrap_or(("", stem));
-            // Written as PyTorch writes it, so that no two names are one number.
+            // Only as PyTorch writes it, so that no two names are the same number.
             let number = digits.parse::<u32>().ok()?;
             (number.to_string() == digits).then(|| (prefix.to_owned(), number))
         };
@@ -187,7 +186,7 @@ fn stems_in_order(file: &TensorFile) -> Result<Vec<String>> {
     Ok(stems.into_values().collect())
 }
 
-/// The widths from inputs to classes by the shapes of the weights, each of which must follow on the one before.
+/// Returns the widths from inputs to outputs by the shapes of the weights, each of which must match the one before.
 fn sizes(file: &TensorFile, stems: &[String]) -> Result<Vec<usize>> {
     let mut sizes = Vec::new();
     for stem in stems {
@@ -233,7 +232,7 @@ mod tests {
         factor: 0.5,
     };
 
-    const TOLD: Untold = Untold {
+    const SUPPLIED: Supplied = Supplied {
         activation: Some(Activation::Relu),
         scaling: Some(HALF),
         task: None,
@@ -261,18 +260,18 @@ mod tests {
         safetensors::serialize(views, None::<HashMap<_, _>>).expect("a file")
     }
 
-    fn read(bytes: &[u8], untold: &Untold) -> Result<Model> {
-        from_bytes(Path::new("p"), bytes, untold)
+    fn read(bytes: &[u8], supplied: &Supplied) -> Result<Model> {
+        from_bytes(Path::new("p"), bytes, supplied)
     }
 
-    fn refusal(bytes: &[u8], untold: &Untold) -> String {
-        read(bytes, untold).expect_err("a refusal").to_string()
+    fn refusal(bytes: &[u8], supplied: &Supplied) -> String {
+        read(bytes, supplied).expect_err("a refusal").to_string()
     }
 
     #[test]
-    fn comes_back_bit_for_bit() {
+    fn an_export_is_imported_bit_for_bit() {
         let (model, bytes) = (model(), to_bytes(&model()));
-        let back = read(&bytes, &Untold::default()).expect("a model");
+        let back = read(&bytes, &Supplied::default()).expect("a model");
         assert_eq!(back, model);
         assert_eq!(back.to_bytes(), model.to_bytes());
         assert_eq!(to_bytes(&back), bytes);
@@ -294,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_what_nn_sequential_may_have_between_and_before() {
+    fn other_modules_and_a_prefix_are_accepted() {
         // Ten before nine as text, and not as a number.
         let bytes = file(&[
             ("net.10.weight", &[2, 4]),
@@ -302,52 +301,55 @@ mod tests {
             ("net.9.weight", &[4, 3]),
             ("net.9.bias", &[4]),
         ]);
-        let model = read(&bytes, &TOLD).expect("a model");
+        let model = read(&bytes, &SUPPLIED).expect("a model");
         assert_eq!(model.spec.sizes(), [3, 4, 2]);
         assert_eq!((model.scaling, model.provenance), (HALF, None));
     }
 
     #[test]
-    fn without_hidden_layers_there_is_no_activation_to_tell() {
+    fn a_network_without_hidden_layers_needs_no_activation() {
         let bytes = file(&[("0.weight", &[2, 3]), ("0.bias", &[2])]);
-        let untold = Untold {
+        let supplied = Supplied {
             activation: None,
-            ..TOLD
+            ..SUPPLIED
         };
-        assert_eq!(read(&bytes, &untold).expect("a model").spec.sizes(), [3, 2]);
+        assert_eq!(
+            read(&bytes, &supplied).expect("a model").spec.sizes(),
+            [3, 2]
+        );
     }
 
     #[test]
-    fn refuses_what_is_not_told_or_told_twice() {
+    fn a_missing_or_contradicting_property_is_refused() {
         let bytes = file(&[
             ("0.weight", &[4, 3]),
             ("0.bias", &[4]),
             ("2.weight", &[2, 4]),
             ("2.bias", &[2]),
         ]);
-        let message = refusal(&bytes, &Untold::default());
+        let message = refusal(&bytes, &Supplied::default());
         assert!(
             message.contains("activation: not given, expected that of"),
             "{message}"
         );
-        let untold = Untold {
+        let supplied = Supplied {
             scaling: None,
-            ..TOLD
+            ..SUPPLIED
         };
-        let message = refusal(&bytes, &untold);
+        let message = refusal(&bytes, &supplied);
         assert!(
             message.contains("scale_factor: not given, expected what"),
             "{message}"
         );
-        let message = refusal(&to_bytes(&model()), &TOLD);
+        let message = refusal(&to_bytes(&model()), &SUPPLIED);
         assert!(
-            message.contains("activation: relu, expected tanh, as the file"),
+            message.contains("activation: relu, expected tanh, as in the file"),
             "{message}"
         );
     }
 
     #[test]
-    fn refuses_other_names_and_shapes() {
+    fn other_names_and_shapes_are_refused() {
         let good = [("0.bias", &[4][..])];
         for (tensors, words) in [
             (
@@ -380,7 +382,7 @@ mod tests {
             ),
             (&[], "at least two widths"),
         ] {
-            let message = refusal(&file(tensors), &TOLD);
+            let message = refusal(&file(tensors), &SUPPLIED);
             assert!(message.contains(words), "{message}");
         }
     }
@@ -393,8 +395,8 @@ mod tests {
             let length = bytes.len();
             bytes[at % length] = with;
             bytes.truncate(cut);
-            let _ = read(&bytes, &TOLD);
-            let _ = read(&bytes, &Untold::default());
+            let _ = read(&bytes, &SUPPLIED);
+            let _ = read(&bytes, &Supplied::default());
         }
     }
 }

@@ -1,11 +1,11 @@
-//! Model files: safetensors that any tool can read.
+//! Models and their files, which are safetensors that any tool can read.
 //!
-//! Layer l has two `f32` tensors, `layers.l.weight [in, out]` and `layers.l.bias [out]`, l from 0 at the
-//! inputs; with batch normalisation hidden layers have `layers.l.norm.weight`, `.running_mean` and `.running_var`,
-//! `[out]` each, beside them. The file's metadata has one key, `perceptor`, whose value is a JSON object: `format`,
-//! `layers` (the widths from inputs to outputs), `task` where it is another than classification, `activation`,
-//! `batch_norm` where there is such, `scaling` (`offset`, `factor`), `class_names` where classes have some, and
-//! `provenance`. One key and not several, so that the same model always is the same bytes.
+//! Layer l, counted from 0 at the inputs, has two `f32` tensors, `layers.l.weight [in, out]` and `layers.l.bias [out]`.
+//! With batch normalisation hidden layers also have `layers.l.norm.weight`, `.running_mean` and `.running_var`, each
+//! `[out]`. The metadata of the file have one key, `perceptor`, whose value is a JSON object: `format`, `layers` (the
+//! widths from inputs to outputs), `task` unless it is classification, `activation`, `batch_norm` if there is any,
+//! `scaling` (`offset`, `factor`), `class_names` if classes have names, and `provenance`. There is one key, not several,
+//! so that the same model always has the same bytes.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -24,7 +24,7 @@ use crate::nn::{Activation, Spec, batch_norm};
 use crate::scores::SetScores;
 use crate::tensors::{self, Kind, Layout, TensorFile};
 
-/// What a model file is. Files of weights that others wrote are refused with the way to bring them here.
+/// The kind of model files. A file of weights from another program is refused with a hint to import it.
 pub(crate) const KIND: Kind = Kind {
     name: "model",
     format: 1,
@@ -38,7 +38,7 @@ pub(crate) const KIND: Kind = Kind {
     },
 };
 
-/// A trained network with all it takes to use it.
+/// A trained network with everything needed to use it.
 ///
 /// ```
 /// use perceptor::{Model, TrainConfig, Workers, train};
@@ -57,52 +57,51 @@ pub(crate) const KIND: Kind = Kind {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
-    /// Layer sizes, activation and task.
+    /// The layer sizes, the activation and the task.
     pub spec: Spec,
     /// How elements become inputs.
     pub scaling: Scaling,
-    /// The flat buffer, `[parameters]`.
+    /// All parameters in one flat buffer, `[parameters]`.
     pub parameters: Vec<f32>,
-    /// What the classes are called; none where nobody said.
+    /// The class names, if they are known.
     pub class_names: Option<ClassNames>,
-    /// Where it comes from; none where it was trained by another program, whose file does not say.
+    /// How the model was trained; `None` if another program trained it.
     pub provenance: Option<Provenance>,
 }
 
-/// How a model came to be. Nothing in it depends on the number of threads, on time or on paths, so that
-/// the same run gives the same file.
+/// How a model was trained. Nothing in it depends on the number of threads, on time or on paths, so that the same run
+/// writes the same file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     /// The version of the program.
     pub version: String,
     /// The revision of its source.
     pub revision: String,
-    /// The engine that computed it: native with its instruction set, or a library with version and kernels.
+    /// The engine that trained it: native with its instruction set, or a library with version and kernels.
     pub engine: String,
     /// The settings of the run.
     pub config: TrainConfig,
-    /// Items trained on.
+    /// Number of training samples.
     pub train_items: usize,
-    /// XXH3 of the parameters of the model that training began from, in hexadecimal; none where they were drawn.
+    /// XXH3 of the parameters of the model that training started from, in hexadecimal; `None` for drawn weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init_from: Option<String>,
-    /// The epoch that the model is from, counted from 1, where that was picked by validation data; else none, and it is
-    /// from the last one.
+    /// The epoch that the model is from, counted from 1, if validation data selected it; `None` for the last epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best_epoch: Option<usize>,
-    /// Mean loss over its epoch.
+    /// Mean training loss over its epoch.
     pub train_loss: f64,
-    /// Loss and accuracy on the validation set and on the test set after it.
+    /// Loss and accuracy on the validation set and on the test set after that epoch.
     #[serde(flatten)]
     pub scores: SetScores,
 }
 
-/// What is known of the model that a run began from.
+/// The model that a run started from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
-    /// How it made inputs of elements; used where the settings say so ([`crate::data::Scale::Model`]).
+    /// How elements became its inputs, for [`crate::data::Scale::Model`].
     pub scaling: Scaling,
-    /// XXH3 of its parameters as little-endian numbers, in hexadecimal.
+    /// XXH3 of its parameters as little-endian `f32`s, in hexadecimal.
     pub parameters: String,
 }
 
@@ -124,10 +123,10 @@ pub(crate) struct Metadata {
 }
 
 impl Model {
-    /// Writes the model to `path`, whole or not at all.
+    /// Writes the model to `path`, completely or not at all.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file cannot be written; what stood at `path` is then still there.
+    /// Returns [`Error::Io`] if the file cannot be written; an earlier file at `path` is then unchanged.
     pub fn save(&self, path: &Path) -> Result<()> {
         let bytes = self.to_bytes();
         durable::write_whole(path, |out| out.write_all(&bytes))
@@ -150,11 +149,11 @@ impl Model {
         )))
     }
 
-    /// The same network without batch normalisation: what that does with its running statistics goes into the weights and
-    /// biases before it, `w' = w γ / √(var + ε)` and `b' = b − γ mean / √(var + ε)`.
+    /// Returns the same network without batch normalisation, whose running statistics are folded into the weights and
+    /// biases before it: `w' = w γ / √(var + ε)` and `b' = b − γ mean / √(var + ε)`.
     ///
     /// # Panics
-    /// When the parameters are not of the spec.
+    /// Panics if the parameters do not belong to the spec.
     pub fn folded(&self) -> Cow<'_, Model> {
         if !self.spec.batch_norm() {
             return Cow::Borrowed(self);
@@ -180,8 +179,8 @@ impl Model {
         })
     }
 
-    /// What evaluation measures: the loss that it was trained by, without weights and against the truth as it is, or the
-    /// usual one of its task where it does not say.
+    /// Returns the loss that evaluation measures: the one it was trained with, without class weights and label smoothing,
+    /// or the usual one of its task if that is unknown.
     pub fn loss(&self) -> Loss {
         let task = self.spec.task();
         let config = self
@@ -194,10 +193,10 @@ impl Model {
         }
     }
 
-    /// Holds the names of classes in `path`, beside labels, against those of this model.
+    /// Checks that the class names in the file `path`, which belong to a set of labels, are those of this model.
     ///
     /// # Errors
-    /// [`Error::Data`] when the file cannot be read or a class has two names, [`Error::Io`] as [`ClassNames::read`].
+    /// Returns [`Error::Data`] if a class has another name, and the errors of [`ClassNames::read`].
     pub fn check_class_names(&self, path: &Path) -> Result<()> {
         let names = ClassNames::read(path)?;
         let Some(own) = &self.class_names else {
@@ -222,23 +221,23 @@ impl Model {
         }
     }
 
-    /// What is done to items before this network sees them.
+    /// Returns the map from the rows of a data set to the inputs of this network.
     pub fn preprocessing(&self) -> Preprocessing {
         Preprocessing::of_all_columns(self.scaling, self.spec.inputs())
     }
 
-    /// The file as it would be written.
+    /// Encodes the model as a file.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.to_safetensors(Layout::own(self.spec.layers().len()))
     }
 
-    /// The file as it would be written with the tensors of `layout`.
+    /// Encodes the model as a file with the tensors of `layout`.
     pub(crate) fn to_safetensors(&self, layout: Layout) -> Vec<u8> {
         let flats = [(&self.parameters[..], layout)];
         tensors::to_bytes(&self.spec, &flats, self.metadata())
     }
 
-    /// All but the parameters, as JSON.
+    /// Returns everything except the parameters, as JSON.
     pub(crate) fn metadata(&self) -> String {
         let metadata = Metadata {
             format: KIND.format,
@@ -256,7 +255,7 @@ impl Model {
     /// Reads the model at `path`.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file cannot be read, [`Error::Model`] when it is no model, is damaged, or comes
+    /// Returns [`Error::Io`] if the file cannot be read, and [`Error::Model`] if it is not a model, is damaged, or comes
     /// from a later version.
     pub fn load(path: &Path) -> Result<Model> {
         Model::from_bytes(path, &tensors::read(path, "a model file")?)
@@ -265,7 +264,7 @@ impl Model {
     /// Reads a model from the content of the file `path`.
     ///
     /// # Errors
-    /// [`Error::Model`], as [`Model::load`].
+    /// Returns [`Error::Model`] if it is not a model, is damaged, or comes from a later version.
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Model> {
         let file = TensorFile::parse(&KIND, path, bytes)?;
         let metadata: Metadata = file.metadata()?;
@@ -284,7 +283,7 @@ impl Model {
 }
 
 impl Metadata {
-    /// Holds its numbers against what they can be.
+    /// Checks that its numbers are in range.
     pub(crate) fn check(&self, file: &TensorFile) -> Result<()> {
         let Scaling { offset, factor } = self.scaling;
         if !(offset.is_finite() && factor.is_finite()) {
@@ -343,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn comes_back_bit_for_bit_and_always_as_the_same_bytes() {
+    fn a_file_is_read_bit_for_bit_and_always_has_the_same_bytes() {
         let model = model();
         let bytes = model.to_bytes();
         assert_eq!(
@@ -356,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_a_whole_model() {
+    fn a_damaged_or_foreign_file_is_refused() {
         let bytes = model().to_bytes();
         assert!(refusal(&[]).contains("safetensors"));
         assert!(refusal(&bytes[..bytes.len() - 1]).contains("safetensors"));

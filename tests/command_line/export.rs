@@ -172,7 +172,7 @@ fn flags_cannot_contradict_the_file() {
     desk.refuses(
         "import net --activation relu",
         2,
-        "--activation: relu, expected sigmoid, as the file itself tells, or none",
+        "--activation: relu, expected sigmoid, as in the file, or nothing",
     );
     desk.refuses_in_parts(
         "import net --scale-factor 2",

@@ -191,7 +191,7 @@ fn a_model_of_every_task_is_exported_and_imported() {
         desk.run(&format!("import {file} --task {task} --out back --force"))
             .done();
         let message =
-            format!("--task: classification, expected {task}, as the file itself tells, or none");
+            format!("--task: classification, expected {task}, as in the file, or nothing");
         desk.refuses(
             &format!("import {file} --task classification --out other"),
             2,

@@ -107,10 +107,10 @@ impl TrainArgs {
             (None, Some(path)) => Settings::keys(path)?,
             (None, None) => Vec::new(),
         };
-        let untold = |name: &str| !is_given(matches, name) && !keys.iter().any(|key| key == name);
+        let supplied = |name: &str| !is_given(matches, name) && !keys.iter().any(|key| key == name);
         let sizes = model.spec.sizes();
         let hidden = sizes[1..sizes.len() - 1].to_vec();
-        take! { untold,
+        take! { supplied,
             "hidden": settings.train.hidden => hidden;
             "activation": settings.train.activation => model.spec.activation();
             "batch_norm": settings.train.batch_norm => model.spec.batch_norm();

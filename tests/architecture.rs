@@ -127,10 +127,11 @@ impl File {
             words: BTreeSet::new(),
         };
         file.scan(&tokens, &module);
+        // The crate root has no code: in `pub mod train` and `pub use train::train` one name is two things.
         let used = file
             .reexports
             .iter()
-            .filter(|(name, _)| file.words.contains(name));
+            .filter(|(name, _)| !module.is_empty() && file.words.contains(name));
         file.imports.extend(used.map(|(_, path)| path.clone()));
         file
     }

@@ -19,7 +19,7 @@ const FOLDERS: [&str; 8] = [
 /// Folders that are made when they are needed.
 const MADE: [&str; 2] = ["fuzz/found/", "fuzz/corpus/"];
 
-/// Holds a link against the files and headings there are. Links to the web are left alone.
+/// Checks a link against the existing files and headings. Links to the web are not checked.
 pub fn check_link(page: &Page, line: usize, target: &str) {
     let place = format!("{}:{line}: {target}", page.name);
     if target.starts_with("https://") {

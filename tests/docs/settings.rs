@@ -1,6 +1,6 @@
 //! `docs/settings.md`, which is the help of `train` as tables.
 //!
-//! `PERCEPTOR_UPDATE_DOCS=1 cargo test --test docs settings` writes them anew.
+//! `PERCEPTOR_UPDATE_DOCS=1 cargo test --test docs settings` rewrites them.
 
 use std::env;
 use std::fs;

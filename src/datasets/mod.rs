@@ -7,3 +7,4 @@ pub mod digits;
 #[cfg(feature = "fetch")]
 pub mod fetch;
 pub mod generated;
+mod zip;

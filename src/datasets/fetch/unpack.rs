@@ -5,10 +5,10 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, Write};
 
-use flate2::read::{DeflateDecoder, MultiGzDecoder};
-use rawzip::{CompressionMethod, ErrorKind, RECOMMENDED_BUFFER_SIZE, ZipArchive};
+use flate2::read::MultiGzDecoder;
 
 use super::catalogue::SIDE;
+use crate::datasets::zip::Zip;
 
 /// Why a download cannot be unpacked.
 #[derive(Debug)]
@@ -36,49 +36,33 @@ impl Packed<'_> {
                 file.rewind().map_err(Fault::Disk)?;
                 decode(BufReader::new(file), bytes, false, out)
             }
-            Packed::Entry(file, name) => decode_entry(file, name, bytes, out),
+            Packed::Entry(file, name) => {
+                let zip = Zip::open(file.try_clone().map_err(Fault::Disk)?).map_err(damaged)?;
+                let mut found = None;
+                let listed = zip.list(|entry_name, entry| {
+                    found = (entry_name == name).then_some(entry);
+                    found.is_none()
+                });
+                listed.map_err(damaged)?;
+                let entry = found.ok_or_else(|| content("a zip archive without this entry"))?;
+                if !entry.is_readable() {
+                    return Err(content("an entry that is encrypted or not deflated"));
+                }
+                let stream = BufReader::new(zip.stream(entry).map_err(damaged)?);
+                decode(stream, bytes, name.contains("-images-"), out)
+            }
         }
     }
 }
 
-/// Decodes the entry `name` of a zip archive.
-fn decode_entry(file: &File, name: &str, bytes: u64, out: &mut dyn Write) -> Result<(), Fault> {
-    let file = file.try_clone().map_err(Fault::Disk)?;
-    let mut buffer = vec![0; RECOMMENDED_BUFFER_SIZE];
-    let archive = ZipArchive::from_file(file, &mut buffer).map_err(damaged_archive)?;
-    let mut entries = archive.entries(&mut buffer);
-    let (method, place) = loop {
-        match entries.next_entry().map_err(damaged_archive)? {
-            Some(entry) if entry.file_path().as_bytes() == name.as_bytes() => {
-                break (entry.compression_method(), entry.wayfinder());
-            }
-            Some(_) => {}
-            None => {
-                return Err(Fault::Content(
-                    "a zip archive without this entry".to_owned(),
-                ));
-            }
-        }
-    };
-    let entry = archive.get_entry(place).map_err(damaged_archive)?;
-    let stored = entry.reader();
-    let turn = name.contains("-images-");
-    match method {
-        CompressionMethod::STORE => decode(entry.verifying_reader(stored), bytes, turn, out),
-        CompressionMethod::DEFLATE => {
-            let inflated = entry.verifying_reader(DeflateDecoder::new(stored));
-            decode(inflated, bytes, turn, out)
-        }
-        other => Err(Fault::Content(format!(
-            "a zip archive with an entry compressed by {other}"
-        ))),
-    }
+fn content(fault: &str) -> Fault {
+    Fault::Content(fault.to_owned())
 }
 
-fn damaged_archive(error: rawzip::Error) -> Fault {
-    match error.kind() {
-        ErrorKind::IO(_) => Fault::Disk(io::Error::other(error)),
-        _ => Fault::Content(format!("a damaged zip archive: {error}")),
+fn damaged(error: rawzip::Error) -> Fault {
+    match error.into_kind() {
+        rawzip::ErrorKind::IO(error) => Fault::Disk(error),
+        other => Fault::Content(format!("a zip archive with a fault: {other}")),
     }
 }
 

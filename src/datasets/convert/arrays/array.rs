@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::npy::Header;
-use super::npz::{Archive, Member};
+use super::npz::Archive;
 use crate::datasets::convert::source::reopen;
+use crate::datasets::zip::Entry;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 
@@ -27,7 +28,7 @@ pub(super) struct Array {
 
 enum Store {
     File,
-    Member(Rc<Archive>, Member),
+    Member(Rc<Archive>, Entry),
     /// A member in Fortran order, in a temporary file.
     Spooled(File),
 }

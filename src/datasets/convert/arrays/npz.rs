@@ -7,13 +7,9 @@ use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
-use flate2::read::DeflateDecoder;
-use rawzip::{
-    CompressionMethod, FileReader, RECOMMENDED_BUFFER_SIZE, ZipArchive, ZipArchiveEntryWayfinder,
-};
-
 use super::npy::Header;
 use crate::datasets::convert::source::reopen;
+use crate::datasets::zip::{Entry, Zip};
 use crate::error::{Error, Refusal, Result};
 
 /// Deflate never shrinks data by more than this (RFC 1951: a length of 258 in two bits).
@@ -25,47 +21,27 @@ const MAX_MEMBERS: usize = 10_000;
 /// An archive with the arrays in it.
 pub(super) struct Archive {
     path: PathBuf,
-    zip: ZipArchive<FileReader>,
-    members: BTreeMap<String, Member>,
-}
-
-/// An array in an archive.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Member {
-    entry: ZipArchiveEntryWayfinder,
-    method: CompressionMethod,
+    zip: Zip,
+    members: BTreeMap<String, Entry>,
 }
 
 impl Archive {
     /// Opens the archive at `path`, and lists its arrays.
     pub fn open(path: &Path) -> Result<Archive> {
-        let mut buffer = vec![0; RECOMMENDED_BUFFER_SIZE];
         let damaged = |error| damaged(&path.display().to_string(), error);
-        let zip = ZipArchive::from_file(reopen(path)?, &mut buffer).map_err(damaged)?;
-        let mut members = BTreeMap::new();
-        let mut entries = zip.entries(&mut buffer);
-        while let Some(entry) = entries.next_entry().map_err(damaged)? {
-            let name = String::from_utf8_lossy(entry.file_path().as_bytes()).into_owned();
-            let Some(name) = name.strip_suffix(".npy") else {
-                continue;
-            };
-            let encrypted = entry.flags().is_encrypted();
-            let method = entry.compression_method();
-            let readable = [CompressionMethod::STORE, CompressionMethod::DEFLATE].contains(&method);
-            if encrypted || !readable || members.len() == MAX_MEMBERS {
-                let found = match (encrypted, readable) {
-                    (true, _) => format!("{name} is encrypted"),
-                    (_, false) => format!("{name} is compressed by method {method}"),
-                    _ => format!("more than {MAX_MEMBERS} arrays"),
-                };
-                let expected = "arrays as numpy.savez or savez_compressed writes them";
-                return Err(Error::Data(Refusal::new(path.display(), found, expected)));
+        let zip = Zip::open(reopen(path)?).map_err(damaged)?;
+        let (mut members, mut fault) = (BTreeMap::new(), None);
+        let listed = zip.list(|name, entry| {
+            if let Some(name) = name.strip_suffix(".npy") {
+                fault = refusal_of(name, entry, members.len());
+                members.insert(name.to_owned(), entry);
             }
-            let member = Member {
-                entry: entry.wayfinder(),
-                method,
-            };
-            members.insert(name.to_owned(), member);
+            fault.is_none()
+        });
+        listed.map_err(damaged)?;
+        if let Some(found) = fault {
+            let expected = "arrays as numpy.savez or savez_compressed writes them";
+            return Err(Error::Data(Refusal::new(path.display(), found, expected)));
         }
         if members.is_empty() {
             let expected = "arrays as numpy.savez writes them";
@@ -93,7 +69,7 @@ impl Archive {
     }
 
     /// The array of this name.
-    pub fn member(&self, name: &str) -> Option<Member> {
+    pub fn member(&self, name: &str) -> Option<Entry> {
         self.members.get(name).copied()
     }
 
@@ -103,24 +79,14 @@ impl Archive {
     }
 
     /// A whole member, header and elements, as a stream that is checked at its end.
-    pub fn stream(&self, place: &str, member: Member) -> Result<Box<dyn Read + '_>> {
-        let entry = self
-            .zip
-            .get_entry(member.entry)
-            .map_err(|error| damaged(place, error))?;
-        let stored = entry.reader();
-        Ok(match member.method == CompressionMethod::STORE {
-            true => Box::new(entry.verifying_reader(stored)),
-            false => Box::new(entry.verifying_reader(DeflateDecoder::new(stored))),
-        })
+    pub fn stream(&self, place: &str, member: Entry) -> Result<Box<dyn Read + '_>> {
+        let stream = self.zip.stream(member);
+        stream.map_err(|error| damaged(place, error))
     }
 
     /// Holds what the header of a member promises against its sizes in the archive.
-    pub fn check_size(&self, place: &str, member: Member, header: &Header) -> Result<()> {
-        let (packed, size) = (
-            member.entry.compressed_size_hint(),
-            member.entry.uncompressed_size_hint(),
-        );
+    pub fn check_size(&self, place: &str, member: Entry, header: &Header) -> Result<()> {
+        let (packed, size) = (member.compressed_size(), member.size());
         let promised = header
             .data_bytes()
             .and_then(|bytes| bytes.checked_add(header.bytes));
@@ -137,7 +103,7 @@ impl Archive {
     }
 
     /// All of a member in a temporary file that has no name.
-    pub fn spool(&self, place: &str, member: Member) -> Result<std::fs::File> {
+    pub fn spool(&self, place: &str, member: Entry) -> Result<std::fs::File> {
         let folder = std::env::temp_dir();
         let mut file =
             tempfile::tempfile().map_err(Error::io(&folder, "create a file in this folder"))?;
@@ -161,6 +127,17 @@ impl Archive {
         file.rewind()
             .map_err(Error::io(&folder, "read a temporary file"))?;
         Ok(file)
+    }
+}
+
+/// What is wrong with a member that follows `before` others, if anything is.
+fn refusal_of(name: &str, entry: Entry, before: usize) -> Option<String> {
+    match entry.encrypted {
+        true => Some(format!("{name} is encrypted")),
+        false if !entry.is_readable() => {
+            Some(format!("{name} is compressed by method {}", entry.method))
+        }
+        false => (before == MAX_MEMBERS).then(|| format!("more than {MAX_MEMBERS} arrays")),
     }
 }
 

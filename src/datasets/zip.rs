@@ -1,0 +1,76 @@
+//! ZIP archives, entry by entry: names first, then contents as streams that are verified at their end.
+
+use std::fs::File;
+use std::io::Read;
+
+use flate2::read::DeflateDecoder;
+use rawzip::{
+    CompressionMethod, Error, FileReader, RECOMMENDED_BUFFER_SIZE, ZipArchive,
+    ZipArchiveEntryWayfinder,
+};
+
+/// An open archive.
+pub(super) struct Zip(ZipArchive<FileReader>);
+
+/// Where an entry is in its archive, and how it is stored there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry {
+    location: ZipArchiveEntryWayfinder,
+    pub method: CompressionMethod,
+    pub encrypted: bool,
+}
+
+impl Entry {
+    /// Whether [`Zip::stream`] can decode it.
+    pub fn is_readable(self) -> bool {
+        let decoded = [CompressionMethod::STORE, CompressionMethod::DEFLATE];
+        !self.encrypted && decoded.contains(&self.method)
+    }
+
+    /// The compressed size, as the archive's directory states it.
+    pub fn compressed_size(self) -> u64 {
+        self.location.compressed_size_hint()
+    }
+
+    /// The uncompressed size, as the archive's directory states it.
+    pub fn size(self) -> u64 {
+        self.location.uncompressed_size_hint()
+    }
+}
+
+impl Zip {
+    /// Opens the archive in `file`.
+    pub fn open(file: File) -> Result<Zip, Error> {
+        let mut buffer = vec![0; RECOMMENDED_BUFFER_SIZE];
+        ZipArchive::from_file(file, &mut buffer).map(Zip)
+    }
+
+    /// Calls `on_entry` with each entry's name and location, until it returns false.
+    pub fn list(&self, mut on_entry: impl FnMut(&str, Entry) -> bool) -> Result<(), Error> {
+        let mut buffer = vec![0; RECOMMENDED_BUFFER_SIZE];
+        let mut entries = self.0.entries(&mut buffer);
+        while let Some(entry) = entries.next_entry()? {
+            let path = entry.file_path();
+            let name = String::from_utf8_lossy(path.as_bytes());
+            let entry = Entry {
+                location: entry.wayfinder(),
+                method: entry.compression_method(),
+                encrypted: entry.flags().is_encrypted(),
+            };
+            if !on_entry(&name, entry) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The content of a readable entry. Its last read fails if size or checksum are not those of the directory.
+    pub fn stream(&self, entry: Entry) -> Result<Box<dyn Read + '_>, Error> {
+        let content = self.0.get_entry(entry.location)?;
+        let stored = content.reader();
+        Ok(match entry.method == CompressionMethod::STORE {
+            true => Box::new(content.verifying_reader(stored)),
+            false => Box::new(content.verifying_reader(DeflateDecoder::new(stored))),
+        })
+    }
+}

@@ -240,9 +240,9 @@ pub fn converted(bytes: &[u8]) -> bool {
     let source = place.path().join("source");
     fs::write(&source, bytes).expect("writing the source");
     let labels = match bytes {
-        [0x93, ..] => Labels::Nothing,
-        [b'P', b'K', ..] => Labels::Usual,
-        _ => Labels::Named("-1".to_owned()),
+        [0x93, ..] => Labels::Absent,
+        [b'P', b'K', ..] => Labels::Auto,
+        _ => Labels::In("-1".to_owned()),
     };
     use_converted(Request {
         source,

@@ -236,10 +236,10 @@ impl ConvertArgs {
             out: self.out.clone(),
             force: self.force,
             labels: match (&self.labels, &self.targets) {
-                (Some(none), _) if none == "none" => Labels::Nothing,
-                (Some(labels), _) => Labels::Named(labels.clone()),
+                (Some(none), _) if none == "none" => Labels::Absent,
+                (Some(labels), _) => Labels::In(labels.clone()),
                 (None, Some(targets)) => Labels::Targets(targets.clone()),
-                (None, None) => Labels::Usual,
+                (None, None) => Labels::Auto,
             },
             multilabel: self.multilabel,
             class_names: class_names.transpose()?,
@@ -249,7 +249,7 @@ impl ConvertArgs {
                 seed: self.seed,
             }),
             element: self.element,
-            item_shape: self.shape.clone().map(|Shape(sizes)| sizes),
+            sample_shape: self.shape.clone().map(|Shape(sizes)| sizes),
             table: TableOptions {
                 header: self.header,
                 delimiter: self.delimiter,
@@ -274,7 +274,11 @@ impl ConvertArgs {
         converted: &Converted,
         took: f64,
     ) -> io::Result<()> {
-        let sizes: Vec<String> = converted.item_shape.iter().map(usize::to_string).collect();
+        let sizes: Vec<String> = converted
+            .sample_shape
+            .iter()
+            .map(usize::to_string)
+            .collect();
         let items = match (converted.labels, converted.test) {
             (LabelFile::None, _) => format!("{} items", grouped(converted.train)),
             (_, None) => format!("{} training items", grouped(converted.train)),

@@ -1,5 +1,5 @@
-//! Making data sets: `convert` reads other formats, `fetch` downloads, `digits` draws handwritten digits and `generated`
-//! writes a data set of them.
+//! Ways to make a data set: `convert` reads other formats, `fetch` downloads, and `generated` writes a set of handwritten
+//! digits, which `digits` draws.
 
 #[cfg(feature = "convert")]
 pub mod convert;
@@ -7,4 +7,5 @@ pub mod digits;
 #[cfg(feature = "fetch")]
 pub mod fetch;
 pub mod generated;
+#[cfg(any(feature = "convert", feature = "fetch"))]
 mod zip;

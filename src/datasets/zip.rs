@@ -1,4 +1,4 @@
-//! ZIP archives, entry by entry: names first, then contents as streams that are verified at their end.
+//! ZIP archives, whose entries are read as streams that are verified at their end.
 
 use std::fs::File;
 use std::io::Read;
@@ -21,18 +21,20 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Whether [`Zip::stream`] can decode it.
+    /// Returns whether [`Zip::stream`] can decode it.
     pub fn is_readable(self) -> bool {
         let decoded = [CompressionMethod::STORE, CompressionMethod::DEFLATE];
         !self.encrypted && decoded.contains(&self.method)
     }
 
-    /// The compressed size, as the archive's directory states it.
+    /// Returns the compressed size in the directory of the archive.
+    #[cfg(feature = "convert")]
     pub fn compressed_size(self) -> u64 {
         self.location.compressed_size_hint()
     }
 
-    /// The uncompressed size, as the archive's directory states it.
+    /// Returns the uncompressed size in the directory of the archive.
+    #[cfg(feature = "convert")]
     pub fn size(self) -> u64 {
         self.location.uncompressed_size_hint()
     }
@@ -64,7 +66,7 @@ impl Zip {
         Ok(())
     }
 
-    /// The content of a readable entry. Its last read fails if size or checksum are not those of the directory.
+    /// Returns the contents of a readable entry. The last read fails if their size or checksum is wrong.
     pub fn stream(&self, entry: Entry) -> Result<Box<dyn Read + '_>, Error> {
         let content = self.0.get_entry(entry.location)?;
         let stored = content.reader();

@@ -1,14 +1,14 @@
-//! Numbers as elements of an IDX file: which type holds them, and how they stand there.
+//! Numbers as elements of an IDX file: which types hold them, and their encoding.
 
 use crate::data::idx::ElementType;
 
-/// Whether `value` is a whole number from 0 to 255.
+/// Returns whether `value` is a whole number from 0 to 255.
 pub(super) fn is_byte(value: f64) -> bool {
     (0.0..=255.0).contains(&value) && value.fract() == 0.0
 }
 
-/// Whether an element of this type can be `value`: exactly for whole types, rounded for floats. What was expected where
-/// it cannot.
+/// Checks that an element of this type can hold `value`: exactly for integer types, rounded for floats. Returns what was
+/// expected if it cannot.
 pub(super) fn check(value: f64, element: ElementType) -> Result<(), &'static str> {
     let whole = |least: f64, most: f64| (least..=most).contains(&value) && value.fract() == 0.0;
     let (fits, expected) = match element {
@@ -31,7 +31,7 @@ pub(super) fn check(value: f64, element: ElementType) -> Result<(), &'static str
     if fits { Ok(()) } else { Err(expected) }
 }
 
-/// Appends `value` as it stands in a file, if an element can be that.
+/// Appends `value` as it is stored in a file, if an element of this type can hold it.
 pub(super) fn encode(
     value: f64,
     element: ElementType,
@@ -49,8 +49,8 @@ pub(super) fn encode(
     Ok(())
 }
 
-/// `value` as one would write it: `1e39` and not forty digits.
-pub(super) fn written(value: f64) -> String {
+/// Formats `value` in its shorter notation: `1e39` rather than forty digits.
+pub(super) fn shortest(value: f64) -> String {
     if value.abs() < 1e15 {
         format!("{value}")
     } else {
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_hold_what_they_can_and_no_more() {
+    fn each_type_holds_exactly_the_values_in_its_range() {
         use ElementType::{F32, F64, I8, I16, I32, U8};
         for (element, least, most) in [
             (U8, 0.0, 255.0),
@@ -75,7 +75,7 @@ mod tests {
         ] {
             let mut bytes = Vec::new();
             for value in [least, most, 1.0] {
-                encode(value, element, &mut bytes).expect("a value it holds");
+                encode(value, element, &mut bytes).expect("a value in range");
             }
             assert_eq!(bytes.len(), 3 * element.size());
             let mut outside = vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
@@ -85,15 +85,15 @@ mod tests {
                 _ => outside.extend([least - 1.0, most + 1.0, 0.5]),
             }
             for value in outside {
-                encode(value, element, &mut bytes).expect_err("a value it does not hold");
+                encode(value, element, &mut bytes).expect_err("a value out of range");
             }
         }
     }
 
     #[test]
-    fn large_numbers_are_written_short() {
+    fn large_numbers_are_formatted_with_an_exponent() {
         assert_eq!(
-            (written(255.5), written(1e39)),
+            (shortest(255.5), shortest(1e39)),
             ("255.5".into(), "1e39".into())
         );
     }

@@ -1,214 +1,121 @@
-//! Other people's data to IDX: CSV, NPY, NPZ and folders of PNG files.
+//! Conversion of CSV, NPY and NPZ files and of folders of PNG files to IDX.
 //!
 //! ```text
-//! source ─► csv | arrays | pictures ──items, one by one──► survey ─► labelling, elements ─► output
-//!  which      a format each, read twice                    1st reading   what it comes to     2nd reading:
-//!  format                                                  looks at all  in an IDX file       drafts, put in place
+//! format ─► csv | arrays | pictures ──samples, one by one──► survey ─► labelling, elements ─► output
+//!  detects   a source each,                                   1st pass  what the labels mean,  2nd pass: temporary files,
+//!            read twice                                       examines  the element type       renamed together
 //! ```
 //!
-//! The first reading finds everything that is wrong before anything is written, and what the headers need: how many items
-//! there are, which type holds them, which classes. No reading keeps more than an item and a buffer, so that size is no
-//! matter. Files are written under temporary names and put into place together.
+//! The first pass finds everything that is wrong before anything is written, and what the headers need: the number of
+//! samples, the element type, the classes. No pass keeps more than one sample and a buffer, so a source may be larger than
+//! memory. Files are written under temporary names and renamed together.
 
 mod arrays;
+mod classes;
 mod csv;
 mod elements;
-
+mod format;
 mod labelling;
 mod output;
 mod pictures;
+mod progress;
+mod request;
 mod source;
 mod survey;
 mod test_split;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use self::labelling::Labelling;
 use self::output::{Half, Output};
-use self::source::{Answer, Item, Rows, Source, Sources};
+use self::progress::ProgressReporter;
+use self::source::{LabelKind, Sample, Sources};
 use self::survey::Survey;
 use self::test_split::Draw;
 use crate::data::class_names::ClassNames;
 use crate::data::idx::ElementType;
-use crate::error::{Error, Refusal, Result};
-use crate::message::{Key, Message, message};
+use crate::error::Result;
 
-pub use self::pictures::{Background, Color};
+pub use self::labelling::LabelFile;
+pub use self::progress::Progress;
+pub use self::request::{
+    ArrayOptions, Background, Color, Labels, PictureOptions, Request, TableOptions,
+};
 pub use self::test_split::TestSplit;
 
-/// What is to be converted, and how.
-#[derive(Debug, Clone, Default)]
-pub struct Request {
-    /// A CSV file (also gzip), an NPY or NPZ file, or a folder with a sub-folder of PNG files for each class.
-    pub source: PathBuf,
-    /// The folder for the data set; created where it is missing.
-    pub out: PathBuf,
-    /// Whether a data set that is there is replaced.
-    pub force: bool,
-    /// What the labels are.
-    pub labels: Labels,
-    /// Whether several columns of 0 and 1 stay as they are, even where each item has exactly one 1.
-    pub multilabel: bool,
-    /// The classes in their order; none where it follows from the labels.
-    pub class_names: Option<ClassNames>,
-    /// Test items, in the same format.
-    pub test: Option<PathBuf>,
-    /// Test items drawn from the training items.
-    pub test_split: Option<TestSplit>,
-    /// The type of elements; none for the smallest of `u8` and `f32` that holds them.
-    pub element: Option<ElementType>,
-    /// The sizes of one item; none for those it comes with.
-    pub item_shape: Option<Vec<usize>>,
-    /// For CSV.
-    pub table: TableOptions,
-    /// For NPY and NPZ.
-    pub arrays: ArrayOptions,
-    /// For PNG.
-    pub pictures: PictureOptions,
-}
-
-/// What the labels are: columns of a CSV file by names or numbers, an NPY file, an array of an NPZ file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Labels {
-    /// What usually has them; in a folder, the names of the sub-folders.
-    #[default]
-    Usual,
-    /// There are none.
-    Nothing,
-    /// One for a class an item; several columns for 0 or 1 each.
-    Named(String),
-    /// Numbers that a regression is to predict.
-    Targets(String),
-}
-
-/// How a CSV file is read.
-#[derive(Debug, Clone, Default)]
-pub struct TableOptions {
-    /// Whether the first row has names; none to find out.
-    pub header: Option<bool>,
-    /// What stands between cells; none to find out.
-    pub delimiter: Option<u8>,
-    /// Columns to leave out, joined by commas.
-    pub drop: Option<String>,
-}
-
-/// Which arrays are read.
-#[derive(Debug, Clone, Default)]
-pub struct ArrayOptions {
-    /// The array of an NPZ file that has the items.
-    pub images: Option<String>,
-    /// The one that has the test items.
-    pub test_images: Option<String>,
-    /// The NPY file or array that has the labels of the test items.
-    pub test_labels: Option<String>,
-}
-
-/// How PNG files are read.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct PictureOptions {
-    /// What becomes of colours; none to do as the first picture is.
-    pub color: Option<Color>,
-    /// What transparent pixels are laid over; none for white.
-    pub background: Option<Background>,
-}
-
-/// How far a conversion is.
-#[derive(Debug, Clone, Copy)]
-pub struct Progress<'a> {
-    /// Whether it is written, or still looked at.
-    pub writing: bool,
-    /// What is being read.
-    pub path: &'a Path,
-    /// How much of it is done.
-    pub done: u64,
-    /// How much there is of it, in the same unit.
-    pub of: u64,
-}
-
-/// What was written.
+/// The data set that a conversion wrote.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Converted {
-    /// What the source was found to be, and where the labels were found.
+    /// A description of the source, and of where the labels were found.
     pub source: String,
-    /// The files, in the order of training images and labels, test images and labels, class names.
+    /// The files, in the order training images and labels, test images and labels, class names.
     pub files: Vec<PathBuf>,
-    /// Training items; all items where they have no labels.
+    /// The number of training samples; of all samples if they have no labels.
     pub train: usize,
-    /// Test items; none without a test half.
+    /// The number of test samples; `None` without a test set.
     pub test: Option<usize>,
-    /// The sizes of one item.
-    pub item_shape: Vec<usize>,
-    /// The type of elements.
+    /// The shape of one sample.
+    pub sample_shape: Vec<usize>,
+    /// The element type.
     pub element: ElementType,
-    /// What the labels came to.
+    /// The contents of the file of labels.
     pub labels: LabelFile,
-    /// The names of the classes; none where labels are numbers of their own.
+    /// The names of the classes; `None` if labels are numbers without names.
     pub class_names: Option<ClassNames>,
 }
 
-/// What the file of labels has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LabelFile {
-    /// There is none: items to predict.
-    None,
-    /// One of this many classes.
-    Classes(usize),
-    /// Several of this many classes, each 0 or 1.
-    Multilabel(usize),
-    /// This many numbers.
-    Targets(usize),
-}
-
-/// Converts.
+/// Converts samples to a data set in IDX files.
 ///
 /// # Errors
-/// [`Error::Config`] when something was asked for that does not go with the source, or there is a data set in the folder
-/// already. [`Error::Data`] when the source is not what it should be, with the place. [`Error::Io`] when the system
-/// refuses. None of the new files is then in the folder. A data set that was to be replaced is whole, unless the system
-/// refused to remove it or to put the new files into place: then it is gone, or lacks its training images.
+/// Returns [`Error::Config`](crate::Error::Config) if an option does not fit the source, or if the folder already has a
+/// data set; [`Error::Data`](crate::Error::Data) if the source is malformed, with the place; and
+/// [`Error::Io`](crate::Error::Io) if the system fails. No new file is left in the folder then. The previous data set is
+/// complete, unless the system failed to remove it or to rename the new files: then it is gone, or lacks its training
+/// images.
 pub fn convert(request: &Request, on_progress: &mut dyn FnMut(Progress)) -> Result<Converted> {
-    check_test(request)?;
-    let sources = source::open(request)?;
-    output::check_free(request, *sources.train.answer() == Answer::Nothing)?;
+    request.check()?;
+    let sources = format::open(request)?;
+    let is_unlabelled = *sources.train.label_kind() == LabelKind::Absent;
+    output::check_free(request, is_unlabelled)?;
 
     let train = Survey::of(&*sources.train, request, on_progress)?;
     let test = sources.test.as_deref();
     let test = test.map(|test| Survey::of(test, request, on_progress));
     let test = test.transpose()?;
-    let bytes = train.bytes && test.as_ref().is_none_or(|test| test.bytes);
-    let smallest = match bytes {
+    let all_bytes = train.all_bytes && test.as_ref().is_none_or(|test| test.all_bytes);
+    let smallest = match all_bytes {
         true => ElementType::U8,
         false => ElementType::F32,
     };
     let element = request.element.unwrap_or(smallest);
-    let item_shape = sources.train.item_shape().to_vec();
-    let both = sources.test.as_deref().zip(test.as_ref());
-    let labelling = Labelling::new(request, (&*sources.train, &train), both)?;
+    let sample_shape = sources.train.sample_shape().to_vec();
+    let surveyed_test = sources.test.as_deref().zip(test.as_ref());
+    let labelling = Labelling::new(request, (&*sources.train, &train), surveyed_test)?;
     let split = request.test_split;
     let draw = split.map(|split| Draw::new(split, labelling.groups(&train)));
     let draw = draw.transpose()?;
 
     let drawn = draw.as_ref().map(|draw| draw.wanted() as u64);
-    let items = (
-        train.items - drawn.unwrap_or(0),
-        test.map(|test| test.items).or(drawn),
+    let samples = (
+        train.samples - drawn.unwrap_or(0),
+        test.map(|test| test.samples).or(drawn),
     );
-    let mut output = Output::create(request, element, &labelling, &item_shape, items)?;
+    let mut output = Output::create(request, element, &labelling, &sample_shape, samples)?;
     write(&sources, &labelling, draw, &mut output, on_progress)?;
     let files = output.finish(request)?;
     Ok(Converted {
-        source: sources.train.about(),
+        source: sources.train.description(),
         files,
-        train: items.0 as usize,
-        test: items.1.map(|items| items as usize),
-        item_shape,
+        train: samples.0 as usize,
+        test: samples.1.map(|samples| samples as usize),
+        sample_shape,
         element,
-        labels: labelling.kind(),
+        labels: labelling.file(),
         class_names: labelling.class_names().cloned(),
     })
 }
 
-/// The second reading: every item to its half.
+/// The second pass, which writes every sample to its half.
 fn write(
     sources: &Sources,
     labelling: &Labelling,
@@ -216,78 +123,19 @@ fn write(
     output: &mut Output,
     on_progress: &mut dyn FnMut(Progress),
 ) -> Result<()> {
-    let mut item = Item::default();
+    let mut sample = Sample::default();
     let train = (Half::Train, &*sources.train);
     let test = sources.test.as_deref().map(|test| (Half::Test, test));
     for (half, source) in [Some(train), test].into_iter().flatten() {
-        let (mut rows, mut pace) = (source.rows()?, Pace::default());
-        while rows.next(&mut item)? {
-            let group = || labelling.group(&item);
-            let drawn = draw.as_mut().is_some_and(|draw| draw.takes(group()));
-            let half = if drawn { Half::Test } else { half };
-            output.write(half, &item, &|cell| source.place(rows.mark(), cell))?;
-            pace.tell(true, source, &*rows, on_progress);
+        let (mut samples, mut reporter) = (source.samples()?, ProgressReporter::default());
+        while samples.next(&mut sample)? {
+            let group = || labelling.group(&sample);
+            let is_drawn = draw.as_mut().is_some_and(|draw| draw.takes(group()));
+            let half = if is_drawn { Half::Test } else { half };
+            let place = |cell| source.place(samples.position(), cell);
+            output.write(half, &sample, &place)?;
+            reporter.count(true, source, &*samples, on_progress);
         }
     }
     Ok(())
-}
-
-/// Holds what was asked of the test half against itself.
-fn check_test(request: &Request) -> Result<()> {
-    let refuse = |key: Key, found: Message, expected: &str| {
-        Err(Error::Config(Refusal::new(key, found, expected)))
-    };
-    let own = request.test.is_some() || request.arrays.test_images.is_some();
-    let (part, unlabelled) = (
-        request.test_split.is_some(),
-        request.labels == Labels::Nothing,
-    );
-    if part && own {
-        return refuse(
-            Key("test_split"),
-            "given beside test items of their own".into(),
-            "one of the two",
-        );
-    }
-    if unlabelled && (part || own) {
-        let key = if part { Key("test_split") } else { Key("test") };
-        return refuse(
-            key,
-            message!["given with ", Key("labels").set_to("none")],
-            "labels, which a test takes",
-        );
-    }
-    if unlabelled && (request.class_names.is_some() || request.multilabel) {
-        return refuse(
-            Key("labels"),
-            "none, beside what is said of labels".into(),
-            "labels",
-        );
-    }
-    Ok(())
-}
-
-/// Tells progress, but not for every item.
-#[derive(Default)]
-struct Pace(u32);
-
-impl Pace {
-    fn tell(
-        &mut self,
-        writing: bool,
-        source: &dyn Source,
-        rows: &dyn Rows,
-        on_progress: &mut dyn FnMut(Progress),
-    ) {
-        self.0 = self.0.wrapping_add(1);
-        if self.0.is_multiple_of(256) {
-            let (done, of) = rows.progress();
-            on_progress(Progress {
-                writing,
-                path: source.path(),
-                done,
-                of,
-            });
-        }
-    }
 }

@@ -1,45 +1,47 @@
-//! The first reading: everything is looked at, and what an IDX file has to know is counted.
+//! The first pass over a source: examines every sample and counts what an IDX file has to know.
 
 use std::collections::HashMap;
 
-use super::source::{Answer, Cell, Item, Source};
-use super::{Pace, Progress, Request, elements};
+use super::elements;
+use super::progress::{Progress, ProgressReporter};
+use super::request::Request;
+use super::source::{Cell, LabelKind, Sample, Source};
 use crate::data::class_names::check_name;
 use crate::data::idx::ElementType;
 use crate::error::{Error, Refusal, Result};
 
-/// More classes than this by name are no classes but a column of something else.
-const MAX_NAMED: usize = 1 << 16;
+/// The largest number of different labels. A column with more is no label.
+const MAX_CLASSES: usize = 1 << 16;
 
-/// What is known of a source that was read to its end.
+/// What the first pass over a source found.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
-    /// Items, at least one and at most as many as an IDX file counts.
-    pub items: u64,
+    /// The number of samples, at least one and at most as many as an IDX file can have.
+    pub samples: u64,
     /// Whether every element is a whole number from 0 to 255.
-    pub bytes: bool,
-    /// The classes by what they are called, for [`Answer::Class`].
-    pub classes: HashMap<String, Seen>,
-    /// The labels, for [`Answer::Numbers`].
-    pub numbers: Numbers,
+    pub all_bytes: bool,
+    /// The classes by their labels, for [`LabelKind::Class`].
+    pub classes: HashMap<String, Occurrence>,
+    /// The numbers, for [`LabelKind::Values`].
+    pub values: Values,
 }
 
-/// How often a class was seen.
+/// How often a label occurs.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Seen {
-    pub items: u64,
-    /// Where it was first seen, by [`Rows::mark`](super::source::Rows::mark).
+pub(super) struct Occurrence {
+    pub samples: u64,
+    /// The [`Samples::position`](super::source::Samples::position) of the first sample.
     pub first: u64,
 }
 
-/// What several labels an item are.
+/// What the numbers of the samples are.
 #[derive(Debug, Default)]
-pub(super) struct Numbers {
-    /// The first one that is neither 0 nor 1: its place and itself.
-    pub other: Option<(String, f64)>,
-    /// Whether some item has none that is 1, or several.
+pub(super) struct Values {
+    /// The place and value of the first number that is neither 0 nor 1.
+    pub not_binary: Option<(String, f64)>,
+    /// Whether some sample has no 1, or several.
     pub not_one_hot: bool,
-    /// How many items have a 1 at each place.
+    /// How many samples have a 1 in each column.
     pub ones: Vec<usize>,
 }
 
@@ -51,89 +53,101 @@ impl Survey {
         on_progress: &mut dyn FnMut(Progress),
     ) -> Result<Survey> {
         let mut survey = Survey {
-            bytes: true,
+            all_bytes: true,
             ..Survey::default()
         };
         let element = request.element.unwrap_or(ElementType::F32);
-        let mut rows = source.rows()?;
-        let (mut item, mut pace) = (Item::default(), Pace::default());
-        while rows.next(&mut item)? {
-            let mark = rows.mark();
-            survey.elements(&item, element, &|cell| source.place(mark, cell))?;
-            match source.answer() {
-                Answer::Nothing => {}
-                Answer::Class => survey.class(&item, mark, source)?,
-                Answer::Numbers(_) => survey.numbers(&item, &|cell| source.place(mark, cell))?,
+        let mut samples = source.samples()?;
+        let (mut sample, mut reporter) = (Sample::default(), ProgressReporter::default());
+        while samples.next(&mut sample)? {
+            let position = samples.position();
+            let place = |cell| source.place(position, cell);
+            survey.count_elements(&sample, element, &place)?;
+            match source.label_kind() {
+                LabelKind::Absent => {}
+                LabelKind::Class => survey.count_class(&sample.class, position, &place)?,
+                LabelKind::Values(_) => survey.count_values(&sample.values, &place)?,
             }
-            survey.items += 1;
-            pace.tell(false, source, &*rows, on_progress);
+            survey.samples += 1;
+            reporter.count(false, source, &*samples, on_progress);
         }
-        match survey.items {
+        match survey.samples {
             1..=0xffff_ffff => Ok(survey),
-            items => Err(Error::Data(Refusal::new(
-                source.about(),
-                format!("{items} items"),
+            samples => Err(Error::Data(Refusal::new(
+                source.description(),
+                format!("{samples} samples"),
                 format!("1 to {}", u32::MAX),
             ))),
         }
     }
 
-    fn elements(
+    fn count_elements(
         &mut self,
-        item: &Item,
+        sample: &Sample,
         element: ElementType,
         place: &dyn Fn(Cell) -> String,
     ) -> Result<()> {
-        for (at, &value) in item.elements.iter().enumerate() {
-            self.bytes &= elements::is_byte(value);
-            elements::check(value, element).map_err(|expected| {
-                let found = elements::written(value);
-                Error::Data(Refusal::new(place(Cell::Element(at)), found, expected))
-            })?;
+        for (at, &value) in sample.elements.iter().enumerate() {
+            self.all_bytes &= elements::is_byte(value);
+            check(value, element, Cell::Element(at), place)?;
         }
         Ok(())
     }
 
-    fn class(&mut self, item: &Item, mark: u64, source: &dyn Source) -> Result<()> {
-        if let Some(seen) = self.classes.get_mut(&item.class) {
-            seen.items += 1;
+    fn count_class(
+        &mut self,
+        class: &str,
+        position: u64,
+        place: &dyn Fn(Cell) -> String,
+    ) -> Result<()> {
+        if let Some(occurrence) = self.classes.get_mut(class) {
+            occurrence.samples += 1;
             return Ok(());
         }
         let refuse = |found: String, expected: String| {
-            Error::Data(Refusal::new(
-                source.place(mark, Cell::Class),
-                found,
-                expected,
-            ))
+            Error::Data(Refusal::new(place(Cell::Class), found, expected))
         };
-        check_name(&item.class).map_err(|(found, expected)| refuse(found, expected))?;
-        if self.classes.len() == MAX_NAMED {
-            let found = format!("{:?}, the {}th other label", item.class, MAX_NAMED + 1);
-            return Err(refuse(found, format!("at most {MAX_NAMED} classes")));
+        check_name(class).map_err(|(found, expected)| refuse(found, expected))?;
+        if self.classes.len() == MAX_CLASSES {
+            let found = format!("{class:?}, different label number {}", MAX_CLASSES + 1);
+            return Err(refuse(found, format!("at most {MAX_CLASSES} classes")));
         }
-        let seen = Seen {
-            items: 1,
-            first: mark,
+        let occurrence = Occurrence {
+            samples: 1,
+            first: position,
         };
-        self.classes.insert(item.class.clone(), seen);
+        self.classes.insert(class.to_owned(), occurrence);
         Ok(())
     }
 
-    fn numbers(&mut self, item: &Item, place: &dyn Fn(Cell) -> String) -> Result<()> {
+    fn count_values(&mut self, values: &[f64], place: &dyn Fn(Cell) -> String) -> Result<()> {
         let mut ones = 0;
-        self.numbers.ones.resize(item.numbers.len(), 0);
-        for (at, &value) in item.numbers.iter().enumerate() {
+        self.values.ones.resize(values.len(), 0);
+        for (at, &value) in values.iter().enumerate() {
             ones += usize::from(value == 1.0);
-            self.numbers.ones[at] += usize::from(value == 1.0);
-            if value != 0.0 && value != 1.0 && self.numbers.other.is_none() {
-                self.numbers.other = Some((place(Cell::Number(at)), value));
+            self.values.ones[at] += usize::from(value == 1.0);
+            if value != 0.0 && value != 1.0 && self.values.not_binary.is_none() {
+                self.values.not_binary = Some((place(Cell::Value(at)), value));
             }
-            elements::check(value, ElementType::F32).map_err(|expected| {
-                let found = elements::written(value);
-                Error::Data(Refusal::new(place(Cell::Number(at)), found, expected))
-            })?;
+            check(value, ElementType::F32, Cell::Value(at), place)?;
         }
-        self.numbers.not_one_hot |= ones != 1;
+        self.values.not_one_hot |= ones != 1;
         Ok(())
     }
+}
+
+/// Refuses a value that an element of this type cannot hold.
+fn check(
+    value: f64,
+    element: ElementType,
+    cell: Cell,
+    place: &dyn Fn(Cell) -> String,
+) -> Result<()> {
+    elements::check(value, element).map_err(|expected| {
+        Error::Data(Refusal::new(
+            place(cell),
+            elements::shortest(value),
+            expected,
+        ))
+    })
 }

@@ -1,8 +1,8 @@
-//! A test half drawn from the training items: the same share of every class, and the same items for the same seed.
+//! A test set drawn from the training samples, stratified by class and reproducible by its seed.
 //!
-//! How many items of each class there are is known from the first reading, so that the draw takes no memory: of the items
-//! that are left of a class, each is taken with the probability that gives as many as are wanted (selection sampling,
-//! D. E. Knuth, The Art of Computer Programming, 3.4.2, algorithm S).
+//! The number of samples of each class is known from the first pass, so the draw needs no memory: of the remaining samples
+//! of a class, each is taken with the probability that yields the wanted number (selection sampling; D. E. Knuth, *The Art
+//! of Computer Programming*, 3.4.2, algorithm S).
 
 use rand::RngExt;
 
@@ -12,51 +12,51 @@ use crate::error::Result;
 use crate::message::Key;
 use crate::random::{ChaCha8Rng, Purpose, stream};
 
-/// Which part of the items becomes the test half.
+/// How many training samples become test samples, and the seed of the draw.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TestSplit {
-    /// How many.
+    /// The number of test samples.
     pub holdout: Holdout,
-    /// Where the draw comes from.
+    /// The seed of the draw.
     pub seed: u64,
 }
 
-/// The draw, group by group.
+/// A draw from groups of samples.
 #[derive(Debug)]
 pub(super) struct Draw {
-    /// Items to come.
-    left: Vec<usize>,
-    /// How many of them are to be taken.
+    /// Samples of each group that are still to come.
+    remaining: Vec<usize>,
+    /// How many of them are still to be taken.
     wanted: Vec<usize>,
     rng: ChaCha8Rng,
 }
 
 impl Draw {
-    /// A draw from groups of so many items, which leaves one of each.
+    /// Starts a draw from groups of these sizes, which leaves at least one sample in each group.
     pub fn new(split: TestSplit, groups: Vec<usize>) -> Result<Draw> {
         let count = split.holdout.of(groups.iter().sum());
-        holdout::check(Key("test_split"), "items", &groups, count)?;
+        holdout::check(Key("test_split"), "samples", &groups, count)?;
         Ok(Draw {
             wanted: quotas(&groups, count),
-            left: groups,
+            remaining: groups,
             rng: stream(split.seed, Purpose::TestSplit, 0),
         })
     }
 
-    /// How many items are still to be taken.
+    /// Returns how many samples are still to be taken.
     pub fn wanted(&self) -> usize {
         self.wanted.iter().sum()
     }
 
-    /// Whether the next item, which is of this group, is taken.
+    /// Draws whether the next sample, which belongs to this group, is taken.
     pub fn takes(&mut self, group: usize) -> bool {
-        let (left, wanted) = (&mut self.left[group], &mut self.wanted[group]);
-        // More items than were counted: the source changed, which whoever counts will notice.
-        if *left == 0 {
+        let (remaining, wanted) = (&mut self.remaining[group], &mut self.wanted[group]);
+        // More samples than in the first pass: the source changed, which is detected at the end of this pass.
+        if *remaining == 0 {
             return false;
         }
-        let taken = self.rng.random_range(0..*left) < *wanted;
-        *left -= 1;
+        let taken = self.rng.random_range(0..*remaining) < *wanted;
+        *remaining -= 1;
         *wanted -= usize::from(taken);
         taken
     }
@@ -67,27 +67,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn draws_exactly_what_was_wanted_and_the_same_for_the_same_seed() {
+    fn draws_the_wanted_number_and_the_same_samples_for_the_same_seed() {
         let drawn = |seed| {
             let holdout = Holdout::Fraction(0.3);
             let split = TestSplit { holdout, seed };
             let mut draw = Draw::new(split, vec![100, 7]).expect("a draw");
             assert_eq!(draw.wanted(), 32);
-            let group = |item: usize| usize::from(item % 15 == 14);
-            let items: Vec<bool> = (0..107).map(|item| draw.takes(group(item))).collect();
+            let group = |sample: usize| usize::from(sample % 15 == 14);
+            let taken: Vec<bool> = (0..107).map(|sample| draw.takes(group(sample))).collect();
             assert_eq!(draw.wanted(), 0);
-            items
+            taken
         };
-        let items = drawn(1);
-        let taken = |items: &mut dyn Iterator<Item = &bool>| items.filter(|taken| **taken).count();
-        assert_eq!(taken(&mut items.iter()), 32);
-        assert_eq!(taken(&mut items.iter().skip(14).step_by(15)), 2);
-        assert_eq!(items, drawn(1));
-        assert_ne!(items, drawn(2));
+        let taken = drawn(1);
+        let count =
+            |samples: &mut dyn Iterator<Item = &bool>| samples.filter(|taken| **taken).count();
+        assert_eq!(count(&mut taken.iter()), 32);
+        assert_eq!(count(&mut taken.iter().skip(14).step_by(15)), 2);
+        assert_eq!(taken, drawn(1));
+        assert_ne!(taken, drawn(2));
     }
 
     #[test]
-    fn refuses_shares_that_leave_a_half_empty() {
+    fn a_share_that_leaves_either_set_empty_is_refused() {
         use Holdout::{Fraction, Items};
         for (holdout, groups) in [
             (Fraction(0.0), vec![10]),
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn says_how_many_may_be_drawn_and_what_that_leaves() {
+    fn a_refusal_states_how_many_may_be_drawn() {
         for (groups, expected) in [
             (vec![3, 2], "1 to 3, which leaves an item of every class"),
             (vec![1, 1], "at least two items of some class"),

@@ -111,11 +111,11 @@ fn unused_test_samples_of_an_archive_are_reported() {
     let run = desk.refuses_in_parts(
         "data convert k.npz --test-split 1 --out set",
         2,
-        &["--test-split: given, and k.npz: x_test is there, expected one of the two\n"],
+        &["--test-split: given, although k.npz: x_test exists, expected one of the two\n"],
     );
-    assert!(run.hint().contains("leave --test-split out"), "{run:#?}");
+    assert!(run.hint().contains("omit --test-split"), "{run:#?}");
     let run = convert(&desk, "k.npz --labels none");
-    let from = "k.npz: x_train: (2, 2, 3) uint8, no labels, x_test left out";
+    let from = "k.npz: x_train: (2, 2, 3) uint8, no labels, x_test not used";
     assert_eq!(run.value("from"), from);
     // The same holds if they have no labels or if other test samples replace them.
     files.remove(2);
@@ -123,13 +123,13 @@ fn unused_test_samples_of_an_archive_are_reported() {
     for line in ["x.npz", "k.npz --test k.npz"] {
         let run = convert(&desk, &format!("{line} --force"));
         let from = format!(
-            "labels in {}: y_train: (2) int64, x_test left out",
+            "labels in {}: y_train: (2) int64, x_test not used",
             &line[..5]
         );
         assert!(run.value("from").ends_with(&from), "{run:#?}");
     }
     let run = convert(&desk, "k.npz --force");
-    assert!(!run.value("from").contains("left out"), "{run:#?}");
+    assert!(!run.value("from").contains("not used"), "{run:#?}");
 }
 
 #[test]
@@ -140,17 +140,17 @@ fn npy_files_require_a_flag_for_the_labels() {
     for (labels, message) in [
         (
             "",
-            "--labels: not given, expected the NPY file that has the labels, or none",
+            "--labels: not given, expected the NPY file with the labels, or none",
         ),
         // Test samples without labels would be useless.
         (
             "--labels y.npy",
-            "--test-labels: not given, expected the NPY file that has the labels of the test items",
+            "--test-labels: not given, expected the NPY file with the labels of the test samples",
         ),
     ] {
         let line = format!("data convert x.npy {labels} --test x.npy --out set");
         let run = desk.refuses_in_parts(&line, 2, &[&format!("{message}\n")]);
-        assert_eq!(run.hint(), "x.npy has items alone");
+        assert_eq!(run.hint(), "x.npy has only samples");
     }
 }
 
@@ -168,12 +168,12 @@ fn arrays_of_unusual_names_are_selected_by_flags() {
     desk.refuses(
         "data convert m.npz --out set",
         2,
-        "--images: not given, expected the array that has the items: a, b, c, d",
+        "--images: not given, expected the array with the samples: a, b, c, d",
     );
     desk.refuses(
         "data convert m.npz --images a --out set",
         2,
-        "--labels: not given, expected the array that has the labels, or none: a, b, c, d",
+        "--labels: not given, expected the array with the labels, or none: a, b, c, d",
     );
     desk.refuses_in_parts(
         "data convert m.npz --images a --labels e --out set",
@@ -243,7 +243,7 @@ fn labels_may_be_text_one_hot_rows_or_target_values() {
     desk.refuses_in_parts(
         "data convert x.npy --labels y.npy --out new",
         1,
-        &["y.npy: item 0: 0.5, expected a class: a whole number, or a name\n"],
+        &["y.npy: sample 0: 0.5, expected a class: a whole number, or a name\n"],
     );
 }
 
@@ -262,7 +262,7 @@ fn values_that_no_element_type_holds_are_refused_with_their_position() {
     desk.refuses(
         "data convert x.npy --labels none --out set",
         1,
-        "x.npy: item 1, element 0: NaN, expected a finite number up to 3.4e38 (f32)",
+        "x.npy: sample 1, element 0: NaN, expected a finite number up to 3.4e38 (f32)",
     );
     desk.put(
         "x.npy",
@@ -276,7 +276,7 @@ fn values_that_no_element_type_holds_are_refused_with_their_position() {
     desk.refuses(
         "data convert x.npy --labels none --out set",
         1,
-        "x.npy: item 1, element 0: a whole number beyond 2^53, expected one that a float can be",
+        "x.npy: sample 1, element 0: a whole number beyond 2^53, expected one that a float represents exactly",
     );
     desk.put("x.npy", &npy("|O", false, "(2,)", b"pickle"));
     let run = desk.refuses_in_parts(
@@ -309,7 +309,7 @@ fn damaged_arrays_are_refused() {
     for (shape, words) in [
         ("(4294967296, 4294967296, 4)", "expected fewer elements for"),
         ("(1, 99999999)", "expected 100000127 for"),
-        ("(0, 3)", ": 0 items, expected 1 to 4294967295"),
+        ("(0, 3)", ": 0 samples, expected 1 to 4294967295"),
     ] {
         desk.put("x.npy", &npy("|u1", false, shape, &[]));
         desk.refuses_in_parts(
@@ -323,7 +323,7 @@ fn damaged_arrays_are_refused() {
     desk.refuses(
         "data convert x.npy --labels y.npy --out set",
         1,
-        "y.npy: (3) int64, expected 2 labels, one for each item of x.npy",
+        "y.npy: (3) int64, expected 2 labels, one for each sample of x.npy",
     );
     desk.put(
         "x.npy",
@@ -364,7 +364,7 @@ fn damaged_archives_are_refused() {
     desk.refuses_in_parts(
         "data convert xy.npz --out set",
         1,
-        &["xy.npz: x: ", "expected (2, 2, 3) uint8 whole\n"],
+        &["xy.npz: x: ", "expected (2, 2, 3) uint8 in full\n"],
     );
     desk.put(
         "xy.npz",
@@ -392,7 +392,7 @@ fn an_archive_that_declares_more_than_it_can_hold_is_refused_at_once() {
             1,
             &[
                 "x.npz: x: 128 bytes in the archive, ",
-                "for 16000000128, expected as many as",
+                "expected 16000000128 for (2000000000) float64",
             ],
         );
     }

@@ -240,7 +240,7 @@ fn columns_can_be_dropped_and_samples_get_a_shape() {
     desk.refuses(
         "data convert t.csv --drop id --shape 3x2 --out other",
         2,
-        "--shape: 3x2, expected sizes that multiply to the 4 elements of an item",
+        "--shape: 3x2, expected sizes that multiply to the 4 elements of a sample",
     );
     desk.refuses(
         "data convert t.csv --drop id,label --out other",
@@ -267,7 +267,7 @@ fn several_columns_of_labels_are_targets_labels_or_classes() {
         "data convert t.csv --labels a,b --out other",
         1,
         &[
-            "t.csv: row 2, column 2 (a): 0.5, expected 0 or 1, as several labels an item are\n",
+            "t.csv: row 2, column 2 (a): 0.5, expected 0 or 1, as in multi-label columns\n",
             "--targets",
         ],
     );
@@ -304,17 +304,17 @@ fn an_invalid_cell_is_refused_with_its_row_and_column() {
         (
             "",
             "an empty cell, expected a finite number",
-            "fill in what is missing",
+            "fill in missing values",
         ),
         (
             "NA",
             "\"NA\", expected a finite number",
-            "fill in what is missing",
+            "fill in missing values",
         ),
         (
             "nan",
             "\"nan\", expected a finite number",
-            "fill in what is missing",
+            "fill in missing values",
         ),
         ("inf", "\"inf\", expected a finite number", "--drop width"),
         (
@@ -442,14 +442,14 @@ fn files_that_are_not_tables_are_refused() {
         &[
             "t.csv: CSV",
             "a header",
-            ": 0 items, expected 1 to 4294967295\n",
+            ": 0 samples, expected 1 to 4294967295\n",
         ],
     );
     desk.put("t.csv", b"label\n1\n2\n");
     desk.refuses(
         "data convert t.csv --out set",
         1,
-        "t.csv: 0 columns beside labels and what is left out, expected 1 to 16777216",
+        "t.csv: 0 columns except labels and dropped columns, expected 1 to 16777216",
     );
     desk.refuses_in_parts(
         "data convert none.csv --out set",
@@ -565,7 +565,7 @@ fn the_column_of_labels_is_required_if_no_name_identifies_it() {
     let run = desk.refuses_in_parts(
         "data convert t.csv --out set",
         2,
-        &["--labels: not given, expected the column that has the labels, by its name or number, or none\n"],
+        &["--labels: not given, expected the column of labels by its name or number, or none\n"],
     );
     assert_eq!(run.hint(), "t.csv has 1 to 3 (no header)");
     desk.put("t.csv", IRIS.as_bytes());

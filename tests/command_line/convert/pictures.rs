@@ -78,7 +78,7 @@ fn sub_folders_are_classes() {
     assert_eq!(desk.read("set/classes.txt"), b"cat\ndog\n");
     assert_eq!(
         run.value("from"),
-        "p: PNG, grey, 8 bits, over white, a sub-folder for each of 2 classes"
+        "p: PNG, grey, 8 bits, white background, a sub-folder for each of 2 classes"
     );
 }
 
@@ -258,7 +258,7 @@ fn sixteen_bit_pictures_become_floats_unless_a_flag_asks_for_bytes() {
     let run = desk.refuses_in_parts(
         "data convert p --out new",
         1,
-        &["p/b/2.png: at most 8 bits a sample, expected 16 bits a sample, as p/a/1.png\n"],
+        &["p/b/2.png: at most 8 bits per channel, expected 16 bits per channel, as p/a/1.png\n"],
     );
     assert!(run.hint().contains("--type u8"), "{run:#?}");
     convert(&desk, "p --type u8 --force");
@@ -299,12 +299,12 @@ fn files_that_are_not_pictures_are_refused_by_name() {
         (
             "p/dog/2.jpg",
             &b"\xff\xd8\xff\xe0"[..],
-            "p/dog/2.jpg: another file, expected PNG files alone\n",
+            "p/dog/2.jpg: another file, expected only PNG files\n",
         ),
         (
             "p/stray.png",
             &grey(&[1, 2]),
-            "p/stray.png: a picture beside the classes, expected one in a sub-folder\n",
+            "p/stray.png: a picture next to the folders of classes, expected one in a sub-folder\n",
         ),
         ("p/dog/2.png", b"", "p/dog/2.png: "),
         ("p/dog/2.png", b"text", "p/dog/2.png: "),
@@ -317,7 +317,7 @@ fn files_that_are_not_pictures_are_refused_by_name() {
     desk.refuses_in_parts(
         "data convert p --out set",
         1,
-        &["p/dog/more: a folder, expected PNG files alone\n"],
+        &["p/dog/more: a folder, expected only PNG files\n"],
     );
     fs::remove_dir(desk.path("p/dog/more")).expect("removing a folder");
     fs::create_dir(desk.path("p/fox")).expect("creating a folder");
@@ -354,7 +354,7 @@ fn damaged_pictures_are_refused_by_name() {
         desk.refuses_in_parts(
             "data convert p --out set",
             1,
-            &["p/dog/1.png: ", ", expected a whole PNG file\n"],
+            &["p/dog/1.png: ", ", expected an intact PNG file\n"],
         );
     }
     let mut damaged = valid.clone();
@@ -363,7 +363,7 @@ fn damaged_pictures_are_refused_by_name() {
     desk.refuses_in_parts(
         "data convert p --out set",
         1,
-        &["p/dog/1.png: ", ", expected a whole PNG file\n"],
+        &["p/dog/1.png: ", ", expected an intact PNG file\n"],
     );
 }
 
@@ -404,7 +404,7 @@ fn circular_links_are_an_error() {
     desk.refuses_in_parts(
         "data convert p --out set",
         1,
-        &["p/loop/cat: a folder, expected PNG files alone\n"],
+        &["p/loop/cat: a folder, expected only PNG files\n"],
     );
     fs::remove_file(desk.path("p/loop")).expect("removing a link");
     symlink("itself.png", desk.path("p/dog/itself.png")).expect("a link");

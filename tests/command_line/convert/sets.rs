@@ -217,7 +217,7 @@ fn a_data_set_is_replaced_only_with_force_and_completely() {
     let run = desk.refuses_in_parts(
         "data convert t.csv --out set",
         2,
-        &["--out: set/train-images-idx3-ubyte is there already, expected a folder without a data set\n"],
+        &["--out: set/train-images-idx3-ubyte exists already, expected a folder without a data set\n"],
     );
     assert!(run.hint().contains("--force"), "{run:#?}");
     desk.put("set/notes.txt", b"mine");
@@ -247,7 +247,7 @@ fn a_data_set_is_replaced_only_with_force_and_completely() {
     );
     assert!(
         run.stderr
-            .contains("set/images-idx2-float is there already"),
+            .contains("set/images-idx2-float exists already"),
         "{run:#?}"
     );
 }
@@ -322,31 +322,31 @@ fn flags_of_another_format_are_refused() {
         ),
         (
             "x.npy --labels x.npy --test-labels x.npy",
-            "--test-labels: given alone, expected --test with the items beside it",
+            "--test-labels: given without test samples, expected --test with the test samples",
         ),
         (
             "t.csv --test-split 0",
-            "--test-split: 0 of 2 items, expected at least two of some class",
+            "--test-split: 0 of 2 samples, expected at least two of some class",
         ),
         (
             "t.csv --test-split 1",
-            "--test-split: 1 of 2 items, expected at least two of some class",
+            "--test-split: 1 of 2 samples, expected at least two of some class",
         ),
         (
             "t.csv --test-split 0.5",
-            "--test-split: 1 of 2 items, expected at least two of some class",
+            "--test-split: 1 of 2 samples, expected at least two of some class",
         ),
         (
             "t.csv --targets label --test-split 2",
-            "--test-split: 2 of 2 items, expected 1 to 1, which leaves one to train on",
+            "--test-split: 2 of 2 samples, expected 1 to 1, which leaves one to train on",
         ),
         (
             "t.csv --labels none --test t.csv",
-            "--test: given with --labels none, expected labels, which a test takes",
+            "--test: given with --labels none, expected labels, which a test set needs",
         ),
         (
             "t.csv --labels none --class-names a,b",
-            "--labels: none, beside what is said of labels, expected labels",
+            "--labels: none, together with options about labels, expected labels",
         ),
         (
             "t.csv --targets label --class-names a,b",

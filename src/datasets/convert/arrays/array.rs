@@ -1,7 +1,8 @@
-//! One array, item by item, wherever it is stored.
+//! One array, read item by item from a file or an archive.
 //!
-//! The first dimension counts items. In C order items follow one another and are read as they come; in Fortran order an
-//! item's elements lie all over the file, and blocks of items are gathered column by column.
+//! An item is the part of an array at one index of the first dimension. In C order items are contiguous and are read in
+//! sequence. In Fortran order the elements of an item are scattered over the file, and blocks of items are gathered column
+//! by column.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -15,11 +16,12 @@ use crate::datasets::zip::Entry;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 
-/// Bytes of items in Fortran order that are gathered at a time.
+/// The size of a block of items in Fortran order, in bytes.
 const BLOCK: usize = 1 << 26;
-/// An array whose header is read and holds against its file.
+
+/// An array whose header has been read and agrees with the size of its file.
 pub(super) struct Array {
-    /// Its file, or that of its archive.
+    /// The file, or the archive that contains the array.
     pub path: PathBuf,
     pub place: String,
     pub header: Header,
@@ -29,13 +31,13 @@ pub(super) struct Array {
 enum Store {
     File,
     Member(Rc<Archive>, Entry),
-    /// A member in Fortran order, in a temporary file.
+    /// A member in Fortran order, copied to a temporary file.
     Spooled(File),
 }
 
 impl Array {
-    /// The array in the NPY file at `path`.
-    pub fn file(path: &Path) -> Result<Array> {
+    /// Opens the NPY file at `path`.
+    pub fn open(path: &Path) -> Result<Array> {
         let place = path.display().to_string();
         let file = reopen(path)?;
         let length = file
@@ -43,18 +45,10 @@ impl Array {
             .map_err(Error::io(path, "read the size"))?
             .len();
         let header = Header::read(&place, &mut BufReader::new(file))?;
-        let promised = header
-            .data_bytes()
-            .and_then(|bytes| bytes.checked_add(header.bytes));
-        if promised != Some(length) {
-            let expected = promised.map_or("fewer elements".to_owned(), |bytes| bytes.to_string());
-            let refusal = Refusal::new(
-                &place,
-                format!("{length} bytes"),
-                format!("{expected} for {}", header.about()),
-            );
-            let hint =
-                "the file was cut short, or something stands behind the array; save it again";
+        if header.total_bytes() != Some(length) {
+            let found = format!("{length} bytes");
+            let refusal = Refusal::new(&place, found, header.expected_size());
+            let hint = "the file is truncated, or has data after the array; save it again";
             return Err(Error::Data(refusal.hint(hint)));
         }
         Ok(Array {
@@ -65,19 +59,14 @@ impl Array {
         })
     }
 
-    /// The array `name` of an archive, which `key` would name another of.
-    pub fn member(archive: &Rc<Archive>, key: Key, name: &str) -> Result<Array> {
+    /// Opens the array `name` of an archive. The option `key` selects another one.
+    pub fn open_member(archive: &Rc<Archive>, key: Key, name: &str) -> Result<Array> {
         let place = archive.place(name);
         let Some(member) = archive.member(name) else {
-            let all: Vec<&str> = archive.names().take(20).collect();
-            let refusal = Refusal::new(
-                &place,
-                "no such array",
-                format!("one of {}", all.join(", ")),
-            );
-            return Err(Error::Data(
-                refusal.hint(message!["name another one with ", key]),
-            ));
+            let expected = format!("one of {}", archive.summary());
+            let refusal = Refusal::new(&place, "no such array", expected);
+            let hint = message!["name another one with ", key];
+            return Err(Error::Data(refusal.hint(hint)));
         };
         let header = Header::read(&place, &mut *archive.stream(&place, member)?)?;
         archive.check_size(&place, member, &header)?;
@@ -93,7 +82,7 @@ impl Array {
         })
     }
 
-    /// Starts reading.
+    /// Starts to read the items from the first one.
     pub fn items(&self) -> Result<Items<'_>> {
         let fortran = |file| Items::new(self, Order::Fortran(Block::new(&self.header), file));
         let mut stream: Box<dyn Read> = match &self.store {
@@ -112,22 +101,22 @@ impl Array {
         ))
     }
 
-    /// What is wrong with the bytes is told by whoever reads them.
+    /// Returns the error for elements that cannot be read.
     fn unreadable(&self) -> impl Fn(io::Error) -> Error {
         |error| {
             let refusal = Refusal::new(
                 &self.place,
                 error.to_string(),
-                format!("{} whole", self.header.about()),
+                format!("{} in full", self.header.description()),
             );
             Error::Data(
-                refusal.hint("the file was cut short or damaged, or changed while it was read"),
+                refusal.hint("the file is truncated or damaged, or changed while it was read"),
             )
         }
     }
 }
 
-/// The items of an array, one after the other.
+/// A pass over the items of an array.
 pub(super) struct Items<'a> {
     array: &'a Array,
     order: Order<'a>,
@@ -143,7 +132,7 @@ enum Order<'a> {
 
 impl<'a> Items<'a> {
     fn new(array: &'a Array, order: Order<'a>) -> Items<'a> {
-        let size = array.header.features().unwrap_or(0) * array.header.kind.size();
+        let size = array.header.item_elements().unwrap_or(0) * array.header.kind.size();
         Items {
             array,
             order,
@@ -152,7 +141,7 @@ impl<'a> Items<'a> {
         }
     }
 
-    /// The bytes of the next item, its elements in row-major order; none behind the last one.
+    /// Reads the bytes of the next item, its elements in row-major order. Returns `None` after the last one.
     pub fn next(&mut self) -> Result<Option<&[u8]>> {
         let header = &self.array.header;
         if self.done == header.items() {
@@ -168,24 +157,25 @@ impl<'a> Items<'a> {
     }
 }
 
-/// Items of an array in Fortran order, gathered from all over its file.
+/// A block of items of an array in Fortran order.
 struct Block {
-    /// Where each column of the file, which has one element of every item, stands in an item.
+    /// For each column of the file, which has one element of every item, the index of that element in an item.
     columns: Vec<usize>,
-    /// Items that fit.
+    /// The number of items in a full block.
     capacity: usize,
+    /// The first item of the block.
     start: usize,
-    /// Row-major items from `start` on.
+    /// The items in row-major order.
     bytes: Vec<u8>,
     column: Vec<u8>,
 }
 
 impl Block {
     fn new(header: &Header) -> Block {
-        let features = header.features().unwrap_or(0);
+        let features = header.item_elements().unwrap_or(0);
         let item = (features * header.kind.size()).max(1);
         Block {
-            columns: row_major_places(&header.shape[1..]),
+            columns: row_major_indices(&header.shape[1..]),
             capacity: (BLOCK / item).clamp(1, header.items().max(1)),
             start: 0,
             bytes: Vec::new(),
@@ -209,7 +199,7 @@ impl Block {
         Ok(())
     }
 
-    /// Gathers the items from `start` on.
+    /// Gathers the items that begin at `start`.
     fn fill(&mut self, header: &Header, file: &mut File, start: usize) -> io::Result<()> {
         let size = header.kind.size();
         let items = self.capacity.min(header.items() - start);
@@ -233,34 +223,34 @@ impl Block {
     }
 }
 
-/// For each element of an item in column-major order its place in row-major order.
-fn row_major_places(sizes: &[usize]) -> Vec<usize> {
-    let mut places = vec![0];
+/// Returns, for each element of an item in column-major order, its index in row-major order.
+fn row_major_indices(sizes: &[usize]) -> Vec<usize> {
+    let mut indices = vec![0];
     let mut stride = sizes.iter().product::<usize>();
-    // The first size is the fastest in one order and the slowest in the other.
+    // The first dimension varies fastest in one order and slowest in the other.
     for &size in sizes {
         stride /= size.max(1);
-        places = (0..size)
-            .flat_map(|at| places.iter().map(move |place| (at, *place)))
-            .map(|(at, place)| place + at * stride)
+        indices = (0..size)
+            .flat_map(|at| indices.iter().map(move |index| index + at * stride))
             .collect();
     }
-    places
+    indices
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn places_follow_the_order_of_the_file() {
+    fn indices_follow_the_order_of_the_file() {
         // Column-major over 2×3: (0,0), (1,0), (0,1), (1,1), (0,2), (1,2).
-        assert_eq!(row_major_places(&[2, 3]), [0, 3, 1, 4, 2, 5]);
-        assert_eq!(row_major_places(&[4]), [0, 1, 2, 3]);
-        assert_eq!(row_major_places(&[]), [0]);
-        let places = row_major_places(&[2, 3, 4]);
-        for (index, place) in places.into_iter().enumerate() {
-            let (a, b, c) = (index % 2, index / 2 % 3, index / 6);
-            assert_eq!(place, (a * 3 + b) * 4 + c);
+        assert_eq!(row_major_indices(&[2, 3]), [0, 3, 1, 4, 2, 5]);
+        assert_eq!(row_major_indices(&[4]), [0, 1, 2, 3]);
+        assert_eq!(row_major_indices(&[]), [0]);
+        let indices = row_major_indices(&[2, 3, 4]);
+        for (at, index) in indices.into_iter().enumerate() {
+            let (a, b, c) = (at % 2, at / 2 % 3, at / 6);
+            assert_eq!(index, (a * 3 + b) * 4 + c);
         }
     }
 }

@@ -1,9 +1,10 @@
-//! Items and labels as NumPy arrays: two NPY files, or two members of an NPZ archive.
+//! Samples and labels as NumPy arrays: two NPY files, or two arrays of an NPZ archive.
 //!
-//! `npy` reads what an array is, `npz` finds it in an archive, by the name that `names` says; `array` gives its items one by
-//! one and `numbers` makes numbers of their bytes.
+//! `npy` reads the header of an array, which `literal` parses; `npz` opens archives, `names` selects arrays of an archive, `array` reads an array
+//! item by item, and `numbers` decodes elements.
 
 mod array;
+mod literal;
 mod names;
 mod npy;
 mod npz;
@@ -15,173 +16,156 @@ use std::rc::Rc;
 use self::array::{Array, Items};
 use self::names::Names;
 use self::npz::Archive;
-use super::source::{Answer, Cell, Item, MAX_FEATURES, Rows, Source, Sources, shaped};
-use super::{Labels, Request};
+use super::request::{Labels, Request};
+use super::source::{Cell, LabelKind, MAX_FEATURES, Sample, Samples, Source, Sources};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 
-/// Items, and their labels where there are some.
+/// An array of samples, and the array of their labels if there is one.
 pub(super) struct Arrays {
     images: Array,
     labels: Option<Array>,
-    answer: Answer,
-    item_shape: Vec<usize>,
-    /// Test items beside these that are not taken, by their name.
-    left_out: Option<String>,
+    label_kind: LabelKind,
+    sample_shape: Vec<usize>,
+    /// The name of an array of test samples in the same archive that is not used.
+    unused: Option<String>,
 }
 
 impl Arrays {
     /// Opens NPY files.
     pub fn open_files(request: &Request) -> Result<Sources> {
-        let file = |path: &Path| Array::file(path);
-        let labels = |given: Option<&String>, key: Key, what: &str, images: &Path| {
-            let given = given.ok_or_else(|| {
-                let expected = format!("the NPY file that has the {what}");
-                let refusal = Refusal::new(key, "not given", expected);
-                Error::Config(refusal.hint(format!("{} has items alone", images.display())))
-            })?;
-            file(Path::new(given))
+        let train_labels = match &request.labels {
+            Labels::Absent => None,
+            Labels::Auto => Some(None),
+            Labels::In(path) | Labels::Targets(path) => Some(Some(path)),
         };
-        let (named, targets) = match &request.labels {
-            Labels::Nothing => (None, false),
-            Labels::Usual => (Some(None), false),
-            Labels::Named(path) => (Some(Some(path)), false),
-            Labels::Targets(path) => (Some(Some(path)), true),
-        };
-        let train_labels =
-            named.map(|named| labels(named, Key("labels"), "labels, or none", &request.source));
-        let train = Arrays::new(
-            request,
-            file(&request.source)?,
-            train_labels.transpose()?,
-            targets,
-        )?;
-        let test = request.test.as_deref().map(|images| {
-            let given = request.arrays.test_labels.as_ref();
-            let labels = labels(
-                given,
-                Key("test_labels"),
-                "labels of the test items",
-                images,
-            )?;
-            Arrays::new(request, file(images)?, Some(labels), targets)
-        });
-        if let (None, Some(_)) = (&test, &request.arrays.test_labels) {
-            let expected = message![Key("test"), " with the items beside it"];
+        let train_labels = train_labels
+            .map(|path| open_labels(path, Key("labels"), "labels, or none", &request.source));
+        let images = Array::open(&request.source)?;
+        let train = Arrays::new(request, images, train_labels.transpose()?)?;
+        let test_labels = request.arrays.test_labels.as_ref();
+        if let (None, Some(_)) = (&request.test, test_labels) {
             return Err(Error::Config(Refusal::new(
                 Key("test_labels"),
-                "given alone",
-                expected,
+                "given without test samples",
+                message![Key("test"), " with the test samples"],
             )));
         }
-        sources(train, test.transpose()?)
+        let test = request.test.as_deref().map(|path| {
+            let what = "labels of the test samples";
+            let labels = open_labels(test_labels, Key("test_labels"), what, path)?;
+            Arrays::new(request, Array::open(path)?, Some(labels))
+        });
+        Ok(Sources::new(train, test.transpose()?))
     }
 
     /// Opens NPZ archives.
     pub fn open_archives(request: &Request) -> Result<Sources> {
         let archive = Rc::new(Archive::open(&request.source)?);
-        let names = Names::find(request, &archive)?;
-        let targets = matches!(request.labels, Labels::Targets(_));
+        let names = Names::select(request, &archive)?;
         let open = |archive: &Rc<Archive>, images: &str, labels: Option<&str>| {
-            let labels = labels.map(|name| Array::member(archive, Key("labels"), name));
-            let images = Array::member(archive, Key("images"), images)?;
-            Arrays::new(request, images, labels.transpose()?, targets)
+            let labels = labels.map(|name| Array::open_member(archive, Key("labels"), name));
+            let images = Array::open_member(archive, Key("images"), images)?;
+            Arrays::new(request, images, labels.transpose()?)
         };
         let train = Arrays {
-            left_out: names.left_out,
+            unused: names.unused,
             ..open(&archive, &names.images, names.labels.as_deref())?
         };
+        let options = &request.arrays;
         let test = match (&request.test, &names.test) {
-            // Another archive has the same names, as far as none are given for it.
+            // In a second archive the arrays have the same names, unless others are given.
             (Some(path), _) => {
-                let images = request.arrays.test_images.as_ref().unwrap_or(&names.images);
-                let labels = request
-                    .arrays
-                    .test_labels
-                    .as_ref()
-                    .or(names.labels.as_ref());
-                Some(open(
-                    &Rc::new(Archive::open(path)?),
-                    images,
-                    labels.map(String::as_str),
-                ))
+                let images = options.test_images.as_ref().unwrap_or(&names.images);
+                let labels = options.test_labels.as_ref().or(names.labels.as_ref());
+                let labels = labels.map(String::as_str);
+                Some(open(&Rc::new(Archive::open(path)?), images, labels))
             }
             (None, Some((images, labels))) => Some(open(&archive, images, Some(labels))),
             (None, None) => None,
         };
-        sources(train, test.transpose()?)
+        Ok(Sources::new(train, test.transpose()?))
     }
 
-    fn new(
-        request: &Request,
-        images: Array,
-        labels: Option<Array>,
-        targets: bool,
-    ) -> Result<Arrays> {
-        let refuse = |array: &Array, found: String, expected: String| {
-            Err(Error::Data(Refusal::new(&array.place, found, expected)))
+    fn new(request: &Request, images: Array, labels: Option<Array>) -> Result<Arrays> {
+        let sample_shape = sample_shape(request, &images)?;
+        let label_kind = match &labels {
+            None => LabelKind::Absent,
+            Some(labels) => label_kind(request, &images, labels)?,
         };
-        let header = &images.header;
-        if header.kind.is_text() {
-            return refuse(&images, header.about(), "numbers".to_owned());
-        }
-        let features = header.features().unwrap_or(usize::MAX);
-        if header.shape.is_empty() || !(1..=MAX_FEATURES).contains(&features) {
-            let expected = format!("items of 1 to {MAX_FEATURES} elements");
-            return refuse(&images, header.about(), expected);
-        }
-        let sizes = match header.shape[1..].to_vec() {
-            sizes if sizes.is_empty() => vec![1],
-            sizes => sizes,
-        };
-        let item_shape = shaped(request, sizes)?;
-        if item_shape.len() > 3 {
-            let refusal = Refusal::new(&images.place, header.about(), "at most four dimensions");
-            let hint = message![
-                Key("shape").set_to(features),
-                " makes each item a row of elements"
-            ];
-            return Err(Error::Data(refusal.hint(hint)));
-        }
-        let mut answer = Answer::Nothing;
-        if let Some(labels) = &labels {
-            let about = labels.header.about();
-            if labels.header.items() != header.items() {
-                let expected = format!(
-                    "{} labels, one for each item of {}",
-                    header.items(),
-                    images.place
-                );
-                return refuse(labels, about, expected);
-            }
-            let numbers = labels.header.features().unwrap_or(usize::MAX);
-            if labels.header.shape.len() > 2 || !(1..=MAX_FEATURES).contains(&numbers) {
-                return refuse(labels, about, "one or two dimensions".to_owned());
-            }
-            let text = labels.header.kind.is_text();
-            answer = match numbers {
-                _ if text && (targets || numbers > 1) => {
-                    return refuse(labels, about, "numbers".to_owned());
-                }
-                1 if !targets && !request.multilabel => Answer::Class,
-                _ => Answer::Numbers(vec![None; numbers]),
-            };
-        }
         Ok(Arrays {
             images,
             labels,
-            answer,
-            item_shape,
-            left_out: None,
+            label_kind,
+            sample_shape,
+            unused: None,
         })
     }
 }
 
-fn sources(train: Arrays, test: Option<Arrays>) -> Result<Sources> {
-    Ok(Sources {
-        train: Box::new(train),
-        test: test.map(|test| Box::new(test) as Box<dyn Source>),
-    })
+/// Opens the NPY file of labels that the option `key` names, which goes with the samples in `images`.
+fn open_labels(path: Option<&String>, key: Key, what: &str, images: &Path) -> Result<Array> {
+    let path = path.ok_or_else(|| {
+        let refusal = Refusal::new(key, "not given", format!("the NPY file with the {what}"));
+        Error::Config(refusal.hint(format!("{} has only samples", images.display())))
+    })?;
+    Array::open(Path::new(path))
+}
+
+fn refuse<T>(array: &Array, expected: impl Into<String>) -> Result<T> {
+    let found = array.header.description();
+    Err(Error::Data(Refusal::new(
+        &array.place,
+        found,
+        expected.into(),
+    )))
+}
+
+/// Returns the shape of one sample: the requested one, or the array's without its first dimension.
+fn sample_shape(request: &Request, images: &Array) -> Result<Vec<usize>> {
+    let header = &images.header;
+    if header.kind.is_text() {
+        return refuse(images, "numbers");
+    }
+    let features = header.item_elements().unwrap_or(usize::MAX);
+    if header.shape.is_empty() || !(1..=MAX_FEATURES).contains(&features) {
+        let expected = format!("samples of 1 to {MAX_FEATURES} elements");
+        return refuse(images, expected);
+    }
+    let sizes = match header.shape[1..].to_vec() {
+        sizes if sizes.is_empty() => vec![1],
+        sizes => sizes,
+    };
+    let shape = request.sample_shape_for(sizes)?;
+    if shape.len() > 3 {
+        let refusal = Refusal::new(
+            &images.place,
+            header.description(),
+            "at most four dimensions",
+        );
+        let hint = message![Key("shape").set_to(features), " makes each sample flat"];
+        return Err(Error::Data(refusal.hint(hint)));
+    }
+    Ok(shape)
+}
+
+/// Returns the kind of the labels, which must be as many as the samples.
+fn label_kind(request: &Request, images: &Array, labels: &Array) -> Result<LabelKind> {
+    let are_targets = matches!(request.labels, Labels::Targets(_));
+    let (header, samples) = (&labels.header, images.header.items());
+    if header.items() != samples {
+        let expected = format!("{samples} labels, one for each sample of {}", images.place);
+        return refuse(labels, expected);
+    }
+    let values = header.item_elements().unwrap_or(usize::MAX);
+    if header.shape.len() > 2 || !(1..=MAX_FEATURES).contains(&values) {
+        return refuse(labels, "one or two dimensions");
+    }
+    match values {
+        _ if header.kind.is_text() && (are_targets || values > 1) => refuse(labels, "numbers"),
+        1 if !are_targets && !request.multilabel => Ok(LabelKind::Class),
+        _ => Ok(LabelKind::Values(vec![None; values])),
+    }
 }
 
 impl Source for Arrays {
@@ -189,27 +173,27 @@ impl Source for Arrays {
         &self.images.path
     }
 
-    fn about(&self) -> String {
-        let images = format!("{}: {}", self.images.place, self.images.header.about());
+    fn description(&self) -> String {
+        let describe = |array: &Array| format!("{}: {}", array.place, array.header.description());
         let labels = match &self.labels {
             None => "no labels".to_owned(),
-            Some(labels) => format!("labels in {}: {}", labels.place, labels.header.about()),
+            Some(labels) => format!("labels in {}", describe(labels)),
         };
-        let left_out = self.left_out.iter();
-        let left_out: String = left_out.map(|name| format!(", {name} left out")).collect();
-        format!("{images}, {labels}{left_out}")
+        let unused = self.unused.iter();
+        let unused: String = unused.map(|name| format!(", {name} not used")).collect();
+        format!("{}, {labels}{unused}", describe(&self.images))
     }
 
-    fn item_shape(&self) -> &[usize] {
-        &self.item_shape
+    fn sample_shape(&self) -> &[usize] {
+        &self.sample_shape
     }
 
-    fn answer(&self) -> &Answer {
-        &self.answer
+    fn label_kind(&self) -> &LabelKind {
+        &self.label_kind
     }
 
-    fn rows(&self) -> Result<Box<dyn Rows + '_>> {
-        Ok(Box::new(ArrayRows {
+    fn samples(&self) -> Result<Box<dyn Samples + '_>> {
+        Ok(Box::new(ArraySamples {
             arrays: self,
             images: self.images.items()?,
             labels: self.labels.as_ref().map(Array::items).transpose()?,
@@ -217,68 +201,74 @@ impl Source for Arrays {
         }))
     }
 
-    fn place(&self, mark: u64, cell: Cell) -> String {
+    fn place(&self, position: u64, cell: Cell) -> String {
         let labels = self.labels.as_ref().map_or("", |labels| &labels.place);
         match cell {
-            Cell::Element(at) => format!("{}: item {mark}, element {at}", self.images.place),
-            Cell::Class => format!("{labels}: item {mark}"),
-            Cell::Number(at) => format!("{labels}: item {mark}, column {at}"),
+            Cell::Element(at) => format!("{}: sample {position}, element {at}", self.images.place),
+            Cell::Class => format!("{labels}: sample {position}"),
+            Cell::Value(at) => format!("{labels}: sample {position}, column {at}"),
         }
     }
 }
 
-/// A reading of items and labels side by side.
-struct ArrayRows<'a> {
+/// A pass over samples and labels side by side.
+struct ArraySamples<'a> {
     arrays: &'a Arrays,
     images: Items<'a>,
     labels: Option<Items<'a>>,
     done: u64,
 }
 
-impl Rows for ArrayRows<'_> {
-    fn next(&mut self, item: &mut Item) -> Result<bool> {
-        let at = self.done;
+impl ArraySamples<'_> {
+    /// Reads the label of the sample with number `done`.
+    fn read_label(&mut self, sample: &mut Sample) -> Result<()> {
+        let (Some(items), Some(labels)) = (&mut self.labels, &self.arrays.labels) else {
+            return Ok(());
+        };
+        // By their headers, there are as many labels as samples.
+        let bytes = items.next()?.unwrap_or_default();
+        sample.values.clear();
+        if labels.header.kind.is_text() {
+            sample.class = numbers::text(&labels.header, bytes).ok_or_else(|| {
+                let place = self.arrays.place(self.done, Cell::Class);
+                Error::Data(Refusal::new(place, "bytes that are no text", "Unicode"))
+            })?;
+            return Ok(());
+        }
+        numbers::append(&labels.header, bytes, &mut sample.values)
+            .map_err(|at| self.arrays.inexact(self.done, Cell::Value(at)))?;
+        if let (LabelKind::Class, Some(number)) = (&self.arrays.label_kind, sample.values.first()) {
+            sample.class = number.to_string();
+        }
+        Ok(())
+    }
+}
+
+impl Arrays {
+    /// Returns the error for an integer that `f64` cannot represent.
+    fn inexact(&self, position: u64, cell: Cell) -> Error {
+        Error::Data(Refusal::new(
+            self.place(position, cell),
+            "a whole number beyond 2^53",
+            "one that a float represents exactly",
+        ))
+    }
+}
+
+impl Samples for ArraySamples<'_> {
+    fn next(&mut self, sample: &mut Sample) -> Result<bool> {
         let Some(bytes) = self.images.next()? else {
             return Ok(false);
         };
-        let inexact = |cell| {
-            let place = self.arrays.place(at, cell);
-            Error::Data(Refusal::new(
-                place,
-                "a whole number beyond 2^53",
-                "one that a float can be",
-            ))
-        };
-        item.elements.clear();
-        let header = &self.arrays.images.header;
-        numbers::numbers(header, bytes, &mut item.elements)
-            .map_err(|at| inexact(Cell::Element(at)))?;
-        if let (Some(rows), Some(labels)) = (&mut self.labels, &self.arrays.labels) {
-            // As many as items, by their headers.
-            let bytes = rows.next()?.unwrap_or_default();
-            item.numbers.clear();
-            if labels.header.kind.is_text() {
-                item.class = numbers::text(&labels.header, bytes).ok_or_else(|| {
-                    let place = self.arrays.place(at, Cell::Class);
-                    Error::Data(Refusal::new(
-                        place,
-                        "other bytes than text",
-                        "text in Unicode",
-                    ))
-                })?;
-            } else {
-                numbers::numbers(&labels.header, bytes, &mut item.numbers)
-                    .map_err(|at| inexact(Cell::Number(at)))?;
-                if let (Answer::Class, Some(number)) = (&self.arrays.answer, item.numbers.first()) {
-                    item.class = number.to_string();
-                }
-            }
-        }
+        sample.elements.clear();
+        numbers::append(&self.arrays.images.header, bytes, &mut sample.elements)
+            .map_err(|at| self.arrays.inexact(self.done, Cell::Element(at)))?;
+        self.read_label(sample)?;
         self.done += 1;
         Ok(true)
     }
 
-    fn mark(&self) -> u64 {
+    fn position(&self) -> u64 {
         self.done.saturating_sub(1)
     }
 

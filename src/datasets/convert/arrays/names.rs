@@ -1,11 +1,12 @@
-//! Which arrays of an archive are the items and the labels: by the names that were given, and those they usually have.
+//! Which arrays of an archive are samples and labels: those with the requested names, or with the usual ones.
 
 use super::npz::Archive;
-use crate::datasets::convert::{Labels, Request};
+use crate::datasets::convert::request::{Labels, Request};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 
-/// What arrays of items and of their labels are usually called, in training and test halves, in the order tried.
+/// The usual names of the arrays of training samples, training labels, test samples and test labels, in the order in which
+/// they are tried.
 const USUAL: [[&str; 4]; 8] = [
     ["x_train", "y_train", "x_test", "y_test"],
     ["X_train", "y_train", "X_test", "y_test"],
@@ -17,80 +18,105 @@ const USUAL: [[&str; 4]; 8] = [
     ["arr_0", "arr_1", "arr_2", "arr_3"],
 ];
 
-/// The names of arrays in an archive.
+/// The names of the selected arrays.
 pub(super) struct Names {
     pub images: String,
     pub labels: Option<String>,
     pub test: Option<(String, String)>,
-    /// Test items that are there and not taken.
-    pub left_out: Option<String>,
+    /// An array of test samples that is in the archive but not used.
+    pub unused: Option<String>,
 }
 
 impl Names {
-    /// Those that were given, and the usual ones for the rest.
-    pub fn find(request: &Request, archive: &Archive) -> Result<Names> {
-        let has = |name: &str| archive.member(name).is_some();
+    /// Selects the requested arrays, and arrays with usual names for the rest.
+    pub fn select(request: &Request, archive: &Archive) -> Result<Names> {
         let options = &request.arrays;
-        let given = match &request.labels {
-            Labels::Named(name) | Labels::Targets(name) => Some(name),
-            Labels::Usual | Labels::Nothing => None,
+        let requested_labels = match &request.labels {
+            Labels::In(name) | Labels::Targets(name) => Some(name),
+            Labels::Auto | Labels::Absent => None,
         };
-        let unlabelled = request.labels == Labels::Nothing;
-        let fits = |names: &&[&str; 4]| match (&options.images, given) {
-            (Some(images), _) if images == names[0] => has(names[1]) || unlabelled,
-            (None, Some(labels)) if labels == names[1] => has(names[0]),
-            (None, None) => has(names[0]) && (has(names[1]) || unlabelled),
-            _ => false,
-        };
-        let usual = USUAL.iter().find(fits);
-        let pick = |given: Option<&String>, at: usize| {
+        let usual = usual_names(request, requested_labels, archive);
+        let pick = |requested: Option<&String>, at: usize| {
             let usual = usual.map(|names| names[at].to_owned());
-            given.cloned().or(usual)
+            requested.cloned().or(usual)
         };
-        let all: Vec<&str> = archive.names().take(20).collect();
-        let ask = |key: Key, what: &str| {
-            let expected = format!("the array that has the {what}: {}", all.join(", "));
-            Error::Config(Refusal::new(key, "not given", expected))
+        let images = pick(options.images.as_ref(), 0)
+            .ok_or_else(|| missing(archive, Key("images"), "samples"))?;
+        let labels = match request.labels {
+            Labels::Absent => None,
+            _ => Some(
+                pick(requested_labels, 1)
+                    .ok_or_else(|| missing(archive, Key("labels"), "labels, or none"))?,
+            ),
         };
-        let images = pick(options.images.as_ref(), 0).ok_or_else(|| ask(Key("images"), "items"))?;
-        let labels = match unlabelled {
-            true => None,
-            false => Some(pick(given, 1).ok_or_else(|| ask(Key("labels"), "labels, or none"))?),
-        };
-        let test = match (&options.test_images, &options.test_labels) {
-            (Some(images), Some(labels)) => Some((images.clone(), labels.clone())),
-            (Some(_), None) if request.test.is_none() => {
-                return Err(ask(Key("test_labels"), "labels of the test items"));
-            }
-            (None, Some(_)) if request.test.is_none() => {
-                return Err(ask(Key("test_images"), "test items"));
-            }
-            _ if unlabelled || request.test.is_some() => None,
-            _ => usual
-                .filter(|names| has(names[2]) && has(names[3]))
-                .map(|names| (names[2].to_owned(), names[3].to_owned())),
-        };
-        if let (Some(_), Some((items, _))) = (request.test_split, &test) {
-            let found = format!("given, and {} is there", archive.place(items));
+        let test = select_test(request, usual, archive)?;
+        if let (Some(_), Some((images, _))) = (request.test_split, &test) {
+            let found = format!("given, although {} exists", archive.place(images));
             let refusal = Refusal::new(Key("test_split"), found, "one of the two");
             let hint = message![
-                "leave ",
+                "omit ",
                 Key("test_split"),
-                " out, or save the items to be split in a file of their own"
+                ", or save the samples to be split in a separate file"
             ];
             return Err(Error::Config(refusal.hint(hint)));
         }
-        // Another archive has test items by its own names.
-        let test_here = test.as_ref().filter(|_| request.test.is_none());
-        let taken = |name: &str| test_here.is_some_and(|(items, _)| items == name);
-        let left_out = usual
+        // Test samples in a second archive replace those in this one.
+        let used = test.as_ref().filter(|_| request.test.is_none());
+        let is_used = |name: &str| used.is_some_and(|(images, _)| images == name);
+        let unused = usual
             .map(|names| names[2])
-            .filter(|items| has(items) && !taken(items));
+            .filter(|images| archive.has(images) && !is_used(images));
         Ok(Names {
-            left_out: left_out.map(str::to_owned),
+            unused: unused.map(str::to_owned),
             images,
             labels,
             test,
         })
     }
+}
+
+/// Returns the first usual names that the archive has and that agree with the requested names.
+fn usual_names(
+    request: &Request,
+    requested_labels: Option<&String>,
+    archive: &Archive,
+) -> Option<&'static [&'static str; 4]> {
+    let has_labels = |name: &str| archive.has(name) || request.labels == Labels::Absent;
+    let images = &request.arrays.images;
+    USUAL.iter().find(|names| match (images, requested_labels) {
+        (Some(images), _) if images == names[0] => has_labels(names[1]),
+        (None, Some(labels)) if labels == names[1] => archive.has(names[0]),
+        (None, None) => archive.has(names[0]) && has_labels(names[1]),
+        _ => false,
+    })
+}
+
+/// Selects the arrays of test samples and of their labels, if there are any.
+fn select_test(
+    request: &Request,
+    usual: Option<&[&str; 4]>,
+    archive: &Archive,
+) -> Result<Option<(String, String)>> {
+    let options = &request.arrays;
+    let is_separate = request.test.is_some();
+    match (&options.test_images, &options.test_labels) {
+        (Some(images), Some(labels)) => Ok(Some((images.clone(), labels.clone()))),
+        (Some(_), None) if !is_separate => {
+            let what = "labels of the test samples";
+            Err(missing(archive, Key("test_labels"), what))
+        }
+        (None, Some(_)) if !is_separate => {
+            Err(missing(archive, Key("test_images"), "test samples"))
+        }
+        _ if is_separate || request.labels == Labels::Absent => Ok(None),
+        _ => Ok(usual
+            .filter(|names| archive.has(names[2]) && archive.has(names[3]))
+            .map(|names| (names[2].to_owned(), names[3].to_owned()))),
+    }
+}
+
+/// Returns the error for an array that has to be named by the option `key`.
+fn missing(archive: &Archive, key: Key, what: &str) -> Error {
+    let expected = format!("the array with the {what}: {}", archive.summary());
+    Error::Config(Refusal::new(key, "not given", expected))
 }

@@ -1,45 +1,46 @@
-//! The NPY format: a line that says what an array is, then its elements
+//! The NPY format: a header that describes an array, then its elements
 //! (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>).
 //!
-//! The line is a Python dictionary of three entries. The crates for NPY bring a parser of all Python literals with them,
-//! some twenty crates, and size what they allocate by what it says; this takes a header as NumPy writes it, and leaves
-//! elements to be streamed. Nothing is allocated by what a header says before that is held against the file.
+//! No allocation depends on a header before the header has been compared with the size of the file.
 
 use std::io::{self, Read};
 
+use super::literal;
 use crate::error::{Error, Refusal, Result};
 
-/// Bytes of the longest header: NumPy's own limit.
+/// The largest header in bytes, which is NumPy's own limit.
 const MAX_HEADER: usize = 10_000;
 
-/// What an element is.
+/// The type of an element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Bool,
-    /// Of this many bytes, as all that follow.
+    /// An integer of this many bytes.
     Unsigned(usize),
+    /// An integer of this many bytes.
     Signed(usize),
+    /// A float of this many bytes.
     Float(usize),
-    /// Bytes of text, zeros behind it.
+    /// Text of this many bytes, padded with zeros.
     Ascii(usize),
-    /// So many UTF-32 characters, zeros behind them.
+    /// Text of this many UTF-32 characters, padded with zeros.
     Unicode(usize),
 }
 
-/// What the first line says.
+/// The header of an array.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Header {
     pub kind: Kind,
     pub big_endian: bool,
-    /// Whether the first dimension is the fastest.
+    /// Whether the first dimension varies fastest.
     pub fortran: bool,
     pub shape: Vec<usize>,
-    /// Bytes before the elements.
+    /// The size of the header in bytes.
     pub bytes: u64,
 }
 
 impl Kind {
-    /// Bytes an element takes.
+    /// Returns the size of an element in bytes.
     pub fn size(self) -> usize {
         match self {
             Kind::Bool => 1,
@@ -54,7 +55,7 @@ impl Kind {
         matches!(self, Kind::Ascii(_) | Kind::Unicode(_))
     }
 
-    /// As NumPy calls it.
+    /// Returns NumPy's name of the type.
     pub fn name(self) -> String {
         match self {
             Kind::Bool => "bool".to_owned(),
@@ -66,8 +67,8 @@ impl Kind {
         }
     }
 
-    /// The kind that a `descr` names, without its byte order; what it is where it is none of these.
-    fn of(code: &str) -> Result<Kind, &'static str> {
+    /// Parses a `descr` without its byte order. Returns a description of the type if it is not supported.
+    fn parse(code: &str) -> Result<Kind, &'static str> {
         let (letter, size) = code.split_at(code.chars().next().map_or(0, char::len_utf8));
         let size = size.parse::<usize>().unwrap_or(0);
         match (letter, size) {
@@ -91,187 +92,125 @@ impl Header {
     /// Reads the header from the start of an array.
     ///
     /// # Errors
-    /// [`Error::Data`], naming `place`, when it is none, or of elements that are no numbers or text.
+    /// Returns [`Error::Data`] with `place` if the header is malformed, or if elements are neither numbers nor text.
     pub fn read(place: &str, array: &mut dyn Read) -> Result<Header> {
         let refuse =
             |found: &str, expected: &str| Error::Data(Refusal::new(place, found, expected));
-        let cut = |error: io::Error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => {
-                refuse("a file that was cut short", "a whole NPY header")
-            }
-            _ => refuse(&error.to_string(), "a whole NPY header"),
-        };
-        let mut start = [0; 8];
-        array.read_exact(&mut start).map_err(cut)?;
-        let [magic @ .., major, minor] = start;
-        if magic != *b"\x93NUMPY" {
-            return Err(refuse("no NPY header", "an array as numpy.save writes it"));
-        }
-        let mut length = [0; 4];
-        let length_bytes = match (major, minor) {
-            (1, 0) => 2,
-            (2 | 3, 0) => 4,
-            _ => {
-                return Err(refuse(
-                    &format!("NPY version {major}.{minor}"),
-                    "1.0, 2.0 or 3.0",
-                ));
-            }
-        };
-        array.read_exact(&mut length[..length_bytes]).map_err(cut)?;
-        let length = u32::from_le_bytes(length) as usize;
-        if length > MAX_HEADER {
-            let found = format!("a header of {length} bytes");
-            return Err(refuse(&found, &format!("at most {MAX_HEADER}")));
-        }
-        let mut line = vec![0; length];
-        array.read_exact(&mut line).map_err(cut)?;
-        let line = String::from_utf8_lossy(&line);
-        let (descr, fortran, shape) = dictionary(&line).ok_or_else(|| {
-            refuse(
-                "another header than NumPy's",
-                "descr, fortran_order and shape",
-            )
+        let text = read_text(place, array)?;
+        let bytes = text.bytes_before + text.bytes.len();
+        let text = String::from_utf8_lossy(&text.bytes);
+        let entries = literal::parse(&text).ok_or_else(|| {
+            let expected = "descr, fortran_order and shape";
+            refuse("another header than NumPy's", expected)
         })?;
-        let (kind, big_endian) = element(place, descr)?;
+        let (kind, big_endian) = parse_descr(place, entries.descr)?;
         Ok(Header {
             kind,
             big_endian,
-            fortran: fortran && shape.len() > 1,
-            shape,
-            bytes: (8 + length_bytes + length) as u64,
+            // One dimension has no order.
+            fortran: entries.fortran_order && entries.shape.len() > 1,
+            shape: entries.shape,
+            bytes: bytes as u64,
         })
     }
 
-    /// The first dimension; 1 where there is none.
+    /// Returns the first dimension; 1 for an array without dimensions.
     pub fn items(&self) -> usize {
         self.shape.first().copied().unwrap_or(1)
     }
 
-    /// Elements in an item, if a machine can count them.
-    pub fn features(&self) -> Option<usize> {
+    /// Returns the number of elements in an item, or `None` on overflow.
+    pub fn item_elements(&self) -> Option<usize> {
         let mut sizes = self.shape.iter().skip(1);
         sizes.try_fold(1usize, |product, &size| product.checked_mul(size))
     }
 
-    /// Bytes of all elements, if a machine can count them.
-    pub fn data_bytes(&self) -> Option<u64> {
-        let item = self.features()?.checked_mul(self.kind.size())?;
+    /// Returns the size of all elements in bytes, or `None` on overflow.
+    fn data_bytes(&self) -> Option<u64> {
+        let item = self.item_elements()?.checked_mul(self.kind.size())?;
         Some(item.checked_mul(self.items())? as u64)
     }
 
-    /// As NumPy prints a shape: `(60000, 28, 28) uint8`.
-    pub fn about(&self) -> String {
+    /// Returns the size of the header and all elements in bytes, or `None` on overflow.
+    pub fn total_bytes(&self) -> Option<u64> {
+        self.data_bytes()?.checked_add(self.bytes)
+    }
+
+    /// Describes the size that a file with this header must have, for messages.
+    pub fn expected_size(&self) -> String {
+        let description = self.description();
+        match self.total_bytes() {
+            Some(bytes) => format!("{bytes} for {description}"),
+            None => format!("fewer elements for {description}"),
+        }
+    }
+
+    /// Describes the array as NumPy does: `(60000, 28, 28) uint8`.
+    pub fn description(&self) -> String {
         let sizes: Vec<String> = self.shape.iter().map(usize::to_string).collect();
         let order = if self.fortran { ", Fortran order" } else { "" };
         format!("({}) {}{order}", sizes.join(", "), self.kind.name())
     }
 }
 
-/// What the elements are, by their `descr`.
-fn element(place: &str, descr: &str) -> Result<(Kind, bool)> {
-    let kind = if descr.starts_with('[') {
-        Err("records (structured)")
-    } else {
-        Kind::of(descr.trim_start_matches(['<', '>', '|', '=']))
+/// The text of a header, and the size of what comes before it.
+struct HeaderText {
+    bytes_before: usize,
+    bytes: Vec<u8>,
+}
+
+/// Reads the magic, the version, the length and the text of a header.
+fn read_text(place: &str, array: &mut dyn Read) -> Result<HeaderText> {
+    let refuse = |found: &str, expected: &str| Error::Data(Refusal::new(place, found, expected));
+    let truncated = |error: io::Error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => refuse("a truncated file", "a complete NPY header"),
+        _ => refuse(&error.to_string(), "a complete NPY header"),
     };
-    let kind =
-        kind.map_err(|what| {
-            let shown: String = descr.chars().filter(|c| !c.is_control()).take(40).collect();
-            let refusal = Refusal::new(
-                place,
-                format!("{what}, {shown}"),
-                "numbers, or text as labels",
-            );
-            Error::Data(refusal.hint(
-                "convert it before it is saved, as array.astype('float32') or astype(str) does",
-            ))
-        })?;
+    let mut start = [0; 8];
+    array.read_exact(&mut start).map_err(truncated)?;
+    let [magic @ .., major, minor] = start;
+    if magic != *b"\x93NUMPY" {
+        return Err(refuse("no NPY header", "an array as numpy.save writes it"));
+    }
+    let length_bytes = match (major, minor) {
+        (1, 0) => 2,
+        (2 | 3, 0) => 4,
+        _ => {
+            let found = format!("NPY version {major}.{minor}");
+            return Err(refuse(&found, "1.0, 2.0 or 3.0"));
+        }
+    };
+    let mut length = [0; 4];
+    let read = array.read_exact(&mut length[..length_bytes]);
+    read.map_err(truncated)?;
+    let length = u32::from_le_bytes(length) as usize;
+    if length > MAX_HEADER {
+        let found = format!("a header of {length} bytes");
+        return Err(refuse(&found, &format!("at most {MAX_HEADER}")));
+    }
+    let mut bytes = vec![0; length];
+    array.read_exact(&mut bytes).map_err(truncated)?;
+    Ok(HeaderText {
+        bytes_before: start.len() + length_bytes,
+        bytes,
+    })
+}
+
+/// Parses the type and the byte order of the elements.
+fn parse_descr(place: &str, descr: &str) -> Result<(Kind, bool)> {
+    let kind = match descr.starts_with('[') {
+        true => Err("records (structured)"),
+        false => Kind::parse(descr.trim_start_matches(['<', '>', '|', '='])),
+    };
+    let kind = kind.map_err(|what| {
+        let shown: String = descr.chars().filter(|c| !c.is_control()).take(40).collect();
+        let found = format!("{what}, {shown}");
+        let refusal = Refusal::new(place, found, "numbers, or text as labels");
+        Error::Data(refusal.hint(
+            "convert it before it is saved, for example by array.astype('float32') or astype(str)",
+        ))
+    })?;
     Ok((kind, descr.starts_with('>')))
-}
-
-/// The entries of a header: `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`, in any order.
-fn dictionary(line: &str) -> Option<(&str, bool, Vec<usize>)> {
-    let (mut descr, mut fortran, mut shape) = (None, None, None);
-    let mut rest = Literal(line).after('{')?;
-    while rest.after('}').is_none() {
-        let (key, value) = rest.string()?;
-        let value = value.after(':')?;
-        rest = match key {
-            "descr" if value.after('[').is_some() => {
-                // What records look like is of no interest, and they go on to the next key at the earliest.
-                descr = Some(value.trimmed());
-                fortran = fortran.or(Some(false));
-                shape = shape.or(Some(Vec::new()));
-                break;
-            }
-            "descr" => value.string().map(|(text, rest)| {
-                descr = Some(text);
-                rest
-            })?,
-            "fortran_order" => value.boolean().map(|(is, rest)| {
-                fortran = Some(is);
-                rest
-            })?,
-            "shape" => value.sizes().map(|(sizes, rest)| {
-                shape = Some(sizes);
-                rest
-            })?,
-            _ => return None,
-        };
-        rest = match rest.after(',') {
-            Some(rest) => rest,
-            None => rest.after('}').map(|_| rest)?,
-        };
-    }
-    Some((descr?, fortran?, shape?))
-}
-
-/// The rest of a Python literal.
-#[derive(Clone, Copy)]
-struct Literal<'a>(&'a str);
-
-impl<'a> Literal<'a> {
-    fn trimmed(self) -> &'a str {
-        self.0.trim_start()
-    }
-
-    /// What stands behind `mark`, if that is next.
-    fn after(self, mark: char) -> Option<Literal<'a>> {
-        self.trimmed().strip_prefix(mark).map(Literal)
-    }
-
-    fn string(self) -> Option<(&'a str, Literal<'a>)> {
-        let quote = self
-            .trimmed()
-            .chars()
-            .next()
-            .filter(|c| "'\"".contains(*c))?;
-        let (text, rest) = self.after(quote)?.0.split_once(quote)?;
-        Some((text, Literal(rest)))
-    }
-
-    fn boolean(self) -> Option<(bool, Literal<'a>)> {
-        let text = self.trimmed();
-        let no = || Some((false, text.strip_prefix("False")?));
-        let (is, rest) = text
-            .strip_prefix("True")
-            .map(|rest| (true, rest))
-            .or_else(no)?;
-        Some((is, Literal(rest)))
-    }
-
-    /// A tuple of sizes: `()`, `(3,)`, `(3, 4)`; Python 2 wrote `(3L, 4L)`.
-    fn sizes(self) -> Option<(Vec<usize>, Literal<'a>)> {
-        let (inside, rest) = self.after('(')?.0.split_once(')')?;
-        let sizes = inside.strip_suffix(',').unwrap_or(inside).split(',');
-        let size = |text: &str| text.trim().trim_end_matches('L').parse().ok();
-        let sizes = match inside.trim() {
-            "" => Vec::new(),
-            _ => sizes.map(size).collect::<Option<Vec<usize>>>()?,
-        };
-        Some((sizes, Literal(rest)))
-    }
 }
 
 #[cfg(test)]
@@ -299,9 +238,9 @@ mod tests {
             read("{'descr': '<f4', 'fortran_order': False, 'shape': (60000, 28, 28), }    \n");
         let header = header.expect("a header");
         assert_eq!(header.kind, Kind::Float(4));
-        assert_eq!((header.items(), header.features()), (60000, Some(784)));
+        assert_eq!((header.items(), header.item_elements()), (60000, Some(784)));
         assert_eq!(header.data_bytes(), Some(60000 * 784 * 4));
-        assert_eq!(header.about(), "(60000, 28, 28) float32");
+        assert_eq!(header.description(), "(60000, 28, 28) float32");
         let other =
             read("{\"shape\":(3L,2L),\"fortran_order\":True,\"descr\":\">u2\"}").expect("a header");
         assert!(other.fortran && other.big_endian);
@@ -320,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_holds_no_numbers_by_its_name() {
+    fn unsupported_element_types_are_refused_by_name() {
         for (descr, words) in [
             ("'|O'", "Python objects (object), |O"),
             ("'<c16'", "complex numbers, <c16"),
@@ -337,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_other_headers() {
+    fn malformed_headers_are_refused() {
         for line in [
             "",
             "{}",
@@ -355,22 +294,22 @@ mod tests {
                 "{line}: {message}"
             );
         }
-        let told = |bytes: &[u8]| {
+        let refused = |bytes: &[u8]| {
             let mut bytes = bytes;
             Header::read("x", &mut bytes)
                 .expect_err("a refusal")
                 .to_string()
         };
-        assert!(told(b"\x93NUMPY\x04\x00").contains("NPY version 4.0"));
+        assert!(refused(b"\x93NUMPY\x04\x00").contains("NPY version 4.0"));
         assert!(
-            told(b"\x93NUMPY\x02\x00\xff\xff\xff\xff").contains("a header of 4294967295 bytes")
+            refused(b"\x93NUMPY\x02\x00\xff\xff\xff\xff").contains("a header of 4294967295 bytes")
         );
-        assert!(told(b"\x93NUM").contains("cut short"));
-        assert!(told(b"PK\x03\x04....").contains("no NPY header"));
+        assert!(refused(b"\x93NUM").contains("a truncated file"));
+        assert!(refused(b"PK\x03\x04....").contains("no NPY header"));
     }
 
     proptest! {
-        /// Whatever stands in a header, it is refused or read.
+        /// Any header is either refused or read.
         #[test]
         fn hostile_headers_never_panic(line in "[\\{\\}\\[\\]()'\":,a-z0-9_<>| L]{0,80}") {
             let _ = read(&line);

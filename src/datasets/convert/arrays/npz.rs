@@ -1,7 +1,7 @@
 //! The NPZ format: a ZIP archive of NPY files, stored or deflated.
 //!
-//! Members are read as streams, and checked against their size and checksum at their end. What takes an array's elements
-//! out of order, as Fortran order does, gets them from a temporary file.
+//! Members are read as streams, and their sizes and checksums are verified at the end. Arrays in Fortran order, whose
+//! elements are read out of order, are first copied to a temporary file.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
@@ -12,13 +12,13 @@ use crate::datasets::convert::source::reopen;
 use crate::datasets::zip::{Entry, Zip};
 use crate::error::{Error, Refusal, Result};
 
-/// Deflate never shrinks data by more than this (RFC 1951: a length of 258 in two bits).
+/// The largest ratio of deflate (RFC 1951: two bits for 258 bytes).
 const MAX_RATIO: u64 = 1032;
 
-/// Members beyond which a file is no set of arrays.
+/// The largest number of members.
 const MAX_MEMBERS: usize = 10_000;
 
-/// An archive with the arrays in it.
+/// An archive of arrays.
 pub(super) struct Archive {
     path: PathBuf,
     zip: Zip,
@@ -26,7 +26,7 @@ pub(super) struct Archive {
 }
 
 impl Archive {
-    /// Opens the archive at `path`, and lists its arrays.
+    /// Opens the archive at `path` and lists its arrays.
     pub fn open(path: &Path) -> Result<Archive> {
         let damaged = |error| damaged(&path.display().to_string(), error);
         let zip = Zip::open(reopen(path)?).map_err(damaged)?;
@@ -45,11 +45,8 @@ impl Archive {
         }
         if members.is_empty() {
             let expected = "arrays as numpy.savez writes them";
-            return Err(Error::Data(Refusal::new(
-                path.display(),
-                "a ZIP archive without arrays",
-                expected,
-            )));
+            let found = "a ZIP archive without arrays";
+            return Err(Error::Data(Refusal::new(path.display(), found, expected)));
         }
         Ok(Archive {
             path: path.to_owned(),
@@ -58,51 +55,60 @@ impl Archive {
         })
     }
 
-    /// Where it is.
+    /// Returns the path of the archive.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The arrays' names.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.members.keys().map(String::as_str)
+    /// Returns whether there is an array of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.members.contains_key(name)
     }
 
-    /// The array of this name.
+    /// Lists the names of the first arrays, for messages.
+    pub fn summary(&self) -> String {
+        let names = self.members.keys().take(20).map(String::as_str);
+        names.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Returns the array of this name.
     pub fn member(&self, name: &str) -> Option<Entry> {
         self.members.get(name).copied()
     }
 
-    /// Where an array is, for messages.
+    /// Returns the place of an array, for messages.
     pub fn place(&self, name: &str) -> String {
         format!("{}: {name}", self.path.display())
     }
 
-    /// A whole member, header and elements, as a stream that is checked at its end.
+    /// Returns a member, header and elements, as a stream that is verified at its end.
     pub fn stream(&self, place: &str, member: Entry) -> Result<Box<dyn Read + '_>> {
         let stream = self.zip.stream(member);
         stream.map_err(|error| damaged(place, error))
     }
 
-    /// Holds what the header of a member promises against its sizes in the archive.
+    /// Checks that a member has the size in the archive that its header declares, and that it can be compressed so well.
     pub fn check_size(&self, place: &str, member: Entry, header: &Header) -> Result<()> {
-        let (packed, size) = (member.compressed_size(), member.size());
-        let promised = header
-            .data_bytes()
-            .and_then(|bytes| bytes.checked_add(header.bytes));
-        let most = packed.saturating_mul(MAX_RATIO);
-        let found = match promised {
-            Some(bytes) if bytes == size && size <= most => return Ok(()),
-            Some(bytes) => {
-                format!("{size} bytes in the archive, {packed} of them packed, for {bytes}")
-            }
-            None => "more elements than a machine addresses".to_owned(),
+        let (size, compressed) = (member.size(), member.compressed_size());
+        let refuse = |found: String, expected: String| {
+            Err(Error::Data(Refusal::new(place, found, expected)))
         };
-        let expected = format!("as many as {} takes", header.about());
-        Err(Error::Data(Refusal::new(place, found, expected)))
+        if header.total_bytes() != Some(size) {
+            return refuse(
+                format!("{size} bytes in the archive"),
+                header.expected_size(),
+            );
+        }
+        if size > compressed.saturating_mul(MAX_RATIO) {
+            return refuse(
+                format!("{size} bytes compressed to {compressed}"),
+                format!("at most {MAX_RATIO} times as many"),
+            );
+        }
+        Ok(())
     }
 
-    /// All of a member in a temporary file that has no name.
+    /// Copies a member to a temporary file that has no name.
     pub fn spool(&self, place: &str, member: Entry) -> Result<std::fs::File> {
         let folder = std::env::temp_dir();
         let mut file =
@@ -110,12 +116,12 @@ impl Archive {
         let mut stream = self.stream(place, member)?;
         let mut chunk = vec![0; 1 << 18];
         loop {
-            // What is wrong with the member is not what is wrong with the disk.
+            // A damaged member is another error than a full disk.
             let read = stream.read(&mut chunk).map_err(|error| {
                 Error::Data(Refusal::new(
                     place,
                     error.to_string(),
-                    "a whole member of a ZIP archive",
+                    "an intact member of a ZIP archive",
                 ))
             })?;
             if read == 0 {
@@ -130,7 +136,7 @@ impl Archive {
     }
 }
 
-/// What is wrong with a member that follows `before` others, if anything is.
+/// Returns why a member that follows `before` others cannot be read, if that is so.
 fn refusal_of(name: &str, entry: Entry, before: usize) -> Option<String> {
     match entry.encrypted {
         true => Some(format!("{name} is encrypted")),
@@ -144,8 +150,8 @@ fn refusal_of(name: &str, entry: Entry, before: usize) -> Option<String> {
 fn damaged(place: &str, error: rawzip::Error) -> Error {
     let refusal = Refusal::new(
         place,
-        format!("a ZIP archive with a fault: {error}"),
-        "a whole one",
+        format!("a damaged ZIP archive: {error}"),
+        "an intact one",
     );
     Error::Data(refusal.hint("fetch or copy the file again"))
 }

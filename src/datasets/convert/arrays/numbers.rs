@@ -1,10 +1,13 @@
-//! The elements of an array from their bytes: numbers, or text.
+//! Decoding of the elements of an array: numbers, or text.
+
+use half::f16;
 
 use super::npy::{Header, Kind};
 
-/// Appends the elements in `bytes` as numbers; the place of one that `f64` cannot be, a whole number above 2⁵³.
-pub(super) fn numbers(header: &Header, bytes: &[u8], out: &mut Vec<f64>) -> Result<(), usize> {
-    /// The bytes of each element, most significant first.
+/// Appends the elements in `bytes` as numbers. Returns the index of an integer that `f64` cannot represent, if there is
+/// one.
+pub(super) fn append(header: &Header, bytes: &[u8], out: &mut Vec<f64>) -> Result<(), usize> {
+    /// Appends each element, whose bytes are passed to `value` most significant first.
     fn each<const N: usize>(
         big_endian: bool,
         bytes: &[u8],
@@ -37,31 +40,20 @@ pub(super) fn numbers(header: &Header, bytes: &[u8], out: &mut Vec<f64>) -> Resu
         Kind::Signed(_) => each(big, bytes, out, |b| {
             exact(i128::from(i64::from_be_bytes(b)))
         }),
-        Kind::Float(2) => each(big, bytes, out, |b| Some(half(u16::from_be_bytes(b)))),
+        Kind::Float(2) => each(big, bytes, out, |b| Some(f16::from_be_bytes(b).to_f64())),
         Kind::Float(4) => each(big, bytes, out, |b| Some(f64::from(f32::from_be_bytes(b)))),
         Kind::Float(_) => each(big, bytes, out, |b| Some(f64::from_be_bytes(b))),
         Kind::Ascii(_) | Kind::Unicode(_) => Err(0),
     }
 }
 
+/// Converts an integer without rounding.
 fn exact(number: i128) -> Option<f64> {
     let value = number as f64;
     (value as i128 == number).then_some(value)
 }
 
-/// An IEEE 754 number of 16 bits.
-fn half(bits: u16) -> f64 {
-    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
-    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f64::from(bits & 0x3ff));
-    sign * match exponent {
-        0 => fraction * 2f64.powi(-24),
-        31 if fraction == 0.0 => f64::INFINITY,
-        31 => f64::NAN,
-        _ => (1024.0 + fraction) * 2f64.powi(exponent - 25),
-    }
-}
-
-/// The text in `bytes`, an element of text; none where it is no Unicode.
+/// Returns the text in `bytes`, one element of text; `None` if it is not Unicode.
 pub(super) fn text(header: &Header, bytes: &[u8]) -> Option<String> {
     let text: String = match header.kind {
         Kind::Ascii(_) => std::str::from_utf8(bytes).ok()?.to_owned(),
@@ -83,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn elements_of_every_kind_are_numbers() {
+    fn elements_of_every_type_become_numbers() {
         let of = |kind, big_endian, bytes: &[u8]| {
             let header = Header {
                 kind,
@@ -93,7 +85,7 @@ mod tests {
                 bytes: 0,
             };
             let mut out = Vec::new();
-            numbers(&header, bytes, &mut out).map(|()| out)
+            append(&header, bytes, &mut out).map(|()| out)
         };
         assert_eq!(of(Kind::Bool, false, &[0, 1, 7]), Ok(vec![0.0, 1.0, 1.0]));
         assert_eq!(of(Kind::Signed(1), false, &[0xff]), Ok(vec![-1.0]));

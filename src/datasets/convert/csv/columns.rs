@@ -1,30 +1,27 @@
-//! The columns of a table: what they are called, and which one is meant by a word.
+//! The columns of a table, found by name or number.
 
 use std::path::Path;
 
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
 
-/// Names that the column of labels usually has, in lower case.
+/// The usual names of the column of labels, in lower case.
 const LABELS: [&str; 5] = ["label", "labels", "class", "target", "y"];
 
-/// Columns, counted from 0 here and from 1 by people.
+/// The columns of a table. They are counted from 0 here, and from 1 in options and messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Columns {
     count: usize,
-    /// What the header calls them; none without one.
+    /// Their titles in the header; `None` without a header.
     names: Option<Vec<String>>,
 }
 
 impl Columns {
-    /// So many columns, with the cells of the header where there is one.
+    /// Returns this many columns, with the cells of the header if there is one.
     pub fn new(count: usize, header: Option<Vec<&[u8]>>) -> Columns {
-        let plain = |c: char| {
-            if c.is_control() {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                c
-            }
+        let plain = |c: char| match c.is_control() {
+            true => char::REPLACEMENT_CHARACTER,
+            false => c,
         };
         let name = |cell: &[u8]| {
             String::from_utf8_lossy(cell)
@@ -47,21 +44,21 @@ impl Columns {
         self.names.is_some()
     }
 
-    /// What the header calls a column, if anything.
+    /// Returns the title of a column in the header, unless it is empty.
     pub fn name(&self, column: usize) -> Option<String> {
         let name = self.names.as_ref()?.get(column)?;
         (!name.is_empty()).then(|| name.clone())
     }
 
-    /// `column 3 (petal_length)`.
+    /// Returns the number and title of a column, as `column 3 (petal_length)`.
     pub fn title(&self, column: usize) -> String {
         match self.name(column) {
-            Some(name) => format!("column {} ({})", column + 1, cut(&name)),
+            Some(name) => format!("column {} ({})", column + 1, truncated(&name)),
             None => format!("column {}", column + 1),
         }
     }
 
-    /// What one would type for a column.
+    /// Returns the word to type for a column: its title if that is plain, otherwise its number.
     pub fn word(&self, column: usize) -> String {
         let plain = |name: &String| {
             name.chars()
@@ -71,7 +68,7 @@ impl Columns {
         name.unwrap_or_else(|| (column + 1).to_string())
     }
 
-    /// The column of that name, or of that number: from 1, or from -1 at the end.
+    /// Finds the column of that name or number. Numbers count from 1, negative ones from the end.
     pub fn find(&self, key: Key, word: &str) -> Result<usize> {
         let word = word.trim();
         let names = self.names.iter().flatten().enumerate();
@@ -98,9 +95,9 @@ impl Columns {
         })
     }
 
-    /// The columns that `words` name, joined by commas; none twice.
+    /// Finds the columns of several names or numbers separated by commas, without duplicates.
     pub fn find_all(&self, key: Key, words: &str) -> Result<Vec<usize>> {
-        // A name may have a comma in it.
+        // A name may contain a comma.
         if let Some(at) = self.names.iter().flatten().position(|name| name == words) {
             return Ok(vec![at]);
         }
@@ -115,7 +112,10 @@ impl Columns {
         Ok(found)
     }
 
-    /// The column that has the labels by its name.
+    /// Finds the column of labels by its usual names.
+    ///
+    /// # Errors
+    /// Returns [`Error::Config`] if none or several columns have such a name.
     pub fn usual_labels(&self, path: &Path) -> Result<usize> {
         let usual = |name: &str| LABELS.contains(&name.to_lowercase().as_str());
         let names = self.names.iter().flatten().enumerate();
@@ -126,20 +126,20 @@ impl Columns {
                 Refusal::new(
                     Key("labels"),
                     "not given",
-                    "the column that has the labels, by its name or number, or none",
+                    "the column of labels by its name or number, or none",
                 )
                 .hint(format!("{} has {}", path.display(), self.summary())),
             )),
         }
     }
 
-    /// The columns, as many as a line holds.
+    /// Lists the columns, abbreviated to fit in a line.
     fn summary(&self) -> String {
         const SHOWN: usize = 8;
         let Some(names) = &self.names else {
             return format!("1 to {} (no header)", self.count);
         };
-        let of = |at: usize| format!("{} ({})", at + 1, cut(&names[at]));
+        let of = |at: usize| format!("{} ({})", at + 1, truncated(&names[at]));
         match self.count {
             0..=SHOWN => (0..self.count).map(of).collect::<Vec<_>>().join(", "),
             count => format!("{}, {}, {}, …, {}", of(0), of(1), of(2), of(count - 1)),
@@ -151,10 +151,10 @@ impl Columns {
     }
 }
 
-/// A name for a message.
-fn cut(name: &str) -> String {
-    const MOST: usize = 40;
-    match name.char_indices().nth(MOST) {
+/// Truncates a name for a message.
+fn truncated(name: &str) -> String {
+    const MAX_CHARACTERS: usize = 40;
+    match name.char_indices().nth(MAX_CHARACTERS) {
         None => name.to_owned(),
         Some((at, _)) => format!("{}…", &name[..at]),
     }
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_a_name_first_and_then_a_number() {
+    fn a_word_is_matched_as_a_name_before_a_number() {
         let named = columns(&["a", "3", "c, d"]);
         for (word, at) in [("a", 0), ("3", 1), ("1", 0), ("-1", 2), ("c, d", 2)] {
             assert_eq!(
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_twice_is_asked_for_by_its_number() {
+    fn ambiguous_names_and_duplicates_are_refused() {
         let named = columns(&["a", "b", "a"]);
         let message = named
             .find(Key("drop"), "a")
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_column_of_labels_is_the_only_one_of_such_a_name() {
+    fn the_column_of_labels_is_found_only_if_its_name_is_unique() {
         let at = |names: &[&str]| columns(names).usual_labels(Path::new("t.csv")).ok();
         assert_eq!(at(&["x", "Label"]), Some(1));
         assert_eq!(at(&["target", "x"]), Some(0));

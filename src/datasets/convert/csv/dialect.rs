@@ -1,19 +1,19 @@
-//! What stands between the cells of a table, and whether its first row is a header: found out from its beginning.
+//! The dialect of a table, detected from its beginning: the delimiter, and whether the first row is a header.
 
 use std::path::Path;
 
 use csv::{ByteRecord, ReaderBuilder};
 
+use super::cell::{is_missing, number};
 use super::columns::Columns;
 use super::text;
-use super::{is_missing, number};
-use crate::datasets::convert::{Labels, Request};
+use crate::datasets::convert::request::{Labels, Request};
 use crate::error::{Error, Refusal, Result};
 
-/// What is tried.
+/// The delimiters that are tried.
 const DELIMITERS: [u8; 4] = [b'\t', b';', b'|', b','];
 
-/// Records that are looked at.
+/// The number of records that are examined.
 const RECORDS: usize = 20;
 
 /// How a table is written.
@@ -24,6 +24,7 @@ pub(super) struct Dialect {
 }
 
 impl Dialect {
+    /// Returns the delimiter with an article, for messages.
     pub fn delimiter_name(self) -> String {
         match self.delimiter {
             b',' => "a comma".to_owned(),
@@ -36,10 +37,10 @@ impl Dialect {
     }
 }
 
-/// How the file at `path` is written, and its columns.
-pub(super) fn find(path: &Path, request: &Request) -> Result<(Dialect, Columns)> {
+/// Detects the dialect of the table at `path` and its columns. Options of the request take precedence.
+pub(super) fn detect(path: &Path, request: &Request) -> Result<(Dialect, Columns)> {
     let options = &request.table;
-    let (delimiter, records) = beginning(path, options.delimiter)?;
+    let (delimiter, records) = first_records(path, options.delimiter)?;
     let Some(first) = records.first() else {
         return Err(Error::Data(Refusal::new(
             path.display(),
@@ -47,52 +48,52 @@ pub(super) fn find(path: &Path, request: &Request) -> Result<(Dialect, Columns)>
             "rows of numbers",
         )));
     };
-    let named = |words: &str| {
+    let is_cell = |word: &str| {
         first
             .iter()
-            .any(|cell| cell.trim_ascii() == words.as_bytes())
+            .any(|cell| cell.trim_ascii() == word.as_bytes())
     };
     let header = options.header.unwrap_or_else(|| {
-        is_header(first, records.get(1)) || asked_names(request).into_iter().any(named)
+        is_header(first, records.get(1)) || requested_names(request).into_iter().any(is_cell)
     });
     let cells = header.then(|| first.iter().collect());
     let columns = Columns::new(first.len(), cells);
     Ok((Dialect { delimiter, header }, columns))
 }
 
-/// What stands between the cells, and the records at the beginning: at least two, where there are as many.
-fn beginning(path: &Path, given: Option<u8>) -> Result<(u8, Vec<ByteRecord>)> {
-    let mut most = text::SAMPLE;
+/// Returns the delimiter and the first records: at least two if the table has as many.
+fn first_records(path: &Path, given: Option<u8>) -> Result<(u8, Vec<ByteRecord>)> {
+    let mut max_bytes = text::SAMPLE;
     loop {
-        let sample = text::sample(path, most)?;
+        let sample = text::sample(path, max_bytes)?;
         let delimiter = given.unwrap_or_else(|| delimiter(&sample));
         let records = records(&sample, delimiter);
-        if sample.whole || records.len() >= 2 {
+        if sample.is_complete || records.len() >= 2 {
             return Ok((delimiter, records));
         }
-        if most == text::MAX_SAMPLE {
+        if max_bytes == text::MAX_SAMPLE {
             return match records.is_empty() {
                 true => Err(text::endless(path, 0)),
-                // The second one is complained of when it is read.
+                // An endless second record is refused when it is read.
                 false => Ok((delimiter, records)),
             };
         }
-        most = text::MAX_SAMPLE.min(8 * most);
+        max_bytes = text::MAX_SAMPLE.min(8 * max_bytes);
     }
 }
 
-/// Words for columns that can be no numbers: where the first row has one, it is a header.
-fn asked_names(request: &Request) -> Vec<&str> {
+/// Returns the requested columns that are no numbers. If the first row has one of them, it is a header.
+fn requested_names(request: &Request) -> Vec<&str> {
     let words = match &request.labels {
-        Labels::Named(words) | Labels::Targets(words) => Some(words),
-        Labels::Usual | Labels::Nothing => None,
+        Labels::In(words) | Labels::Targets(words) => Some(words),
+        Labels::Auto | Labels::Absent => None,
     };
     let words = words.into_iter().chain(&request.table.drop);
     let words = words.flat_map(|words| words.split(','));
     words.filter(|word| word.parse::<f64>().is_err()).collect()
 }
 
-/// The whole records at the beginning.
+/// Returns the complete records of a sample.
 fn records(sample: &text::Sample, delimiter: u8) -> Vec<ByteRecord> {
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
@@ -107,18 +108,18 @@ fn records(sample: &text::Sample, delimiter: u8) -> Vec<ByteRecord> {
             _ => break,
         }
     }
-    // The last one may be cut.
-    if !sample.whole {
+    // The last one may be truncated.
+    if !sample.is_complete {
         records.pop();
     }
     records
 }
 
-/// The delimiter that cuts all records into the same number of cells: of several, the one that makes the larger share of
-/// them numbers, and then the one that makes more cells.
+/// Returns the delimiter that splits all records into the same number of cells. Among several, it is the one with the
+/// larger share of numbers, then the one with more cells.
 fn delimiter(sample: &text::Sample) -> u8 {
-    let fits = DELIMITERS.map(|delimiter| (delimiter, fit(sample, delimiter)));
-    let best = fits
+    let scores = DELIMITERS.map(|delimiter| (delimiter, score(sample, delimiter)));
+    let best = scores
         .into_iter()
         .max_by(|(_, (share, cells)), (_, (other_share, other_cells))| {
             share.total_cmp(other_share).then(cells.cmp(other_cells))
@@ -127,19 +128,20 @@ fn delimiter(sample: &text::Sample) -> u8 {
     best.map_or(b',', |(delimiter, _)| delimiter)
 }
 
-/// The share of cells that are numbers, and cells a record; nothing where records are cut into different numbers of cells.
-fn fit(sample: &text::Sample, delimiter: u8) -> (f64, usize) {
+/// Returns the share of cells that are numbers and the number of cells per record; zeros if the records do not have the
+/// same number of cells.
+fn score(sample: &text::Sample, delimiter: u8) -> (f64, usize) {
     let records = records(sample, delimiter);
     let first = records.first().map_or(0, ByteRecord::len);
-    let even = records
+    let same_length = records
         .iter()
         .filter(|record| record.len() == first)
         .count();
-    // One record that was cut otherwise may be at fault itself, and is complained of later.
-    if first < 2 || 10 * even < 9 * records.len() {
+    // A single record of another length may itself be wrong, which is reported later.
+    if first < 2 || 10 * same_length < 9 * records.len() {
         return (0.0, 0);
     }
-    // Numbers may have been written with a decimal comma, though they are not read with one.
+    // Decimal commas count as numbers here, although they are not accepted later.
     let is_number = |cell: &[u8]| {
         let comma = |&byte: &u8| if byte == b',' { b'.' } else { byte };
         number(&cell.iter().map(comma).collect::<Vec<u8>>()).is_some()
@@ -153,17 +155,17 @@ fn fit(sample: &text::Sample, delimiter: u8) -> (f64, usize) {
     (numbers as f64 / cells as f64, first)
 }
 
-/// Whether the first row is a header: some cell of it is a word where the second row has a number, or its cells count
-/// from 0, as those of a table that was given no names.
+/// Returns whether the first row is a header: one of its cells is a word where the second row has a number, or its cells
+/// count from 0, as pandas names columns that have no names.
 fn is_header(first: &ByteRecord, second: Option<&ByteRecord>) -> bool {
     let Some(second) = second else {
         return false;
     };
-    let word = |cell: &[u8]| number(cell).is_none() && !is_missing(cell);
-    let over_number = |(above, below): (&[u8], &[u8])| word(above) && number(below).is_some();
-    let mut numbers = (0u32..).zip(first.iter().filter(|cell| !cell.trim_ascii().is_empty()));
-    let counts = numbers.all(|(at, cell)| cell.trim_ascii() == at.to_string().as_bytes());
-    first.iter().zip(second).any(over_number) || (counts && first.len() >= 4)
+    let is_word = |cell: &[u8]| number(cell).is_none() && !is_missing(cell);
+    let is_title = |(cell, below): (&[u8], &[u8])| is_word(cell) && number(below).is_some();
+    let mut cells = (0u32..).zip(first.iter().filter(|cell| !cell.trim_ascii().is_empty()));
+    let counts = cells.all(|(at, cell)| cell.trim_ascii() == at.to_string().as_bytes());
+    first.iter().zip(second).any(is_title) || (counts && first.len() >= 4)
 }
 
 #[cfg(test)]
@@ -173,7 +175,7 @@ mod tests {
     fn dialect(text: &str) -> (char, bool) {
         let sample = text::Sample {
             bytes: text.as_bytes().to_vec(),
-            whole: true,
+            is_complete: true,
         };
         let delimiter = delimiter(&sample);
         let records = records(&sample, delimiter);
@@ -184,12 +186,12 @@ mod tests {
     }
 
     #[test]
-    fn finds_out_how_a_table_is_written() {
+    fn detects_delimiter_and_header() {
         for (text, expected) in [
             ("a,b,label\n1,2,x\n3,4,y\n", (',', true)),
             ("1,2,x\n3,4,y\n", (',', false)),
             ("5.1;3.5;setosa\n4.9;3.0;setosa\n", (';', false)),
-            // Decimal commas: cut as the writer meant it, so that the right cell is complained of.
+            // Decimal commas: split as the writer meant, so that the right cell is refused.
             ("5,1;3,5\n4,9;3,0\n", (';', false)),
             ("a\tb\n1\t2\n", ('\t', true)),
             ("a|b\n1|2\n", ('|', true)),
@@ -199,7 +201,7 @@ mod tests {
             ("0,1,2,3\n5,6,7,8\n", (',', true)),
             (",0,1,2\n0,6,7,8\n", (',', true)),
             ("0,1,2\n5,6,7\n", (',', false)),
-            // What is missing is no header.
+            // A missing value is no title.
             ("1,,3\n4,5,6\n", (',', false)),
             ("NA,2\n4,5\n", (',', false)),
             ("7\n8\n", (',', false)),

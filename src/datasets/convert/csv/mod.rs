@@ -1,9 +1,10 @@
-//! CSV: a row an item, a column a feature or a label.
+//! CSV: a row per sample, a column per feature or label.
 //!
-//! `dialect` finds out what stands between cells and whether the first row is a header, `columns` which column is meant,
-//! `text` gives the bytes, decoded from gzip where they are. A cell that is no number is refused with its row, which is
-//! the line of the file that it starts in, and its column.
+//! `dialect` detects the delimiter and the header, `columns` finds columns by name or number, `text` reads and decodes the
+//! file, and `cell` parses numbers. A cell that is no number is refused with its row, which is the line of the file that
+//! the row starts in, and its column.
 
+mod cell;
 mod columns;
 mod dialect;
 mod text;
@@ -12,11 +13,12 @@ use std::path::{Path, PathBuf};
 
 use csv::ByteRecord;
 
+use self::cell::{is_missing, number, shown};
 use self::columns::Columns;
 use self::dialect::Dialect;
 use self::text::Text;
-use super::source::{Answer, Cell, Item, MAX_FEATURES, Rows, Source, Sources, shaped};
-use super::{Labels, Request};
+use super::request::{Labels, Request};
+use super::source::{Cell, LabelKind, MAX_FEATURES, Sample, Samples, Source, Sources};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, Message, message};
 
@@ -29,34 +31,29 @@ pub(super) struct Table {
     features: Vec<usize>,
     /// The columns that are labels.
     labels: Vec<usize>,
-    answer: Answer,
-    item_shape: Vec<usize>,
+    label_kind: LabelKind,
+    sample_shape: Vec<usize>,
 }
 
 impl Table {
-    /// Opens the training items and, where they have a file of their own, the test items.
+    /// Opens the training samples, and the test samples if they have a file of their own.
     pub fn open(request: &Request) -> Result<Sources> {
-        let train = Table::open_one(&request.source, request)?;
-        let test = request
-            .test
-            .as_deref()
-            .map(|path| Table::open_one(path, request));
+        let train = Table::open_file(&request.source, request)?;
+        let test = request.test.as_deref();
+        let test = test.map(|path| Table::open_file(path, request));
         let test = test.transpose()?;
         if let Some(test) = &test {
             test.check_columns(&train)?;
         }
-        Ok(Sources {
-            train: Box::new(train),
-            test: test.map(|test| Box::new(test) as Box<dyn Source>),
-        })
+        Ok(Sources::new(train, test))
     }
 
-    fn open_one(path: &Path, request: &Request) -> Result<Table> {
-        let (dialect, columns) = dialect::find(path, request)?;
+    fn open_file(path: &Path, request: &Request) -> Result<Table> {
+        let (dialect, columns) = dialect::detect(path, request)?;
         let labels = match &request.labels {
-            Labels::Nothing => Vec::new(),
-            Labels::Usual => vec![columns.usual_labels(path)?],
-            Labels::Named(words) => columns.find_all(Key("labels"), words)?,
+            Labels::Absent => Vec::new(),
+            Labels::Auto => vec![columns.usual_labels(path)?],
+            Labels::In(words) => columns.find_all(Key("labels"), words)?,
             Labels::Targets(words) => columns.find_all(Key("targets"), words)?,
         };
         let dropped = match &request.table.drop {
@@ -76,59 +73,59 @@ impl Table {
         let features: Vec<usize> = features.collect();
         if !(1..=MAX_FEATURES).contains(&features.len()) {
             let found = format!(
-                "{} columns beside labels and what is left out",
+                "{} columns except labels and dropped columns",
                 features.len()
             );
             let expected = format!("1 to {MAX_FEATURES}");
             return Err(Error::Data(Refusal::new(path.display(), found, expected)));
         }
-        let numbers = request.multilabel || matches!(request.labels, Labels::Targets(_));
-        let answer = match labels.len() {
-            0 => Answer::Nothing,
-            1 if !numbers => Answer::Class,
-            _ => Answer::Numbers(labels.iter().map(|&at| columns.name(at)).collect()),
+        let are_numbers = request.multilabel || matches!(request.labels, Labels::Targets(_));
+        let label_kind = match labels.len() {
+            0 => LabelKind::Absent,
+            1 if !are_numbers => LabelKind::Class,
+            _ => LabelKind::Values(labels.iter().map(|&at| columns.name(at)).collect()),
         };
         Ok(Table {
             path: path.to_owned(),
             dialect,
-            item_shape: shaped(request, vec![features.len()])?,
+            sample_shape: request.sample_shape_for(vec![features.len()])?,
             columns,
             features,
             labels,
-            answer,
+            label_kind,
         })
     }
 
-    /// Holds the columns against those of the training items.
+    /// Checks that the columns are those of the training samples.
     fn check_columns(&self, train: &Table) -> Result<()> {
-        let pairs = (0..self.columns.count().max(train.columns.count()))
-            .map(|at| (self.columns.title(at), train.columns.title(at)));
-        // Without a header there is nothing but the number of columns to compare.
-        let comparable = self.columns.has_names() == train.columns.has_names();
-        let differ = self.columns.count() != train.columns.count();
-        match pairs
-            .into_iter()
-            .find(|(own, other)| comparable && own != other)
-        {
-            None if !differ => Ok(()),
-            None => Err(Error::Data(Refusal::new(
+        let refuse = |found: String, expected: String| {
+            let expected = format!("{expected}, as in {}", train.path.display());
+            Err(Error::Data(Refusal::new(
                 self.path.display(),
-                format!("{} columns", self.columns.count()),
-                format!("{}, as in {}", train.columns.count(), train.path.display()),
-            ))),
-            Some((own, other)) => Err(Error::Data(Refusal::new(
-                self.path.display(),
-                own,
-                format!("{other}, as in {}", train.path.display()),
-            ))),
+                found,
+                expected,
+            )))
+        };
+        let (own, other) = (self.columns.count(), train.columns.count());
+        // Without a header there is nothing to compare except the number of columns.
+        if self.columns.has_names() == train.columns.has_names() {
+            let titles = |at| (self.columns.title(at), train.columns.title(at));
+            let mut titles = (0..own.max(other)).map(titles);
+            if let Some((own, other)) = titles.find(|(own, other)| own != other) {
+                return refuse(own, other);
+            }
+        }
+        match own == other {
+            true => Ok(()),
+            false => refuse(format!("{own} columns"), other.to_string()),
         }
     }
 
-    /// The row, counted as an editor counts lines, of the record behind so many bytes.
+    /// Returns the place of the record that starts after this many bytes. Rows are counted as an editor counts lines.
     fn row(&self, bytes: u64) -> String {
         match text::line_at(&self.path, bytes) {
             Ok(line) => format!("{}: row {line}", self.path.display()),
-            Err(_) => format!("{}: a row behind byte {bytes}", self.path.display()),
+            Err(_) => format!("{}: the row after byte {bytes}", self.path.display()),
         }
     }
 }
@@ -138,39 +135,35 @@ impl Source for Table {
         &self.path
     }
 
-    fn about(&self) -> String {
-        let header = if self.dialect.header {
-            "a header"
-        } else {
-            "no header"
+    fn description(&self) -> String {
+        let header = match self.dialect.header {
+            true => "a header",
+            false => "no header",
         };
-        let labels: Vec<String> = self
-            .labels
-            .iter()
-            .map(|&at| self.columns.title(at))
-            .collect();
-        let labels = match (&self.answer, labels.len()) {
-            (Answer::Nothing, _) => "no labels".to_owned(),
+        let labels = self.labels.iter().map(|&at| self.columns.title(at));
+        let labels: Vec<String> = labels.collect();
+        let labels = match (&self.label_kind, labels.len()) {
+            (LabelKind::Absent, _) => "no labels".to_owned(),
             (_, 1..=3) => format!("labels in {}", labels.join(", ")),
             (_, count) => format!("labels in {count} columns"),
         };
-        let between = self.dialect.delimiter_name();
+        let delimiter = self.dialect.delimiter_name();
         format!(
-            "{}: CSV, {between} between cells, {header}, {labels}",
+            "{}: CSV, {delimiter} between cells, {header}, {labels}",
             self.path.display()
         )
     }
 
-    fn item_shape(&self) -> &[usize] {
-        &self.item_shape
+    fn sample_shape(&self) -> &[usize] {
+        &self.sample_shape
     }
 
-    fn answer(&self) -> &Answer {
-        &self.answer
+    fn label_kind(&self) -> &LabelKind {
+        &self.label_kind
     }
 
-    fn rows(&self) -> Result<Box<dyn Rows + '_>> {
-        let mut rows = TableRows {
+    fn samples(&self) -> Result<Box<dyn Samples + '_>> {
+        let mut rows = Rows {
             table: self,
             text: Text::open(&self.path, self.dialect.delimiter)?,
             record: ByteRecord::new(),
@@ -181,25 +174,25 @@ impl Source for Table {
         Ok(Box::new(rows))
     }
 
-    fn place(&self, mark: u64, cell: Cell) -> String {
+    fn place(&self, position: u64, cell: Cell) -> String {
         let column = match cell {
             Cell::Element(at) => self.features[at],
             Cell::Class => self.labels[0],
-            Cell::Number(at) => self.labels[at],
+            Cell::Value(at) => self.labels[at],
         };
-        format!("{}, {}", self.row(mark), self.columns.title(column))
+        format!("{}, {}", self.row(position), self.columns.title(column))
     }
 }
 
-/// A reading of a table.
-struct TableRows<'a> {
+/// A pass over the rows of a table.
+struct Rows<'a> {
     table: &'a Table,
     text: Text,
     record: ByteRecord,
 }
 
-impl TableRows<'_> {
-    /// The next record, which must have a cell for each column; false behind the last one.
+impl Rows<'_> {
+    /// Reads the next record, which must have a cell for each column. Returns false after the last one.
     fn read(&mut self) -> Result<bool> {
         if !self.text.read(&mut self.record)? {
             return Ok(false);
@@ -209,16 +202,16 @@ impl TableRows<'_> {
             return Ok(true);
         }
         let refusal = Refusal::new(
-            self.table.row(self.mark()),
+            self.table.row(self.position()),
             format!("{found} cells"),
             format!("{columns}, as in the first row"),
         );
         let hint = match found < columns {
             true => message![
-                "a row may be cut short, or cells stand between other characters: ",
+                "the row may be truncated, or the delimiter is another one: ",
                 Key("delimiter")
             ],
-            false => "text that has the delimiter in it stands between quotes".into(),
+            false => "quote cells that contain the delimiter".into(),
         };
         Err(Error::Data(refusal.hint(hint)))
     }
@@ -226,104 +219,67 @@ impl TableRows<'_> {
     fn number(&self, column: usize, cell: Cell) -> Result<f64> {
         let text = &self.record[column];
         number(text).ok_or_else(|| {
-            let place = self.table.place(self.mark(), cell);
+            let place = self.table.place(self.position(), cell);
             let refusal = Refusal::new(place, shown(text), "a finite number");
             Error::Data(refusal.hint(self.hint(text, column)))
         })
     }
 
-    /// What may be done about a cell that is no number.
+    /// Returns the hint for a cell that is no number.
     fn hint(&self, text: &[u8], column: usize) -> Message {
-        let leave_out = Key("drop").set_to(self.table.columns.word(column));
+        let drop = Key("drop").set_to(self.table.columns.word(column));
         if is_missing(text) {
-            return message![
-                "fill in what is missing first, or leave the column out: ",
-                leave_out
-            ];
+            return message!["fill in missing values first, or drop the column: ", drop];
         }
-        if text.contains(&b',')
-            && text
-                .iter()
-                .all(|b| b.is_ascii_digit() || b",.-+".contains(b))
-        {
-            return "numbers are written with a decimal point, and nothing between thousands"
-                .into();
+        let is_numeric = |byte: &u8| byte.is_ascii_digit() || b",.-+".contains(byte);
+        if text.contains(&b',') && text.iter().all(is_numeric) {
+            return "write numbers with a decimal point and without thousands separators".into();
         }
-        message![
-            "turn words into numbers first, or leave the column out: ",
-            leave_out
-        ]
+        message!["replace words by numbers first, or drop the column: ", drop]
+    }
+
+    fn class(&self) -> Result<&str> {
+        let text = self.record[self.table.labels[0]].trim_ascii();
+        std::str::from_utf8(text).map_err(|_| {
+            let place = self.table.place(self.position(), Cell::Class);
+            let refusal = Refusal::new(place, shown(text), "text in UTF-8");
+            Error::Data(refusal.hint("save the file as UTF-8"))
+        })
     }
 }
 
-impl Rows for TableRows<'_> {
-    fn next(&mut self, item: &mut Item) -> Result<bool> {
+impl Samples for Rows<'_> {
+    fn next(&mut self, sample: &mut Sample) -> Result<bool> {
         if !self.read()? {
             return Ok(false);
         }
-        item.elements.clear();
+        sample.elements.clear();
         for (at, &column) in self.table.features.iter().enumerate() {
-            item.elements.push(self.number(column, Cell::Element(at))?);
+            let element = self.number(column, Cell::Element(at))?;
+            sample.elements.push(element);
         }
-        match self.table.answer {
-            Answer::Nothing => {}
-            Answer::Class => {
-                let text = self.record[self.table.labels[0]].trim_ascii();
-                let text = std::str::from_utf8(text).map_err(|_| {
-                    let place = self.table.place(self.mark(), Cell::Class);
-                    let refusal = Refusal::new(place, shown(text), "text in UTF-8");
-                    Error::Data(refusal.hint("save the file as UTF-8"))
-                })?;
-                item.class.clear();
-                item.class.push_str(text);
+        match self.table.label_kind {
+            LabelKind::Absent => {}
+            LabelKind::Class => {
+                sample.class.clear();
+                sample.class.push_str(self.class()?);
             }
-            Answer::Numbers(_) => {
-                item.numbers.clear();
+            LabelKind::Values(_) => {
+                sample.values.clear();
                 for (at, &column) in self.table.labels.iter().enumerate() {
-                    item.numbers.push(self.number(column, Cell::Number(at))?);
+                    let value = self.number(column, Cell::Value(at))?;
+                    sample.values.push(value);
                 }
             }
         }
         Ok(true)
     }
 
-    fn mark(&self) -> u64 {
+    fn position(&self) -> u64 {
         self.record.position().map_or(0, csv::Position::byte)
     }
 
     fn progress(&self) -> (u64, u64) {
         self.text.progress()
-    }
-}
-
-/// A cell as a finite number: as Rust and C write them, space around them, and true and false as 1 and 0.
-fn number(cell: &[u8]) -> Option<f64> {
-    let text = std::str::from_utf8(cell).ok()?.trim();
-    if text.eq_ignore_ascii_case("true") {
-        return Some(1.0);
-    }
-    if text.eq_ignore_ascii_case("false") {
-        return Some(0.0);
-    }
-    text.parse().ok().filter(|value: &f64| value.is_finite())
-}
-
-/// Whether a cell is one of the words for a missing number.
-fn is_missing(cell: &[u8]) -> bool {
-    const WORDS: [&[u8]; 8] = [b"", b"na", b"n/a", b"nan", b"null", b"none", b"?", b"-"];
-    let cell = cell.trim_ascii();
-    WORDS.iter().any(|word| cell.eq_ignore_ascii_case(word))
-}
-
-/// A cell for a message: in quotes, cut, and with nothing in it that a terminal obeys.
-fn shown(cell: &[u8]) -> String {
-    const MOST: usize = 40;
-    if cell.is_empty() {
-        return "an empty cell".to_owned();
-    }
-    let text = String::from_utf8_lossy(cell);
-    match text.char_indices().nth(MOST) {
-        None => format!("{text:?}"),
-        Some((at, _)) => format!("{:?}…", &text[..at]),
     }
 }

@@ -1,5 +1,7 @@
-//! Which files are pictures, and which folders classes. A file that is no PNG is refused, not passed over, but for hidden
-//! ones and what systems leave behind. Nothing is looked for deeper than a class.
+//! Which files are pictures, and which folders are classes.
+//!
+//! A file that is no PNG is refused rather than ignored, except hidden files and those that operating systems create.
+//! Folders below a class are refused, too.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,41 +9,38 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 
-/// Files that systems leave in folders of pictures.
-const LITTER: [&str; 3] = ["thumbs.db", "desktop.ini", "__macosx"];
-/// The folders of the two halves, where there are those and no others.
+/// Files that operating systems create in folders, in lower case.
+const IGNORED: [&str; 3] = ["thumbs.db", "desktop.ini", "__macosx"];
+
+/// Returns the folders of the training and the test set, if `root` has these two sub-folders and no other.
 pub(super) fn halves(root: &Path) -> Result<Option<(PathBuf, PathBuf)>> {
     let folders = sub_folders(root)?;
     let find = |names: [&str; 2]| {
-        let named = |folder: &&PathBuf| names.contains(&name_of(folder).to_lowercase().as_str());
-        folders.iter().find(named).cloned()
+        let is_named = |folder: &&PathBuf| names.contains(&&*name_of(folder).to_lowercase());
+        folders.iter().find(is_named).cloned()
     };
     let (train, test) = (find(["train", "training"]), find(["test", "testing"]));
     Ok(train.zip(test).filter(|_| folders.len() == 2))
 }
 
-/// The sub-folders of `root`, one a class: numbers by value, then names as text.
+/// Returns the sub-folders of `root`, one for each class: numbers by value, then names as text.
 pub(super) fn class_folders(root: &Path) -> Result<Vec<PathBuf>> {
     let mut folders = sub_folders(root)?;
     let stray = visible(root)?.into_iter().find(|path| is_png(path));
     if let (Some(stray), false) = (&stray, folders.is_empty()) {
-        let refusal = Refusal::new(
-            stray.display(),
-            "a picture beside the classes",
-            "one in a sub-folder",
-        );
+        let found = "a picture next to the folders of classes";
+        let refusal = Refusal::new(stray.display(), found, "one in a sub-folder");
         return Err(Error::Data(refusal));
     }
     if folders.is_empty() {
         let refusal = Refusal::new(root.display(), "no sub-folder", "one for each class");
         let hint = message![
             Key("labels").set_to("none"),
-            " takes the pictures of the folder without labels"
+            " converts the pictures in the folder without labels"
         ];
-        return Err(Error::Data(if stray.is_some() {
-            refusal.hint(hint)
-        } else {
-            refusal
+        return Err(Error::Data(match stray {
+            Some(_) => refusal.hint(hint),
+            None => refusal,
         }));
     }
     folders.sort_by_cached_key(|folder| {
@@ -57,26 +56,24 @@ fn sub_folders(root: &Path) -> Result<Vec<PathBuf>> {
     Ok(folders)
 }
 
-/// The pictures in a folder, by their names.
+/// Returns the pictures in a folder, sorted by name.
 pub(super) fn png_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let files = visible(folder)?;
     match files.iter().find(|path| !is_png(path) || path.is_dir()) {
         None => Ok(files),
         Some(other) => {
-            let found = if other.is_dir() {
-                "a folder"
-            } else {
-                "another file"
+            let found = match other.is_dir() {
+                true => "a folder",
+                false => "another file",
             };
-            let refusal = Refusal::new(other.display(), found, "PNG files alone");
-            let hint =
-                "turn pictures of other formats into PNG first, and take everything else away";
+            let refusal = Refusal::new(other.display(), found, "only PNG files");
+            let hint = "convert pictures of other formats to PNG, and remove everything else";
             Err(Error::Data(refusal.hint(hint)))
         }
     }
 }
 
-/// What is in a folder, in the order of names, without what is hidden and what systems leave there.
+/// Returns the contents of a folder, sorted by name, without hidden files and those that operating systems create.
 fn visible(folder: &Path) -> Result<Vec<PathBuf>> {
     let unreadable = || Error::io(folder, "read the folder");
     let entries = fs::read_dir(folder).map_err(unreadable())?;
@@ -84,7 +81,7 @@ fn visible(folder: &Path) -> Result<Vec<PathBuf>> {
     for entry in entries {
         let entry = entry.map_err(unreadable())?;
         let name = entry.file_name().to_string_lossy().to_lowercase();
-        if !name.starts_with('.') && !LITTER.contains(&name.as_str()) {
+        if !name.starts_with('.') && !IGNORED.contains(&name.as_str()) {
             paths.push(entry.path());
         }
     }
@@ -94,7 +91,7 @@ fn visible(folder: &Path) -> Result<Vec<PathBuf>> {
 
 fn is_png(path: &Path) -> bool {
     path.extension()
-        .is_some_and(|ending| ending.eq_ignore_ascii_case("png"))
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("png"))
 }
 
 pub(super) fn name_of(path: &Path) -> String {

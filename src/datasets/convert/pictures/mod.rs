@@ -1,7 +1,7 @@
-//! PNG: a folder with a sub-folder of pictures for each class, or of pictures without labels.
+//! PNG: a folder with a sub-folder of pictures for each class, or a folder of pictures without labels.
 //!
-//! `FOLDER/cat/1.png` is of class cat. With two sub-folders `train` and `test`, the classes are below those. `folders` says
-//! which files these are, `style` what becomes of their pixels; all are like the first one.
+//! `FOLDER/cat/1.png` belongs to class cat. If the folder has two sub-folders `train` and `test`, the classes are below
+//! those. `folders` finds the files, and `style` converts their pixels. All pictures must be like the first one.
 
 mod folders;
 mod style;
@@ -10,38 +10,34 @@ use std::path::{Path, PathBuf};
 
 use self::folders::{class_folders, halves, name_of, png_files};
 use self::style::{Depth, Style};
-use super::source::{Answer, Cell, Item, Rows, Source, Sources};
-use super::{Labels, Request};
+use super::request::{Color, Labels, Request};
+use super::source::{Cell, LabelKind, Sample, Samples, Source, Sources};
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
-
-pub use self::style::{Background, Color};
 
 /// A folder of pictures.
 pub(super) struct Pictures {
     root: PathBuf,
-    /// The folders with the files, in the order of their classes, and how many files there are in each.
+    /// The folders in the order of their classes, each with its number of files.
     folders: Vec<(PathBuf, u64)>,
-    answer: Answer,
+    label_kind: LabelKind,
     style: Style,
     /// The picture that all others must be like.
     first: PathBuf,
-    /// Height and width, and 3 for colours.
-    item_shape: Vec<usize>,
+    /// `[height, width]`, or `[height, width, 3]` with colours.
+    sample_shape: Vec<usize>,
 }
 
 impl Pictures {
-    /// Opens a folder of classes, or one with a half in each of two sub-folders.
+    /// Opens a folder of classes, or one with a training and a test folder of classes.
     pub fn open(request: &Request) -> Result<Sources> {
+        let may_have_halves = request.test.is_none() && request.labels != Labels::Absent;
         let (train, test) = match halves(&request.source)? {
-            Some((train, test)) if request.test.is_none() && request.labels != Labels::Nothing => {
+            Some((train, test)) if may_have_halves => {
                 if request.test_split.is_some() {
-                    let found = format!("given, and {} is there", test.display());
-                    return Err(Error::Config(Refusal::new(
-                        Key("test_split"),
-                        found,
-                        "one of the two",
-                    )));
+                    let found = format!("given, although {} exists", test.display());
+                    let refusal = Refusal::new(Key("test_split"), found, "one of the two");
+                    return Err(Error::Config(refusal));
                 }
                 (train, Some(test))
             }
@@ -49,52 +45,41 @@ impl Pictures {
         };
         let train = Pictures::new(&train, request, None)?;
         let test = test.map(|test| Pictures::new(&test, request, Some(&train)));
-        let test = test
-            .transpose()?
-            .map(|test| Box::new(test) as Box<dyn Source>);
-        Ok(Sources {
-            train: Box::new(train),
-            test,
-        })
+        let test = test.transpose()?;
+        Ok(Sources::new(train, test))
     }
 
-    /// The pictures below `root`, which must be like those of `other`.
-    fn new(root: &Path, request: &Request, other: Option<&Pictures>) -> Result<Pictures> {
-        let unlabelled = request.labels == Labels::Nothing;
-        let (folders, answer) = match unlabelled {
-            true => (vec![root.to_owned()], Answer::Nothing),
-            false => (class_folders(root)?, Answer::Class),
+    /// Finds the pictures below `root`. Test pictures must be like the training pictures in `train`.
+    fn new(root: &Path, request: &Request, train: Option<&Pictures>) -> Result<Pictures> {
+        let no_pictures =
+            |folder: &Path| Error::Data(Refusal::new(folder.display(), "no PNG file", "pictures"));
+        let (paths, label_kind) = match request.labels {
+            Labels::Absent => (vec![root.to_owned()], LabelKind::Absent),
+            _ => (class_folders(root)?, LabelKind::Class),
         };
-        let mut counted = Vec::with_capacity(folders.len());
+        let mut folders = Vec::with_capacity(paths.len());
         let mut first = None;
-        for folder in folders {
+        for folder in paths {
             let files = png_files(&folder)?;
-            if files.is_empty() && other.is_none() {
-                let refusal = Refusal::new(folder.display(), "no PNG file", "pictures");
-                return Err(Error::Data(refusal));
+            if files.is_empty() && train.is_none() {
+                return Err(no_pictures(&folder));
             }
             first = first.or_else(|| files.first().cloned());
-            counted.push((folder, files.len() as u64));
+            folders.push((folder, files.len() as u64));
         }
-        let Some(first) = first else {
-            return Err(Error::Data(Refusal::new(
-                root.display(),
-                "no PNG file",
-                "pictures",
-            )));
-        };
-        let (style, first) = match other {
-            Some(other) => (other.style, other.first.clone()),
+        let first = first.ok_or_else(|| no_pictures(root))?;
+        let (style, first) = match train {
+            Some(train) => (train.style, train.first.clone()),
             None => (Style::of(&first, request)?, first),
         };
         let (height, width) = (style.height as usize, style.width as usize);
         Ok(Pictures {
             root: root.to_owned(),
-            folders: counted,
-            answer,
+            folders,
+            label_kind,
             style,
             first,
-            item_shape: match style.color {
+            sample_shape: match style.color {
                 Color::Grey => vec![height, width],
                 Color::Rgb => vec![height, width, 3],
             },
@@ -107,7 +92,7 @@ impl Source for Pictures {
         &self.root
     }
 
-    fn about(&self) -> String {
+    fn description(&self) -> String {
         let Style {
             color,
             background,
@@ -118,50 +103,49 @@ impl Source for Pictures {
             Color::Grey => "grey",
             Color::Rgb => "red, green, blue",
         };
-        let depth = if depth == Depth::Sixteen {
-            "16 bits"
-        } else {
-            "8 bits"
+        let depth = match depth {
+            Depth::Sixteen => "16 bits",
+            Depth::Eight | Depth::RoundedToEight => "8 bits",
         };
-        let labels = match self.answer {
-            Answer::Nothing => "no labels".to_owned(),
+        let labels = match self.label_kind {
+            LabelKind::Absent => "no labels".to_owned(),
             _ => format!("a sub-folder for each of {} classes", self.folders.len()),
         };
         format!(
-            "{}: PNG, {color}, {depth}, over {}, {labels}",
+            "{}: PNG, {color}, {depth}, {} background, {labels}",
             self.root.display(),
             background.name()
         )
     }
 
-    fn item_shape(&self) -> &[usize] {
-        &self.item_shape
+    fn sample_shape(&self) -> &[usize] {
+        &self.sample_shape
     }
 
-    fn answer(&self) -> &Answer {
-        &self.answer
+    fn label_kind(&self) -> &LabelKind {
+        &self.label_kind
     }
 
-    fn rows(&self) -> Result<Box<dyn Rows + '_>> {
-        Ok(Box::new(PictureRows {
+    fn samples(&self) -> Result<Box<dyn Samples + '_>> {
+        Ok(Box::new(PictureSamples {
             pictures: self,
             folder: 0,
             class: String::new(),
             files: Vec::new().into_iter(),
-            samples: Vec::new(),
+            channels: Vec::new(),
             done: 0,
         }))
     }
 
-    fn place(&self, mark: u64, cell: Cell) -> String {
+    fn place(&self, position: u64, cell: Cell) -> String {
         let mut before = 0;
         for (folder, files) in &self.folders {
-            if mark < before + files {
-                let listed = png_files(folder).unwrap_or_default();
-                let file = listed.get((mark - before) as usize).unwrap_or(folder);
+            if position < before + files {
+                let paths = png_files(folder).unwrap_or_default();
+                let path = paths.get((position - before) as usize).unwrap_or(folder);
                 return match cell {
-                    Cell::Element(at) => format!("{}: element {at}", file.display()),
-                    Cell::Class | Cell::Number(_) => folder.display().to_string(),
+                    Cell::Element(at) => format!("{}: element {at}", path.display()),
+                    Cell::Class | Cell::Value(_) => folder.display().to_string(),
                 };
             }
             before += files;
@@ -170,21 +154,22 @@ impl Source for Pictures {
     }
 }
 
-/// A reading of all pictures.
-struct PictureRows<'a> {
+/// A pass over all pictures.
+struct PictureSamples<'a> {
     pictures: &'a Pictures,
-    /// How many folders were begun.
+    /// How many folders have been started.
     folder: usize,
-    /// The class of the last one.
+    /// The class of the last of them.
     class: String,
-    /// Those of the folder that are to come.
+    /// The remaining files of that folder.
     files: std::vec::IntoIter<PathBuf>,
-    samples: Vec<u8>,
+    /// A buffer for decoded pixels.
+    channels: Vec<u8>,
     done: u64,
 }
 
-impl Rows for PictureRows<'_> {
-    fn next(&mut self, item: &mut Item) -> Result<bool> {
+impl Samples for PictureSamples<'_> {
+    fn next(&mut self, sample: &mut Sample) -> Result<bool> {
         let path = loop {
             if let Some(path) = self.files.next() {
                 break path;
@@ -196,14 +181,14 @@ impl Rows for PictureRows<'_> {
             self.files = png_files(folder)?.into_iter();
             self.class = name_of(folder);
         };
-        item.class.clone_from(&self.class);
+        sample.class.clone_from(&self.class);
         let Pictures { style, first, .. } = self.pictures;
-        style.read(&path, first, &mut self.samples, &mut item.elements)?;
+        style.read(&path, first, &mut self.channels, &mut sample.elements)?;
         self.done += 1;
         Ok(true)
     }
 
-    fn mark(&self) -> u64 {
+    fn position(&self) -> u64 {
         self.done.saturating_sub(1)
     }
 

@@ -1,7 +1,7 @@
-//! Files that are written whole or not at all.
+//! Files that are written completely or not at all.
 //!
-//! The bytes go to a temporary file in the folder of the target, are synced to the disk, and only
-//! then take the target's name; the folder is synced last, so that the name survives a power cut.
+//! The contents are written to a temporary file in the folder of the target, synced to the disk, and only then renamed to the
+//! target. The folder is synced last, so that the name survives a power failure.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -9,34 +9,42 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// What temporary files end in.
+/// The end of the names of temporary files.
 const TEMPORARY: &str = ".part";
 
-/// Writes `path` through `fill`. A reader of `path` sees the old file or the new one, nothing between, and what was
-/// written survives a power cut.
+/// Writes the file at `path` by `fill`. Readers of `path` see either the old file or the new one, and the new one survives a
+/// power failure.
 ///
 /// # Errors
-/// [`Error::Io`] when the folder cannot be written, the disk is full, or `fill` fails; the target is
-/// then as it was before.
-pub fn write_whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+/// Returns [`Error::Io`] if the folder cannot be written, the disk is full, or `fill` fails. The target is unchanged then.
+pub fn write_atomically(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<()> {
     put_in_place(path, fill, true)?;
     sync(folder_of(path))
 }
 
-/// [`write_whole`] for what may be lost in a power cut, though in no other way: it does not wait for the disk.
+/// [`write_atomically`] without waiting for the disk: a power failure, but nothing else, may lose the file.
 ///
 /// # Errors
-/// As [`write_whole`].
-pub fn write_soon(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+/// Returns the errors of [`write_atomically`].
+pub fn write_unsynced(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<()> {
     put_in_place(path, fill, false)
 }
 
-/// [`write_whole`] for what others may be writing too, with the same content: whoever is first stays, and nobody who
-/// has the file open sees another one take its name.
+/// [`write_atomically`] for a file that other processes may write at the same time, with the same contents. The first file
+/// stays, so that the name never changes to another file while someone has it open.
 ///
 /// # Errors
-/// As [`write_whole`].
-pub fn write_new(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+/// Returns the errors of [`write_atomically`].
+pub fn write_if_absent(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<()> {
     match fill_temporary(path, fill, true)?.persist_noclobber(path) {
         Ok(()) => sync(folder_of(path)),
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists && path.is_file() => {
@@ -61,7 +69,7 @@ fn put_in_place(
     put(fill_temporary(path, fill, synced)?, path)
 }
 
-/// A temporary file in the folder of `path`, filled and closed.
+/// Creates a temporary file in the folder of `path`, fills and closes it.
 fn fill_temporary(
     path: &Path,
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
@@ -72,7 +80,7 @@ fn fill_temporary(
     draft.close(synced)
 }
 
-/// A file that is being written under a temporary name beside its own. Dropped, it is gone.
+/// A file that is being written under a temporary name in the folder of its target. Dropping it removes it.
 #[derive(Debug)]
 pub struct Draft {
     path: PathBuf,
@@ -80,17 +88,17 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Begins what will be `path`.
+    /// Creates the temporary file for `path`.
     ///
     /// # Errors
-    /// [`Error::Io`] when the folder cannot be written.
+    /// Returns [`Error::Io`] if the folder cannot be written.
     pub fn new(path: &Path) -> Result<Draft> {
         let folder = folder_of(path);
         let mut prefix = std::ffi::OsString::from(".");
         prefix.push(path.file_name().unwrap_or_default());
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix).suffix(TEMPORARY);
-        // Temporary files are private by default; results are as readable as the user's umask says.
+        // Temporary files are private by default, but results get the permissions of the user's umask.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let temporary = builder
@@ -105,16 +113,16 @@ impl Draft {
     /// Appends `bytes`.
     ///
     /// # Errors
-    /// [`Error::Io`] when the disk does not take them.
+    /// Returns [`Error::Io`] if they cannot be written.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let written = self.writer.write_all(bytes);
         written.map_err(Error::io(&self.path, "write"))
     }
 
-    /// Waits until all of it is on the disk, under its temporary name.
+    /// Syncs the file to the disk under its temporary name.
     ///
     /// # Errors
-    /// [`Error::Io`] when the disk does not take it.
+    /// Returns [`Error::Io`] if it cannot be written.
     pub fn finish(self) -> Result<Finished> {
         let path = self.path.clone();
         let temporary = self.close(true)?;
@@ -129,12 +137,12 @@ impl Draft {
             let synced = temporary.as_file().sync_all();
             synced.map_err(Error::io(&path, "sync to the disk"))?;
         }
-        // Closed first: elsewhere than on Unix an open file cannot be renamed.
+        // Closed first, because an open file can be renamed only on Unix.
         Ok(temporary.into_temp_path())
     }
 }
 
-/// A file that is whole and has yet to get its name.
+/// A file that is complete and still has its temporary name.
 #[derive(Debug)]
 pub struct Finished {
     path: PathBuf,
@@ -142,10 +150,10 @@ pub struct Finished {
 }
 
 impl Finished {
-    /// Gives the file its name, in the place of one that has it. That survives a power cut once the folder is synced.
+    /// Renames the file to its target, replacing it. The new name survives a power failure once the folder is synced.
     ///
     /// # Errors
-    /// [`Error::Io`] when the system does not rename it.
+    /// Returns [`Error::Io`] if it cannot be renamed.
     pub fn put(self) -> Result<PathBuf> {
         put(self.temporary, &self.path)?;
         Ok(self.path)
@@ -154,17 +162,17 @@ impl Finished {
 
 fn put(temporary: tempfile::TempPath, path: &Path) -> Result<()> {
     fs::rename(&temporary, path).map_err(Error::io(path, "put into place"))?;
-    // Nothing stands under the temporary name any more, and nothing that comes there is ours to remove.
+    // The temporary name no longer exists. A later file of that name must not be removed.
     drop(temporary.keep());
     Ok(())
 }
 
-/// Waits until the file or folder `path` is on the disk as it is.
+/// Syncs the file or folder `path` to the disk.
 ///
 /// # Errors
-/// [`Error::Io`] when the system cannot do that.
+/// Returns [`Error::Io`] if that fails.
 pub fn sync(path: &Path) -> Result<()> {
-    // Elsewhere a folder cannot be opened as a file; the rename is as durable as the system makes it.
+    // A folder can be opened as a file only on Unix. Elsewhere the system decides how durable a rename is.
     if cfg!(not(unix)) && path.is_dir() {
         return Ok(());
     }
@@ -173,12 +181,12 @@ pub fn sync(path: &Path) -> Result<()> {
         .map_err(Error::io(path, "sync to the disk"))
 }
 
-/// Removes from `folder` what processes left that were killed while they wrote files whose names start with one of
-/// `starts`.
+/// Removes temporary files from `folder` that were left by processes killed while they wrote. Only files whose targets start
+/// with one of `prefixes` are removed.
 ///
 /// # Errors
-/// [`Error::Io`] when the folder cannot be read or a file not removed.
-pub fn sweep(folder: &Path, starts: &[&str]) -> Result<()> {
+/// Returns [`Error::Io`] if the folder cannot be read or a file cannot be removed.
+pub fn remove_leftovers(folder: &Path, prefixes: &[&str]) -> Result<()> {
     let entries = fs::read_dir(folder).map_err(Error::io(folder, "read the folder"))?;
     for entry in entries {
         let path = entry.map_err(Error::io(folder, "read the folder"))?.path();
@@ -186,29 +194,28 @@ pub fn sweep(folder: &Path, starts: &[&str]) -> Result<()> {
         let target = name
             .strip_prefix('.')
             .and_then(|name| name.strip_suffix(TEMPORARY));
-        if target.is_some_and(|target| starts.iter().any(|start| target.starts_with(start))) {
+        if target.is_some_and(|target| prefixes.iter().any(|prefix| target.starts_with(prefix))) {
             fs::remove_file(&path).map_err(Error::io(&path, "remove"))?;
         }
     }
     Ok(())
 }
 
-/// Creates `folder` and what is missing above it.
+/// Creates `folder` and its missing ancestors.
 ///
 /// # Errors
-/// [`Error::Io`] when a part of the path cannot be created or is not a folder.
+/// Returns [`Error::Io`] if a part of the path cannot be created or is no folder.
 pub fn create_folder(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(Error::io(folder, "create the folder"))
 }
 
-/// Tries whether files can be made in `folder`, and leaves none behind.
+/// Checks that files can be created in `folder`, by creating a temporary one.
 ///
 /// # Errors
-/// [`Error::Io`] when they cannot.
+/// Returns [`Error::Io`] if they cannot.
 pub fn check_writable(folder: &Path) -> Result<()> {
-    let trial = tempfile::NamedTempFile::new_in(folder);
-    trial
-        .map(drop)
+    let file = tempfile::NamedTempFile::new_in(folder);
+    file.map(drop)
         .map_err(Error::io(folder, "create a file in this folder"))
 }
 
@@ -217,22 +224,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_writes_a_new_file_first_stays() {
+    fn the_first_of_several_writers_wins() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("set");
         for content in [&b"first"[..], b"second"] {
-            write_new(&path, |out| out.write_all(content)).expect("writing");
+            write_if_absent(&path, |out| out.write_all(content)).expect("writing");
         }
         assert_eq!(fs::read(&path).expect("the file"), b"first");
         assert_eq!(fs::read_dir(folder.path()).expect("folder").count(), 1);
     }
 
     #[test]
-    fn a_failed_write_leaves_the_old_file_and_no_other() {
+    fn a_failed_write_leaves_only_the_old_file() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("model");
-        write_whole(&path, |out| out.write_all(b"old")).expect("first write");
-        let failed = write_whole(&path, |out| {
+        write_atomically(&path, |out| out.write_all(b"old")).expect("first write");
+        let failed = write_atomically(&path, |out| {
             out.write_all(b"half")?;
             Err(io::Error::other("the disk is full"))
         });

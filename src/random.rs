@@ -13,9 +13,9 @@ pub use rand::rngs::{ChaCha8Rng, Xoshiro256PlusPlus};
 /// The purpose of a stream of random numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Initial weights; the index is the layer.
+    /// Initial weights. The index is the layer.
     Init = 1,
-    /// The order of the training set; the index is the epoch, counted from 1.
+    /// The order of the training set. The index is the epoch, counted from 1.
     Shuffle = 2,
     /// Generated digits of the training half; the index is the sample.
     TrainDigits = 3,
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_differ_by_seed_purpose_layer_step_and_row() {
+    fn row_generators_differ_by_seed_purpose_layer_step_and_row() {
         let draw = |seed, purpose, layer, step, row| {
             row_stream(seed, purpose, layer, step, row).next_u64()
         };

@@ -141,7 +141,7 @@ impl Desk {
             archives: &self.path().join("archives"),
             mirrors: &mirrors,
             force: self.force,
-            patience: Duration::from_millis(500),
+            timeout: Duration::from_millis(500),
         };
         let mut failed = Vec::new();
         let fetched = fetch(&request, &mut |event| {
@@ -240,10 +240,10 @@ fn a_mirror_that_fails_is_named_and_the_next_one_is_tried() {
         (Reply::Status(404), "answered 404"),
         (Reply::Stall(0), "sent nothing for 0.5 s"),
         (Reply::Silent, "sent nothing for 0.5 s"),
-        (Reply::Drip, "slower than 200 bytes a second after "),
+        (Reply::Drip, "slower than 200 bytes per second after "),
         (Reply::Corrupt, "served another file: "),
         (Reply::Endless, "sent more than "),
-        (huge, "promised 1099511627776 bytes, expected at most "),
+        (huge, "announced 1099511627776 bytes, expected at most "),
     ];
     let try_case = |(reply, words): &(Reply, &str)| {
         let bad = Server::new(&small.served, std::slice::from_ref(reply));
@@ -324,7 +324,10 @@ fn received_bytes_are_kept_for_the_next_run_and_the_next_mirror() {
     let desk = Desk::new();
     let error = desk.refused(&small.set(true), &[&bad]);
     let hint = error.hint().expect("a hint").to_string();
-    assert!(hint.contains("goes on behind the 1000 bytes"), "{hint}");
+    assert!(
+        hint.contains("resumes after the 1000 bytes received"),
+        "{hint}"
+    );
     assert_eq!(desk.names(), ["train-images-idx3-ubyte.gz.part"]);
     let good = Server::new(&small.served, &[Reply::Correct]);
     desk.fetched(&small.set(true), &[&good]);
@@ -375,7 +378,7 @@ fn files_that_are_not_of_the_set_are_replaced_only_with_force() {
         (
             other,
             format!(
-                "another content, expected one with SHA-256 {}",
+                "other contents, expected contents with SHA-256 {}",
                 sum(&small.raw[1])
             ),
         ),
@@ -404,7 +407,7 @@ fn without_a_known_checksum_a_file_is_accepted_only_if_it_is_recorded() {
     desk.fetched(&set, &[&server]);
     fs::remove_file(desk.path().join("SHA256SUMS")).expect("removing");
     let message = desk.refused(&set, &[&server]).to_string();
-    let words = "a file of unknown origin, expected one that is noted in SHA256SUMS";
+    let words = "a file of unknown origin, expected one listed in SHA256SUMS";
     assert!(message.ends_with(words), "{message}");
 }
 
@@ -427,7 +430,7 @@ fn a_mirror_may_compress_differently_only_if_the_raw_checksum_is_known() {
         .refused(&small.set(false), &[&server])
         .to_string();
     let (found, expected) = (stored_length, small.packed(0).len());
-    let words = format!(": promised {found} bytes, expected {expected}, ");
+    let words = format!(": announced {found} bytes, expected {expected}, ");
     assert!(message.contains(&words), "{message}");
 }
 
@@ -539,7 +542,9 @@ fn an_archive_without_the_set_is_refused() {
     set.train += 1;
     let message = Desk::new().refused(&set, &[&server]).to_string();
     assert!(
-        message.contains("kept.zip: gzip/small-train-images-idx3-ubyte.gz: no whole gzip stream"),
+        message.contains(
+            "kept.zip: gzip/small-train-images-idx3-ubyte.gz: not a complete gzip stream"
+        ),
         "{message}"
     );
     if let Source::Archive(archive) = &mut set.source {
@@ -570,7 +575,7 @@ fn addresses_that_are_not_folders_are_refused_as_mirrors() {
             archives: desk.path(),
             mirrors: &[address.to_owned()],
             force: false,
-            patience: Duration::from_millis(500),
+            timeout: Duration::from_millis(500),
         };
         let message = fetch(&request, &mut |_| {})
             .expect_err("a refusal")

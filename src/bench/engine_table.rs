@@ -14,7 +14,7 @@ use super::products::{self, Stage};
 use crate::compute::blas;
 use crate::compute::{Engine, EngineChoice};
 use crate::doctor::openblas_would_crash;
-use crate::durable::{create_folder, write_whole};
+use crate::durable::{create_folder, write_atomically};
 use crate::error::Result;
 use crate::nn::{Activation, Spec};
 
@@ -127,7 +127,7 @@ impl EngineTable {
         if let Some(folder) = path.parent() {
             create_folder(folder)?;
         }
-        write_whole(path, |out| out.write_all(&text))
+        write_atomically(path, |out| out.write_all(&text))
     }
 
     /// What each engine would take to train `spec` in batches of `batch_size`, in the order in which they are

@@ -19,20 +19,20 @@ impl Downloads {
     /// Shows one event.
     pub fn show(&self, event: &Event) {
         match *event {
-            Event::There(path) => self.0.line(&format!("{}: already there", path.display())),
-            Event::Asking { url, have } => {
-                self.0.line(&match have {
+            Event::Present(path) => self.0.line(&format!("{}: already there", path.display())),
+            Event::Requested { url, received } => {
+                self.0.line(&match received {
                     0 => format!("fetching {url}"),
-                    have => format!(
+                    received => format!(
                         "fetching {url}, {} of which are there",
-                        bytes(have as usize)
+                        bytes(received as usize)
                     ),
                 });
                 let name = url.rsplit('/').next().unwrap_or(url);
                 self.0.bar.set_prefix(name.to_owned());
                 self.0.bar.reset();
                 // The bytes of an earlier download must not count as speed.
-                self.0.bar.set_position(have);
+                self.0.bar.set_position(received);
                 self.0.bar.reset_eta();
             }
             Event::Received { bytes, of } => {

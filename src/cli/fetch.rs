@@ -71,7 +71,7 @@ impl FetchArgs {
             archives: &cache_folder(),
             mirrors: &self.mirror,
             force: self.force,
-            patience: Duration::from_secs_f64(self.timeout),
+            timeout: Duration::from_secs_f64(self.timeout),
         };
         let downloads = Downloads::new(self.quiet);
         let fetched = fetch(&request, &mut |event| downloads.show(event));

@@ -34,7 +34,7 @@ impl ManArgs {
         add_pages(command, &mut pages)?;
         durable::create_folder(&self.out)?;
         for (name, text) in &pages {
-            durable::write_whole(&self.out.join(name), |out| out.write_all(text))?;
+            durable::write_atomically(&self.out.join(name), |out| out.write_all(text))?;
         }
         let mut out = io::stdout().lock();
         writeln!(

@@ -165,11 +165,11 @@ impl TrainConfig {
         self.regularization.input_noise > 0.0 || self.optimizer.rule().moves_idle_weights()
     }
 
-    /// The schedule of a run with `steps_an_epoch`.
+    /// The schedule of a run with `steps_per_epoch`.
     ///
     /// # Errors
     /// [`Error::Config`] when the learning rate is still to be found.
-    pub fn schedule(&self, steps_an_epoch: usize) -> Result<Schedule> {
+    pub fn schedule(&self, steps_per_epoch: usize) -> Result<Schedule> {
         let Some(rate) = self.optimizer.rate() else {
             let expected = "a number where a run begins";
             return Err(Error::Config(
@@ -178,7 +178,7 @@ impl TrainConfig {
             ));
         };
         let schedule = &self.schedule;
-        Ok(schedule.schedule(rate, self.epochs, steps_an_epoch))
+        Ok(schedule.schedule(rate, self.epochs, steps_per_epoch))
     }
 
     /// One with a value in every option that may be none, for the list of keys.

@@ -92,20 +92,20 @@ impl ScheduleConfig {
         }
     }
 
-    /// The schedule of a run of `epochs` of `steps_an_epoch`, up to `learning_rate`.
-    pub fn schedule(&self, learning_rate: f32, epochs: usize, steps_an_epoch: usize) -> Schedule {
+    /// The schedule of a run of `epochs` of `steps_per_epoch`, up to `learning_rate`.
+    pub fn schedule(&self, learning_rate: f32, epochs: usize, steps_per_epoch: usize) -> Schedule {
         let all = self.resolved(epochs);
         Schedule {
             name: self.schedule,
             learning_rate,
-            least: all.lr_min.unwrap_or(0.0),
+            min_learning_rate: all.lr_min.unwrap_or(0.0),
             factor: all.lr_factor.unwrap_or(1.0),
             every: all.lr_every.map_or(1.0, f64::from),
             patience: all.lr_patience.unwrap_or(0),
             power: all.lr_power.unwrap_or(0.0),
             warmup: self.warmup.map(f64::from),
             epochs,
-            steps_an_epoch: steps_an_epoch as u64,
+            steps_per_epoch: steps_per_epoch as u64,
         }
     }
 

@@ -42,7 +42,7 @@ pub(super) fn decode_file(path: &Path) -> Result<Decoded> {
     let stream = compressed()?;
     let mut decoding = Ok(());
     // Another process may decode the same file at this moment, and map the result.
-    let written = durable::write_new(&raw, |out| {
+    let written = durable::write_if_absent(&raw, |out| {
         copy_exactly(path, stream, file_bytes, out, &mut decoding)
     });
     decoding?;

@@ -1,7 +1,7 @@
-//! A data set of generated digits, in the four files that MNIST has.
+//! A data set of generated digits, in the same four files as MNIST.
 //!
-//! Every item has a random stream of its own, from which its class and its drawing come, so that all cores
-//! can draw at once, the bytes depend on the seed alone, and a larger set begins with the smaller one.
+//! The class and the drawing of every sample come from its own random stream. Cores can therefore draw in parallel, the files
+//! depend only on the seed, and a larger data set starts with the samples of a smaller one.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -13,15 +13,16 @@ use super::digits::{self, SIDE};
 use crate::compute::parallel::Workers;
 use crate::data::folder;
 use crate::data::idx::{ElementType, Header};
-use crate::durable::{create_folder, write_new, write_whole};
+use crate::durable::{create_folder, write_atomically, write_if_absent};
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
 use crate::random::{Purpose, stream};
 
-/// Raised when the same seed draws other digits, so that sets kept from before are not taken for new ones.
+/// The edition of the generator. It is incremented if the same seed draws other digits, so that older data sets are not
+/// mistaken for current ones.
 pub const EDITION: u32 = 1;
 
-/// The files of a set, as MNIST has them: images and labels for training, and for the test.
+/// The files of a data set: training images and labels, then test images and labels.
 pub const FILES: [&str; 4] = [
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -29,24 +30,24 @@ pub const FILES: [&str; 4] = [
     "t10k-labels-idx1-ubyte",
 ];
 
-/// Items drawn before they are written: enough for all cores, little memory.
+/// The number of samples that are drawn before they are written: enough for all cores, in little memory.
 const BLOCK: usize = 8192;
 
 const CLASSES: u32 = 10;
 
-/// Which digits to generate.
+/// A data set of digits to generate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GeneratedDigits {
-    /// Items of the training half.
+    /// The number of training samples.
     pub train: usize,
-    /// Items of the test half.
+    /// The number of test samples.
     pub test: usize,
-    /// Where all randomness comes from.
+    /// The seed of all draws.
     pub seed: u64,
 }
 
 impl Default for GeneratedDigits {
-    /// As many as MNIST has.
+    /// Returns as many samples as in MNIST, with seed 1.
     fn default() -> GeneratedDigits {
         GeneratedDigits {
             train: 60_000,
@@ -57,31 +58,31 @@ impl Default for GeneratedDigits {
 }
 
 impl GeneratedDigits {
-    /// Writes the set into `folder`, which is made where it is missing. Each file is written whole or not at
-    /// all, and takes the place of one of the same name.
+    /// Writes the data set to `folder`, which is created if it does not exist. Each file is written completely or not at all,
+    /// and replaces an existing one.
     ///
     /// # Errors
-    /// [`Error::Config`] when a half is empty or has more items than an IDX file counts, [`Error::Io`] when
-    /// the folder cannot be written.
+    /// Returns [`Error::Config`] if the training or the test set is empty or has more samples than an IDX file can hold, and
+    /// [`Error::Io`] if the folder cannot be written.
     pub fn write(&self, folder: &Path, workers: &Workers) -> Result<()> {
         self.write_files(folder, workers, true)
     }
 
-    /// [`GeneratedDigits::write`] without taking any file's place: those that are there are taken to be of this set, and
-    /// others may be writing the same at this moment.
+    /// Writes only the files that do not exist yet. Existing files are assumed to belong to this data set, and other processes
+    /// may write the same files at the same time.
     ///
     /// # Errors
-    /// As [`GeneratedDigits::write`].
+    /// Returns the errors of [`GeneratedDigits::write`].
     pub fn write_missing(&self, folder: &Path, workers: &Workers) -> Result<()> {
         self.write_files(folder, workers, false)
     }
 
     fn write_files(&self, folder: &Path, workers: &Workers, replace: bool) -> Result<()> {
-        for (key, items) in [(Key("train"), self.train), (Key("test"), self.test)] {
-            if !(1..=u32::MAX as usize).contains(&items) {
+        for (key, samples) in [(Key("train"), self.train), (Key("test"), self.test)] {
+            if !(1..=u32::MAX as usize).contains(&samples) {
                 return Err(Error::Config(Refusal::new(
                     key,
-                    items.to_string(),
+                    samples.to_string(),
                     format!("1 to {}", u32::MAX),
                 )));
             }
@@ -89,18 +90,17 @@ impl GeneratedDigits {
         create_folder(folder)?;
         let [train_images, train_labels, test_images, test_labels] =
             FILES.map(|name| folder.join(name));
-        for (images, labels, purpose, items) in [
+        for (images, labels, purpose, samples) in [
             (train_images, train_labels, Purpose::TrainDigits, self.train),
             (test_images, test_labels, Purpose::TestDigits, self.test),
         ] {
-            self.write_images(&images, (purpose, items), workers, replace)?;
-            self.write_labels(&labels, (purpose, items), replace)?;
+            self.write_images(&images, (purpose, samples), workers, replace)?;
+            self.write_labels(&labels, (purpose, samples), replace)?;
         }
         Ok(())
     }
 
-    /// Whether `folder` holds a whole data set. A set of which some files are missing, because whoever wrote
-    /// it was stopped, is not.
+    /// Returns whether `folder` contains a complete data set, rather than one whose writing was interrupted.
     pub fn is_complete(folder: &Path) -> bool {
         folder::find(folder).is_ok_and(|files| files.test.is_some())
     }
@@ -108,23 +108,23 @@ impl GeneratedDigits {
     fn write_images(
         &self,
         path: &Path,
-        (purpose, items): (Purpose, usize),
+        (purpose, samples): (Purpose, usize),
         workers: &Workers,
         replace: bool,
     ) -> Result<()> {
-        let header = Header::new(path, ElementType::U8, &[items, SIDE, SIDE])?;
-        let item_bytes = SIDE * SIDE;
-        let mut pixels = vec![0; BLOCK.min(items) * item_bytes];
-        put(path, replace, |out| {
+        let header = Header::new(path, ElementType::U8, &[samples, SIDE, SIDE])?;
+        let image_bytes = SIDE * SIDE;
+        let mut pixels = vec![0; BLOCK.min(samples) * image_bytes];
+        write_file(path, replace, |out| {
             out.write_all(&header.to_bytes())?;
-            for start in (0..items).step_by(BLOCK) {
-                let pixels = &mut pixels[..BLOCK.min(items - start) * item_bytes];
+            for start in (0..samples).step_by(BLOCK) {
+                let pixels = &mut pixels[..BLOCK.min(samples - start) * image_bytes];
                 workers.run(|| {
-                    let cells = pixels.par_chunks_exact_mut(item_bytes).enumerate();
-                    cells.for_each(|(index, cell)| {
+                    let images = pixels.par_chunks_exact_mut(image_bytes).enumerate();
+                    images.for_each(|(index, image)| {
                         let mut rng = stream(self.seed, purpose, (start + index) as u32);
                         let digit = rng.random_range(0..CLASSES) as u8;
-                        cell.copy_from_slice(&digits::draw(digit, &mut rng));
+                        image.copy_from_slice(&digits::draw(digit, &mut rng));
                     });
                 });
                 out.write_all(pixels)?;
@@ -136,14 +136,14 @@ impl GeneratedDigits {
     fn write_labels(
         &self,
         path: &Path,
-        (purpose, items): (Purpose, usize),
+        (purpose, samples): (Purpose, usize),
         replace: bool,
     ) -> Result<()> {
-        let header = Header::new(path, ElementType::U8, &[items])?;
-        put(path, replace, |out| {
+        let header = Header::new(path, ElementType::U8, &[samples])?;
+        write_file(path, replace, |out| {
             out.write_all(&header.to_bytes())?;
-            for item in 0..items {
-                let mut rng = stream(self.seed, purpose, item as u32);
+            for sample in 0..samples {
+                let mut rng = stream(self.seed, purpose, sample as u32);
                 out.write_all(&[rng.random_range(0..CLASSES) as u8])?;
             }
             Ok(())
@@ -151,16 +151,16 @@ impl GeneratedDigits {
     }
 }
 
-/// Writes a file whole, in the place of one of the same name or only where there is none.
-fn put(
+/// Writes a file, either replacing an existing one or only if there is none.
+fn write_file(
     path: &Path,
     replace: bool,
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<()> {
     match replace {
-        true => write_whole(path, fill),
+        true => write_atomically(path, fill),
         false if path.exists() => Ok(()),
-        false => write_new(path, fill),
+        false => write_if_absent(path, fill),
     }
 }
 
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
+    fn the_files_depend_only_on_the_seed() {
         let digits = GeneratedDigits {
             train: 300,
             test: 40,
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn is_a_data_set_of_all_ten_classes() {
+    fn the_data_set_has_all_ten_classes() {
         let folder = written(
             GeneratedDigits {
                 train: 300,

@@ -1,29 +1,29 @@
-//! The limits of the control groups that the process is in: processor time and memory.
+//! The limits of the control groups of this process: CPU time and memory.
 //!
-//! Both versions of the hierarchy, also side by side. A limit binds wherever it stands between the process's own
-//! group and the top, so each reader goes the whole way up and keeps the tightest.
+//! Version 1 and version 2 are supported, also side by side. A limit of any group from the process's own up to the root
+//! applies, so all of them are read and the lowest is kept.
 
 use std::path::{Path, PathBuf};
 
-use super::machine::SystemFiles;
+use super::system_files::SystemFiles;
 
-/// A limit of the first version that means none: it holds the largest number of whole pages.
+/// Version 1 writes the largest number of pages if there is no limit. Anything from here on means that.
 const NO_LIMIT: u64 = 1 << 60;
 
-/// What the control groups leave to the process.
+/// What the control groups allow the process.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Limits {
-    /// Processor time for each time that passes, in cores.
+    /// CPU time per elapsed time, in cores.
     pub cores: Option<f64>,
-    /// The tightest limit on memory, in bytes.
+    /// The lowest limit on memory, in bytes.
     pub memory: Option<u64>,
-    /// The least that is left of one, in bytes.
+    /// The least memory that is left below any limit, in bytes.
     pub memory_left: Option<u64>,
 }
 
 impl Limits {
-    /// Reads what there is; all none on a system without control groups.
-    pub fn look(files: &SystemFiles) -> Limits {
+    /// Reads the limits. All are `None` on a system without control groups.
+    pub fn read(files: &SystemFiles) -> Limits {
         let (groups, mounts) = (
             files.read("proc/self/cgroup"),
             files.read("proc/self/mountinfo"),
@@ -33,19 +33,20 @@ impl Limits {
         };
         let mut limits = Limits::default();
         for (folder, version) in folders(&groups, &mounts, "cpu") {
-            tighten(&mut limits.cores, quota(files, &folder, version));
+            lower(&mut limits.cores, quota(files, &folder, version));
         }
         for (folder, version) in folders(&groups, &mounts, "memory") {
             if let Some((limit, used)) = memory(files, &folder, version) {
-                tighten(&mut limits.memory, Some(limit));
-                tighten(&mut limits.memory_left, Some(limit.saturating_sub(used)));
+                lower(&mut limits.memory, Some(limit));
+                lower(&mut limits.memory_left, Some(limit.saturating_sub(used)));
             }
         }
         limits
     }
 }
 
-fn tighten<T: PartialOrd + Copy>(limit: &mut Option<T>, other: Option<T>) {
+/// Lowers `limit` to `other`, if that is lower.
+fn lower<T: PartialOrd + Copy>(limit: &mut Option<T>, other: Option<T>) {
     if let Some(other) = other
         && limit.is_none_or(|limit| other < limit)
     {
@@ -53,15 +54,15 @@ fn tighten<T: PartialOrd + Copy>(limit: &mut Option<T>, other: Option<T>) {
     }
 }
 
-/// The version of a hierarchy of control groups.
+/// A version of control groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Version {
     One,
     Two,
 }
 
-/// The folders in which limits of `controller` stand, from the process's own group upwards: by the texts of
-/// `/proc/self/cgroup` and `/proc/self/mountinfo`.
+/// Returns the folders with limits of `controller`, from the process's own group up to the root. `groups` and `mounts` are
+/// the contents of `/proc/self/cgroup` and `/proc/self/mountinfo`.
 fn folders(groups: &str, mounts: &str, controller: &str) -> Vec<(PathBuf, Version)> {
     let Some((group, version)) = group(groups, controller) else {
         return Vec::new();
@@ -69,15 +70,15 @@ fn folders(groups: &str, mounts: &str, controller: &str) -> Vec<(PathBuf, Versio
     let Some((root, point)) = mount(mounts, controller, version) else {
         return Vec::new();
     };
-    // Inside a container the mount may show a part of the tree, or the group may lie outside what is shown.
+    // In a container, only a part of the hierarchy may be mounted, and the group may be outside of it.
     let below = Path::new(group).strip_prefix(root).unwrap_or(Path::new(""));
     let outside = below.components().any(|part| part.as_os_str() == "..");
     let below = if outside { Path::new("") } else { below };
-    let up = below.ancestors().map(|below| Path::new(point).join(below));
-    up.map(|folder| (folder, version)).collect()
+    let folders = below.ancestors().map(|below| Path::new(point).join(below));
+    folders.map(|folder| (folder, version)).collect()
 }
 
-/// The process's group for `controller`: lines as `4:cpu,cpuacct:/group`, or `0::/group` for version two.
+/// Returns the process's group for `controller`, from lines like `4:cpu,cpuacct:/group`, or `0::/group` for version 2.
 fn group<'a>(groups: &'a str, controller: &str) -> Option<(&'a str, Version)> {
     let lines = groups.lines().filter_map(|line| {
         let (_, rest) = line.split_once(':')?;
@@ -95,7 +96,7 @@ fn group<'a>(groups: &'a str, controller: &str) -> Option<(&'a str, Version)> {
     unified
 }
 
-/// Which part of the tree is mounted, and where.
+/// Returns the part of the hierarchy that is mounted, and its mount point.
 fn mount<'a>(mounts: &'a str, controller: &str, version: Version) -> Option<(&'a str, &'a str)> {
     mounts.lines().find_map(|line| {
         let (place, kind) = line.split_once(" - ")?;
@@ -123,13 +124,14 @@ fn quota(files: &SystemFiles, folder: &Path, version: Version) -> Option<f64> {
     }
 }
 
-/// A quota over its period; none for `max` and `-1`.
+/// Divides a quota by its period. Returns `None` for `max` and `-1`, which mean no quota.
 fn cores(quota: &str, period: &str) -> Option<f64> {
     let (quota, period): (f64, f64) = (quota.trim().parse().ok()?, period.trim().parse().ok()?);
     (quota > 0.0 && period > 0.0).then_some(quota / period)
 }
 
-/// The limit of a group and what is used of it, without file pages that the system would give back at once.
+/// Returns the memory limit of a group and how much of it is in use, without cached files that the system would release
+/// immediately.
 fn memory(files: &SystemFiles, folder: &Path, version: Version) -> Option<(u64, u64)> {
     let (limit, used, inactive) = match version {
         Version::One => (
@@ -165,7 +167,7 @@ mod tests {
 41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
 ";
 
-    /// A system of `files`, each with its content.
+    /// Creates a system with these files and their contents.
     fn system(files: &[(&str, &str)]) -> tempfile::TempDir {
         let root = tempfile::tempdir().expect("a folder");
         for (path, content) in files {
@@ -177,11 +179,11 @@ mod tests {
     }
 
     fn limits(files: &[(&str, &str)]) -> Limits {
-        Limits::look(&SystemFiles::below(system(files).path()))
+        Limits::read(&SystemFiles::below(system(files).path()))
     }
 
     #[test]
-    fn the_tightest_limit_on_the_way_up_binds() {
+    fn the_lowest_limit_of_all_ancestors_applies() {
         let found = limits(&[
             ("proc/self/cgroup", "0::/user.slice/run.scope\n"),
             ("proc/self/mountinfo", MOUNTS_OF_TWO),
@@ -204,14 +206,14 @@ mod tests {
         let expected = Limits {
             cores: Some(1.5),
             memory: Some(1_000_000_000),
-            // 700 MB are used, of which 300 MB are file pages.
+            // 700 MB are in use, of which 300 MB are cached files.
             memory_left: Some(600_000_000),
         };
         assert_eq!(found, expected);
     }
 
     #[test]
-    fn the_first_version_is_read_where_a_container_mounts_its_part() {
+    fn version_1_is_read_in_a_container_that_mounts_its_part() {
         let groups = "5:memory:/docker/a1\n4:cpu,cpuacct:/docker/a1\n0::/docker/a1\n";
         let found = limits(&[
             ("proc/self/cgroup", groups),
@@ -232,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_outside_what_is_mounted_reads_the_top() {
+    fn a_group_outside_the_mounted_part_reads_the_mount_point() {
         for group in ["0::/../../other\n", "0::/elsewhere/group\n"] {
             let found = folders(
                 group,
@@ -248,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn no_control_groups_and_no_sense_are_no_limits() {
+    fn missing_and_malformed_files_mean_no_limits() {
         assert_eq!(limits(&[]), Limits::default());
         let found = limits(&[
             ("proc/self/cgroup", "nonsense\n0::/\n:::\n"),

@@ -1,24 +1,26 @@
-//! From facts to findings: what is wrong, what is only worth a warning, and what to do about it.
+//! Checks of facts: what is wrong, what deserves a warning, and what to do about it.
 //!
-//! *Wrong* is what makes results or measured times unreliable, or keeps the program from running: a BLAS that does
-//! not stay at one thread or races, kernels that the processor cannot run, an engine that is not here or computes
-//! something else, more workers than cores, a debug build. A *warning* is what works, but less well than it could:
-//! forced slow kernels, a part of a core, little memory, a cache folder that cannot be written.
+//! *Wrong* is what makes results or measured times unreliable, or prevents the program from running: a BLAS library that
+//! does not keep to one thread or has a race, kernels that the processor cannot run, an engine that is unavailable, more
+//! workers than cores, a debug build. A *warning* is what works, but not as well as it could: forced slow kernels, a
+//! fraction of a core, little memory, a cache folder that cannot be written.
 
 use std::path::Path;
 
 use super::cores::Cores;
+use super::diagnosis::Diagnosis;
+use super::finding::Finding;
+use super::kernels;
 use super::machine::Memory;
 use super::program::{Build, Engines, Library};
-use super::{Diagnosis, Finding, kernels};
 use crate::compute::EngineChoice;
 use crate::durable::check_writable;
 use crate::message::{Key, message};
 
-/// Less memory than this is soon used up, in bytes.
+/// Less available memory than this, in bytes, causes a warning.
 const LITTLE_MEMORY: u64 = 512_000_000;
 
-/// Every check that needs facts alone.
+/// Runs every check that needs only facts.
 pub fn of_facts(facts: &Diagnosis, threads_given: bool) -> Vec<Finding> {
     let mut findings = vec![
         build(&facts.build),
@@ -43,7 +45,7 @@ fn build(build: &Build) -> Finding {
     match build.mode {
         "debug" => Finding::wrong(
             "build",
-            "a debug build, slower than a release build: times say nothing",
+            "a debug build, slower than a release build: measured times are meaningless",
         )
         .cure("build with cargo build --release, or run cargo run --release -- doctor"),
         mode => Finding::ok("build", mode),
@@ -58,20 +60,21 @@ fn blas_threads(blas: &Library) -> Finding {
             let cure = blas.cure.clone().unwrap_or_else(|| cure.into());
             Finding::wrong(check, refusal).cure(cure)
         }
-        (None, Some("openmp"), _) => {
-            Finding::ok(check, "1 a call, an OpenMP build held by OMP_NUM_THREADS=1")
-        }
+        (None, Some("openmp"), _) => Finding::ok(
+            check,
+            "1 per call, an OpenMP build limited by OMP_NUM_THREADS=1",
+        ),
         (None, Some(threading), Some(threads)) => {
-            Finding::ok(check, format!("{threads} a call, {threading}"))
+            Finding::ok(check, format!("{threads} per call, {threading}"))
         }
-        (None, ..) => Finding::ok(check, "1 a call"),
+        (None, ..) => Finding::ok(check, "1 per call"),
     }
 }
 
 fn blas_version(blas: &Library) -> Finding {
     let version = blas.version.as_deref().unwrap_or("of unknown version");
     let found = format!("{} {version}", blas.name);
-    // Its GEMM may start on panels that another thread still packs; 0.3.31 took the change back.
+    // Its GEMM may read panels that another thread is still packing. 0.3.31 reverted the change.
     let races = blas.name == "OpenBLAS" && version.split('.').take(3).eq(["0", "3", "30"]);
     if races {
         let found = format!("{found}, whose GEMM has a race that corrupts results");
@@ -89,16 +92,17 @@ fn engine(engines: &Engines) -> Finding {
         .and_then(|fact| fact.runs_on.as_ref())
     {
         Some(runs_on) if engines.asked == EngineChoice::Auto.name() => {
-            Finding::ok("engine", format!("{runs_on}, taken by auto"))
+            Finding::ok("engine", format!("{runs_on}, selected by auto"))
         }
         Some(runs_on) => Finding::ok("engine", runs_on),
         None => {
             let refusal = fact(engines.asked).and_then(|fact| fact.refusal.clone());
-            let found = refusal.unwrap_or_else(|| format!("{} is not here", engines.asked).into());
+            let found =
+                refusal.unwrap_or_else(|| format!("{} is unavailable", engines.asked).into());
             Finding::wrong("engine", found).cure(message![
-                "leave ",
+                "omit ",
                 Key("engine"),
-                " out, or give ",
+                ", or use ",
                 Key("engine").set_to("portable")
             ])
         }
@@ -114,9 +118,9 @@ fn workers(workers: usize, given: bool, cores: &Cores) -> Finding {
             count(usable, "core")
         );
         return Finding::wrong("workers", found).cure(message![
-            "leave ",
+            "omit ",
             Key("threads"),
-            " out, or give at most ",
+            ", or use at most ",
             Key("threads").set_to(usable),
         ]);
     }
@@ -124,17 +128,17 @@ fn workers(workers: usize, given: bool, cores: &Cores) -> Finding {
     Finding::ok(
         "workers",
         if given {
-            message![found, ", by ", Key("threads")]
+            message![found, ", set by ", Key("threads")]
         } else {
             found.into()
         },
     )
 }
 
-/// `1 core`, `2 cores`.
-fn count(number: usize, thing: &str) -> String {
+/// Formats a number of things: `1 core`, `2 cores`.
+fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {thing}{plural}")
+    format!("{number} {noun}{plural}")
 }
 
 fn cpu_quota(cores: &Cores) -> Finding {
@@ -142,17 +146,16 @@ fn cpu_quota(cores: &Cores) -> Finding {
     let allowed = cores.affinity.or(cores.machine);
     match cores.quota {
         None => Finding::ok(check, "none"),
-        // More than can be used is no limit.
+        // A quota above the number of cores has no effect.
         Some(quota)
             if quota.fract() == 0.0 || allowed.is_some_and(|cores| quota >= cores as f64) =>
         {
             Finding::ok(check, format!("{quota} cores"))
         }
         Some(quota) => {
-            let effect = if quota < 1.0 {
-                "a worker is stopped now and then"
-            } else {
-                "the part of a core is not used"
+            let effect = match quota < 1.0 {
+                true => "the worker is paused from time to time",
+                false => "the fraction of a core is not used",
             };
             let whole = quota.ceil();
             Finding::warning(check, format!("{quota:.2} cores, not a whole number: {effect}")).cure(format!(
@@ -167,21 +170,22 @@ fn memory(memory: &Memory) -> Option<Finding> {
     let available = memory.available?;
     let found = format!("{} MB available", available / 1_000_000);
     Some(if available < LITTLE_MEMORY {
-        Finding::warning("memory", found + ", of 512 MB that a usual run may want")
-            .cure("raise the memory limit, end other programs, or make network and batch smaller")
+        Finding::warning("memory", found + ", while a typical run may need 512 MB").cure(
+            "raise the memory limit, end other programs, or reduce the network or the batch size",
+        )
     } else {
         Finding::ok("memory", found)
     })
 }
 
-/// Whether generated data can be kept in `folder`, which need not be there yet.
+/// Checks that generated data can be kept in `folder`, which need not exist yet.
 pub fn cache_folder(folder: &Path) -> Finding {
-    let there = folder.ancestors().find(|folder| folder.exists());
-    let written = there.map_or(Ok(()), check_writable);
-    match written {
+    let existing = folder.ancestors().find(|folder| folder.exists());
+    let writable = existing.map_or(Ok(()), check_writable);
+    match writable {
         Ok(()) => Finding::ok("cache-folder", folder.display().to_string()),
         Err(error) => Finding::warning("cache-folder", error.message()).cure(message![
-            "set XDG_CACHE_HOME to a folder that you may write to, or give ",
+            "set XDG_CACHE_HOME to a folder that you may write to, or use ",
             Key("data").set_to("DIR")
         ]),
     }
@@ -230,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_blas_is_wrong_in_its_own_words() {
+    fn an_unusable_blas_is_wrong_with_its_own_message() {
         let refused = Library {
             refusal: Some("openblas: 4 threads".into()),
             cure: Some("do this".into()),
@@ -282,18 +286,18 @@ mod tests {
         );
         assert_eq!(
             workers(1, true, &cores(1, None)).found,
-            "1 worker on 1 core, by threads".into()
+            "1 worker on 1 core, set by threads".into()
         );
     }
 
     #[test]
-    fn a_part_of_a_core_is_a_warning() {
+    fn a_fraction_of_a_core_is_a_warning() {
         for (quota, expected) in [
             (None, Verdict::Ok),
             (Some(2.0), Verdict::Ok),
             (Some(2.5), Verdict::Warning),
             (Some(0.5), Verdict::Warning),
-            // The process may use 8.
+            // The process may use 8 cores.
             (Some(9.5), Verdict::Ok),
         ] {
             let found = cpu_quota(&cores(2, quota));
@@ -310,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn little_memory_is_a_warning_and_unknown_memory_is_nothing() {
+    fn little_memory_is_a_warning_and_unknown_memory_is_not_checked() {
         let of = |available| {
             let memory = Memory {
                 available,
@@ -324,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cache_folder_is_tried_without_being_made() {
+    fn a_cache_folder_is_checked_without_being_created() {
         let folder = tempfile::tempdir().expect("a folder");
         let below = folder.path().join("not/there/yet");
         assert_eq!(cache_folder(&below).verdict, Verdict::Ok);
@@ -335,12 +339,12 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_that_is_not_here_is_wrong() {
-        let here = Engines::look(EngineChoice::Portable, None);
-        assert_eq!(engine(&here).verdict, Verdict::Ok);
+    fn an_unavailable_engine_is_wrong() {
+        let available = Engines::detect(EngineChoice::Portable, None);
+        assert_eq!(engine(&available).verdict, Verdict::Ok);
         let none = Engines {
             takes: None,
-            ..here
+            ..available
         };
         assert_eq!(engine(&none).verdict, Verdict::Wrong);
     }

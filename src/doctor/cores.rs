@@ -1,7 +1,7 @@
-//! Cores of the machine, cores for the process, and what keeps it from the rest.
+//! The cores of the machine, how many of them the process may use, and what limits it.
 //!
-//! The number that counts is the standard library's, which respects affinity and control groups; the system's own
-//! lists only explain it.
+//! The number of usable cores comes from the standard library, which respects affinity and control groups. The lists of the
+//! system only explain it.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -9,23 +9,23 @@ use std::ops::RangeInclusive;
 use serde::Serialize;
 
 use super::cgroup::Limits;
-use super::machine::{SystemFiles, value};
+use super::system_files::{SystemFiles, value};
 use crate::compute::parallel::Workers;
 
-/// Cores, counted as the system schedules them: a core of two hardware threads counts twice.
+/// Numbers of cores. Except in `physical`, every hardware thread counts as a core.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Cores {
-    /// Those the process may use: as many workers start by default.
+    /// The cores that the process may use, which is the default number of workers.
     pub usable: usize,
-    /// Those the machine has.
+    /// The cores of the machine.
     pub machine: Option<usize>,
-    /// The machine's cores, each counted once.
+    /// The cores of the machine, however many hardware threads each has.
     pub physical: Option<usize>,
-    /// Those the process may be scheduled on.
+    /// The cores that the process may be scheduled on.
     pub affinity: Option<usize>,
-    /// The quota of the control group, in cores.
+    /// The CPU quota of the control group, in cores.
     pub quota: Option<f64>,
-    /// What keeps the process from the rest.
+    /// What keeps the process from using all cores of the machine.
     pub limited_by: Option<Limit>,
 }
 
@@ -35,25 +35,25 @@ pub struct Cores {
 pub enum Limit {
     /// The set of cores it may be scheduled on: `taskset`, `cpuset`.
     Affinity,
-    /// The processor time of its control group.
+    /// The CPU quota of its control group.
     Quota,
 }
 
 impl Cores {
-    /// Counts; `cpuinfo` is the text of `/proc/cpuinfo`.
-    pub(super) fn look(files: &SystemFiles, cpuinfo: &str, limits: &Limits) -> Cores {
+    /// Counts the cores. `cpuinfo` is the content of `/proc/cpuinfo`.
+    pub(super) fn detect(files: &SystemFiles, cpuinfo: &str, limits: &Limits) -> Cores {
         let online = files.read("sys/devices/system/cpu/online");
         let online = online.as_deref().and_then(ranges);
         let status = files.read("proc/self/status").unwrap_or_default();
         let allowed = value(&status, "Cpus_allowed_list").and_then(ranges);
-        // A list of allowed cores may go on beyond those that there are.
+        // The list of allowed cores may include cores that do not exist.
         let affinity = allowed.map(|allowed| match &online {
-            Some(online) => common(&allowed, online),
-            None => common(&allowed, &allowed),
+            Some(online) => count_common(&allowed, online),
+            None => count_common(&allowed, &allowed),
         });
         let cores = Cores {
             usable: Workers::available().get(),
-            machine: online.map(|online| common(&online, &online)),
+            machine: online.map(|online| count_common(&online, &online)),
             physical: physical_cores(cpuinfo),
             affinity,
             quota: limits.cores,
@@ -65,12 +65,12 @@ impl Cores {
         }
     }
 
-    /// The tighter of the two limits, where one of them leaves as many cores as are usable.
+    /// Returns the limit that leaves exactly the usable cores, if one does.
     fn limit(&self) -> Option<Limit> {
         if self.machine.is_none_or(|machine| self.usable >= machine) {
             return None;
         }
-        // A worker cannot have half a core; but there is always one.
+        // A fraction of a core is not usable, but at least one core always is.
         let by_quota = self.quota.map(|quota| (quota.floor() as usize).max(1));
         if self.affinity == Some(self.usable) {
             Some(Limit::Affinity)
@@ -82,7 +82,7 @@ impl Cores {
     }
 }
 
-/// Cores by `/proc/cpuinfo`, hardware threads of one core counted once; none where it does not name them.
+/// Counts the physical cores in `/proc/cpuinfo`. Returns `None` if it does not list them.
 fn physical_cores(cpuinfo: &str) -> Option<usize> {
     let blocks = cpuinfo.split("\n\n");
     let cores: BTreeSet<_> = blocks
@@ -91,7 +91,7 @@ fn physical_cores(cpuinfo: &str) -> Option<usize> {
     (!cores.is_empty()).then_some(cores.len())
 }
 
-/// A list of cores, as `0-3,8,10-11`.
+/// Parses a list of cores, like `0-3,8,10-11`.
 fn ranges(text: &str) -> Option<Vec<RangeInclusive<usize>>> {
     let ranges = text.trim().split(',').map(|range| {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
@@ -100,8 +100,8 @@ fn ranges(text: &str) -> Option<Vec<RangeInclusive<usize>>> {
     ranges.collect()
 }
 
-/// Cores that are in both lists, neither of which names a core twice.
-fn common(a: &[RangeInclusive<usize>], b: &[RangeInclusive<usize>]) -> usize {
+/// Counts the cores that are in both lists. Neither list may have duplicates.
+fn count_common(a: &[RangeInclusive<usize>], b: &[RangeInclusive<usize>]) -> usize {
     let pairs = a.iter().flat_map(|a| b.iter().map(move |b| (a, b)));
     let overlaps = pairs.map(|(a, b)| {
         let (first, last) = (*a.start().max(b.start()), *a.end().min(b.end()));
@@ -133,25 +133,25 @@ core id\t\t: 4
 ";
 
     #[test]
-    fn hardware_threads_of_a_core_count_once() {
-        // Processors 0 and 2 are threads of one core.
+    fn hardware_threads_of_a_physical_core_count_once() {
+        // Processors 0 and 2 are hardware threads of one core.
         assert_eq!(physical_cores(CPUINFO), Some(2));
         assert_eq!(physical_cores("processor\t: 0\n"), None);
     }
 
     #[test]
-    fn lists_of_cores_are_counted_where_they_overlap() {
-        let count = |a: &str, b: &str| Some(common(&ranges(a)?, &ranges(b)?));
+    fn cores_in_both_lists_are_counted() {
+        let count = |a: &str, b: &str| Some(count_common(&ranges(a)?, &ranges(b)?));
         assert_eq!(count("0-3,8,10-11\n", "0-127"), Some(7));
         assert_eq!(count("2-9", "0-3,8"), Some(3));
         assert_eq!(count("5", "6"), Some(0));
-        for nonsense in ["", "a-b", "1-", "0-3,", "-1"] {
-            assert_eq!(ranges(nonsense), None, "{nonsense}");
+        for malformed in ["", "a-b", "1-", "0-3,", "-1"] {
+            assert_eq!(ranges(malformed), None, "{malformed}");
         }
     }
 
     #[test]
-    fn the_limit_that_binds_is_named() {
+    fn the_limit_that_applies_is_found() {
         let limit = |usable, affinity, quota| {
             let cores = Cores {
                 usable,

@@ -1,37 +1,28 @@
-//! Engines as they compute: from trials to findings.
+//! Checks that let engines compute.
 //!
-//! Every engine that is here is tried, not only the one in use, so that there is one to turn to. Where BLAS is
-//! refused no worker starts, and where its kernels would end the process they are not called: then the trial is
-//! skipped, and another finding says why.
+//! Every available engine is checked, not only the one in use, so that an alternative is known. If the BLAS library cannot
+//! be used, no worker starts, and if its kernels would crash the process, they are not called. The check is skipped then,
+//! and another finding has the reason.
 
 use std::num::NonZeroUsize;
 
-use super::{Diagnosis, Finding, Verdict, gradient_check, kernels};
+use super::diagnosis::Diagnosis;
+use super::finding::{Finding, Verdict};
+use super::{gradient_check, kernels};
 use crate::compute::Engine;
 use crate::compute::parallel::Workers;
 use crate::error::{Error, Result};
 use crate::message::{Command, Key, Message, message};
 
-/// Every check that lets engines compute.
+/// Runs every check that lets engines compute.
 pub fn check(facts: &Diagnosis) -> Vec<Finding> {
-    let here = facts
-        .engines
-        .all
-        .iter()
-        .filter(|fact| fact.runs_on.is_some());
-    let here: Vec<Engine> = here.map(|fact| fact.engine).collect();
+    let all = facts.engines.all.iter();
+    let available = all.filter(|fact| fact.runs_on.is_some());
     let skipped = |found: &str| {
-        let gradient = Finding::new("gradient", Verdict::Skipped, found);
-        [
-            gradient.clone(),
-            Finding {
-                check: "thread-count",
-                ..gradient
-            },
-        ]
+        ["gradient", "thread-count"].map(|check| Finding::new(check, Verdict::Skipped, found))
     };
     if matches!(team(1), Err(Error::Blas(_))) {
-        return skipped("not tried: no worker starts beside this BLAS").into();
+        return skipped("not tried: no worker starts with this BLAS library").into();
     }
     let mut findings = Vec::new();
     let Diagnosis {
@@ -41,8 +32,8 @@ pub fn check(facts: &Diagnosis) -> Vec<Finding> {
         ..
     } = facts;
     let would_crash = kernels::would_crash(blas, machine, environment);
-    let (crashing, sound): (Vec<_>, Vec<_>) = here
-        .into_iter()
+    let (crashing, sound): (Vec<_>, Vec<_>) = available
+        .map(|fact| fact.engine)
         .partition(|&engine| engine == Engine::Openblas && would_crash);
     findings.extend(gradients(&sound, facts.machine.cores.usable));
     findings.extend(sound.iter().map(|&engine| same_bits(engine, facts)));
@@ -53,17 +44,17 @@ pub fn check(facts: &Diagnosis) -> Vec<Finding> {
     findings
 }
 
-/// What to do about an engine that computes something else.
-fn another_engine() -> Message {
+/// Returns the cure for an engine that computes wrong results.
+fn use_another_engine() -> Message {
     message![
-        "take another ",
+        "use another ",
         Key("engine"),
         ", and report this with the output of ",
         Command("doctor")
     ]
 }
 
-/// A failure of the trial itself as a finding.
+/// Returns the finding for a check that failed to run.
 fn failed(check: &'static str, error: &Error) -> Finding {
     let cure = error
         .hint()
@@ -96,7 +87,7 @@ fn gradient(deviation: &gradient_check::Deviation) -> Finding {
             "off by {worst:.0e} of its largest element ({case}), {:.0e} allowed",
             gradient_check::TOLERANCE
         );
-        Finding::wrong("gradient", found).cure(another_engine())
+        Finding::wrong("gradient", found).cure(use_another_engine())
     }
 }
 
@@ -104,7 +95,8 @@ fn team(threads: usize) -> Result<Workers> {
     Workers::new(NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN))
 }
 
-/// One worker against two, three, and as many as a run would start, up to one a core.
+/// Checks that several workers compute the same bits as one: two, three, and as many as a run would start, up to one per
+/// core.
 fn same_bits(engine: Engine, facts: &Diagnosis) -> Finding {
     let check = "thread-count";
     let most = facts.workers.min(facts.machine.cores.usable);
@@ -118,12 +110,12 @@ fn same_bits(engine: Engine, facts: &Diagnosis) -> Finding {
     match gradient_check::other_bits(engine, &threads) {
         Ok(None) if last > 3 => Finding::ok(
             check,
-            format!("1, 2, 3 and {last} workers give the same bits"),
+            format!("1, 2, 3 and {last} workers compute the same bits"),
         ),
-        Ok(None) => Finding::ok(check, "1, 2 and 3 workers give the same bits"),
+        Ok(None) => Finding::ok(check, "1, 2 and 3 workers compute the same bits"),
         Ok(Some((other, case))) => {
-            let found = format!("{other} workers give other bits than one ({case})");
-            Finding::wrong(check, found).cure(another_engine())
+            let found = format!("{other} workers compute other bits than one ({case})");
+            Finding::wrong(check, found).cure(use_another_engine())
         }
         Err(error) => failed(check, &error),
     }
@@ -135,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_gradient_that_is_off_is_wrong_even_when_it_is_no_number() {
+    fn a_wrong_or_nan_gradient_is_found() {
         let finding = |worst| {
             let deviation = gradient_check::Deviation {
                 worst,

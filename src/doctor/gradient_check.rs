@@ -1,7 +1,7 @@
-//! Engines on trial: their gradient against the reference in `f64`, and their bits for several numbers of workers.
+//! Comparison of each engine's gradient with the reference in `f64`, and of its bits for several numbers of workers.
 //!
-//! The cases are small and awkward: batches that fill no block, widths that fill no register, every activation.
-//! They are drawn from a fixed seed, so that a second look finds the same.
+//! The cases are small and awkward: batches that do not fill a block, widths that do not fill a register, every
+//! activation. They are drawn from a fixed seed, so that every run checks the same cases.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -21,11 +21,11 @@ use crate::reference::Reference;
 use crate::schedule::Schedule;
 use crate::train::{State, Stepper};
 
-/// A gradient may be off by this share of its largest element: some hundred roundings of `f32`.
+/// The tolerated error of a gradient relative to its largest element: about a hundred roundings of `f32`.
 pub const TOLERANCE: f64 = 1e-5;
 
 const SEED: u64 = 7;
-/// Rows of the batches: one, fewer than a tile, and several blocks with a ragged last.
+/// Batch sizes: one row, fewer than a tile, and several blocks with a ragged last one.
 const ROWS: [usize; 4] = [1, 9, 33, 131];
 /// Inputs, hidden widths and classes.
 const SHAPES: [(usize, &[usize], usize); 5] = [
@@ -35,31 +35,31 @@ const SHAPES: [(usize, &[usize], usize); 5] = [
     (3, &[2], 12),
     (70, &[129], 10),
 ];
-/// Rows of a batch and hidden widths; the last network's weights do not fit the cache of a core.
+/// Batch sizes and hidden widths. The weights of the last network do not fit the cache of a core.
 const STEPS: [(usize, &[usize]); 3] = [(33, &[20]), (128, &[64, 33]), (100, &[1500, 100])];
 const LEARNING_RATE: f32 = 0.2;
 const MOMENTUM: f32 = 0.9;
 
-/// How far an engine was from the reference, at worst.
+/// The largest error of an engine relative to the reference.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Deviation {
-    /// The largest difference, as a share of the largest element of that gradient. NaN stays NaN.
+    /// The largest difference, relative to the largest element of that gradient. NaN stays NaN.
     pub worst: f64,
-    /// The case in which it was found.
+    /// The case with that difference.
     pub case: String,
-    /// Number of cases tried.
+    /// The number of cases.
     pub cases: usize,
 }
 
 impl Deviation {
-    /// Whether the engine computes what it should.
+    /// Returns whether the engine is correct.
     pub fn is_small(&self) -> bool {
         self.worst <= TOLERANCE
     }
 
     fn take(&mut self, off: f64, case: &Case) {
         self.cases += 1;
-        // Written so that NaN is the worst of all, and stays.
+        // Written so that NaN is worse than any number, and stays.
         if !(off <= self.worst || self.worst.is_nan()) {
             self.worst = off;
             self.case = case.to_string();
@@ -67,7 +67,7 @@ impl Deviation {
     }
 }
 
-/// A network, a batch and parameters that are no special case.
+/// A network, a batch, and parameters without special values.
 struct Case {
     spec: Spec,
     data: Dataset,
@@ -137,20 +137,20 @@ impl Case {
         }
     }
 
-    /// An item as the reference takes it.
-    fn item(&self, row: u32) -> (Vec<f64>, usize) {
+    /// Returns a sample in the types of the reference.
+    fn sample(&self, row: u32) -> (Vec<f64>, usize) {
         let mut x = vec![0.0; self.data.features()];
         self.data.rows().read(row as usize, &mut x);
         let label = self.data.labels()[row as usize] as usize;
         (x.into_iter().map(f64::from).collect(), label)
     }
 
-    /// The mean gradient over the batch, by the reference.
+    /// Returns the mean gradient over the batch, computed by the reference.
     fn slow_gradient(&self) -> Vec<f64> {
         let net = self.reference();
         let mut mean = vec![0.0; net.parameters.len()];
         for &row in &self.batch {
-            let (x, label) = self.item(row);
+            let (x, label) = self.sample(row);
             for (mean, g) in mean.iter_mut().zip(net.gradient(&x, label)) {
                 *mean += g / self.batch.len() as f64;
             }
@@ -158,14 +158,15 @@ impl Case {
         mean
     }
 
-    /// The mean gradient over the batch, by an engine: velocity starts at zero, so after a step it is that.
+    /// Returns the mean gradient over the batch, computed by an engine. The velocity starts at zero, so after one step it is
+    /// the gradient.
     fn fast_gradient(&self, engine: Engine, workers: &Workers) -> Result<Vec<f32>> {
         let mut stepper = self.stepper(engine, workers)?;
         stepper.step(workers, &self.data, &self.batch);
         Ok(stepper.slots().swap_remove(0))
     }
 
-    /// The bits of the parameters after a few steps.
+    /// Returns the bits of the parameters after a few steps.
     fn bits(&self, engine: Engine, workers: &Workers) -> Result<Vec<u32>> {
         let mut stepper = self.stepper(engine, workers)?;
         let ragged = &self.batch[self.batch.len() / 3..];
@@ -186,7 +187,7 @@ fn cases() -> impl Iterator<Item = Result<Case>> {
     })
 }
 
-/// The largest difference, as a share of the largest element; NaN where there is one.
+/// Returns the largest difference relative to the largest element, or NaN if any difference is NaN.
 fn distance(found: &[f32], expected: &[f64]) -> f64 {
     let worse = |most: f64, x: f64| if x <= most { most } else { x };
     let largest = expected.iter().fold(0.0, |most, x| worse(most, x.abs()));
@@ -204,10 +205,10 @@ fn distance(found: &[f32], expected: &[f64]) -> f64 {
     worst / largest.max(1e-12)
 }
 
-/// Holds the gradient of each of `engines` against the reference; the deviations are in their order.
+/// Compares the gradient of each of `engines` with the reference. The deviations are in the order of the engines.
 ///
 /// # Errors
-/// Those of a stepper: an engine that is not here, memory that is not granted.
+/// Returns the error of a stepper if an engine is unavailable or memory is not granted.
 pub fn gradients(engines: &[Engine], workers: &Workers) -> Result<Vec<Deviation>> {
     let none = Deviation {
         worst: 0.0,
@@ -226,10 +227,10 @@ pub fn gradients(engines: &[Engine], workers: &Workers) -> Result<Vec<Deviation>
     Ok(deviations)
 }
 
-/// The first of `threads` whose bits after a few steps differ from those of one worker, with the case.
+/// Returns the first number of `threads` whose bits after a few steps differ from those of one worker, with the case.
 ///
 /// # Errors
-/// As [`gradients`], or when the system does not grant the workers.
+/// Returns the errors of [`gradients`], and an error if the system does not start the workers.
 pub fn other_bits(engine: Engine, threads: &[NonZeroUsize]) -> Result<Option<(usize, String)>> {
     let one = Workers::new(NonZeroUsize::MIN)?;
     let teams: Result<Vec<Workers>> = threads
@@ -254,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flipped_sign_and_a_nan_are_found() {
+    fn a_flipped_sign_a_zero_and_a_nan_are_found() {
         let workers = Workers::new(NonZeroUsize::MIN).expect("a worker");
         for case in cases() {
             let case = case.expect("a case");
@@ -276,14 +277,14 @@ mod tests {
                 };
                 deviation.take(distance(&found, &expected), &case);
                 deviation.take(0.0, &case);
-                assert!(!deviation.is_small(), "{case}: {what} unseen");
+                assert!(!deviation.is_small(), "{case}: {what} not found");
             }
         }
     }
 
     #[test]
-    fn no_unit_stands_at_the_kink_of_a_relu() {
-        // There one rounding of f32 would turn a derivative, and a sound engine would look wrong.
+    fn no_unit_is_at_the_kink_of_a_relu() {
+        // There one rounding of f32 would flip a derivative, and a correct engine would seem wrong.
         for case in cases() {
             let case = case.expect("a case");
             if matches!(
@@ -291,7 +292,7 @@ mod tests {
                 Activation::Relu | Activation::LeakyRelu
             ) {
                 for &row in &case.batch {
-                    let outputs = case.reference().affine_outputs(&case.item(row).0);
+                    let outputs = case.reference().affine_outputs(&case.sample(row).0);
                     let hidden = &outputs[..outputs.len() - 1];
                     let least = hidden
                         .iter()

@@ -1,14 +1,14 @@
-//! OpenBLAS's kernels against the processor's instruction sets.
+//! Whether OpenBLAS's kernels fit the instruction sets of the processor.
 //!
-//! OpenBLAS chooses its kernels when it is loaded, and `OPENBLAS_CORETYPE` overrules it. Kernels of a lower level are
-//! slow, those of a higher one end the process at the first instruction that the processor does not have. Known for
-//! x86-64 alone: elsewhere the levels do not form a line.
+//! OpenBLAS chooses its kernels when it is loaded, unless `OPENBLAS_CORETYPE` does. Kernels of a lower level are slow, and
+//! those of a higher level crash the process at the first unsupported instruction. This is checked only on x86-64, because
+//! elsewhere the levels have no order.
 
+use super::finding::{Finding, Verdict};
 use super::machine::Machine;
 use super::program::{Library, Variable};
-use super::{Finding, Verdict};
 
-/// Instruction sets that OpenBLAS has kernels for on x86-64, from slow to fast.
+/// The levels of instruction sets that OpenBLAS has kernels for on x86-64, from slow to fast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Level {
     Sse,
@@ -31,7 +31,7 @@ impl Level {
         best.map_or(Level::Sse, |(level, _)| level)
     }
 
-    /// What kernels of this name use; none for a name of later times.
+    /// Returns the level of the kernels of this name, or `None` if the name is unknown.
     fn of_kernels(name: &str) -> Option<Level> {
         match name.to_lowercase().as_str() {
             "sapphirerapids" | "cooperlake" | "skylakex" => Some(Level::Avx512),
@@ -47,13 +47,13 @@ impl Level {
         ["SSE", "AVX", "AVX2", "AVX-512"][self as usize]
     }
 
-    /// Kernels that every OpenBLAS of this level has.
-    fn usual_kernels(self) -> &'static str {
+    /// Returns kernels of this level that every version of OpenBLAS has.
+    fn common_kernels(self) -> &'static str {
         ["Nehalem", "Sandybridge", "Haswell", "SkylakeX"][self as usize]
     }
 }
 
-/// Kernels against the processor; nothing where there is no choice of them or their names are not known.
+/// Checks the kernels against the processor. Returns `None` if there is no choice of kernels or their names are unknown.
 pub fn check(blas: &Library, machine: &Machine, environment: &[Variable]) -> Option<Finding> {
     let check = "blas-kernels";
     let kernel = blas.kernel.as_deref().filter(|_| blas.name == "OpenBLAS")?;
@@ -70,26 +70,28 @@ pub fn check(blas: &Library, machine: &Machine, environment: &[Variable]) -> Opt
         "chosen by OpenBLAS"
     };
     let (needs, here) = (takes.name(), has.name());
-    let usual = has.usual_kernels();
+    let common = has.common_kernels();
     Some(if takes > has {
         let found = format!("{kernel} ({needs}) {by}, which this processor ({here}) cannot run");
         Finding::wrong(check, found)
-            .cure(format!("put OPENBLAS_CORETYPE={usual} before the command"))
+            .cure(format!("put OPENBLAS_CORETYPE={common} before the command"))
     } else if takes == has {
         Finding::ok(check, format!("{kernel} ({needs})"))
     } else {
         let found = format!(
-            "{kernel} ({needs}) {by} where the processor has {here}: slower than it could be"
+            "{kernel} ({needs}) {by}, although the processor has {here}: slower than possible"
         );
         Finding::warning(check, found).cure(if forced {
-            format!("unset OPENBLAS_CORETYPE, or set it to {usual}")
+            format!("unset OPENBLAS_CORETYPE, or set it to {common}")
         } else {
-            format!("put OPENBLAS_CORETYPE={usual} before the command, or install a newer OpenBLAS")
+            format!(
+                "put OPENBLAS_CORETYPE={common} before the command, or install a newer OpenBLAS"
+            )
         })
     })
 }
 
-/// Whether OpenBLAS would die of an instruction that the processor does not have.
+/// Returns whether OpenBLAS would crash at an instruction that the processor does not have.
 pub fn would_crash(blas: &Library, machine: &Machine, environment: &[Variable]) -> bool {
     let finding = check(blas, machine, environment);
     finding.is_some_and(|finding| finding.verdict == Verdict::Wrong)
@@ -147,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn slow_kernels_are_a_warning_and_impossible_ones_are_wrong() {
+    fn slow_kernels_are_a_warning_and_unsupported_ones_are_wrong() {
         let old = machine(&["sse2"]);
         let usual = machine(&["sse2", "avx", "avx2", "fma"]);
         let new = machine(&[
@@ -165,14 +167,14 @@ mod tests {
             for forced in [true, false] {
                 let finding = found(kernel, machine, forced).expect("a finding");
                 assert_eq!(finding.verdict, expected, "{kernel}");
-                let blamed = finding.found.to_string().contains("OPENBLAS_CORETYPE");
-                assert_eq!(blamed, forced && expected != Verdict::Ok, "{finding:?}");
+                let mentioned = finding.found.to_string().contains("OPENBLAS_CORETYPE");
+                assert_eq!(mentioned, forced && expected != Verdict::Ok, "{finding:?}");
             }
         }
     }
 
     #[test]
-    fn names_of_later_times_and_other_architectures_are_left_alone() {
+    fn unknown_kernels_and_other_architectures_are_not_checked() {
         let new = machine(&["sse2"]);
         assert_eq!(found("Graniterapids", &new, true), None);
         let other = Machine {

@@ -1,60 +1,29 @@
-//! The hardware, and what of it the process may use: processor, cores, memory, huge pages. Cores are counted in `cores`.
+//! The hardware, and how much of it the process may use: processor, cores, memory, huge pages.
 //!
-//! Read from `/proc` and `/sys` where there are such, and from the standard library everywhere. Texts are parsed by
-//! pure functions; a text that says something else than expected counts as none.
-
-use std::fs;
-use std::path::{Path, PathBuf};
+//! Facts come from the standard library and, on Linux, from `/proc` and `/sys`. Their files are parsed by pure functions,
+//! one value at a time: a file that is missing, malformed or incomplete, as in some containers, only loses the values it
+//! lacks.
 
 use serde::Serialize;
 
 use super::cgroup::Limits;
 use super::cores::Cores;
+use super::system_files::{SystemFiles, value};
 
-/// The files in which a system describes itself.
-#[derive(Debug, Clone)]
-pub struct SystemFiles {
-    root: PathBuf,
-}
-
-impl Default for SystemFiles {
-    /// Those of this system.
-    fn default() -> SystemFiles {
-        SystemFiles::below(Path::new("/"))
-    }
-}
-
-impl SystemFiles {
-    /// Those in a copy of a system below `root`.
-    pub fn below(root: &Path) -> SystemFiles {
-        SystemFiles {
-            root: root.to_owned(),
-        }
-    }
-
-    /// The text of a file, named from the top; none where it cannot be read.
-    pub fn read(&self, path: impl AsRef<Path>) -> Option<String> {
-        let path = path.as_ref();
-        let path = self.root.join(path.strip_prefix("/").unwrap_or(path));
-        let bytes = fs::read(path).ok()?;
-        Some(String::from_utf8_lossy(&bytes).into_owned())
-    }
-}
-
-/// What the program runs on.
+/// The machine that the program runs on.
 #[derive(Debug, Clone, Serialize)]
 pub struct Machine {
-    /// The processor's name.
+    /// The name of the processor.
     pub processor: Option<String>,
-    /// The architecture, as `x86_64`.
+    /// The architecture, like `x86_64`.
     pub architecture: &'static str,
-    /// The operating system, as `linux`.
+    /// The operating system, like `linux`.
     pub system: &'static str,
-    /// Instruction sets that matter to dense arithmetic, as far as the processor and the system have them.
+    /// The instruction sets for dense arithmetic that both processor and system support.
     pub instruction_sets: Vec<&'static str>,
-    /// Cores there are, and cores for us.
+    /// The cores of the machine, and how many the process may use.
     pub cores: Cores,
-    /// Memory there is, and memory for us.
+    /// The memory of the machine, and how much the process may use.
     pub memory: Memory,
     /// The system's setting for transparent huge pages: `always`, `madvise` or `never`.
     pub huge_pages: Option<String>,
@@ -63,18 +32,18 @@ pub struct Machine {
 /// Memory in bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Memory {
-    /// What the machine has.
+    /// The memory of the machine.
     pub total: Option<u64>,
     /// The limit of the control group.
     pub limit: Option<u64>,
-    /// What the process can still take, by machine and limit.
+    /// The memory that the process can still allocate.
     pub available: Option<u64>,
 }
 
 impl Machine {
-    /// Looks at this machine through `files`.
-    pub fn look(files: &SystemFiles) -> Machine {
-        let limits = Limits::look(files);
+    /// Reads the facts about this machine from `files`.
+    pub fn detect(files: &SystemFiles) -> Machine {
+        let limits = Limits::read(files);
         let cpuinfo = files.read("proc/cpuinfo").unwrap_or_default();
         let huge_pages = files.read("sys/kernel/mm/transparent_hugepage/enabled");
         Machine {
@@ -82,61 +51,55 @@ impl Machine {
             architecture: std::env::consts::ARCH,
             system: std::env::consts::OS,
             instruction_sets: instruction_sets(),
-            cores: Cores::look(files, &cpuinfo, &limits),
-            memory: Memory::look(files, &limits),
+            cores: Cores::detect(files, &cpuinfo, &limits),
+            memory: Memory::detect(files, &limits),
             huge_pages: huge_pages.as_deref().and_then(chosen),
         }
     }
 
-    /// Whether the processor has all of `sets`.
+    /// Returns whether the processor has all of these instruction sets.
     pub fn has(&self, sets: &[&str]) -> bool {
         sets.iter().all(|set| self.instruction_sets.contains(set))
     }
 }
 
 impl Memory {
-    fn look(files: &SystemFiles, limits: &Limits) -> Memory {
+    fn detect(files: &SystemFiles, limits: &Limits) -> Memory {
         let meminfo = files.read("proc/meminfo").unwrap_or_default();
-        let total = kilobytes(&meminfo, "MemTotal");
-        let of_machine = kilobytes(&meminfo, "MemAvailable");
+        let total = size(&meminfo, "MemTotal");
+        let of_machine = size(&meminfo, "MemAvailable");
         let available = [of_machine, limits.memory_left].into_iter().flatten().min();
-        // A limit above what there is limits nothing.
-        let binds = |&limit: &u64| total.is_none_or(|total| limit < total);
+        // A limit above the memory of the machine has no effect.
+        let applies = |&limit: &u64| total.is_none_or(|total| limit < total);
         Memory {
             total,
-            limit: limits.memory.filter(binds),
+            limit: limits.memory.filter(applies),
             available,
         }
     }
 }
 
-/// What stands behind the first `key` in lines as `key : value`.
-pub(super) fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
-    text.lines().find_map(|line| {
-        let (found, value) = line.split_once(':')?;
-        (found.trim() == key).then_some(value.trim())
-    })
-}
-
-/// The processor's name by `/proc/cpuinfo`, which calls it differently from architecture to architecture.
+/// Returns the name of the processor in `/proc/cpuinfo`. Its key depends on the architecture.
 fn processor(cpuinfo: &str) -> Option<String> {
     let keys = ["model name", "Model", "Hardware", "cpu model", "cpu"];
     let name = keys.into_iter().find_map(|key| value(cpuinfo, key))?;
     (!name.is_empty()).then(|| name.to_owned())
 }
 
-fn kilobytes(meminfo: &str, key: &str) -> Option<u64> {
+/// Returns a size in `/proc/meminfo` in bytes.
+fn size(meminfo: &str, key: &str) -> Option<u64> {
     let number = value(meminfo, key)?.strip_suffix("kB")?;
     number.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// The bracketed choice in `always [madvise] never`.
+/// Returns the choice in brackets, as in `always [madvise] never`.
 fn chosen(text: &str) -> Option<String> {
     let (_, rest) = text.split_once('[')?;
     let (choice, _) = rest.split_once(']')?;
     Some(choice.to_owned())
 }
 
+/// Returns those of the named instruction sets that are detected.
 macro_rules! detected {
     ($detect:ident: $($name:tt)*) => {
         [$(($name, std::arch::$detect!($name))),*]
@@ -165,9 +128,10 @@ fn instruction_sets() -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
-    fn a_processor_is_known_by_its_name() {
+    fn the_name_of_the_processor_is_found_under_any_key() {
         let intel =
             "vendor_id\t: GenuineIntel\nmodel name\t: Intel(R) Xeon(R) Gold 6230 CPU @ 2.10GHz\n";
         let name = processor(intel).expect("a name");
@@ -178,36 +142,36 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_what_machine_and_limit_leave() {
+    fn available_memory_is_the_lower_of_machine_and_limit() {
         let root = tempfile::tempdir().expect("a folder");
         fs::create_dir(root.path().join("proc")).expect("a folder");
         let meminfo = "MemTotal:       1000 kB\nMemFree: 5 kB\nMemAvailable:    800 kB\n";
         fs::write(root.path().join("proc/meminfo"), meminfo).expect("a file");
         let files = SystemFiles::below(root.path());
-        let look = |memory, memory_left| {
+        let detected = |memory, memory_left| {
             let limits = Limits {
                 cores: None,
                 memory,
                 memory_left,
             };
-            let found = Memory::look(&files, &limits);
+            let found = Memory::detect(&files, &limits);
             (found.limit, found.available)
         };
-        assert_eq!(look(None, None), (None, Some(800 * 1024)));
+        assert_eq!(detected(None, None), (None, Some(800 * 1024)));
         assert_eq!(
-            look(Some(100_000), Some(70_000)),
+            detected(Some(100_000), Some(70_000)),
             (Some(100_000), Some(70_000))
         );
         assert_eq!(
-            look(Some(9_000_000), Some(8_999_999)),
+            detected(Some(9_000_000), Some(8_999_999)),
             (None, Some(800 * 1024))
         );
     }
 
     #[test]
-    fn a_system_that_tells_nothing_is_still_a_machine() {
+    fn a_system_without_files_is_still_described() {
         let root = tempfile::tempdir().expect("a folder");
-        let machine = Machine::look(&SystemFiles::below(root.path()));
+        let machine = Machine::detect(&SystemFiles::below(root.path()));
         assert_eq!(
             (machine.processor.as_ref(), machine.cores.machine),
             (None, None)

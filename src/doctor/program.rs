@@ -1,46 +1,42 @@
-//! Who this program is: its build, the linear algebra library it calls and where that lies, its engines, and the
-//! environment that steers them.
+//! This program: its build, the linear algebra library it calls, its engines, and the environment variables that affect
+//! them.
 //!
-//! A library that does not stay at one thread is described as far as it can be, together with the refusal.
+//! A library that does not keep to one thread is described as far as possible, together with the error.
 
 use std::ffi::OsString;
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::machine::SystemFiles;
+use super::system_files::SystemFiles;
 use crate::compute::blas::{self, Blas};
 use crate::compute::{Engine, EngineChoice};
 use crate::message::Message;
 
-/// This build.
+/// A build of perceptor.
 #[derive(Debug, Clone, Serialize)]
 pub struct Build {
     /// The version of perceptor.
     pub version: &'static str,
     /// The git revision.
     pub revision: &'static str,
-    /// The machine it was built for.
+    /// The target triple.
     pub target: &'static str,
-    /// Which matrix library is built in.
+    /// The linear algebra library that is linked.
     pub features: &'static str,
     /// `release` or `debug`.
     pub mode: &'static str,
 }
 
 impl Build {
-    /// The build that is running.
+    /// Returns the running build.
     pub fn of_this_program() -> Build {
         Build {
             version: crate::VERSION,
             revision: crate::REVISION,
             target: env!("PERCEPTOR_TARGET"),
             features: env!("PERCEPTOR_FEATURES"),
-            mode: if cfg!(debug_assertions) {
-                "debug"
-            } else {
-                "release"
-            },
+            mode: crate::BUILD_MODE,
         }
     }
 }
@@ -52,39 +48,38 @@ pub struct Library {
     pub name: &'static str,
     /// Its version.
     pub version: Option<String>,
-    /// The kernels it chose for this processor.
+    /// The kernels that it chose for this processor.
     pub kernel: Option<String>,
-    /// How it was built to thread: `serial`, `pthreads`, `openmp`.
+    /// How it uses threads: `serial`, `pthreads` or `openmp`.
     pub threading: Option<&'static str>,
-    /// Threads in force for a call.
+    /// The number of threads per call.
     pub threads: Option<usize>,
-    /// `shared`, `static`, or `unknown` where the system does not tell.
+    /// `shared`, `static`, or `unknown` if the system does not report it.
     pub linkage: &'static str,
-    /// The shared object.
+    /// The path of the shared library.
     pub path: Option<String>,
-    /// Why it is not to be used, where that is so.
+    /// Why it cannot be used, if that is so.
     pub refusal: Option<Message>,
     /// What to do about that.
     pub cure: Option<Message>,
 }
 
 impl Library {
-    /// Asks the linked library who it is; gives its own words too where it keeps to one thread.
-    pub fn look(files: &SystemFiles) -> (Library, Option<Blas>) {
-        let external = env!("PERCEPTOR_FEATURES").starts_with("openblas");
-        // The library is loaded by now: it is linked in.
-        let maps = files.read("proc/self/maps").filter(|_| external);
+    /// Describes the linked library. Also returns its own description if it keeps to one thread.
+    pub fn detect(files: &SystemFiles) -> (Library, Option<Blas>) {
+        let is_openblas = env!("PERCEPTOR_FEATURES").starts_with("openblas");
+        // The library is linked, so it is already loaded.
+        let maps = files.read("proc/self/maps").filter(|_| is_openblas);
         let path = maps.as_deref().and_then(shared_object).map(str::to_owned);
-        let linkage = match (&path, external && maps.is_none()) {
+        let linkage = match (&path, is_openblas && maps.is_none()) {
             (Some(_), _) => "shared",
             (None, true) => "unknown",
             (None, false) => "static",
         };
         let library = Library {
-            name: if external {
-                "OpenBLAS"
-            } else {
-                "matrixmultiply"
+            name: match is_openblas {
+                true => "OpenBLAS",
+                false => "matrixmultiply",
             },
             version: path.as_deref().and_then(version_in_name),
             kernel: None,
@@ -96,7 +91,7 @@ impl Library {
             cure: None,
         };
         match blas::single_threaded() {
-            Ok(blas) => (library.known(&blas), Some(blas)),
+            Ok(blas) => (library.described_by(&blas), Some(blas)),
             Err(error) => {
                 let refused = Library {
                     refusal: Some(error.message()),
@@ -108,7 +103,7 @@ impl Library {
         }
     }
 
-    fn known(self, blas: &Blas) -> Library {
+    fn described_by(self, blas: &Blas) -> Library {
         Library {
             name: blas.library,
             version: Some(blas.version.clone()),
@@ -120,7 +115,7 @@ impl Library {
     }
 }
 
-/// The BLAS among the files mapped into a process, by the text of `/proc/self/maps`.
+/// Returns the path of the BLAS library among the mapped files in `/proc/self/maps`.
 fn shared_object(maps: &str) -> Option<&str> {
     let mapped = |start: &str| {
         maps.lines().find_map(|line| {
@@ -130,11 +125,11 @@ fn shared_object(maps: &str) -> Option<&str> {
             (shared && name.starts_with(start)).then_some(path)
         })
     };
-    // By a common name where the system puts another library behind OpenBLAS's.
+    // Some systems provide OpenBLAS under the common name.
     mapped("libopenblas").or_else(|| mapped("libblas"))
 }
 
-/// The version that stands in the name of a file, as in `libopenblasp-r0.3.21.so`.
+/// Returns the version in a file name like `libopenblasp-r0.3.21.so`.
 fn version_in_name(path: &str) -> Option<String> {
     let name = Path::new(path).file_name()?.to_str()?;
     let (_, rest) = name.split_once("-r")?;
@@ -143,39 +138,39 @@ fn version_in_name(path: &str) -> Option<String> {
     (version.contains('.') && version.chars().all(plain)).then(|| version.to_owned())
 }
 
-/// Who can compute here, and who would.
+/// The engines, and the one that a run would use.
 #[derive(Debug, Clone, Serialize)]
 pub struct Engines {
-    /// The engine that was asked for.
+    /// The requested engine.
     pub asked: &'static str,
-    /// The one that this comes to; none where it is not here.
+    /// The engine that a run would use; `None` if the requested one is unavailable.
     pub takes: Option<&'static str>,
-    /// The one that `auto` takes.
+    /// The engine that `auto` selects.
     pub auto_takes: Option<&'static str>,
     /// Every engine.
     pub all: Vec<EngineFact>,
 }
 
-/// One engine.
+/// An engine, and whether it is available.
 #[derive(Debug, Clone, Serialize)]
 pub struct EngineFact {
     /// Its name.
     pub name: &'static str,
-    /// What it runs on; none where it is not here.
+    /// What it runs on; `None` if it is unavailable.
     pub runs_on: Option<String>,
-    /// Why it is not here.
+    /// Why it is unavailable.
     pub refusal: Option<Message>,
     #[serde(skip)]
     pub(super) engine: Engine,
 }
 
 impl Engines {
-    /// Tries every engine; `blas` is none where the library is refused.
-    pub fn look(asked: EngineChoice, blas: Option<&Blas>) -> Engines {
+    /// Finds out which engines are available. `blas` is `None` if the library cannot be used.
+    pub fn detect(asked: EngineChoice, blas: Option<&Blas>) -> Engines {
         let takes = |choice: EngineChoice| choice.resolve().ok().map(Engine::name);
         let all = Engine::ALL
             .into_iter()
-            .map(|engine| EngineFact::look(engine, blas));
+            .map(|engine| EngineFact::new(engine, blas));
         Engines {
             asked: asked.name(),
             takes: takes(asked),
@@ -186,22 +181,22 @@ impl Engines {
 }
 
 impl EngineFact {
-    fn look(engine: Engine, blas: Option<&Blas>) -> EngineFact {
+    fn new(engine: Engine, blas: Option<&Blas>) -> EngineFact {
         let describe = || match blas {
             Some(blas) => engine.describe(blas),
             None => engine.name().to_owned(),
         };
-        let here = engine.check();
+        let checked = engine.check();
         EngineFact {
             name: engine.name(),
-            runs_on: here.is_ok().then(describe),
-            refusal: here.err().map(|error| error.message()),
+            runs_on: checked.is_ok().then(describe),
+            refusal: checked.err().map(|error| error.message()),
             engine,
         }
     }
 }
 
-/// A variable of the environment.
+/// An environment variable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Variable {
     /// Its name.
@@ -210,15 +205,15 @@ pub struct Variable {
     pub value: String,
 }
 
-/// Those variables that steer OpenBLAS, OpenMP, or which library is loaded, by name.
+/// Returns those variables that affect OpenBLAS, OpenMP, or which library is loaded, sorted by name.
 pub fn environment(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<Variable> {
     const FAMILIES: [&str; 5] = ["OPENBLAS_", "GOTO_", "OMP_", "GOMP_", "KMP_"];
     const SINGLE: [&str; 2] = ["LD_LIBRARY_PATH", "LD_PRELOAD"];
     let variables = variables.filter_map(|(name, value)| {
         let name = name.into_string().ok()?;
-        let steers = FAMILIES.iter().any(|family| name.starts_with(family));
+        let is_of_family = FAMILIES.iter().any(|family| name.starts_with(family));
         let value = value.to_string_lossy().into_owned();
-        (steers || SINGLE.contains(&name.as_str())).then_some(Variable { name, value })
+        (is_of_family || SINGLE.contains(&name.as_str())).then_some(Variable { name, value })
     });
     let mut found: Vec<Variable> = variables.collect();
     found.sort_by(|a, b| a.name.cmp(&b.name));
@@ -239,7 +234,7 @@ mod tests {
 ";
 
     #[test]
-    fn the_library_is_found_among_what_is_mapped() {
+    fn the_library_is_found_among_the_mapped_files() {
         let path = "/usr/lib/open blas/libopenblasp-r0.3.21.so";
         assert_eq!(shared_object(MAPS), Some(path));
         let without = MAPS.replace("libopenblas", "libother");
@@ -252,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_in_a_name_is_read_and_nothing_else() {
+    fn only_a_version_in_a_file_name_is_a_version() {
         let version = |name| version_in_name(name);
         assert_eq!(
             version("/a/libopenblaso-r0.3.21.so").as_deref(),
@@ -267,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn only_variables_that_steer_are_told() {
+    fn only_variables_that_affect_the_libraries_are_reported() {
         let set = [
             "PATH",
             "OPENBLAS_CORETYPE",

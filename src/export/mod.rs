@@ -78,16 +78,16 @@ pub fn save(model: &Model, format: Format, name: &str, path: &Path) -> Result<()
                 let refusal = Refusal::new(path.display(), found, expected);
                 Error::Model(refusal.hint("npz and safetensors-pytorch have no such limit"))
             })?;
-            durable::write_whole(path, |out| out.write_all(&bytes))
+            durable::write_atomically(path, |out| out.write_all(&bytes))
         }
-        Format::Npz => durable::write_whole(path, |out| npz::write(model, out)),
+        Format::Npz => durable::write_atomically(path, |out| npz::write(model, out)),
         Format::C => {
             c_header::check_name(name)?;
-            durable::write_whole(path, |out| c_header::write(model, name, out))
+            durable::write_atomically(path, |out| c_header::write(model, name, out))
         }
         Format::SafetensorsPytorch => {
             let bytes = pytorch::to_bytes(model);
-            durable::write_whole(path, |out| out.write_all(&bytes))
+            durable::write_atomically(path, |out| out.write_all(&bytes))
         }
     }
 }

@@ -129,7 +129,7 @@ impl Model {
     /// Returns [`Error::Io`] if the file cannot be written; an earlier file at `path` is then unchanged.
     pub fn save(&self, path: &Path) -> Result<()> {
         let bytes = self.to_bytes();
-        durable::write_whole(path, |out| out.write_all(&bytes))
+        durable::write_atomically(path, |out| out.write_all(&bytes))
     }
 
     /// Checks that this network takes `rows` as inputs.

@@ -76,7 +76,7 @@ impl Shelf {
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<PathBuf> {
         let path = self.file(checkpoint.state.place());
         let bytes = checkpoint.to_bytes();
-        durable::write_whole(&path, |out| out.write_all(&bytes))?;
+        durable::write_atomically(&path, |out| out.write_all(&bytes))?;
         Ok(path)
     }
 

@@ -190,8 +190,8 @@ impl Settings {
     ///
     /// # Errors
     /// As [`Settings::write`].
-    pub fn write_soon(&self, path: &Path) -> Result<()> {
-        durable::write_soon(path, |out| out.write_all(self.to_text().as_bytes()))
+    pub fn write_unsynced(&self, path: &Path) -> Result<()> {
+        durable::write_unsynced(path, |out| out.write_all(self.to_text().as_bytes()))
     }
 
     /// Writes the file at `path`, whole or not at all.
@@ -199,7 +199,7 @@ impl Settings {
     /// # Errors
     /// [`Error::Io`] when it cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        durable::write_whole(path, |out| out.write_all(self.to_text().as_bytes()))
+        durable::write_atomically(path, |out| out.write_all(self.to_text().as_bytes()))
     }
 }
 

@@ -6,9 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use crate::compute::blas::Blas;
-use crate::doctor::machine::{Machine, SystemFiles};
-use crate::doctor::program::Build;
-use crate::durable::write_soon;
+use crate::doctor::{Build, Machine, SystemFiles};
+use crate::durable::write_unsynced;
 use crate::error::Result;
 
 /// The name and version of the layout.
@@ -40,7 +39,7 @@ impl Environment {
             engine,
             threads,
             started: now.map_or(0, |since| since.as_secs()),
-            machine: Machine::look(&SystemFiles::below(Path::new("/"))),
+            machine: Machine::detect(&SystemFiles::default()),
         }
     }
 
@@ -49,7 +48,7 @@ impl Environment {
     /// # Errors
     /// [`crate::Error::Io`] when it cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        write_soon(path, |out| {
+        write_unsynced(path, |out| {
             serde_json::to_writer_pretty(&mut *out, self)?;
             writeln!(out)
         })

@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::checkpoints::Shelf;
-use crate::durable::{check_writable, create_folder, sweep};
+use crate::durable::{check_writable, create_folder, remove_leftovers};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 
@@ -58,7 +58,7 @@ impl RunFolder {
         folder.check_free(exist_ok)?;
         check_writable(&folder.path)?;
         folder.take()?;
-        folder.sweep()?;
+        folder.remove_leftovers()?;
         // Checkpoints first: whoever is stopped in between leaves a run that starts at its beginning.
         for (_, path) in folder.shelf().list()? {
             fs::remove_file(&path).map_err(Error::io(&path, "remove"))?;
@@ -92,7 +92,7 @@ impl RunFolder {
             ])));
         }
         folder.take()?;
-        folder.sweep()?;
+        folder.remove_leftovers()?;
         Ok(folder)
     }
 
@@ -105,9 +105,9 @@ impl RunFolder {
     }
 
     /// Clears away what a process that was killed left half-written.
-    fn sweep(&self) -> Result<()> {
-        sweep(&self.path, &FILES)?;
-        sweep(self.shelf().path(), &["epoch-"])
+    fn remove_leftovers(&self) -> Result<()> {
+        remove_leftovers(&self.path, &FILES)?;
+        remove_leftovers(self.shelf().path(), &["epoch-"])
     }
 
     fn check_free(&self, exist_ok: bool) -> Result<()> {

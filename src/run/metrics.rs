@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::folder::RunFolder;
-use crate::durable::write_soon;
+use crate::durable::write_unsynced;
 use crate::error::{Error, Result};
 use crate::nn::Task;
 use crate::scores::{EpochMetrics, metrics};
@@ -63,12 +63,12 @@ impl MetricsLog {
     }
 
     fn write_anew(&mut self, epochs: &[EpochMetrics]) -> Result<()> {
-        let in_csv = write_soon(&self.csv, |out| {
+        let in_csv = write_unsynced(&self.csv, |out| {
             out.write_all(self.csv_header().as_bytes())?;
             let mut lines = epochs.iter().map(|epoch| self.csv_line(epoch));
             lines.try_for_each(|line| out.write_all(line.as_bytes()))
         });
-        let in_jsonl = write_soon(&self.jsonl, |out| {
+        let in_jsonl = write_unsynced(&self.jsonl, |out| {
             let mut lines = epochs.iter().map(json_line);
             lines.try_for_each(|line| out.write_all(line.as_bytes()))
         });

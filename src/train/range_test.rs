@@ -66,7 +66,7 @@ pub fn range_test(
         name: ScheduleName::Exponential,
         factor: (HIGHEST / LOWEST).powf(1.0 / (STEPS - 1) as f32),
         // An epoch a step, to multiply at each.
-        steps_an_epoch: 1,
+        steps_per_epoch: 1,
         ..Schedule::constant(default * LOWEST)
     };
     let drawn;

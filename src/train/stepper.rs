@@ -73,8 +73,8 @@ impl Stepper {
             schedule,
             batch_size,
         )?;
-        let steps_an_epoch = train.samples().div_ceil(batch_size);
-        let steps = state.epochs.len() * steps_an_epoch + state.steps;
+        let steps_per_epoch = train.samples().div_ceil(batch_size);
+        let steps = state.epochs.len() * steps_per_epoch + state.steps;
         stepper.resume(steps as u64, &state.slots);
         stepper.freeze(&spec.layers_named(&config.freeze)?);
         stepper.set_loss(loss_for(config, train));

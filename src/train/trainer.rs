@@ -109,9 +109,9 @@ impl Training<'_> {
         let rule = config.optimizer.rule();
         let items = train.samples();
         let batch_size = config.batch_size.min(items);
-        let steps_an_epoch = items.div_ceil(batch_size);
-        let schedule = config.schedule(steps_an_epoch)?;
-        check_state(&state, &spec, &rule, steps_an_epoch)?;
+        let steps_per_epoch = items.div_ceil(batch_size);
+        let schedule = config.schedule(steps_per_epoch)?;
+        check_state(&state, &spec, &rule, steps_per_epoch)?;
         let over = state.over(&config);
         let stepper = Stepper::for_run(&config, &spec, train, schedule, &state, self.workers)?;
         let preprocessing = stepper.preprocessing().clone();

@@ -6,7 +6,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use crate::durable::{check_writable, create_folder, sweep};
+use crate::durable::{check_writable, create_folder, remove_leftovers};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 use crate::run::Shelf;
@@ -79,7 +79,7 @@ impl TuneFolder {
             ])));
         }
         let folder = TuneFolder::take(path.to_owned())?;
-        sweep(&folder.path, &FILES)?;
+        remove_leftovers(&folder.path, &FILES)?;
         Ok(folder)
     }
 

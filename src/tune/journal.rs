@@ -85,7 +85,7 @@ impl Journal {
             format: FORMAT,
             subject: Box::new(subject.clone()),
         });
-        durable::write_whole(path, |out| out.write_all(line.as_bytes()))?;
+        durable::write_atomically(path, |out| out.write_all(line.as_bytes()))?;
         Ok(Journal {
             path: path.to_owned(),
             file: open(path)?,

@@ -138,6 +138,6 @@ impl Plan {
     /// [`Error::Io`] when it cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         let table = toml::to_string(self).expect("plain data is always TOML");
-        durable::write_whole(path, |out| write!(out, "{HEAD}{table}"))
+        durable::write_atomically(path, |out| write!(out, "{HEAD}{table}"))
     }
 }

@@ -343,7 +343,7 @@ impl<'a, 'b> Work<'a, 'b> {
             settings.train.epochs,
             settings.to_table()
         );
-        durable::write_whole(&self.folder.best(), |out| out.write_all(text.as_bytes()))
+        durable::write_atomically(&self.folder.best(), |out| out.write_all(text.as_bytes()))
     }
 }
 

@@ -10,7 +10,7 @@ use super::journal::Subject;
 use crate::compute::parallel::Workers;
 use crate::config::TrainConfig;
 use crate::data::Splits;
-use crate::durable::sweep;
+use crate::durable::remove_leftovers;
 use crate::error::{Error, Refusal, Result};
 use crate::run::{Checkpoint, Identity, Shelf};
 use crate::scores::{EpochMetrics, Score};
@@ -96,7 +96,7 @@ impl Trial<'_> {
         if !shelf.path().exists() {
             return Ok(None);
         }
-        sweep(shelf.path(), &["epoch-"])?;
+        remove_leftovers(shelf.path(), &["epoch-"])?;
         let Some((path, checkpoint)) = shelf.newest()?.good else {
             return Ok(None);
         };

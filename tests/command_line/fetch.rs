@@ -124,7 +124,7 @@ fn wrong_or_unreachable_mirrors_are_named_and_no_file_is_placed() {
     let own = format!("error: train-images-idx3-ubyte.gz: {}train-", server.url());
     assert!(error.starts_with(&own), "{run:#?}");
     for words in [
-        "served another file: no whole gzip stream",
+        "served another file: not a complete gzip stream",
         "; https://ossci-datasets.s3.amazonaws.com/mnist/train-images-idx3-ubyte.gz: ",
         "; https://storage.googleapis.com/cvdf-datasets/mnist/train-images-idx3-ubyte.gz: ",
         "expected a mirror that serves it",

@@ -167,7 +167,7 @@ fn every_schedule_equals_pytorch() {
         (
             Cosine,
             Schedule {
-                least: 0.01,
+                min_learning_rate: 0.01,
                 ..plain
             },
         ),

@@ -113,7 +113,7 @@ impl Session<'_> {
         // A run that has a checkpoint must not lose its settings in a power cut; one that begins has time for that.
         let written = match resumed {
             true => recorded.write(&config),
-            false => recorded.write_soon(&config),
+            false => recorded.write_unsynced(&config),
         };
         if let Err(error) = written {
             folder.discard();

@@ -96,7 +96,7 @@ impl Output<'_> {
         let half = |half, samples| {
             let prefix = prefix(half, labelling);
             // Left by processes that were killed while they wrote.
-            durable::sweep(
+            durable::remove_leftovers(
                 &request.out,
                 &[&format!("{prefix}images-"), &format!("{prefix}labels-")],
             )?;

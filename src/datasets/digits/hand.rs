@@ -1,19 +1,19 @@
-//! The hand: turns one way of writing into a path that no one has written before.
+//! The hand: varies one way of writing a digit.
 //!
-//! Mixes the poses of a way, moves its points, ends its strokes early or late, then bends, stretches, slants and turns
-//! the sheet below. The result is a list of short straight segments in skeleton units; `pen` scales them to pixels.
-//! The ranges were chosen by hand and compared with MNIST's training images in size, slant and ink.
+//! It mixes the poses of a way, moves its points, ends its strokes early or late, and then bends, stretches, slants and
+//! rotates the sheet. The result is a list of short straight segments in skeleton units, which `pen` scales to pixels. The
+//! ranges were chosen manually and compared with the training images of MNIST in size, slant and ink.
 
 use super::skeletons::{Stroke, Way};
 use rand::{Rng, RngExt};
 
-/// Most points a stroke may have; a test holds the skeletons to it.
+/// The largest number of points in a stroke. A test checks the skeletons.
 pub const MAX_POINTS: usize = 16;
 
-/// Most poses a way may have; a test holds the skeletons to it.
+/// The largest number of poses of a way. A test checks the skeletons.
 pub const MAX_POSES: usize = 8;
 
-/// Straight pieces per curve span: a span is 2 to 6 pixels long, so pieces are about one pixel.
+/// The number of straight pieces per span of a curve. A span is 2 to 6 pixels long, so a piece is at most one pixel long.
 const PIECES: usize = 6;
 
 /// A short straight piece of a stroke.
@@ -21,11 +21,11 @@ const PIECES: usize = 6;
 pub struct Segment {
     pub from: [f32; 2],
     pub to: [f32; 2],
-    /// The pen's pressure at both ends, 1 on average.
+    /// The pressure of the pen at both ends, 1 on average.
     pub press: [f32; 2],
 }
 
-/// Writes one digit: picks one of `ways`, which must not be empty, and gives its varied path.
+/// Writes one digit: picks one of `ways`, which must not be empty, and returns a variation of its path.
 pub fn write(ways: &[Way], rng: &mut impl Rng) -> Vec<Segment> {
     let way = pick(ways, rng);
     let shares = shares(way.poses.len(), rng);
@@ -41,15 +41,16 @@ pub fn write(ways: &[Way], rng: &mut impl Rng) -> Vec<Segment> {
     path
 }
 
-/// A bell-shaped random number: mean 0, deviation 1, never beyond 3.
+/// Draws from a bell-shaped distribution with mean 0 and standard deviation 1, from -3 to 3.
 ///
-/// A sum of three uniform numbers: unlike a normal distribution it needs no `ln`, whose last bit varies by platform.
+/// It is a sum of three uniform numbers. Unlike a normal distribution, it needs no `ln`, whose last bit depends on the
+/// platform.
 pub fn bell(rng: &mut impl Rng) -> f32 {
     let sum = rng.random::<f32>() + rng.random::<f32>() + rng.random::<f32>();
     2.0 * (sum - 1.5)
 }
 
-/// Picks a way by weight.
+/// Picks a way at random by its weight.
 fn pick<'a>(ways: &'a [Way], rng: &mut impl Rng) -> &'a Way {
     let total: f32 = ways.iter().map(|way| way.weight).sum();
     let mut left = rng.random::<f32>() * total;
@@ -62,14 +63,14 @@ fn pick<'a>(ways: &'a [Way], rng: &mut impl Rng) -> &'a Way {
     &ways[0]
 }
 
-/// Random shares of `poses` poses, summing to 1 and reaching a little beyond pure poses.
+/// Draws the shares of `poses` poses. They sum to 1, and may slightly exceed those of a single pose.
 fn shares(poses: usize, rng: &mut impl Rng) -> [f32; MAX_POSES] {
     let mut shares = [0.0; MAX_POSES];
     let mut sum = 0.0;
     for share in &mut shares[..poses] {
         let u: f32 = rng.random();
         let square = u * u;
-        // the eighth power: one or two poses lead, for the mean of many is one bland shape
+        // The eighth power lets one or two poses dominate. The mean of many poses would always look the same.
         *share = square * square * square * square + 0.001;
         sum += *share;
     }
@@ -80,7 +81,7 @@ fn shares(poses: usize, rng: &mut impl Rng) -> [f32; MAX_POSES] {
     shares
 }
 
-/// The points of one stroke, with the pen's pressure at each.
+/// The points of one stroke, with the pressure of the pen at each.
 struct Knots {
     at: [[f32; 2]; MAX_POINTS],
     press: [f32; MAX_POINTS],
@@ -88,7 +89,7 @@ struct Knots {
 }
 
 impl Knots {
-    /// Points of stroke number `stroke`, averaged over the poses by their shares.
+    /// Averages the points of stroke number `stroke` over the poses, weighted by their shares.
     fn mix(poses: &[&[Stroke]], stroke: usize, shares: &[f32; MAX_POSES]) -> Self {
         let mut at = [[0.0; 2]; MAX_POINTS];
         for (pose, share) in poses.iter().zip(shares) {
@@ -104,15 +105,16 @@ impl Knots {
         }
     }
 
-    /// Moves every point by about `amount` and varies the pressure.
+    /// Moves every point by about `amount`, and varies the pressure.
     fn wobble(&mut self, amount: f32, rng: &mut impl Rng) {
-        // neighbours err alike (by 0.6, and 0.8 = sqrt(1 - 0.6²) anew), or round loops turn into polygons
+        // Neighbouring points move similarly (0.6 of the previous error, 0.8 = sqrt(1 - 0.6²) of a new one). Otherwise round
+        // loops would become polygons.
         let mut error = [bell(rng), bell(rng), bell(rng)];
         let mut before = [f32::NAN; 2];
         for i in 0..self.count {
             let here = self.at[i];
             if here == before {
-                // the two points of a corner stay together
+                // The two points of a corner stay together.
                 (self.at[i], self.press[i]) = (self.at[i - 1], self.press[i - 1]);
                 continue;
             }
@@ -123,7 +125,7 @@ impl Knots {
         }
     }
 
-    /// Starts and ends the stroke early or late, along its own direction.
+    /// Starts and ends the stroke early or late in its own direction.
     fn overshoot(&mut self, rng: &mut impl Rng) {
         let last = self.count - 1;
         for (end, inner) in [(0, 1), (last, last - 1)] {
@@ -134,7 +136,7 @@ impl Knots {
         }
     }
 
-    /// Appends the Catmull-Rom curve through the points, as seen on the bent sheet.
+    /// Appends the Catmull-Rom curve through the points, transformed by the sheet.
     fn trace(&self, sheet: &Sheet, path: &mut Vec<Segment>) {
         let mut from = sheet.place(self.at[0]);
         let mut press = self.press[0];
@@ -159,7 +161,7 @@ impl Knots {
     }
 }
 
-/// The curve from `p[1]` (t = 0) to `p[2]` (t = 1), its tangents given by the outer neighbours.
+/// Returns the point at `t` of the curve from `p[1]` (t = 0) to `p[2]` (t = 1), whose tangents follow from the outer points.
 fn catmull_rom(p: &[[f32; 2]; 4], t: f32) -> [f32; 2] {
     let axis = |k: usize| {
         let [a, b, c, d] = [p[0][k], p[1][k], p[2][k], p[3][k]];
@@ -170,10 +172,10 @@ fn catmull_rom(p: &[[f32; 2]; 4], t: f32) -> [f32; 2] {
     [axis(0), axis(1)]
 }
 
-/// The sheet of paper: a smooth bend, then an affine map (stretch, slant, turn).
+/// The transformation of the sheet: a smooth bend, then an affine map (stretch, slant, rotation).
 struct Sheet {
     affine: [[f32; 2]; 2],
-    /// Coefficients of the six polynomial terms that move x, and y.
+    /// The coefficients of the six polynomial terms that move x, and of those that move y.
     bend: [[f32; 6]; 2],
 }
 
@@ -184,7 +186,7 @@ impl Sheet {
         let tangent = 0.11 * bell(rng);
         let cos = 1.0 / (1.0 + tangent * tangent).sqrt();
         let sin = tangent * cos;
-        // turn · slant · stretch
+        // rotation · slant · stretch
         let affine = [
             [cos * wide, cos * slant - sin],
             [sin * wide, sin * slant + cos],
@@ -194,9 +196,9 @@ impl Sheet {
         Sheet { affine, bend }
     }
 
-    /// Where the skeleton's point `p` lies on the finished sheet.
+    /// Transforms the point `p` of a skeleton.
     fn place(&self, p: [f32; 2]) -> [f32; 2] {
-        // -1..1 about the middle of the skeleton box, which is 0.8 wide
+        // From -1 to 1 around the middle of the skeleton's box, which is 0.8 wide.
         let [x, y] = [2.5 * (p[0] - 0.4), 2.0 * (p[1] - 0.5)];
         let terms = [x * x, x * y, y * y, x * x * y, x * y * y, y * y * y];
         let shift = self.bend.map(|bend| {
@@ -217,7 +219,7 @@ mod tests {
     use rand::{SeedableRng, rngs::ChaCha8Rng};
 
     #[test]
-    fn a_bell_has_mean_0_and_deviation_1() {
+    fn the_bell_shaped_distribution_has_mean_0_and_deviation_1() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let n = 100_000;
         let (mut sum, mut squares) = (0.0f64, 0.0f64);
@@ -227,7 +229,7 @@ mod tests {
             sum += b;
             squares += b * b;
         }
-        // four standard errors: 4 / sqrt(100 000) = 0.013
+        // Four standard errors: 4 / sqrt(100 000) = 0.013.
         assert!((sum / f64::from(n)).abs() < 0.013);
         assert!((squares / f64::from(n) - 1.0).abs() < 0.013);
     }
@@ -257,14 +259,14 @@ mod tests {
     }
 
     #[test]
-    fn a_stroke_is_one_unbroken_line() {
+    fn a_stroke_is_one_continuous_line() {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let arc = Way {
             weight: 1.0,
             poses: &[&[&[[10, 10], [50, 0], [50, 0], [80, 50], [40, 100]]]],
         };
         let path = write(&[arc], &mut rng);
-        // 5 points, one of them doubled: 3 spans
+        // Five points, one of them twice, are three spans.
         assert_eq!(path.len(), 3 * PIECES);
         assert!(
             path.windows(2)

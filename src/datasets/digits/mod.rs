@@ -1,10 +1,11 @@
-//! Handwritten-looking digits, drawn from stroke skeletons: the data set that needs no download.
+//! Digits that look handwritten, drawn from stroke skeletons: a data set that needs no download.
 //!
-//! [`draw`] gives one 28x28 image framed like MNIST's: ink fitted to a 20x20 box, centre of mass at the centre. All
-//! variety comes from the caller's generator, so one stream is one image; and only `+ - * /` and `sqrt` touch the
-//! numbers, which IEEE 754 rounds exactly, so its bytes are the same on every machine.
+//! [`draw`] returns a 28×28 image framed as in MNIST: the ink fits a 20×20 box, and its centre of mass is at the centre. All
+//! variation comes from the caller's generator. Only `+ - * /` and `sqrt`, which IEEE 754 rounds exactly, are applied to
+//! numbers, so the images are the same on every machine.
 //!
-//! `skeletons` holds the ways of writing each digit, `hand` varies one, `pen` turns its strokes into grey levels.
+//! `skeletons` has several ways of writing each digit, `hand` varies one of them, and `pen` converts its strokes to grey
+//! levels.
 
 mod hand;
 mod pen;
@@ -14,11 +15,11 @@ use rand::Rng;
 
 pub use self::pen::{PIXELS, SIDE};
 
-/// Draws one image of `digit`: grey levels `[row, column]` flattened, 0 = paper, 255 = ink.
+/// Draws an image of `digit`: grey levels `[row, column]` in row-major order, where 0 is paper and 255 is ink.
 ///
-/// Of `digit` only the last decimal counts (13 draws a 3), so no digit is an error.
+/// Only the last decimal of `digit` is used: 13 draws a 3.
 pub fn draw(digit: u8, rng: &mut impl Rng) -> [u8; PIXELS] {
-    pen::ink(hand::write(skeletons::ways(digit), rng), rng)
+    pen::draw(hand::write(skeletons::ways(digit), rng), rng)
 }
 
 #[cfg(test)]
@@ -32,7 +33,7 @@ mod tests {
         draw(digit, &mut rng)
     }
 
-    /// Runs `check` on 100 images of each digit, with a name for its message.
+    /// Runs `check` on 100 images of each digit, with a description for messages.
     fn for_many(check: impl Fn(&[u8; PIXELS], &str)) {
         for digit in 0..10 {
             for stream in 0..100 {
@@ -44,7 +45,7 @@ mod tests {
         }
     }
 
-    /// First and last column (or row) with ink.
+    /// Returns the first and the last column (or row) with ink.
     fn extent(image: &[u8; PIXELS], place: impl Fn(usize) -> usize) -> (usize, usize) {
         let inked = (0..PIXELS).filter(|&i| image[i] > 0).map(place);
         inked.fold((SIDE, 0), |(low, high), at| (low.min(at), high.max(at)))
@@ -54,13 +55,13 @@ mod tests {
     fn every_digit_has_ink_and_paper() {
         for_many(|image, name| {
             let ink = image.iter().filter(|&&level| level > 127).count();
-            // the thinnest stick is 20 pixels long, the fattest blot fills two thirds of the 20x20 box
+            // The thinnest stroke is 20 pixels long, and the thickest blot fills two thirds of the 20×20 box.
             assert!((14..270).contains(&ink), "{name}: {ink} inked pixels");
         });
     }
 
     #[test]
-    fn the_centre_of_mass_lies_within_a_pixel_of_mnists() {
+    fn the_centre_of_mass_is_within_a_pixel_of_that_in_mnist() {
         for_many(|image, name| {
             let mass: f32 = image.iter().map(|&level| f32::from(level)).sum();
             let mean = |place: fn(usize) -> usize| {
@@ -72,7 +73,7 @@ mod tests {
                 sum / mass
             };
             let [x, y] = [mean(|i| i % SIDE), mean(|i| i / SIDE)];
-            // MNIST's is pixel 14; a hundredth for grey levels rounded to bytes
+            // In MNIST it is pixel 14. The extra hundredth allows for grey levels rounded to bytes.
             assert!(
                 (x - 14.0).abs() < 1.01 && (y - 14.0).abs() < 1.01,
                 "{name}: centre {x:.2}, {y:.2}"
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ink_fits_a_20x20_box_and_nearly_fills_it_one_way() {
+    fn the_ink_fits_a_20x20_box_and_almost_fills_its_width_or_height() {
         for_many(|image, name| {
             let (left, right) = extent(image, |i| i % SIDE);
             let (top, bottom) = extent(image, |i| i / SIDE);
@@ -94,14 +95,14 @@ mod tests {
     }
 
     #[test]
-    fn the_same_stream_gives_the_same_bytes() {
+    fn the_same_stream_draws_the_same_image() {
         for digit in 0..10 {
             assert_eq!(image(digit, 5), image(digit, 5));
         }
     }
 
     #[test]
-    fn other_streams_give_other_images() {
+    fn other_streams_draw_other_images() {
         for digit in 0..10 {
             let mut images: Vec<_> = (0..100).map(|stream| image(digit, stream)).collect();
             images.sort_unstable();
@@ -116,7 +117,7 @@ mod tests {
         assert_eq!(image(255, 1), image(5, 1));
     }
 
-    /// A generator stuck at one value: the worst the hand can be dealt.
+    /// A generator that always returns the same value.
     struct Stuck(u64);
 
     impl rand::TryRng for Stuck {
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn no_generator_makes_it_panic() {
+    fn no_generator_causes_a_panic() {
         for digit in 0..10 {
             for word in [0, 1, u64::MAX / 2, u64::MAX] {
                 assert!(

@@ -1,31 +1,31 @@
-//! The pen: turns a path into grey levels, framed as MNIST frames its digits.
+//! The pen: draws a path as grey levels, framed as in MNIST.
 //!
-//! The glyph is scaled until its ink touches a 20x20 box, proportions kept, and drawn there; then the box is set into
-//! the 28x28 field so that the centre of mass comes to lie at the centre. Only pixels near a segment are visited.
+//! The digit is scaled without distortion until its ink touches a 20×20 box, and is drawn there. The box is then placed in
+//! the 28×28 image so that the centre of mass is at the centre. Only pixels near a segment are visited.
 
 use super::hand::{Segment, bell};
 use rand::{Rng, RngExt};
 
-/// Width and height of an image in pixels.
+/// The width and height of an image in pixels.
 pub const SIDE: usize = 28;
 
-/// Pixels of one image.
+/// The number of pixels of an image.
 pub const PIXELS: usize = SIDE * SIDE;
 
-/// Side of the box the glyph is fitted to.
+/// The side of the box that the digit is fitted to.
 const BOX: usize = 20;
 
-/// Where the centre of mass goes, counted from the field's edge: the middle of pixel 14, as in MNIST.
+/// The position of the centre of mass in the image: the middle of pixel 14, as in MNIST.
 const CENTRE: f32 = 14.5;
 
-/// Ink cover of the box's pixels: 0 = paper, 1 = ink; outside that range for pixels far from an edge.
+/// The ink coverage of each pixel of the box, where 0 is paper and 1 is ink. Pixels far from an edge are outside that range.
 type Canvas = [f32; BOX * BOX];
 
-/// Cover of paper no stroke comes near, so low that rough edges do not reach it.
+/// The coverage of paper far from any stroke, so low that rough edges do not reach it.
 const BARE: f32 = -4.0;
 
 /// Draws `path` with a random pen.
-pub fn ink(mut path: Vec<Segment>, rng: &mut impl Rng) -> [u8; PIXELS] {
+pub fn draw(mut path: Vec<Segment>, rng: &mut impl Rng) -> [u8; PIXELS] {
     let pen = Pen::random(rng);
     pen.fit(&mut path);
     let mut canvas = [BARE; BOX * BOX];
@@ -40,11 +40,11 @@ pub fn ink(mut path: Vec<Segment>, rng: &mut impl Rng) -> [u8; PIXELS] {
 }
 
 struct Pen {
-    /// Half the stroke's width in pixels at pressure 1.
+    /// Half the width of a stroke in pixels at pressure 1.
     radius: f32,
-    /// Width of the grey edge in pixels.
+    /// The width of the grey edge in pixels.
     soft: f32,
-    /// How much the cover varies at random from pixel to pixel: frays edges, breaks thin strokes, spares the core.
+    /// The random variation of coverage from pixel to pixel. It frays edges and breaks thin strokes, but not their cores.
     rough: f32,
 }
 
@@ -57,7 +57,7 @@ impl Pen {
         }
     }
 
-    /// Scales and moves `path` so that its ink just fits the box.
+    /// Scales and moves `path` so that its ink exactly fits the box.
     fn fit(&self, path: &mut [Segment]) {
         let (mut low, mut high, mut press) = ([f32::MAX; 2], [f32::MIN; 2], 0.0f32);
         for segment in path.iter() {
@@ -68,7 +68,7 @@ impl Pen {
             press = press.max(segment.press[0].max(segment.press[1]));
         }
         let room = BOX as f32 - 2.0 * (press * self.radius + 0.5 * self.soft);
-        // a skeleton is one unit high; the floor only guards the division
+        // A skeleton is one unit high. The lower bound only prevents a division by zero.
         let scale = room / (high[0] - low[0]).max(high[1] - low[1]).max(0.1);
         for segment in path {
             for point in [&mut segment.from, &mut segment.to] {
@@ -80,11 +80,11 @@ impl Pen {
         }
     }
 
-    /// Inks one segment; a pixel keeps its darkest touch, so overlaps do not add up.
+    /// Draws one segment. A pixel keeps its darkest value, so overlaps do not add up.
     fn stroke(&self, segment: &Segment, canvas: &mut Canvas) {
         let Segment { from, to, press } = *segment;
         let reach = self.radius * press[0].max(press[1]) + 0.5 * self.soft;
-        // `as usize` saturates: a bound left of the box becomes 0
+        // `as usize` saturates: a bound left of the box becomes 0.
         let near = |axis: usize| {
             let low = from[axis].min(to[axis]) - reach;
             let high = from[axis].max(to[axis]) + reach;
@@ -107,10 +107,10 @@ impl Pen {
     }
 }
 
-/// Column and row of the field at which the box goes, to bring its centre of mass to the field's centre.
+/// Returns the column and row of the image at which the box is placed, so that its centre of mass is at the centre.
 ///
-/// Whole pixels only, so the last fraction is rounded, up or down as `dither` (each 0..1) has it: chance spreads the
-/// centres over a pixel either way, and a network trained on them minds small shifts less.
+/// The position is rounded to whole pixels, up or down by `dither` (each from 0 to 1). Random rounding spreads the centres
+/// over a pixel in each direction, which makes a trained network less sensitive to small shifts.
 fn corner(canvas: &Canvas, dither: [f32; 2]) -> [usize; 2] {
     let (mut mass, mut sum) = (1e-6f32, [0.0f32; 2]);
     for (row, y) in canvas.chunks_exact(BOX).zip(0u8..) {
@@ -123,7 +123,7 @@ fn corner(canvas: &Canvas, dither: [f32; 2]) -> [usize; 2] {
     [0, 1].map(|axis| ((CENTRE - sum[axis] / mass + dither[axis]) as usize).min(SIDE - BOX))
 }
 
-/// Copies the box into the empty field at `corner`.
+/// Copies the box into an empty image at `corner`.
 fn frame(canvas: &Canvas, corner: [usize; 2]) -> [u8; PIXELS] {
     let mut image = [0; PIXELS];
     for (y, row) in canvas.chunks_exact(BOX).enumerate() {
@@ -159,7 +159,7 @@ mod tests {
         PEN.fit(&mut path);
         let mut canvas = [BARE; BOX * BOX];
         PEN.stroke(&path[0], &mut canvas);
-        // radius 1.5 about x = 10 covers columns 9 and 10 and half of 8 and 11
+        // A radius of 1.5 around x = 10 covers columns 9 and 10, and half of 8 and 11.
         assert!(canvas[10 * BOX + 9] >= 1.0 && canvas[10 * BOX + 10] >= 1.0);
         assert!(
             (canvas[10 * BOX + 8] - 0.5).abs() < 1e-5 && (canvas[10 * BOX + 11] - 0.5).abs() < 1e-5
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_off_the_box_draws_nothing_and_does_not_panic() {
+    fn a_segment_outside_the_box_draws_nothing() {
         let mut canvas = [BARE; BOX * BOX];
         PEN.stroke(&line([-50.0, -50.0], [-40.0, -45.0]), &mut canvas);
         PEN.stroke(&line([50.0, 50.0], [60.0, f32::MAX]), &mut canvas);
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn the_box_stays_inside_the_field_wherever_its_mass_lies() {
+    fn the_box_stays_inside_the_image_for_any_centre_of_mass() {
         for pixel in [0, BOX - 1, BOX * BOX - 1] {
             let mut canvas = [0.0; BOX * BOX];
             canvas[pixel] = 1.0;

@@ -1,28 +1,28 @@
-//! The ways of writing each digit: stroke skeletons designed by hand.
+//! Several ways of writing each digit, as manually designed stroke skeletons.
 //!
-//! A stroke is a Catmull-Rom curve through its points, x to the right, y down, in hundredths of the digit's height. A
-//! point given twice is a corner. The poses of one way have the same strokes, points and corners: they are the extremes
-//! between which that way of writing varies, and the hand mixes them at random.
+//! A stroke is a Catmull-Rom curve through its points, with x to the right and y down, in hundredths of the height of the
+//! digit. A point that is given twice is a corner. All poses of a way have the same strokes, points and corners. They are the
+//! extremes of that way of writing, and `hand` mixes them at random.
 
-/// Points `[x, y]` of one pen stroke, from touch-down to lift.
+/// The points `[x, y]` of one stroke in the order of writing.
 pub type Stroke = &'static [[i16; 2]];
 
 /// One way of writing a digit.
 pub struct Way {
-    /// How often it is chosen, relative to the digit's other ways.
+    /// The frequency relative to the other ways of the digit.
     pub weight: f32,
-    /// Extremes of this way, `[pose][stroke][point]`.
+    /// The extremes of this way, `[pose][stroke][point]`.
     pub poses: &'static [&'static [Stroke]],
 }
 
-/// The ways of writing `digit`; of a larger number only the last decimal counts.
+/// Returns the ways of writing `digit`. Only its last decimal is used.
 pub fn ways(digit: u8) -> &'static [Way] {
     DIGITS[usize::from(digit % 10)]
 }
 
 const DIGITS: [&[Way]; 10] = [ZERO, ONE, TWO, THREE, FOUR, FIVE, SIX, SEVEN, EIGHT, NINE];
 
-/// Short for the tables below.
+/// A short constructor for the tables below.
 const fn way(weight: f32, poses: &'static [&'static [Stroke]]) -> Way {
     Way { weight, poses }
 }
@@ -345,7 +345,7 @@ mod tests {
     use super::super::hand::{MAX_POINTS, MAX_POSES};
     use super::*;
 
-    /// Runs `check` on every way, with a name for its message.
+    /// Runs `check` on every way, with a description for messages.
     fn for_all(check: impl Fn(&Way, &str)) {
         for (digit, ways) in DIGITS.iter().enumerate() {
             assert!(!ways.is_empty());
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hand_has_room_for_every_way() {
+    fn every_way_fits_the_limits_of_the_hand() {
         for_all(|way, name| {
             assert!(
                 way.weight > 0.0 && (1..=MAX_POSES).contains(&way.poses.len()),
@@ -364,7 +364,7 @@ mod tests {
             );
             for stroke in way.poses.iter().copied().flatten() {
                 assert!((2..=MAX_POINTS).contains(&stroke.len()), "{name}");
-                // an end's direction, along which it overshoots, needs two points
+                // The direction in which an end overshoots needs two different points.
                 assert!(
                     stroke[0] != stroke[1] && stroke[stroke.len() - 1] != stroke[stroke.len() - 2],
                     "{name}"

@@ -1,106 +1,99 @@
-//! The data sets that can be fetched: their files, where they are served, and what is known of their bytes.
+//! The data sets that can be downloaded: their files, mirrors, sizes and checksums.
 //!
-//! Every set is one of 28×28 images in the four files that MNIST has, so sizes follow from the number of items.
-//! The sums of MNIST and Fashion-MNIST were taken from the files themselves. Those of KMNIST and EMNIST are facts from
-//! the tables of TensorFlow Datasets and torchvision, which agree with each other on KMNIST's.
+//! Every data set consists of 28×28 images in the same four files as MNIST, so sizes follow from the number of samples. The
+//! checksums of MNIST and Fashion-MNIST were computed from the files. Those of KMNIST and EMNIST come from TensorFlow
+//! Datasets and torchvision, which agree on KMNIST.
 
-/// The files of a set: images and labels of the training half, then of the test half.
-pub const FILES: [&str; 4] = [
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-];
+pub use crate::datasets::generated::FILES;
 
-/// Rows and columns of an image.
+/// The height and width of an image in pixels.
 pub const SIDE: usize = 28;
 
-/// A data set that can be fetched.
+/// A data set that can be downloaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataSet {
-    /// What it is called on the command line.
+    /// The name on the command line.
     pub name: &'static str,
-    /// What is in it, in a few words.
+    /// A short description.
     pub about: &'static str,
-    /// Training items.
+    /// The number of training samples.
     pub train: usize,
-    /// Test items.
+    /// The number of test samples.
     pub test: usize,
-    /// The terms under which it may be used.
+    /// The licence.
     pub licence: &'static str,
-    /// Whom to cite.
+    /// The publication to cite.
     pub citation: &'static str,
-    /// Folders on the web that hold the files, in the order in which they are tried. Each ends in a slash.
+    /// The addresses of folders with the files, in the order in which they are tried. Each ends in a slash.
     pub mirrors: &'static [&'static str],
-    /// What the mirrors hold.
+    /// How the files are packed on the mirrors.
     pub source: Source,
 }
 
-/// How a set is packed at its mirrors.
+/// How the files of a data set are packed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// Each file by itself as `NAME.gz`, in the order of [`FILES`].
+    /// Each file separately as `NAME.gz`, in the order of [`FILES`].
     Files([GzipFile; 4]),
-    /// One zip archive of several sets, in which each file lies as gzip.
+    /// A ZIP archive of several data sets with a gzip entry for each file.
     Archive(Archive),
 }
 
-/// A file of a set, compressed.
+/// A compressed file of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GzipFile {
-    /// Bytes of the compressed file, as its authors publish it.
+    /// The size of the compressed file that the authors publish, in bytes.
     pub bytes: u64,
-    /// What its content is held against.
+    /// The expected checksum.
     pub checksum: Checksum,
 }
 
-/// A SHA-256 sum in hexadecimal, and of what.
+/// A SHA-256 checksum in hexadecimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Checksum {
-    /// Of the raw file. How a mirror compresses it is then its own affair.
+    /// Of the raw file, however a mirror compresses it.
     Raw(&'static str),
-    /// Of the compressed file as its authors publish it, which must also have its published size. The sum of
-    /// the raw file follows only from that one.
+    /// Of the compressed file that the authors publish, which must also have the published size. The checksum of the raw file
+    /// is not known in advance.
     Gzip(&'static str),
 }
 
-/// A zip archive that holds several sets. Their raw files have no sums of their own here: what is unpacked
-/// from an archive with the right sum is right.
+/// A ZIP archive of several data sets. Their raw files need no checksums, because that of the archive is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Archive {
-    /// Its name at the mirrors.
+    /// Its name on the mirrors.
     pub name: &'static str,
-    /// Its name where it is kept.
+    /// Its name in the folder in which it is kept.
     pub kept_as: &'static str,
-    /// Its bytes.
+    /// Its size in bytes.
     pub bytes: u64,
-    /// Its SHA-256 sum in hexadecimal.
+    /// Its SHA-256 checksum in hexadecimal.
     pub sha256: &'static str,
-    /// What stands before `train-images-idx3-ubyte.gz` or `test-images-idx3-ubyte.gz` in the names of its entries.
+    /// The prefix of the names of its entries, followed by `train-images-idx3-ubyte.gz` or `test-images-idx3-ubyte.gz`.
     pub prefix: &'static str,
 }
 
 impl DataSet {
-    /// The set called `name`.
+    /// Returns the data set of this name.
     pub fn named(name: &str) -> Option<&'static DataSet> {
         CATALOGUE.iter().find(|set| set.name == name)
     }
 
-    /// Bytes of file `index` of [`FILES`]: header and elements.
+    /// Returns the size of raw file `index` of [`FILES`] in bytes.
     pub fn raw_bytes(&self, index: usize) -> u64 {
-        let items = if index < 2 { self.train } else { self.test } as u64;
+        let samples = if index < 2 { self.train } else { self.test } as u64;
         match index % 2 {
-            0 => 16 + items * (SIDE * SIDE) as u64,
-            _ => 8 + items,
+            0 => 16 + samples * (SIDE * SIDE) as u64,
+            _ => 8 + samples,
         }
     }
 
-    /// Bytes of all four raw files.
+    /// Returns the size of all four raw files in bytes.
     pub fn all_raw_bytes(&self) -> u64 {
         (0..FILES.len()).map(|index| self.raw_bytes(index)).sum()
     }
 
-    /// Bytes to be downloaded.
+    /// Returns the size of the download in bytes.
     pub fn packed_bytes(&self) -> u64 {
         match &self.source {
             Source::Files(files) => files.iter().map(|file| file.bytes).sum(),
@@ -110,7 +103,7 @@ impl DataSet {
 }
 
 impl Archive {
-    /// The name of the entry that holds file `index` of [`FILES`].
+    /// Returns the name of the entry for file `index` of [`FILES`].
     pub fn entry(&self, index: usize) -> String {
         let file = FILES[index].replace("t10k", "test");
         format!("{}{file}.gz", self.prefix)
@@ -131,7 +124,7 @@ const fn gzip(bytes: u64, sha256: &'static str) -> GzipFile {
     }
 }
 
-/// A split of EMNIST, all of which lie in one archive.
+/// Returns a split of EMNIST. All of them are in one archive.
 const fn emnist(
     name: &'static str,
     about: &'static str,
@@ -156,11 +149,10 @@ const fn emnist(
     }
 }
 
-/// All sets, the most usual first.
+/// All data sets, the most common first.
 ///
-/// The sums of the raw files of MNIST and Fashion-MNIST are known. KMNIST's are those of the published `.gz` files,
-/// EMNIST's that of the published archive. EMNIST's images are stored with rows and columns exchanged; they are
-/// turned upright when they are unpacked.
+/// MNIST and Fashion-MNIST have checksums of the raw files, KMNIST of the published `.gz` files, EMNIST of the published
+/// archive. Images of EMNIST are stored with rows and columns exchanged, and are turned upright when they are unpacked.
 pub static CATALOGUE: [DataSet; 9] = [
     DataSet {
         name: "mnist",
@@ -293,8 +285,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_mirror_is_a_folder_behind_tls_and_every_sum_has_64_digits() {
-        let whole = |sum: &str| {
+    fn every_mirror_is_an_https_folder_and_every_checksum_has_64_digits() {
+        let is_checksum = |sum: &str| {
             let digit = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
             sum.len() == 64 && sum.chars().all(digit)
         };
@@ -304,11 +296,11 @@ mod tests {
                 assert!(mirror.ends_with('/'), "{mirror}");
             }
             match &set.source {
-                Source::Archive(archive) => assert!(whole(archive.sha256)),
+                Source::Archive(archive) => assert!(is_checksum(archive.sha256)),
                 Source::Files(files) => {
                     for file in files {
                         let (Checksum::Raw(sum) | Checksum::Gzip(sum)) = file.checksum;
-                        assert!(whole(sum), "{sum}");
+                        assert!(is_checksum(sum), "{sum}");
                     }
                 }
             }
@@ -316,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn names_tell_sets_apart() {
+    fn names_are_unique() {
         for set in &CATALOGUE {
             assert_eq!(DataSet::named(set.name), Some(set));
         }
@@ -324,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_follow_from_the_items() {
+    fn sizes_follow_from_the_number_of_samples() {
         let mnist = DataSet::named("mnist").expect("MNIST");
         let sizes: Vec<u64> = (0..4).map(|index| mnist.raw_bytes(index)).collect();
         assert_eq!(sizes, [47_040_016, 60_008, 7_840_016, 10_008]);
@@ -332,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_of_the_archive_are_named_as_in_it() {
+    fn entries_have_their_names_in_the_archive() {
         let letters = DataSet::named("emnist-letters").expect("a split of EMNIST");
         let Source::Archive(archive) = &letters.source else {
             panic!("an archive")

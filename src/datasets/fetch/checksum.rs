@@ -1,72 +1,54 @@
-//! SHA-256 sums of files, and the record of them in `SHA256SUMS`, which `sha256sum -c` reads too.
+//! SHA-256 checksums of files, and their record in `SHA256SUMS`, which `sha256sum -c` also reads.
 //!
-//! The record tells what a verified download came to where the sum of a raw file is not known beforehand.
+//! The record is needed for raw files whose checksums are not in the catalogue.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
+use digest_io::HashWriter;
+use sha2::Sha256;
 
 use crate::durable;
 use crate::error::{Error, Result};
 
-/// The name of the record in the folder of a set.
+/// The name of the record in the folder of a data set.
 pub(super) const RECORD: &str = "SHA256SUMS";
 
-/// A record is a few lines; what is longer is none.
-const LONGEST_RECORD: u64 = 1 << 16;
+/// The largest record that is read, in bytes. It has a line for each of four files.
+const MAX_RECORD: u64 = 1 << 16;
 
-/// A sum that grows with what is written to it.
-#[derive(Default)]
-pub(super) struct Sum(Sha256);
+/// A writer that passes everything on and hashes it.
+pub(super) type Hashing<W> = HashWriter<Sha256, W>;
 
-impl Sum {
-    /// The sum in hexadecimal.
-    pub fn hex(self) -> String {
-        let bytes = self.0.finalize();
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
+/// Returns the checksum in hexadecimal.
+pub(super) fn hex(hashing: Hashing<impl Write>) -> String {
+    let bytes = hashing.finalize();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-impl Write for Sum {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+/// Returns the checksum of the rest of `file`.
+pub(super) fn of_reader(file: impl Read) -> io::Result<String> {
+    let mut hashing = Hashing::new(io::sink());
+    io::copy(&mut BufReader::with_capacity(1 << 18, file), &mut hashing)?;
+    Ok(hex(hashing))
 }
 
-/// The sum of what `file` holds from where it stands.
-pub(super) fn of_reader(mut file: impl Read) -> io::Result<String> {
-    let mut sum = Sum::default();
-    let mut chunk = vec![0; 1 << 18];
-    loop {
-        match file.read(&mut chunk)? {
-            0 => return Ok(sum.hex()),
-            read => sum.write_all(&chunk[..read])?,
-        }
-    }
-}
-
-/// The sum of the file at `path`.
+/// Returns the checksum of the file at `path`.
 ///
 /// # Errors
-/// [`Error::Io`] when it cannot be read.
+/// Returns [`Error::Io`] if the file cannot be read.
 pub(super) fn of_file(path: &Path) -> Result<String> {
     let sum = File::open(path).and_then(of_reader);
     sum.map_err(Error::io(path, "read"))
 }
 
-/// The sums that the record in `folder` has, by file name. A line that is none is passed over.
+/// Returns the checksums recorded in `folder` by file name. Malformed lines are ignored.
 pub(super) fn recorded(folder: &Path) -> BTreeMap<String, String> {
     let mut text = String::new();
     let read = File::open(folder.join(RECORD))
-        .and_then(|file| file.take(LONGEST_RECORD).read_to_string(&mut text));
+        .and_then(|file| file.take(MAX_RECORD).read_to_string(&mut text));
     if read.is_err() {
         return BTreeMap::new();
     }
@@ -77,17 +59,17 @@ pub(super) fn recorded(folder: &Path) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Notes in `folder` that the file `name` has this sum.
+/// Records in `folder` that the file `name` has this checksum.
 ///
 /// # Errors
-/// [`Error::Io`] when the record cannot be written.
+/// Returns [`Error::Io`] if the record cannot be written.
 pub(super) fn record(folder: &Path, name: &str, sum: &str) -> Result<()> {
     let mut sums = recorded(folder);
-    let old = sums.insert(name.to_owned(), sum.to_owned());
-    if old.as_deref() == Some(sum) {
+    let previous = sums.insert(name.to_owned(), sum.to_owned());
+    if previous.as_deref() == Some(sum) {
         return Ok(());
     }
-    durable::write_whole(&folder.join(RECORD), |out| {
+    durable::write_atomically(&folder.join(RECORD), |out| {
         for (name, sum) in &sums {
             writeln!(out, "{sum}  {name}")?;
         }
@@ -95,13 +77,25 @@ pub(super) fn record(folder: &Path, name: &str, sum: &str) -> Result<()> {
     })
 }
 
-/// The length of the file at `path`, None where there is none.
+/// Checks that two checksums in hexadecimal are equal. Otherwise returns both, abbreviated.
+pub(super) fn check(found: &str, expected: &str) -> Result<(), String> {
+    match found == expected {
+        true => Ok(()),
+        false => Err(format!(
+            "SHA-256 {}…, expected {}…",
+            &found[..12],
+            &expected[..12]
+        )),
+    }
+}
+
+/// Returns the size of the file at `path`, or `None` if it does not exist.
 ///
 /// # Errors
-/// [`Error::Io`] when it cannot be told.
+/// Returns [`Error::Io`] if the size cannot be read.
 pub(super) fn length(path: &Path) -> Result<Option<u64>> {
     match fs::metadata(path) {
-        Ok(about) => Ok(Some(about.len())),
+        Ok(metadata) => Ok(Some(metadata.len())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::io(path, "read the size")(error)),
     }
@@ -112,8 +106,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sums_are_sha256() {
-        // The sum of "abc" in FIPS 180-4's examples.
+    fn checksums_are_sha256() {
+        // The example "abc" of FIPS 180-4.
         let sum = of_reader(&b"abc"[..]).expect("memory");
         assert_eq!(
             sum,
@@ -122,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_record_keeps_what_it_had() {
+    fn the_record_keeps_its_other_lines() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (one, two) = ("1".repeat(64), "2".repeat(64));
         fs::write(folder.path().join(RECORD), format!("text\n{one}  other\n")).expect("writing");

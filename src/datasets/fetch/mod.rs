@@ -1,20 +1,23 @@
-//! Fetching a data set from its mirrors: what is missing is downloaded, verified, unpacked and put into place.
+//! Download of data sets from their mirrors: missing files are downloaded, verified, unpacked and renamed into place.
 //!
 //! ```text
-//! catalogue ─► download ──────────────► checksum ─► unpack ───────────────────► place
-//!  what and     mirrors in turn, into    against     bounded by the known size,   durable, atomic,
-//!  where        a partial file, resumed  the sum     a first time for the sum     noted in SHA256SUMS
+//! catalogue ─► mirrors, download ─────► checksum ──► unpack ────────────────────────► place
+//!  files and    mirrors in turn, into    compared      a first time for the checksum,    synced, renamed,
+//!  addresses    a partial file, resumed  with it       never beyond the known size       recorded in SHA256SUMS
 //! ```
 //!
-//! A mirror is trusted with nothing: not with a size, not with a path, not with the bytes. One that fails or lies is
-//! named and the next one asked.
+//! Mirrors are not trusted with a size, a path or contents. A mirror that fails or serves something else is reported, and
+//! the next one is tried.
 
 pub mod catalogue;
 mod checksum;
 mod download;
+mod mirrors;
 mod part;
 mod place;
+mod request;
 mod unpack;
 
 pub use catalogue::{CATALOGUE, DataSet};
-pub use place::{Event, Request, fetch};
+pub use place::fetch;
+pub use request::{Event, Request};

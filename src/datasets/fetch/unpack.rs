@@ -1,6 +1,6 @@
-//! From what was downloaded to the raw file: gzip, or gzip inside zip, decoded up to the size that is known.
+//! Unpacking of a download: gzip, or gzip in a ZIP archive, decoded up to the known size.
 //!
-//! The bytes go to whatever is lent; what is wrong with them is told apart from what is wrong with the disk.
+//! Errors distinguish damaged contents from a failing disk.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, Write};
@@ -13,22 +13,22 @@ use crate::datasets::zip::Zip;
 /// Why a download cannot be unpacked.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// It is not what it should be; in words.
+    /// Its contents are wrong, with a description.
     Content(String),
-    /// It cannot be read, or its content not written.
+    /// It cannot be read, or its contents cannot be written.
     Disk(io::Error),
 }
 
-/// A downloaded file with one raw file in it.
+/// A raw file in a download.
 pub(super) enum Packed<'a> {
-    /// A gzip file.
+    /// The contents of a gzip file.
     Gzip(&'a File),
-    /// A gzip file that is an entry of a zip archive. Its images lie on their sides.
+    /// The contents of a gzip file that is an entry of a ZIP archive, with rows and columns of images exchanged.
     Entry(&'a File, &'a str),
 }
 
 impl Packed<'_> {
-    /// Writes the raw file of `bytes` bytes into `out`; images of an archive upright.
+    /// Writes the raw file of `bytes` bytes to `out`, with upright images.
     pub fn unpack(&self, bytes: u64, out: &mut dyn Write) -> Result<(), Fault> {
         match *self {
             Packed::Gzip(file) => {
@@ -44,9 +44,11 @@ impl Packed<'_> {
                     found.is_none()
                 });
                 listed.map_err(damaged)?;
-                let entry = found.ok_or_else(|| content("a zip archive without this entry"))?;
+                let entry = found.ok_or_else(|| content("a ZIP archive without this entry"))?;
                 if !entry.is_readable() {
-                    return Err(content("an entry that is encrypted or not deflated"));
+                    return Err(content(
+                        "an entry that is encrypted or compressed by another method",
+                    ));
                 }
                 let stream = BufReader::new(zip.stream(entry).map_err(damaged)?);
                 decode(stream, bytes, name.contains("-images-"), out)
@@ -62,22 +64,27 @@ fn content(fault: &str) -> Fault {
 fn damaged(error: rawzip::Error) -> Fault {
     match error.into_kind() {
         rawzip::ErrorKind::IO(error) => Fault::Disk(error),
-        other => Fault::Content(format!("a zip archive with a fault: {other}")),
+        other => Fault::Content(format!("a damaged ZIP archive: {other}")),
     }
 }
 
-/// Decodes exactly `bytes` bytes, image by image.
-fn decode(packed: impl Read, bytes: u64, turn: bool, out: &mut dyn Write) -> Result<(), Fault> {
+/// Decodes exactly `bytes` bytes, image by image. If images are transposed, they are turned upright.
+fn decode(
+    packed: impl Read,
+    bytes: u64,
+    transposed: bool,
+    out: &mut dyn Write,
+) -> Result<(), Fault> {
     let mut stream = MultiGzDecoder::new(packed);
     let mut chunk = vec![0; 256 * SIDE * SIDE];
     let mut left = bytes;
-    // The header of a file of images, which must not shift them within a chunk.
+    // The header is read on its own, so that every chunk starts with an image.
     let mut want = left.min(16) as usize;
     let mut in_header = true;
     while left > 0 {
         let piece = &mut chunk[..want];
         stream.read_exact(piece).map_err(fault)?;
-        if turn && !in_header {
+        if transposed && !in_header {
             piece.as_chunks_mut().0.iter_mut().for_each(transpose);
         }
         out.write_all(piece).map_err(Fault::Disk)?;
@@ -85,7 +92,7 @@ fn decode(packed: impl Read, bytes: u64, turn: bool, out: &mut dyn Write) -> Res
         want = left.min(chunk.len() as u64) as usize;
         in_header = false;
     }
-    // The stream must end here; its own check sum is read on the way.
+    // The stream must end here. Reading its end also verifies its checksum.
     match stream.read(&mut [0]).map_err(fault)? {
         0 => Ok(()),
         _ => Err(Fault::Content(format!("more than {bytes} bytes unpacked"))),
@@ -93,10 +100,10 @@ fn decode(packed: impl Read, bytes: u64, turn: bool, out: &mut dyn Write) -> Res
 }
 
 fn fault(error: io::Error) -> Fault {
-    Fault::Content(format!("no whole gzip stream ({error})"))
+    Fault::Content(format!("not a complete gzip stream ({error})"))
 }
 
-/// Exchanges rows and columns.
+/// Exchanges rows and columns of an image.
 fn transpose(image: &mut [u8; SIDE * SIDE]) {
     for row in 0..SIDE {
         for column in 0..row {
@@ -111,15 +118,15 @@ mod tests {
     use crate::data::gzip::compressed;
 
     #[test]
-    fn images_are_turned_and_the_header_is_not() {
+    fn images_are_transposed_and_the_header_is_not() {
         let items = 300;
         let header: Vec<u8> = (100..116).collect();
         let pixel = |item: usize, row: usize, column: usize| (item + 3 * row + 7 * column) as u8;
-        let images = |turned: bool| {
+        let images = |transposed: bool| {
             let mut bytes = header.clone();
             for item in 0..items {
                 for (row, column) in (0..SIDE * SIDE).map(|at| (at / SIDE, at % SIDE)) {
-                    bytes.push(match turned {
+                    bytes.push(match transposed {
                         true => pixel(item, column, row),
                         false => pixel(item, row, column),
                     });
@@ -128,27 +135,28 @@ mod tests {
             bytes
         };
         let packed = compressed(&images(true));
-        for turn in [true, false] {
+        for transposed in [true, false] {
             let mut out = Vec::new();
             let bytes = 16 + items * SIDE * SIDE;
-            decode(&packed[..], bytes as u64, turn, &mut out).expect("a whole stream");
-            assert!(out == images(!turn), "turned: {turn}");
+            decode(&packed[..], bytes as u64, transposed, &mut out).expect("a complete stream");
+            assert!(out == images(!transposed), "transposed: {transposed}");
         }
     }
 
     #[test]
-    fn refuses_streams_that_are_too_long_too_short_or_none() {
+    fn too_long_truncated_and_other_streams_are_refused() {
         let packed = compressed(&[7; 100]);
-        let told = |packed: &[u8], bytes| {
+        let fault = |packed: &[u8], bytes| {
             let mut out = Vec::new();
             let fault = decode(packed, bytes, false, &mut out).expect_err("a fault");
             assert!(out.len() as u64 <= bytes);
             fault
         };
-        assert!(matches!(told(&packed, 99), Fault::Content(why) if why.contains("more than 99")));
-        let damaged = |fault| matches!(fault, Fault::Content(why) if why.contains("no whole gzip"));
-        assert!(damaged(told(&packed, 101)));
-        assert!(damaged(told(&packed[..packed.len() - 3], 100)));
-        assert!(damaged(told(b"<html>none</html>", 100)));
+        assert!(matches!(fault(&packed, 99), Fault::Content(why) if why.contains("more than 99")));
+        let damaged =
+            |fault| matches!(fault, Fault::Content(why) if why.contains("not a complete gzip"));
+        assert!(damaged(fault(&packed, 101)));
+        assert!(damaged(fault(&packed[..packed.len() - 3], 100)));
+        assert!(damaged(fault(b"<html>none</html>", 100)));
     }
 }

@@ -246,8 +246,7 @@ fn a_data_set_is_replaced_only_with_force_and_completely() {
         &["--out: "],
     );
     assert!(
-        run.stderr
-            .contains("set/images-idx2-float exists already"),
+        run.stderr.contains("set/images-idx2-float exists already"),
         "{run:#?}"
     );
 }

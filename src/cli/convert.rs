@@ -135,7 +135,7 @@ pub struct ConvertArgs {
     #[arg(long, hide_short_help = true, value_name = "CHARACTER", help_heading = "Samples", value_parser = parse_delimiter)]
     delimiter: Option<u8>,
     /// CSV: whether the first row has the names of the columns [default: detected]
-    #[arg(long, hide_short_help = true, value_name = "yes|no", help_heading = "Samples", value_parser = named([true, false], yes_or_no), hide_possible_values = true)]
+    #[arg(long, hide_short_help = true, value_name = "yes|no", help_heading = "Samples", value_parser = named([true, false], yes_or_no))]
     header: Option<bool>,
     /// NPZ: array of the samples [default: x_train, x, images, train_images, data or arr_0]
     #[arg(

@@ -112,7 +112,7 @@ fn generated_digits_are_cached_and_reused() {
         "{run:#?}"
     );
     assert!(
-        first.contains("run perceptor data fetch mnist, or name"),
+        first.contains("perceptor data fetch mnist, or name"),
         "{run:#?}"
     );
     desk.run("eval runs/train-1/model.safetensors").done();

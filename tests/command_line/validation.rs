@@ -380,8 +380,8 @@ fn rejects_invalid_settings_of_validation_and_early_ends() {
         ),
         (
             "--validation-split=lots",
-            "invalid value 'lots' for '--validation-split <SHARE|N>': expected a share, as 0.1, or a number of items, \
-             as 5000",
+            "invalid value 'lots' for '--validation-split <SHARE|N>': expected a fraction such as 0.1, \
+             or a number of samples such as 5000",
         ),
         (
             "--early-stop 5",

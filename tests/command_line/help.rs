@@ -201,7 +201,7 @@ fn flags(help: &str) -> Vec<Flag> {
         else {
             continue;
         };
-        let mut text = String::new();
+        let mut text = format!("{value} ");
         while let Some(next) = lines.next_if(|next| !next.trim_start().starts_with('-')) {
             text += &format!("{} ", next.trim());
         }

@@ -423,7 +423,7 @@ fn rejects_invalid_settings_of_validation_and_early_ends() {
         ),
         (
             "--scale model",
-            "--scale: model, expected a model to begin from, with --init-from",
+            "--scale: model, expected a model to start from, with --init-from",
         ),
     ] {
         desk.refuses(&format!("{TRAIN} {flags}"), 2, message);

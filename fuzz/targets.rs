@@ -27,7 +27,8 @@ use perceptor::export::{c_header, npz, onnx};
 use perceptor::ndarray::{arr1, arr2};
 use perceptor::nn::Task;
 use perceptor::nn::{Activation, Spec};
-use perceptor::report::{bench, inspect};
+use perceptor::report::bench::BenchReport;
+use perceptor::report::inspect::InspectReport;
 use perceptor::run::{Checkpoint, Settings};
 use perceptor::train::{Training, Unsupervised};
 use perceptor::{Error, Model, TrainConfig, data};
@@ -75,13 +76,15 @@ fn use_items(file: IdxFile) -> bool {
     let targets = Task::ALL.map(read);
     let rows = Rows::from(file);
     rows.read(rows.len() - 1, &mut row);
-    inspect::write_header(out, &rows).expect("writing to a sink");
     for targets in targets {
-        if let Some(targets) = &targets {
-            inspect::write_targets(out, targets, None).expect("writing to a sink");
-        }
-        let written = inspect::write_items(out, &rows, targets.as_ref(), None, &[0], 80);
-        written.expect("writing to a sink");
+        let report = InspectReport {
+            half: targets.as_ref().map(|_| "training"),
+            rows: &rows,
+            targets: targets.as_ref(),
+            names: None,
+            samples: 0..1,
+        };
+        report.write_text(out, 80).expect("writing to a sink");
     }
     true
 }
@@ -215,9 +218,10 @@ pub fn record(bytes: &[u8]) -> bool {
     };
     record.comparison = compare("record", &record, &record).ok();
     let out = &mut io::sink();
-    bench::write_text(out, &record).expect("writing to a sink");
-    bench::write_markdown(out, &record).expect("writing to a sink");
-    bench::write_json(out, &record).expect("writing to a sink");
+    let report = BenchReport::new(&record);
+    report.write_text(out).expect("writing to a sink");
+    report.write_markdown(out).expect("writing to a sink");
+    report.write_json(out).expect("writing to a sink");
     true
 }
 

@@ -213,7 +213,7 @@ fn a_record_compared_with_itself_is_the_same() {
     let desk = Desk::new();
     desk.record("a.json", "");
     let run = desk.run("bench --from a.json --compare a.json");
-    let verdict = "Compared with a.json: nothing got slower, nothing got faster.\n";
+    let verdict = "Compared with a.json: nothing became slower, nothing became faster.\n";
     assert!(run.done().stdout.contains(verdict), "{}", run.stdout);
     let run = desk.run("bench --from a.json --compare a.json --format json");
     let found: Value = serde_json::from_str(&run.done().stdout).expect("JSON");
@@ -235,11 +235,14 @@ fn half_the_speed_is_slower_and_twice_the_speed_is_faster() {
     let run = desk.run("bench --from steady.json --compare fast.json");
     let figures = "training, 1 thread, samples/s 2,000 1,000 0.50 × -50.0 % slower";
     assert!(run.has_line(figures), "{}", run.stdout);
-    assert!(run.stdout.contains(" got slower, nothing got faster."));
+    assert!(
+        run.stdout
+            .contains(" became slower, nothing became faster.")
+    );
     let run = desk.run("bench --from fast.json --compare steady.json");
     let figures = "training, 1 thread, samples/s 1,000 2,000 2.00 × +100.0 % faster";
     assert!(run.has_line(figures), "{}", run.stdout);
-    assert!(run.stdout.contains(": nothing got slower, 1 of "));
+    assert!(run.stdout.contains(": nothing became slower, 1 of "));
 }
 
 #[test]
@@ -355,7 +358,7 @@ fn measures_the_time_to_an_accuracy() {
     assert!(found["mean"].is_number() && found["deviation"].is_number());
     let run = desk.run(&format!("{line} --time-to 1"));
     let text = &run.done().stdout;
-    let sentence = "0 of 2 seeds reached it; 2 never did within 3 epochs.\n";
+    let sentence = "0 of 2 seeds reached it; 2 did not within 3 epochs.\n";
     assert!(text.contains(sentence), "{text}");
     assert_eq!(text.matches("never").count(), 3, "{text}");
 }

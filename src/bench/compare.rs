@@ -1,9 +1,9 @@
 //! Two records of the same work: what got slower or faster by more than the runs of both scatter.
 //!
 //! A change counts when the medians are more than a hundredth apart and their intervals (see
-//! [`super::statistics::Estimate`]) do not touch. With five runs on either side that is all runs of one being slower than all
-//! of the other, which chance alone brings about once in 126 times (the exact rank-sum test, two-sided: 2 of the
-//! `C(10, 5) = 252` orders). A change of the whole machine, such as its clock, shows in the peak.
+//! [`super::statistics::Estimate`]) do not touch. With five runs on either side that is all runs of one being slower
+//! than all of the other, which chance alone brings about once in 126 times (the exact rank-sum test, two-sided: 2 of
+//! the `C(10, 5) = 252` orders). A change of the whole machine, such as its clock, shows in the peak.
 
 use super::record::{Change, Comparison, Record, Verdict};
 use super::statistics::{Estimate, median};

@@ -1,9 +1,9 @@
 //! How fast this machine trains a given network, and how near that is to what its cores can do.
 //!
 //! `peak` measures the cores in registers, `products` the matrix products at the network's shapes, `training` whole
-//! passes at each number of threads, `time_to` the way to an accuracy; `engine_table` picks an engine. `statistics` makes medians and intervals of
-//! runs, `record` holds all figures, `compare` two records against each other. Nothing here prints: see
-//! [`crate::report::bench`].
+//! passes at each number of threads, `time_to` the way to an accuracy; `engine_table` picks an engine. `statistics`
+//! makes medians and intervals of runs, `record` holds all figures, `compare` two records against each other. Nothing
+//! here prints: see [`crate::report::bench`].
 
 pub mod compare;
 pub mod engine_table;

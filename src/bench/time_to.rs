@@ -3,8 +3,8 @@
 //! Each seed is a process of its own, and its clock starts before that does. It counts the start of the program, the
 //! opening and checks of files and labels, making the network and its buffers, every epoch, and the evaluation on the
 //! whole test set after every epoch. It stops when the evaluation that reaches the accuracy has been told. Not counted
-//! are the drawing of generated digits, and writing a model, which is not done here. Whoever starts the processes holds
-//! the clock; here is what such a process does, [`from_seed`], and what is made of the times.
+//! are the drawing of generated digits, and writing a model, which is not done here. Whoever starts the processes
+//! holds the clock; here is what such a process does, [`from_seed`], and what is made of the times.
 
 use std::num::NonZeroUsize;
 

@@ -12,7 +12,7 @@ use perceptor::config::accuracy;
 use perceptor::config::{LearningRate, OptimizerConfig, OptimizerName};
 use perceptor::data::Splits;
 use perceptor::nn::Activation;
-use perceptor::report::bench::{write_json, write_markdown, write_text};
+use perceptor::report::bench::BenchReport;
 use perceptor::train::prepare::spec_for;
 use perceptor::{Error, Refusal, TrainConfig};
 
@@ -183,11 +183,12 @@ impl BenchArgs {
         if let Some(earlier) = &earlier {
             record.comparison = Some(compare(&self.compare_name(), earlier, &record)?);
         }
+        let report = BenchReport::new(&record);
         let mut out = io::stdout().lock();
         match self.format {
-            BenchFormat::Text => write_text(&mut out, &record)?,
-            BenchFormat::Json => write_json(&mut out, &record)?,
-            BenchFormat::Markdown => write_markdown(&mut out, &record)?,
+            BenchFormat::Text => report.write_text(&mut out)?,
+            BenchFormat::Json => report.write_json(&mut out)?,
+            BenchFormat::Markdown => report.write_markdown(&mut out)?,
         }
         out.flush()?;
         Ok(())

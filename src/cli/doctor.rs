@@ -49,8 +49,7 @@ impl DoctorArgs {
             }
             Format::Json => {
                 let mut out = io::stdout().lock();
-                serde_json::to_writer_pretty(&mut out, &report)?;
-                writeln!(out)?;
+                report.write_json(&mut out)?;
                 out.flush()?;
             }
         }

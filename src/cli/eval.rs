@@ -60,10 +60,7 @@ impl EvalArgs {
         let mut out = io::stdout().lock();
         match self.format {
             Format::Text => report.write_text(&mut out)?,
-            Format::Json => {
-                serde_json::to_writer_pretty(&mut out, &report)?;
-                writeln!(out)?;
-            }
+            Format::Json => report.write_json(&mut out)?,
         }
         out.flush()?;
         Ok(())

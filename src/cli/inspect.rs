@@ -1,14 +1,13 @@
 //! `perceptor data inspect`.
 
 use std::io::{self, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use perceptor::data::label_file::read_labels;
-use perceptor::data::{DataMode, Dataset, IdxFile, Rows, Splits, folder};
+use perceptor::data::{DataMode, Dataset, IdxFile, Rows, Splits, Targets, folder};
 use perceptor::nn::Task;
-use perceptor::report::banner::target_words;
-use perceptor::report::inspect::{write_class_counts, write_header, write_items, write_targets};
+use perceptor::report::inspect::InspectReport;
 
 use super::{Failure, named};
 
@@ -57,33 +56,43 @@ impl InspectArgs {
     }
 
     fn dataset(&self, out: &mut dyn Write, half: &str, data: &Dataset) -> io::Result<()> {
-        writeln!(out, "{half}: {}", target_words(data.targets()))?;
-        write_header(out, data.rows())?;
-        write_targets(out, data.targets(), data.class_names())?;
-        self.draw(out, data.rows(), Some(data))
+        let report = InspectReport {
+            half: Some(half),
+            rows: data.rows(),
+            targets: Some(data.targets()),
+            names: data.class_names(),
+            samples: self.drawn(data.rows()),
+        };
+        report.write_text(out, columns())
     }
 
     /// Describes a single file: labels if each sample is one number, otherwise the samples themselves.
     fn file(&self, out: &mut dyn Write, path: &Path) -> Result<(), Failure> {
         let file = IdxFile::open(path)?;
-        let labels = read_labels(&file);
+        let targets = Targets::read(&file, Task::Classification, None).ok();
         let rows = Rows::from(file);
-        write_header(out, &rows)?;
-        match labels {
-            Ok(labels) => write_class_counts(out, &labels, None)?,
-            Err(_) => self.draw(out, &rows, None)?,
-        }
-        Ok(())
+        let report = InspectReport {
+            half: None,
+            samples: match targets {
+                Some(_) => 0..0,
+                None => self.drawn(&rows),
+            },
+            rows: &rows,
+            targets: targets.as_ref(),
+            names: None,
+        };
+        Ok(report.write_text(out, columns())?)
     }
 
-    fn draw(&self, out: &mut dyn Write, file: &Rows, data: Option<&Dataset>) -> io::Result<()> {
-        let end = file.len().min(self.offset.saturating_add(self.items));
-        let items: Vec<usize> = (self.offset..end).collect();
-        let columns = terminal_columns().unwrap_or(DEFAULT_COLUMNS);
-        let targets = data.map(Dataset::targets);
-        let names = data.and_then(Dataset::class_names);
-        write_items(out, file, targets, names, &items, columns)
+    /// The samples to draw.
+    fn drawn(&self, rows: &Rows) -> Range<usize> {
+        self.offset..rows.len().min(self.offset.saturating_add(self.items))
     }
+}
+
+/// The columns of the terminal, or those to draw in if stdout is none.
+fn columns() -> usize {
+    terminal_columns().unwrap_or(DEFAULT_COLUMNS)
 }
 
 fn terminal_columns() -> Option<usize> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use perceptor::data::{IdxFile, Rows};
 use perceptor::nn::Task;
-use perceptor::report::predict::{Detail, Format, Told};
+use perceptor::report::predict::{Detail, Format, PredictReport};
 use perceptor::train::eval::MOST_ITEMS as BLOCK_ITEMS;
 use perceptor::{Error, Model, Predictor, Refusal};
 
@@ -98,21 +98,21 @@ impl PredictArgs {
         )?;
         let mut predictor = Predictor::with_engine(&model, engine, &workers)?;
         let mut out = BufWriter::new(io::stdout().lock());
-        let told = Told {
+        let report = PredictReport {
             task,
             names: model.class_names.as_ref(),
             outputs,
             format,
             detail,
         };
-        told.write_header(&mut out)?;
+        report.write_header(&mut out)?;
         let items = (MOST_PROBABILITIES / outputs).clamp(1, MOST_ITEMS);
         for start in (self.offset..end).step_by(items) {
             let block = start..end.min(start + items);
             let predictions = predictor.predict_rows(&images, block)?;
             for (item, row) in (start..).zip(predictions.rows()) {
                 let row = row.to_slice().expect("rows of a new array are contiguous");
-                told.write_item(&mut out, item, row)?;
+                report.write_sample(&mut out, item, row)?;
             }
         }
         out.flush()?;

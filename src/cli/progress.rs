@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use perceptor::report::epochs::EpochTable;
 use perceptor::report::number::{grouped, seconds};
+use perceptor::report::train::EpochTable;
 use perceptor::train::Event;
 
 use super::bar::Bar;

@@ -1,7 +1,7 @@
-//! What `perceptor doctor` found: facts in aligned lines, a mark for every check, and how many are not well; or all
-//! of it as JSON.
+//! The report of a diagnosis: facts in aligned lines, a mark for every check, and the number of problems; or one JSON
+//! object.
 //!
-//! Colours are written as escape codes; the writer strips them where they are not wanted.
+//! Colours are written as escape codes, which the caller strips if they are not wanted.
 
 use std::io::{self, Write};
 
@@ -14,19 +14,20 @@ use crate::doctor::{Cores, Diagnosis, Engines, Finding, Library, Limit, Machine,
 /// The name and version of the JSON object's layout.
 pub const SCHEMA: &str = "perceptor.doctor/1";
 
-/// A diagnosis as one JSON object.
+/// Everything there is to say about a diagnosis, as in the JSON object.
 #[derive(Debug, Serialize)]
 pub struct DoctorReport<'a> {
     schema: &'static str,
-    /// Findings that something is wrong.
+    /// The number of findings that something is wrong.
     wrong: usize,
+    /// The number of findings that are warnings.
     warnings: usize,
     #[serde(flatten)]
     diagnosis: &'a Diagnosis,
 }
 
 impl<'a> DoctorReport<'a> {
-    /// Counts what is not well.
+    /// The report of a diagnosis.
     pub fn new(diagnosis: &'a Diagnosis) -> DoctorReport<'a> {
         DoctorReport {
             schema: SCHEMA,
@@ -36,10 +37,18 @@ impl<'a> DoctorReport<'a> {
         }
     }
 
-    /// The report as text.
+    /// Writes one JSON object.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// Returns the errors of `out`.
+    pub fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
+        super::write_json(out, self)
+    }
+
+    /// Writes the report as text.
+    ///
+    /// # Errors
+    /// Returns the errors of `out`.
     pub fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
         let bold = Style::new().bold();
         let build = &self.diagnosis.build;
@@ -60,7 +69,7 @@ impl<'a> DoctorReport<'a> {
         writeln!(out, "\n{bold}{}{bold:#}", self.verdict())
     }
 
-    /// Names and facts, one a line; a fact without a name belongs to the one above.
+    /// The lines of facts with their names; a fact without a name belongs to the one above.
     fn facts(&self) -> Vec<(&'static str, String)> {
         let Diagnosis {
             machine,
@@ -78,7 +87,7 @@ impl<'a> DoctorReport<'a> {
             ("BLAS", library(blas)),
             ("", blas.path.clone().unwrap_or_default()),
             ("engine", engine(engines)),
-            ("", engines_here(engines)),
+            ("", available_engines(engines)),
         ];
         let mut name = "environment";
         for variable in environment {
@@ -89,7 +98,7 @@ impl<'a> DoctorReport<'a> {
         facts
     }
 
-    /// The last line.
+    /// The last line: how many problems there are.
     fn verdict(&self) -> String {
         let warnings = match self.warnings {
             0 => String::new(),
@@ -151,14 +160,14 @@ fn cores(cores: &Cores) -> String {
         None => format!("{usable} for this process"),
     };
     text += match cores.limited_by {
-        Some(Limit::Affinity) => ", limited by affinity",
-        Some(Limit::Quota) => ", limited by the quota of its control group",
+        Some(Limit::Affinity) => ", limited by CPU affinity",
+        Some(Limit::Quota) => ", limited by the CPU quota of its control group",
         None => "",
     };
     if let Some(quota) = cores.quota {
         text += &format!(", quota {quota:.2}");
     }
-    // Hardware threads of one core share the units that multiply.
+    // The hardware threads of a core share its multipliers.
     match (cores.physical, cores.machine) {
         (Some(physical), Some(machine)) if physical < machine => {
             text + &format!("; the machine's are hardware threads of {physical}")
@@ -181,8 +190,8 @@ fn memory(memory: &Memory) -> String {
 
 fn huge_pages(machine: &Machine) -> String {
     let meaning = match machine.huge_pages.as_deref() {
-        Some("always") => "always: every large buffer has them",
-        Some("madvise") => "madvise: given to those who ask, as perceptor does",
+        Some("always") => "always: used for every large buffer",
+        Some("madvise") => "madvise: used for buffers that ask for them, as perceptor's do",
         Some("never") => "never: products with large weights are slower",
         Some(other) => other,
         None => "",
@@ -209,24 +218,24 @@ fn library(blas: &Library) -> String {
     parts.join(", ")
 }
 
-/// The engine in use, and what auto would take.
+/// The engine in use, and the one that auto takes.
 fn engine(engines: &Engines) -> String {
     match (engines.takes, engines.auto_takes) {
         (Some(takes), _) if takes != engines.asked => {
-            format!("{takes}, taken by {}", engines.asked)
+            format!("{takes}, chosen by {}", engines.asked)
         }
         (Some(takes), Some(auto)) => format!("{takes}; auto takes {auto}"),
         (Some(takes), None) => takes.to_owned(),
-        (None, _) => format!("{}, which is not here", engines.asked),
+        (None, _) => format!("{}, which is not available", engines.asked),
     }
 }
 
-fn engines_here(engines: &Engines) -> String {
+fn available_engines(engines: &Engines) -> String {
     let here = engines
         .all
         .iter()
         .filter_map(|fact| fact.runs_on.as_deref());
-    format!("here are {}", here.collect::<Vec<_>>().join(", "))
+    format!("available: {}", here.collect::<Vec<_>>().join(", "))
 }
 
 #[cfg(test)]
@@ -265,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn text_marks_every_check_and_tells_the_cure_below() {
+    fn text_marks_every_check_and_has_the_cure_below() {
         let mut colours = Vec::new();
         DoctorReport::new(&diagnosis())
             .write_text(&mut colours)
@@ -302,7 +311,7 @@ mod tests {
         };
         assert_eq!(
             cores(&four),
-            "2 of 8 for this process, limited by the quota of its control group, quota 2.50; \
+            "2 of 8 for this process, limited by the CPU quota of its control group, quota 2.50; \
              the machine's are hardware threads of 4"
         );
         four = Cores {

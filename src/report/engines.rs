@@ -1,4 +1,4 @@
-//! The table that an engine is chosen by, as text.
+//! How an engine was chosen: the measured rates, and the estimate for a network.
 
 use std::io::{self, Write};
 
@@ -7,11 +7,11 @@ use crate::bench::EngineTable;
 use crate::compute::Engine;
 use crate::nn::Spec;
 
-/// What the engines of this machine were measured at, what that makes of `spec` in batches of `batch_size`, and which
-/// was `chosen`.
+/// Writes the measured rates of this machine's engines, what they amount to for `spec` in batches of `batch_size`, and
+/// which engine was `chosen`.
 ///
 /// # Errors
-/// Those of `out`.
+/// Returns the errors of `out`.
 pub fn write_choice(
     out: &mut dyn Write,
     measured: &EngineTable,
@@ -43,13 +43,13 @@ pub fn write_choice(
     table.write_text(out)?;
     for estimate in measured.estimates(spec, batch_size) {
         let mark = if estimate.engine == chosen {
-            "  ← taken"
+            "  ← chosen"
         } else {
             ""
         };
         writeln!(
             out,
-            "  {spec} in batches of {batch_size}, {}: {:.2} µs a sample in products{mark}",
+            "  {spec} in batches of {batch_size}, {}: {:.2} µs per sample in products{mark}",
             estimate.engine.name(),
             1e6 * estimate.seconds_per_sample
         )?;

@@ -1,5 +1,5 @@
-//! A network on a labelled set: its loss, and by task each class and what is taken for what, each output with its errors, or
-//! each label.
+//! The report of an evaluation: the score of a network on a labelled set and, by task, the metrics of each class with
+//! the confusion matrix, the errors of each output, or the metrics of each label.
 
 use std::io::{self, Write};
 
@@ -17,12 +17,12 @@ use crate::train::{Evaluation, Predictions};
 /// The name and version of the JSON object's layout.
 pub const SCHEMA: &str = "perceptor.eval/1";
 
-/// A table of more classes than this, squared, is of no use to anyone.
+/// The most classes for which there is a confusion matrix.
 const MAX_CONFUSION_CLASSES: usize = 1000;
-/// A table of more columns than this does not fit a terminal.
+/// The most columns of a confusion matrix that fit a terminal.
 const MAX_CONFUSION_COLUMNS: usize = 26;
 
-/// An evaluation as one JSON object.
+/// Everything there is to say about an evaluation. Fields that are not skipped are those of the JSON object.
 #[derive(Debug, Serialize)]
 pub struct EvalReport {
     schema: &'static str,
@@ -100,7 +100,7 @@ impl Details {
                     Some(rows) if rows.len() <= MAX_CONFUSION_COLUMNS => write_confusion(out, rows),
                     _ => writeln!(
                         out,
-                        "\n{} classes: the confusion matrix is in the JSON report, up to {MAX_CONFUSION_CLASSES}",
+                        "\n{} classes: the JSON report has a confusion matrix of up to {MAX_CONFUSION_CLASSES}",
                         classes.len()
                     ),
                 }
@@ -118,7 +118,7 @@ impl Details {
     }
 }
 
-/// How one class fares, with its name where it has one.
+/// The metrics of one class, with its name if it has one.
 #[derive(Debug, Serialize)]
 struct NamedMetrics {
     #[serde(flatten)]
@@ -128,10 +128,10 @@ struct NamedMetrics {
 }
 
 impl EvalReport {
-    /// Works out the figures of every class or label, which may have `names`, or output.
+    /// The report of an evaluation on `data` of the model in the file `model`, whose classes may have `names`.
     ///
     /// # Panics
-    /// When `evaluation` is not of `data`.
+    /// Panics if `evaluation` is not one on `data`.
     pub fn new(
         model: String,
         network: String,
@@ -151,15 +151,23 @@ impl EvalReport {
         }
     }
 
-    /// The report as text.
+    /// Writes one JSON object.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// Returns the errors of `out`.
+    pub fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
+        super::write_json(out, self)
+    }
+
+    /// Writes the report as text.
+    ///
+    /// # Errors
+    /// Returns the errors of `out`.
     pub fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "model     {} ({})", self.model, self.network)?;
         writeln!(
             out,
-            "data      {}, {} items",
+            "data      {}, {} samples",
             self.data,
             grouped(self.items)
         )?;
@@ -221,7 +229,7 @@ fn write_confusion(out: &mut dyn Write, rows: &[Vec<u64>]) -> io::Result<()> {
     let width = widest.to_string().len().max(3) + 1;
     writeln!(
         out,
-        "\nconfusion: a row is the true class, a column the predicted one"
+        "\nconfusion: rows are true classes, columns predicted ones"
     )?;
     write!(out, "{:>5}", "")?;
     for class in 0..rows.len() {

@@ -1,19 +1,57 @@
-//! What is in an IDX file: its header, what its labels are, and items drawn in characters.
+//! The report of a data file or of a set: its header, how often each class occurs, and some samples drawn in
+//! characters.
 //!
-//! An item of two dimensions is drawn with half blocks, two pixels above each other in a character, so that
-//! pixels are about square; four shades of grey.
+//! A sample of two dimensions is drawn with half blocks, two pixels above each other in a character, so that pixels
+//! are about square, in four shades of grey.
 
 use std::io::{self, Write};
+use std::ops::Range;
 
-use super::number::{bytes, grouped, percent};
+use super::number::{bytes, counted, grouped, percent};
+use super::target_words;
 use crate::data::class_names::{ClassNames, titled};
 use crate::data::{Rows, Targets};
 
-/// Says what the header says.
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_header(out: &mut dyn Write, file: &Rows) -> io::Result<()> {
+/// Everything there is to say about a data file, or about one half of a data set.
+#[derive(Debug)]
+pub struct InspectReport<'a> {
+    /// `training` or `test`; `None` for a single file.
+    pub half: Option<&'a str>,
+    /// The rows of the file.
+    pub rows: &'a Rows,
+    /// The labels of the set, or of a file of labels.
+    pub targets: Option<&'a Targets>,
+    /// The names of the classes, if they have any.
+    pub names: Option<&'a ClassNames>,
+    /// The samples to draw.
+    pub samples: Range<usize>,
+}
+
+impl InspectReport<'_> {
+    /// Writes the report for a terminal of so many columns.
+    ///
+    /// # Errors
+    /// Returns the errors of `out`.
+    ///
+    /// # Panics
+    /// Panics if a sample is out of range.
+    pub fn write_text(&self, out: &mut dyn Write, columns: usize) -> io::Result<()> {
+        if let (Some(half), Some(targets)) = (self.half, self.targets) {
+            writeln!(out, "{half}: {}", target_words(targets))?;
+        }
+        write_header(out, self.rows)?;
+        if let Some(targets) = self.targets {
+            write_targets(out, targets, self.names)?;
+        }
+        // The labels of a single file belong to samples of another one.
+        let targets = self.targets.filter(|_| self.half.is_some());
+        let samples: Vec<usize> = self.samples.clone().collect();
+        write_samples(out, self.rows, targets, self.names, &samples, columns)
+    }
+}
+
+/// Writes the sizes and the element type.
+fn write_header(out: &mut dyn Write, file: &Rows) -> io::Result<()> {
     let sizes: Vec<String> = file
         .dimensions()
         .iter()
@@ -21,21 +59,18 @@ pub fn write_header(out: &mut dyn Write, file: &Rows) -> io::Result<()> {
         .collect();
     writeln!(
         out,
-        "{}: {} {}, {} items of {} features, {}",
+        "{}: {} {}, {} of {}, {}",
         file.name(),
         sizes.join(" × "),
         file.element().name(),
-        grouped(file.len()),
-        grouped(file.features()),
+        counted(file.len(), "item"),
+        counted(file.features(), "feature"),
         bytes(file.source_bytes().len()),
     )
 }
 
-/// What the labels of a set are: how many items each class has, or the range of each number.
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_targets(
+/// Writes how many samples each class has, or the range of each number to predict.
+fn write_targets(
     out: &mut dyn Write,
     targets: &Targets,
     names: Option<&ClassNames>,
@@ -54,7 +89,7 @@ pub fn write_targets(
     }
 }
 
-/// The least, the mean and the largest of each number to predict.
+/// Writes the smallest, the mean and the largest of each number to predict.
 fn write_ranges(out: &mut dyn Write, values: &[f32], outputs: usize) -> io::Result<()> {
     for output in 0..outputs.min(MOST_CLASSES) {
         let of_output = || values.iter().skip(output).step_by(outputs).copied();
@@ -70,21 +105,18 @@ fn write_ranges(out: &mut dyn Write, values: &[f32], outputs: usize) -> io::Resu
     if outputs > MOST_CLASSES {
         writeln!(
             out,
-            "  and {} numbers more",
+            "  and {} more numbers",
             grouped(outputs - MOST_CLASSES)
         )?;
     }
     Ok(())
 }
 
-/// A list of more classes, or numbers to predict, than this is cut.
+/// The most classes or numbers to predict that are listed.
 const MOST_CLASSES: usize = 50;
 
-/// How many items each class has, as a bar each; with `names`, those without items too.
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_class_counts(
+/// Writes how many samples each class has, with a bar; with `names`, also the classes without samples.
+fn write_class_counts(
     out: &mut dyn Write,
     labels: &[u32],
     names: Option<&ClassNames>,
@@ -105,7 +137,7 @@ fn write_counts(
     items: usize,
     names: Option<&ClassNames>,
 ) -> io::Result<()> {
-    /// Characters of the longest bar.
+    /// The length of the longest bar, in characters.
     const BAR: usize = 32;
     let largest = counts.iter().copied().max().unwrap_or(1).max(1);
     for (class, &count) in counts.iter().enumerate().take(MOST_CLASSES) {
@@ -121,22 +153,16 @@ fn write_counts(
     if counts.len() > MOST_CLASSES {
         writeln!(
             out,
-            "  and {} classes more",
+            "  and {} more classes",
             grouped(counts.len() - MOST_CLASSES)
         )?;
     }
     Ok(())
 }
 
-/// Draws the items `items` of `file` side by side, as many a row as fit `columns` characters, each under its
-/// number, label and its name. Items that are no pictures (not two dimensions each) are written as their first numbers.
-///
-/// # Errors
-/// Those of `out`.
-///
-/// # Panics
-/// When an item is out of range.
-pub fn write_items(
+/// Draws `samples` of `file` side by side, as many per row as fit into `columns` characters, each below its number and
+/// target. Samples that are not images, which have two dimensions, are written as their first numbers.
+fn write_samples(
     out: &mut dyn Write,
     file: &Rows,
     targets: Option<&Targets>,
@@ -194,9 +220,9 @@ pub fn write_items(
     Ok(())
 }
 
-/// What is to be learned of an item, in short.
+/// The target of a sample, in short.
 fn title_of(targets: &Targets, names: Option<&ClassNames>, item: usize) -> String {
-    /// More numbers than this are cut.
+    /// The most numbers that are shown.
     const MOST: usize = 4;
     if let Targets::Classes { labels, .. } = targets {
         return format!("class {}", titled(labels[item] as usize, names));
@@ -218,7 +244,7 @@ fn title_of(targets: &Targets, names: Option<&ClassNames>, item: usize) -> Strin
     }
 }
 
-/// How pictures of one size are drawn: every `step`-th pixel, so that they fit.
+/// How images of one size are drawn: every `step`-th pixel, so that they fit.
 struct Picture {
     height: usize,
     width: usize,
@@ -226,7 +252,7 @@ struct Picture {
 }
 
 impl Picture {
-    /// Pictures taller than this, in characters, are made smaller.
+    /// The most rows of characters; taller images are made smaller.
     const MAX_ROWS: usize = 32;
 
     fn fitting(height: usize, width: usize, columns: usize) -> Picture {
@@ -248,8 +274,8 @@ impl Picture {
         self.height.div_ceil(2 * self.step)
     }
 
-    /// Two pixel rows a line: `▀` where only the upper one is dark, `▄` the lower, `█` both, and a shade
-    /// where both are grey.
+    /// Draws two rows of pixels per line: `▀` if only the upper pixel is dark, `▄` if only the lower one is, `█` if
+    /// both are, and a shade if both are grey.
     fn lines(&self, values: &[f32]) -> Vec<String> {
         let least = values.iter().copied().fold(f32::INFINITY, f32::min);
         let most = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -292,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wide_picture_is_made_to_fit() {
+    fn a_wide_image_is_made_to_fit() {
         let picture = Picture::fitting(200, 300, 80);
         assert!(picture.columns() <= 80 && picture.rows() <= Picture::MAX_ROWS);
         let lines = picture.lines(&vec![0.5; 60_000]);

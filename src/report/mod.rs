@@ -1,21 +1,38 @@
-//! Results as text or JSON, into any [`std::io::Write`]. Nothing here decides what goes to which stream.
+//! Results for people and programs, written to any [`Write`]. Nothing here decides which stream they go to.
 //!
-//! `banner` says what a run will be, `train` what it came to, `profile` where its time went, `eval` a network on a test set, `predict` a class for
-//! each item, `inspect` what is in a file, `doctor` what is wrong with a machine, `bench` how fast it
-//! is, `engines` which one is taken, `tune` a search; `number` is how figures are written, `table` how they are set.
+//! Each command has a module with one report, a struct that holds everything there is to say, and its writers side by
+//! side: [`train`], [`eval`], [`predict`], [`inspect`], [`bench`], [`doctor`] and [`tune`]. [`engines`] shows how an
+//! engine was chosen, [`number`] formats numbers, and [`table`] aligns columns.
 
-pub mod banner;
 pub mod bench;
-mod bench_compare;
 pub mod doctor;
-pub mod ending;
 pub mod engines;
-pub mod epochs;
 pub mod eval;
 pub mod inspect;
 pub mod number;
 pub mod predict;
-pub mod profile;
 pub mod table;
 pub mod train;
 pub mod tune;
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::data::Targets;
+
+/// Writes a report as one JSON object, indented, and ends the line.
+fn write_json(mut out: &mut dyn Write, report: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut out, report)?;
+    writeln!(out)
+}
+
+/// What is learned from a data set: `10 classes`, `2 numbers to predict`, `3 labels, any of them`.
+fn target_words(targets: &Targets) -> String {
+    let outputs = targets.outputs();
+    match targets {
+        Targets::Classes { .. } => number::counted_as(outputs, "class", "classes"),
+        Targets::Values { .. } => format!("{} to predict", number::counted(outputs, "number")),
+        Targets::Flags { .. } => format!("{}, any of them", number::counted(outputs, "label")),
+    }
+}

@@ -1,6 +1,6 @@
-//! How figures are written for people: grouped, with units, at a width that keeps columns.
+//! Numbers for people: grouped, counted, with units.
 
-/// `60000` as `60,000`.
+/// A whole number with its digits grouped: `60,000`.
 pub fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -13,10 +13,15 @@ pub fn grouped(number: usize) -> String {
     text
 }
 
-/// `1 epoch`, `3,000 epochs`: a count with its noun, whose plural ends in s.
+/// A count with its noun, whose plural ends in s: `1 epoch`, `3,000 epochs`.
 pub fn counted(count: usize, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", grouped(count))
+    counted_as(count, noun, &format!("{noun}s"))
+}
+
+/// A count with its noun, whose plural is irregular: `1 class`, `10 classes`.
+pub fn counted_as(count: usize, singular: &str, plural: &str) -> String {
+    let noun = if count == 1 { singular } else { plural };
+    format!("{} {noun}", grouped(count))
 }
 
 /// A learning rate to four significant digits.
@@ -29,7 +34,7 @@ pub fn rate(rate: f32) -> String {
     }
 }
 
-/// A share of 1 in per cent: `97.52 %`.
+/// A share of 1 as a percentage: `97.52 %`.
 pub fn percent(share: f64) -> String {
     format!("{:.2} %", share * 100.0)
 }
@@ -64,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_read_as_people_write_them() {
+    fn numbers_read_as_people_write_them() {
         assert_eq!(grouped(0), "0");
         assert_eq!(grouped(999), "999");
         assert_eq!(grouped(60_000), "60,000");

@@ -1,4 +1,4 @@
-//! Tables of figures, aligned for a terminal or in Markdown. What stands in them is the caller's.
+//! Tables of words and numbers, aligned for a terminal or in Markdown.
 
 use std::io::{self, Write};
 
@@ -7,13 +7,13 @@ use std::io::{self, Write};
 pub struct Table {
     title: String,
     columns: Vec<String>,
-    /// How many of the first columns are words, set to the left; the others are figures.
+    /// The number of columns of words, which come first and are aligned to the left; numbers are aligned to the right.
     words: usize,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// An empty table, the first `words` columns of which are words.
+    /// An empty table whose first `words` columns are words.
     pub fn new<const N: usize>(
         title: impl Into<String>,
         words: usize,
@@ -27,7 +27,7 @@ impl Table {
         }
     }
 
-    /// Adds a column at the right.
+    /// Adds a column on the right.
     pub fn column(&mut self, name: impl Into<String>) {
         self.columns.push(name.into());
     }
@@ -35,16 +35,16 @@ impl Table {
     /// Adds a row.
     ///
     /// # Panics
-    /// When it has not a cell for each column.
+    /// Panics if there is not one cell for each column.
     pub fn row(&mut self, cells: Vec<String>) {
-        assert_eq!(cells.len(), self.columns.len(), "a cell a column");
+        assert_eq!(cells.len(), self.columns.len(), "one cell for each column");
         self.rows.push(cells);
     }
 
-    /// For a terminal: the title, then columns two spaces apart.
+    /// Writes the table for a terminal: the title, then columns two spaces apart.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// Returns the errors of `out`.
     pub fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}", self.title)?;
         let widths: Vec<usize> = (0..self.columns.len()).map(|at| self.width(at)).collect();
@@ -61,10 +61,10 @@ impl Table {
         Ok(())
     }
 
-    /// As Markdown: the title in bold, then a table.
+    /// Writes the table as Markdown: the title in bold, then a table.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// Returns the errors of `out`.
     pub fn write_markdown(&self, out: &mut dyn Write) -> io::Result<()> {
         let rules = (0..self.columns.len()).map(|at| if at < self.words { ":--" } else { "--:" });
         writeln!(out, "**{}**\n", self.title)?;
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_stand_left_and_figures_right() {
+    fn words_are_aligned_left_and_numbers_right() {
         let mut table = Table::new("title", 1, ["what", "rate"]);
         table.row(vec!["784→100".to_owned(), "7".to_owned()]);
         table.row(vec!["x".to_owned(), "12345".to_owned()]);

@@ -9,8 +9,8 @@ use super::{Score, SetScores};
 pub struct EpochMetrics {
     /// The epoch, counted from 1.
     pub epoch: usize,
-    /// Mean of the minimised loss over the epoch's samples, each measured before its own step: with label smoothing and
-    /// class weights, if any. Cross-entropies are in nats.
+    /// Mean of the minimised loss over the epoch's samples, each measured before its own step: with label smoothing
+    /// and class weights, if any. Cross-entropies are in nats.
     pub train_loss: f64,
     /// The scores after the epoch: on the validation set if there is one, else on the test set.
     #[serde(flatten)]

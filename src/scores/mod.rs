@@ -1,8 +1,8 @@
 //! What evaluation measures: the loss and the metrics of a network on a data set.
 //!
-//! [`METRICS`] is the table of all metrics. Reports, tables of epochs, CSV and JSON files, checkpoints, early stopping and
-//! searches take their columns, fields and words from it, so a new metric is a field of [`Score`], a row of the table and
-//! the function that computes it.
+//! [`METRICS`] is the table of all metrics. Reports, tables of epochs, CSV and JSON files, checkpoints, early stopping
+//! and searches take their columns, fields and words from it, so a new metric is a field of [`Score`], a row of the
+//! table and the function that computes it.
 
 mod accuracy;
 mod confusion;

@@ -17,8 +17,8 @@ pub struct OutputMetrics {
     pub mae: f64,
     /// Root mean square error.
     pub rmse: f64,
-    /// `R² = 1 − Σ (t − y)² / Σ (t − mean t)²`, the share of the variance that the predictions explain. If all true numbers
-    /// are equal it is 1 if every prediction is right, else 0.
+    /// `R² = 1 − Σ (t − y)² / Σ (t − mean t)²`, the share of the variance that the predictions explain. If all true
+    /// numbers are equal it is 1 if every prediction is right, else 0.
     pub r2: f64,
 }
 

@@ -10,9 +10,9 @@ use super::{METRICS, Score};
 
 /// The scores of a network on the validation set and on the test set; `None` for a set that was not evaluated.
 ///
-/// Files have them as plain fields of what they belong to: `validation_loss` and `validation_accuracy` if there are any,
-/// `test_loss` and `test_accuracy` always, as `null` if there are none, and then the other metrics under their own keys.
-/// These are of the validation set if it was evaluated, else of the test set.
+/// Files have them as plain fields of what they belong to: `validation_loss` and `validation_accuracy` if there are
+/// any, `test_loss` and `test_accuracy` always, as `null` if there are none, and then the other metrics under their
+/// own keys. These are of the validation set if it was evaluated, else of the test set.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct SetScores {
     /// The score on the validation set.

@@ -1,8 +1,8 @@
 //! Which rows of a batch a worker takes at a time.
 //!
-//! Matrix libraries may sum in another order when a product has another number of rows, so for them the cut depends
-//! on the batch size alone. The native kernels give each element the same bits in any company; there the cut may
-//! follow the threads, which matters where the weights do not fit a core's cache and every block reads all of them. With
+//! Matrix libraries may sum in another order when a product has another number of rows, so for them the cut depends on
+//! the batch size alone. The native kernels give each element the same bits in any company; there the cut may follow
+//! the threads, which matters where the weights do not fit a core's cache and every block reads all of them. With
 //! batch normalisation a block is a shard, whose statistics its rows share.
 
 use std::ops::Range;

@@ -1,7 +1,7 @@
 //! Where a run stops because a loss or a weight is NaN or infinite.
 //!
-//! The loss of every step is checked, every loss of an evaluation, and the weights before they are saved: an infinite weight
-//! can still give finite losses.
+//! The loss of every step is checked, every loss of an evaluation, and the weights before they are saved: an infinite
+//! weight can still give finite losses.
 
 use std::ops::ControlFlow;
 

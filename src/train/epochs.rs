@@ -1,7 +1,7 @@
 //! A run, epoch after epoch: shuffle, step through the batches, evaluate, report, save.
 //!
-//! A pass that is interrupted to save continues with the rest of its order, and a run that starts from a state continues
-//! from it, both with the bits of an uninterrupted run.
+//! A pass that is interrupted to save continues with the rest of its order, and a run that starts from a state
+//! continues from it, both with the bits of an uninterrupted run.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -292,8 +292,8 @@ impl Run<'_> {
         })
     }
 
-    /// The score on the test set of the `parameters` of the epoch `kept`: that of the epoch if it was evaluated on the test
-    /// set, else measured now.
+    /// The score on the test set of the `parameters` of the epoch `kept`: that of the epoch if it was evaluated on the
+    /// test set, else measured now.
     fn test(&mut self, kept: usize, parameters: &[f32]) -> Result<Option<Score>> {
         let measured = self.epochs[kept].scores.test;
         if measured.is_some() {

@@ -17,7 +17,8 @@ use crate::nn::loss::{Loss, arg_max, cross_entropy, finish};
 use crate::nn::{Activations, Network, Spec};
 use crate::scores::{Predicted, Score};
 
-/// Items in a block: enough for full speed of the products, few enough for their activations to stay in a core's cache.
+/// Items in a block: enough for full speed of the products, few enough for their activations to stay in a core's
+/// cache.
 pub const MOST_ITEMS: usize = 96;
 /// Inputs of a block, at the most: very wide items come in smaller blocks.
 const MOST_INPUTS: usize = 1 << 22;
@@ -300,8 +301,8 @@ impl Evaluator {
         Ok(buffers.into_iter().map(to_vec).collect())
     }
 
-    /// Runs `items` of `images` forward in blocks, and passes the activations of each block to `use_block`, with the rows
-    /// of them that it has.
+    /// Runs `items` of `images` forward in blocks, and passes the activations of each block to `use_block`, with the
+    /// rows of them that it has.
     fn for_each_block(
         &mut self,
         workers: &Workers,
@@ -323,9 +324,9 @@ impl Evaluator {
                 let range = start..(start + size).min(items.end);
                 let first_row = member.index() * size;
                 let rows = first_row..first_row + range.len();
-                // SAFETY: (1) each member has rows of its own, by its index, and `&mut self` excludes other teams. (2) Pieces
-                // of a network are taken only by `Stepper::pass`, which needs `&mut` access to the owner of the network,
-                // while `network` is borrowed here.
+                // SAFETY: (1) each member has rows of its own, by its index, and `&mut self` excludes other teams. (2)
+                // Pieces of a network are taken only by `Stepper::pass`, which needs `&mut` access to the owner of the
+                // network, while `network` is borrowed here.
                 let mut rows = unsafe { OwnRows::new(rows) };
                 let mut inputs = activations.inputs(&mut rows);
                 for (item, row) in range.clone().zip(inputs.iter_mut()) {

@@ -1,9 +1,9 @@
 //! Training: `step` is the whole way of a batch at a glance, `trainer` repeats it over epochs.
 //!
-//! `prepare` is what there is to do before, `blocks` says which rows a worker takes at a time, `state` is a run between two steps, `supervisor` who looks after
-//! it, `stopping` when it is over, `outcome` what it tells; `range_test` looks for a learning rate, `profile` says where
-//! the time goes, `eval` measures a network on a data set, `metrics`
-//! turns predictions into precision and recall.
+//! `prepare` is what there is to do before, `blocks` says which rows a worker takes at a time, `state` is a run
+//! between two steps, `supervisor` who looks after it, `stopping` when it is over, `outcome` what it tells;
+//! `range_test` looks for a learning rate, `profile` says where the time goes, `eval` measures a network on a data
+//! set, `metrics` turns predictions into precision and recall.
 
 mod blocks;
 pub(crate) mod divergence;

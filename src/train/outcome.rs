@@ -110,8 +110,8 @@ impl Outcome {
     }
 }
 
-/// What is known at the end of a run: the scores of the epoch whose parameters the model has, and the model's on the test
-/// set.
+/// What is known at the end of a run: the scores of the epoch whose parameters the model has, and the model's on the
+/// test set.
 pub(super) fn provenance(
     config: &TrainConfig,
     data: &Splits,

@@ -1,5 +1,5 @@
-//! What a run needs before its first step: the network of its settings, the inputs it sees, and whether memory and the state
-//! it goes on from are enough for it.
+//! What a run needs before its first step: the network of its settings, the inputs it sees, and whether memory and the
+//! state it goes on from are enough for it.
 
 use super::state::State;
 use crate::compute::parallel::Workers;
@@ -66,7 +66,8 @@ pub(crate) fn loss_for(config: &TrainConfig, train: &Dataset) -> Loss {
     })
 }
 
-/// How samples of `train` become inputs. With `--scale model` the scaling is that of the model that the run began from.
+/// How samples of `train` become inputs. With `--scale model` the scaling is that of the model that the run began
+/// from.
 ///
 /// # Errors
 /// Returns the errors of [`fit_scaling`].
@@ -93,16 +94,16 @@ pub(crate) fn preprocessing_for(
     Ok(Preprocessing { scaling, columns })
 }
 
-/// Asks for what a run needs at its peak and gives it back: a network that does not fit is refused in words, before the
-/// hours it would have taken.
+/// Asks for what a run needs at its peak and gives it back: a network that does not fit is refused in words, before
+/// the hours it would have taken.
 pub(super) fn check_memory(spec: &Spec, config: &TrainConfig) -> Result<()> {
     SharedBuffer::<f32>::zeroed(spec.parameters().saturating_mul(copies(config))).map(drop)
 }
 
-/// How many times the parameters there are at the end: weights and transpose, the flat parameters, and two copies of them
-/// on their way to the file, while they may be on their way to a checkpoint, twice as well; each slot of the optimiser
-/// once, and twice on its way to a checkpoint; the gradient where its norm is limited; and where the best weights so far
-/// are kept, these, on their way to a checkpoint, and in a network to measure.
+/// How many times the parameters there are at the end: weights and transpose, the flat parameters, and two copies of
+/// them on their way to the file, while they may be on their way to a checkpoint, twice as well; each slot of the
+/// optimiser once, and twice on its way to a checkpoint; the gradient where its norm is limited; and where the best
+/// weights so far are kept, these, on their way to a checkpoint, and in a network to measure.
 fn copies(config: &TrainConfig) -> usize {
     let rule = config.optimizer.rule();
     let gradient = usize::from(rule.clip_norm.is_some());

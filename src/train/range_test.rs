@@ -1,8 +1,10 @@
 //! A range test: which learning rate a network bears, found before it is trained.
 //!
-//! A network of its own is trained for some steps while the learning rate rises evenly on a logarithmic scale (L. Smith,
-//! *Cyclical Learning Rates for Training Neural Networks*, 2017). The loss first falls, then lies still, then rises; the
-//! learning rate at its lowest point is about the largest that does not break things, and a tenth of it trains well.
+//! A network of its own is trained for some steps while the learning rate rises evenly on a logarithmic scale (L.
+//! Smith,
+//! *Cyclical Learning Rates for Training Neural Networks*, 2017). The loss first falls, then lies still, then rises;
+//! the learning rate at its lowest point is about the largest that does not break things, and a tenth of it trains
+//! well.
 
 use std::ops::ControlFlow;
 
@@ -47,9 +49,9 @@ pub struct RangeTest {
     pub losses: Vec<f64>,
 }
 
-/// Finds a learning rate for `config` on the training set of `data`, from the weights of the state `from` or from those
-/// that a run would draw; nothing of the test set is looked at. What schedule the configuration has plays no part. The
-/// result depends on the same things as a run's.
+/// Finds a learning rate for `config` on the training set of `data`, from the weights of the state `from` or from
+/// those that a run would draw; nothing of the test set is looked at. What schedule the configuration has plays no
+/// part. The result depends on the same things as a run's.
 ///
 /// # Errors
 /// As [`super::trainer::Training::run`], and [`Error::Config`] when no learning rate lowers the loss.

@@ -1,7 +1,7 @@
 //! A run between two steps: what a checkpoint holds and a resumed run starts from.
 //!
-//! Every random stream of a run belongs to the seed, a purpose and an epoch ([`crate::random`]), and an epoch's order is
-//! drawn anew where the epoch begins. So no generator has a state of its own to keep: the seed, which is a setting,
+//! Every random stream of a run belongs to the seed, a purpose and an epoch ([`crate::random`]), and an epoch's order
+//! is drawn anew where the epoch begins. So no generator has a state of its own to keep: the seed, which is a setting,
 //! and the place say it all.
 
 use std::fmt;

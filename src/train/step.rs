@@ -1,10 +1,10 @@
 //! One training step: gather, noise if any, forward, loss, backward, update.
 //!
-//! All workers take the same steps as one team, with two barriers a step. In the row phase each block of rows goes through
-//! all layers and back on one worker; in the update phase each piece of the parameters is updated by one worker from all
-//! rows. Limits on the norm of the gradient and on the norms of units take one more barrier each. No sum is shared between
-//! workers, so no bit depends on which worker does what. After the first step nothing is allocated, except for the packing
-//! buffers that matrixmultiply makes in each of its products.
+//! All workers take the same steps as one team, with two barriers a step. In the row phase each block of rows goes
+//! through all layers and back on one worker; in the update phase each piece of the parameters is updated by one
+//! worker from all rows. Limits on the norm of the gradient and on the norms of units take one more barrier each. No
+//! sum is shared between workers, so no bit depends on which worker does what. After the first step nothing is
+//! allocated, except for the packing buffers that matrixmultiply makes in each of its products.
 
 use std::ops::Range;
 
@@ -59,8 +59,8 @@ pub(super) struct Batch<'a> {
 }
 
 impl Team<'_> {
-    /// One member's part in a step, up to the barrier that ends it, for which the caller waits. Returns the summed loss of
-    /// the samples before the update, the same to every member.
+    /// One member's part in a step, up to the barrier that ends it, for which the caller waits. Returns the summed
+    /// loss of the samples before the update, the same to every member.
     pub(super) fn step<const CLOCKED: bool>(
         &self,
         member: Member,
@@ -87,8 +87,9 @@ impl Team<'_> {
             // While this block is computed, the rows are fetched that this or another worker takes next.
             let distance = blocks.rows(0).len() * self.threads;
             let ahead = ahead(batch, distance, &blocks.rows(block));
-            // SAFETY: (1) `for_each` passes each block to one member, and blocks are disjoint. (2) Tokens of the update are
-            // created only after the barrier below, and those of the last update ended before the barrier that ended it.
+            // SAFETY: (1) `for_each` passes each block to one member, and blocks are disjoint. (2) Tokens of the
+            // update are created only after the barrier below, and those of the last update ended before the barrier
+            // that ended it.
             let mut rows = unsafe { OwnRows::new(blocks.rows(block)) };
             self.block(&mut rows, batch, ahead, mean, clock);
         });
@@ -144,9 +145,9 @@ impl Team<'_> {
         let step = match self.rule.clip_norm {
             None => {
                 self.taken.pieces.for_each(network.pieces(), |piece| {
-                    // SAFETY: (1) `for_each` passes each piece to one member, and units follow after a barrier. (2) The tokens
-                    // of rows ended before the barrier that ended the row phase; the next ones follow the barrier that ends
-                    // the step.
+                    // SAFETY: (1) `for_each` passes each piece to one member, and units follow after a barrier. (2)
+                    // The tokens of rows ended before the barrier that ended the row phase; the next ones follow the
+                    // barrier that ends the step.
                     let piece = unsafe { OwnPiece::new(piece) };
                     network.update(&piece, self.activations, rows, &step);
                 });
@@ -162,8 +163,9 @@ impl Team<'_> {
             member.wait();
             clock.end(Phase::Waiting);
             self.taken.units.for_each(network.unit_pieces(), |piece| {
-                // SAFETY: (1) `for_each` passes each piece to one member, and the tokens of pieces ended before the barrier
-                // above. (2) No rows are taken between the barrier of the row phase and the one that ends the step.
+                // SAFETY: (1) `for_each` passes each piece to one member, and the tokens of pieces ended before the
+                // barrier above. (2) No rows are taken between the barrier of the row phase and the one that ends the
+                // step.
                 let units = unsafe { OwnUnits::new(piece) };
                 network.limit_units(&units, most, &step);
             });
@@ -181,8 +183,8 @@ impl Team<'_> {
     ) -> Step {
         let network = self.network;
         self.taken.pieces.for_each(network.pieces(), |piece| {
-            // SAFETY: (1) `for_each` passes each piece to one member, and the second pass follows after a barrier. (2) No rows
-            // are taken between the barrier of the row phase and the one that ends the step.
+            // SAFETY: (1) `for_each` passes each piece to one member, and the second pass follows after a barrier. (2)
+            // No rows are taken between the barrier of the row phase and the one that ends the step.
             let own = unsafe { OwnPiece::new(piece) };
             self.squares[piece].store(network.keep_gradient(&own, self.activations, rows));
         });
@@ -193,8 +195,9 @@ impl Team<'_> {
         let squares = self.squares.iter().map(AtomicF64::load);
         let step = step.clipped(squares.sum::<f64>().sqrt());
         self.taken.applied.for_each(network.pieces(), |piece| {
-            // SAFETY: (1) `for_each` passes each piece to one member, and the tokens of the first pass ended before the barrier
-            // above. (2) No rows are taken between the barrier of the row phase and the one that ends the step.
+            // SAFETY: (1) `for_each` passes each piece to one member, and the tokens of the first pass ended before
+            // the barrier above. (2) No rows are taken between the barrier of the row phase and the one that ends the
+            // step.
             let piece = unsafe { OwnPiece::new(piece) };
             network.apply(&piece, &step);
         });

@@ -40,18 +40,19 @@ pub struct Stepper {
     squares: Vec<AtomicF64>,
 }
 
-/// What is told the number of each step, counted from 0, and the sum of its samples' losses before the update, in nats.
-/// It may break the pass off.
+/// What is told the number of each step, counted from 0, and the sum of its samples' losses before the update, in
+/// nats. It may break the pass off.
 pub type OnStep<'a> = dyn FnMut(usize, f64) -> ControlFlow<()> + Send + 'a;
 
 impl Stepper {
-    /// Makes the stepper of a run on `train` with everything that `config` sets: engine, preprocessing, optimiser, loss,
-    /// dropout and noise, frozen layers. Learning rates are those of `schedule`. The run continues after the steps of
-    /// `state`, which is that of [`State::start`] for a new run.
+    /// Makes the stepper of a run on `train` with everything that `config` sets: engine, preprocessing, optimiser,
+    /// loss, dropout and noise, frozen layers. Learning rates are those of `schedule`. The run continues after the
+    /// steps of `state`, which is that of [`State::start`] for a new run.
     ///
     /// # Errors
     /// Returns [`crate::Error::Config`] for an engine that is not available or a frozen layer that does not exist,
-    /// [`crate::Error::Data`] for rows that cannot be scaled, and [`crate::Error::Memory`] if the system refuses memory.
+    /// [`crate::Error::Data`] for rows that cannot be scaled, and [`crate::Error::Memory`] if the system refuses
+    /// memory.
     ///
     /// # Panics
     /// Panics if `train` or `state` does not belong to the network `spec`.
@@ -82,8 +83,8 @@ impl Stepper {
         Ok(stepper)
     }
 
-    /// Starts from `parameters [parameters]`, to be moved by `rule` at the learning rates of `schedule`, for batches of up to
-    /// `batch_size` rows.
+    /// Starts from `parameters [parameters]`, to be moved by `rule` at the learning rates of `schedule`, for batches
+    /// of up to `batch_size` rows.
     ///
     /// # Errors
     /// Returns [`crate::Error::Memory`] if memory is refused.

@@ -4,8 +4,8 @@
 //! limit alone follows from the clock; it is the trainer's.
 //!
 //! What is watched is the accuracy on the validation set, as scikit-learn's `early_stopping` does: it is what a
-//! classifier is judged by, while its loss can rise for long after the accuracy has stopped to. Of several labels an item
-//! it is their F1, of a regression its loss, which is to fall.
+//! classifier is judged by, while its loss can rise for long after the accuracy has stopped to. Of several labels an
+//! item it is their F1, of a regression its loss, which is to fall.
 
 use std::time::{Duration, Instant};
 
@@ -44,8 +44,8 @@ pub fn cause(config: &TrainConfig, epochs: &[EpochMetrics]) -> Option<Cause> {
     }
 }
 
-/// How good an epoch is, by [`Score::goodness`] on the validation set where there is one and else on the test set. None
-/// where nothing was measured.
+/// How good an epoch is, by [`Score::goodness`] on the validation set where there is one and else on the test set.
+/// None where nothing was measured.
 fn goodness(epoch: &EpochMetrics) -> Option<f64> {
     epoch.score().map(|score| score.goodness())
 }
@@ -73,8 +73,8 @@ fn epochs_without_gain(stop: EarlyStop, epochs: &[EpochMetrics]) -> usize {
 }
 
 /// Which of `epochs` is the best: that of the highest accuracy, or F1, or of the lowest loss in regression, on the
-/// validation set where there is one and else on the test set; of equals that of the lowest validation loss, and the first
-/// of those. None where nothing was measured.
+/// validation set where there is one and else on the test set; of equals that of the lowest validation loss, and the
+/// first of those. None where nothing was measured.
 pub fn best(epochs: &[EpochMetrics]) -> Option<usize> {
     let measured = epochs.iter().enumerate();
     let measured =

@@ -1,7 +1,7 @@
 //! Who looks after a run while it trains: says when its state is to be kept and when to stop, and keeps it.
 //!
-//! The trainer knows nothing of files and signals, and of time only what a run may take; [`crate::run::Keeper`] knows the
-//! rest.
+//! The trainer knows nothing of files and signals, and of time only what a run may take; [`crate::run::Keeper`] knows
+//! the rest.
 
 use super::state::{Place, State};
 use crate::error::Result;
@@ -29,7 +29,8 @@ pub trait Supervisor: Send {
     /// Whatever must end the run before this epoch counts.
     fn after_epoch(&mut self, epochs: &[EpochMetrics], over: bool) -> Result<Then>;
 
-    /// Keeps `state`. Asked for by [`Then::Save`] and [`Then::Stop`], and where the time of a run is over within an epoch.
+    /// Keeps `state`. Asked for by [`Then::Save`] and [`Then::Stop`], and where the time of a run is over within an
+    /// epoch.
     ///
     /// # Errors
     /// Whatever must end the run.

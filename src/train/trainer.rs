@@ -1,7 +1,7 @@
 //! Trains a network: prepares a run and starts it.
 //!
-//! Nothing here prints or knows files. A run reports [`Event`](super::Event)s to an [`EventHandler`], hands its [`State`]
-//! to a [`Supervisor`], and returns an [`Outcome`].
+//! Nothing here prints or knows files. A run reports [`Event`](super::Event)s to an [`EventHandler`], hands its
+//! [`State`] to a [`Supervisor`], and returns an [`Outcome`].
 
 use std::time::Instant;
 
@@ -25,8 +25,8 @@ use crate::error::Result;
 
 /// Trains a network on `data` with `workers`, and reports to `on_event` meanwhile.
 ///
-/// The outcome depends only on `config`, `data` and the engine: any number of workers gives the same bits. `on_event` must
-/// not use `workers`, which are busy.
+/// The outcome depends only on `config`, `data` and the engine: any number of workers gives the same bits. `on_event`
+/// must not use `workers`, which are busy.
 ///
 /// # Errors
 /// Returns the errors of [`Training::run`].
@@ -73,19 +73,19 @@ pub struct Training<'a> {
     pub workers: &'a Workers,
     /// Whether the outcome has the time of each phase. It costs about one per cent of the speed.
     pub profiled: bool,
-    /// The state to start from: of an earlier run with the same settings and data, or of [`State::warm_start`]; `None` to
-    /// start from drawn weights.
+    /// The state to start from: of an earlier run with the same settings and data, or of [`State::warm_start`]; `None`
+    /// to start from drawn weights.
     pub from: Option<State>,
 }
 
 impl Training<'_> {
-    /// Trains until the run ends or `supervisor` stops it. The outcome is bit-identical wherever the run was stopped and
-    /// resumed, unless its time was limited.
+    /// Trains until the run ends or `supervisor` stops it. The outcome is bit-identical wherever the run was stopped
+    /// and resumed, unless its time was limited.
     ///
     /// # Errors
-    /// Returns [`Error::Config`] if a setting is out of range or needs a set that the data does not have, [`Error::Data`] if
-    /// the inputs cannot be scaled, [`Error::Diverged`] if a loss or weight becomes NaN or infinite, [`Error::Run`] if the
-    /// state does not belong to this run, and the errors of `supervisor`.
+    /// Returns [`Error::Config`] if a setting is out of range or needs a set that the data does not have,
+    /// [`Error::Data`] if the inputs cannot be scaled, [`Error::Diverged`] if a loss or weight becomes NaN or
+    /// infinite, [`Error::Run`] if the state does not belong to this run, and the errors of `supervisor`.
     pub fn run(
         self,
         supervisor: &mut dyn Supervisor,

@@ -206,7 +206,7 @@ fn a_label_file_is_shown_as_class_counts() {
     let lines: Vec<&str> = run.done().stdout.lines().collect();
     assert_eq!(lines.len(), 5, "{run:#?}");
     assert!(
-        lines[0].ends_with("200 u8, 200 items of 1 features, 208 bytes"),
+        lines[0].ends_with("200 u8, 200 items of 1 feature, 208 bytes"),
         "{run:#?}"
     );
     for (class, line) in lines[1..].iter().enumerate() {

@@ -139,7 +139,7 @@ fn auto_uses_the_fastest_engine_and_verbose_shows_the_table() {
         write_table_in_favour_of(engine, &desk);
         let run = desk.run("train --data set --epochs 1 --format json --verbose");
         assert_eq!(run.done().json()["config"]["engine"], engine);
-        let taken = run.stderr.lines().find(|line| line.ends_with("← taken"));
+        let taken = run.stderr.lines().find(|line| line.ends_with("← chosen"));
         assert!(
             taken.is_some_and(|line| line.contains(&format!(", {engine}: "))),
             "{run:#?}"

@@ -99,14 +99,13 @@ fn a_run_that_stops_early_reports_how_its_model_was_selected() {
     assert_eq!(all, kept + 3);
     let accuracy = |at: usize| epochs(&report)[at]["validation_accuracy"].as_f64();
     assert!((0..all).all(|at| accuracy(at) <= accuracy(kept - 1)));
-    let words =
-        format!("after epoch {kept}, the best by it: the model is picked on validation data");
+    let words = format!("after epoch {kept}, the best on the validation set, as in the model");
     assert!(run.value("validation").ends_with(&words), "{run:#?}");
     let words = format!("after epoch {all}: the validation accuracy has not risen for 3 epochs");
     assert_eq!(run.value("ended"), words);
     assert!(
         run.stderr.contains(
-            "  ends      when the validation accuracy has not risen for 3 epochs, with the best weights\n"
+            "  ends      when the validation accuracy has not risen for 3 epochs, keeping the best weights\n"
         ),
         "{run:#?}"
     );
@@ -129,7 +128,7 @@ fn a_run_ends_at_its_target_and_reports_the_set_it_was_reached_on() {
     let end = run.done().value("ended");
     assert!(
         end.ends_with(
-            "90.00 % reached on the test set, which thereby picked the model and flatters it"
+            "90.00 % reached on the test set, which is optimistic, because the test set decided when to stop"
         ),
         "{run:#?}"
     );
@@ -153,7 +152,7 @@ fn a_run_that_ran_out_of_time_reports_it_and_resumes_with_more() {
     let line = "train --data set --hidden 60 --batch-size 1 --out out";
     let run = desk.run(&format!("{line} --epochs 1000000 --max-time 300ms"));
     let end = run.done().value("ended");
-    let words = ": the time of 300ms was over; how far it came depends on the speed of the machine";
+    let words = ": the time limit of 300ms is reached; how far training got depends on the speed of the machine";
     assert!(end.ends_with(words), "{run:#?}");
     let again = desk.run("train --resume out");
     let words = "out: its time is over; give --max-time with more to train on";

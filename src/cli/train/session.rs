@@ -12,9 +12,7 @@ use perceptor::compute::parallel::Workers;
 use perceptor::config::LearningRate;
 use perceptor::data::{Fingerprint, Splits};
 use perceptor::nn::Spec;
-use perceptor::report::banner::{banner, range_test_line};
-use perceptor::report::epochs::EpochTable;
-use perceptor::report::train::{Close, TrainReport, summary};
+use perceptor::report::train::{EpochTable, RunDetails, TrainReport, banner, range_test_line};
 use perceptor::run::{
     Care, Environment, Failure as Failed, Identifier, Keeper, Resumption, RunFolder, Settings,
 };
@@ -282,29 +280,24 @@ impl Session<'_> {
         let wall_seconds = start.elapsed().as_secs_f64();
         let profiled = outcome.profile.is_some();
         let peak = || peak::measure(&self.workers, Instructions::detect(), PEAK_SECONDS);
-        let close = Close {
+        let details = RunDetails {
+            data_name: &self.source.name,
+            data: &self.data,
+            config: &self.settings.train,
+            workers: &self.workers,
             wall_seconds,
             resumed: self.resumed,
-            config: &self.settings.train,
             init_from: self.settings.init_from.as_deref(),
             peak: profiled.then(peak),
             range_test: self.range_test.as_ref(),
             model: &model,
             spelling: &Flags,
         };
+        let report = TrainReport::new(outcome, &details);
         let mut out = io::stdout().lock();
         match self.args.format {
-            Format::Json => {
-                let (name, config) = (&self.source.name, &self.settings.train);
-                let report =
-                    TrainReport::new(name, &self.data, config, &self.workers, outcome, &close);
-                serde_json::to_writer_pretty(&mut out, &report)?;
-                writeln!(out)?;
-            }
-            Format::Text => {
-                let next = self.next_command(&model);
-                summary(&mut out, outcome, &close, &next)?;
-            }
+            Format::Json => report.write_json(&mut out)?,
+            Format::Text => report.write_text(&mut out, &self.next_command(&model))?,
         }
         out.flush()?;
         match failed {

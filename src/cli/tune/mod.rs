@@ -5,7 +5,7 @@ mod progress;
 mod ranges;
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use clap::{ArgMatches, Args};
@@ -14,7 +14,7 @@ use perceptor::config::{MaxTime, OptimizerName};
 use perceptor::data::Holdout;
 use perceptor::data::{Fingerprint, Splits};
 use perceptor::nn::Activation;
-use perceptor::report::tune::{TuneReport, banner, summary};
+use perceptor::report::tune::{TuneReport, banner};
 use perceptor::run::Settings;
 use perceptor::schedule::ScheduleName;
 use perceptor::train::prepare::spec_for;
@@ -357,17 +357,13 @@ impl Session<'_> {
     }
 
     fn tell(&self, tuned: &Tuned, engine: &str, next: &str) -> Result<(), Failure> {
-        let best: &Path = &self.folder.best();
+        let computed = (self.workers.threads(), engine);
+        let data = (self.name.as_str(), &self.data);
+        let report = TuneReport::new(data, &self.plan, computed, tuned, &self.folder.best());
         let mut out = io::stdout().lock();
         match self.args.format {
-            Format::Json => {
-                let computed = (self.workers.threads(), engine);
-                let of = (self.name.as_str(), &self.data);
-                let report = TuneReport::new(of, &self.plan, computed, tuned, best);
-                serde_json::to_writer_pretty(&mut out, &report)?;
-                writeln!(out)?;
-            }
-            Format::Text => summary(&mut out, &self.plan, tuned, best, next)?,
+            Format::Json => report.write_json(&mut out)?,
+            Format::Text => report.write_text(&mut out, next)?,
         }
         Ok(out.flush()?)
     }

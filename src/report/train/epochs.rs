@@ -1,15 +1,15 @@
-//! The table of a run's epochs: a line each, with the figures that the task has.
+//! The table of a run's epochs: one line each, with the metrics of the task.
 
-use super::number::{grouped, rate};
 use crate::nn::Task;
+use crate::report::number::{grouped, rate};
 use crate::scores::{EpochMetrics, Metric, metrics};
 
-/// What the lines of a run have.
+/// The columns of a run's epochs.
 #[derive(Debug, Clone, Copy)]
 pub struct EpochTable {
-    /// The task, which says the figures.
+    /// The task, which decides the metrics.
     pub task: Task,
-    /// Whether they are of a validation set, and not of the test set.
+    /// Whether scores are those on a validation set rather than on the test set.
     pub validation: bool,
 }
 
@@ -20,7 +20,7 @@ fn width(metric: &Metric) -> usize {
 }
 
 impl EpochTable {
-    /// What stands above the lines.
+    /// The titles of the columns.
     pub fn header(&self) -> String {
         let set = if self.validation { "val." } else { "test" };
         let titles = metrics(self.task).map(|metric| {
@@ -31,7 +31,7 @@ impl EpochTable {
         format!("epoch  train loss  {set} loss{titles}  learning rate   samples/s  GFLOP/s")
     }
 
-    /// The line of an epoch; a part of one has a point in its number.
+    /// The line of an epoch. If only a part of it is done, its number is a fraction.
     pub fn line(&self, epoch: &EpochMetrics) -> String {
         let number = match epoch.part {
             None => epoch.epoch.to_string(),
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_stand_under_their_header() {
+    fn lines_are_aligned_with_their_header() {
         let epoch = EpochMetrics {
             epoch: 1,
             train_loss: 0.5,

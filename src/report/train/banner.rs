@@ -1,9 +1,8 @@
-//! What is said before a run: what will learn what, by what, on what.
+//! What is printed before a run: the data, the network, how it is trained, and what computes it.
 
 use std::io::{self, Write};
 
 use super::ending::stop_words;
-use super::number::{bytes, counted, grouped, percent, rate};
 use crate::compute::Engine;
 use crate::compute::parallel::Workers;
 use crate::config::{ClassWeight, LossName, TaskConfig, TrainConfig};
@@ -11,13 +10,15 @@ use crate::data::idx::ElementType;
 use crate::data::{Dataset, Scale, Splits, Targets};
 use crate::nn::Spec;
 use crate::nn::Task;
+use crate::report::number::{bytes, counted, grouped, percent, rate};
+use crate::report::target_words;
 use crate::schedule::ScheduleName;
 use crate::train::RangeTest;
 
-/// Says what will run on what. `engine` computes.
+/// Writes what a run is about to do: data, network, settings, the engine and threads that compute, and warnings.
 ///
 /// # Errors
-/// Those of `out`.
+/// Returns the errors of `out`.
 pub fn banner(
     out: &mut dyn Write,
     data_name: &str,
@@ -27,11 +28,6 @@ pub fn banner(
     workers: &Workers,
     engine: Engine,
 ) -> io::Result<()> {
-    let blas = workers.blas();
-    let test = match &data.test {
-        Some(test) => format!("{} test", grouped(test.samples())),
-        None => "no test".to_owned(),
-    };
     writeln!(
         out,
         "perceptor {} ({}, {} build)",
@@ -39,34 +35,8 @@ pub fn banner(
         crate::REVISION,
         crate::BUILD_MODE
     )?;
-    let train = match &data.validation {
-        Some(set) => format!(
-            "{} training, {} validation",
-            grouped(data.train.samples()),
-            grouped(set.samples())
-        ),
-        None => format!("{} training", grouped(data.train.samples())),
-    };
-    writeln!(
-        out,
-        "  data      {data_name}: {train} and {test} items, {}{}, {}",
-        item_shape(&data.train),
-        scale_words(config.scale),
-        target_words(data.train.targets()),
-    )?;
-    let activation = match spec.layers() {
-        [_] => String::new(),
-        _ if spec.batch_norm() => format!("batch norm, {} and ", spec.activation().name()),
-        _ => format!("{} and ", spec.activation().name()),
-    };
-    writeln!(
-        out,
-        "  network   {spec}, {activation}{}, {} parameters ({}), {} init",
-        spec.task().output_function(),
-        grouped(spec.trainable()),
-        bytes(4 * spec.parameters()),
-        config.init.name(),
-    )?;
+    writeln!(out, "  data      {data_name}: {}", data_words(data, config))?;
+    writeln!(out, "  network   {}", network_words(spec, config))?;
     writeln!(
         out,
         "  training  {}, batch size {}, seed {}",
@@ -89,9 +59,49 @@ pub fn banner(
     if !ends.is_empty() {
         writeln!(out, "  ends      {}", ends.join("; "))?;
     }
-    writeln!(
-        out,
-        "  compute   {}, engine {} ({} {} linked in: {} kernels, {}, {} a call)",
+    writeln!(out, "  compute   {}", compute_words(workers, engine))?;
+    write_warnings(out, &data.train, workers)
+}
+
+/// The sets, the shape and scaling of samples, and the targets: `60,000 training and 10,000 test samples, 28×28 u8, 10
+/// classes`.
+fn data_words(data: &Splits, config: &TrainConfig) -> String {
+    let samples = |set: &Dataset, name: &str| format!("{} {name}", grouped(set.samples()));
+    let mut sets = samples(&data.train, "training");
+    if let Some(validation) = &data.validation {
+        sets += &format!(", {}", samples(validation, "validation"));
+    }
+    let test = data.test.as_ref().map(|test| samples(test, "test"));
+    format!(
+        "{sets} and {} samples, {}{}, {}",
+        test.unwrap_or_else(|| "no test".to_owned()),
+        sample_shape(&data.train),
+        scale_words(config.scale),
+        target_words(data.train.targets()),
+    )
+}
+
+/// The layers, their activation and output, the number of parameters and how they are initialised.
+fn network_words(spec: &Spec, config: &TrainConfig) -> String {
+    let activation = match spec.layers() {
+        [_] => String::new(),
+        _ if spec.batch_norm() => format!("batch norm, {} and ", spec.activation().name()),
+        _ => format!("{} and ", spec.activation().name()),
+    };
+    format!(
+        "{spec}, {activation}{}, {} parameters ({}), {} init",
+        spec.task().output_function(),
+        grouped(spec.trainable()),
+        bytes(4 * spec.parameters()),
+        config.init.name(),
+    )
+}
+
+/// The threads, the engine, and the linear algebra library that is linked in.
+fn compute_words(workers: &Workers, engine: Engine) -> String {
+    let blas = workers.blas();
+    format!(
+        "{}, engine {} ({} {} linked in: {} kernels, {}, {} per call)",
         counted(workers.threads(), "thread"),
         engine.describe(blas),
         blas.library,
@@ -99,43 +109,44 @@ pub fn banner(
         blas.kernel,
         blas.threading,
         counted(blas.threads, "thread"),
-    )?;
-    write_warnings(out, &data.train, workers)
+    )
 }
 
-/// What may make the run slow, or its network learn little.
+/// Writes warnings about what may slow the run down, or keep the network from learning.
 fn write_warnings(out: &mut dyn Write, train: &Dataset, workers: &Workers) -> io::Result<()> {
     let (threads, cores) = (workers.threads(), Workers::available().get());
     if threads > cores {
         writeln!(
             out,
-            "  warning: {threads} threads share {}, which is slower than as many threads as cores",
+            "  warning: {threads} threads share {}; one thread per core is faster",
             counted(cores, "core"),
         )?;
     }
     if let Some(times) = unevenness(train) {
         writeln!(
             out,
-            "  warning: one feature's range is {} times the usual one, and one scale serves all: bring columns to about one range first",
+            "  warning: one feature's range is {} times the median range, and all features are scaled alike: \
+             rescale the columns to similar ranges first",
             grouped(times as usize)
         )?;
     }
     if let Some(size) = size_of_large(train.targets()) {
         writeln!(
             out,
-            "  warning: the numbers to predict are about {size:.0} in size; networks learn numbers about 1 best: divide them, or lower the learning rate"
+            "  warning: the numbers to predict are about {size:.0} in size, and networks learn numbers near 1 best: \
+             scale them down, or lower the learning rate"
         )?;
     }
     if cfg!(debug_assertions) {
         writeln!(
             out,
-            "  warning: this is a debug build and slow; cargo run --release is many times faster"
+            "  warning: this is a slow debug build; a release build (cargo run --release) is many times faster"
         )?;
     }
     Ok(())
 }
 
-/// `, standard scale`: how elements become inputs, where that is not by their type.
+/// How inputs are scaled, unless by the range of their element type: `, standard scale`.
 fn scale_words(scale: Scale) -> String {
     match scale {
         Scale::Unit => String::new(),
@@ -143,17 +154,7 @@ fn scale_words(scale: Scale) -> String {
     }
 }
 
-/// `10 classes`, `2 numbers to predict`.
-pub fn target_words(targets: &Targets) -> String {
-    let outputs = targets.outputs();
-    match targets {
-        Targets::Classes { .. } => format!("{outputs} classes"),
-        Targets::Values { .. } => format!("{} to predict", counted(outputs, "number")),
-        Targets::Flags { .. } => format!("{}, any of them", counted(outputs, "label")),
-    }
-}
-
-/// `regression by huber loss, δ 1`.
+/// The task and its loss: `regression by huber loss, δ 1`.
 fn task_words(config: &TaskConfig) -> String {
     let (task, loss) = (config.task.name(), config.loss());
     let delta = match loss {
@@ -163,9 +164,9 @@ fn task_words(config: &TaskConfig) -> String {
     format!("{task} by {} loss{delta}", loss.name())
 }
 
-/// The root of the mean square of numbers to predict, where they are so large that usual learning rates are too.
+/// The root mean square of the numbers to predict, if it is so large that usual learning rates are too high.
 fn size_of_large(targets: &Targets) -> Option<f64> {
-    /// Losses are squares of it.
+    /// The usual loss grows with the square of the size.
     const LARGE: f64 = 30.0;
     let Targets::Values { values, .. } = targets else {
         return None;
@@ -175,18 +176,18 @@ fn size_of_large(targets: &Targets) -> Option<f64> {
     (size > LARGE).then_some(size)
 }
 
-/// How many times the median range of features the largest is, where that is so much that the rest hardly count. Looks at
-/// some of the items; bytes are never so far apart.
+/// The largest range of a feature as a multiple of the median range, if it is so large that the other features hardly
+/// count. Only some of the samples are read, and none of a set of bytes, whose ranges cannot differ so much.
 fn unevenness(train: &Dataset) -> Option<f32> {
-    const ITEMS: usize = 1000;
+    const SAMPLES: usize = 1000;
     const MUCH: f32 = 100.0;
     if train.rows().element() == ElementType::U8 {
         return None;
     }
     let mut row = vec![0.0; train.features()];
     let mut bounds = vec![(f32::INFINITY, f32::NEG_INFINITY); train.features()];
-    for item in (0..train.samples()).step_by(train.samples().div_ceil(ITEMS)) {
-        train.rows().read(item, &mut row);
+    for sample in (0..train.samples()).step_by(train.samples().div_ceil(SAMPLES)) {
+        train.rows().read(sample, &mut row);
         for ((low, high), &x) in bounds.iter_mut().zip(&row) {
             (*low, *high) = (low.min(x), high.max(x));
         }
@@ -198,24 +199,25 @@ fn unevenness(train: &Dataset) -> Option<f32> {
     (times > MUCH).then_some(times)
 }
 
-/// What may end a run before its last epoch.
+/// The conditions that end a run before its last epoch.
 fn early_ends(config: &TrainConfig) -> Vec<String> {
     let (task, validation) = (config.task.task, &config.validation);
     let stop = validation.early_stop;
-    let stop = stop.map(|stop| format!("when {}, with the best weights", stop_words(stop, task)));
+    let stop =
+        stop.map(|stop| format!("when {}, keeping the best weights", stop_words(stop, task)));
     let target = validation.target_accuracy;
     let target = target.map(|target| format!("at an accuracy of {}", percent(target)));
     let time = validation.max_time.map(|time| format!("after {time}"));
     [stop, target, time].into_iter().flatten().collect()
 }
 
-/// `adamw, learning rate 0.001 by cosine, β₁ 0.9, …`: what moves the weights, with all that takes part in it.
+/// The optimiser with all its settings: `adamw, learning rate 0.001 by cosine, β₁ 0.9, …`.
 fn optimizer_words(config: &TrainConfig) -> String {
     let config = config.resolved();
     let (optimizer, schedule) = (&config.optimizer, &config.schedule);
     let mut learning_rate = match optimizer.rate() {
         Some(found) => format!("learning rate {}", rate(found)),
-        None => "learning rate to be found".to_owned(),
+        None => "learning rate found by a range test".to_owned(),
     };
     if schedule.schedule != ScheduleName::Constant {
         learning_rate += &format!(" by {}", schedule.schedule.name());
@@ -247,7 +249,7 @@ fn optimizer_words(config: &TrainConfig) -> String {
         .join(", ")
 }
 
-/// `dropout 0.5, balanced classes`: what keeps the network from learning by heart; nothing where nothing does.
+/// The regularisation in use, empty if there is none: `dropout 0.5, balanced classes`.
 fn regularization_words(config: &TrainConfig) -> String {
     let regularization = &config.regularization;
     let strengths = [
@@ -266,8 +268,8 @@ fn regularization_words(config: &TrainConfig) -> String {
     used.chain(weights).collect::<Vec<_>>().join(", ")
 }
 
-/// `28×28 u8`.
-fn item_shape(data: &Dataset) -> String {
+/// The shape and element type of a sample: `28×28 u8`.
+fn sample_shape(data: &Dataset) -> String {
     let rows = data.rows();
     let sizes: Vec<String> = rows.dimensions()[1..]
         .iter()
@@ -281,16 +283,16 @@ fn item_shape(data: &Dataset) -> String {
     format!("{sizes} {}", rows.element().name())
 }
 
-/// Says which learning rate a range test chose, and why.
+/// Writes which learning rate a range test chose, and why.
 ///
 /// # Errors
-/// Those of `out`.
+/// Returns the errors of `out`.
 pub fn range_test_line(out: &mut dyn Write, found: &RangeTest) -> io::Result<()> {
     let steps = found.losses.len();
     let (first, last) = (found.learning_rates[0], found.learning_rates[steps - 1]);
     writeln!(
         out,
-        "  found     learning rate {}: a tenth of {}, where the loss was lowest in {steps} steps from {} to {}",
+        "  found     learning rate {}: a tenth of {}, at which the loss was lowest in {steps} steps from {} to {}",
         rate(found.chosen),
         rate(found.at_lowest),
         rate(first),

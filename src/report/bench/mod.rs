@@ -1,9 +1,11 @@
-//! What a bench found, as text, Markdown or JSON: who measured what, then a table for each kind of figure, warnings
-//! last, where they are seen. The figures and their statistics come from [`crate::bench`].
+//! The report of a bench as text, Markdown or JSON: machine and work, a table for each kind of measurement, and
+//! warnings last, where they are seen. The numbers and their statistics come from [`crate::bench`].
+
+mod changes;
 
 use std::io::{self, Write};
 
-use super::bench_compare::{changes, verdict};
+use self::changes::{changes, verdict};
 use super::number::{counted, grouped, percent};
 use super::table::Table;
 use crate::bench::products::Stage;
@@ -11,52 +13,64 @@ use crate::bench::statistics::Estimate;
 use crate::bench::time_to::Seed;
 use crate::bench::{Record, TimeTo};
 
-/// The record for a terminal.
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_text(out: &mut dyn Write, record: &Record) -> io::Result<()> {
-    writeln!(out, "{}", title(record))?;
-    for (what, fact) in facts(record) {
-        writeln!(out, "  {what:<9} {fact}")?;
-    }
-    for table in tables(record) {
-        writeln!(out)?;
-        table.write_text(out)?;
-    }
-    writeln!(out)?;
-    for line in remarks(record) {
-        writeln!(out, "{line}")?;
-    }
-    Ok(())
+/// The report of a bench: a record with its writers.
+#[derive(Debug)]
+pub struct BenchReport<'a> {
+    record: &'a Record,
 }
 
-/// The record as Markdown, for a page that shows figures.
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_markdown(out: &mut dyn Write, record: &Record) -> io::Result<()> {
-    writeln!(out, "{}\n", title(record))?;
-    for (what, fact) in facts(record) {
-        writeln!(out, "- {what}: {fact}")?;
+impl<'a> BenchReport<'a> {
+    /// The report of a record.
+    pub fn new(record: &'a Record) -> BenchReport<'a> {
+        BenchReport { record }
     }
-    for table in tables(record) {
-        writeln!(out)?;
-        table.write_markdown(out)?;
-    }
-    for line in remarks(record) {
-        writeln!(out, "\n{line}")?;
-    }
-    Ok(())
-}
 
-/// The record as one JSON object.
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_json(mut out: &mut dyn Write, record: &Record) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut out, record)?;
-    writeln!(out)
+    /// Writes the report for a terminal.
+    ///
+    /// # Errors
+    /// Returns the errors of `out`.
+    pub fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "{}", title(self.record))?;
+        for (name, fact) in facts(self.record) {
+            writeln!(out, "  {name:<9} {fact}")?;
+        }
+        for table in tables(self.record) {
+            writeln!(out)?;
+            table.write_text(out)?;
+        }
+        writeln!(out)?;
+        for line in remarks(self.record) {
+            writeln!(out, "{line}")?;
+        }
+        Ok(())
+    }
+
+    /// Writes the report as Markdown.
+    ///
+    /// # Errors
+    /// Returns the errors of `out`.
+    pub fn write_markdown(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "{}\n", title(self.record))?;
+        for (name, fact) in facts(self.record) {
+            writeln!(out, "- {name}: {fact}")?;
+        }
+        for table in tables(self.record) {
+            writeln!(out)?;
+            table.write_markdown(out)?;
+        }
+        for line in remarks(self.record) {
+            writeln!(out, "\n{line}")?;
+        }
+        Ok(())
+    }
+
+    /// Writes the record as one JSON object, whose fields are those of [`Record`].
+    ///
+    /// # Errors
+    /// Returns the errors of `out`.
+    pub fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
+        super::write_json(out, self.record)
+    }
 }
 
 fn title(record: &Record) -> String {
@@ -69,7 +83,7 @@ fn title(record: &Record) -> String {
     format!("perceptor {version} ({revision}, {build} build)")
 }
 
-/// Who measured what, a line each.
+/// The machine and the work, one line for each fact.
 fn facts(record: &Record) -> Vec<(&'static str, String)> {
     let (machine, work) = (&record.machine, &record.work);
     vec![
@@ -87,7 +101,7 @@ fn facts(record: &Record) -> Vec<(&'static str, String)> {
         (
             "data",
             format!(
-                "{}: {} training items",
+                "{}: {} training samples",
                 work.data,
                 grouped(work.train_items)
             ),
@@ -95,7 +109,7 @@ fn facts(record: &Record) -> Vec<(&'static str, String)> {
         (
             "network",
             format!(
-                "{}, {}, {} parameters, {} kFLOP a sample",
+                "{}, {}, {} parameters, {} kFLOP per sample",
                 work.network,
                 work.activation,
                 grouped(work.parameters),
@@ -116,7 +130,7 @@ fn facts(record: &Record) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// A table for each kind of figure that there is.
+/// A table for each kind of measurement that the record has.
 fn tables(record: &Record) -> Vec<Table> {
     let mut tables = Vec::new();
     if !record.peak.is_empty() {
@@ -138,8 +152,8 @@ fn peak(record: &Record) -> Table {
     let instructions = &record.machine.instructions;
     let samples = record.peak[0].samples.len();
     let title =
-        format!("Peak: multiply-adds in registers, {instructions}, the best of {samples} samples");
-    let mut table = Table::new(title, 0, ["threads", "GFLOP/s", "a thread"]);
+        format!("Peak: multiply-adds in registers, {instructions}, best of {samples} samples");
+    let mut table = Table::new(title, 0, ["threads", "GFLOP/s", "per thread"]);
     for peak in &record.peak {
         table.row(vec![
             peak.threads.to_string(),
@@ -150,7 +164,7 @@ fn peak(record: &Record) -> Table {
     table
 }
 
-/// A row for each product of each layer, a column for each engine.
+/// The table with a row for each product of each layer, and a column for each engine.
 fn products(record: &Record) -> Table {
     let title = format!(
         "Products: batches of {} on one thread, GFLOP/s and share of the peak, medians of {}",
@@ -196,7 +210,7 @@ fn rate(record: &Record, engine: &str, layer: usize, stage: Stage) -> String {
 
 fn training(record: &Record) -> Table {
     let title = format!(
-        "Training: {} of about {} s at each number of threads, in turns",
+        "Training: {} of about {} s for each number of threads, in turn",
         counted(record.settings.runs, "run"),
         record.settings.seconds
     );
@@ -228,7 +242,7 @@ fn training(record: &Record) -> Table {
     table
 }
 
-/// `1.93 (1.90 to 1.95)`, without the range where a single run gives none.
+/// A median with its range, if there is more than one run: `1.93 (1.90 to 1.95)`.
 fn speed_up(estimate: &Estimate) -> String {
     if estimate.confidence == 0.0 {
         return format!("{:.2}", estimate.median);
@@ -241,7 +255,7 @@ fn speed_up(estimate: &Estimate) -> String {
 
 fn time_to(found: &TimeTo) -> Table {
     let title = format!(
-        "Time to {} on the test set, from the start of a process, evaluated after every epoch",
+        "Time to {} on the test set, from the start of the process, evaluated after every epoch",
         percent(found.goal.accuracy)
     );
     let mut table = Table::new(title, 0, ["seed", "seconds", "epochs", "accuracy"]);
@@ -262,14 +276,15 @@ fn seed_row(seed: &Seed) -> Vec<String> {
     ]
 }
 
-/// Sentences below the tables: how sure figures are, what a comparison says, and warnings.
+/// The sentences below the tables: how certain the numbers are, the result of a comparison, and warnings.
 fn remarks(record: &Record) -> Vec<String> {
     let mut lines = Vec::new();
-    // All have as many runs, and so the same confidence.
+    // All have the same number of runs, hence the same confidence.
     let mut speed_ups = record.training.iter().filter_map(|t| t.speed_up);
     if let Some(estimate) = speed_ups.next().filter(|one| one.confidence > 0.0) {
         lines.push(format!(
-            "Speed-up is over one thread in the same round; its range holds the true median in {:.0} of 100 cases.",
+            "Speed-up is relative to one thread in the same round; \
+             its range contains the true median in {:.0} of 100 cases.",
             100.0 * estimate.confidence
         ));
     }
@@ -295,7 +310,7 @@ fn time_to_remark(found: &TimeTo) -> String {
     });
     let missed = (reached < seeds).then(|| {
         let epochs = counted(found.goal.epochs, "epoch");
-        format!("; {} never did within {epochs}", seeds - reached)
+        format!("; {} did not within {epochs}", seeds - reached)
     });
     format!(
         "{reached} of {} reached it{}{}.",

@@ -1,14 +1,14 @@
-//! Two benches held against each other: a table of what changed and a sentence for all of it. What counts as a change
-//! is decided in [`crate::bench::compare`].
+//! The comparison of two benches: a table of what changed, and a sentence that sums it up. [`crate::bench::compare`]
+//! decides what counts as a change.
 
-use super::number::grouped;
-use super::table::Table;
 use crate::bench::{Change, Comparison, Verdict};
+use crate::report::number::{counted, grouped};
+use crate::report::table::Table;
 
-/// What changed, where anything did.
+/// The table of what became slower or faster; `None` if nothing did.
 pub(super) fn changes(comparison: &Comparison) -> Option<Table> {
     let title = format!(
-        "Changes since {}, beyond the scatter of both",
+        "Changes since {} that exceed the scatter of both",
         comparison.with
     );
     let mut table = Table::new(
@@ -27,24 +27,24 @@ pub(super) fn changes(comparison: &Comparison) -> Option<Table> {
 }
 
 fn change_row(change: &Change, word: &str) -> Vec<String> {
-    let figure = |figure: f64| {
-        if figure >= 1000.0 {
-            grouped(figure.round() as usize)
+    let number = |number: f64| {
+        if number >= 1000.0 {
+            grouped(number.round() as usize)
         } else {
-            format!("{figure:.2}")
+            format!("{number:.2}")
         }
     };
     vec![
         change.what.clone(),
-        figure(change.before),
-        figure(change.now),
+        number(change.before),
+        number(change.now),
         format!("{:.2} ×", change.speed),
         format!("{:+.1} %", 100.0 * (change.speed - 1.0)),
         word.to_owned(),
     ]
 }
 
-/// One sentence for the whole comparison.
+/// One sentence that sums up the comparison.
 pub(super) fn verdict(comparison: &Comparison) -> String {
     let number = |verdict| comparison.with_verdict(verdict).count();
     let (slower, faster, open) = (
@@ -52,18 +52,18 @@ pub(super) fn verdict(comparison: &Comparison) -> String {
         number(Verdict::Faster),
         number(Verdict::Open),
     );
-    let of = format!("of {} figures", comparison.changes.len());
+    let of = format!("of {}", counted(comparison.changes.len(), "measurement"));
     let slower = match slower {
-        0 => "nothing got slower".to_owned(),
-        slower => format!("{slower} {of} got slower"),
+        0 => "nothing became slower".to_owned(),
+        slower => format!("{slower} {of} became slower"),
     };
     let faster = match faster {
-        0 => "nothing got faster".to_owned(),
-        faster => format!("{faster} {of} got faster"),
+        0 => "nothing became faster".to_owned(),
+        faster => format!("{faster} {of} became faster"),
     };
     let open = match open {
         0 => String::new(),
-        open => format!("; {open} {of} have too few runs to tell"),
+        open => format!("; {open} {of} have too few runs to judge"),
     };
     format!(
         "Compared with {}: {slower}, {faster}{open}.",

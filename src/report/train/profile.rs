@@ -1,30 +1,31 @@
-//! Where the time of training went: each phase's share, its rate, and what that is of the cores' peak.
+//! How the workers spent their time: each phase's share, its rate, and that rate as a share of the peak.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::number::{counted, percent};
 use crate::bench::Peak;
+use crate::report::number::{counted, percent};
 use crate::train::{Phase, Profile};
 
-/// A phase's part in a run.
+/// One phase's share of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PhaseShare {
     /// The phase.
     pub phase: Phase,
-    /// Time in it, summed over workers, in seconds.
+    /// Time spent in it, summed over the workers, in seconds.
     pub seconds: f64,
-    /// Its share of all workers' time, 0 to 1.
+    /// The share of the time of all workers, 0 to 1.
     pub share: f64,
-    /// 10⁹ floating point operations of matrix products a second while all workers are in it; none where it has none.
+    /// 10⁹ floating point operations of matrix products per second while all workers are in it; `None` without
+    /// products.
     pub gflops: Option<f64>,
     /// That rate as a share of the peak, 0 to 1.
     pub of_peak: Option<f64>,
 }
 
-/// Every phase of `profile` that the run has, against the `peak` of as many threads.
-pub fn shares(profile: &Profile, peak: &Peak) -> Vec<PhaseShare> {
+/// The phases that the run has, compared with the `peak` of as many threads.
+pub(super) fn shares(profile: &Profile, peak: &Peak) -> Vec<PhaseShare> {
     let share = |phase| {
         let seconds = profile.time(phase).as_secs_f64();
         let together = seconds / peak.threads as f64;
@@ -46,12 +47,16 @@ pub fn shares(profile: &Profile, peak: &Peak) -> Vec<PhaseShare> {
         .collect()
 }
 
-/// The same for people, a phase a line, with its share of the time as a bar.
+/// Writes one line for each phase, with its share of the time as a bar.
 ///
 /// # Errors
-/// Those of `out`.
-pub fn write_shares(out: &mut dyn Write, shares: &[PhaseShare], peak: &Peak) -> io::Result<()> {
-    /// Characters of a bar of all the time.
+/// Returns the errors of `out`.
+pub(super) fn write_shares(
+    out: &mut dyn Write,
+    shares: &[PhaseShare],
+    peak: &Peak,
+) -> io::Result<()> {
+    /// The length of a bar for all of the time, in characters.
     const BAR: f64 = 32.0;
     writeln!(
         out,
@@ -93,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_that_of_all_workers_together() {
+    fn the_rate_of_a_phase_is_that_of_all_workers_together() {
         let (profile, peak) = profile();
         let found = shares(&profile, &peak);
         let of = |phase| {
@@ -109,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn each_phase_has_a_line_and_those_of_options_where_they_are_used() {
+    fn every_phase_has_a_line_but_optional_ones_only_if_they_took_time() {
         let (mut profile, peak) = profile();
         let optional = || Phase::ALL.into_iter().filter(|phase| phase.is_optional());
         let usual = shares(&profile, &peak);

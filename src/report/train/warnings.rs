@@ -1,0 +1,80 @@
+//! Warnings about the network that a run ended with.
+
+use serde::Serialize;
+
+use crate::message::{Key, Spelling, message};
+use crate::nn::Task;
+use crate::report::number::rate;
+use crate::train::Outcome;
+
+/// Something the user should know about a finished run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// What was found.
+    pub what: String,
+    /// What to do about it.
+    pub cure: String,
+}
+
+/// Every warning about the network of `outcome`.
+pub(super) fn warnings(outcome: &Outcome, spelling: &dyn Spelling) -> Vec<Warning> {
+    let layers = outcome.model.spec.layers();
+    let identical = outcome.identical_layers.iter().map(|&layer| Warning {
+        what: format!(
+            "all {} units of hidden layer {layer} are the same: with equal initial weights they get equal gradients, \
+             so together they learn one feature",
+            layers[layer - 1].fan_out
+        ),
+        cure: message![
+            "start from different weights, with ",
+            Key("init").set_to("auto"),
+            " (or xavier, he, normal)"
+        ]
+        .spelled(spelling),
+    });
+    identical
+        .chain(learned_nothing(outcome, spelling))
+        .collect()
+}
+
+/// A warning if the network is no better than guessing.
+///
+/// Guessing every class with the same probability has a loss of `ln classes`, guessing every label with probability ½
+/// one of `ln 2`, and always predicting the mean has an R² of 0.
+fn learned_nothing(outcome: &Outcome, spelling: &dyn Spelling) -> Option<Warning> {
+    let (kept, spec) = (outcome.kept(), &outcome.model.spec);
+    let loss = kept.loss().unwrap_or(kept.train_loss);
+    let by_loss = |guessing: f64| {
+        let what =
+            format!("the loss of {loss:.4} is no better than {guessing:.4}, that of guessing");
+        (loss >= guessing).then_some(what)
+    };
+    let what = match spec.task() {
+        Task::Classification => by_loss((spec.outputs() as f64).ln()),
+        Task::Multilabel => by_loss(2.0f64.ln()),
+        Task::Regression => {
+            let r2 = kept.score().and_then(|score| score.r2);
+            r2.filter(|r2| *r2 <= 0.0).map(|r2| {
+                format!("the R² of {r2:.4} is no better than 0, that of always predicting the mean")
+            })
+        }
+    }?;
+    // If units are copies of each other, that is the reason.
+    if !outcome.identical_layers.is_empty() {
+        return None;
+    }
+    let provenance = outcome.model.provenance.as_ref();
+    let highest = provenance.and_then(|provenance| provenance.config.optimizer.rate());
+    Some(Warning {
+        what,
+        cure: message![
+            format!(
+                "try another learning rate than {}, which may be too high, or too low for so few steps; ",
+                rate(highest.unwrap_or(kept.learning_rate))
+            ),
+            Key("learning_rate").set_to("auto"),
+            " finds one; or use less regularisation, if there is any",
+        ]
+        .spelled(spelling),
+    })
+}

@@ -12,7 +12,7 @@ use rawzip::{
 /// An open archive.
 pub(super) struct Zip(ZipArchive<FileReader>);
 
-/// Where an entry is in its archive, and how it is stored there.
+/// The location of an entry in its archive, and its form there.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
     location: ZipArchiveEntryWayfinder,

@@ -10,7 +10,7 @@ use super::system_files::SystemFiles;
 /// Version 1 writes the largest number of pages if there is no limit. Anything from here on means that.
 const NO_LIMIT: u64 = 1 << 60;
 
-/// What the control groups allow the process.
+/// The limits of the control groups of the process.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Limits {
     /// CPU time per elapsed time, in cores.

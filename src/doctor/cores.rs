@@ -25,11 +25,11 @@ pub struct Cores {
     pub affinity: Option<usize>,
     /// The CPU quota of the control group, in cores.
     pub quota: Option<f64>,
-    /// What keeps the process from using all cores of the machine.
+    /// The limit that keeps the process from using all cores of the machine.
     pub limited_by: Option<Limit>,
 }
 
-/// What keeps a process from using all cores.
+/// A limit on the cores that the process may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Limit {

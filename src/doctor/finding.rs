@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::compute::Engine;
 use crate::message::{Message, Spelling};
 
-/// How a check came out.
+/// The verdict of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
@@ -26,7 +26,7 @@ pub struct Finding {
     pub check: &'static str,
     /// The engine that was checked, if the check is about one.
     pub engine: Option<&'static str>,
-    /// How the check came out.
+    /// The verdict.
     pub verdict: Verdict,
     /// What was found, in one line.
     pub found: Message,

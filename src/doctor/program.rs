@@ -60,7 +60,7 @@ pub struct Library {
     pub path: Option<String>,
     /// Why it cannot be used, if that is so.
     pub refusal: Option<Message>,
-    /// What to do about that.
+    /// What to do about it.
     pub cure: Option<Message>,
 }
 

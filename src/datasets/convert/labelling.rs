@@ -38,7 +38,7 @@ impl LabelFile {
     }
 }
 
-/// How the labels of a data set are written.
+/// The way in which the labels of a data set are written.
 #[derive(Debug)]
 pub(super) enum Labelling {
     Unlabelled,

@@ -4,16 +4,16 @@ use std::path::Path;
 
 use super::source::{Samples, Source};
 
-/// How far a conversion has come.
+/// The progress of a conversion.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress<'a> {
     /// Whether samples are being written. If not, they are still being examined.
     pub writing: bool,
     /// The file or folder that is being read.
     pub path: &'a Path,
-    /// How much of it has been read.
+    /// The part of it that has been read.
     pub done: u64,
-    /// How much of it there is, in the same unit.
+    /// Its size, in the same unit.
     pub of: u64,
 }
 

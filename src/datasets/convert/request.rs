@@ -1,4 +1,4 @@
-//! What to convert, and how.
+//! The options of a conversion.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, Message, message};
 use crate::named::named;
 
-/// What to convert, and how.
+/// The options of a conversion.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
     /// A CSV file (gzip is allowed), an NPY or NPZ file, or a folder with a sub-folder of PNG files for each class.
@@ -20,7 +20,7 @@ pub struct Request {
     pub out: PathBuf,
     /// Whether to replace a data set in that folder.
     pub force: bool,
-    /// Where the labels are.
+    /// The place of the labels.
     pub labels: Labels,
     /// Whether several columns of 0 and 1 stay multi-label even if each sample has exactly one 1.
     pub multilabel: bool,
@@ -34,15 +34,15 @@ pub struct Request {
     pub element: Option<ElementType>,
     /// The shape of one sample. With `None` it is that of the source.
     pub sample_shape: Option<Vec<usize>>,
-    /// How to read CSV.
+    /// The options for CSV files.
     pub table: TableOptions,
-    /// How to read NPY and NPZ.
+    /// The options for NPY and NPZ files.
     pub arrays: ArrayOptions,
-    /// How to read PNG.
+    /// The options for PNG files.
     pub pictures: PictureOptions,
 }
 
-/// Where the labels are: columns of a CSV file by name or number, an NPY file, or an array of an NPZ file.
+/// The place of the labels: columns of a CSV file by name or number, an NPY file, or an array of an NPZ file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Labels {
     /// Under one of the usual names; in a folder of PNG files, the names of the sub-folders.
@@ -56,7 +56,7 @@ pub enum Labels {
     Targets(String),
 }
 
-/// How to read a CSV file.
+/// The options of a conversion for CSV files.
 #[derive(Debug, Clone, Default)]
 pub struct TableOptions {
     /// Whether the first row is a header. `None` detects it.
@@ -67,7 +67,7 @@ pub struct TableOptions {
     pub drop: Option<String>,
 }
 
-/// Which arrays to read.
+/// The options of a conversion for NPY and NPZ files.
 #[derive(Debug, Clone, Default)]
 pub struct ArrayOptions {
     /// The array of an NPZ file with the samples.
@@ -78,7 +78,7 @@ pub struct ArrayOptions {
     pub test_labels: Option<String>,
 }
 
-/// How to read PNG files.
+/// The options of a conversion for PNG files.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PictureOptions {
     /// The colours to write. `None` takes those of the first picture.

@@ -13,7 +13,7 @@ use crate::error::{Error, Refusal, Result};
 /// The largest number of different labels. A column with more is no label.
 const MAX_CLASSES: usize = 1 << 16;
 
-/// What the first pass over a source found.
+/// The result of the first pass over a source.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
     /// The number of samples, at least one and at most as many as an IDX file can have.
@@ -26,7 +26,7 @@ pub(super) struct Survey {
     pub values: Values,
 }
 
-/// How often a label occurs.
+/// The number of samples with a label, and the first of them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Occurrence {
     pub samples: u64,
@@ -34,7 +34,7 @@ pub(super) struct Occurrence {
     pub first: u64,
 }
 
-/// What the numbers of the samples are.
+/// Facts about the numbers of all samples.
 #[derive(Debug, Default)]
 pub(super) struct Values {
     /// The place and value of the first number that is neither 0 nor 1.

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::message::Key;
 use crate::random::{ChaCha8Rng, Purpose, stream};
 
-/// How many training samples become test samples, and the seed of the draw.
+/// A draw of test samples from the training samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TestSplit {
     /// The number of test samples.

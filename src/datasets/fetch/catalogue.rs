@@ -26,11 +26,11 @@ pub struct DataSet {
     pub citation: &'static str,
     /// The addresses of folders with the files, in the order in which they are tried. Each ends in a slash.
     pub mirrors: &'static [&'static str],
-    /// How the files are packed on the mirrors.
+    /// The packing of the files on the mirrors.
     pub source: Source,
 }
 
-/// How the files of a data set are packed.
+/// The packing of the files of a data set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// Each file separately as `NAME.gz`, in the order of [`FILES`].

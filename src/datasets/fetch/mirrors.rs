@@ -11,7 +11,7 @@ use super::request::{Event, Request};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 
-/// How often one mirror is asked for one file, as long as every attempt receives some of it.
+/// The number of attempts per mirror and file, as long as each of them receives some of it.
 const ATTEMPTS: usize = 6;
 
 /// The result of a check of a download. The error describes what is wrong with it.

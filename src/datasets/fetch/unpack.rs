@@ -10,7 +10,7 @@ use flate2::read::MultiGzDecoder;
 use super::catalogue::SIDE;
 use crate::datasets::zip::Zip;
 
-/// Why a download cannot be unpacked.
+/// A failure to unpack a download.
 #[derive(Debug)]
 pub(super) enum Fault {
     /// Its contents are wrong, with a description.

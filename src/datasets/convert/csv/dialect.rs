@@ -16,7 +16,7 @@ const DELIMITERS: [u8; 4] = [b'\t', b';', b'|', b','];
 /// The number of records that are examined.
 const RECORDS: usize = 20;
 
-/// How a table is written.
+/// The dialect of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Dialect {
     pub delimiter: u8,

@@ -17,10 +17,10 @@ const MAX_RECORD: u64 = 1 << 26;
 /// The buffer of the reader, in bytes, which is filled ahead of the record.
 const BUFFER: usize = 1 << 16;
 
-/// How many bytes are read to detect the dialect, if they contain two complete records.
+/// The number of bytes that are read to detect the dialect, if they contain two complete records.
 pub(super) const SAMPLE: u64 = 1 << 20;
 
-/// How many bytes are read at most to detect the dialect: two of the largest records.
+/// The largest number of bytes that are read to detect the dialect: two of the largest records.
 pub(super) const MAX_SAMPLE: u64 = 2 * MAX_RECORD;
 
 /// A table that is being read.

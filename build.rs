@@ -1,4 +1,4 @@
-//! Links the system's OpenBLAS, with instructions if it is missing, and passes the source revision, the target and the
+//! Stops with instructions if the system's OpenBLAS is missing, and passes the source revision, the target and the
 //! features to `--version` and the banner.
 
 use std::path::Path;
@@ -14,7 +14,7 @@ fn main() {
     if system && built {
         fail("features `openblas` and `openblas-static`: both enabled, expected one of them");
     }
-    link_openblas();
+    require_openblas();
     let library = match (system, built) {
         (true, _) => "openblas",
         (_, true) => "openblas-static",
@@ -43,18 +43,17 @@ fn fail(message: &str) -> ! {
 }
 
 #[cfg(not(feature = "openblas"))]
-fn link_openblas() {}
+fn require_openblas() {}
 
-/// Links the OpenBLAS that pkg-config finds or, on macOS, the one of Homebrew, which is not on the search path.
+/// Stops the build with instructions if the system has no OpenBLAS. The crate `openblas-src` links it.
 #[cfg(feature = "openblas")]
-fn link_openblas() {
-    if pkg_config::probe_library("openblas").is_ok() {
-        return;
-    }
-    let is_macos = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|system| system == "macos");
-    if let Some(prefix) = output_of("brew", &["--prefix", "openblas"]).filter(|_| is_macos) {
-        println!("cargo:rustc-link-search={prefix}/lib");
-        println!("cargo:rustc-link-lib=openblas");
+fn require_openblas() {
+    println!("cargo:rerun-if-env-changed=PKG_CONFIG_PATH");
+    // macOS keeps OpenBLAS off the search path; openblas-src asks Homebrew for it.
+    let homebrew = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|system| system == "macos")
+        && output_of("brew", &["--prefix", "openblas"]).is_some();
+    let mut probe = pkg_config::Config::new();
+    if homebrew || probe.cargo_metadata(false).probe("openblas").is_ok() {
         return;
     }
     fail(

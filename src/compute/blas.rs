@@ -66,9 +66,8 @@ pub fn single_threaded() -> Result<Blas> {
 mod imp {
     use std::ffi::{CStr, c_char, c_int};
 
-    // Naming the crate links the library; without this line `cblas_sgemm` is undefined. The build script links the
-    // system's library.
-    #[cfg(feature = "openblas-static")]
+    // Naming the crates links the library; without these lines `cblas_sgemm` is undefined.
+    use blas_src as _;
     use openblas_src as _;
 
     use super::Blas;

@@ -156,6 +156,20 @@ impl Error {
         }
     }
 
+    /// Returns the same error with another refusal, if it has one.
+    pub fn map_refusal(self, map: impl FnOnce(Refusal) -> Refusal) -> Error {
+        match self {
+            Error::Data(refusal) => Error::Data(map(refusal)),
+            Error::Config(refusal) => Error::Config(map(refusal)),
+            Error::Model(refusal) => Error::Model(map(refusal)),
+            Error::Checkpoint(refusal) => Error::Checkpoint(map(refusal)),
+            Error::Run(refusal) => Error::Run(map(refusal)),
+            Error::Memory(refusal) => Error::Memory(map(refusal)),
+            Error::Blas(refusal) => Error::Blas(map(refusal)),
+            error @ (Error::Io { .. } | Error::Unsaved(_) | Error::Diverged { .. }) => error,
+        }
+    }
+
     /// Returns what the user can do about it, in one line, if known.
     pub fn hint(&self) -> Option<Message> {
         match self {

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use perceptor::bench::{self, Goal, Record, Settings, compare};
 use perceptor::compute::EngineChoice;
 use perceptor::compute::parallel::Workers;
-use perceptor::config::accuracy;
+use perceptor::config::Accuracy;
 use perceptor::config::{LearningRate, OptimizerConfig, OptimizerName};
 use perceptor::data::Splits;
 use perceptor::nn::Activation;
@@ -168,6 +168,10 @@ enum BenchFormat {
     Text,
     Json,
     Markdown,
+}
+
+fn accuracy(text: &str) -> Result<f64, String> {
+    text.parse().map(|Accuracy(share)| share)
 }
 
 impl BenchArgs {

@@ -18,9 +18,10 @@ mod fetch;
 mod import;
 mod inspect;
 mod man;
-mod or_none;
+mod origin;
 mod predict;
 mod progress;
+mod setting_flags;
 mod short_help;
 mod signals;
 mod source;
@@ -40,6 +41,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ContextKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use perceptor::Error;
+use perceptor::config::setting::{ParseError, SettingValue};
 use perceptor::message::Message;
 
 use self::spelling::Flags;
@@ -140,14 +142,12 @@ fn named<T: Copy + Send + Sync + 'static, const N: usize>(
 struct Hidden(Vec<usize>);
 
 fn parse_hidden(text: &str) -> Result<Hidden, String> {
-    if text == "none" {
-        return Ok(Hidden(Vec::new()));
-    }
-    let widths = text.split(',').map(|width| width.trim().parse());
-    let widths: Result<Vec<usize>, _> = widths.collect();
-    widths
+    SettingValue::parse(text)
         .map(Hidden)
-        .map_err(|_| "expected widths joined by commas, as 512,256, or none".to_owned())
+        .map_err(|error| match error {
+            ParseError::Text(expected) => expected,
+            ParseError::File(error) => error.to_string(),
+        })
 }
 
 /// Why a command failed.
@@ -183,7 +183,7 @@ impl From<serde_json::Error> for Failure {
 fn command_line() -> clap::Command {
     Cli::command()
         .mut_subcommand("train", |command| {
-            short_help::shorten(train::common_first(command), &short_help::TRAIN)
+            short_help::shorten(command, &short_help::TRAIN)
         })
         .mut_subcommand("tune", |command| {
             short_help::shorten(command, &short_help::TUNE)

@@ -2,11 +2,12 @@
 
 use clap::Command;
 use clap::builder::Resettable;
+use perceptor::run::Settings;
 
 /// What `-h` shows of a command.
 pub struct ShortHelp {
     examples: &'static str,
-    /// Common flags, and a line about each.
+    /// Common flags other than settings, and a line about each.
     flags: &'static [(&'static str, &'static str)],
 }
 
@@ -17,18 +18,7 @@ Examples:
   perceptor train --hidden 512,256 --activation relu --batch-size 128
   perceptor train --resume runs/train-1",
     flags: &[
-        ("data", "Folder with IDX files [default: data/mnist]"),
         ("recipe", "Start from tested settings; list shows them"),
-        ("hidden", "Widths of the hidden layers, or none"),
-        ("activation", "Activation of the hidden layers"),
-        ("optimizer", "Optimiser"),
-        ("lr", "Learning rate, or auto [default: by optimiser]"),
-        ("schedule", "Schedule of the learning rate"),
-        ("epochs", "Passes over the training set"),
-        ("batch_size", "Samples per step"),
-        ("dropout", "Fraction of hidden units to drop"),
-        ("seed", "Seed of all randomness"),
-        ("threads", "Worker threads [default: all cores]"),
         ("resume", "Resume the run in this folder"),
         ("out", "Folder of the run [default: runs/train-N]"),
         ("quiet", "Do not show banner and progress"),
@@ -42,17 +32,13 @@ Examples:
   perceptor tune --data DIR --width 256..1024 --depth 2 --dropout 0
   perceptor tune --resume runs/tune-1",
     flags: &[
-        ("data", "Folder with IDX files [default: data/mnist]"),
         ("trials", "Trials of the first rung"),
         ("time", "Stop after this time, as 10m or 1h 30m"),
-        ("epochs", "Epochs of the last rung"),
-        ("seed", "Seed of all randomness"),
         ("lr", "Learning rates, as 0.003..0.5 or 0.1"),
         ("width", "Widths of the hidden layers [default: 64..1024]"),
         ("depth", "Numbers of hidden layers [default: 1..3]"),
         ("batch_size", "Batch sizes [default: 32..512]"),
         ("dropout", "Fractions to drop [default: 0..0.5]"),
-        ("threads", "Worker threads [default: all cores]"),
         ("config", "Settings of all trials, from a file"),
         ("resume", "Resume the search in this folder"),
         ("out", "Folder of the search [default: runs/tune-N]"),
@@ -75,15 +61,22 @@ pub fn shorten(mut command: Command, short: &ShortHelp) -> Command {
     command.mut_args(|arg| {
         let flag = short.flags.iter().find(|(id, _)| arg.get_id() == id);
         let Some((_, line)) = flag else {
-            return arg.hide_short_help(true);
+            // The flags of settings know whether they are common.
+            let is_setting = Settings::setting(arg.get_id().as_str()).is_some();
+            return if is_setting {
+                arg
+            } else {
+                arg.hide_short_help(true)
+            };
         };
+        let arg = arg.hide_short_help(false);
         let all = arg.get_long_help().or(arg.get_help()).cloned();
         let arg = match all {
             Some(all) => arg.long_help(all),
             None => arg,
         };
-        // Names of values as long as those of their flags leave no room for the text.
-        match ["activation", "optimizer", "schedule", "format"].contains(&arg.get_id().as_str()) {
+        // A value name as long as that of its flag leaves no room for the text.
+        match arg.get_id() == "format" {
             true => arg.help(*line).value_name("NAME"),
             false => arg.help(*line),
         }

@@ -81,12 +81,6 @@ pub struct TestFiles {
 }
 
 impl DataArgs {
-    /// Whether any of these flags is `given`: files that are named together belong together.
-    pub fn names_any(given: &dyn Fn(&str) -> bool) -> bool {
-        let flags = ["data", "train_images", "test_images"];
-        flags.into_iter().any(given)
-    }
-
     /// Returns training files, and test files if there are any.
     pub fn training(&self, workers: &Workers, quiet: bool) -> Result<Source> {
         if let (Some(images), Some(labels)) = (&self.train_images, &self.train_labels) {
@@ -169,15 +163,6 @@ impl DataArgs {
             files: folder::find(&folder)?,
             folder: Some(folder),
         })
-    }
-
-    /// Replaces the paths that `settings` name by those that were given.
-    pub fn copy_to(&self, settings: &mut Settings) {
-        settings.data.clone_from(&self.data);
-        settings.train_images.clone_from(&self.train_images);
-        settings.train_labels.clone_from(&self.train_labels);
-        settings.test_images.clone_from(&self.test_images);
-        settings.test_labels.clone_from(&self.test_labels);
     }
 
     /// Returns the paths that `settings` name.
@@ -263,4 +248,32 @@ pub fn cache_folder() -> PathBuf {
     cache
         .unwrap_or_else(|_| std::env::temp_dir())
         .join("perceptor")
+}
+
+/// Returns `settings` as they are recorded: with absolute paths of the data.
+pub fn recorded(settings: &Settings, source: &Source) -> Settings {
+    let absolute = |path: &Path| -> Option<PathBuf> { std::path::absolute(path).ok() };
+    let validation = source.files.validation.as_ref();
+    let mut settings = Settings {
+        data: None,
+        train_images: None,
+        train_labels: None,
+        validation_images: validation.and_then(|pair| absolute(&pair.images)),
+        validation_labels: validation.and_then(|pair| absolute(&pair.labels)),
+        test_images: None,
+        test_labels: None,
+        init_from: settings.init_from.as_deref().and_then(absolute),
+        ..settings.clone()
+    };
+    match &source.folder {
+        Some(folder) => settings.data = absolute(folder),
+        None => {
+            let (train, test) = (&source.files.train, source.files.test.as_ref());
+            settings.train_images = absolute(&train.images);
+            settings.train_labels = absolute(&train.labels);
+            settings.test_images = test.and_then(|test| absolute(&test.images));
+            settings.test_labels = test.and_then(|test| absolute(&test.labels));
+        }
+    }
+    settings
 }

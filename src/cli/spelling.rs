@@ -1,6 +1,8 @@
 //! How the command line writes the settings and commands that messages of the library mention.
 
+use perceptor::config::setting::Setting;
 use perceptor::message::{Command, Key, Spelling};
+use perceptor::run::Settings;
 
 /// Settings as flags: `--batch-size`, `--batch-size 32`.
 #[derive(Debug, Clone, Copy)]
@@ -8,11 +10,7 @@ pub struct Flags;
 
 impl Spelling for Flags {
     fn key(&self, key: Key) -> String {
-        let name = match key {
-            Key("learning_rate") => "lr",
-            Key("average") => "ema",
-            Key(name) => name,
-        };
+        let name = Settings::setting(key.0).map_or(key.0, Setting::short_key);
         format!("--{}", name.replace('_', "-"))
     }
 

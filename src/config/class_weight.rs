@@ -1,4 +1,4 @@
-//! What an item of each class counts for: by how rare the class is, or by numbers that are given.
+//! Weights of the classes in the loss: inverse to their frequency, or given.
 
 use std::fs::File;
 use std::io::Read;
@@ -7,29 +7,30 @@ use std::path::Path;
 use serde::de::{Error as _, SeqAccess, Visitor, value::SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::setting::{ParseError, SettingValue};
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
 
-/// What `balanced` is called in flags and files.
+/// The text for [`ClassWeight::Balanced`].
 const BALANCED: &str = "balanced";
-/// As many weights as there can be classes are shorter, in bytes.
+/// The longest file that is read, in bytes; weights for the most classes are shorter.
 const MAX_LENGTH: u64 = 1 << 25;
 
 /// Weights of the classes in the loss. Only their proportions matter, as the loss of a batch is divided by the sum of its
-/// items' weights.
+/// samples' weights.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClassWeight {
-    /// `items / (classes · items of the class)`, over what is trained on: every class weighs the same as a whole.
+    /// `samples / (classes · samples of the class)` in the training set: each class as a whole weighs the same.
     Balanced,
     /// One number for each class.
     Given(Vec<f32>),
 }
 
 impl ClassWeight {
-    /// `balanced`, or the numbers in the file that `text` names, one a line.
+    /// Reads `balanced`, or the file of weights that `text` names, with one number per line.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file cannot be read, [`Error::Config`] for a line that is no number above 0.
+    /// Returns [`Error::Io`] if the file cannot be read, and [`Error::Config`] if a line is not a number above 0.
     pub fn parse(text: &str) -> Result<ClassWeight> {
         if text == BALANCED {
             return Ok(ClassWeight::Balanced);
@@ -46,14 +47,14 @@ impl ClassWeight {
     fn from_bytes(path: &Path, bytes: &[u8]) -> Result<ClassWeight> {
         let refuse = |place: String, found: String, expected: &str| {
             let refusal = Refusal::new(place, found, expected);
-            Error::Config(refusal.hint("a file of weights has one number a line, class 0 first"))
+            Error::Config(refusal.hint("a file of weights has one number per line, class 0 first"))
         };
         let path = path.display();
         let text = std::str::from_utf8(bytes).map_err(|_| {
             refuse(
                 path.to_string(),
-                "bytes that are no text".to_owned(),
-                "a number a line",
+                "bytes that are not text".to_owned(),
+                "a number per line",
             )
         })?;
         let weights = text.trim_end().lines().zip(1..).map(|(line, number)| {
@@ -70,13 +71,13 @@ impl ClassWeight {
         weights.collect::<Result<_>>().map(ClassWeight::Given)
     }
 
-    /// The weights, scaled to a mean of 1 over items with these `labels`, so that summed losses of an epoch are those of as
-    /// many items.
+    /// Returns the weights, scaled to a mean of 1 over samples with these `labels`, so that the losses of an epoch still
+    /// add up over as many samples.
     ///
-    /// Shapes: gives `[classes]`.
+    /// Shapes: returns `[classes]`.
     ///
     /// # Panics
-    /// When there is not one number for each of the `classes`, or a label is not below that.
+    /// Panics if there is not one weight for each of the `classes`, or if a label is not below `classes`.
     pub fn weights(&self, labels: impl Iterator<Item = u32>, classes: usize) -> Vec<f32> {
         let mut counts = vec![0u64; classes];
         labels.for_each(|label| counts[label as usize] += 1);
@@ -98,7 +99,7 @@ impl ClassWeight {
             .collect()
     }
 
-    /// Whether every number is one that a class may weigh.
+    /// Whether every weight is a finite number above 0.
     pub(super) fn is_valid(&self) -> bool {
         match self {
             ClassWeight::Balanced => true,
@@ -106,10 +107,10 @@ impl ClassWeight {
         }
     }
 
-    /// Holds the number of weights against that of `classes`.
+    /// Checks that there is a weight for each of the `classes`.
     ///
     /// # Errors
-    /// [`Error::Config`] when they differ.
+    /// Returns [`Error::Config`] if there is not.
     pub(crate) fn check_classes(&self, classes: usize) -> Result<()> {
         match self {
             ClassWeight::Given(weights) if weights.len() != classes => {
@@ -124,20 +125,32 @@ impl ClassWeight {
     }
 }
 
-/// What a weight must be.
+/// The requirement on a weight.
 pub(super) const WEIGHT: &str = "a finite number above 0";
 
 fn is_weight(number: f32) -> bool {
     number.is_finite() && number > 0.0
 }
 
-/// `balanced`, or the numbers: a run is to be gone on with when the file it took them from is gone.
+/// `balanced`, or the numbers, so that a run resumes without the file they came from.
 impl std::fmt::Display for ClassWeight {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             ClassWeight::Balanced => f.write_str(BALANCED),
             ClassWeight::Given(weights) => write!(f, "{weights:?}"),
         }
+    }
+}
+
+impl SettingValue for ClassWeight {
+    const PLACEHOLDER: &'static str = "balanced|FILE";
+
+    fn parse(text: &str) -> Result<ClassWeight, ParseError> {
+        ClassWeight::parse(text).map_err(ParseError::File)
+    }
+
+    fn text(&self) -> Option<String> {
+        matches!(self, ClassWeight::Balanced).then(|| BALANCED.to_owned())
     }
 }
 
@@ -197,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn files_have_a_number_a_line() {
+    fn a_file_of_weights_has_a_number_per_line() {
         let read = |text: &str| ClassWeight::from_bytes(Path::new("w"), text.as_bytes());
         let good = read("1\n 2.5 \r\n1e-3\n\n").expect("weights");
         assert_eq!(good, ClassWeight::Given(vec![1.0, 2.5, 1e-3]));

@@ -1,18 +1,17 @@
-//! The settings of a training run: checked once, then trusted.
+//! The settings of a training run.
 //!
-//! One flat table for whoever writes it, groups for whoever reads the code: each has its ranges beside its fields. Not
-//! here are the data, which have their own checks, and the number of threads, which is an argument of the workers
-//! and changes no bit of the result.
+//! [`TrainConfig`] is one flat table in a file; in code its fields are grouped by theme, each group with its requirements
+//! beside its fields. The data have checks of their own, and the number of threads is a setting of the workers, as it
+//! changes no bit of the result. `setting` describes settings for every place that reads or lists them.
 
 mod class_weight;
-mod demand;
 mod optimizer;
 mod regularization;
+mod requirement;
 mod schedule;
+pub mod setting;
 mod task;
 mod validation;
-
-use serde::{Deserialize, Serialize};
 
 pub use self::class_weight::ClassWeight;
 pub use self::optimizer::{LearningRate, OptimizerConfig, OptimizerName};
@@ -20,10 +19,11 @@ pub use self::regularization::RegularizationConfig;
 pub use self::schedule::ScheduleConfig;
 pub use self::task::{LossName, TaskConfig};
 pub(crate) use self::validation::validation_set;
-pub use self::validation::{EarlyStop, MaxTime, ValidationConfig, accuracy};
+pub use self::validation::{Accuracy, EarlyStop, MaxTime, ValidationConfig};
 pub use crate::data::holdout::Holdout;
 
-use self::demand::Demand;
+use self::requirement::Requirement;
+use self::setting::settings;
 use crate::compute::EngineChoice;
 use crate::data::Scale;
 use crate::error::{Error, Refusal, Result};
@@ -32,105 +32,93 @@ use crate::nn::init::{DEFAULT_RANGE, Start};
 use crate::nn::{Activation, Dropout, Init, Noise};
 use crate::schedule::Schedule;
 
-/// Twice of it is a number still.
+/// The largest range of initial weights: twice it is still finite.
 const MAX_RANGE: f32 = 1e38;
 
-/// Everything that decides what a run computes, beside the data. The default is the network of the classic
-/// tutorial: one hidden layer of 100 sigmoid units.
-///
-/// ```
-/// use perceptor::{Activation, TrainConfig};
-///
-/// let config = TrainConfig {
-///     hidden: vec![128, 64],
-///     activation: Activation::Relu,
-///     epochs: 20,
-///     ..TrainConfig::default()
-/// };
-/// assert!(config.check().is_ok());
-/// assert!(TrainConfig { hidden: vec![0], ..config }.check().is_err());
-/// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct TrainConfig {
-    /// What the network is to tell of an item.
-    #[serde(flatten)]
-    pub task: TaskConfig,
-    /// Widths of the hidden layers; empty for softmax regression.
-    pub hidden: Vec<usize>,
-    /// The activation of every hidden layer.
-    pub activation: Activation,
-    /// Whether every hidden layer is normalised over batches, between its product and its activation.
-    pub batch_norm: bool,
-    /// How weights start.
-    pub init: Init,
-    /// The range x of a uniform init, U(−x, x), above 0; none for 0.05. No other init has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub init_range: Option<f32>,
-    /// What every bias starts at.
-    pub bias_init: f32,
-    /// Layers that training leaves as they are, by their names in the model file: `layers.0`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub freeze: Vec<String>,
-    /// How elements become inputs.
-    pub scale: Scale,
-    /// Passes over the training set.
-    pub epochs: usize,
-    /// Items that are shuffled among themselves, for files larger than memory; none for a full permutation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shuffle_window: Option<usize>,
-    /// Samples a step; a larger one than the training set is the whole set.
-    pub batch_size: usize,
-    /// How a gradient moves the weights.
-    #[serde(flatten)]
-    pub optimizer: OptimizerConfig,
-    /// How the learning rate goes.
-    #[serde(flatten)]
-    pub schedule: ScheduleConfig,
-    /// What keeps the network from learning its training set by heart.
-    #[serde(flatten)]
-    pub regularization: RegularizationConfig,
-    /// What is held out, and when the run ends early.
-    #[serde(flatten)]
-    pub validation: ValidationConfig,
-    /// Where all randomness comes from.
-    pub seed: u64,
-    /// Who computes the products. Engines differ in the last bits.
-    pub engine: EngineChoice,
-}
-
-impl Default for TrainConfig {
-    fn default() -> TrainConfig {
-        TrainConfig {
-            task: TaskConfig::default(),
-            hidden: vec![100],
-            activation: Activation::default(),
-            batch_norm: false,
-            init: Init::default(),
-            init_range: None,
-            bias_init: 0.0,
-            freeze: Vec::new(),
-            scale: Scale::default(),
-            epochs: 10,
-            shuffle_window: None,
-            batch_size: 32,
-            optimizer: OptimizerConfig::default(),
-            schedule: ScheduleConfig::default(),
-            regularization: RegularizationConfig::default(),
-            validation: ValidationConfig::default(),
-            seed: 1,
-            engine: EngineChoice::default(),
-        }
+settings! {
+    /// Every setting that decides what a run computes, except the data. The default is the network of the classic
+    /// tutorial: one hidden layer of 100 sigmoid units.
+    ///
+    /// ```
+    /// use perceptor::{Activation, TrainConfig};
+    ///
+    /// let config = TrainConfig {
+    ///     hidden: vec![128, 64],
+    ///     activation: Activation::Relu,
+    ///     epochs: 20,
+    ///     ..TrainConfig::default()
+    /// };
+    /// assert!(config.check().is_ok());
+    /// assert!(TrainConfig { hidden: vec![0], ..config }.check().is_err());
+    /// ```
+    pub struct TrainConfig, Network {
+        /// Widths of the hidden layers, or none.
+        ///
+        /// Without hidden layers the network is a softmax regression.
+        hidden: Vec<usize> = vec![100] => common, searched;
+        /// Activation of the hidden layers.
+        activation: Activation = Activation::default() => common;
+        /// Batch normalisation of every hidden layer, over shards of up to 64 samples of a batch.
+        batch_norm: bool = false => searched;
+        /// Initial weights.
+        ///
+        /// `auto` is `he` before `relu` and similar functions (`leaky-relu`, `elu`, `gelu`, `silu`, `mish`, `softplus`),
+        /// `lecun` before `scaled-tanh`, and `xavier` otherwise.
+        init: Init = Init::default();
+        /// With `init = uniform`, weights start between -X and X.
+        init_range: Option<f32> = None => default("0.05");
+        /// Initial value of every bias.
+        bias_init: f32 = 0.0;
+        /// Layers that training leaves unchanged, by their names in the model file; the first is `layers.0`.
+        freeze: Vec<String> = Vec::new();
+        /// How to scale inputs: `unit` (range of the element type), `standard` (mean and deviation of the training
+        /// set), `none`, or `model` (as in `init_from`; the default with it).
+        scale: Scale = Scale::default() => under(Heading::Data);
+        /// Passes over the training set.
+        epochs: usize = 10 => under(Heading::Training), common, may_change;
+        /// Shuffle within windows of about N samples, for files larger than memory; none shuffles the whole set.
+        ///
+        /// Windows are read ahead in large blocks, while a full permutation reads from all over the disk.
+        shuffle_window: Option<usize> = None => under(Heading::Training);
+        /// Samples per step.
+        batch_size: usize = 32 => under(Heading::Training), common, searched;
+        /// Seed of all randomness.
+        ///
+        /// The same seed gives the same model.
+        seed: u64 = 1 => under(Heading::Training), common;
+        /// The code that computes matrix products: `native` (perceptor's kernels), `openblas`, `portable` (pure Rust), or
+        /// `auto`, the fastest for the network.
+        ///
+        /// The speeds are measured once on each machine and kept in the user's cache. Engines differ in the last bits of
+        /// results.
+        engine: EngineChoice = EngineChoice::default() => under(Heading::Compute);
+    }
+    groups {
+        /// What is predicted, and the loss.
+        #[serde(flatten)]
+        task: TaskConfig;
+        /// How a gradient moves the weights.
+        #[serde(flatten)]
+        optimizer: OptimizerConfig;
+        /// The learning rate over the run.
+        #[serde(flatten)]
+        schedule: ScheduleConfig;
+        /// What reduces overfitting.
+        #[serde(flatten)]
+        regularization: RegularizationConfig;
+        /// What is held out, and when the run ends early.
+        #[serde(flatten)]
+        validation: ValidationConfig;
     }
 }
 
 impl TrainConfig {
-    /// The window to shuffle `items` in; none where that would hold them all.
+    /// The window to shuffle a set of `items` samples in; `None` if one window would hold them all.
     pub fn window_for(&self, items: usize) -> Option<usize> {
         self.shuffle_window.filter(|&window| window < items)
     }
 
-    /// How the parameters start.
+    /// The initial values of the parameters.
     pub fn start(&self) -> Start {
         Start {
             init: self.init,
@@ -139,7 +127,7 @@ impl TrainConfig {
         }
     }
 
-    /// The same with what task, optimiser and schedule have by default where nothing was set, as it is recorded.
+    /// The settings with the defaults of task, optimiser and schedule filled in, as runs are recorded.
     pub fn resolved(&self) -> TrainConfig {
         TrainConfig {
             task: self.task.resolved(),
@@ -149,7 +137,7 @@ impl TrainConfig {
         }
     }
 
-    /// What is done to inputs and hidden units in training.
+    /// The noise on inputs and the dropout of training.
     pub fn noise(&self) -> Noise {
         let regularization = &self.regularization;
         Noise {
@@ -160,7 +148,7 @@ impl TrainConfig {
         }
     }
 
-    /// Whether weights of features that are zero in every item move, so that these cannot be left out.
+    /// Whether the weights of features that are zero in every sample move, so that these cannot be left out.
     pub fn moves_idle_weights(&self) -> bool {
         self.regularization.input_noise > 0.0 || self.optimizer.rule().moves_idle_weights()
     }
@@ -168,10 +156,10 @@ impl TrainConfig {
     /// The schedule of a run with `steps_per_epoch`.
     ///
     /// # Errors
-    /// [`Error::Config`] when the learning rate is still to be found.
+    /// Returns [`Error::Config`] if the learning rate is `auto`.
     pub fn schedule(&self, steps_per_epoch: usize) -> Result<Schedule> {
         let Some(rate) = self.optimizer.rate() else {
-            let expected = "a number where a run begins";
+            let expected = "a number when a run starts";
             return Err(Error::Config(
                 Refusal::new(Key("learning_rate"), "auto", expected)
                     .hint("train::range_test finds one"),
@@ -181,84 +169,73 @@ impl TrainConfig {
         Ok(schedule.schedule(rate, self.epochs, steps_per_epoch))
     }
 
-    /// One with a value in every option that may be none, for the list of keys.
-    pub(crate) fn full() -> TrainConfig {
-        TrainConfig {
-            batch_norm: true,
-            task: TaskConfig::full(),
-            init_range: Some(1.0),
-            freeze: vec![String::new()],
-            shuffle_window: Some(1),
-            optimizer: OptimizerConfig::full(),
-            schedule: ScheduleConfig::full(),
-            regularization: RegularizationConfig::full(),
-            validation: ValidationConfig::full(),
-            ..TrainConfig::default()
-        }
-    }
-
-    /// Holds every setting against its range.
+    /// Checks the range of every setting.
     ///
     /// # Errors
-    /// [`Error::Config`], naming the key of the first setting that is out of range.
+    /// Returns [`Error::Config`] with the key of the first setting that is out of range.
     pub fn check(&self) -> Result<()> {
-        let count = |key, found: usize| {
-            let met = (1..=u32::MAX as usize).contains(&found);
-            Demand::new(met, key, found, "1 to 4294967295")
-        };
-        let own = [
-            Demand::new(
+        let requirements = self.requirements().into_iter().chain(
+            self.task
+                .requirements()
+                .into_iter()
+                .chain(self.optimizer.requirements())
+                .chain(
+                    self.schedule
+                        .requirements(self.epochs, self.optimizer.rate()),
+                )
+                .chain(self.regularization.requirements(self.task.task))
+                .chain(self.validation.requirements(self.task.task)),
+        );
+        requirements
+            .map(Requirement::check)
+            .find(Result::is_err)
+            .unwrap_or(Ok(()))
+    }
+
+    /// The requirements on settings that are in no group.
+    fn requirements(&self) -> Vec<Requirement> {
+        let range = self.init_range;
+        vec![
+            Requirement::new(
                 !self.hidden.contains(&0),
                 Key("hidden"),
                 format!("{:?}", self.hidden),
                 "widths of at least 1",
             ),
-            Demand::new(
+            Requirement::new(
                 !(self.batch_norm && self.hidden.is_empty()),
                 Key("batch_norm"),
                 message!["given with ", Key("hidden").set_to("none")],
                 "a hidden layer to normalise",
             ),
-            Demand::new(
+            Requirement::new(
                 !(self.batch_norm && self.batch_size == 1),
                 Key("batch_size"),
                 message!["1 with ", Key("batch_norm")],
                 "at least 2, to normalise over",
             ),
-            Demand::new(
-                self.init_range
-                    .is_none_or(|range| range > 0.0 && range <= MAX_RANGE),
+            Requirement::new(
+                range.is_none_or(|range| range > 0.0 && range <= MAX_RANGE),
                 Key("init_range"),
-                self.init_range.unwrap_or(1.0),
+                range.unwrap_or(1.0),
                 format!("a number above 0, to {MAX_RANGE:e}"),
             ),
-            Demand::new(
-                self.init_range.is_none() || self.init == Init::Uniform,
+            Requirement::new(
+                range.is_none() || self.init == Init::Uniform,
                 Key("init_range"),
                 message!["given with ", Key("init").set_to(self.init.name())],
-                message![Key("init").set_to("uniform"), ", which alone has a range"],
+                message![Key("init").set_to("uniform"), ", the only one with a range"],
             ),
-            Demand::new(
+            Requirement::new(
                 self.bias_init.is_finite(),
                 Key("bias_init"),
                 self.bias_init,
                 "a finite number",
             ),
-            count(Key("epochs"), self.epochs),
-            count(Key("batch_size"), self.batch_size),
-            count(Key("shuffle_window"), self.shuffle_window.unwrap_or(1)),
-        ];
-        let demands = own
-            .into_iter()
-            .chain(self.task.demands())
-            .chain(self.optimizer.demands())
-            .chain(self.schedule.demands(self.epochs, self.optimizer.rate()))
-            .chain(self.regularization.demands(self.task.task))
-            .chain(self.validation.demands(self.task.task));
-        demands
-            .map(Demand::check)
-            .find(Result::is_err)
-            .unwrap_or(Ok(()))
+            Requirement::count(Key("epochs"), self.epochs),
+            Requirement::count(Key("batch_size"), self.batch_size),
+            Requirement::count(Key("shuffle_window"), self.shuffle_window.unwrap_or(1)),
+        ]
     }
 }
 
@@ -267,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_window_that_holds_the_whole_set_is_none() {
+    fn a_window_that_holds_the_whole_set_is_ignored() {
         let with = |shuffle_window| TrainConfig {
             shuffle_window,
             ..TrainConfig::default()

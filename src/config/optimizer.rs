@@ -1,14 +1,15 @@
-//! How a gradient moves the weights: the optimiser, its numbers, and what stands beside it.
+//! How a gradient moves the weights: the optimiser, its numbers, penalties, clipping and averaging.
 //!
-//! What is left out has the default of the optimiser, which is PyTorch's, but for the momentum of 0.9 with `sgd` and
-//! its rate of 0.1, which suit the networks of this program.
+//! Defaults are those of PyTorch, except the momentum of 0.9 and the learning rate of 0.1 of `sgd`, which suit the
+//! networks of this program.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::demand::Demand;
+use super::requirement::Requirement;
+use super::setting::{named_values, settings, text_values};
 use crate::message::{Key, message};
 use crate::named::named;
 use crate::optim::optimizer::{Adam, Lion, RmsProp, Sgd};
@@ -41,8 +42,11 @@ named! {
     }
 }
 
+named_values!(OptimizerName);
+text_values!(LearningRate: "X");
+
 impl OptimizerName {
-    /// The learning rate that suits it where none is given.
+    /// The default learning rate.
     pub fn default_learning_rate(self) -> f32 {
         match self {
             OptimizerName::Sgd | OptimizerName::Nesterov => 0.1,
@@ -52,7 +56,7 @@ impl OptimizerName {
         }
     }
 
-    /// The numbers it takes, with their defaults; none for those it does not have.
+    /// The default numbers; `None` for those it does not have.
     fn defaults(self) -> Numbers {
         let none = Numbers::default();
         match self {
@@ -98,7 +102,7 @@ struct Numbers {
     epsilon: Option<f32>,
 }
 
-/// A learning rate, or that it is to be found by a range test before the run.
+/// A learning rate, or the choice to find one by a range test before the run.
 ///
 /// ```
 /// use perceptor::LearningRate;
@@ -108,9 +112,9 @@ struct Numbers {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum LearningRate {
-    /// To be found: [`crate::train::range_test()`].
+    /// Found by [`crate::train::range_test()`].
     Auto,
-    /// This one.
+    /// This number.
     Value(f32),
 }
 
@@ -177,99 +181,63 @@ impl<'de> Deserialize<'de> for LearningRate {
     }
 }
 
-/// The settings of the optimiser. What is none has the default of the optimiser.
-///
-/// ```
-/// use perceptor::{LearningRate, OptimizerConfig, OptimizerName, TrainConfig};
-///
-/// let config = TrainConfig {
-///     optimizer: OptimizerConfig {
-///         optimizer: OptimizerName::Adamw,
-///         learning_rate: Some(LearningRate::Value(0.003)),
-///         ..OptimizerConfig::default()
-///     },
-///     ..TrainConfig::default()
-/// };
-/// assert!(config.check().is_ok());
-/// ```
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct OptimizerConfig {
-    /// The optimiser.
-    pub optimizer: OptimizerName,
-    /// The learning rate η (`--lr`), on the mean gradient of a batch; the highest one of the schedule.
-    #[serde(alias = "lr", skip_serializing_if = "Option::is_none")]
-    pub learning_rate: Option<LearningRate>,
-    /// The momentum μ of sgd, nesterov and rmsprop, 0 to below 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub momentum: Option<f32>,
-    /// β₁ of adam, adamw and lion, 0 to below 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub beta1: Option<f32>,
-    /// β₂ of adam, adamw and lion, 0 to below 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub beta2: Option<f32>,
-    /// The share α of the old mean square in the new of rmsprop, 0 to below 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub alpha: Option<f32>,
-    /// What keeps the quotients of adam, adamw and rmsprop finite, ε.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub epsilon: Option<f32>,
-    /// Weight decay λ of weights, not of biases nor of the scales γ of batch normalisation; decoupled with adamw and lion.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub weight_decay: Option<f32>,
-    /// L1 penalty λ₁ of weights, not of biases.
-    pub l1: f32,
-    /// The largest Euclidean norm of the weights into a hidden unit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_norm: Option<f32>,
-    /// The largest Euclidean norm of the whole gradient.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub clip_norm: Option<f32>,
-    /// The largest magnitude of an element of the gradient.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub clip_value: Option<f32>,
-    /// The share δ of the old in the moving average of the weights (`--ema`), which is evaluated and saved in their place.
-    #[serde(alias = "ema", skip_serializing_if = "Option::is_none")]
-    pub average: Option<f32>,
+settings! {
+    /// The settings of the optimiser. A number that is not set has the default of the optimiser.
+    ///
+    /// ```
+    /// use perceptor::{LearningRate, OptimizerConfig, OptimizerName, TrainConfig};
+    ///
+    /// let config = TrainConfig {
+    ///     optimizer: OptimizerConfig {
+    ///         optimizer: OptimizerName::Adamw,
+    ///         learning_rate: Some(LearningRate::Value(0.003)),
+    ///         ..OptimizerConfig::default()
+    ///     },
+    ///     ..TrainConfig::default()
+    /// };
+    /// assert!(config.check().is_ok());
+    /// ```
+    pub struct OptimizerConfig, Optimizer {
+        /// Optimiser.
+        optimizer: OptimizerName = OptimizerName::default() => common;
+        /// Learning rate, or `auto` to find one by a range test.
+        ///
+        /// It multiplies the mean gradient of a batch, and is the highest rate of the schedule.
+        learning_rate | "lr": Option<LearningRate> = None =>
+            default("0.1 for sgd and nesterov, 0.001 for adam and adamw, 0.01 for rmsprop, 0.0001 for lion"),
+            part_of("optimizer"), common, searched;
+        /// Momentum of sgd, nesterov and rmsprop, 0 to below 1.
+        momentum: Option<f32> = None => default("0.9, for rmsprop 0"), part_of("optimizer");
+        /// Decay rate of the first moment in adam, adamw and lion, 0 to below 1.
+        beta1: Option<f32> = None => default("0.9"), part_of("optimizer");
+        /// Decay rate of the second moment in adam and adamw, and of the momentum in lion, 0 to below 1.
+        beta2: Option<f32> = None => default("0.999, for lion 0.99"), part_of("optimizer");
+        /// Decay rate of the mean square in rmsprop, 0 to below 1.
+        alpha: Option<f32> = None => default("0.99"), part_of("optimizer");
+        /// Number added to the root in the denominator, in adam, adamw and rmsprop.
+        epsilon: Option<f32> = None => default("1e-8"), part_of("optimizer");
+        /// Weight decay, on weights only: part of the gradient, but decoupled in adamw and lion.
+        ///
+        /// Biases and the scales of batch normalisation do not decay.
+        weight_decay: Option<f32> = None =>
+            under(Heading::Regularization), default("0, for adamw 0.01"), part_of("optimizer"), searched;
+        /// L1 penalty, on weights only.
+        l1: f32 = 0.0 => under(Heading::Regularization);
+        /// Largest Euclidean norm of the weights into a hidden unit.
+        max_norm: Option<f32> = None => under(Heading::Regularization);
+        /// Scale the gradient down to this Euclidean norm.
+        clip_norm: Option<f32> = None;
+        /// Limit the elements of the gradient to this magnitude.
+        clip_value: Option<f32> = None;
+        /// Decay rate of a moving average of the weights, such as 0.999; the average is evaluated and saved.
+        ///
+        /// At step t the rate is at most (1 + t) / (10 + t).
+        average | "ema": Option<f32> = None;
+    }
 }
 
 impl OptimizerConfig {
-    /// Takes another optimiser, with its own defaults: the numbers of the one before are none of this one. What stands
-    /// beside any optimiser stays.
-    pub fn switch_to(&mut self, optimizer: OptimizerName) {
-        if optimizer != self.optimizer {
-            *self = OptimizerConfig {
-                optimizer,
-                l1: self.l1,
-                max_norm: self.max_norm,
-                clip_norm: self.clip_norm,
-                clip_value: self.clip_value,
-                average: self.average,
-                ..OptimizerConfig::default()
-            };
-        }
-    }
-
-    /// One with a value in every option that may be none, for the list of keys.
-    pub(super) fn full() -> OptimizerConfig {
-        OptimizerConfig {
-            learning_rate: Some(LearningRate::Auto),
-            momentum: Some(0.0),
-            beta1: Some(0.0),
-            beta2: Some(0.0),
-            alpha: Some(0.0),
-            epsilon: Some(1.0),
-            weight_decay: Some(0.0),
-            max_norm: Some(1.0),
-            clip_norm: Some(1.0),
-            clip_value: Some(1.0),
-            average: Some(0.0),
-            ..OptimizerConfig::default()
-        }
-    }
-
-    /// The same with the optimiser's defaults where nothing was set; a learning rate that is to be found stays so.
+    /// The settings with the defaults of the optimiser filled in; a learning rate of `auto` stays.
     pub fn resolved(&self) -> OptimizerConfig {
         let name = self.optimizer;
         let defaults = name.defaults();
@@ -288,7 +256,7 @@ impl OptimizerConfig {
         }
     }
 
-    /// The learning rate; none where it is still to be found.
+    /// The learning rate; `None` if it is `auto`.
     pub fn rate(&self) -> Option<f32> {
         match self.resolved().learning_rate {
             Some(LearningRate::Value(rate)) => Some(rate),
@@ -296,7 +264,7 @@ impl OptimizerConfig {
         }
     }
 
-    /// What is done with every gradient.
+    /// The rule that is applied to every gradient.
     pub fn rule(&self) -> Rule {
         let all = self.resolved();
         let number = |number: Option<f32>| number.unwrap_or(0.0);
@@ -331,16 +299,16 @@ impl OptimizerConfig {
         }
     }
 
-    pub(super) fn demands(&self) -> Vec<Demand> {
-        let mut demands = vec![Demand::new(
-            self.rate()
-                .is_none_or(|rate| rate.is_finite() && rate > 0.0),
-            Key("learning_rate"),
-            self.learning_rate.unwrap_or(LearningRate::Auto).to_string(),
-            "a finite number above 0",
-        )];
+    pub(super) fn requirements(&self) -> Vec<Requirement> {
+        let mut requirements = Vec::new();
+        match self.resolved().learning_rate {
+            Some(LearningRate::Value(rate)) => {
+                requirements.push(Requirement::above_zero(Key("learning_rate"), rate));
+            }
+            Some(LearningRate::Auto) | None => {}
+        }
         let takes = self.optimizer.defaults();
-        let shares = [
+        let numbers = [
             (
                 Key("momentum"),
                 self.momentum,
@@ -357,59 +325,37 @@ impl OptimizerConfig {
                 "adam, adamw or rmsprop",
             ),
         ];
-        for (key, given, takes, of) in shares {
+        for (key, given, takes, of) in numbers {
             let Some(given) = given else { continue };
-            let found = message![
-                given,
-                " with ",
-                Key("optimizer").set_to(self.optimizer.name())
-            ];
-            demands.push(Demand::new(
+            let name = self.optimizer.name();
+            requirements.push(Requirement::new(
                 takes.is_some(),
                 key,
-                found,
-                message![Key("optimizer").set_to(of), " beside it"],
+                message![given, " with ", Key("optimizer").set_to(name)],
+                Key("optimizer").set_to(of),
             ));
-            demands.push(match key {
-                Key("epsilon") => above_zero(key, given),
-                _ => Demand::new((0.0..1.0).contains(&given), key, given, "0 to below 1"),
+            requirements.push(match key {
+                Key("epsilon") => Requirement::above_zero(key, given),
+                _ => Requirement::share(key, given),
             });
         }
         for (key, penalty) in [
             (Key("weight_decay"), self.weight_decay.unwrap_or(0.0)),
             (Key("l1"), self.l1),
         ] {
-            let met = penalty.is_finite() && penalty >= 0.0;
-            demands.push(Demand::new(
-                met,
-                key,
-                penalty,
-                "a finite number, 0 or above",
-            ));
+            let is_met = penalty.is_finite() && penalty >= 0.0;
+            let expected = "a finite number, 0 or above";
+            requirements.push(Requirement::new(is_met, key, penalty, expected));
         }
-        let limits = [
+        for (key, limit) in [
             (Key("max_norm"), self.max_norm),
             (Key("clip_norm"), self.clip_norm),
             (Key("clip_value"), self.clip_value),
-        ];
-        for (key, limit) in limits {
-            demands.extend(limit.map(|limit| above_zero(key, limit)));
+        ] {
+            requirements.extend(limit.map(|limit| Requirement::above_zero(key, limit)));
         }
-        let share = self.average;
-        let share = share.map(|share| {
-            Demand::new(
-                (0.0..1.0).contains(&share),
-                Key("average"),
-                share,
-                "0 to below 1",
-            )
-        });
-        demands.extend(share);
-        demands
+        let average = self.average;
+        requirements.extend(average.map(|share| Requirement::share(Key("average"), share)));
+        requirements
     }
-}
-
-fn above_zero(key: Key, number: f32) -> Demand {
-    let met = number.is_finite() && number > 0.0;
-    Demand::new(met, key, number, "a finite number above 0")
 }

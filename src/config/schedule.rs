@@ -1,79 +1,47 @@
-//! How the learning rate goes over a run.
+//! The learning rate over a run.
 
-use serde::{Deserialize, Serialize};
-
-use super::demand::Demand;
+use super::requirement::Requirement;
+use super::setting::settings;
 use crate::message::{Key, message};
 use crate::schedule::{Schedule, ScheduleName};
 
-/// The settings of the schedule. What is none has the default of the schedule.
-///
-/// ```
-/// use perceptor::{ScheduleConfig, TrainConfig};
-///
-/// // The learning rate rises to its full value over the first two epochs.
-/// let config = TrainConfig {
-///     schedule: ScheduleConfig {
-///         warmup: Some(2.0),
-///         ..ScheduleConfig::default()
-///     },
-///     ..TrainConfig::default()
-/// };
-/// assert!(config.check().is_ok());
-/// ```
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ScheduleConfig {
-    /// How the learning rate goes.
-    pub schedule: ScheduleName,
-    /// Epochs in which it rises, fractions allowed; none for what the schedule has: 0.3 of all epochs of one-cycle, and no
-    /// rise of the others.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub warmup: Option<f32>,
-    /// What step, exponential and plateau multiply it by, above 0 and below 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lr_factor: Option<f32>,
-    /// Epochs from one multiplication to the next of step.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lr_every: Option<f32>,
-    /// Epochs without a lower loss that plateau bears.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lr_patience: Option<usize>,
-    /// The lowest learning rate of cosine and plateau.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lr_min: Option<f32>,
-    /// The power of inverse scaling.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lr_power: Option<f32>,
+settings! {
+    /// The settings of the learning rate's schedule. A number that is not set has the default of the schedule.
+    ///
+    /// ```
+    /// use perceptor::{ScheduleConfig, TrainConfig};
+    ///
+    /// // The learning rate rises to its full value over the first two epochs.
+    /// let config = TrainConfig {
+    ///     schedule: ScheduleConfig {
+    ///         warmup: Some(2.0),
+    ///         ..ScheduleConfig::default()
+    ///     },
+    ///     ..TrainConfig::default()
+    /// };
+    /// assert!(config.check().is_ok());
+    /// ```
+    pub struct ScheduleConfig, Schedule {
+        /// Schedule of the learning rate.
+        schedule: ScheduleName = ScheduleName::default() => common;
+        /// Epochs over which the learning rate first rises from zero, such as 0.5; with one-cycle, until its peak.
+        warmup: Option<f32> = None => placeholder("EPOCHS"), default("0, for one-cycle 0.3 of all");
+        /// Factor of step, exponential (per epoch) and plateau, above 0 and below 1.
+        lr_factor: Option<f32> = None => default("0.1, for exponential 0.95"), part_of("schedule");
+        /// Epochs from one multiplication to the next, of step.
+        lr_every: Option<f32> = None =>
+            placeholder("EPOCHS"), default("a third of all"), part_of("schedule");
+        /// Epochs without a lower loss before plateau multiplies.
+        lr_patience: Option<usize> = None => placeholder("EPOCHS"), default("10"), part_of("schedule");
+        /// Lowest learning rate of cosine and plateau.
+        lr_min: Option<f32> = None => default("0"), part_of("schedule");
+        /// Power p of inverse-scaling, rate / (1 + epochs)^p.
+        lr_power: Option<f32> = None => placeholder("P"), default("0.5"), part_of("schedule");
+    }
 }
 
 impl ScheduleConfig {
-    /// Takes another schedule, with its own defaults: the numbers of the one before are none of this one. The warm-up
-    /// stays, which goes before any.
-    pub fn switch_to(&mut self, schedule: ScheduleName) {
-        if schedule != self.schedule {
-            *self = ScheduleConfig {
-                schedule,
-                warmup: self.warmup,
-                ..ScheduleConfig::default()
-            };
-        }
-    }
-
-    /// One with a value in every option that may be none, for the list of keys.
-    pub(super) fn full() -> ScheduleConfig {
-        ScheduleConfig {
-            warmup: Some(0.0),
-            lr_factor: Some(0.5),
-            lr_every: Some(1.0),
-            lr_patience: Some(1),
-            lr_min: Some(0.0),
-            lr_power: Some(1.0),
-            ..ScheduleConfig::default()
-        }
-    }
-
-    /// The same with the schedule's defaults where nothing was set, for a run of `epochs`.
+    /// The settings with the defaults of the schedule filled in, for a run of `epochs`.
     pub fn resolved(&self, epochs: usize) -> ScheduleConfig {
         let takes = self.takes();
         let default =
@@ -92,7 +60,7 @@ impl ScheduleConfig {
         }
     }
 
-    /// The schedule of a run of `epochs` of `steps_per_epoch`, up to `learning_rate`.
+    /// The schedule of a run of `epochs` of `steps_per_epoch` each, up to `learning_rate`.
     pub fn schedule(&self, learning_rate: f32, epochs: usize, steps_per_epoch: usize) -> Schedule {
         let all = self.resolved(epochs);
         Schedule {
@@ -121,22 +89,15 @@ impl ScheduleConfig {
         }
     }
 
-    /// For a run of `epochs`, up to `learning_rate` where that is known.
-    pub(super) fn demands(&self, epochs: usize, learning_rate: Option<f32>) -> Vec<Demand> {
+    /// The requirements for a run of `epochs`, up to `learning_rate` if that is known.
+    pub(super) fn requirements(
+        &self,
+        epochs: usize,
+        learning_rate: Option<f32>,
+    ) -> Vec<Requirement> {
         let takes = self.takes();
-        let name = self.schedule.name();
-        let positive = |number: f32| number.is_finite() && number > 0.0;
-        let warmup = self.warmup.map(|warmup| {
-            let met = (0.0..=epochs as f32).contains(&warmup);
-            let expected = format!("0 to {epochs}, the epochs of the run");
-            Demand::new(met, Key("warmup"), warmup, expected)
-        });
         let patience = self.lr_patience.map(|epochs| epochs as f32);
-        let (top, least) = match learning_rate {
-            Some(rate) => (rate, format!("0 to the learning rate, {rate}")),
-            None => (f32::MAX, "a finite number, 0 or above".to_owned()),
-        };
-        let options = [
+        let numbers = [
             (
                 Key("lr_factor"),
                 self.lr_factor,
@@ -153,46 +114,53 @@ impl ScheduleConfig {
                 "inverse-scaling",
             ),
         ];
-        let belong = options.into_iter().filter_map(|(key, given, takes, to)| {
+        let belong = numbers.into_iter().filter_map(|(key, given, takes, of)| {
+            let name = self.schedule.name();
             let found = message![given?, " with ", Key("schedule").set_to(name)];
-            let expected = message![Key("schedule").set_to(to), " beside it"];
-            Some(Demand::new(takes, key, found, expected))
+            let expected = Key("schedule").set_to(of);
+            Some(Requirement::new(takes, key, found, expected))
         });
-        let range = |key, given: Option<f32>, met: &dyn Fn(f32) -> bool, expected: &str| {
-            given.map(|given| Demand::new(met(given), key, given, expected))
-        };
-        let factor = |x| x > 0.0 && x < 1.0;
-        let below_top = |x| (0.0..=top).contains(&x);
-        let ranges = [
-            range(
-                Key("lr_factor"),
-                self.lr_factor,
-                &factor,
-                "above 0 and below 1",
-            ),
-            range(
-                Key("lr_every"),
-                self.lr_every,
-                &positive,
-                "epochs, a finite number above 0",
-            ),
-            range(Key("lr_min"), self.lr_min, &below_top, &least),
-            range(
-                Key("lr_power"),
-                self.lr_power,
-                &positive,
-                "a finite number above 0",
-            ),
-        ];
-        warmup
+        self.warmup_requirement(epochs)
             .into_iter()
             .chain(belong)
-            .chain(ranges.into_iter().flatten())
+            .chain(self.ranges(learning_rate))
             .collect()
+    }
+
+    fn warmup_requirement(&self, epochs: usize) -> Option<Requirement> {
+        self.warmup.map(|warmup| {
+            let is_met = (0.0..=epochs as f32).contains(&warmup);
+            let expected = format!("0 to {epochs}, the epochs of the run");
+            Requirement::new(is_met, Key("warmup"), warmup, expected)
+        })
+    }
+
+    /// The ranges of the schedule's numbers.
+    fn ranges(&self, learning_rate: Option<f32>) -> impl Iterator<Item = Requirement> {
+        let (top, least) = match learning_rate {
+            Some(rate) => (rate, format!("0 to the learning rate, {rate}")),
+            None => (f32::MAX, "a finite number, 0 or above".to_owned()),
+        };
+        let is_positive = |number: f32| number.is_finite() && number > 0.0;
+        let factor = self.lr_factor.map(|factor| {
+            let is_met = factor > 0.0 && factor < 1.0;
+            Requirement::new(is_met, Key("lr_factor"), factor, "above 0 and below 1")
+        });
+        let every = self.lr_every.map(|every| {
+            let expected = "epochs, a finite number above 0";
+            Requirement::new(is_positive(every), Key("lr_every"), every, expected)
+        });
+        let lowest = self.lr_min.map(|lowest| {
+            let is_met = (0.0..=top).contains(&lowest);
+            Requirement::new(is_met, Key("lr_min"), lowest, least)
+        });
+        let power = self.lr_power;
+        let power = power.map(|power| Requirement::above_zero(Key("lr_power"), power));
+        [factor, every, lowest, power].into_iter().flatten()
     }
 }
 
-/// Which options a schedule has.
+/// The numbers that a schedule has.
 struct Takes {
     factor: bool,
     every: bool,

@@ -1,49 +1,36 @@
-//! What a network is to tell of an item, and how far off it is from the truth.
+//! What a network predicts, and the loss.
 
 use serde::{Deserialize, Serialize};
 
-use super::demand::Demand;
+use super::requirement::Requirement;
+use super::setting::{named_values, settings};
 use crate::message::{Key, Message, message};
+use crate::named::named;
 use crate::nn::Task;
 use crate::nn::loss::{CrossEntropy, Loss};
 
-/// The distance δ of Huber's loss where none is given, as PyTorch has it.
+/// The default distance δ of Huber's loss, as in PyTorch.
 const DEFAULT_DELTA: f32 = 1.0;
 
-/// The name of a loss.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LossName {
-    /// Of a softmax over classes.
-    CrossEntropy,
-    /// The mean squared error.
-    Mse,
-    /// Squared up to a distance, and even beyond.
-    Huber,
-    /// Of a sigmoid for each label.
-    BinaryCrossEntropy,
+named! {
+    /// The name of a loss.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum LossName {
+        /// The cross-entropy of a softmax over the classes.
+        CrossEntropy = "cross-entropy",
+        /// The mean squared error.
+        Mse = "mse",
+        /// Quadratic up to a distance, and linear beyond.
+        Huber = "huber",
+        /// The cross-entropy of a sigmoid for each label.
+        BinaryCrossEntropy = "binary-cross-entropy",
+    }
 }
 
+named_values!(LossName);
+
 impl LossName {
-    /// Every loss.
-    pub const ALL: [LossName; 4] = [
-        LossName::CrossEntropy,
-        LossName::Mse,
-        LossName::Huber,
-        LossName::BinaryCrossEntropy,
-    ];
-
-    /// The name used by flags, files and messages.
-    pub fn name(self) -> &'static str {
-        match self {
-            LossName::CrossEntropy => "cross-entropy",
-            LossName::Mse => "mse",
-            LossName::Huber => "huber",
-            LossName::BinaryCrossEntropy => "binary-cross-entropy",
-        }
-    }
-
-    /// Those of a task, the usual one first.
+    /// The losses of a task, the default first.
     fn of(task: Task) -> &'static [LossName] {
         match task {
             Task::Classification => &[LossName::CrossEntropy],
@@ -53,31 +40,25 @@ impl LossName {
     }
 }
 
-/// The settings of the task. What is none has the default of the task.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct TaskConfig {
-    /// What the network is to tell of an item.
-    pub task: Task,
-    /// What is minimised.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub loss: Option<LossName>,
-    /// The distance δ of Huber's loss.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub huber_delta: Option<f32>,
+settings! {
+    /// The settings of the task. What is not set has the default of the task.
+    pub struct TaskConfig, Task {
+        /// What the network predicts: one class per sample, numbers, or several labels.
+        ///
+        /// For `task = regression` the label file has one or more numbers per sample, for `task = multilabel` a 0 or 1
+        /// for each label.
+        task: Task = Task::default();
+        /// Loss to minimise.
+        loss: Option<LossName> = None =>
+            default("cross-entropy for classification, mse for regression, binary-cross-entropy for multilabel"),
+            part_of("task");
+        /// Distance from which `loss = huber` is linear, in units of the labels.
+        huber_delta: Option<f32> = None => placeholder("D"), default("1"), part_of("loss");
+    }
 }
 
 impl TaskConfig {
-    /// One with a value in every option that may be none, for the list of keys.
-    pub(super) fn full() -> TaskConfig {
-        TaskConfig {
-            loss: Some(LossName::Huber),
-            huber_delta: Some(DEFAULT_DELTA),
-            ..TaskConfig::default()
-        }
-    }
-
-    /// The loss that is minimised.
+    /// The loss to minimise.
     pub fn loss(&self) -> LossName {
         self.loss.unwrap_or(LossName::of(self.task)[0])
     }
@@ -87,7 +68,7 @@ impl TaskConfig {
         self.huber_delta.unwrap_or(DEFAULT_DELTA)
     }
 
-    /// What evaluation measures: without weights, against the truth as it is.
+    /// The loss that evaluation reports: without class weights and label smoothing.
     pub fn plain_loss(&self) -> Loss {
         match self.loss() {
             LossName::CrossEntropy => Loss::CrossEntropy(CrossEntropy::default()),
@@ -99,7 +80,7 @@ impl TaskConfig {
         }
     }
 
-    /// The same with the task's defaults where nothing was set.
+    /// The settings with the defaults of the task filled in.
     pub fn resolved(&self) -> TaskConfig {
         let loss = self.loss();
         TaskConfig {
@@ -109,31 +90,26 @@ impl TaskConfig {
         }
     }
 
-    pub(super) fn demands(&self) -> Vec<Demand> {
-        let (loss, of_task) = (self.loss(), LossName::of(self.task));
-        let names: Vec<&str> = of_task.iter().map(|loss| loss.name()).collect();
+    pub(super) fn requirements(&self) -> Vec<Requirement> {
+        let (loss, losses) = (self.loss(), LossName::of(self.task));
+        let names: Vec<&str> = losses.iter().map(|loss| loss.name()).collect();
         let delta = self.huber_delta();
         let with = |found: &str, key: Key, name: &str| -> Message {
             message![found, " with ", key.set_to(name)]
         };
         vec![
-            Demand::new(
-                of_task.contains(&loss),
+            Requirement::new(
+                losses.contains(&loss),
                 Key("loss"),
                 with(loss.name(), Key("task"), self.task.name()),
                 names.join(" or "),
             ),
-            Demand::new(
-                delta.is_finite() && delta > 0.0,
-                Key("huber_delta"),
-                delta,
-                "a finite number above 0",
-            ),
-            Demand::new(
+            Requirement::above_zero(Key("huber_delta"), delta),
+            Requirement::new(
                 self.huber_delta.is_none() || loss == LossName::Huber,
                 Key("huber_delta"),
                 with(&delta.to_string(), Key("loss"), loss.name()),
-                message![Key("loss").set_to("huber"), ", which alone has it"],
+                message![Key("loss").set_to("huber"), ", the only loss with it"],
             ),
         ]
     }

@@ -1,7 +1,7 @@
-//! What is held out of the training set, and when a run ends before its last epoch.
+//! The validation set, and when a run ends before its last epoch.
 //!
-//! Everything that is picked is picked on validation data: the epoch whose weights are kept, and the end. Values that
-//! are more than a number are written as they are typed: `0.1`, `5,0.001`, `10m`.
+//! Validation data decide which epoch's weights are kept, and the end of the run. Values that are more than a number are
+//! written as they are typed: `0.1`, `5,0.001`, `10m`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,128 +9,110 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::demand::Demand;
+use super::requirement::Requirement;
+use super::setting::{settings, text_values};
 use crate::data::Holdout;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, Message, message};
 use crate::nn::Task;
 use crate::{duration, text_value};
 
-/// The settings of validation; by default nothing is held out.
-///
-/// ```
-/// use perceptor::{TrainConfig, ValidationConfig};
-///
-/// // Training ends at this accuracy.
-/// let config = TrainConfig {
-///     validation: ValidationConfig {
-///         target_accuracy: Some(0.98),
-///         ..ValidationConfig::default()
-///     },
-///     ..TrainConfig::default()
-/// };
-/// assert!(config.check().is_ok());
-/// ```
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ValidationConfig {
-    /// What [`crate::data::Splits::hold_out`] takes out of the training items as a validation set; none to take nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub validation_split: Option<Holdout>,
-    /// When a run that no longer gets better ends, with the weights of its best epoch; none to train on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub early_stop: Option<EarlyStop>,
-    /// The accuracy at which the run ends, above 0 and up to 1; none to train on.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "read_accuracy"
-    )]
-    pub target_accuracy: Option<f64>,
-    /// How long the run may take; none for as long as it needs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_time: Option<MaxTime>,
+settings! {
+    /// The settings of validation; nothing is held out by default.
+    ///
+    /// ```
+    /// use perceptor::config::Accuracy;
+    /// use perceptor::{TrainConfig, ValidationConfig};
+    ///
+    /// // Training ends at this accuracy.
+    /// let config = TrainConfig {
+    ///     validation: ValidationConfig {
+    ///         target_accuracy: Some(Accuracy(0.98)),
+    ///         ..ValidationConfig::default()
+    ///     },
+    ///     ..TrainConfig::default()
+    /// };
+    /// assert!(config.check().is_ok());
+    /// ```
+    pub struct ValidationConfig, Validation {
+        /// Hold out this share or number of the training samples as a validation set.
+        ///
+        /// They are drawn from every class by the seed.
+        validation_split: Option<Holdout> = None =>
+            set("validation"), conflicts(&["validation_images", "validation_labels"]);
+        /// End after PATIENCE epochs in a row without improvement on the validation set, with the weights of the best
+        /// epoch.
+        ///
+        /// An epoch is better if its accuracy (0 to 1; in multilabel tasks F1, in regression the loss) improves by more
+        /// than MIN-DELTA, which is 0 by default.
+        early_stop: Option<EarlyStop> = None;
+        /// End after the epoch whose accuracy on the validation set is at least this, such as 0.98 or 98%.
+        ///
+        /// Without a validation set, the accuracy on the test set decides.
+        target_accuracy: Option<Accuracy> = None;
+        /// End after this time, such as 90s, 10m or 1h 30m; the time before a run was resumed counts.
+        max_time: Option<MaxTime> = None => may_change;
+    }
 }
 
-impl ValidationConfig {
-    /// One with a value in every option that may be none, for the list of keys.
-    pub(super) fn full() -> ValidationConfig {
-        ValidationConfig {
-            validation_split: Some(Holdout::Items(1)),
-            early_stop: Some(EarlyStop {
-                patience: 1,
-                min_delta: 0.0,
-            }),
-            target_accuracy: Some(1.0),
-            max_time: Some(MaxTime(Duration::from_secs(1))),
-        }
-    }
+text_values!(Accuracy: "ACCURACY", EarlyStop: "PATIENCE[,MIN-DELTA]", MaxTime: "TIME");
 
-    /// Holds the settings against the sets that there are.
+impl ValidationConfig {
+    /// Checks that the sets that the settings need exist.
     ///
     /// # Errors
-    /// [`Error::Config`] for one that needs a set which is not there.
-    pub fn check_sets(&self, validation: bool, test: bool) -> Result<()> {
+    /// Returns [`Error::Config`] if a setting needs a set that is missing.
+    pub fn check_sets(&self, has_validation: bool, has_test: bool) -> Result<()> {
         let refuse = |key: Key, found: &str, expected: Message| {
             let refusal = Refusal::new(key, found, expected);
             Err(Error::Config(refusal.hint(message![
-                "hold some of the training items out, as with ",
+                "hold out some of the training samples, as with ",
                 Key("validation_split").set_to(0.1),
             ])))
         };
-        if let (Some(holdout), false) = (self.validation_split, validation) {
-            let found = format!("{holdout} of training items that are all together");
-            return refuse(
-                Key("validation_split"),
-                &found,
-                "sets that `Splits::hold_out` gives".into(),
-            );
+        if let (Some(holdout), false) = (self.validation_split, has_validation) {
+            let found = format!("{holdout} of training samples that are not split");
+            let expected = "sets that `Splits::hold_out` returns";
+            return refuse(Key("validation_split"), &found, expected.into());
         }
-        if self.early_stop.is_some() && !validation {
-            let expected = validation_set();
-            return refuse(
-                Key("early_stop"),
-                "given without a validation set",
-                expected,
-            );
+        if self.early_stop.is_some() && !has_validation {
+            let found = "given without a validation set";
+            return refuse(Key("early_stop"), found, validation_set());
         }
-        if self.target_accuracy.is_some() && !validation && !test {
+        if self.target_accuracy.is_some() && !has_validation && !has_test {
             let found = "given without a validation or test set";
             return refuse(Key("target_accuracy"), found, "one to measure it on".into());
         }
         Ok(())
     }
 
-    pub(super) fn demands(&self, task: Task) -> Vec<Demand> {
-        let mut demands = Vec::new();
+    pub(super) fn requirements(&self, task: Task) -> Vec<Requirement> {
+        let mut requirements = Vec::new();
         if let Some(holdout) = self.validation_split {
-            let met = match holdout {
+            let is_met = match holdout {
                 Holdout::Fraction(share) => share > 0.0 && share < 1.0,
                 Holdout::Items(items) => (1..=u32::MAX as usize).contains(&items),
             };
-            demands.push(Demand::new(
-                met,
+            requirements.push(Requirement::new(
+                is_met,
                 Key("validation_split"),
                 holdout.to_string(),
-                "a share above 0 and below 1, or a number of items",
+                "a share above 0 and below 1, or a number of samples",
             ));
         }
         if let Some(stop) = self.early_stop {
-            let met = stop.patience >= 1 && stop.min_delta.is_finite() && stop.min_delta >= 0.0;
-            demands.push(Demand::new(
-                met,
-                Key("early_stop"),
-                stop.to_string(),
-                EARLY_STOP,
-            ));
+            let is_met = stop.patience >= 1 && stop.min_delta.is_finite() && stop.min_delta >= 0.0;
+            let key = Key("early_stop");
+            requirements.push(Requirement::new(is_met, key, stop.to_string(), EARLY_STOP));
         }
-        if let Some(accuracy) = self.target_accuracy {
-            demands.push(Demand::new(
+        if let Some(Accuracy(accuracy)) = self.target_accuracy {
+            requirements.push(Requirement::new(
                 accuracy > 0.0 && accuracy <= 1.0,
                 Key("target_accuracy"),
                 accuracy,
                 "above 0 and up to 1",
             ));
-            demands.push(Demand::new(
+            requirements.push(Requirement::new(
                 task != Task::Regression,
                 Key("target_accuracy"),
                 message![accuracy, " with ", Key("task").set_to("regression")],
@@ -138,14 +120,15 @@ impl ValidationConfig {
             ));
         }
         if let Some(time) = self.max_time {
-            demands.push(Demand::new(
-                !time.0.is_zero(),
-                Key("max_time"),
+            let (is_met, key) = (!time.0.is_zero(), Key("max_time"));
+            requirements.push(Requirement::new(
+                is_met,
+                key,
                 time.to_string(),
                 "a time above 0",
             ));
         }
-        demands
+        requirements
     }
 }
 
@@ -160,35 +143,50 @@ pub(crate) fn validation_set() -> Message {
     ]
 }
 
-/// Reads an accuracy, `0.98` or `98%`.
-///
-/// # Errors
-/// What would have been accepted, for anything else, and for one that is not above 0 and up to 1.
-pub fn accuracy(text: &str) -> Result<f64, String> {
-    let (number, whole) = match text.strip_suffix('%') {
-        Some(percent) => (percent.trim(), 100.0),
-        None => (text, 1.0),
-    };
-    let share = number.parse::<f64>().map(|number| number / whole);
-    let share = share.ok().filter(|share| *share > 0.0 && *share <= 1.0);
-    share.ok_or_else(|| "expected above 0 and up to 1, as 0.975 or 97.5%".to_owned())
+/// An accuracy, above 0 and up to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Accuracy(pub f64);
+
+/// A share: `0.98`.
+impl fmt::Display for Accuracy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
-fn read_accuracy<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
-    text_value::read(from, accuracy).map(Some)
+impl FromStr for Accuracy {
+    type Err = String;
+
+    /// Reads `0.98` or `98%`.
+    fn from_str(text: &str) -> Result<Accuracy, String> {
+        let (number, whole) = match text.strip_suffix('%') {
+            Some(percent) => (percent.trim(), 100.0),
+            None => (text, 1.0),
+        };
+        let share = number.parse::<f64>().map(|number| number / whole);
+        let share = share.ok().filter(|share| *share > 0.0 && *share <= 1.0);
+        let accuracy = share.map(Accuracy);
+        accuracy.ok_or_else(|| "expected above 0 and up to 1, as 0.975 or 97.5%".to_owned())
+    }
 }
 
-/// When a run that no longer gets better ends.
+impl<'de> Deserialize<'de> for Accuracy {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Accuracy, D::Error> {
+        text_value::read(from, str::parse)
+    }
+}
+
+/// When a run that no longer improves ends.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(into = "String")]
 pub struct EarlyStop {
-    /// Epochs in a row without a better one, after which the run ends; at least 1.
+    /// Epochs in a row without improvement after which the run ends; at least 1.
     pub patience: usize,
-    /// What an epoch must be better by to count, in what is watched: a share of the items for an accuracy.
+    /// The least improvement that counts, in the figure that is compared: for an accuracy a share of the samples.
     pub min_delta: f64,
 }
 
-const EARLY_STOP: &str = "a number of epochs, at least 1, and perhaps the least that counts as better, at least 0, as 5,0.001";
+const EARLY_STOP: &str = "a number of epochs, at least 1, and optionally the least improvement that counts, at least 0, as 5,0.001";
 
 /// `5`, `5,0.001`.
 impl fmt::Display for EarlyStop {
@@ -297,12 +295,12 @@ mod tests {
     }
 
     #[test]
-    fn accuracies_are_shares_or_per_cent() {
-        assert_eq!(accuracy("0.975"), Ok(0.975));
-        assert_eq!(accuracy("97.5%"), Ok(0.975));
-        assert_eq!(accuracy("1"), Ok(1.0));
+    fn accuracies_are_shares_or_percentages() {
+        assert_eq!("0.975".parse(), Ok(Accuracy(0.975)));
+        assert_eq!("97.5%".parse(), Ok(Accuracy(0.975)));
+        assert_eq!("1".parse(), Ok(Accuracy(1.0)));
         for wrong in ["", "%", "0", "97.5", "101%", "-1", "nan", "high"] {
-            assert!(accuracy(wrong).is_err(), "{wrong}");
+            assert!(wrong.parse::<Accuracy>().is_err(), "{wrong}");
         }
     }
 

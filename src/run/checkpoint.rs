@@ -1,11 +1,11 @@
-//! A checkpoint file: safetensors that any tool can look into, and all that a run needs to go on from it.
+//! A checkpoint file: safetensors that any tool can read, with everything a run needs to resume.
 //!
-//! Tensors are those of a model, as `layers.L.weight [in, out]` and `layers.L.bias [out]`, each with others of the same shape
-//! for what the optimiser keeps, which end in its name, as `.velocity`, and for the weights of the best epoch so far where
-//! these are kept, which end in `.best`. The metadata's JSON object ends in a checksum, XXH3 of 128 bits over the object up
-//! to there and then all parameters, slots and best parameters in order, so that one flipped bit is noticed and an older
-//! checkpoint taken. There is no generator in it: what a run draws follows from the seed and the place (see
-//! [`crate::train::state`]).
+//! Tensors are those of a model, `layers.L.weight [in, out]` and `layers.L.bias [out]`. Tensors of the same shape whose names
+//! end in the name of a slot, as in `.velocity`, hold the state of the optimiser, and those that end in `.best` the weights
+//! of the best epoch so far, if these are kept. The JSON object of the metadata ends in a checksum, 128 bits of XXH3 over the
+//! object up to there and then all parameters, slots and best parameters in order, so that a single flipped bit is detected
+//! and an older checkpoint is used. The file holds no state of a random number generator: all randomness follows from the
+//! seed and the place in the run (see [`crate::train::state`]).
 
 use std::path::Path;
 use std::time::Duration;
@@ -31,39 +31,38 @@ const KIND: Kind = Kind {
     hint: || None,
 };
 
-/// What stands between the hashed part of the metadata and the checksum's digits.
+/// The text between the hashed part of the metadata and the digits of the checksum.
 const CHECKSUM: &str = ",\"checksum\":\"";
-/// What the tensors of the best parameters so far end in.
+/// The suffix of the tensors of the best parameters so far.
 const BEST: &str = ".best";
 
-/// What a run is, whatever its state.
+/// The identity of a run, which does not change as it progresses.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
     /// The version of the program.
     pub version: String,
     /// The revision of its source.
     pub revision: String,
-    /// Every setting that decides the result, the learning rate's schedule among them: it is constant. The engine is the
-    /// one at work, never `auto`.
+    /// Every setting that decides the result. The engine is the one that computes, never `auto`.
     pub config: TrainConfig,
-    /// The engine with what it runs on.
+    /// The engine together with what it runs on.
     pub engine: String,
-    /// What it learns from and is measured on.
+    /// The fingerprint of the data.
     pub data: Fingerprint,
 }
 
-/// What a checkpoint file holds.
+/// The content of a checkpoint file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
     /// The network.
     pub spec: Spec,
-    /// What the run is.
+    /// The identity of the run.
     pub identity: Identity,
-    /// How far it is, and where that left it.
+    /// The state of the run.
     pub state: State,
 }
 
-/// The metadata's JSON object, but for the checksum behind it.
+/// The JSON object of the metadata, except the checksum at its end.
 #[derive(Serialize, Deserialize)]
 struct Metadata {
     format: u32,
@@ -73,27 +72,27 @@ struct Metadata {
     batch_norm: bool,
     #[serde(flatten)]
     identity: Identity,
-    /// Steps done in the epoch after those listed.
+    /// Steps that are done in the current epoch.
     steps: usize,
-    /// Summed losses of their samples, in nats.
+    /// The sum of the losses of their samples, in nats.
     loss_sum: f64,
-    /// Time they took, in seconds.
+    /// The time of these steps in seconds.
     seconds: f64,
-    /// Time of the run up to here, evaluation counted, in seconds.
+    /// The time of the run so far in seconds, including evaluation.
     #[serde(default)]
     spent_seconds: f64,
-    /// Whether the parameters of the best epoch so far are here.
+    /// Whether the file holds the parameters of the best epoch so far.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     best: bool,
-    /// The model that the run began from.
+    /// The model that the run started from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     origin: Option<Origin>,
-    /// The epochs that are done; the best so far is among them.
+    /// The epochs that are done, including the best so far.
     epochs: Vec<EpochMetrics>,
 }
 
 impl Checkpoint {
-    /// The file as it would be written.
+    /// Returns the bytes of the file.
     pub fn to_bytes(&self) -> Vec<u8> {
         let Checkpoint {
             spec,
@@ -132,8 +131,8 @@ impl Checkpoint {
     /// Reads the checkpoint at `path`.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file cannot be read, [`Error::Checkpoint`] when it is damaged, [`Error::Run`] when it comes
-    /// from a later version.
+    /// Returns [`Error::Io`] if the file cannot be read, [`Error::Checkpoint`] if it is damaged, and [`Error::Run`] if a
+    /// later version wrote it.
     pub fn load(path: &Path) -> Result<Checkpoint> {
         Checkpoint::from_bytes(path, &tensors::read(path, "a checkpoint")?)
     }
@@ -141,7 +140,7 @@ impl Checkpoint {
     /// Reads a checkpoint from the content of the file `path`.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] and [`Error::Run`], as [`Checkpoint::load`].
+    /// Returns [`Error::Checkpoint`] and [`Error::Run`] as [`Checkpoint::load`] does.
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Checkpoint> {
         let file = TensorFile::parse(&KIND, path, bytes)?;
         let metadata: Metadata = file.metadata()?;
@@ -153,7 +152,7 @@ impl Checkpoint {
             let time = Duration::try_from_secs_f64(seconds);
             time.map_err(|_| {
                 let found = format!("{seconds} seconds");
-                file.refuse(found, "a time that can have passed")
+                file.refuse(found, "a possible duration")
             })
         };
         let layout = Layout::own(spec.layers().len());
@@ -199,7 +198,7 @@ impl Checkpoint {
     }
 }
 
-/// Where each slot of the optimiser lies.
+/// The layout of each slot of the optimiser.
 fn slot_layouts(spec: &Spec, config: &TrainConfig) -> Vec<Layout> {
     let layout = Layout::own(spec.layers().len());
     let slots = config.optimizer.rule().slots();
@@ -289,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn comes_back_bit_for_bit() {
+    fn a_checkpoint_is_read_as_it_was_written() {
         let checkpoint = checkpoint();
         let bytes = checkpoint.to_bytes();
         assert_eq!(read(&bytes).expect("a checkpoint"), checkpoint);
@@ -297,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_format_is_told_from_damage() {
+    fn a_later_format_is_distinguished_from_damage() {
         let bytes = checkpoint().to_bytes();
         let from = b"format\\\":1";
         let at = bytes.windows(from.len()).position(|window| window == from);
@@ -311,9 +310,9 @@ mod tests {
         );
     }
 
-    /// Every byte, and some of its bits: nothing of a checkpoint may change unnoticed.
+    /// Checks every byte and some of its bits.
     #[test]
-    fn one_flipped_bit_anywhere_is_noticed() {
+    fn a_flipped_bit_anywhere_is_detected() {
         let checkpoint = checkpoint();
         let bytes = checkpoint.to_bytes();
         for at in 0..bytes.len() {
@@ -321,7 +320,7 @@ mod tests {
                 let mut bytes = bytes.clone();
                 bytes[at] ^= 1 << bit;
                 if let Ok(read) = read(&bytes) {
-                    // White space behind the header, which says nothing.
+                    // White space after the header has no meaning.
                     assert_eq!(read, checkpoint, "byte {at}, bit {bit}");
                 }
             }

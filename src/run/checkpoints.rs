@@ -1,7 +1,7 @@
-//! The folder of checkpoints: how they are called, which are kept, and which is taken when the newest is damaged.
+//! The folder of checkpoints: their names, which are kept, and which one is read if the newest is damaged.
 //!
-//! `epoch-0003-step-000120.safetensors` is the state 120 steps after the third epoch. Nothing else in the folder counts,
-//! and no name inside a file is ever followed.
+//! `epoch-0003-step-000120.safetensors` is the state 120 steps after the third epoch. Other files in the folder are
+//! ignored, and paths inside a file are never followed.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -12,27 +12,27 @@ use crate::durable;
 use crate::error::{Error, Result};
 use crate::train::Place;
 
-const ENDING: &str = ".safetensors";
+const EXTENSION: &str = ".safetensors";
 
 /// A folder of checkpoints.
 #[derive(Debug, Clone)]
-pub struct Shelf {
+pub struct Checkpoints {
     path: PathBuf,
 }
 
-/// The newest checkpoint that can be read and is whole, and what is wrong with newer ones.
+/// The newest valid checkpoint, and what is wrong with newer ones.
 #[derive(Debug)]
 pub struct Newest {
-    /// It, with its file; none where there is none at all.
-    pub good: Option<(PathBuf, Checkpoint)>,
-    /// Newer files that are damaged, or cannot be read ([`Error::Io`]), with the reason, newest first.
+    /// The newest valid checkpoint with its file; `None` if there is none.
+    pub valid: Option<(PathBuf, Checkpoint)>,
+    /// Newer files that are damaged or cannot be read ([`Error::Io`]), with the error, newest first.
     pub damaged: Vec<(PathBuf, Error)>,
 }
 
-impl Shelf {
-    /// The folder `path`, which may be missing.
-    pub fn at(path: PathBuf) -> Shelf {
-        Shelf { path }
+impl Checkpoints {
+    /// The checkpoints in the folder `path`, which may be missing.
+    pub fn at(path: PathBuf) -> Checkpoints {
+        Checkpoints { path }
     }
 
     /// The folder.
@@ -40,17 +40,17 @@ impl Shelf {
         &self.path
     }
 
-    /// The file of a state at `place`.
+    /// Returns the file of a state at `place`.
     pub fn file(&self, place: Place) -> PathBuf {
         let Place { epochs, steps } = place;
         self.path
-            .join(format!("epoch-{epochs:04}-step-{steps:06}{ENDING}"))
+            .join(format!("epoch-{epochs:04}-step-{steps:06}{EXTENSION}"))
     }
 
-    /// All checkpoints by name, the furthest first.
+    /// Lists all checkpoints by name, the newest first.
     ///
     /// # Errors
-    /// [`Error::Io`] when the folder is there and cannot be read.
+    /// Returns [`Error::Io`] if the folder exists and cannot be read.
     pub fn list(&self) -> Result<Vec<(Place, PathBuf)>> {
         let entries = match fs::read_dir(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -69,10 +69,10 @@ impl Shelf {
         Ok(found)
     }
 
-    /// Writes a checkpoint, and gives its file once that is durable.
+    /// Writes a checkpoint, and returns its file once that is durable.
     ///
     /// # Errors
-    /// [`Error::Io`]; all that stood here is then as it was.
+    /// Returns [`Error::Io`] if it cannot be written; older checkpoints are then unchanged.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<PathBuf> {
         let path = self.file(checkpoint.state.place());
         let bytes = checkpoint.to_bytes();
@@ -80,12 +80,12 @@ impl Shelf {
         Ok(path)
     }
 
-    /// Removes all but the `keep` furthest of those up to `newest`. What is further could not be read when the run went
-    /// on, and counts for nothing.
+    /// Removes all but the `keep` newest checkpoints up to `newest`. Later ones could not be read when the run resumed, and
+    /// are ignored.
     ///
     /// # Errors
-    /// [`Error::Io`] when one cannot be removed.
-    pub fn thin_out(&self, newest: Place, keep: usize) -> Result<()> {
+    /// Returns [`Error::Io`] if one cannot be removed.
+    pub fn remove_old(&self, newest: Place, keep: usize) -> Result<()> {
         let mut all = self.list()?;
         all.retain(|(place, _)| *place <= newest);
         for (_, path) in all.into_iter().skip(keep) {
@@ -94,33 +94,33 @@ impl Shelf {
         Ok(())
     }
 
-    /// Reads the furthest checkpoint that is whole.
+    /// Reads the newest valid checkpoint.
     ///
     /// # Errors
-    /// [`Error::Run`] for one of a later version: falling back behind it would lose what a newer program did.
-    /// [`Error::Io`] when the folder cannot be read.
+    /// Returns [`Error::Run`] if one was written by a later version, since an older one would lose its progress, and
+    /// [`Error::Io`] if the folder cannot be read.
     pub fn newest(&self) -> Result<Newest> {
         let mut damaged = Vec::new();
         for (_, path) in self.list()? {
             match Checkpoint::load(&path) {
                 Ok(checkpoint) => {
-                    let good = Some((path, checkpoint));
-                    return Ok(Newest { good, damaged });
+                    let valid = Some((path, checkpoint));
+                    return Ok(Newest { valid, damaged });
                 }
                 Err(error @ Error::Run(_)) => return Err(error),
                 Err(error) => damaged.push((path, error)),
             }
         }
         Ok(Newest {
-            good: None,
+            valid: None,
             damaged,
         })
     }
 
-    /// Takes a damaged file out of the count, under a name that says what it is.
+    /// Renames a damaged file, so that it is no longer a checkpoint.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be renamed.
+    /// Returns [`Error::Io`] if it cannot be renamed.
     pub fn set_aside(&self, path: &Path) -> Result<()> {
         let mut name = path.as_os_str().to_owned();
         name.push(".damaged");
@@ -128,11 +128,11 @@ impl Shelf {
     }
 }
 
-/// What `epoch-0003-step-000120.safetensors` stands for.
+/// Returns the place of a state by the name of its file, such as `epoch-0003-step-000120.safetensors`.
 fn place_of(name: &str) -> Option<Place> {
     let (epochs, steps) = name
         .strip_prefix("epoch-")?
-        .strip_suffix(ENDING)?
+        .strip_suffix(EXTENSION)?
         .split_once("-step-")?;
     let number = |text: &str| {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
@@ -149,13 +149,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_say_how_far_a_run_is_and_nothing_else_counts() {
+    fn names_give_the_place_of_a_state_and_other_files_are_ignored() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let shelf = Shelf::at(folder.path().to_owned());
+        let checkpoints = Checkpoints::at(folder.path().to_owned());
         let places = [(0, 7), (2, 0), (2, 1875), (10, 3), (12345, 1_234_567)];
         let places = places.map(|(epochs, steps)| Place { epochs, steps });
         for place in places {
-            fs::write(shelf.file(place), b"").expect("writing");
+            fs::write(checkpoints.file(place), b"").expect("writing");
         }
         for other in [
             "lock",
@@ -167,7 +167,7 @@ mod tests {
         ] {
             fs::write(folder.path().join(other), b"").expect("writing");
         }
-        let found: Vec<Place> = shelf
+        let found: Vec<Place> = checkpoints
             .list()
             .expect("a list")
             .iter()
@@ -176,16 +176,16 @@ mod tests {
         let mut expected = places;
         expected.reverse();
         assert_eq!(found, expected);
-        shelf.thin_out(places[3], 2).expect("removing");
-        let left: Vec<Place> = shelf
+        checkpoints.remove_old(places[3], 2).expect("removing");
+        let left: Vec<Place> = checkpoints
             .list()
             .expect("a list")
             .into_iter()
             .map(|(place, _)| place)
             .collect();
         assert_eq!(left, [places[4], places[3], places[2]]);
-        shelf.thin_out(places[4], 2).expect("removing");
-        assert_eq!(shelf.list().expect("a list").len(), 2);
+        checkpoints.remove_old(places[4], 2).expect("removing");
+        assert_eq!(checkpoints.list().expect("a list").len(), 2);
         assert!(folder.path().join("lock").exists());
     }
 }

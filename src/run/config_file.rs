@@ -1,216 +1,276 @@
-//! `config.toml`: every setting of a run, under the names that flags and fields have.
+//! `config.toml`: every setting of a run, under the keys of [`Settings`].
 //!
-//! One flat table. A file may leave out what should be as it is by default, and is refused where it has a key that is
-//! none, with the nearest one that is. Nothing in it is run, and paths in it are data to read, never places to write.
+//! The file is one flat table. Settings that it leaves out have their defaults, and an unknown key is refused together
+//! with the most similar one. Nothing in the file is executed, and paths in it are read, never written.
 
 use std::fs;
 use std::io::Read;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use toml::{Table, Value};
 
 use super::every::Every;
 use crate::config::TrainConfig;
+use crate::config::setting::{Setting, settings};
 use crate::data::DataMode;
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, Message, message};
 
-/// No file of settings is longer, in bytes.
+/// The longest file that is read, in bytes.
 const MAX_LENGTH: u64 = 1 << 20;
 
 const HEAD: &str = "\
-# Every setting of this run, as it took effect. `perceptor train --config FILE` takes them for another run,
-# `perceptor train --resume FOLDER` goes on with this one.
+# Every setting of this run, as it took effect. `perceptor train --config FILE` uses them for another run,
+# `perceptor train --resume FOLDER` continues this one.
 
 ";
 
-/// The settings of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Settings {
-    /// Folder of the data set; none where files are named one by one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub data: Option<PathBuf>,
-    /// Training images.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub train_images: Option<PathBuf>,
-    /// Training labels.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub train_labels: Option<PathBuf>,
-    /// Validation images.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub validation_images: Option<PathBuf>,
-    /// Validation labels.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub validation_labels: Option<PathBuf>,
-    /// Test images.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub test_images: Option<PathBuf>,
-    /// Test labels.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub test_labels: Option<PathBuf>,
-    /// Number of classes; none to count them from the training labels.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub classes: Option<usize>,
-    /// How the images are held.
-    pub data_mode: DataMode,
-    /// The model file that training begins from; none to draw weights.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub init_from: Option<PathBuf>,
-    /// What decides the result.
-    #[serde(flatten, with = "seed_in_words")]
-    pub train: TrainConfig,
-    /// Worker threads, where a number was asked for; none for all cores there are.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub threads: Option<NonZeroUsize>,
-    /// How often a checkpoint is written.
-    pub checkpoint_every: Every,
-    /// How many checkpoints are kept.
-    pub keep: NonZeroU32,
-}
-
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
-            data: None,
-            train_images: None,
-            train_labels: None,
-            validation_images: None,
-            validation_labels: None,
-            test_images: None,
-            test_labels: None,
-            classes: None,
-            data_mode: DataMode::default(),
-            init_from: None,
-            train: TrainConfig::default(),
-            threads: None,
-            checkpoint_every: Every::default(),
-            keep: const { NonZeroU32::new(2).expect("two is not zero") },
-        }
+settings! {
+    /// The settings of a run.
+    pub struct Settings, Data {
+        /// Folder with IDX files.
+        ///
+        /// The files have their usual names, raw or .gz.
+        data: Option<PathBuf> = None =>
+            placeholder("DIR"), default("data/mnist, otherwise generated digits"), set("data"),
+            conflicts(&["train_images", "train_labels", "test_images", "test_labels"]), common, may_change;
+        /// Training images, an IDX file.
+        train_images: Option<PathBuf> = None => set("data"), requires("train_labels"), may_change;
+        /// Training labels, an IDX file.
+        train_labels: Option<PathBuf> = None => set("data"), requires("train_images"), may_change;
+        /// Validation images, an IDX file.
+        validation_images: Option<PathBuf> = None =>
+            under(Heading::Validation), set("validation"), requires("validation_labels"), may_change;
+        /// Validation labels, an IDX file.
+        validation_labels: Option<PathBuf> = None =>
+            under(Heading::Validation), set("validation"), requires("validation_images"), may_change;
+        /// Test images, an IDX file.
+        test_images: Option<PathBuf> = None => set("data"), requires("test_labels"), may_change;
+        /// Test labels, an IDX file.
+        test_labels: Option<PathBuf> = None => set("data"), requires("test_images"), may_change;
+        /// Number of classes.
+        classes: Option<usize> = None => default("counted from the training labels");
+        /// How images are held: memory-mapped, or copied into memory, for files that other programs write to.
+        data_mode: DataMode = DataMode::default() => may_change;
+        /// Start from the weights of this model.
+        ///
+        /// Without `hidden`, `activation`, `batch_norm` and `task`, its network is used, too.
+        init_from: Option<PathBuf> = None => under(Heading::Network), placeholder("MODEL");
+        /// Worker threads.
+        ///
+        /// The result does not depend on their number.
+        threads: Option<NonZeroUsize> = None =>
+            under(Heading::Compute), default("all cores"), common, may_change;
+        /// How often to save a checkpoint, from which a stopped run resumes.
+        ///
+        /// A number of epochs or steps, such as "500 steps", a time, such as 10m, or never.
+        checkpoint_every: Every = Every::default() => under(Heading::Runs), may_change;
+        /// Number of checkpoints to keep, the newest ones.
+        keep: NonZeroU32 = const { NonZeroU32::new(2).expect("two is not zero") } =>
+            under(Heading::Runs), may_change;
+    }
+    groups {
+        /// The settings that decide the result.
+        #[serde(flatten, with = "seed_as_text")]
+        train: TrainConfig;
     }
 }
 
 impl Settings {
+    /// Returns the descriptions of all settings, in the order of the help.
+    pub fn all() -> &'static [Setting] {
+        &SETTINGS
+    }
+
+    /// Returns the setting with this key or alias.
+    pub fn setting(key: &str) -> Option<&'static Setting> {
+        let is_named = |setting: &&Setting| setting.key == key || setting.alias == Some(key);
+        SETTINGS.iter().find(is_named)
+    }
+
     /// Reads the file at `path`.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be read, [`Error::Config`] when it is no TOML, has a key that is none, or a value
-    /// of another kind.
+    /// Returns [`Error::Io`] if the file cannot be read, and [`Error::Config`] if it is not TOML, has an unknown key, or
+    /// a value of another kind.
     pub fn read(path: &Path) -> Result<Settings> {
         Settings::from_bytes(path, &content(path)?)
-    }
-
-    /// The keys that stand in the file at `path`.
-    ///
-    /// # Errors
-    /// [`Error::Io`] when it cannot be read.
-    pub fn keys(path: &Path) -> Result<Vec<String>> {
-        let bytes = content(path)?;
-        Ok(keys_in(std::str::from_utf8(&bytes).unwrap_or_default()))
     }
 
     /// Reads the content of the file `path`.
     ///
     /// # Errors
-    /// [`Error::Config`], as [`Settings::read`].
+    /// Returns [`Error::Config`] as [`Settings::read`] does.
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Settings> {
-        let refuse = |found: String, expected: &str| {
-            Error::Config(Refusal::new(path.display(), found, expected))
-        };
-        if bytes.len() as u64 > MAX_LENGTH {
-            return Err(refuse(
-                format!("more than {MAX_LENGTH} bytes"),
-                "a table of settings",
-            ));
-        }
-        let text = std::str::from_utf8(bytes)
-            .map_err(|_| refuse("bytes that are no text".to_owned(), "TOML"))?;
-        let table: Table = text.parse().map_err(|error: toml::de::Error| {
-            let line = error
-                .span()
-                .map_or(1, |span| 1 + text[..span.start].matches('\n').count());
-            let message = error
-                .message()
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .to_owned();
-            let place = format!("{}: line {line}", path.display());
-            let (found, expected) = message
-                .split_once(", expected ")
-                .unwrap_or((&message, "TOML"));
-            Error::Config(Refusal::new(place, found, expected))
-        })?;
-        let known = known_keys();
-        for (key, value) in &table {
-            if !known.iter().any(|known| known == key) {
-                return Err(unknown_key(path, key, &known));
-            }
-            // One by one, so that the message can name the key.
-            let alone = Table::from_iter([(key.clone(), value.clone())]);
-            Settings::deserialize(Value::Table(alone)).map_err(|error| {
-                let message = error.message().trim().replace('\n', " ");
-                let place = format!("{}: {key}", path.display());
-                match message.split_once(", expected ") {
-                    Some((found, expected)) => Error::Config(Refusal::new(place, found, expected)),
-                    None => Error::Config(Refusal::new(place, message, "a value of this setting")),
-                }
-            })?;
-        }
-        Settings::deserialize(Value::Table(table))
-            .map_err(|error| refuse(error.message().replace('\n', " "), "a table of settings"))
+        Settings::from_table(path, table_of(path, bytes)?)
     }
 
-    /// The file as it would be written. Paths that are no text are left out.
+    /// The settings in a table; those that are missing have their defaults.
+    pub(super) fn from_table(path: &Path, table: Table) -> Result<Settings> {
+        Settings::deserialize(Value::Table(table)).map_err(|error| {
+            let found = error.message().replace('\n', " ");
+            Error::Config(Refusal::new(path.display(), found, "a table of settings"))
+        })
+    }
+
+    /// Checks that paths which belong together are given together.
+    ///
+    /// # Errors
+    /// Returns [`Error::Config`] if they are not, or if a setting needs a validation set and there is none.
+    pub fn check_paths(&self) -> Result<()> {
+        let pairs = [
+            (
+                (Key("train_images"), &self.train_images),
+                (Key("train_labels"), &self.train_labels),
+            ),
+            (
+                (Key("test_images"), &self.test_images),
+                (Key("test_labels"), &self.test_labels),
+            ),
+            (
+                (Key("validation_images"), &self.validation_images),
+                (Key("validation_labels"), &self.validation_labels),
+            ),
+        ];
+        let refuse = |key: Key, refusal: (Message, Message)| {
+            Err(Error::Config(Refusal::new(key, refusal.0, refusal.1)))
+        };
+        for ((images, path), (labels, other)) in pairs {
+            let without = |other: Key| {
+                (
+                    message!["given without ", other],
+                    message![other, " as well"],
+                )
+            };
+            match (path, other) {
+                (Some(_), None) => return refuse(images, without(labels)),
+                (None, Some(_)) => return refuse(labels, without(images)),
+                (Some(_), Some(_)) if self.data.is_some() && images != Key("validation_images") => {
+                    let found = message!["given together with ", Key("data")];
+                    return refuse(images, (found, "one of them".into()));
+                }
+                _ => {}
+            }
+        }
+        let validation = &self.train.validation;
+        let (is_split, is_named) = (
+            validation.validation_split.is_some(),
+            self.validation_images.is_some(),
+        );
+        if is_split && is_named {
+            let found = message!["given together with ", Key("validation_split")];
+            return refuse(Key("validation_images"), (found, "one of them".into()));
+        }
+        // Whether there is a test set is known once the data are open.
+        validation.check_sets(is_split || is_named, true)
+    }
+
+    /// The paths among the settings, with their keys.
+    pub(super) fn paths_mut(&mut self) -> [(&'static str, &mut Option<PathBuf>); 8] {
+        [
+            ("data", &mut self.data),
+            ("train_images", &mut self.train_images),
+            ("train_labels", &mut self.train_labels),
+            ("test_images", &mut self.test_images),
+            ("test_labels", &mut self.test_labels),
+            ("validation_images", &mut self.validation_images),
+            ("validation_labels", &mut self.validation_labels),
+            ("init_from", &mut self.init_from),
+        ]
+    }
+
+    /// Returns the text of the file. Paths that are not text are left out.
     pub fn to_text(&self) -> String {
         format!("{HEAD}{}", self.to_table())
     }
 
-    /// The settings as TOML, without a head.
+    /// Returns the settings as TOML, without the comment at the top.
     pub(crate) fn to_table(&self) -> String {
         let mut settings = self.clone();
-        for path in [
-            &mut settings.data,
-            &mut settings.train_images,
-            &mut settings.train_labels,
-            &mut settings.validation_images,
-            &mut settings.validation_labels,
-            &mut settings.test_images,
-            &mut settings.test_labels,
-            &mut settings.init_from,
-        ] {
+        for (_, path) in settings.paths_mut() {
             path.take_if(|path| path.to_str().is_none());
         }
         toml::to_string(&settings).expect("plain data is always TOML")
     }
 
-    /// [`Settings::write`], without waiting for the disk.
+    /// Writes the file at `path` like [`Settings::write`], without waiting for the disk.
     ///
     /// # Errors
-    /// As [`Settings::write`].
+    /// Returns the errors of [`Settings::write`].
     pub fn write_unsynced(&self, path: &Path) -> Result<()> {
         durable::write_unsynced(path, |out| out.write_all(self.to_text().as_bytes()))
     }
 
-    /// Writes the file at `path`, whole or not at all.
+    /// Writes the file at `path` completely or not at all.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be written.
+    /// Returns [`Error::Io`] if it cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         durable::write_atomically(path, |out| out.write_all(self.to_text().as_bytes()))
     }
 }
 
-/// The keys that stand in `text`; none where it is no TOML.
-pub(super) fn keys_in(text: &str) -> Vec<String> {
-    let table: Table = text.parse().unwrap_or_default();
-    table.into_iter().map(|(key, _)| key).collect()
+/// The descriptions of all settings, by heading.
+static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
+    let mut settings = Settings::descriptions();
+    settings.sort_by_key(|setting| setting.heading);
+    settings
+});
+
+/// Reads the table in the file `path`, under the full keys of settings, and checks each value.
+///
+/// # Errors
+/// Returns [`Error::Config`] if the content is not TOML, has an unknown key, or a value of another kind.
+pub(super) fn table_of(path: &Path, bytes: &[u8]) -> Result<Table> {
+    let refuse = |found: String, expected: &str| {
+        Error::Config(Refusal::new(path.display(), found, expected))
+    };
+    if bytes.len() as u64 > MAX_LENGTH {
+        let found = format!("more than {MAX_LENGTH} bytes");
+        return Err(refuse(found, "a table of settings"));
+    }
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| refuse("bytes that are not text".to_owned(), "TOML"))?;
+    let table: Table = text.parse().map_err(|error| not_toml(path, text, &error))?;
+    let mut settings = Table::new();
+    for (key, value) in table {
+        let setting = setting_of(path, &key)?;
+        // One by one, so that the message names the key.
+        let single = Table::from_iter([(setting.key.to_owned(), value.clone())]);
+        Settings::deserialize(Value::Table(single)).map_err(|error| {
+            let message = error.message().trim().replace('\n', " ");
+            let place = format!("{}: {key}", path.display());
+            match message.split_once(", expected ") {
+                Some((found, expected)) => Error::Config(Refusal::new(place, found, expected)),
+                None => Error::Config(Refusal::new(place, message, "a value of this setting")),
+            }
+        })?;
+        if settings.insert(setting.key.to_owned(), value).is_some() {
+            let found = format!("both {} and {}", setting.key, setting.short_key());
+            return Err(refuse(found, "one of them"));
+        }
+    }
+    Ok(settings)
 }
 
-/// What stands in the file at `path`, up to where it is too long.
-fn content(path: &Path) -> Result<Vec<u8>> {
+fn not_toml(path: &Path, text: &str, error: &toml::de::Error) -> Error {
+    let line = error
+        .span()
+        .map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+    let message = error.message().lines().next().unwrap_or_default();
+    let place = format!("{}: line {line}", path.display());
+    let (found, expected) = message
+        .split_once(", expected ")
+        .unwrap_or((message, "TOML"));
+    Error::Config(Refusal::new(place, found, expected))
+}
+
+/// Reads the file at `path`, up to the first byte that makes it too long.
+pub(super) fn content(path: &Path) -> Result<Vec<u8>> {
     let file = fs::File::open(path).map_err(Error::io(path, "open"))?;
     let mut bytes = Vec::new();
     let read = file.take(MAX_LENGTH + 1).read_to_end(&mut bytes);
@@ -218,51 +278,34 @@ fn content(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Every key there is, by writing down settings that leave nothing out.
-fn known_keys() -> Vec<String> {
-    let path = Some(PathBuf::new());
-    let full = Settings {
-        data: path.clone(),
-        train_images: path.clone(),
-        train_labels: path.clone(),
-        validation_images: path.clone(),
-        validation_labels: path.clone(),
-        test_images: path.clone(),
-        test_labels: path.clone(),
-        init_from: path,
-        classes: Some(2),
-        train: TrainConfig::full(),
-        threads: Some(NonZeroUsize::MIN),
-        ..Settings::default()
-    };
-    let table = Table::try_from(full).expect("plain data is always TOML");
-    // The flags' names for `learning_rate` and `average`.
-    let aliases = ["lr", "ema"].map(str::to_owned);
-    let keys = table.into_iter().map(|(key, _)| key);
-    keys.chain(aliases).collect()
-}
-
-fn unknown_key(path: &Path, key: &str, known: &[String]) -> Error {
-    /// Less alike than this is nothing that was meant.
-    const ALIKE: f64 = 0.6;
-    let near = known
+/// Returns the setting that the key of a file stands for.
+///
+/// # Errors
+/// Returns [`Error::Config`] if there is none.
+fn setting_of(path: &Path, key: &str) -> Result<&'static Setting> {
+    /// Keys less similar than this are not suggested.
+    const SIMILAR: f64 = 0.6;
+    if let Some(setting) = Settings::setting(key) {
+        return Ok(setting);
+    }
+    let own = SETTINGS.iter().map(|setting| setting.key);
+    let aliases = SETTINGS.iter().filter_map(|setting| setting.alias);
+    let known: Vec<&str> = own.chain(aliases).collect();
+    let nearest = known
         .iter()
         .map(|known| (strsim::jaro_winkler(key, known), known))
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .filter(|(alike, _)| *alike >= ALIKE);
-    let refusal = Refusal::new(
-        path.display(),
-        format!("no setting is called {key}"),
-        known.join(", "),
-    );
-    Error::Config(match near {
-        Some((_, near)) => refusal.hint(format!("the nearest is {near}")),
+        .filter(|(similarity, _)| *similarity >= SIMILAR);
+    let found = format!("no setting is called {key}");
+    let refusal = Refusal::new(path.display(), found, known.join(", "));
+    Err(Error::Config(match nearest {
+        Some((_, nearest)) => refusal.hint(format!("the nearest is {nearest}")),
         None => refusal,
-    })
+    }))
 }
 
-/// TOML counts to 2⁶³ − 1 and seeds to 2⁶⁴ − 1: larger ones are written as text.
-mod seed_in_words {
+/// Serde functions for settings with a seed: TOML counts to 2⁶³ − 1 and seeds to 2⁶⁴ − 1, so larger ones are text.
+mod seed_as_text {
     use super::*;
 
     pub fn serialize<S: Serializer>(config: &TrainConfig, to: S) -> Result<S::Ok, S::Error> {
@@ -283,7 +326,7 @@ mod seed_in_words {
         table.serialize(to)
     }
 
-    /// The shortest number that means the same 32 bits: 0.1 and not 0.10000000149011612.
+    /// Replaces a number by the shortest one with the same 32 bits: 0.1 instead of 0.10000000149011612.
     fn shorten(value: &mut Value) {
         match value {
             Value::Float(number) if f64::from(*number as f32) == *number => {

@@ -1,4 +1,4 @@
-//! `environment.json`: what a run ran on. Nothing reads it back; people do.
+//! `environment.json`: the machine and build of a run, for people to read.
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,24 +13,24 @@ use crate::error::Result;
 /// The name and version of the layout.
 const SCHEMA: &str = "perceptor.environment/1";
 
-/// What a run runs on.
+/// The machine and build of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Environment {
     schema: &'static str,
     build: Build,
     /// The linear algebra library that is linked in.
     blas: Blas,
-    /// The engine at work, with what it runs on.
+    /// The engine together with what it runs on.
     engine: String,
     threads: usize,
-    /// When this session began, in seconds since 1970.
+    /// When this session started, in seconds since 1970.
     started: u64,
     machine: Machine,
 }
 
 impl Environment {
-    /// Looks at this machine.
-    pub fn look(engine: String, threads: usize, blas: Blas) -> Environment {
+    /// Describes this machine.
+    pub fn describe(engine: String, threads: usize, blas: Blas) -> Environment {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         Environment {
             schema: SCHEMA,
@@ -46,7 +46,7 @@ impl Environment {
     /// Writes the file at `path`.
     ///
     /// # Errors
-    /// [`crate::Error::Io`] when it cannot be written.
+    /// Returns [`crate::Error::Io`] if it cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         write_unsynced(path, |out| {
             serde_json::to_writer_pretty(&mut *out, self)?;

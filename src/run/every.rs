@@ -1,4 +1,4 @@
-//! How often a run is saved: every so many epochs, steps or minutes, or never.
+//! How often a checkpoint is saved: by epochs, steps or minutes, or never.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,21 +6,24 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::config::setting::text_values;
 use crate::{duration, text_value};
 
-/// The distance between two checkpoints.
+/// The interval between two checkpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(into = "String")]
 pub enum Every {
-    /// So many epochs, counted from the first.
+    /// A number of epochs, counted from the first.
     Epochs(usize),
-    /// So many steps, counted from the first of the run.
+    /// A number of steps, counted from the first of the run.
     Steps(usize),
-    /// So many minutes after the last checkpoint.
+    /// A number of minutes since the last checkpoint.
     Minutes(f64),
-    /// No checkpoint but where a run is stopped.
+    /// Only when the run is stopped.
     Never,
 }
+
+text_values!(Every: "HOW OFTEN");
 
 impl Default for Every {
     fn default() -> Every {
@@ -29,7 +32,7 @@ impl Default for Every {
 }
 
 impl Every {
-    /// The time between two, where that is what counts.
+    /// The time between two checkpoints, if the interval is one of time.
     pub(super) fn interval(self) -> Option<Duration> {
         match self {
             Every::Minutes(minutes) => Some(Duration::from_secs_f64(60.0 * minutes)),
@@ -51,7 +54,7 @@ impl fmt::Display for Every {
     }
 }
 
-/// What would have been accepted.
+/// The accepted texts.
 const EXPECTED: &str =
     "a number of epochs or steps, as \"5 epochs\", a time with its unit, as 10m, or never";
 
@@ -75,8 +78,8 @@ impl FromStr for Every {
                 // From a millisecond to a century.
                 let time = duration::parse(text);
                 let minutes = time.map(|time| time.as_secs_f64() / 60.0);
-                let sensible = minutes.filter(|minutes| (1.6e-5..5.3e7).contains(minutes));
-                sensible.map(Every::Minutes)
+                let in_range = minutes.filter(|minutes| (1.6e-5..5.3e7).contains(minutes));
+                in_range.map(Every::Minutes)
             }
         };
         every.ok_or_else(refuse)
@@ -100,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_people_write_and_what_it_writes_itself() {
+    fn reads_its_own_text_and_what_people_write() {
         for (text, every) in [
             ("5", Every::Epochs(5)),
             ("1 epoch", Every::Epochs(1)),
@@ -120,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_means_nothing() {
+    fn refuses_everything_else() {
         for text in [
             "",
             "0",

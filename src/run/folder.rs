@@ -1,13 +1,13 @@
-//! The folder of a run, and what lies where in it.
+//! The folder of a run and its files.
 //!
 //! `config.toml`, `environment.json`, `metrics.csv`, `metrics.jsonl`, `model.safetensors` and `checkpoint/`. One process
-//! at a time works in a folder: it holds a lock that ends with it, however it ends.
+//! at a time works in a folder: it holds a lock that the system releases when the process ends.
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::checkpoints::Shelf;
+use super::checkpoints::Checkpoints;
 use crate::durable::{check_writable, create_folder, remove_leftovers};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
@@ -17,103 +17,103 @@ const ENVIRONMENT: &str = "environment.json";
 const METRICS_CSV: &str = "metrics.csv";
 const METRICS_JSONL: &str = "metrics.jsonl";
 const MODEL: &str = "model.safetensors";
-/// What lies in a run folder beside its checkpoints, what tells most of a run first.
+/// The files of a run in addition to its checkpoints, the most significant first.
 const FILES: [&str; 5] = [MODEL, CONFIG, ENVIRONMENT, METRICS_CSV, METRICS_JSONL];
 
 /// The folder a run writes to.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
-    /// Whether a run begins here.
-    begins: bool,
-    /// Whether this process made it.
-    created: bool,
-    /// Held until the process ends; none where the file system knows no locks.
+    /// Whether the run is a new one.
+    is_new: bool,
+    /// Whether this process created the folder.
+    is_created: bool,
+    /// Held until the process ends; `None` if the file system has no locks.
     _lock: Option<File>,
 }
 
 impl RunFolder {
-    /// Makes a folder for a new run and tries whether it can be written, before hours are spent on what goes there: the
-    /// folder `out`, or `runs/train-N` with the next free number. A folder with any file of a run in it, whoever put it
-    /// there, is taken only with `exist_ok`; checkpoints and metrics then go, and a model stays until there is a new one.
+    /// Creates the folder of a new run and checks that it can be written, before hours are spent on training: the folder
+    /// `out`, or `runs/train-N` with the next free number. A folder that has any file of a run is used only with
+    /// `exist_ok`; checkpoints and metrics are then removed, and a model stays until there is a new one.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be made or written, [`Error::Config`] when it holds a file of a run,
-    /// [`Error::Model`] when a folder stands in the model's place, [`Error::Run`] when another process works in it.
+    /// Returns [`Error::Io`] if the folder cannot be created or written, [`Error::Config`] if it has a file of a run,
+    /// [`Error::Model`] if the model's path is a folder, and [`Error::Run`] if another process works in it.
     pub fn create(out: Option<&Path>, exist_ok: bool) -> Result<RunFolder> {
-        let (path, created) = match out {
+        let (path, is_created) = match out {
             None => (next_free(Path::new("runs"), "train")?, true),
             Some(path) => {
-                let created = !path.exists();
+                let is_created = !path.exists();
                 create_folder(path)?;
-                (path.to_owned(), created)
+                (path.to_owned(), is_created)
             }
         };
         let mut folder = RunFolder {
             path,
-            begins: true,
-            created,
+            is_new: true,
+            is_created,
             _lock: None,
         };
         folder.check_free(exist_ok)?;
         check_writable(&folder.path)?;
-        folder.take()?;
+        folder.lock()?;
         folder.remove_leftovers()?;
-        // Checkpoints first: whoever is stopped in between leaves a run that starts at its beginning.
-        for (_, path) in folder.shelf().list()? {
+        // Checkpoints first: a process that is killed in between leaves a run that resumes from its start.
+        for (_, path) in folder.checkpoints().list()? {
             fs::remove_file(&path).map_err(Error::io(&path, "remove"))?;
         }
         Ok(folder)
     }
 
-    /// Opens the folder of an earlier run, and clears away what a process that was killed left half-written.
+    /// Opens the folder of an earlier run, and removes files that a killed process left incomplete.
     ///
     /// # Errors
-    /// [`Error::Run`] when `path` is no folder of a run or another process works in it, [`Error::Io`] when it cannot be
-    /// read or written.
+    /// Returns [`Error::Run`] if `path` is not the folder of a run or another process works in it, and [`Error::Io`] if it
+    /// cannot be read or written.
     pub fn open(path: &Path) -> Result<RunFolder> {
         let mut folder = RunFolder {
             path: path.to_owned(),
-            begins: false,
-            created: false,
+            is_new: false,
+            is_created: false,
             _lock: None,
         };
         if !folder.config().is_file() {
             let found = match path.is_dir() {
                 true => "a folder without config.toml",
-                false if path.exists() => "no folder",
+                false if path.exists() => "not a folder",
                 false => "no such folder",
             };
             let refusal = Refusal::new(path.display(), found, "the folder of a run");
             return Err(Error::Run(refusal.hint(message![
                 "runs are in runs/train-N unless ",
                 Key("out"),
-                " named another folder",
+                " named another one",
             ])));
         }
-        folder.take()?;
+        folder.lock()?;
         folder.remove_leftovers()?;
         Ok(folder)
     }
 
-    /// Makes the folder of checkpoints and locks it.
-    fn take(&mut self) -> Result<()> {
-        let shelf = self.path.join("checkpoint");
-        create_folder(&shelf)?;
-        self._lock = lock(&self.path, &shelf.join("lock"))?;
+    /// Creates the folder of checkpoints and locks it.
+    fn lock(&mut self) -> Result<()> {
+        let checkpoints = self.path.join("checkpoint");
+        create_folder(&checkpoints)?;
+        self._lock = lock(&self.path, &checkpoints.join("lock"))?;
         Ok(())
     }
 
-    /// Clears away what a process that was killed left half-written.
+    /// Removes files that a killed process left incomplete.
     fn remove_leftovers(&self) -> Result<()> {
         remove_leftovers(&self.path, &FILES)?;
-        remove_leftovers(self.shelf().path(), &["epoch-"])
+        remove_leftovers(self.checkpoints().path(), &["epoch-"])
     }
 
     fn check_free(&self, exist_ok: bool) -> Result<()> {
         let model = self.model();
         if model.is_dir() {
-            let expected = "a model file, or nothing";
+            let expected = "a model file or no file";
             return Err(Error::Model(Refusal::new(
                 model.display(),
                 "a folder",
@@ -123,19 +123,19 @@ impl RunFolder {
         if exist_ok {
             return Ok(());
         }
-        // All that a run would replace or remove.
+        // Everything that a new run would replace or remove.
         let files = FILES.iter().map(|file| self.path.join(file));
-        let checkpoints = self.shelf().list()?.into_iter().map(|(_, path)| path);
-        let there = files.filter(|path| path.exists()).chain(checkpoints).next();
-        match there {
-            Some(there) => Err(Error::Config(
+        let checkpoints = self.checkpoints().list()?.into_iter().map(|(_, path)| path);
+        let existing = files.filter(|path| path.exists()).chain(checkpoints).next();
+        match existing {
+            Some(existing) => Err(Error::Config(
                 Refusal::new(
                     Key("out"),
-                    format!("{} is there already", there.display()),
+                    format!("{} already exists", existing.display()),
                     "a folder without a run",
                 )
                 .hint(message![
-                    "name another folder, go on with that run by ",
+                    "name another folder, resume that run with ",
                     Key("resume"),
                     ", or add ",
                     Key("exist_ok"),
@@ -156,17 +156,17 @@ impl RunFolder {
         self.path.join(CONFIG)
     }
 
-    /// What the run runs on.
+    /// The machine and build of the run.
     pub fn environment(&self) -> PathBuf {
         self.path.join(ENVIRONMENT)
     }
 
-    /// A line an epoch, for spreadsheets.
+    /// One line per epoch, for spreadsheets.
     pub fn metrics_csv(&self) -> PathBuf {
         self.path.join(METRICS_CSV)
     }
 
-    /// A line an epoch, for programs.
+    /// One line per epoch, for programs.
     pub fn metrics_jsonl(&self) -> PathBuf {
         self.path.join(METRICS_JSONL)
     }
@@ -176,37 +176,36 @@ impl RunFolder {
         self.path.join(MODEL)
     }
 
-    /// Where the checkpoints are.
-    pub fn shelf(&self) -> Shelf {
-        Shelf::at(self.path.join("checkpoint"))
+    /// The checkpoints of the run.
+    pub fn checkpoints(&self) -> Checkpoints {
+        Checkpoints::at(self.path.join("checkpoint"))
     }
 
-    /// Takes away what a run left that came to nothing. One with a checkpoint is something, as is one that began earlier; a
-    /// model that stood here before stays.
+    /// Removes the files of a new run that failed without a checkpoint. An earlier model stays.
     pub fn discard(self) {
-        let shelf = self.shelf();
-        if !self.begins || !shelf.list().is_ok_and(|checkpoints| checkpoints.is_empty()) {
+        let checkpoints = self.checkpoints();
+        if !self.is_new || !checkpoints.list().is_ok_and(|list| list.is_empty()) {
             return;
         }
-        // Best effort: the error that ended the run is the one to tell.
+        // Best effort: the error that ended the run is the one to report.
         for file in [
             self.config(),
             self.environment(),
             self.metrics_csv(),
             self.metrics_jsonl(),
-            shelf.path().join("lock"),
+            checkpoints.path().join("lock"),
         ] {
             drop(fs::remove_file(file));
         }
-        drop(fs::remove_dir(shelf.path()));
-        if self.created {
+        drop(fs::remove_dir(checkpoints.path()));
+        if self.is_created {
             drop(fs::remove_dir(&self.path));
         }
     }
 }
 
-/// Locks the file `path` for as long as the process lives, so that one at a time works in `folder`; none where the file
-/// system knows no locks.
+/// Locks the file `path` until the process ends, so that one process at a time works in `folder`. Returns `None` if the file
+/// system has no locks.
 pub(crate) fn lock(folder: &Path, path: &Path) -> Result<Option<File>> {
     let lock = File::options().create(true).append(true).open(path);
     let lock = lock.map_err(Error::io(path, "open"))?;
@@ -217,12 +216,12 @@ pub(crate) fn lock(folder: &Path, path: &Path) -> Result<Option<File>> {
             "another process trains in this folder",
             "one at a time",
         ))),
-        // Some network file systems have no locks; they are no reason not to train.
+        // Some network file systems have no locks; training works without.
         Err(TryLockError::Error(_)) => Ok(None),
     }
 }
 
-/// Makes `runs/KIND-N` for the first N from 1 on that is free, whoever else is looking for one.
+/// Creates `runs/KIND-N` with the first free number N from 1 on, also while other processes do the same.
 pub(crate) fn next_free(runs: &Path, kind: &str) -> Result<PathBuf> {
     create_folder(runs)?;
     let mut number = 1u64;

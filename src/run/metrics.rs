@@ -1,4 +1,4 @@
-//! `metrics.csv` and `metrics.jsonl`: a line an epoch, there for others to read as soon as the epoch is done.
+//! `metrics.csv` and `metrics.jsonl`: one line per epoch, written as soon as the epoch is done.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::nn::Task;
 use crate::scores::{EpochMetrics, metrics};
 
-/// Both files.
+/// The two files of metrics.
 #[derive(Debug)]
 pub struct MetricsLog {
     task: Task,
@@ -18,42 +18,42 @@ pub struct MetricsLog {
     jsonl: PathBuf,
     /// `validation` or `test`.
     set: &'static str,
-    /// The tables, open at their ends; none where a write failed, which may have left half a line.
+    /// The files, open for appending; `None` after a write failed, which may have left half a line.
     open: Option<[File; 2]>,
 }
 
 impl MetricsLog {
-    /// Starts both files with the epochs that are done, of a run of `task` with a `validation` set or without. What stood
-    /// in them, lines of epochs among it that come after the checkpoint a run goes on from, is gone.
+    /// Starts both files with the epochs that are done, of a run of `task` with or without a validation set. Earlier
+    /// content is replaced, including the epochs after the checkpoint from which a run resumes.
     ///
     /// # Errors
-    /// [`Error::Io`] when they cannot be written.
+    /// Returns [`Error::Io`] if a file cannot be written.
     pub fn start(
         folder: &RunFolder,
-        (task, validation): (Task, bool),
+        (task, has_validation): (Task, bool),
         done: &[EpochMetrics],
     ) -> Result<MetricsLog> {
         let mut log = MetricsLog {
             task,
-            set: if validation { "validation" } else { "test" },
+            set: if has_validation { "validation" } else { "test" },
             csv: folder.metrics_csv(),
             jsonl: folder.metrics_jsonl(),
             open: None,
         };
-        log.write_anew(done)?;
+        log.rewrite(done)?;
         Ok(log)
     }
 
-    /// Adds the last of the `epochs` that are done, or writes all of them anew after a failure. What befalls one file
-    /// keeps nothing from the other.
+    /// Adds the last of the `epochs` that are done, or rewrites all of them after a failure. A failure of one file does not
+    /// affect the other.
     ///
     /// # Errors
-    /// [`Error::Io`] when one cannot be written.
+    /// Returns [`Error::Io`] if a file cannot be written.
     pub fn add_last(&mut self, epochs: &[EpochMetrics]) -> Result<()> {
         let (Some(last), Some([mut csv, mut jsonl])) = (epochs.last(), self.open.take()) else {
-            return self.write_anew(epochs);
+            return self.rewrite(epochs);
         };
-        // One write a line: a reader sees whole lines.
+        // One write per line, so that readers see complete lines.
         let in_csv = csv.write_all(self.csv_line(last).as_bytes());
         let in_jsonl = jsonl.write_all(json_line(last).as_bytes());
         in_csv.map_err(Error::io(&self.csv, "write"))?;
@@ -62,7 +62,7 @@ impl MetricsLog {
         Ok(())
     }
 
-    fn write_anew(&mut self, epochs: &[EpochMetrics]) -> Result<()> {
+    fn rewrite(&mut self, epochs: &[EpochMetrics]) -> Result<()> {
         let in_csv = write_unsynced(&self.csv, |out| {
             out.write_all(self.csv_header().as_bytes())?;
             let mut lines = epochs.iter().map(|epoch| self.csv_line(epoch));

@@ -1,9 +1,9 @@
-//! A run that outlives its process: a folder with its settings, its metrics, its checkpoints and at last its model.
+//! Runs that outlive their process: a folder with settings, metrics, checkpoints and finally the model.
 //!
-//! `folder` says what lies where, `settings` is `config.toml`, `recipes` are
-//! files of settings in the program, `environment` and `metrics` are records for people and
-//! programs; `checkpoint` is the file, `shelf` the folder of them, `every` how often there is one; `saver` writes them
-//! beside the training, `keeper` looks after a run, `resume` says whether and where an earlier one goes on.
+//! `folder` is the layout of the folder, `config_file` its `config.toml`, `precedence` which source of a setting wins, and
+//! `recipes` are files of settings that are part of the program. `environment` and `metrics` are records for people and
+//! programs. `checkpoint` is the file, `checkpoints` the folder of them, `every` how often one is saved; `saver` writes them
+//! during training, `supervisor` saves and stops a run, and `resume` decides whether and from where an earlier run resumes.
 
 pub mod checkpoint;
 pub mod checkpoints;
@@ -11,21 +11,23 @@ pub mod config_file;
 pub mod environment;
 pub mod every;
 pub mod folder;
-pub mod keeper;
 pub mod metrics;
+pub mod precedence;
 pub mod recipes;
 pub mod resume;
 pub mod saved_run;
 mod saver;
+pub mod supervisor;
 
 pub use checkpoint::{Checkpoint, Identity};
-pub use checkpoints::Shelf;
+pub use checkpoints::Checkpoints;
 pub use config_file::Settings;
 pub use environment::Environment;
 pub use every::Every;
 pub use folder::RunFolder;
-pub use keeper::{Care, Keeper};
+pub use precedence::Layer;
 pub use recipes::{RECIPES, Recipe};
 pub use resume::Resumption;
 pub use saved_run::SavedRun;
-pub use saver::{Failure, Identifier};
+pub use saver::{IdentitySource, WriteFailure};
+pub use supervisor::{Policy, RunSupervisor};

@@ -1,24 +1,24 @@
-//! Recipes: files of settings that are part of the program, each with what it reached in its head.
+//! Recipes: files of settings that are part of the program, each with its measured results in a comment at the top.
 //!
-//! They are the files of the folder `recipes`, and could as well be given with `--config`. A recipe says nothing of the
-//! data, of the seed or of the machine.
+//! They are the files of the folder `recipes`. A recipe sets neither data nor seed nor threads.
 
 use std::path::Path;
 
-use super::config_file::{Settings, keys_in};
+use super::config_file::Settings;
+use super::precedence::Layer;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 
-/// A file of settings in the program.
+/// A file of settings that is part of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recipe {
-    /// Its name, without the ending of the file.
+    /// The name of the file without its extension.
     pub name: &'static str,
-    /// The file.
+    /// The content of the file.
     pub text: &'static str,
 }
 
-/// Every recipe, from the quickest on.
+/// Every recipe, the quickest first.
 pub const RECIPES: [Recipe; 4] = [
     Recipe {
         name: "tutorial",
@@ -39,10 +39,10 @@ pub const RECIPES: [Recipe; 4] = [
 ];
 
 impl Recipe {
-    /// The recipe called `name`.
+    /// Returns the recipe called `name`.
     ///
     /// # Errors
-    /// [`Error::Config`] where there is none.
+    /// Returns [`Error::Config`] if there is none.
     pub fn find(name: &str) -> Result<&'static Recipe> {
         let found = RECIPES.iter().find(|recipe| recipe.name == name);
         found.ok_or_else(|| {
@@ -55,24 +55,26 @@ impl Recipe {
         })
     }
 
-    /// What its head says, line by line.
+    /// Returns the lines of the comment at its top.
     pub fn head(&self) -> impl Iterator<Item = &'static str> {
         let lines = self.text.lines();
         lines.map_while(|line| line.strip_prefix('#').map(str::trim))
     }
 
-    /// The keys of its settings.
-    pub fn keys(&self) -> Vec<String> {
-        keys_in(self.text)
-    }
-
-    /// Its settings.
+    /// Returns its settings over the defaults.
     ///
     /// # Panics
-    /// Never: a test reads them all.
+    /// Never: a test reads every recipe.
     pub fn settings(&self) -> Settings {
-        Settings::from_bytes(Path::new(self.name), self.text.as_bytes())
-            .expect("recipes are good settings")
+        self.layer().settings().expect("recipes are valid")
+    }
+
+    /// Returns the settings that it gives.
+    ///
+    /// # Panics
+    /// Never: a test reads every recipe.
+    pub fn layer(&self) -> Layer {
+        Layer::from_bytes(Path::new(self.name), self.text.as_bytes()).expect("recipes are valid")
     }
 }
 
@@ -81,10 +83,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_recipe_is_good_and_says_what_it_reached() {
+    fn every_recipe_is_valid_and_reports_its_results() {
         for recipe in RECIPES {
             let settings = recipe.settings();
-            settings.train.check().expect("good settings");
+            settings.train.check().expect("valid settings");
             assert_eq!(settings.train.seed, 1, "{}", recipe.name);
             assert!(settings.data.is_none() && settings.threads.is_none());
             assert!(recipe.head().count() >= 2, "{}", recipe.name);

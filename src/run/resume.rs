@@ -1,8 +1,7 @@
-//! Whether an earlier run can go on here, from where, and why not.
+//! Whether an earlier run can resume here, from which checkpoint, and why not.
 //!
-//! A run goes on only as what it was: same settings but for the number of epochs and the time it may take, same data by their fingerprint, an
-//! engine that gives the same bits. Everything else is refused in words. The number of threads is free, as is where the
-//! data lie.
+//! A run resumes only with the same settings, except those that may change, with the same data by their fingerprint, and
+//! with an engine that computes the same bits.
 
 use std::path::{Path, PathBuf};
 
@@ -18,34 +17,34 @@ use crate::error::{Error, Refusal, Result};
 use crate::message::{Command, Key, Message, message};
 use crate::train::State;
 
-/// An earlier run, about to go on.
+/// An earlier run that is about to resume.
 #[derive(Debug)]
 pub struct Resumption {
-    /// Its folder, locked for this process.
+    /// The folder of the run, locked for this process.
     pub folder: RunFolder,
-    /// Its settings.
+    /// The settings of the run.
     pub settings: Settings,
     checkpoint: Option<(PathBuf, Checkpoint)>,
     damaged: Vec<(PathBuf, Error)>,
 }
 
 impl Resumption {
-    /// Opens the run in the folder `path` and finds its newest checkpoint that is whole.
+    /// Opens the run in the folder `path` and finds its newest valid checkpoint.
     ///
     /// # Errors
-    /// Those of [`RunFolder::open`], [`Settings::read`] and [`super::Shelf::newest`], and [`Error::Checkpoint`] when there
-    /// are checkpoints and none of them is whole.
+    /// Returns the errors of [`RunFolder::open`], [`Settings::read`] and [`super::Checkpoints::newest`], and
+    /// [`Error::Checkpoint`] if there are checkpoints and none is valid.
     pub fn open(path: &Path) -> Result<Resumption> {
         let folder = RunFolder::open(path)?;
         let settings = Settings::read(&folder.config())?;
-        let mut newest = folder.shelf().newest()?;
-        if newest.good.is_none() && !newest.damaged.is_empty() {
+        let mut newest = folder.checkpoints().newest()?;
+        if newest.valid.is_none() && !newest.damaged.is_empty() {
             let count = newest.damaged.len();
             let (_, error) = newest.damaged.swap_remove(0);
             let config = folder.config();
             return Err(match error {
                 Error::Checkpoint(refusal) => Error::Checkpoint(refusal.hint(message![
-                    format!("none of {count} checkpoints is whole; start over with "),
+                    format!("none of {count} checkpoints is valid; start over with "),
                     Command("train"),
                     " and ",
                     Key("config").set_to(config.display()),
@@ -56,23 +55,23 @@ impl Resumption {
         Ok(Resumption {
             folder,
             settings,
-            checkpoint: newest.good,
+            checkpoint: newest.valid,
             damaged: newest.damaged,
         })
     }
 
-    /// The file that the run goes on from; none where it was stopped before there was one, and begins anew.
+    /// The checkpoint from which the run resumes; `None` if it was stopped before there was one, and starts over.
     pub fn from(&self) -> Option<&Path> {
         self.checkpoint.as_ref().map(|(path, _)| path.as_path())
     }
 
-    /// What is wrong with newer checkpoints, newest first: damaged, or not to be read.
+    /// The errors of newer checkpoints that are damaged or cannot be read, newest first.
     pub fn damaged(&self) -> impl Iterator<Item = &Error> {
         self.damaged.iter().map(|(_, error)| error)
     }
 
-    /// What wrote the checkpoint, where that is another version or revision of the program than this one, whose
-    /// arithmetic may differ in the last bits.
+    /// The program that wrote the checkpoint, if its version or revision differs from this one, so that results may differ in
+    /// the last bits.
     pub fn other_program(&self) -> Option<&Identity> {
         let (_, checkpoint) = self.checkpoint.as_ref()?;
         let identity = &checkpoint.identity;
@@ -80,34 +79,38 @@ impl Resumption {
         (!same).then_some(identity)
     }
 
-    /// The engine of the run, if it is here.
+    /// Checks that the engine of the run is available.
     ///
     /// # Errors
-    /// [`Error::Run`] when it is not.
+    /// Returns [`Error::Run`] if it is not.
     pub fn check_engine(&self, describe: impl FnOnce(Engine) -> String) -> Result<()> {
         let Some((path, checkpoint)) = &self.checkpoint else {
             return Ok(());
         };
-        let was = &checkpoint.identity.engine;
+        let original = &checkpoint.identity.engine;
         let refuse = |found: Message| {
             Err(Error::Run(
-                Refusal::new(path.display(), format!("a run with {was}"), found)
-                    .hint("go on where it began, or start over; another engine ends in other bits"),
+                Refusal::new(path.display(), format!("a run with {original}"), found)
+                    .hint("resume on the machine where it started, or start over; another engine computes other bits"),
             ))
         };
         match self.settings.train.engine.resolve() {
-            Err(error) => refuse(message!["one whose engine is here (", error.message(), ")"]),
+            Err(error) => refuse(message![
+                "an engine that is available (",
+                error.message(),
+                ")"
+            ]),
             Ok(engine) => match describe(engine) {
-                here if same_bits(was, &here) => Ok(()),
-                here => refuse(format!("one with {here}, which is what is here").into()),
+                found if same_bits(original, &found) => Ok(()),
+                found => refuse(format!("one with {found}, the engine of this machine").into()),
             },
         }
     }
 
-    /// Holds the run against the settings it is to go on with, and the data that are there.
+    /// Checks the settings and data that the run resumes with.
     ///
     /// # Errors
-    /// [`Error::Config`] when it has more epochs behind it than `config` asks for, [`Error::Run`] for any other
+    /// Returns [`Error::Config`] if the run has done more epochs than `config` has, and [`Error::Run`] for any other
     /// difference.
     pub fn check(&self, config: &TrainConfig, data: &Fingerprint, data_name: &str) -> Result<()> {
         let Some((path, checkpoint)) = &self.checkpoint else {
@@ -122,7 +125,7 @@ impl Resumption {
                     format!("{expected}, as in {}", path.display()),
                 )
                 .hint(message![
-                    "a run goes on with the settings it began with; start over with ",
+                    "a run resumes with its own settings; start over with ",
                     Key("config"),
                 ]),
             ));
@@ -135,7 +138,7 @@ impl Resumption {
                     format!("{}, as in {}", difference.expected, path.display()),
                 )
                 .hint(message![
-                    "a run goes on with the data it began with; name their place with ",
+                    "a run resumes with its own data; set their path with ",
                     Key("data")
                 ]),
             ));
@@ -151,16 +154,16 @@ impl Resumption {
         Ok(())
     }
 
-    /// Puts damaged checkpoints aside, leaves those that could not be read where they are, and gives the folder and the
-    /// state to go on from.
+    /// Renames damaged checkpoints, and returns the folder and the state from which the run resumes. Checkpoints that could
+    /// not be read stay.
     ///
     /// # Errors
-    /// [`Error::Io`] when a damaged checkpoint cannot be renamed.
+    /// Returns [`Error::Io`] if a damaged checkpoint cannot be renamed.
     pub fn begin(self) -> Result<(RunFolder, Option<State>)> {
         for (path, error) in &self.damaged {
-            // One that could not be read may be whole: nothing is known of it.
+            // One that could not be read may be valid.
             if !matches!(error, Error::Io { .. }) {
-                self.folder.shelf().set_aside(path)?;
+                self.folder.checkpoints().set_aside(path)?;
             }
         }
         let state = self.checkpoint.map(|(_, checkpoint)| checkpoint.state);
@@ -168,15 +171,15 @@ impl Resumption {
     }
 }
 
-/// Whether two engines, by their descriptions, give the same bits. The native one does with either instruction set: its
-/// products are the same chains of fused multiply-adds, and what is done element by element is the same arithmetic.
+/// Whether two engines, by their descriptions, compute the same bits. The native engine does with every instruction set: its
+/// products are the same chains of fused multiply-adds, and element-wise operations are the same arithmetic.
 pub(crate) fn same_bits(a: &str, b: &str) -> bool {
     let native = |engine: &str| engine.starts_with("native ");
     a == b || (native(a) && native(b))
 }
 
-/// The first setting in which two runs differ: its name and both values. How long it may take may differ, and the number
-/// of epochs, unless the schedule is stretched over them.
+/// Returns the first setting in which two runs differ, with both values. Settings that may change on resuming do not count,
+/// except the number of epochs if the schedule depends on it.
 fn difference(found: &TrainConfig, expected: &TrainConfig) -> Option<(String, String, String)> {
     let table = |config: &TrainConfig| -> Map<String, Value> {
         let value = serde_json::to_value(config).expect("plain data is always JSON");
@@ -184,18 +187,19 @@ fn difference(found: &TrainConfig, expected: &TrainConfig) -> Option<(String, St
     };
     let stretched = found.schedule.schedule.spans_the_run();
     let (found, expected) = (table(&found.resolved()), table(&expected.resolved()));
-    // A setting that is none is missing from its table, on either side.
+    // A setting that is not set is missing from its table, on either side.
     found.keys().chain(expected.keys()).find_map(|key| {
         let value = |table: &Map<String, Value>| table.get(key).cloned().unwrap_or_default();
         let (found, expected) = (value(&found), value(&expected));
-        let free = (key == "epochs" && !stretched) || key == "max_time";
-        let differ = !free && found != expected;
-        differ.then(|| (key.clone(), words(&found), words(&expected)))
+        let may_change = Settings::setting(key).is_some_and(|setting| setting.may_change)
+            && !(key == "epochs" && stretched);
+        let differ = !may_change && found != expected;
+        differ.then(|| (key.clone(), text_of(&found), text_of(&expected)))
     })
 }
 
-/// A value as one would write it: settings have 32 bits, and one that is missing is none.
-fn words(value: &Value) -> String {
+/// The text of a value: settings have 32 bits, and a missing one is `none`.
+fn text_of(value: &Value) -> String {
     if value.is_null() {
         return "none".to_owned();
     }
@@ -209,10 +213,11 @@ fn words(value: &Value) -> String {
 mod tests {
     use super::*;
     use crate::config::ScheduleConfig;
+    use crate::run::precedence::Layer;
     use crate::schedule::ScheduleName;
 
     #[test]
-    fn names_the_setting_that_differs_and_lets_epochs_grow() {
+    fn a_different_setting_is_found_and_epochs_may_grow() {
         let config = TrainConfig::default();
         let longer = TrainConfig {
             epochs: 99,
@@ -231,7 +236,34 @@ mod tests {
     }
 
     #[test]
-    fn epochs_are_fixed_where_the_schedule_spans_them() {
+    fn every_setting_is_fixed_or_may_change() {
+        let values = [
+            "7", "0.25", "1,2", "98%", "1h", "balanced", "true", "auto", "none",
+        ];
+        for setting in TrainConfig::descriptions() {
+            let mut base = Layer::default();
+            if setting.part_of == Some("loss") {
+                for (key, text) in [("task", "regression"), ("loss", "huber")] {
+                    let setting = Settings::setting(key).expect("a setting");
+                    base.set(setting, text).expect("a value");
+                }
+            }
+            let config = |layer: &Layer| layer.settings().expect("settings").train;
+            let default = config(&base);
+            let changed = setting.choices.iter().chain(&values).find_map(|text| {
+                let mut layer = base.clone();
+                layer.set(&setting, text).ok()?;
+                let config = config(&layer);
+                (config.resolved() != default.resolved()).then_some(config)
+            });
+            let changed = changed.unwrap_or_else(|| panic!("{}: no other value", setting.key));
+            let found = difference(&changed, &default);
+            assert_eq!(found.is_none(), setting.may_change, "{}", setting.key);
+        }
+    }
+
+    #[test]
+    fn epochs_are_fixed_if_the_schedule_spans_them() {
         let config = |epochs, schedule| TrainConfig {
             epochs,
             schedule: ScheduleConfig {
@@ -251,21 +283,21 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_that_came_or_went_is_a_difference() {
+    fn a_setting_that_is_set_on_one_side_is_a_difference() {
         let config = TrainConfig::default();
         let windowed = TrainConfig {
             shuffle_window: Some(5),
             ..config.clone()
         };
-        let told = |found: &str, expected: &str| {
+        let differs = |found: &str, expected: &str| {
             Some(("shuffle_window".into(), found.into(), expected.into()))
         };
-        assert_eq!(difference(&windowed, &config), told("5", "none"));
-        assert_eq!(difference(&config, &windowed), told("none", "5"));
+        assert_eq!(difference(&windowed, &config), differs("5", "none"));
+        assert_eq!(difference(&config, &windowed), differs("none", "5"));
     }
 
     #[test]
-    fn instruction_sets_of_the_native_engine_are_one_and_libraries_are_not() {
+    fn all_instruction_sets_of_the_native_engine_compute_the_same_bits() {
         assert!(same_bits("native AVX2", "native AVX-512"));
         assert!(same_bits(
             "OpenBLAS 0.3.21 Haswell",

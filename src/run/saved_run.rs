@@ -10,9 +10,9 @@ use super::config_file::Settings;
 use super::environment::Environment;
 use super::every::Every;
 use super::folder::RunFolder;
-use super::keeper::{Care, Keeper};
 use super::resume::Resumption;
-use super::saver::{Failure, Identifier};
+use super::saver::{IdentitySource, WriteFailure};
+use super::supervisor::{Policy, RunSupervisor};
 use crate::compute::parallel::Workers;
 use crate::config::TrainConfig;
 use crate::data::{Fingerprint, Splits};
@@ -152,13 +152,13 @@ impl<'w> SavedRun<'w> {
         self.settings.write(&folder.config())?;
         let engine = config.engine.resolve()?.describe(self.workers.blas());
         let samples = self.data.train.samples();
-        let care = Care {
+        let policy = Policy {
             every: self.settings.checkpoint_every,
             keep: self.settings.keep,
-            steps: samples.div_ceil(config.batch_size.min(samples)),
+            steps_per_epoch: samples.div_ceil(config.batch_size.min(samples)),
             stop: self.stop,
         };
-        let identifier = Identifier {
+        let identity = IdentitySource {
             spec,
             config: config.clone(),
             engine: engine.clone(),
@@ -166,15 +166,16 @@ impl<'w> SavedRun<'w> {
             fingerprint,
         };
         let (threads, blas) = (self.workers.threads(), self.workers.blas().clone());
-        let environment = move || Environment::look(engine, threads, blas);
+        let environment = move || Environment::describe(engine, threads, blas);
         let failed = Arc::new(Mutex::new(None));
         let first = Arc::clone(&failed);
-        let report = move |failure: Failure| {
+        let report = move |failure: WriteFailure| {
             let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
             first.get_or_insert(failure.error);
         };
         let done = from.as_ref().map_or(&[][..], |state: &State| &state.epochs);
-        let mut keeper = Keeper::new(&folder, care, done, identifier, environment, report)?;
+        let mut supervisor =
+            RunSupervisor::new(&folder, policy, done, identity, environment, report)?;
         let training = Training {
             config,
             data: &self.data,
@@ -182,8 +183,8 @@ impl<'w> SavedRun<'w> {
             profiled: false,
             from,
         };
-        let ending = training.run(&mut keeper, on_event);
-        keeper.finish();
+        let ending = training.run(&mut supervisor, on_event);
+        supervisor.finish();
         let ending = ending?;
         if let Ending::Finished(outcome) = &ending {
             outcome.model.save(&folder.model())?;

@@ -1,8 +1,8 @@
-//! Writes checkpoints on a thread of its own, one after the other, so that training need not wait for the disk.
+//! Writes checkpoints on its own thread, one after the other, so that training does not wait for the disk.
 //!
-//! What is written first: what the run runs on, for which there is no hurry. Before the first checkpoint the data are
-//! read once more for their fingerprint. An older checkpoint is removed only when the new one is durable. Failures are
-//! told at once, with the checkpoint that still stands; where none does, the run is lost and must end.
+//! The thread first writes `environment.json`, and before the first checkpoint it reads the data once more for their
+//! fingerprint. An older checkpoint is removed only after the new one is durable. Failures are reported at once, with the
+//! newest checkpoint that is still valid; if there is none, the run must end.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use super::checkpoint::{Checkpoint, Identity};
-use super::checkpoints::Shelf;
+use super::checkpoints::Checkpoints;
 use super::environment::Environment;
 use super::folder::RunFolder;
 use crate::config::TrainConfig;
@@ -22,31 +22,31 @@ use crate::error::{Error, Result};
 use crate::nn::Spec;
 use crate::train::State;
 
-/// Something that could not be written.
+/// A file of a run that could not be written.
 #[derive(Debug)]
-pub struct Failure {
-    /// What went wrong.
+pub struct WriteFailure {
+    /// Why it could not be written.
     pub error: Error,
-    /// The checkpoint that still stands, read through once more; none where the failure was not one of saving a state.
-    pub standing: Option<PathBuf>,
+    /// The newest checkpoint, which was read again and is valid; `None` if the file was not a checkpoint.
+    pub newest: Option<PathBuf>,
 }
 
-/// What it takes to say what a run is.
+/// What the [`Identity`] of a run is made from.
 #[derive(Debug, Clone)]
-pub struct Identifier {
+pub struct IdentitySource {
     /// The network.
     pub spec: Spec,
     /// The settings, with the engine at work.
     pub config: TrainConfig,
-    /// The engine with what it runs on.
+    /// The engine together with what it runs on.
     pub engine: String,
     /// The data.
     pub data: Arc<Splits>,
-    /// Their fingerprint, where it is known already.
+    /// The fingerprint of the data, if it is known already.
     pub fingerprint: Option<Fingerprint>,
 }
 
-impl Identifier {
+impl IdentitySource {
     pub(super) fn watch(&self) -> Watch {
         Watch::over(&self.data)
     }
@@ -54,11 +54,11 @@ impl Identifier {
     fn identity(&mut self) -> Result<Identity> {
         if self.fingerprint.is_none() {
             let fingerprint = Fingerprint::of(&self.data);
-            // Else it may be that of other data than were learned from.
+            // The data may have changed since training began.
             self.watch().check()?;
             self.fingerprint = Some(fingerprint);
         }
-        let data = self.fingerprint.clone().expect("it was taken above");
+        let data = self.fingerprint.clone().expect("it was computed above");
         Ok(Identity {
             version: crate::VERSION.to_owned(),
             revision: crate::REVISION.to_owned(),
@@ -69,7 +69,7 @@ impl Identifier {
     }
 }
 
-/// The thread, and what it shares with those who hand it work.
+/// The thread that writes checkpoints, and what it shares with training.
 pub(super) struct Saver {
     jobs: SyncSender<State>,
     thread: JoinHandle<()>,
@@ -77,25 +77,26 @@ pub(super) struct Saver {
 }
 
 struct Shared {
-    /// States handed over and not yet dealt with.
+    /// States that were handed over and are not saved yet.
     pending: AtomicUsize,
     failed: AtomicBool,
-    lost: AtomicBool,
-    /// Why the run is lost, until it is asked for.
-    why: Mutex<Option<Error>>,
-    tell: Box<dyn Fn(Failure) + Send + Sync>,
+    /// Whether no valid checkpoint is left.
+    is_fatal: AtomicBool,
+    /// The error that left no valid checkpoint, until it is taken.
+    fatal: Mutex<Option<Error>>,
+    report: Box<dyn Fn(WriteFailure) + Send + Sync>,
 }
 
 impl Shared {
-    fn fail(&self, error: Error, standing: Option<PathBuf>) {
+    fn fail(&self, error: Error, newest: Option<PathBuf>) {
         self.failed.store(true, Ordering::Relaxed);
-        (self.tell)(Failure { error, standing });
+        (self.report)(WriteFailure { error, newest });
     }
 
-    fn lose(&self, error: Error) {
+    fn fail_fatally(&self, error: Error) {
         self.failed.store(true, Ordering::Relaxed);
-        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-        self.lost.store(true, Ordering::Release);
+        *self.fatal.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        self.is_fatal.store(true, Ordering::Release);
     }
 }
 
@@ -103,22 +104,22 @@ impl Saver {
     pub fn start(
         folder: &RunFolder,
         keep: NonZeroU32,
-        identifier: Identifier,
+        identity: IdentitySource,
         environment: impl FnOnce() -> Environment + Send + 'static,
-        tell: impl Fn(Failure) + Send + Sync + 'static,
+        report: impl Fn(WriteFailure) + Send + Sync + 'static,
     ) -> Saver {
         let (jobs, waiting) = sync_channel(1);
         let shared = Arc::new(Shared {
             pending: AtomicUsize::new(0),
             failed: AtomicBool::new(false),
-            lost: AtomicBool::new(false),
-            why: Mutex::new(None),
-            tell: Box::new(tell),
+            is_fatal: AtomicBool::new(false),
+            fatal: Mutex::new(None),
+            report: Box::new(report),
         });
-        let mut desk = Desk {
-            shelf: folder.shelf(),
-            record: vec![folder.config(), folder.path().to_owned()],
-            above: std::path::absolute(folder.path()).map_or_else(
+        let mut writer = Writer {
+            checkpoints: folder.checkpoints(),
+            records: vec![folder.config(), folder.path().to_owned()],
+            parents: std::path::absolute(folder.path()).map_or_else(
                 |_| Vec::new(),
                 |path| {
                     path.ancestors()
@@ -129,15 +130,15 @@ impl Saver {
                 },
             ),
             keep,
-            identifier,
+            identity,
             shared: Arc::clone(&shared),
         };
         let file = folder.environment();
         let thread = std::thread::spawn(move || {
             if let Err(error) = environment().write(&file) {
-                desk.shared.fail(error, None);
+                writer.shared.fail(error, None);
             }
-            desk.work(&waiting);
+            writer.run(&waiting);
         });
         Saver {
             jobs,
@@ -150,104 +151,94 @@ impl Saver {
         self.shared.pending.load(Ordering::Acquire) > 0
     }
 
-    /// Whether nothing of the run is kept.
-    pub fn is_lost(&self) -> bool {
-        self.shared.lost.load(Ordering::Acquire)
+    /// Whether a state could not be saved and no valid checkpoint is left.
+    pub fn has_failed(&self) -> bool {
+        self.shared.is_fatal.load(Ordering::Acquire)
     }
 
-    /// Why nothing is kept.
-    pub fn take_lost(&self) -> Option<Error> {
-        let mut why = self
-            .shared
-            .why
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        why.take()
+    /// Takes the error that left no valid checkpoint.
+    pub fn take_fatal(&self) -> Option<Error> {
+        let fatal = self.shared.fatal.lock();
+        fatal.unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    pub fn tell(&self, error: Error) {
+    pub fn report(&self, error: Error) {
         self.shared.fail(error, None);
     }
 
-    /// Waits where two are on their way already.
-    pub fn hand_over(&self, state: State) {
+    /// Hands a state over to be saved; waits if two are pending already.
+    pub fn save(&self, state: State) {
         self.shared.pending.fetch_add(1, Ordering::AcqRel);
-        // A thread that is gone has panicked, and the process with it.
+        // If the thread has ended it has panicked, and the process with it.
         drop(self.jobs.send(state));
     }
 
-    /// Waits for all that was handed over; says whether anything failed.
+    /// Waits for all pending states, and returns whether anything could not be written.
     pub fn finish(self) -> bool {
         drop(self.jobs);
-        // A panic has ended the process.
+        // A panic of the thread ends the process.
         drop(self.thread.join());
-        if let Some(error) = self
-            .shared
-            .why
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-        {
+        let fatal = self.shared.fatal.lock();
+        if let Some(error) = fatal.unwrap_or_else(PoisonError::into_inner).take() {
             self.shared.fail(error, None);
         }
         self.shared.failed.load(Ordering::Relaxed)
     }
 }
 
-/// What the thread has.
-struct Desk {
-    shelf: Shelf,
-    /// What must be durable before the first checkpoint is: the settings and the folder of the run.
-    record: Vec<PathBuf>,
-    /// The folders above, in which this one may be new.
-    above: Vec<PathBuf>,
+/// The thread's own data.
+struct Writer {
+    checkpoints: Checkpoints,
+    /// What must be durable before the first checkpoint: the settings and the folder of the run.
+    records: Vec<PathBuf>,
+    /// The parent folders, in which the folder of the run may be new.
+    parents: Vec<PathBuf>,
     keep: NonZeroU32,
-    identifier: Identifier,
+    identity: IdentitySource,
     shared: Arc<Shared>,
 }
 
-impl Desk {
-    fn work(&mut self, waiting: &Receiver<State>) {
+impl Writer {
+    fn run(&mut self, waiting: &Receiver<State>) {
         for state in waiting {
-            match self.save(state) {
-                Ok(()) => {}
-                Err(error) => self.take_stock(error),
+            if let Err(error) = self.save(state) {
+                self.handle(error);
             }
             self.shared.pending.fetch_sub(1, Ordering::AcqRel);
         }
     }
 
     fn save(&mut self, state: State) -> Result<()> {
-        let identity = self.identifier.identity()?;
-        for path in &self.record {
+        let identity = self.identity.identity()?;
+        for path in &self.records {
             durable::sync(path)?;
         }
-        for path in self.above.drain(..) {
-            // One may lie where we are not allowed to look.
+        for path in self.parents.drain(..) {
+            // A parent may be unreadable for this user.
             drop(durable::sync(&path));
         }
         let checkpoint = Checkpoint {
-            spec: self.identifier.spec.clone(),
+            spec: self.identity.spec.clone(),
             identity,
             state,
         };
-        self.shelf.save(&checkpoint)?;
-        self.record.clear();
+        self.checkpoints.save(&checkpoint)?;
+        self.records.clear();
         let place = checkpoint.state.place();
-        if let Err(error) = self.shelf.thin_out(place, self.keep.get() as usize) {
+        if let Err(error) = self.checkpoints.remove_old(place, self.keep.get() as usize) {
             self.shared.fail(error, None);
         }
         Ok(())
     }
 
-    /// Looks what is left after a state could not be saved.
-    fn take_stock(&self, error: Error) {
-        match self.shelf.newest() {
-            Ok(newest) if newest.good.is_some() => {
-                let standing = newest.good.map(|(path, _)| path);
-                self.shared.fail(error, standing);
+    /// Reports that a state could not be saved, and ends the run if no valid checkpoint is left.
+    fn handle(&self, error: Error) {
+        match self.checkpoints.newest() {
+            Ok(newest) if newest.valid.is_some() => {
+                let path = newest.valid.map(|(path, _)| path);
+                self.shared.fail(error, path);
             }
-            _ => self.shared.lose(match error {
+            _ => self.shared.fail_fatally(match error {
                 Error::Io { .. } => Error::Unsaved(Box::new(error)),
                 error => error,
             }),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::config::{EarlyStop, MaxTime, TrainConfig};
+use crate::config::{Accuracy, EarlyStop, MaxTime, TrainConfig};
 use crate::scores::EpochMetrics;
 #[cfg(any(doc, test))]
 use crate::scores::Score;
@@ -34,7 +34,7 @@ pub enum Cause {
 pub fn cause(config: &TrainConfig, epochs: &[EpochMetrics]) -> Option<Cause> {
     let validation = &config.validation;
     let accuracy = epochs.last().and_then(EpochMetrics::accuracy);
-    let reached = |target| accuracy.is_some_and(|accuracy| accuracy >= target);
+    let reached = |target: Accuracy| accuracy.is_some_and(|accuracy| accuracy >= target.0);
     let patient = |stop: EarlyStop| epochs_without_gain(stop, epochs) < stop.patience;
     match () {
         () if validation.target_accuracy.is_some_and(reached) => Some(Cause::TargetAccuracy),
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn a_run_is_over_when_its_target_is_reached_or_its_epochs_are_done() {
         let mut config = config(ValidationConfig {
-            target_accuracy: Some(0.9),
+            target_accuracy: Some(Accuracy(0.9)),
             ..ValidationConfig::default()
         });
         let run = epochs(&[(0.5, 1.0), (0.89, 1.0), (0.9, 1.0), (0.95, 1.0)]);

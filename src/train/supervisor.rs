@@ -1,6 +1,6 @@
 //! Who looks after a run while it trains: says when its state is to be kept and when to stop, and keeps it.
 //!
-//! The trainer knows nothing of files and signals, and of time only what a run may take; [`crate::run::Keeper`] knows
+//! The trainer knows nothing of files and signals, and of time only what a run may take; [`crate::run::RunSupervisor`] knows
 //! the rest.
 
 use super::state::{Place, State};

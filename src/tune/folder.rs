@@ -1,7 +1,7 @@
-//! The folder of a search, and what lies where in it.
+//! The folder of a search and its files.
 //!
-//! `tune.toml` is what is searched, `journal.jsonl` what came of it, `best.toml` the settings of the best trial so far,
-//! `trials/NNN/` the state that a trial goes on from. One process at a time works in a folder.
+//! `tune.toml` is the plan, `journal.jsonl` the results, `best.toml` the settings of the best trial so far, and
+//! `trials/NNNN/` the state from which a trial continues. One process at a time works in a folder.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use crate::durable::{check_writable, create_folder, remove_leftovers};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
-use crate::run::Shelf;
-use crate::run::folder::{lock, next_free};
+use crate::run::Checkpoints;
+use crate::run::folder::next_free;
 
 const PLAN: &str = "tune.toml";
 const JOURNAL: &str = "journal.jsonl";
@@ -21,15 +21,15 @@ const FILES: [&str; 3] = [PLAN, JOURNAL, BEST];
 #[derive(Debug)]
 pub struct TuneFolder {
     path: PathBuf,
-    /// Held until the process ends; none where the file system knows no locks.
+    /// Held until the process ends; `None` if the file system has no locks.
     _lock: Option<File>,
 }
 
 impl TuneFolder {
-    /// Makes a folder for a new search: the folder `out`, or `runs/tune-N` with the next free number.
+    /// Creates the folder of a new search: the folder `out`, or `runs/tune-N` with the next free number.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be made or written, [`Error::Config`] when it holds a search already.
+    /// Returns [`Error::Io`] if it cannot be created or written, and [`Error::Config`] if it has a search already.
     pub fn create(out: Option<&Path>) -> Result<TuneFolder> {
         let path = match out {
             None => next_free(Path::new("runs"), "tune")?,
@@ -38,55 +38,55 @@ impl TuneFolder {
                 path.to_owned()
             }
         };
-        let there = FILES
+        let existing = FILES
             .iter()
             .map(|file| path.join(file))
             .find(|file| file.exists());
-        if let Some(there) = there {
+        if let Some(existing) = existing {
             return Err(Error::Config(
                 Refusal::new(
                     Key("out"),
-                    format!("{} is there already", there.display()),
+                    format!("{} already exists", existing.display()),
                     "a folder without a search",
                 )
                 .hint(message![
-                    "name another folder, or go on with that search by ",
+                    "name another folder, or resume that search with ",
                     Key("resume")
                 ]),
             ));
         }
         check_writable(&path)?;
-        TuneFolder::take(path)
+        TuneFolder::lock(path)
     }
 
-    /// Opens the folder of an earlier search, and clears away what a process that was killed left half-written.
+    /// Opens the folder of an earlier search, and removes files that a killed process left incomplete.
     ///
     /// # Errors
-    /// [`Error::Run`] when `path` is no folder of a search or another process works in it, [`Error::Io`] when it cannot
-    /// be read or written.
+    /// Returns [`Error::Run`] if `path` is not the folder of a search or another process works in it, and [`Error::Io`] if
+    /// it cannot be read or written.
     pub fn open(path: &Path) -> Result<TuneFolder> {
         if !path.join(PLAN).is_file() {
             let found = match path.is_dir() {
                 true => format!("a folder without {PLAN}"),
-                false if path.exists() => "no folder".to_owned(),
+                false if path.exists() => "not a folder".to_owned(),
                 false => "no such folder".to_owned(),
             };
             let refusal = Refusal::new(path.display(), found, "the folder of a search");
             return Err(Error::Run(refusal.hint(message![
                 "searches are in runs/tune-N unless ",
                 Key("out"),
-                " named another folder",
+                " named another one",
             ])));
         }
-        let folder = TuneFolder::take(path.to_owned())?;
+        let folder = TuneFolder::lock(path.to_owned())?;
         remove_leftovers(&folder.path, &FILES)?;
         Ok(folder)
     }
 
-    fn take(path: PathBuf) -> Result<TuneFolder> {
+    fn lock(path: PathBuf) -> Result<TuneFolder> {
         let trials = path.join("trials");
         create_folder(&trials)?;
-        let lock = lock(&path, &trials.join("lock"))?;
+        let lock = crate::run::folder::lock(&path, &trials.join("lock"))?;
         Ok(TuneFolder { path, _lock: lock })
     }
 
@@ -95,12 +95,12 @@ impl TuneFolder {
         &self.path
     }
 
-    /// What is searched.
+    /// The plan of the search.
     pub fn plan(&self) -> PathBuf {
         self.path.join(PLAN)
     }
 
-    /// What came of it so far.
+    /// The results so far.
     pub fn journal(&self) -> PathBuf {
         self.path.join(JOURNAL)
     }
@@ -110,18 +110,18 @@ impl TuneFolder {
         self.path.join(BEST)
     }
 
-    /// Where the state of a trial is.
-    pub(super) fn shelf(&self, trial: usize) -> Shelf {
-        Shelf::at(self.path.join("trials").join(format!("{trial:04}")))
+    /// The state of a trial.
+    pub(super) fn state_of(&self, trial: usize) -> Checkpoints {
+        Checkpoints::at(self.path.join("trials").join(format!("{trial:04}")))
     }
 
-    /// Removes the state of a trial that does not go on.
+    /// Removes the state of a trial that does not continue.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be removed.
+    /// Returns [`Error::Io`] if it cannot be removed.
     pub(super) fn drop_trial(&self, trial: usize) -> Result<()> {
-        let shelf = self.shelf(trial);
-        let path = shelf.path();
+        let state = self.state_of(trial);
+        let path = state.path();
         match path.exists() {
             true => fs::remove_dir_all(path).map_err(Error::io(path, "remove")),
             false => Ok(()),

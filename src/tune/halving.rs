@@ -1,4 +1,4 @@
-//! Successive halving: how many trials are trained how far, and which of them go on.
+//! Successive halving: how many trials are trained for how many epochs, and which of them continue.
 
 use std::cmp::Ordering;
 
@@ -6,35 +6,35 @@ use serde::Serialize;
 
 use super::journal::Measured;
 
-/// Of the trials of a rung, one in so many goes on; for so many times as many epochs. Three is what Hyperband takes.
+/// One in this many trials of a rung continues, for this many times the epochs. Hyperband uses 3.
 pub const REDUCTION: usize = 3;
 
-/// A stage of the search: so many trials are trained up to so many epochs, counted from their first.
+/// A stage of the search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Rung {
-    /// Epochs of each trial at its end.
+    /// The number of epochs of each trial at the end of the rung, counted from its first.
     pub epochs: usize,
-    /// Trials that come so far.
+    /// The number of trials.
     pub trials: usize,
 }
 
-/// The rungs of a search that begins with `trials` and trains its last for `epochs`: as many as both allow.
+/// Returns the rungs of a search that starts with `trials` and trains the last of them for `epochs`: as many as both allow.
 ///
 /// # Panics
-/// When either is 0.
+/// Panics if either is 0.
 pub fn rungs(trials: usize, epochs: usize) -> Vec<Rung> {
     assert!(trials > 0 && epochs > 0, "at least a trial and an epoch");
     let last = trials.min(epochs).ilog(REDUCTION);
     let power = |exponent: u32| REDUCTION.pow(exponent);
     let rung = |index: u32| Rung {
-        // To the nearest whole epoch, in whole numbers.
+        // Rounded to the nearest epoch in integer arithmetic.
         epochs: (epochs + power(last - index) / 2) / power(last - index),
         trials: trials / power(index),
     };
     (0..=last).map(rung).collect()
 }
 
-/// The best `count` of the trials that a rung measured, in ascending order; those that diverged are none of them.
+/// Returns the best `count` trials of a rung in ascending order, without those that diverged.
 pub fn promoted(measured: &[Measured], count: usize) -> Vec<usize> {
     let mut ranked: Vec<&Measured> = measured.iter().filter(|one| one.score.is_some()).collect();
     ranked.sort_by(|a, b| by_merit(a, b));
@@ -43,8 +43,8 @@ pub fn promoted(measured: &[Measured], count: usize) -> Vec<usize> {
     trials
 }
 
-/// The better first: who came further, then by [`Score::goodness`](crate::scores::Score::goodness), then by loss, and of equals the one that was
-/// drawn first.
+/// Orders the better result first: by rung, then by [`Score::goodness`](crate::scores::Score::goodness), then by loss, and
+/// among equals by the number of the trial.
 pub fn by_merit(a: &Measured, b: &Measured) -> Ordering {
     let figures = |one: &Measured| {
         one.score
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_third_goes_on_for_three_times_as_long() {
+    fn a_third_continues_for_three_times_as_long() {
         assert_eq!(pairs(27, 27), [(27, 1), (9, 3), (3, 9), (1, 27)]);
         assert_eq!(pairs(16, 10), [(16, 1), (5, 3), (1, 10)]);
         // Few epochs or few trials make few rungs.
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn epochs_rise_from_rung_to_rung_and_end_where_they_should() {
+    fn epochs_increase_from_rung_to_rung_up_to_those_of_the_plan() {
         for trials in 1..100 {
             for epochs in 1..100 {
                 let rungs = rungs(trials, epochs);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_go_on_and_what_diverged_does_not() {
+    fn the_best_trials_continue_and_diverged_ones_do_not() {
         let all = [
             measured(0, 0, Some((0.5, 1.0))),
             measured(1, 0, None),
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn who_came_further_is_better_than_who_was_better_earlier() {
+    fn a_later_rung_ranks_before_a_better_score_in_an_earlier_one() {
         let mut all = [
             measured(0, 0, Some((0.99, 0.1))),
             measured(1, 1, Some((0.9, 0.5))),

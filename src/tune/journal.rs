@@ -1,7 +1,7 @@
-//! The journal of a search: a line of JSON for everything that is done, synced to the disk before it counts.
+//! The journal of a search: one line of JSON per result, synced to the disk before it counts.
 //!
-//! The first line says what the search is of: the program and a fingerprint of the data. Then a line for each trial
-//! and rung, and one where the search was stopped. A last line that was cut off in a power cut counts for nothing.
+//! The first line identifies the search: the program and a fingerprint of the data. Then there is a line for each trial and
+//! rung, and one when the search was stopped. A last line that a power cut left incomplete is ignored.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -16,36 +16,36 @@ use crate::message::{Key, message};
 use crate::run::resume::same_bits;
 use crate::scores::Score;
 
-/// The newest format that is read, and the one that is written.
+/// The format that is written, and the newest that is read.
 const FORMAT: u32 = 1;
 
-/// What a trial came to at the end of a rung.
+/// The result of a trial at the end of a rung.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     /// The trial, counted from 1.
     pub trial: usize,
     /// The rung, counted from 1.
     pub rung: usize,
-    /// Epochs that it was trained for in all.
+    /// The number of epochs that it was trained for in total.
     pub epochs: usize,
-    /// What it comes to on the validation set; none where it diverged.
+    /// The score on the validation set; `None` if the trial diverged.
     pub score: Option<Score>,
-    /// Time in training since its first epoch, evaluation not counted, in seconds.
+    /// The time of training since the first epoch in seconds, without evaluation.
     pub train_seconds: f64,
-    /// Time that the search had taken by then, in seconds.
+    /// The time of the search so far in seconds.
     pub spent_seconds: f64,
 }
 
-/// What a search is of.
+/// The identity of a search.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Subject {
     /// The version of the program.
     pub version: String,
     /// The revision of its source.
     pub revision: String,
-    /// The engine with what it runs on.
+    /// The engine together with what it runs on.
     pub engine: String,
-    /// What is learned from and measured on.
+    /// The fingerprint of the data.
     pub data: Fingerprint,
 }
 
@@ -64,22 +64,22 @@ enum Line {
     },
 }
 
-/// The journal, open at its end, and what stands in it.
+/// The journal, open for appending, and its content.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
     file: File,
-    /// What the search is of.
+    /// The identity of the search.
     pub subject: Subject,
     measured: Vec<Measured>,
     spent_seconds: f64,
 }
 
 impl Journal {
-    /// Begins the journal at `path`.
+    /// Starts the journal at `path`.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be written.
+    /// Returns [`Error::Io`] if it cannot be written.
     pub fn begin(path: &Path, subject: Subject) -> Result<Journal> {
         let line = text_of(&Line::Begin {
             format: FORMAT,
@@ -95,10 +95,10 @@ impl Journal {
         })
     }
 
-    /// Reads the journal at `path`, to be gone on with; none where there is none yet.
+    /// Reads the journal at `path` and opens it for appending. Returns `None` if there is none yet.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be read, [`Error::Run`] when it is damaged or of a later version.
+    /// Returns [`Error::Io`] if it cannot be read, and [`Error::Run`] if it is damaged or of a later version.
     pub fn read(path: &Path) -> Result<Option<Journal>> {
         let bytes = match fs::read(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -121,7 +121,13 @@ impl Journal {
                 let expected = format!("{FORMAT}, the newest this version reads");
                 return Err(refuse(1, format!("journal format {format}"), &expected));
             }
-            _ => return Err(refuse(1, "no beginning".to_owned(), "one")),
+            _ => {
+                return Err(refuse(
+                    1,
+                    "not the first line of a search".to_owned(),
+                    "one",
+                ));
+            }
         };
         let (mut measured, mut spent, mut length) = (Vec::new(), 0f64, first.len());
         for (line, number) in lines {
@@ -135,13 +141,13 @@ impl Journal {
                 }
                 Line::Stopped { spent_seconds } => spent = spent.max(spent_seconds),
                 Line::Begin { .. } => {
-                    return Err(refuse(number, "a second beginning".to_owned(), "one"));
+                    return Err(refuse(number, "a second first line".to_owned(), "one"));
                 }
             }
             length += line.len();
         }
         let file = open(path)?;
-        // What was cut off would else become part of the next line.
+        // Otherwise the incomplete line becomes part of the next.
         file.set_len(length as u64)
             .map_err(Error::io(path, "shorten"))?;
         Ok(Some(Journal {
@@ -153,10 +159,10 @@ impl Journal {
         }))
     }
 
-    /// Holds the search against what is here to go on with.
+    /// Checks that the search can continue with this program, engine and data.
     ///
     /// # Errors
-    /// [`Error::Run`] for other data, called `data_name`, and for an engine with other bits.
+    /// Returns [`Error::Run`] for other data, which are called `data_name`, and for an engine that computes other bits.
     pub fn check(&self, here: &Subject, data_name: &str) -> Result<()> {
         let place = self.path.display();
         if let Some(difference) = here.data.difference(&self.subject.data) {
@@ -167,22 +173,22 @@ impl Journal {
                     format!("{}, as in {place}", difference.expected),
                 )
                 .hint(message![
-                    "a search goes on with the data it began with; name their place with ",
+                    "a search resumes with its own data; set their path with ",
                     Key("data")
                 ]),
             ));
         }
         if !same_bits(&self.subject.engine, &here.engine) {
             let found = format!("a search with {}", self.subject.engine);
-            let expected = format!("one with {}, which is what is here", here.engine);
+            let expected = format!("one with {}, the engine of this machine", here.engine);
             return Err(Error::Run(Refusal::new(place, found, expected).hint(
-                "go on where it began, or start over; another engine ends in other bits",
+                "resume on the machine where it started, or start over; another engine computes other bits",
             )));
         }
         Ok(())
     }
 
-    /// What was measured in a rung, in the order of the trials.
+    /// Returns the results of a rung in the order of the trials.
     pub fn rung(&self, rung: usize) -> Vec<Measured> {
         let of_rung = self.measured.iter().filter(|one| one.rung == rung);
         let mut found: Vec<Measured> = of_rung.cloned().collect();
@@ -190,7 +196,7 @@ impl Journal {
         found
     }
 
-    /// The last that was measured of each trial, in the order of the trials.
+    /// Returns the last result of each trial, in the order of the trials.
     pub fn latest(&self) -> Vec<Measured> {
         let mut found: Vec<Measured> = self.measured.clone();
         found.sort_by_key(|one| (one.trial, std::cmp::Reverse(one.rung)));
@@ -198,7 +204,7 @@ impl Journal {
         found
     }
 
-    /// Everything that was measured of a trial, rung after rung.
+    /// Returns the results of a trial, rung after rung.
     pub fn trial(&self, trial: usize) -> Vec<Measured> {
         let mut found: Vec<Measured> = self.measured.clone();
         found.retain(|one| one.trial == trial);
@@ -206,15 +212,15 @@ impl Journal {
         found
     }
 
-    /// Time that the search has taken so far, in seconds.
+    /// The time of the search so far in seconds.
     pub fn spent_seconds(&self) -> f64 {
         self.spent_seconds
     }
 
-    /// Adds what a trial came to.
+    /// Adds the result of a trial.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be written.
+    /// Returns [`Error::Io`] if it cannot be written.
     pub fn add(&mut self, measured: Measured) -> Result<()> {
         self.write(&Line::Measured(measured.clone()))?;
         self.spent_seconds = self.spent_seconds.max(measured.spent_seconds);
@@ -222,10 +228,10 @@ impl Journal {
         Ok(())
     }
 
-    /// Adds that the search was stopped, after some time in all.
+    /// Adds that the search was stopped, after this time in total.
     ///
     /// # Errors
-    /// As [`Journal::add`].
+    /// Returns the errors of [`Journal::add`].
     pub fn stop(&mut self, spent_seconds: f64) -> Result<()> {
         self.spent_seconds = spent_seconds;
         self.write(&Line::Stopped { spent_seconds })
@@ -289,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn comes_back_as_it_was_up_to_the_last_whole_line() {
+    fn a_journal_is_read_up_to_its_last_complete_line() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("journal.jsonl");
         assert!(Journal::read(&path).expect("nothing").is_none());
@@ -320,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_told_with_its_line() {
+    fn damage_is_reported_with_its_line() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("journal.jsonl");
         let mut journal = Journal::begin(&path, subject()).expect("a journal");
@@ -334,7 +340,7 @@ mod tests {
                 text.replace("\"format\":1", "\"format\":2"),
                 "journal format 2",
             ),
-            (format!("{text}{text}"), "line 3: a second beginning"),
+            (format!("{text}{text}"), "line 3: a second first line"),
         ] {
             fs::write(&path, damaged).expect("writing");
             let refused = Journal::read(&path).expect_err("a refusal").to_string();

@@ -2,11 +2,12 @@
 //!
 //! Random search with successive halving (K. Jamieson and A. Talwalkar, *Non-stochastic Best Arm Identification and
 //! Hyperparameter Optimization*, 2016; L. Li and others, *Hyperband*, 2018): many trials are trained for an epoch or so,
-//! the best third of them goes on to three times as many, and so on. What is picked is picked by a validation set; the
-//! test set is not even opened.
+//! the best third of them continues to three times as many, and so on. Trials are compared on a validation set; the test set
+//! is not even opened.
 //!
-//! `plan` is what is to be done, `space` says what is drawn from where, `halving` who goes on, `trial` trains one of them up to the next rung, `search`
-//! all of them, side by side; `journal` keeps what is done, so that a search which was stopped goes on, `folder` says where.
+//! `plan` is the plan of a search, `space` the ranges that settings are drawn from, and `halving` decides which trials
+//! continue. `trial` trains one trial up to the next rung, `search` all of them side by side. `journal` records results, so
+//! that a stopped search resumes, and `folder` is the layout of its folder.
 
 pub mod folder;
 pub mod halving;
@@ -20,5 +21,5 @@ pub use folder::TuneFolder;
 pub use halving::{Rung, rungs};
 pub use journal::{Journal, Measured, Subject};
 pub use plan::Plan;
-pub use search::{Ended, Event, Search, Tried, Tuned};
-pub use space::{Range, Space};
+pub use search::{Ended, Event, Search, SearchResult, TrialResult};
+pub use space::{Range, SEARCHED, Searched, Space};

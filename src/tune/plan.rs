@@ -1,4 +1,4 @@
-//! What a search is to do: `tune.toml`, from which a search that was stopped goes on.
+//! The plan of a search: `tune.toml`, with which a stopped search resumes.
 
 use std::fs;
 use std::path::Path;
@@ -14,42 +14,42 @@ use crate::message::{Command, Key, Message, message};
 use crate::run::Settings;
 
 const HEAD: &str = "\
-# What this search is to do, as it took effect. `perceptor tune --resume FOLDER` goes on with it.
+# The plan of this search, as it took effect. `perceptor tune --resume FOLDER` continues it.
 
 ";
 
-/// Trials of the first rung at the most: all of them are drawn, and told of, before the search begins.
+/// The most trials of the first rung: all of them are drawn and checked before the search starts.
 const MAX_TRIALS: usize = 100_000;
 
-/// A search, before it begins.
+/// The plan of a search.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
-    /// Trials of the first rung.
+    /// The number of trials of the first rung.
     pub trials: usize,
-    /// How long the search may take; none for as long as it needs.
+    /// The time limit of the search.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<MaxTime>,
-    /// What is drawn.
+    /// The ranges that settings are drawn from.
     pub space: Space,
-    /// Everything else. Its epochs are those of the last rung.
+    /// All other settings. The epochs are those of the last rung.
     pub settings: Settings,
 }
 
 impl Plan {
-    /// The rungs of the search.
+    /// Returns the rungs of the search.
     pub fn rungs(&self) -> Vec<Rung> {
         rungs(self.trials, self.settings.train.epochs)
     }
 
-    /// The settings of a trial, counted from 1, with all defaults as they take effect.
+    /// Returns the settings of a trial, counted from 1, with all defaults filled in.
     pub fn config(&self, trial: usize) -> TrainConfig {
         self.space.draw(&self.settings.train, trial).resolved()
     }
 
-    /// Holds everything against its range.
+    /// Checks the range of every setting.
     ///
     /// # Errors
-    /// [`Error::Config`] for the first setting that is out of range, or has no place in a search.
+    /// Returns [`Error::Config`] for the first setting that is out of range or does not apply to a search.
     pub fn check(&self) -> Result<()> {
         let refuse = |place: Message, found: String, expected: Message| {
             Err(Error::Config(Refusal::new(place, found, expected)))
@@ -88,7 +88,8 @@ impl Plan {
             (Key("freeze"), !train.freeze.is_empty()),
         ];
         if let Some((key, _)) = out_of_place.iter().find(|(_, set)| *set) {
-            let expected = "none: a search decides by its rungs how long a trial goes on, and draws its network";
+            let expected =
+                "none: a search decides by its rungs how long a trial runs, and draws its network";
             return refuse(
                 (*key).into(),
                 "given to a search".to_owned(),
@@ -112,14 +113,14 @@ impl Plan {
                 validation_set(),
             );
         }
-        // Settings that are good alone may not go together.
+        // Settings that are valid by themselves may contradict each other.
         (1..=self.trials).try_for_each(|trial| self.config(trial).check())
     }
 
     /// Reads the file at `path`.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be read, [`Error::Run`] when it is damaged.
+    /// Returns [`Error::Io`] if it cannot be read, and [`Error::Run`] if it is damaged.
     pub fn read(path: &Path) -> Result<Plan> {
         let text = fs::read_to_string(path).map_err(Error::io(path, "read"))?;
         toml::from_str(&text).map_err(|error: toml::de::Error| {
@@ -132,10 +133,10 @@ impl Plan {
         })
     }
 
-    /// Writes the file at `path`, whole or not at all.
+    /// Writes the file at `path` completely or not at all.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be written.
+    /// Returns [`Error::Io`] if it cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         let table = toml::to_string(self).expect("plain data is always TOML");
         durable::write_atomically(path, |out| write!(out, "{HEAD}{table}"))

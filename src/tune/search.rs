@@ -1,8 +1,9 @@
-//! A search from its first rung to its last: trials side by side, each result in the journal before it counts.
+//! A search from its first rung to its last: trials are trained side by side, and each result is in the journal before it
+//! counts.
 //!
-//! Networks train side by side, each on some of the threads, because that was faster at every size (`docs/tuning.md` has
-//! the figures). If fewer are left than there are threads, they share the threads. Which network has which threads, and
-//! which ends first, changes no bit of a result and not which trials continue.
+//! Each network is trained on a part of the threads, which was faster than all threads on one network at every size (see
+//! `docs/tuning.md`); if fewer trials are left than there are threads, they share the threads. Which network has which
+//! threads, and which is done first, changes neither the bits of a result nor which trials continue.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -25,45 +26,45 @@ use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 use crate::train::prepare::spec_for;
 
-/// A search that is about to begin, or to go on.
+/// A search that is about to start or resume.
 #[derive(Debug)]
 pub struct Search<'a> {
-    /// What to do.
+    /// The plan of the search.
     pub plan: &'a Plan,
-    /// What to learn from and to measure on, without a test set.
+    /// The training and validation sets.
     pub data: &'a Splits,
-    /// Worker threads of all trials together.
+    /// The number of worker threads of all trials together.
     pub threads: NonZeroUsize,
-    /// Stops the search after the steps under way when it becomes true.
+    /// Stops the search after the current steps when it becomes true.
     pub stop: &'a AtomicBool,
 }
 
-/// What happens during a search.
+/// A step of a search, for progress.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// A rung begins, or goes on.
+    /// A rung starts or resumes.
     Rung {
-        /// Which, counted from 1.
+        /// The number of the rung, counted from 1.
         number: usize,
-        /// It.
+        /// The rung.
         rung: Rung,
-        /// Trials of it that are still to be trained.
+        /// The number of trials that are still to be trained.
         trials: usize,
     },
-    /// A trial has done an epoch.
+    /// A trial has finished an epoch.
     Epoch,
-    /// A trial came to the end of its rung.
+    /// A trial reached the end of its rung.
     Measured {
-        /// What it came to.
+        /// The result of the trial.
         measured: &'a Measured,
-        /// Its settings.
+        /// The settings of the trial.
         config: &'a TrainConfig,
-        /// The best of all so far.
+        /// The best result so far.
         best: &'a Measured,
     },
 }
 
-/// What is told the events of a search.
+/// A function that receives the events of a search.
 pub type OnEvent<'a> = dyn FnMut(Event) + Send + 'a;
 
 /// Why a search ended.
@@ -72,52 +73,51 @@ pub type OnEvent<'a> = dyn FnMut(Event) + Send + 'a;
 pub enum Ended {
     /// All rungs are done.
     Rungs,
-    /// Its time was over.
+    /// The time was up.
     Time,
-    /// It was told to stop.
+    /// It was stopped.
     Stopped,
 }
 
-/// What a search came to.
+/// The results of a search.
 #[derive(Debug)]
-pub struct Tuned {
+pub struct SearchResult {
     /// Every trial in the order of its number.
-    pub trials: Vec<Tried>,
-    /// The best of them; none where nothing was measured.
+    pub trials: Vec<TrialResult>,
+    /// The best result; `None` if there is none.
     pub best: Option<Measured>,
-    /// Why there is no more.
+    /// Why the search ended.
     pub ended: Ended,
-    /// Time that it took, in seconds.
+    /// The time it took in seconds.
     pub spent_seconds: f64,
 }
 
-/// A trial, and what it came to.
+/// A trial and its results.
 #[derive(Debug)]
-pub struct Tried {
-    /// Its number, counted from 1.
+pub struct TrialResult {
+    /// The number of the trial, counted from 1.
     pub trial: usize,
-    /// Its settings.
+    /// The settings of the trial.
     pub config: TrainConfig,
-    /// What it came to, rung after rung.
+    /// The results, rung after rung.
     pub measured: Vec<Measured>,
 }
 
 impl Search<'_> {
-    /// Goes on where `journal` is, and keeps everything in `folder`. The result depends on plan, data and engine alone,
-    /// unless time is limited.
+    /// Continues from `journal` and keeps everything in `folder`. The result depends only on plan, data and engine, unless
+    /// the time is limited.
     ///
     /// # Errors
-    /// [`Error::Run`] when all trials diverged, [`Error::Io`] when something cannot be written, [`Error::Data`] when a
-    /// file changes meanwhile, and as
-    /// [`crate::train::Training::run`].
+    /// Returns [`Error::Run`] if all trials diverged, [`Error::Io`] if a file cannot be written, [`Error::Data`] if a data
+    /// file changes meanwhile, and the errors of [`crate::train::Training::run`].
     pub fn run(
         &self,
         folder: &TuneFolder,
         journal: Journal,
         on_event: &mut OnEvent,
-    ) -> Result<Tuned> {
+    ) -> Result<SearchResult> {
         let clock = Clock {
-            began: Instant::now(),
+            started: Instant::now(),
             before: Duration::try_from_secs_f64(journal.spent_seconds()).unwrap_or_default(),
         };
         let abort = AtomicBool::new(false);
@@ -139,12 +139,12 @@ impl Search<'_> {
             shared.journal.stop(spent_seconds)?;
         }
         let journal = shared.journal;
-        let trials = (1..=self.plan.trials).map(|trial| Tried {
+        let trials = (1..=self.plan.trials).map(|trial| TrialResult {
             trial,
             config: self.plan.config(trial),
             measured: journal.trial(trial),
         });
-        Ok(Tuned {
+        Ok(SearchResult {
             trials: trials.collect(),
             best: best(&journal),
             ended,
@@ -153,27 +153,27 @@ impl Search<'_> {
     }
 }
 
-/// The clock of a search, which goes on where the search does.
+/// The clock of a search, which includes the time before it was resumed.
 #[derive(Debug, Clone, Copy)]
 struct Clock {
-    began: Instant,
+    started: Instant,
     before: Duration,
 }
 
 impl Clock {
     fn spent(self) -> f64 {
-        (self.before + self.began.elapsed()).as_secs_f64()
+        (self.before + self.started.elapsed()).as_secs_f64()
     }
 }
 
-/// What the teams of a search share.
+/// What all threads of a search share.
 struct Work<'a, 'b> {
     search: &'a Search<'a>,
     folder: &'a TuneFolder,
     clock: Clock,
-    /// The files that are read.
+    /// The data files.
     watch: Watch,
-    /// Stops all where one failed.
+    /// Stops all trials if one failed.
     abort: &'a AtomicBool,
     shared: Mutex<Shared<'a, 'b>>,
 }
@@ -188,7 +188,7 @@ impl<'a, 'b> Work<'a, 'b> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Rung after rung, until all are done or the search has to stop.
+    /// Runs rung after rung, until all are done or the search must stop.
     fn rungs(&self) -> Result<Ended> {
         let plan = self.search.plan;
         let mut members: Vec<usize> = (1..=plan.trials).collect();
@@ -213,7 +213,7 @@ impl<'a, 'b> Work<'a, 'b> {
             if let Some(ended) = self.ended(number, members.len()) {
                 return Ok(ended);
             }
-            // Where nobody is left to go on, one that did not is the best.
+            // If no trial is left to continue, the best is one that did not.
             if promoted(&self.lock().journal.rung(number), 1).is_empty() {
                 return match best(&self.lock().journal) {
                     Some(_) => Ok(Ended::Rungs),
@@ -224,11 +224,11 @@ impl<'a, 'b> Work<'a, 'b> {
         Ok(Ended::Rungs)
     }
 
-    /// Why not all `members` of rung number `number` were measured; none where they were.
+    /// Returns why not all `members` of rung `number` have a result; `None` if they have.
     fn ended(&self, number: usize, members: usize) -> Option<Ended> {
-        let whole = self.lock().journal.rung(number).len() == members;
+        let is_complete = self.lock().journal.rung(number).len() == members;
         match self.search.stop.load(Ordering::Relaxed) {
-            _ if whole => None,
+            _ if is_complete => None,
             true => Some(Ended::Stopped),
             false => Some(Ended::Time),
         }
@@ -242,15 +242,15 @@ impl<'a, 'b> Work<'a, 'b> {
             let flops = spec_for(&config, self.search.data)?.training_flops();
             queue.push((flops, trial, config));
         }
-        // The longest first, so that nobody is left alone with it at the end.
+        // The longest first, so that no thread is left alone with it at the end.
         queue.sort_by(|(a, ..), (b, ..)| b.total_cmp(a));
-        let (taken, failed) = (AtomicUsize::new(0), Mutex::new(None));
+        let (next, failed) = (AtomicUsize::new(0), Mutex::new(None));
         thread::scope(|scope| {
             for threads in shares(self.search.threads.get(), queue.len()) {
-                let (queue, taken, failed) = (&queue, &taken, &failed);
+                let (queue, next, failed) = (&queue, &next, &failed);
                 scope.spawn(move || {
-                    let worked = self.take_each(threads, rung, queue, taken);
-                    if let Err(error) = worked {
+                    let trained = self.train_next(threads, rung, queue, next);
+                    if let Err(error) = trained {
                         self.abort.store(true, Ordering::Relaxed);
                         let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
                         failed.get_or_insert(error);
@@ -264,13 +264,13 @@ impl<'a, 'b> Work<'a, 'b> {
         }
     }
 
-    /// One team's part: trains whichever trial is next, until none is left or the search stops.
-    fn take_each(
+    /// Trains the next trial of the queue on `threads`, until none is left or the search stops.
+    fn train_next(
         &self,
         threads: NonZeroUsize,
         (rung_number, rung): (usize, Rung),
         queue: &[(f64, usize, TrainConfig)],
-        taken: &AtomicUsize,
+        next: &AtomicUsize,
     ) -> Result<()> {
         let workers = Workers::new(threads)?;
         let subject = self.lock().journal.subject.clone();
@@ -283,9 +283,9 @@ impl<'a, 'b> Work<'a, 'b> {
             folder: self.folder,
             subject: &subject,
             stop: [self.search.stop, self.abort],
-            deadline: left.and_then(|left| self.clock.began.checked_add(left)),
+            deadline: left.and_then(|left| self.clock.started.checked_add(left)),
         };
-        while let Some((_, number, config)) = queue.get(taken.fetch_add(1, Ordering::Relaxed)) {
+        while let Some((_, number, config)) = queue.get(next.fetch_add(1, Ordering::Relaxed)) {
             let mut on_epoch = || (self.lock().on_event)(Event::Epoch);
             let trial = trial_of(*number, config);
             let (epochs, score, train_seconds) =
@@ -310,7 +310,7 @@ impl<'a, 'b> Work<'a, 'b> {
     }
 
     fn add(&self, config: &TrainConfig, measured: Measured) -> Result<()> {
-        // What was learned from data that changed counts for nothing.
+        // Results on data that changed do not count.
         self.watch.check()?;
         let mut shared = self.lock();
         shared.journal.add(measured.clone())?;
@@ -323,7 +323,7 @@ impl<'a, 'b> Work<'a, 'b> {
         Ok(())
     }
 
-    /// Writes the settings of the best trial so far, where there is one.
+    /// Writes the settings of the best trial so far, if there is one.
     fn write_best(&self) -> Result<()> {
         let Some(best) = best(&self.lock().journal) else {
             return Ok(());
@@ -336,7 +336,7 @@ impl<'a, 'b> Work<'a, 'b> {
             .map_or_else(String::new, |score| score.to_string());
         let text = format!(
             "# The best of {} trials so far: number {}, on the validation set {score}, after {} of {} epochs.\n\
-             # `perceptor train --config FILE` trains it through, and measures it on the test set at its end.\n\n{}",
+             # `perceptor train` with this file as config trains it completely, and measures it on the test set.\n\n{}",
             plan.trials,
             best.trial,
             best.epochs,
@@ -347,7 +347,7 @@ impl<'a, 'b> Work<'a, 'b> {
     }
 }
 
-/// The best of all that was measured; none where that is nothing but divergence.
+/// Returns the best result; `None` if all trials diverged.
 fn best(journal: &Journal) -> Option<Measured> {
     let latest = journal
         .latest()
@@ -356,7 +356,7 @@ fn best(journal: &Journal) -> Option<Measured> {
     latest.min_by(by_merit)
 }
 
-/// `threads` shared out to `trials` that run side by side, as evenly as it goes: for each team its threads.
+/// Divides `threads` among `trials` that run side by side, as evenly as possible. Returns the threads of each.
 fn shares(threads: usize, trials: usize) -> Vec<NonZeroUsize> {
     let teams = threads.min(trials);
     let share = |team: usize| threads / teams + usize::from(team < threads % teams);
@@ -381,7 +381,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn threads_are_shared_out_evenly() {
+    fn threads_are_divided_evenly() {
         let shares = |threads, trials| -> Vec<usize> {
             let shares = super::shares(threads, trials);
             shares.into_iter().map(NonZeroUsize::get).collect()

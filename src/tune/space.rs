@@ -1,10 +1,9 @@
-//! What a search draws from: a range for each setting that is searched.
+//! The ranges that a search draws settings from.
 //!
-//! A trial's draws come from a stream of its own and in a fixed order, so that neither the number of trials nor a setting
-//! that is fixed changes what another trial or setting gets. Figures are rounded to what one would type.
+//! Each trial has its own random stream and draws in a fixed order, so that neither the number of trials nor a fixed setting
+//! changes what another trial or setting draws. Values are rounded to few digits.
 
 use std::fmt;
-use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use rand::RngExt;
@@ -16,7 +15,7 @@ use crate::message::Key;
 use crate::nn::Task;
 use crate::random::{ChaCha8Rng, Purpose, stream};
 
-/// Both ends of what a setting is drawn from, which belong to it.
+/// The range that a setting is drawn from, including both ends.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Range {
@@ -26,7 +25,7 @@ pub struct Range {
     pub high: f64,
 }
 
-/// `0.003..0.5`, or `0.1` where both ends are one.
+/// `0.003..0.5`, or `0.1` if both ends are equal.
 impl fmt::Display for Range {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.low == self.high {
@@ -44,7 +43,7 @@ impl FromStr for Range {
         let number = |text: &str| text.trim().parse().ok();
         let range = number(low).zip(number(high));
         let range = range.map(|(low, high)| Range { low, high });
-        range.ok_or_else(|| "expected a range, as 0.01..0.3, or one number to fix it".to_owned())
+        range.ok_or_else(|| "expected a range, as 0.01..0.3, or one number".to_owned())
     }
 }
 
@@ -63,18 +62,18 @@ impl From<Range> for String {
 }
 
 impl Range {
-    /// From `low` to `high`.
+    /// The range from `low` to `high`.
     pub const fn new(low: f64, high: f64) -> Range {
         Range { low, high }
     }
 
-    /// The value at `share` of the way, 0 to 1, on a logarithmic scale.
+    /// The value at `share` of the range, 0 to 1, on a logarithmic scale.
     fn logarithmic(self, share: f64) -> f64 {
         self.low * (self.high / self.low).powf(share)
     }
 
-    /// The same on an even scale.
-    fn even(self, share: f64) -> f64 {
+    /// The value at `share` of the range on a linear scale.
+    fn linear(self, share: f64) -> f64 {
         self.low + (self.high - self.low) * share
     }
 
@@ -83,7 +82,7 @@ impl Range {
     }
 }
 
-/// What each setting is drawn from; none where it is as the settings of the search have it.
+/// The range of each searched setting; `None` for the value in the settings of the search.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Space {
@@ -96,28 +95,112 @@ pub struct Space {
     /// The number of hidden layers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub depth: Option<Range>,
-    /// Samples a step: a power of two.
+    /// Samples per step, a power of two.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_size: Option<Range>,
-    /// The share of hidden units that is dropped.
+    /// The share of hidden units to drop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dropout: Option<Range>,
     /// Weight decay, on a logarithmic scale.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight_decay: Option<Range>,
-    /// The share of the truth that is spread over all classes.
+    /// The share of the target to spread over all classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_smoothing: Option<Range>,
-    /// Whether half of the trials have batch normalisation, where their network and batches allow it.
+    /// Whether half of the trials have batch normalisation, if their network and batches allow it.
     pub batch_norm: bool,
 }
 
-/// A range that begins at 0 is 0 in half of the trials. On a logarithmic scale the others then lie within so many of its
-/// end.
+/// A setting that is drawn from a range.
+#[derive(Debug)]
+pub struct Searched {
+    /// The key of the setting, or of a part of it: `width` and `depth` make `hidden`.
+    pub key: &'static str,
+    /// How values are drawn, for the help.
+    pub scale: &'static str,
+    /// The default range, for the help.
+    pub default: &'static str,
+    /// The range of a space.
+    pub get: fn(&Space) -> Option<Range>,
+    /// Sets the range of a space.
+    pub set: fn(&mut Space, Option<Range>),
+    limits: (f64, f64),
+    expected: &'static str,
+}
+
+/// Every setting that is drawn from a range.
+pub static SEARCHED: [Searched; 7] = [
+    Searched {
+        key: "learning_rate",
+        scale: "on a logarithmic scale",
+        default: "0.03 to 5 times that of the optimiser, for sgd 0.003..0.5",
+        get: |space| space.lr,
+        set: |space, range| space.lr = range,
+        limits: (f32::MIN_POSITIVE as f64, 1e6),
+        expected: "above 0 and at most 1e6, the lower end first",
+    },
+    Searched {
+        key: "width",
+        scale: "on a logarithmic scale, a multiple of 8",
+        default: "64..1024",
+        get: |space| space.width,
+        set: |space, range| space.width = range,
+        limits: (1.0, u32::MAX as f64),
+        expected: "1 to 4294967295, the lower end first",
+    },
+    Searched {
+        key: "depth",
+        scale: "all numbers alike",
+        default: "1..3",
+        get: |space| space.depth,
+        set: |space, range| space.depth = range,
+        limits: (0.0, 64.0),
+        expected: "0 to 64, the lower end first",
+    },
+    Searched {
+        key: "batch_size",
+        scale: "a power of two",
+        default: "32..512",
+        get: |space| space.batch_size,
+        set: |space, range| space.batch_size = range,
+        limits: (1.0, u32::MAX as f64),
+        expected: "1 to 4294967295, the lower end first",
+    },
+    Searched {
+        key: "dropout",
+        scale: "on a linear scale",
+        default: "0..0.5",
+        get: |space| space.dropout,
+        set: |space, range| space.dropout = range,
+        limits: (0.0, 0.99),
+        expected: "0 to 0.99, the lower end first",
+    },
+    Searched {
+        key: "weight_decay",
+        scale: "on a logarithmic scale",
+        default: "0..0.001, for adamw and lion 0..0.1",
+        get: |space| space.weight_decay,
+        set: |space, range| space.weight_decay = range,
+        limits: (0.0, 1e6),
+        expected: "0 to 1e6, the lower end first",
+    },
+    Searched {
+        key: "label_smoothing",
+        scale: "on a linear scale",
+        default: "0..0.2",
+        get: |space| space.label_smoothing,
+        set: |space, range| space.label_smoothing = range,
+        limits: (0.0, 0.99),
+        expected: "0 to 0.99, the lower end first",
+    },
+];
+
+/// A range from 0 draws 0 in half of the trials. On a logarithmic scale, the others then draw from the upper end divided by
+/// this number.
 const SPAN_ABOVE_ZERO: f64 = 1000.0;
 
 impl Space {
-    /// The ranges that suit `optimizer` and `task`, for everything that is searched.
+    /// Returns the ranges of all searched settings that suit `optimizer` and `task`.
     pub fn around(optimizer: OptimizerName, task: Task) -> Space {
         let classes = task == Task::Classification;
         let rate = f64::from(optimizer.default_learning_rate());
@@ -141,77 +224,36 @@ impl Space {
         }
     }
 
-    /// Every range, with its key and what it must lie within.
-    fn limits(&self) -> [(Key, Option<Range>, RangeInclusive<f64>, &'static str); 7] {
-        let (tiny, large) = (f64::from(f32::MIN_POSITIVE), f64::from(u32::MAX));
-        let shares = "0 to 0.99, the lower end first";
-        [
-            (
-                Key("learning_rate"),
-                self.lr,
-                tiny..=1e6,
-                "above 0 and at most 1e6, the lower end first",
-            ),
-            (
-                Key("width"),
-                self.width,
-                1.0..=large,
-                "1 to 4294967295, the lower end first",
-            ),
-            (
-                Key("depth"),
-                self.depth,
-                0.0..=64.0,
-                "0 to 64, the lower end first",
-            ),
-            (
-                Key("batch_size"),
-                self.batch_size,
-                1.0..=large,
-                "1 to 4294967295, the lower end first",
-            ),
-            (Key("dropout"), self.dropout, 0.0..=0.99, shares),
-            (
-                Key("weight_decay"),
-                self.weight_decay,
-                0.0..=1e6,
-                "0 to 1e6, the lower end first",
-            ),
-            (
-                Key("label_smoothing"),
-                self.label_smoothing,
-                0.0..=0.99,
-                shares,
-            ),
-        ]
-    }
-
-    /// The ranges that are searched, by their keys.
+    /// The ranges that are searched, with their keys.
     pub fn searched(&self) -> impl Iterator<Item = (Key, Range)> {
-        let limits = self.limits().into_iter();
-        limits.filter_map(|(key, range, ..)| Some((key, range?)))
+        let ranges = SEARCHED.iter();
+        ranges.filter_map(|searched| Some((Key(searched.key), (searched.get)(self)?)))
     }
 
-    /// Holds every range against what it can be.
+    /// Checks that every range lies within its limits.
     ///
     /// # Errors
-    /// [`Error::Config`] naming the key of the first that is out of its limits.
+    /// Returns [`Error::Config`] with the key of the first range that does not.
     pub fn check(&self) -> Result<()> {
-        for (key, range, limits, expected) in self.limits() {
-            let Some(range) = range else { continue };
-            let within = limits.contains(&range.low) && limits.contains(&range.high);
-            if !within || range.low > range.high {
-                let refusal = Refusal::new(key, range.to_string(), expected);
+        for searched in &SEARCHED {
+            let Some(range) = (searched.get)(self) else {
+                continue;
+            };
+            let (least, most) = searched.limits;
+            let limits = least..=most;
+            let is_within = limits.contains(&range.low) && limits.contains(&range.high);
+            if !is_within || range.low > range.high {
+                let refusal = Refusal::new(Key(searched.key), range.to_string(), searched.expected);
                 return Err(Error::Config(refusal));
             }
         }
         Ok(())
     }
 
-    /// The settings of trial number `trial`, from 1: those of `base` with what is searched drawn under its seed.
+    /// Returns the settings of a trial, counted from 1: those of `base` with the searched ones drawn under its seed.
     pub fn draw(&self, base: &TrainConfig, trial: usize) -> TrainConfig {
         let mut draws = Draws(stream(base.seed, Purpose::Trial, trial as u32));
-        // Every draw is made, whether or not it is used.
+        // Every draw is made, even if it is not used.
         let [lr, width, depth, batch_size] = [(); 4].map(|()| draws.share());
         let [dropout, weight_decay, label_smoothing] = [(); 3].map(|()| draws.seldom());
         let batch_norm = draws.share() < 0.5;
@@ -222,7 +264,7 @@ impl Space {
         }
         if let (Some(widths), Some(depths)) = (self.width, self.depth) {
             let width = widths.clamp(multiple_of_8(widths.logarithmic(width)));
-            // Each number of layers has an equal share of the way.
+            // Every number of layers is equally likely.
             let steps = depths.high.floor() - depths.low.ceil() + 1.0;
             let depth = depths.low.ceil() + (depth * steps).floor().min(steps - 1.0);
             config.hidden = vec![width as usize; depth as usize];
@@ -232,13 +274,13 @@ impl Space {
             config.batch_size = range.clamp(power) as usize;
         }
         if let Some(range) = self.dropout {
-            config.regularization.dropout = dropout.even(range, 100.0) as f32;
+            config.regularization.dropout = dropout.linear(range, 100.0) as f32;
         }
         if let Some(range) = self.weight_decay {
             config.optimizer.weight_decay = Some(weight_decay.logarithmic(range) as f32);
         }
         if let Some(range) = self.label_smoothing {
-            config.regularization.label_smoothing = label_smoothing.even(range, 100.0) as f32;
+            config.regularization.label_smoothing = label_smoothing.linear(range, 100.0) as f32;
         }
         if self.batch_norm {
             config.batch_norm = batch_norm && !config.hidden.is_empty() && config.batch_size > 1;
@@ -247,11 +289,11 @@ impl Space {
     }
 }
 
-/// A trial's stream.
+/// The random stream of a trial.
 struct Draws(ChaCha8Rng);
 
 impl Draws {
-    /// 0 to below 1.
+    /// Draws a number from 0 to below 1.
     fn share(&mut self) -> f64 {
         self.0.random()
     }
@@ -264,18 +306,18 @@ impl Draws {
     }
 }
 
-/// A draw of something that half of the trials go without, where its range begins at 0.
+/// A draw of a setting that is 0 in half of the trials if its range starts at 0.
 struct Seldom {
     used: bool,
     share: f64,
 }
 
 impl Seldom {
-    /// On an even scale, in `parts` of 1.
-    fn even(self, range: Range, parts: f64) -> f64 {
+    /// The value on a linear scale, in steps of 1 / `parts`.
+    fn linear(self, range: Range, parts: f64) -> f64 {
         match range.low == 0.0 && !self.used {
             true => 0.0,
-            false => range.clamp((range.even(self.share) * parts).round() / parts),
+            false => range.clamp((range.linear(self.share) * parts).round() / parts),
         }
     }
 
@@ -307,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_is_drawn_by_the_seed_and_its_number_alone() {
+    fn a_trial_depends_only_on_the_seed_and_its_number() {
         let space = Space::around(OptimizerName::Sgd, Task::Classification);
         let (first, base) = (space.draw(&base(), 0), base());
         assert_eq!(first, space.draw(&base, 0));
@@ -317,7 +359,7 @@ mod tests {
             ..base.clone()
         };
         assert_ne!(first.optimizer, space.draw(&other, 0).optimizer);
-        // What is fixed changes nothing else.
+        // A fixed setting changes no other.
         let fixed = Space {
             width: None,
             depth: None,
@@ -338,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn every_draw_lies_in_its_range_and_all_of_the_range_is_drawn_from() {
+    fn draws_cover_their_range_and_stay_in_it() {
         for optimizer in OptimizerName::ALL {
             let space = Space::around(optimizer, Task::Classification);
             space.check().expect("good ranges");
@@ -354,7 +396,7 @@ mod tests {
                 let most = values.iter().copied().fold(0.0, f64::max);
                 let slack = 1.0 + 1e-6;
                 assert!(least * slack >= range.low && most <= range.high * slack);
-                // Near both ends, as many draws come.
+                // 400 draws come near both ends.
                 assert!(
                     least <= 1.1 * range.low && most >= 0.9 * range.high,
                     "{least} to {most}"
@@ -406,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_come_back_as_they_were_and_others_are_refused() {
+    fn ranges_are_read_and_written_and_other_texts_are_refused() {
         for text in ["0.003..0.5", "1..3", "64", "0..0.001"] {
             let range: Range = text.parse().expect("a range");
             assert_eq!(range.to_string(), text);

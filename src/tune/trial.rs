@@ -1,5 +1,5 @@
-//! One trial, trained up to the end of a rung: from its last state, or anew where there is none, with the bits that an
-//! undisturbed run of its settings has after as many epochs.
+//! Training of one trial up to the end of a rung, from its last state if there is one. The result has the same bits as an
+//! uninterrupted run of its settings after as many epochs.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -12,7 +12,7 @@ use crate::config::TrainConfig;
 use crate::data::Splits;
 use crate::durable::remove_leftovers;
 use crate::error::{Error, Refusal, Result};
-use crate::run::{Checkpoint, Identity, Shelf};
+use crate::run::{Checkpoint, Checkpoints, Identity};
 use crate::scores::{EpochMetrics, Score};
 use crate::train::prepare::spec_for;
 use crate::train::{Ending, Event, Place, State, Supervisor, Then, Training};
@@ -20,43 +20,43 @@ use crate::train::{Ending, Event, Place, State, Supervisor, Then, Training};
 /// What a trial needs to be trained.
 #[derive(Clone, Copy)]
 pub(super) struct Trial<'a> {
-    /// Its number.
+    /// The number of the trial.
     pub number: usize,
     pub config: &'a TrainConfig,
     pub data: &'a Splits,
     pub folder: &'a TuneFolder,
     pub subject: &'a Subject,
-    /// Stops it after the step under way when any becomes true.
+    /// Stops the trial after the current step when any becomes true.
     pub stop: [&'a AtomicBool; 2],
-    /// When the time of the search is over.
+    /// When the time of the search is up.
     pub deadline: Option<Instant>,
 }
 
-/// What became of a trial.
+/// How far a trial was trained.
 pub(super) enum Reached {
-    /// The end of the rung, after some seconds of training in all.
+    /// The end of the rung, with the seconds of training in total.
     End(Score, f64),
     /// A loss that is not finite, in this epoch.
     Diverged(usize),
-    /// It was stopped on its way; its state is kept.
+    /// A state within the rung, which is saved.
     Stopped,
 }
 
 impl Trial<'_> {
-    /// Trains up to the end of `rung` with `workers`, telling `on_epoch` after each epoch.
+    /// Trains up to the end of `rung` with `workers`, and calls `on_epoch` after each epoch.
     pub(super) fn train_to(
         self,
         rung: Rung,
         workers: &Workers,
         on_epoch: &mut (dyn FnMut() + Send),
     ) -> Result<Reached> {
-        let shelf = self.folder.shelf(self.number);
-        let from = self.newest(&shelf)?;
+        let states = self.folder.state_of(self.number);
+        let from = self.newest(&states)?;
         let done = from.as_ref().map_or(0, |state| state.epochs.len());
         if let (Some(state), true) = (&from, done >= rung.epochs) {
             return Ok(Reached::of(&state.epochs[..rung.epochs]));
         }
-        let mut keeper = UpTo {
+        let mut supervisor = RungSupervisor {
             rung,
             trial: self,
             state: None,
@@ -68,7 +68,7 @@ impl Trial<'_> {
             profiled: false,
             from,
         };
-        let ending = training.run(&mut keeper, &mut |event| {
+        let ending = training.run(&mut supervisor, &mut |event| {
             if let Event::Epoch(_) = event {
                 on_epoch();
             }
@@ -76,14 +76,14 @@ impl Trial<'_> {
         match ending {
             Ok(Ending::Finished(outcome)) => Ok(Reached::of(&outcome.epochs)),
             Ok(Ending::Stopped(place)) => {
-                let state = keeper.state.expect("a run that stops hands its state over");
+                let state = supervisor.state.expect("a stopped run saves its state");
                 let reached = match place {
                     Place { epochs, steps: 0 } if epochs >= rung.epochs => {
                         Reached::of(&state.epochs)
                     }
                     _ => Reached::Stopped,
                 };
-                self.save(&shelf, state)?;
+                self.save(&states, state)?;
                 Ok(reached)
             }
             Err(Error::Diverged { epoch, .. }) => Ok(Reached::Diverged(epoch)),
@@ -91,13 +91,13 @@ impl Trial<'_> {
         }
     }
 
-    /// The state that the trial goes on from. One that is damaged is as good as none: the same bits come again.
-    fn newest(&self, shelf: &Shelf) -> Result<Option<State>> {
-        if !shelf.path().exists() {
+    /// Returns the state from which the trial continues. A damaged one is ignored: training again computes the same bits.
+    fn newest(&self, states: &Checkpoints) -> Result<Option<State>> {
+        if !states.path().exists() {
             return Ok(None);
         }
-        remove_leftovers(shelf.path(), &["epoch-"])?;
-        let Some((path, checkpoint)) = shelf.newest()?.good else {
+        remove_leftovers(states.path(), &["epoch-"])?;
+        let Some((path, checkpoint)) = states.newest()?.valid else {
             return Ok(None);
         };
         if checkpoint.identity.config != *self.config {
@@ -110,11 +110,11 @@ impl Trial<'_> {
         Ok(Some(checkpoint.state))
     }
 
-    fn save(&self, shelf: &Shelf, state: State) -> Result<()> {
-        crate::durable::create_folder(shelf.path())?;
+    fn save(&self, states: &Checkpoints, state: State) -> Result<()> {
+        crate::durable::create_folder(states.path())?;
         let place = state.place();
         let subject = self.subject.clone();
-        shelf.save(&Checkpoint {
+        states.save(&Checkpoint {
             spec: spec_for(self.config, self.data)?,
             identity: Identity {
                 version: subject.version,
@@ -125,12 +125,12 @@ impl Trial<'_> {
             },
             state,
         })?;
-        shelf.thin_out(place, 1)
+        states.remove_old(place, 1)
     }
 }
 
 impl Reached {
-    /// The end of the last of `epochs`, all that were trained.
+    /// The end of the last of the `epochs` that were trained.
     fn of(epochs: &[EpochMetrics]) -> Reached {
         let last = &epochs[epochs.len() - 1];
         let score = last.score().expect("a search has a validation set");
@@ -138,35 +138,35 @@ impl Reached {
     }
 }
 
-/// Stops a run at the end of a rung, and wherever the search is told to stop.
-struct UpTo<'a> {
+/// Stops a run at the end of a rung, and when the search stops.
+struct RungSupervisor<'a> {
     rung: Rung,
     trial: Trial<'a>,
     state: Option<State>,
 }
 
-impl UpTo<'_> {
-    fn asked_to_stop(&self) -> bool {
-        let asked = self
+impl RungSupervisor<'_> {
+    fn must_stop(&self) -> bool {
+        let is_stopped = self
             .trial
             .stop
             .iter()
             .any(|stop| stop.load(Ordering::Relaxed));
-        asked || self.trial.deadline.is_some_and(|end| Instant::now() >= end)
+        is_stopped || self.trial.deadline.is_some_and(|end| Instant::now() >= end)
     }
 }
 
-impl Supervisor for UpTo<'_> {
+impl Supervisor for RungSupervisor<'_> {
     fn after_step(&mut self, _: Place) -> Then {
-        match self.asked_to_stop() {
+        match self.must_stop() {
             true => Then::Stop,
             false => Then::GoOn,
         }
     }
 
-    fn after_epoch(&mut self, epochs: &[EpochMetrics], over: bool) -> Result<Then> {
-        let there = epochs.len() >= self.rung.epochs;
-        Ok(match !over && (there || self.asked_to_stop()) {
+    fn after_epoch(&mut self, epochs: &[EpochMetrics], is_last: bool) -> Result<Then> {
+        let is_at_end = epochs.len() >= self.rung.epochs;
+        Ok(match !is_last && (is_at_end || self.must_stop()) {
             true => Then::Stop,
             false => Then::GoOn,
         })

@@ -79,11 +79,11 @@ fn rejects_invalid_ranges_of_a_uniform_init_and_any_range_of_another_init() {
         ),
         (
             "--init he --init-range 0.1",
-            "--init-range: given with --init he, expected --init uniform, which alone has a range",
+            "--init-range: given with --init he, expected --init uniform, the only one with a range",
         ),
         (
             "--init-range 0.1",
-            "--init-range: given with --init auto, expected --init uniform, which alone has a range",
+            "--init-range: given with --init auto, expected --init uniform, the only one with a range",
         ),
     ]);
 }
@@ -96,16 +96,16 @@ fn rejects_counts_out_of_range() {
             "--batch-size: 0, expected 1 to 4294967295",
         ),
         (
-            "--batch-size 18446744073709551615",
-            "--batch-size: 18446744073709551615, expected 1 to 4294967295",
+            "--batch-size 9223372036854775807",
+            "--batch-size: 9223372036854775807, expected 1 to 4294967295",
         ),
         (
             "--shuffle-window 0",
             "--shuffle-window: 0, expected 1 to 4294967295",
         ),
         (
-            "--shuffle-window 18446744073709551615",
-            "--shuffle-window: 18446744073709551615, expected 1 to 4294967295",
+            "--shuffle-window 9223372036854775807",
+            "--shuffle-window: 9223372036854775807, expected 1 to 4294967295",
         ),
         ("--epochs 0", "--epochs: 0, expected 1 to 4294967295"),
         (
@@ -163,8 +163,8 @@ fn rejects_networks_with_too_many_parameters() {
             &format!("--hidden: 9-100000-100000-4 {most}"),
         ),
         (
-            "--hidden 18446744073709551615",
-            &format!("--hidden: 9-18446744073709551615-4 {most}"),
+            "--hidden 9223372036854775807",
+            &format!("--hidden: 9-9223372036854775807-4 {most}"),
         ),
     ]);
 }
@@ -309,19 +309,19 @@ fn rejects_settings_of_another_optimiser() {
     refuses_early(&[
         (
             "--beta1 0.8",
-            "--beta1: 0.8 with --optimizer sgd, expected --optimizer adam, adamw or lion beside it",
+            "--beta1: 0.8 with --optimizer sgd, expected --optimizer adam, adamw or lion",
         ),
         (
             "--optimizer adam --momentum 0.5",
-            "--momentum: 0.5 with --optimizer adam, expected --optimizer sgd, nesterov or rmsprop beside it",
+            "--momentum: 0.5 with --optimizer adam, expected --optimizer sgd, nesterov or rmsprop",
         ),
         (
             "--optimizer adam --alpha 0.5",
-            "--alpha: 0.5 with --optimizer adam, expected --optimizer rmsprop beside it",
+            "--alpha: 0.5 with --optimizer adam, expected --optimizer rmsprop",
         ),
         (
             "--optimizer lion --epsilon 1e-8",
-            "--epsilon: 0.00000001 with --optimizer lion, expected --optimizer adam, adamw or rmsprop beside it",
+            "--epsilon: 0.00000001 with --optimizer lion, expected --optimizer adam, adamw or rmsprop",
         ),
         (
             "--optimizer adam --beta2 1",
@@ -383,15 +383,15 @@ fn rejects_settings_of_another_schedule() {
     refuses_early(&[
         (
             "--lr-factor 0.5",
-            "--lr-factor: 0.5 with --schedule constant, expected --schedule step, exponential or plateau beside it",
+            "--lr-factor: 0.5 with --schedule constant, expected --schedule step, exponential or plateau",
         ),
         (
             "--schedule cosine --lr-every 2",
-            "--lr-every: 2 with --schedule cosine, expected --schedule step beside it",
+            "--lr-every: 2 with --schedule cosine, expected --schedule step",
         ),
         (
             "--schedule step --lr-patience 2",
-            "--lr-patience: 2 with --schedule step, expected --schedule plateau beside it",
+            "--lr-patience: 2 with --schedule step, expected --schedule plateau",
         ),
         (
             "--schedule step --lr-factor 1",

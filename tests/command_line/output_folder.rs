@@ -142,7 +142,7 @@ fn a_model_is_replaced_only_with_exist_ok() {
     let run = desk.refuses(
         &format!("{TRAIN} --out model"),
         2,
-        &format!("--out: {model} is there already, expected a folder without a run"),
+        &format!("--out: {model} already exists, expected a folder without a run"),
     );
     assert!(run.hint().contains("--exist-ok"), "{run:#?}");
     assert_eq!(run.stderr.lines().count(), 2, "{run:#?}");
@@ -164,7 +164,7 @@ fn no_file_with_the_name_of_a_run_file_is_replaced_or_removed_without_exist_ok()
     ] {
         let file = format!("results/{name}");
         desk.put(&file, b"of someone else");
-        let message = format!("--out: {file} is there already, expected a folder without a run");
+        let message = format!("--out: {file} already exists, expected a folder without a run");
         for line in [TRAIN, DIVERGE] {
             let run = desk.refuses(&format!("{line} --out results"), 2, &message);
             assert!(run.hint().contains("--exist-ok"), "{run:#?}");

@@ -135,7 +135,7 @@ fn rejects_class_weights_with_their_line() {
     desk.refuses_in_parts(
         line,
         2,
-        &["weights: bytes that are no text, expected a number a line\n"],
+        &["weights: bytes that are not text, expected a number per line\n"],
     );
     desk.remove("weights");
     desk.refuses_in_parts(line, 1, &["weights: could not open: "]);
@@ -156,7 +156,9 @@ fn rejects_settings_of_another_type_in_a_file() {
         ("class_weight = [1, true]", &["config.toml: class_weight: "]),
         (
             "class_weight = [1.0, 0.0]",
-            &["--class-weight: [1.0, 0.0], expected a finite number above 0 for each class\n"],
+            &[
+                "config.toml: class_weight: [1.0, 0.0], expected a finite number above 0 for each class\n",
+            ],
         ),
         ("dropout = \"half\"", &["config.toml: dropout: "]),
         ("dropout = 1.0", &["--dropout: 1, expected 0 to below 1\n"]),
@@ -178,6 +180,6 @@ fn a_resumed_run_keeps_its_regularisation() {
     let desk = Desk::with(&EasySet::default());
     desk.run("train --data set --epochs 2 --dropout 0.5 --out run")
         .done();
-    let message = "--dropout: given with --resume, expected the setting that the run began with";
+    let message = "--dropout: given with --resume, expected the setting that the run started with";
     desk.refuses("train --resume run --dropout 0.4", 2, message);
 }

@@ -55,7 +55,7 @@ fn a_value_of_another_type_is_refused() {
     for (line, message) in [
         (
             "early_stop = 1.5",
-            "early_stop: \"1.5\", expected a number of epochs, at least 1, and perhaps",
+            "early_stop: \"1.5\", expected a number of epochs, at least 1, and optionally",
         ),
         (
             "checkpoint_every = 1.5",

@@ -344,7 +344,7 @@ fn data_of_another_task_are_refused_with_the_flag_to_use() {
 #[test]
 fn settings_of_another_task_are_refused() {
     let desk = Desk::empty();
-    let only = "expected --task classification, which alone has it";
+    let only = "expected --task classification, the only task with it";
     for (flags, message) in [
         (
             "--task regression --loss cross-entropy",
@@ -360,7 +360,7 @@ fn settings_of_another_task_are_refused() {
         ),
         (
             "--task regression --huber-delta 2",
-            "--huber-delta: 2 with --loss mse, expected --loss huber, which alone has it"
+            "--huber-delta: 2 with --loss mse, expected --loss huber, the only loss with it"
                 .to_owned(),
         ),
         (

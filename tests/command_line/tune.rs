@@ -144,7 +144,7 @@ fn other_tasks_are_searched_by_their_own_metrics() {
             .and_then(|epochs| epochs.last());
         assert_eq!(last.expect("an epoch")["validation_loss"], best["loss"]);
         let end =
-            format!(" with --task {task}, expected --task classification, which alone has it\n");
+            format!(" with --task {task}, expected --task classification, the only task with it\n");
         let line = format!("{line} --label-smoothing 0..0.1");
         desk.refuses_in_parts(&line, 2, &["--label-smoothing: 0.", &end]);
     }
@@ -320,7 +320,7 @@ fn rejects_what_cannot_be_searched() {
         ),
         (
             "--lr fast",
-            "invalid value 'fast' for '--lr <RANGE>': expected a range, as 0.01..0.3, or one number to fix it",
+            "invalid value 'fast' for '--lr <RANGE>': expected a range, as 0.01..0.3, or one number",
         ),
         ("--width 0..8", &format!("--width: 0..8, expected {whole}")),
         (
@@ -399,7 +399,7 @@ fn a_folder_with_a_search_can_be_resumed_but_not_overwritten() {
     let desk = noisy_desk();
     let first = desk.run(&format!("{TUNE} --out out"));
     first.done();
-    let message = "--out: out/tune.toml is there already, expected a folder without a search";
+    let message = "--out: out/tune.toml already exists, expected a folder without a search";
     let refused = desk.refuses(&format!("{TUNE} --out out"), 2, message);
     assert!(refused.hint().contains("--resume"));
     let again = desk.run("tune --resume out --threads 1");
@@ -418,12 +418,12 @@ fn a_folder_with_a_search_can_be_resumed_but_not_overwritten() {
         (
             "tune --resume out --trials 3",
             2,
-            "--trials: given with --resume, expected the setting that the search began with",
+            "--trials: given with --resume, expected the setting that the search started with",
         ),
         (
             "tune --resume out --lr 0.1",
             2,
-            "--lr: given with --resume, expected the setting that the search began with",
+            "--lr: given with --resume, expected the setting that the search started with",
         ),
     ] {
         desk.refuses(line, code, message);

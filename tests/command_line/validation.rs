@@ -155,7 +155,7 @@ fn a_run_that_ran_out_of_time_reports_it_and_resumes_with_more() {
     let words = ": the time limit of 300ms is reached; how far training got depends on the speed of the machine";
     assert!(end.ends_with(words), "{run:#?}");
     let again = desk.run("train --resume out");
-    let words = "out: its time is over; give --max-time with more to train on";
+    let words = "out: its time is over; to train on, give a larger --max-time";
     assert!(again.done().stderr.contains(words), "{again:#?}");
     assert_eq!(again.value("ended"), end);
     assert_eq!(again.value("test accuracy"), run.value("test accuracy"));
@@ -193,7 +193,8 @@ fn a_flag_for_a_validation_set_replaces_the_other_kind_in_a_file() {
         "both.toml",
         b"validation_split = 0.1\nvalidation_images = \"a\"\nvalidation_labels = \"b\"",
     );
-    let message = "validation_images: given beside validation_split, expected one of them";
+    let message =
+        "both.toml: validation_images: given together with validation_split, expected one of them";
     desk.refuses("train --data set --config both.toml", 2, message);
 }
 
@@ -323,7 +324,7 @@ fn a_model_of_another_network_is_refused_with_both_networks() {
     assert_eq!(run.code, Some(2), "{run:#?}");
     assert!(
         run.hint()
-            .starts_with("leave --hidden, --activation, --batch-norm and --task out")
+            .starts_with("leave hidden, --activation, --batch-norm and --task out")
     );
     desk.refuses_in_parts(
         "train --data set --init-from nowhere",
@@ -343,8 +344,8 @@ fn a_model_of_another_network_is_refused_with_both_networks() {
 #[test]
 fn rejects_invalid_settings_of_validation_and_early_ends() {
     let desk = noisy_desk();
-    let share = "expected a share above 0 and below 1, or a number of items";
-    let stop = "expected a number of epochs, at least 1, and perhaps the least that counts as better, at least 0, \
+    let share = "expected a share above 0 and below 1, or a number of samples";
+    let stop = "expected a number of epochs, at least 1, and optionally the least that counts as better, at least 0, \
                 as 5,0.001";
     let time = "expected a time with its unit, as 90s, 10m or 1h 30m";
     let set = "expected --validation-split, or --validation-images and --validation-labels";

@@ -2,7 +2,9 @@
 //! a run resumes from.
 
 use perceptor::config::TaskConfig;
-use perceptor::config::{EarlyStop, MaxTime, OptimizerConfig, OptimizerName, ValidationConfig};
+use perceptor::config::{
+    Accuracy, EarlyStop, MaxTime, OptimizerConfig, OptimizerName, ValidationConfig,
+};
 use perceptor::data::Holdout;
 use perceptor::nn::Task;
 use perceptor::train::{Cause, Outcome};
@@ -323,7 +325,7 @@ fn a_run_ends_when_its_target_is_reached() {
         .best()
         .and_then(|best| best.scores.validation?.accuracy);
     config.validation.early_stop = None;
-    config.validation.target_accuracy = reached;
+    config.validation.target_accuracy = reached.map(Accuracy);
     let outcome = run(&config, 2, None, &mut Everything::default());
     assert_eq!(outcome.cause, Cause::TargetAccuracy);
     let validation = outcome.last().scores.validation;
@@ -347,7 +349,7 @@ fn settings_that_need_a_validation_set_are_refused_without_one() {
     config.validation.validation_split = None;
     assert!(refusal(&config).starts_with("early_stop: given without a validation set"));
     config.validation.early_stop = None;
-    config.validation.target_accuracy = Some(0.9);
+    config.validation.target_accuracy = Some(Accuracy(0.9));
     assert!(refusal(&config).starts_with("target_accuracy: given without a validation or test"));
 }
 

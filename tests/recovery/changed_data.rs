@@ -118,7 +118,7 @@ fn a_run_does_not_resume_on_other_data() {
     desk.run(SHORT).done();
     let newest = "out/checkpoint/epoch-0004-step-000000.safetensors";
     let set = desk.path("set").display().to_string();
-    let hint = "a run goes on with the data it began with; name their place with --data";
+    let hint = "a run resumes with its own data; set their path with --data";
     let images = desk.read(IMAGES);
     let mut other = images.clone();
     other[500] ^= 1;

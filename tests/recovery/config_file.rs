@@ -128,14 +128,17 @@ fn invalid_settings_of_a_file_are_refused_with_their_name() {
             "checkpoint_every = \"5 moons\"",
             "my.toml: checkpoint_every: \"5 moons\", expected a number of epochs or steps, as \"5 epochs\", a time",
         ),
-        ("epochs = 0", "--epochs: 0, expected 1 to 4294967295\n"),
+        (
+            "epochs = 0",
+            "my.toml: epochs: 0, expected 1 to 4294967295\n",
+        ),
         (
             "data = \"a\"\ntrain_images = \"b\"\ntrain_labels = \"c\"",
-            "train_images: given beside data, expected one of them\n",
+            "my.toml: train_images: given together with data, expected one of them\n",
         ),
         (
             "train_images = \"b\"",
-            "train_images: given alone, expected train_labels beside it\n",
+            "my.toml: train_images: given without train_labels, expected train_labels as well\n",
         ),
         ("\n\nepochs 5", "my.toml: line 3: "),
         ("epochs = 5\nepochs = 6", "my.toml: line 2: "),

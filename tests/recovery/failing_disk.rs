@@ -58,11 +58,11 @@ fn a_checkpoint_that_cannot_be_saved_is_reported_and_the_previous_one_is_kept() 
         );
         assert!(
             run.hint()
-                .starts_with("training goes on; out/checkpoint/epoch-000"),
+                .starts_with("training continues; out/checkpoint/epoch-000"),
             "{fault}: {run:#?}"
         );
         assert!(
-            run.hint().ends_with(".safetensors is whole"),
+            run.hint().ends_with(".safetensors is valid"),
             "{fault}: {run:#?}"
         );
         // Training completed nevertheless, and the saved checkpoint can be resumed.
@@ -266,7 +266,7 @@ fn a_disk_that_fills_up_keeps_the_previous_checkpoint() {
     assert!(run.stderr.contains("No space left on device"), "{run:#?}");
     assert!(
         run.stderr
-            .contains("hint: training goes on; small/out/checkpoint/epoch-"),
+            .contains("hint: training continues; small/out/checkpoint/epoch-"),
         "{run:#?}"
     );
     assert!(

@@ -31,11 +31,11 @@ fn replace(desk: &Desk, name: &str, from: &str, to: &str) {
 #[test]
 fn a_folder_that_is_not_a_run_is_refused() {
     let desk = short_desk();
-    let hint = "runs are in runs/train-N unless --out named another folder";
+    let hint = "runs are in runs/train-N unless --out named another one";
     for (path, found) in [
         ("nowhere", "no such folder"),
         ("set", "a folder without config.toml"),
-        ("set/train-images-idx3-ubyte", "no folder"),
+        ("set/train-images-idx3-ubyte", "not a folder"),
     ] {
         let message = format!("{path}: {found}, expected the folder of a run");
         assert_eq!(
@@ -183,7 +183,7 @@ fn a_damaged_newest_checkpoint_falls_back_to_the_previous_one() {
         );
         assert!(
             run.hint()
-                .starts_with("the one before is whole: going on from out/checkpoint/epoch-000"),
+                .starts_with("the one before is valid: resuming from out/checkpoint/epoch-000"),
             "{run:#?}"
         );
         assert!(desk.read(MODEL) == expected);
@@ -227,7 +227,7 @@ fn a_run_without_an_intact_checkpoint_is_refused() {
     );
     assert_eq!(
         run.hint(),
-        "none of 2 checkpoints is whole; start over with train --config out/config.toml"
+        "none of 2 checkpoints is valid; start over with perceptor train and --config out/config.toml"
     );
     desk.run("train --config out/config.toml --quiet").done();
 }
@@ -257,8 +257,9 @@ fn flags_that_would_change_the_run_are_refused() {
         "out other",
     ] {
         let (name, _) = flag.split_once(' ').expect("a name and a value");
-        let message =
-            format!("--{name}: given with --resume, expected the setting that the run began with");
+        let message = format!(
+            "--{name}: given with --resume, expected the setting that the run started with"
+        );
         desk.refuses(&format!("train --resume out --{flag}"), 2, &message);
     }
     let start = "the argument '--resume <RUN>' cannot be used with '--config <FILE>'";

@@ -1,40 +1,26 @@
-//! `perceptor train`: what was typed and what a file says become the settings of a run, the run is trained and looked
-//! after, and its end is told. Here are the flags, with those of a theme in a file of their own;
-//! `settings` says which source of a setting wins, `session` trains.
+//! `perceptor train`: settings from flags, a file and the defaults become a run, which `session` trains in its folder.
+//!
+//! The flags of settings are made from their descriptions (see [`super::setting_flags`]), and `perceptor::run::precedence`
+//! decides which source of a setting wins.
 
-mod optimizer;
-mod precedence;
-mod regularization;
-mod schedule;
+mod notices;
+mod output;
 mod session;
-mod task;
-mod validation;
 
 use std::io::{self, Write};
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use clap::{ArgAction, ArgMatches, Args, Command};
-use perceptor::TrainConfig;
-use perceptor::data::{DataMode, Scale};
-use perceptor::nn::{Activation, Init};
-use perceptor::run::{Every, RECIPES, Recipe, Resumption, Settings};
+use clap::{ArgMatches, Args};
+use perceptor::Model;
+use perceptor::config::setting::Setting;
+use perceptor::run::{Layer, RECIPES, Recipe, Resumption, Settings};
 
-use self::optimizer::OptimizerArgs;
-use self::regularization::RegularizationArgs;
-use self::schedule::ScheduleArgs;
-use self::session::Session;
-pub use self::task::TaskArgs;
-pub use self::validation::HoldoutArgs;
-use self::validation::ValidationArgs;
-use super::engine::{ComputeArgs, VerboseArg};
-use super::or_none::OrNone;
-use super::source::DataArgs;
-use super::train::precedence::FREE;
-pub(crate) use super::train::precedence::take;
-pub use super::train::precedence::{check_files, check_resume_flags, is_given, recorded};
-use super::{Failure, Format, Hidden, named, parse_hidden};
+use self::output::OutputArgs;
+use self::session::{Plan, Session};
+use super::Failure;
+use super::origin::Origin;
+use super::setting_flags::{COMMON, Selection, SettingFlags, check_resumed};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -42,101 +28,30 @@ Examples:
   perceptor train --data DIR --epochs 30              the tutorial's network on your own IDX files
   perceptor train --recipe quick                      settings by name; --recipe list shows them
   perceptor train --hidden 512,256 --activation relu --batch-size 128 --lr 0.05
-  perceptor train --resume runs/train-1               go on with a run that was stopped
+  perceptor train --resume runs/train-1               resume a stopped run
   perceptor train --config runs/train-1/config.toml --lr 0.05
-  perceptor train --format json --quiet > run.json    for machines";
+  perceptor train --format json --quiet > run.json    for programs";
+
+/// Flags that may be given with --resume, in addition to settings that may change.
+const WITH_RESUME: [&str; 6] = ["resume", "format", "profile", "quiet", "verbose", "help"];
 
 /// Train a network
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub struct TrainArgs {
     #[command(flatten)]
-    data: DataArgs,
-    /// Number of classes [default: counted from the training labels]
-    #[arg(long, value_name = "N", help_heading = "Data")]
-    classes: Option<usize>,
-    /// How elements become inputs: by the range of their type, by mean and deviation of the training
-    /// set, not at all, or as the model of --init-from has it, which is the default beside that
-    #[arg(long, help_heading = "Data", default_value = Scale::default().name(), value_parser = named(Scale::ALL, Scale::name))]
-    scale: Scale,
-    /// How images are held: mapped, or copied into memory first, for files that others write to
-    #[arg(long, help_heading = "Data", default_value = DataMode::default().name(), value_parser = named(DataMode::ALL, DataMode::name))]
-    data_mode: DataMode,
-    #[command(flatten)]
-    task: TaskArgs,
-
-    /// Widths of the hidden layers, or none
-    #[arg(long, value_name = "N,N,...", help_heading = "Network", default_value = "100", value_parser = parse_hidden)]
-    hidden: Hidden,
-    /// Activation of the hidden layers
-    #[arg(long, help_heading = "Network", default_value = Activation::default().name(), value_parser = named(Activation::ALL, Activation::name))]
-    activation: Activation,
-    /// Batch normalisation of every hidden layer, over shards of up to 64 samples of a batch; =false does without that of
-    /// a file of settings or a model
-    #[arg(long, help_heading = "Network", value_name = "BOOL", num_args = 0..=1, require_equals = true, action = ArgAction::Set, default_value_t = false, default_missing_value = "true", hide_default_value = true, hide_possible_values = true)]
-    batch_norm: bool,
-    /// Initial weights; auto is he before relu and its relatives from leaky-relu to softplus, lecun
-    /// before scaled-tanh, and xavier elsewhere
-    #[arg(long, help_heading = "Network", default_value = Init::default().name(), value_parser = named(Init::ALL, Init::name))]
-    init: Init,
-    /// Weights of --init uniform are between -X and X [default: 0.05]
-    #[arg(
-        long,
-        value_name = "X",
-        help_heading = "Network",
-        allow_negative_numbers = true
-    )]
-    init_range: Option<f32>,
-    /// Initial value of every bias
-    #[arg(long, value_name = "X", help_heading = "Network", default_value_t = TrainConfig::default().bias_init, allow_negative_numbers = true)]
-    bias_init: f32,
-    /// Begin from the weights of this model, in the place of drawn ones; without --hidden, --activation and --task,
-    /// with its network
-    #[arg(long, value_name = "MODEL", help_heading = "Network")]
-    init_from: Option<PathBuf>,
-    /// Layers to leave as they are, by their names in the model file: layers.0 is the first [default: none]
-    #[arg(
-        long,
-        value_name = "NAME,NAME,...",
-        help_heading = "Network",
-        value_delimiter = ','
-    )]
-    freeze: Vec<String>,
-
-    /// Passes over the training set
-    #[arg(long, value_name = "N", help_heading = "Training", default_value_t = TrainConfig::default().epochs)]
-    epochs: usize,
-    /// Samples a step
-    #[arg(long, value_name = "N", help_heading = "Training", default_value_t = TrainConfig::default().batch_size)]
-    batch_size: usize,
-    /// Shuffle within windows of about N items, read ahead in large blocks: for files larger than memory, in
-    /// which a full permutation would read from all over the disk; none shuffles all
-    #[arg(
-        long,
-        value_name = "N",
-        help_heading = "Training",
-        default_value = "none"
-    )]
-    shuffle_window: OrNone<usize>,
-    /// Seed of all randomness: the same seed gives the same model
-    #[arg(long, value_name = "N", help_heading = "Training", default_value_t = TrainConfig::default().seed)]
-    seed: u64,
-    #[command(flatten)]
-    optimizer: OptimizerArgs,
-    #[command(flatten)]
-    schedule: ScheduleArgs,
-    #[command(flatten)]
-    regularization: RegularizationArgs,
-    #[command(flatten)]
-    validation: ValidationArgs,
-    #[command(flatten)]
-    compute: ComputeArgs,
-
-    /// Settings to start from by name, tried and measured, as quick or accurate; list shows them with what they
-    /// reached. Flags win over them
-    #[arg(long, value_name = "NAME", help_heading = "Runs", conflicts_with_all = ["config", "resume"])]
+    settings: SettingFlags<EverySetting>,
+    /// Start from settings by name, such as quick or accurate; list prints them with their measured results
+    ///
+    /// Flags win over the recipe.
+    #[arg(long, value_name = "NAME", help_heading = COMMON, conflicts_with_all = ["config", "resume"])]
     recipe: Option<String>,
-    /// Settings to start from, as the config.toml of a run; flags win over them
+    /// Resume the run in this folder; the result is bit-identical
+    ///
+    /// Only --epochs, --max-time, --threads, data paths, and checkpoint and output options may change.
+    #[arg(long, value_name = "RUN", help_heading = COMMON)]
+    resume: Option<PathBuf>,
+    /// Start from the settings in a file, such as the config.toml of a run; flags win over it
     #[arg(
         long,
         value_name = "FILE",
@@ -144,104 +59,122 @@ pub struct TrainArgs {
         conflicts_with = "resume"
     )]
     config: Option<PathBuf>,
-    /// Go on with the run in this folder, to the very same model. Only --epochs, --max-time, --threads, the
-    /// place of the data and how the run is saved and told may be given anew
-    #[arg(long, value_name = "RUN", help_heading = "Runs")]
-    resume: Option<PathBuf>,
-    /// How often to save what a stopped run goes on from: a number of epochs or steps, as "500 steps", a time, as
-    /// 10m, or never
-    #[arg(long, value_name = "HOW OFTEN", help_heading = "Runs", default_value_t = Every::default())]
-    checkpoint_every: Every,
-    /// Checkpoints to keep, the newest ones
-    #[arg(long, value_name = "N", help_heading = "Runs", default_value_t = Settings::default().keep)]
-    keep: NonZeroU32,
-
-    /// Folder of the run [default: runs/train-N, N the next free number]
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
-    out: Option<PathBuf>,
-    /// Write into the folder of --out although it holds files of a run; they are replaced, a model at the end
-    #[arg(long, help_heading = "Output", requires = "out")]
-    exist_ok: bool,
-    /// Text, or one JSON object on stdout
-    #[arg(long, help_heading = "Output", value_enum, default_value_t = Format::Text)]
-    format: Format,
-    /// Tell where the time went, phase by phase, against the peak of the cores; always part of --format json
-    #[arg(long, help_heading = "Output")]
-    profile: bool,
-    /// No banner and no progress on stderr
-    #[arg(long, short, help_heading = "Output")]
-    quiet: bool,
     #[command(flatten)]
-    verbose: VerboseArg,
+    output: OutputArgs,
 }
 
-/// What most runs are made with, in the order of the help, which begins with it.
-const COMMON: [&str; 13] = [
-    "data",
-    "recipe",
-    "hidden",
-    "activation",
-    "optimizer",
-    "lr",
-    "schedule",
-    "epochs",
-    "batch_size",
-    "dropout",
-    "validation_split",
-    "seed",
-    "resume",
-];
+/// `perceptor train` has a flag for every setting.
+struct EverySetting;
 
-/// The command with its common flags before all groups.
-pub fn common_first(command: Command) -> Command {
-    let common = COMMON.iter().copied().enumerate();
-    let command = common.fold(command, |command, (place, flag)| {
-        command.mut_arg(flag, |arg| arg.help_heading("Common").display_order(place))
-    });
-    // Groups stand in the order of their first flags, and a flag that was touched goes behind the others.
-    let others = command.get_arguments().map(|arg| arg.get_id().to_string());
-    let others: Vec<String> = others
-        .filter(|flag| !COMMON.contains(&flag.as_str()))
-        .collect();
-    let others = others.iter();
-    others.fold(command, |command, flag| command.mut_arg(flag, |arg| arg))
+impl Selection for EverySetting {
+    fn settings() -> Vec<Setting> {
+        Settings::all().to_vec()
+    }
 }
 
 impl TrainArgs {
-    pub fn run(&self, matches: &ArgMatches) -> Result<(), Failure> {
+    pub fn run(self, matches: &ArgMatches) -> Result<(), Failure> {
         let start = Instant::now();
         if self.recipe.as_deref() == Some("list") {
             return Ok(write_recipes(&mut io::stdout().lock())?);
         }
-        let plan = self.plan(matches)?;
-        let session = Session::open(self, plan)?;
+        let flags = self.settings.layer()?;
+        let resumption = self.resumption(matches)?;
+        let (file, origin) = self.file(resumption.as_ref(), &flags)?;
+        let plan = plan(flags, file, resumption).map_err(|error| origin.locate(error))?;
+        let session = Session::open(&self.output, plan, &origin);
+        let session = session.map_err(|error| origin.locate(error))?;
         session.run(start)
     }
 
-    /// What to train, from flags and files, before any data are read.
-    fn plan(&self, matches: &ArgMatches) -> perceptor::Result<Plan> {
-        if let Some(path) = &self.resume {
-            let hint = "start another run with --config RUN/config.toml and this flag";
-            check_resume_flags(matches, &FREE, ("the run", hint))?;
-            let mut resumption = Resumption::open(path)?;
-            resumption.settings = self.over(Some(resumption.settings), matches)?;
-            resumption.settings.train.check()?;
-            return Ok(Plan::Resume(Box::new(resumption)));
-        }
-        let file = match (&self.recipe, &self.config) {
-            (Some(name), _) => Some(Recipe::find(name)?.settings()),
-            (None, Some(path)) => Some(Settings::read(path)?),
-            (None, None) => None,
+    /// The run to resume.
+    fn resumption(&self, matches: &ArgMatches) -> perceptor::Result<Option<Resumption>> {
+        let Some(path) = &self.resume else {
+            return Ok(None);
         };
-        let mut settings = self.over(file, matches)?;
-        self.take_from_model(&mut settings, matches)?;
-        settings.train.check()?;
-        settings.train = settings.train.resolved();
-        Ok(Plan::Begin(Box::new(settings)))
+        let hint = "start another run with --config RUN/config.toml and this flag";
+        let may_change = |setting: &Setting| setting.may_change;
+        check_resumed(matches, &WITH_RESUME, ("the run", hint), may_change)?;
+        Resumption::open(path).map(Some)
+    }
+
+    /// The settings of a file, and for errors where they come from.
+    fn file(
+        &self,
+        resumption: Option<&Resumption>,
+        flags: &Layer,
+    ) -> perceptor::Result<(Layer, Origin)> {
+        let (name, layer) = match (resumption, &self.recipe, &self.config) {
+            (Some(resumption), ..) => {
+                let path = resumption.folder.config();
+                (path.display().to_string(), Layer::read(&path)?)
+            }
+            (None, Some(name), _) => (format!("recipe {name}"), Recipe::find(name)?.layer()),
+            (None, None, Some(path)) => (path.display().to_string(), Layer::read(path)?),
+            (None, None, None) => return Ok((Layer::default(), Origin::default())),
+        };
+        let origin = Origin::new(name, &layer, flags);
+        Ok((layer, origin))
     }
 }
 
-/// Every recipe with what its head says.
+/// Merges the sources of settings, before any data are read.
+fn plan(flags: Layer, file: Layer, resumption: Option<Resumption>) -> perceptor::Result<Plan> {
+    if let Some(mut resumption) = resumption {
+        resumption.settings = checked(flags.over(file))?;
+        return Ok(Plan::Resume(Box::new(resumption)));
+    }
+    let mut settings = flags.clone().over(file.clone()).settings()?;
+    settings.check_paths()?;
+    if let Some(path) = &settings.init_from {
+        let model = layer_of(&Model::load(path)?);
+        settings = checked(flags.over(file.over(model)))?;
+    }
+    settings.train.check()?;
+    settings.train = settings.train.resolved();
+    Ok(Plan::New(Box::new(settings)))
+}
+
+fn checked(layer: Layer) -> perceptor::Result<Settings> {
+    let settings = layer.settings()?;
+    settings.check_paths()?;
+    settings.train.check()?;
+    Ok(settings)
+}
+
+/// The network and scaling of the model that training starts from, which flags and files win over.
+fn layer_of(model: &Model) -> Layer {
+    let sizes = model.spec.sizes();
+    let hidden: Vec<String> = sizes[1..sizes.len() - 1]
+        .iter()
+        .map(usize::to_string)
+        .collect();
+    let hidden = match hidden.is_empty() {
+        true => "none".to_owned(),
+        false => hidden.join(","),
+    };
+    let mut layer = Layer::default();
+    for (key, text) in [
+        ("hidden", hidden.as_str()),
+        ("activation", model.spec.activation().name()),
+        (
+            "batch_norm",
+            if model.spec.batch_norm() {
+                "true"
+            } else {
+                "false"
+            },
+        ),
+        ("task", model.spec.task().name()),
+        ("scale", "model"),
+    ] {
+        let setting = Settings::setting(key).expect("a setting");
+        layer.set(setting, text).expect("a value of the setting");
+    }
+    layer
+}
+
+/// Prints every recipe with the comment at its top.
 fn write_recipes(out: &mut dyn Write) -> io::Result<()> {
     for recipe in RECIPES {
         let mut name = recipe.name;
@@ -251,10 +184,4 @@ fn write_recipes(out: &mut dyn Write) -> io::Result<()> {
         }
     }
     out.flush()
-}
-
-/// What to do.
-enum Plan {
-    Begin(Box<Settings>),
-    Resume(Box<Resumption>),
 }

@@ -1,11 +1,11 @@
-//! One session of training in a run folder: from what is to be done to the model, or to the state that a later session
-//! goes on from.
+//! A session of training in a run folder: from the settings to the model, or to the state from which a later session resumes.
 
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use perceptor::Model;
 use perceptor::bench::peak::{self, Instructions};
 use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
@@ -14,31 +14,39 @@ use perceptor::data::{Fingerprint, Splits};
 use perceptor::nn::Spec;
 use perceptor::report::train::{EpochTable, RunDetails, TrainReport, banner, range_test_line};
 use perceptor::run::{
-    Care, Environment, Failure as Failed, Identifier, Keeper, Resumption, RunFolder, Settings,
+    Environment, IdentitySource, Policy, Resumption, RunFolder, RunSupervisor, Settings,
+    WriteFailure,
 };
 use perceptor::train::prepare::spec_for;
-use perceptor::train::{Cause, Ending, Outcome, RangeTest, State, Training, range_test};
-use perceptor::{Model, REVISION, TrainConfig, VERSION};
+use perceptor::train::{Ending, Outcome, RangeTest, State, Training, range_test};
 
-use super::precedence::recorded;
-use super::{Plan, TrainArgs};
+use super::notices::{finished, report_write_failure, warn_of_another_program, warn_of_damage};
+use super::output::OutputArgs;
 use crate::cli::engine::{Verbosity, choose};
+use crate::cli::origin::Origin;
 use crate::cli::progress::Progress;
 use crate::cli::signals::{StopSignals, set_truncation_hint};
-use crate::cli::source::{DataArgs, Source, program, shell_word};
+use crate::cli::source::{DataArgs, Source, program, recorded, shell_word};
 use crate::cli::spelling::Flags;
 use crate::cli::threads::workers;
-use crate::cli::{Failure, Format, print_error, report};
+use crate::cli::{Failure, Format, report};
 
-/// The exit code of a run that is done, though not all of it could be recorded.
+/// The exit code of a completed run some of whose records could not be written.
 const NOT_SAVED: u8 = 4;
 
-/// How long each sample of the peak takes that a profile is held against, in seconds.
+/// The time of each measurement of the peak performance, in seconds.
 const PEAK_SECONDS: f64 = 1e-3;
+
+/// What to train.
+pub(super) enum Plan {
+    New(Box<Settings>),
+    Resume(Box<Resumption>),
+}
 
 /// A run in its folder, ready to train.
 pub(super) struct Session<'a> {
-    args: &'a TrainArgs,
+    output: &'a OutputArgs,
+    origin: &'a Origin,
     settings: Settings,
     engine: Engine,
     workers: Workers,
@@ -46,47 +54,51 @@ pub(super) struct Session<'a> {
     source: Source,
     spec: Spec,
     folder: RunFolder,
-    /// How the learning rate was found, where it was to be.
+    /// How the learning rate was found, if it was `auto`.
     range_test: Option<RangeTest>,
-    /// What to go on from, or to begin from; none to begin from drawn weights.
+    /// The state to resume or start from; `None` to start from random weights.
     from: Option<State>,
     fingerprint: Option<Fingerprint>,
-    resumed: bool,
-    /// Whether no earlier part of the run is there to go on from.
-    begins: bool,
+    is_resumed: bool,
+    /// Whether the run starts at its first step.
+    is_new: bool,
 }
 
 impl Session<'_> {
-    pub(super) fn open(args: &TrainArgs, plan: Plan) -> perceptor::Result<Session<'_>> {
+    pub(super) fn open<'a>(
+        output: &'a OutputArgs,
+        plan: Plan,
+        origin: &'a Origin,
+    ) -> perceptor::Result<Session<'a>> {
         let (mut settings, resumption) = match plan {
-            Plan::Begin(settings) => (*settings, None),
+            Plan::New(settings) => (*settings, None),
             Plan::Resume(resumption) => (resumption.settings.clone(), Some(*resumption)),
         };
         let workers = workers(settings.threads)?;
         if let Some(resumption) = &resumption {
             resumption.check_engine(|engine| engine.describe(workers.blas()))?;
         }
-        // Refused before the data are looked at, chosen when the network is known.
+        // Checked before the data are read; the choice needs the network.
         settings.train.engine.resolve()?;
-        let (source, data) = open_data(&settings, &workers, args.quiet)?;
+        let (source, data) = open_data(&settings, &workers, output.quiet)?;
         let spec = spec_for(&settings.train, &data)?;
         let batch_size = settings.train.batch_size.min(data.train.samples());
-        let verbosity = Verbosity::new(args.quiet, args.verbose.verbose);
+        let verbosity = Verbosity::new(output.quiet, output.verbose.verbose);
         let engine = choose(settings.train.engine, &spec, batch_size, verbosity)?;
         settings.train.engine = engine.into();
         spec.layers_named(&settings.train.freeze)?;
-        let resumed = resumption.is_some();
-        // Read before a folder is made: it may be refused.
-        let goes_on = resumption.as_ref().is_some_and(|run| run.from().is_some());
-        let begin = match &settings.init_from {
-            Some(path) if !goes_on => Some(warm_start(&settings, &spec, path)?),
+        let is_resumed = resumption.is_some();
+        // Read before the folder is created, as it may be refused.
+        let has_checkpoint = resumption.as_ref().is_some_and(|run| run.from().is_some());
+        let start = match &settings.init_from {
+            Some(path) if !has_checkpoint => Some(warm_start(&settings, &spec, path)?),
             _ => None,
         };
         let (mut fingerprint, mut range_test) = (None, None);
         let (folder, from) = match resumption {
             None => {
-                let folder = RunFolder::create(args.out.as_deref(), args.exist_ok)?;
-                match find_rate(&mut settings, &data, &workers, begin.as_ref()) {
+                let folder = RunFolder::create(output.out.as_deref(), output.exist_ok)?;
+                match find_rate(&mut settings, &data, &workers, start.as_ref()) {
                     Ok(found) => range_test = found,
                     Err(error) => {
                         folder.discard();
@@ -104,12 +116,12 @@ impl Session<'_> {
                 resumption.begin()?
             }
         };
-        let begins = from.is_none();
-        let from = from.or(begin);
+        let is_new = from.is_none();
+        let from = from.or(start);
         let recorded = recorded(&settings, &source);
         let config = folder.config();
-        // A run that has a checkpoint must not lose its settings in a power cut; one that begins has time for that.
-        let written = match resumed {
+        // A run with a checkpoint must not lose its settings in a power cut; a new one has nothing to lose yet.
+        let written = match is_resumed {
             true => recorded.write(&config),
             false => recorded.write_unsynced(&config),
         };
@@ -118,7 +130,8 @@ impl Session<'_> {
             return Err(error);
         }
         Ok(Session {
-            args,
+            output,
+            origin,
             settings,
             engine,
             workers,
@@ -129,13 +142,13 @@ impl Session<'_> {
             range_test,
             from,
             fingerprint,
-            resumed,
-            begins,
+            is_resumed,
+            is_new,
         })
     }
 
     fn banner(&self) -> Result<(), Failure> {
-        if self.args.quiet {
+        if self.output.quiet {
             return Ok(());
         }
         let mut text = Vec::new();
@@ -155,10 +168,10 @@ impl Session<'_> {
         if let Some(path) = &self.settings.init_from {
             writeln!(text, "  start     from the weights of {}", path.display())?;
         }
-        if self.resumed {
+        if self.is_resumed {
             let folder = self.folder.path().display();
             match &self.from {
-                Some(state) if !self.begins => match state.over(config) {
+                Some(state) if !self.is_new => match state.over(config) {
                     Some(cause) => {
                         let why = finished(cause, &self.settings.train);
                         writeln!(text, "  finished  {folder}: {why}")?
@@ -167,11 +180,11 @@ impl Session<'_> {
                 },
                 _ => writeln!(
                     text,
-                    "  resuming  {folder} from its beginning: it has no checkpoint"
+                    "  resuming  {folder} from its start: it has no checkpoint"
                 )?,
             }
         }
-        // A closed stderr is no reason not to train.
+        // A closed stderr must not end training.
         drop(io::stderr().write_all(&text));
         Ok(())
     }
@@ -185,14 +198,14 @@ impl Session<'_> {
         );
         set_truncation_hint(&format!("put the file back as it was, then {resume}"));
         let signals = StopSignals::install();
-        let (epochs, validation) = (self.settings.train.epochs, self.data.validation.is_some());
+        let (epochs, has_validation) = (self.settings.train.epochs, self.data.validation.is_some());
         let table = EpochTable {
             task: self.spec.task(),
-            validation,
+            validation: has_validation,
         };
-        let progress = Arc::new(Progress::new(epochs, table, self.args.quiet));
-        let mut keeper = match self.keeper(&signals, &progress) {
-            Ok(keeper) => keeper,
+        let progress = Arc::new(Progress::new(epochs, table, self.output.quiet));
+        let mut supervisor = match self.supervisor(&signals, &progress) {
+            Ok(supervisor) => supervisor,
             Err(error) => {
                 self.folder.discard();
                 return Err(error.into());
@@ -202,19 +215,19 @@ impl Session<'_> {
             config: &self.settings.train,
             data: &self.data,
             workers: &self.workers,
-            profiled: self.args.profile || self.args.format == Format::Json,
+            profiled: self.output.profile || self.output.format == Format::Json,
             from: self.from.take(),
         };
-        let ending = training.run(&mut keeper, &mut |event| progress.show(&event));
+        let ending = training.run(&mut supervisor, &mut |event| progress.show(&event));
         progress.finish();
         match ending {
-            Ok(Ending::Finished(outcome)) => self.finish(keeper, &outcome, start),
+            Ok(Ending::Finished(outcome)) => self.finish(supervisor, &outcome, start),
             Ok(Ending::Stopped(place)) => {
-                let failed = keeper.finish();
+                let failed = supervisor.finish();
                 let (signal, code) = signals.received().unwrap_or(("nobody", 1));
                 let mut text = format!("stopped by {signal} at {place}\n");
                 if !failed {
-                    let saved = self.folder.shelf().file(place);
+                    let saved = self.folder.checkpoints().file(place);
                     text += &format!("saved          {}\n", saved.display());
                 }
                 text += &format!("resume         {resume}\n");
@@ -222,11 +235,11 @@ impl Session<'_> {
                 Err(Failure::Reported(if failed { NOT_SAVED } else { code }))
             }
             Err(error) => {
-                keeper.finish();
-                let code = report(&error);
+                supervisor.finish();
+                let code = report(&self.origin.locate(error));
                 if let Some((_, kept)) = self
                     .folder
-                    .shelf()
+                    .checkpoints()
                     .list()
                     .ok()
                     .and_then(|list| list.into_iter().next())
@@ -239,21 +252,25 @@ impl Session<'_> {
         }
     }
 
-    /// Who looks after the run.
-    fn keeper(&self, signals: &StopSignals, progress: &Arc<Progress>) -> perceptor::Result<Keeper> {
+    /// What saves the run, and stops it on a signal.
+    fn supervisor(
+        &self,
+        signals: &StopSignals,
+        progress: &Arc<Progress>,
+    ) -> perceptor::Result<RunSupervisor> {
         let config = &self.settings.train;
         let engine = self.engine.describe(self.workers.blas());
-        let care = Care {
+        let policy = Policy {
             every: self.settings.checkpoint_every,
             keep: self.settings.keep,
-            steps: self
+            steps_per_epoch: self
                 .data
                 .train
                 .samples()
                 .div_ceil(config.batch_size.min(self.data.train.samples())),
             stop: Arc::clone(&signals.stop),
         };
-        let identifier = Identifier {
+        let identity = IdentitySource {
             spec: self.spec.clone(),
             config: config.clone(),
             engine: engine.clone(),
@@ -261,18 +278,24 @@ impl Session<'_> {
             fingerprint: self.fingerprint.clone(),
         };
         let (threads, blas) = (self.workers.threads(), self.workers.blas().clone());
-        let environment = move || Environment::look(engine, threads, blas);
+        let environment = move || Environment::describe(engine, threads, blas);
         let done = self.from.as_ref().map_or(&[][..], |state| &state.epochs);
         let progress = Arc::clone(progress);
-        let tell = move |failure: Failed| progress.suspend(|| complain_of(&failure));
-        Keeper::new(&self.folder, care, done, identifier, environment, tell)
+        let report =
+            move |failure: WriteFailure| progress.suspend(|| report_write_failure(&failure));
+        RunSupervisor::new(&self.folder, policy, done, identity, environment, report)
     }
 
-    /// Writes the model and says what the run came to.
-    fn finish(self, keeper: Keeper, outcome: &Outcome, start: Instant) -> Result<(), Failure> {
+    /// Writes the model and prints the results of the run.
+    fn finish(
+        self,
+        supervisor: RunSupervisor,
+        outcome: &Outcome,
+        start: Instant,
+    ) -> Result<(), Failure> {
         let model = self.folder.model();
         let saved = outcome.model.save(&model);
-        let failed = keeper.finish();
+        let failed = supervisor.finish();
         if let Err(error) = saved {
             self.folder.discard();
             return Err(error.into());
@@ -286,7 +309,7 @@ impl Session<'_> {
             config: &self.settings.train,
             workers: &self.workers,
             wall_seconds,
-            resumed: self.resumed,
+            resumed: self.is_resumed,
             init_from: self.settings.init_from.as_deref(),
             peak: profiled.then(peak),
             range_test: self.range_test.as_ref(),
@@ -295,7 +318,7 @@ impl Session<'_> {
         };
         let report = TrainReport::new(outcome, &details);
         let mut out = io::stdout().lock();
-        match self.args.format {
+        match self.output.format {
             Format::Json => report.write_json(&mut out)?,
             Format::Text => report.write_text(&mut out, &self.next_command(&model))?,
         }
@@ -306,8 +329,7 @@ impl Session<'_> {
         }
     }
 
-    /// What one would type next, by the name this program was called by: a look at the model class by
-    /// class, or its use.
+    /// Returns a command to type next, under the name that this program was called by.
     fn next_command(&self, model: &Path) -> String {
         let program = program();
         let model = shell_word(model);
@@ -321,7 +343,7 @@ impl Session<'_> {
     }
 }
 
-/// The sets of a run, and where they come from.
+/// Opens the sets of a run, and returns where they come from.
 fn open_data(
     settings: &Settings,
     workers: &Workers,
@@ -340,72 +362,23 @@ fn open_data(
     ))
 }
 
-/// The beginning of a run from the weights of the model at `path`.
+/// Returns the start of a run from the weights of the model at `path`.
 fn warm_start(settings: &Settings, spec: &Spec, path: &Path) -> perceptor::Result<State> {
     State::warm_start(spec, &settings.train, &Model::load(path)?)
 }
 
-/// Finds a learning rate where one is to be found, and says how.
+/// Finds a learning rate by a range test, if it is `auto`.
 fn find_rate(
     settings: &mut Settings,
     data: &Splits,
     workers: &Workers,
-    begin: Option<&State>,
+    start: Option<&State>,
 ) -> perceptor::Result<Option<RangeTest>> {
     let config = &mut settings.train;
     if config.optimizer.rate().is_some() {
         return Ok(None);
     }
-    let found = range_test(config, data, workers, begin)?;
+    let found = range_test(config, data, workers, start)?;
     config.optimizer.learning_rate = Some(LearningRate::Value(found.chosen));
     Ok(Some(found))
-}
-
-/// Why there is nothing left to do of a run, and what there could be.
-fn finished(cause: Cause, config: &TrainConfig) -> &'static str {
-    match cause {
-        Cause::Epochs if config.schedule.schedule.spans_the_run() => {
-            "all epochs are done, over which its schedule went; begin another run from its model, with --init-from"
-        }
-        Cause::Epochs => "all epochs are done; give --epochs with more to train on",
-        Cause::EarlyStop => "it ended early; begin another run from its model, with --init-from",
-        Cause::TargetAccuracy => "its target accuracy is reached",
-        Cause::MaxTime => "its time is over; give --max-time with more to train on",
-    }
-}
-
-/// Says at once what could not be written.
-fn complain_of(failure: &Failed) {
-    let hint = match &failure.standing {
-        Some(standing) => Some(format!("training goes on; {} is whole", standing.display()).into()),
-        None => failure.error.hint(),
-    };
-    print_error(&failure.error.message(), hint.as_ref());
-}
-
-/// Says which checkpoints are damaged.
-fn warn_of_damage(resumption: &Resumption) {
-    for error in resumption.damaged() {
-        let error = error.message().spelled(&Flags);
-        drop(writeln!(io::stderr(), "warning: {error}"));
-    }
-    if let (Some(from), true) = (resumption.from(), resumption.damaged().next().is_some()) {
-        drop(writeln!(
-            io::stderr(),
-            "hint: the one before is whole: going on from {}",
-            from.display()
-        ));
-    }
-}
-
-/// Says when this is not the program that the run was trained by so far.
-fn warn_of_another_program(resumption: &Resumption) {
-    if let Some(by) = resumption.other_program() {
-        let (version, revision) = (&by.version, &by.revision);
-        drop(writeln!(
-            io::stderr(),
-            "warning: the checkpoint was written by perceptor {version} ({revision}); this is {VERSION} ({REVISION}): \
-             the bytes may differ from those of an uninterrupted run",
-        ));
-    }
 }

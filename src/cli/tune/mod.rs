@@ -1,5 +1,5 @@
-//! `perceptor tune`: what was typed and what a file says become the plan of a search, the search is run and looked after,
-//! and what it found is told. `ranges` says what is drawn from where, `progress` shows it on the way.
+//! `perceptor tune`: settings and ranges from flags, a file and the defaults become the plan of a search, which then runs in
+//! its folder. `ranges` has the flags of ranges, `progress` shows the search on stderr.
 
 mod progress;
 mod ranges;
@@ -10,27 +10,24 @@ use std::sync::atomic::AtomicBool;
 
 use clap::{ArgMatches, Args};
 use perceptor::compute::parallel::Workers;
-use perceptor::config::{MaxTime, OptimizerName};
-use perceptor::data::Holdout;
-use perceptor::data::{Fingerprint, Splits};
-use perceptor::nn::Activation;
+use perceptor::config::MaxTime;
+use perceptor::config::setting::Setting;
+use perceptor::data::{Fingerprint, Holdout, Splits};
 use perceptor::report::tune::{TuneReport, banner};
-use perceptor::run::Settings;
-use perceptor::schedule::ScheduleName;
+use perceptor::run::{Layer, Settings};
 use perceptor::train::prepare::spec_for;
-use perceptor::tune::{Ended, Journal, Plan, Search, Subject, TuneFolder, Tuned};
-use perceptor::{REVISION, TrainConfig, VERSION};
+use perceptor::tune::{Ended, Journal, Plan, Search, SearchResult, Subject, TuneFolder};
+use perceptor::{REVISION, VERSION};
 
 use self::progress::Progress;
-use self::ranges::{BatchNorm, RangeArgs};
-use super::engine::{ComputeArgs, Verbosity, choose};
+use self::ranges::{BatchNorm, RangeFlags};
+use super::engine::{Verbosity, choose};
+use super::origin::Origin;
+use super::setting_flags::{Selection, SettingFlags, check_resumed, is_typed};
 use super::signals::{StopSignals, set_truncation_hint};
-use super::source::{DataArgs, Source, program, shell_word};
+use super::source::{DataArgs, Source, program, recorded, shell_word};
 use super::threads::workers;
-use super::train::{
-    HoldoutArgs, TaskArgs, check_files, check_resume_flags, is_given, recorded, take,
-};
-use super::{Failure, Format, named};
+use super::{Failure, Format};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,67 +44,81 @@ not looked at. One seed gives the same trials and, without --time, the same resu
 threads. Networks are trained side by side, on a part of the threads each. Afterwards,
 perceptor train --config FOLDER/best.toml trains the best, and measures it on the test set.";
 
-/// Trials of the first rung, and epochs of the last, where nothing says otherwise.
+/// The default number of trials of the first rung.
 const TRIALS: usize = 27;
-const EPOCHS: usize = 27;
-/// The share held out where no validation set is named.
+/// The share that is held out if no validation set is named.
 const HELD_OUT: Holdout = Holdout::Fraction(0.1);
 
-/// Flags that a search may go on with as they are given: they change nothing of what it finds, or, as `--time`, only how
-/// far it comes.
-const FREE: [&str; 13] = [
-    "resume",
+/// Settings that have other defaults in a search than in a run.
+const DEFAULTS: [(&str, &str); 3] = [
+    ("activation", "relu"),
+    ("schedule", "cosine"),
+    ("epochs", "27"),
+];
+
+/// Settings that have flags of their own, or ranges.
+const KEYS: [&str; 18] = [
     "data",
     "train_images",
     "train_labels",
-    "validation_images",
-    "validation_labels",
     "test_images",
     "test_labels",
-    "time",
+    "classes",
+    "task",
+    "loss",
+    "huber_delta",
+    "activation",
+    "optimizer",
+    "schedule",
+    "epochs",
+    "seed",
+    "validation_split",
+    "validation_images",
+    "validation_labels",
     "threads",
-    "format",
-    "quiet",
-    "help",
 ];
+
+/// Flags that may be given with --resume, in addition to settings that may change.
+const WITH_RESUME: [&str; 5] = ["resume", "time", "format", "quiet", "help"];
+
+/// The settings of a search that are not drawn.
+struct FixedSettings;
+
+impl Selection for FixedSettings {
+    fn settings() -> Vec<Setting> {
+        let settings = Settings::all()
+            .iter()
+            .filter(|setting| KEYS.contains(&setting.key) || setting.key == "engine");
+        let settings = settings.cloned().map(|mut setting| {
+            let default = DEFAULTS.iter().find(|(key, _)| *key == setting.key);
+            if let Some((_, default)) = default {
+                setting.default = Some((*default).to_owned());
+            }
+            if setting.key == "validation_split" {
+                setting.default = Some("0.1".to_owned());
+            }
+            // The ranges are more common.
+            setting.is_common &= !["activation", "optimizer", "schedule"].contains(&setting.key);
+            setting
+        });
+        settings.collect()
+    }
+}
 
 /// Search for learning rate, network, batch size and regularisation
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES, after_help = SEARCH)]
 pub struct TuneArgs {
     #[command(flatten)]
-    data: DataArgs,
-    /// Number of classes [default: counted from the training labels]
-    #[arg(long, value_name = "N", help_heading = "Data")]
-    classes: Option<usize>,
-
+    settings: SettingFlags<FixedSettings>,
     /// Trials of the first rung
     #[arg(long, value_name = "N", help_heading = "Search", default_value_t = TRIALS)]
     trials: usize,
     /// End after this time, as 90s, 10m or 1h 30m, with the best so far; the time before a search was resumed counts
     #[arg(long, value_name = "TIME", help_heading = "Search")]
     time: Option<MaxTime>,
-    /// Epochs of the last rung
-    #[arg(long, value_name = "N", help_heading = "Search", default_value_t = EPOCHS)]
-    epochs: usize,
-    /// Seed of all randomness: what is drawn, what is held out, and how each network starts
-    #[arg(long, value_name = "N", help_heading = "Search", default_value_t = TrainConfig::default().seed)]
-    seed: u64,
-
     #[command(flatten)]
-    ranges: RangeArgs,
-    #[command(flatten)]
-    task: TaskArgs,
-
-    /// Activation of the hidden layers, in all trials
-    #[arg(long, help_heading = "Fixed", default_value = Activation::Relu.name(), value_parser = named(Activation::ALL, Activation::name))]
-    activation: Activation,
-    /// What makes a step of a gradient, in all trials
-    #[arg(long, help_heading = "Fixed", default_value = OptimizerName::default().name(), value_parser = named(OptimizerName::ALL, OptimizerName::name))]
-    optimizer: OptimizerName,
-    /// How the learning rate goes over the epochs of the last rung, in all trials
-    #[arg(long, help_heading = "Fixed", default_value = ScheduleName::Cosine.name(), value_parser = named(ScheduleName::ALL, ScheduleName::name))]
-    schedule: ScheduleName,
+    ranges: RangeFlags,
     /// Settings of all trials, as the config.toml of a run; what stands in it is fixed, unless a flag gives a range
     #[arg(
         long,
@@ -116,11 +127,6 @@ pub struct TuneArgs {
         conflicts_with = "resume"
     )]
     config: Option<PathBuf>,
-
-    #[command(flatten)]
-    holdout: HoldoutArgs,
-    #[command(flatten)]
-    compute: ComputeArgs,
 
     /// Go on with the search in this folder, to the very same result. Only --time, --threads, the place of the data
     /// and how the search is told may be given anew
@@ -138,26 +144,56 @@ pub struct TuneArgs {
 }
 
 impl TuneArgs {
-    pub fn run(&self, matches: &ArgMatches) -> Result<(), Failure> {
-        let (mut plan, earlier) = match &self.resume {
-            None => (self.plan(matches)?, None),
+    pub fn run(self, matches: &ArgMatches) -> Result<(), Failure> {
+        let flags = self.settings.layer()?;
+        let (plan, earlier, origin) = match &self.resume {
+            None => {
+                let (file, origin) = match &self.config {
+                    Some(path) => {
+                        let file = Layer::read(path)?;
+                        let origin = Origin::new(path.display().to_string(), &file, &flags);
+                        (file, origin)
+                    }
+                    None => (Layer::default(), Origin::default()),
+                };
+                let plan = self
+                    .plan(flags, file)
+                    .map_err(|error| origin.locate(error))?;
+                (plan, None, origin)
+            }
             Some(path) => {
                 let hint = "start another search with this flag";
-                check_resume_flags(matches, &FREE, ("the search", hint))?;
+                let may_change = |setting: &Setting| setting.may_change && setting.key != "epochs";
+                check_resumed(matches, &WITH_RESUME, ("the search", hint), may_change)?;
                 let folder = TuneFolder::open(path)?;
                 let mut plan = Plan::read(&folder.plan())?;
-                self.take_free(&mut plan, matches);
-                (plan, Some(folder))
+                plan.settings = flags.over(Layer::of(&plan.settings)).settings()?;
+                if is_typed(matches, "time") {
+                    plan.time = self.time;
+                }
+                (plan, Some(folder), Origin::default())
             }
         };
-        plan.check()?;
+        plan.check().map_err(|error| origin.locate(error))?;
+        let (session, journal) = self
+            .open(plan, earlier)
+            .map_err(|error| origin.locate(error))?;
+        session.run(journal)
+    }
+
+    /// Opens the data and the folder of the search.
+    fn open(
+        &self,
+        mut plan: Plan,
+        earlier: Option<TuneFolder>,
+    ) -> perceptor::Result<(Session<'_>, Journal)> {
         let workers = workers(plan.settings.threads)?;
         plan.settings.train.engine.resolve()?;
         let source = DataArgs::of(&plan.settings).training(&workers, self.quiet)?;
         let mut source = source.with_validation(&plan.settings);
-        let with_places = recorded(&plan.settings, &source);
+        let with_paths = recorded(&plan.settings, &source);
         source.files.test = None;
-        let data = self.open(&mut plan, &source)?;
+        let data = self.open_data(&mut plan, &source)?;
         let train = &plan.settings.train;
         let subject = Subject {
             version: VERSION.to_owned(),
@@ -165,7 +201,7 @@ impl TuneArgs {
             engine: train.engine.resolve()?.describe(workers.blas()),
             data: Fingerprint::of(&data),
         };
-        let resumed = earlier.is_some();
+        let is_resumed = earlier.is_some();
         let folder = match earlier {
             Some(folder) => folder,
             None => TuneFolder::create(self.out.as_deref())?,
@@ -177,7 +213,7 @@ impl TuneArgs {
         }
         plan.settings = Settings {
             train: plan.settings.train.clone(),
-            ..with_places
+            ..with_paths
         };
         plan.write(&folder.plan())?;
         let journal = match begun {
@@ -191,53 +227,28 @@ impl TuneArgs {
             data,
             workers,
             folder,
-            resumed,
+            is_resumed,
         };
-        session.run(journal)
+        Ok((session, journal))
     }
 
-    /// What to search, from flags and files, before any data are read.
-    fn plan(&self, matches: &ArgMatches) -> perceptor::Result<Plan> {
-        let given = |flag: &str| is_given(matches, flag);
-        let (mut settings, keys) = match &self.config {
-            Some(path) => (Settings::read(path)?, Settings::keys(path)?),
-            None => (Settings::default(), Vec::new()),
-        };
-        // The defaults of a search are not those of a run: they win over the latter, and not over the file.
-        let decides = |flag: &str| given(flag) || !keys.iter().any(|key| key == flag);
-        let train = &mut settings.train;
-        if decides("optimizer") {
-            train.optimizer.switch_to(self.optimizer);
+    /// Returns what to search, from flags and a file, before any data are read.
+    fn plan(&self, flags: Layer, file: Layer) -> perceptor::Result<Plan> {
+        let mut defaults = Layer::default();
+        for (key, text) in DEFAULTS {
+            let setting = Settings::setting(key).expect("a setting");
+            defaults.set(setting, text).expect("a value of the setting");
         }
-        if decides("schedule") {
-            train.schedule.switch_to(self.schedule);
-        }
-        take! { decides,
-            "activation": train.activation => self.activation;
-            "epochs": train.epochs => self.epochs;
-            "seed": train.seed => self.seed;
-            "engine": train.engine => self.compute.engine;
-            "threads": settings.threads => self.compute.threads.threads;
-            "classes": settings.classes => self.classes;
-        }
-        self.task.over(&mut settings.train.task, &given);
-        self.holdout.over(&mut settings, &given);
+        // The defaults of a search win over those of a run, and not over the file.
+        let upper = flags.over(defaults.without(&file));
+        let is_fixed = |key: &str| file.gives(key);
+        let mut settings = upper.over(file.clone()).settings()?;
         if settings.validation_images.is_none() {
-            settings
-                .train
-                .validation
-                .validation_split
-                .get_or_insert(HELD_OUT);
+            let split = &mut settings.train.validation.validation_split;
+            split.get_or_insert(HELD_OUT);
         }
-        if DataArgs::names_any(&given) {
-            self.data.copy_to(&mut settings);
-        }
-        check_files(&settings)?;
-        let fixed = |key: &str| {
-            let other = if key == "learning_rate" { "lr" } else { key };
-            keys.iter().any(|known| known == key || known == other)
-        };
-        let space = self.ranges.space(&settings.train, &fixed);
+        settings.check_paths()?;
+        let space = self.ranges.space(&settings.train, &is_fixed);
         if let Some(BatchNorm::On | BatchNorm::Off) = self.ranges.batch_norm {
             settings.train.batch_norm = self.ranges.batch_norm == Some(BatchNorm::On);
         }
@@ -249,25 +260,8 @@ impl TuneArgs {
         })
     }
 
-    /// Takes over what a search may go on with as it is given.
-    fn take_free(&self, plan: &mut Plan, matches: &ArgMatches) {
-        let given = |flag: &str| is_given(matches, flag);
-        if given("time") {
-            plan.time = self.time;
-        }
-        if given("threads") {
-            plan.settings.threads = self.compute.threads.threads;
-        }
-        if given("validation_images") {
-            self.holdout.over(&mut plan.settings, &given);
-        }
-        if DataArgs::names_any(&given) {
-            self.data.copy_to(&mut plan.settings);
-        }
-    }
-
-    /// Opens the data, without a test set, and decides who computes: one engine for all trials, that of the first.
-    fn open(&self, plan: &mut Plan, source: &Source) -> perceptor::Result<Splits> {
+    /// Opens the data without a test set, and chooses the engine of all trials, which is that of the first.
+    fn open_data(&self, plan: &mut Plan, source: &Source) -> perceptor::Result<Splits> {
         let settings = &plan.settings;
         let (task, classes) = (settings.train.task.task, settings.classes);
         let data = Splits::open_for(task, &source.files, classes, settings.data_mode)?;
@@ -292,7 +286,7 @@ struct Session<'a> {
     data: Splits,
     workers: Workers,
     folder: TuneFolder,
-    resumed: bool,
+    is_resumed: bool,
 }
 
 impl Session<'_> {
@@ -332,7 +326,7 @@ impl Session<'_> {
         banner(
             &mut text, &self.name, &self.data, &self.plan, threads, engine,
         )?;
-        if self.resumed {
+        if self.is_resumed {
             writeln!(text, "  resuming  {}", self.folder.path().display())?;
         }
         // A closed stderr is no reason not to search.
@@ -345,7 +339,7 @@ impl Session<'_> {
         stop: &AtomicBool,
         journal: Journal,
         progress: &Progress,
-    ) -> perceptor::Result<Tuned> {
+    ) -> perceptor::Result<SearchResult> {
         let threads = self.plan.settings.threads;
         let search = Search {
             plan: &self.plan,
@@ -356,7 +350,7 @@ impl Session<'_> {
         search.run(&self.folder, journal, &mut |event| progress.show(&event))
     }
 
-    fn tell(&self, tuned: &Tuned, engine: &str, next: &str) -> Result<(), Failure> {
+    fn tell(&self, tuned: &SearchResult, engine: &str, next: &str) -> Result<(), Failure> {
         let computed = (self.workers.threads(), engine);
         let data = (self.name.as_str(), &self.data);
         let report = TuneReport::new(data, &self.plan, computed, tuned, &self.folder.best());

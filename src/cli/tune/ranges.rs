@@ -1,40 +1,18 @@
-//! Flags that say what a search draws from where.
+//! The flags of `perceptor tune` that set what is searched, made from the table of searched settings.
 
-use clap::{Args, ValueEnum};
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, ValueEnum, value_parser};
 use perceptor::TrainConfig;
-use perceptor::tune::{Range, Space};
+use perceptor::run::Settings;
+use perceptor::tune::{Range, SEARCHED, Searched, Space};
 
-/// What is drawn from where.
-#[derive(Debug, Args)]
-#[command(
-    next_help_heading = "Ranges: LOW..HIGH, or one number to fix it; from 0, half of the trials have 0"
-)]
-pub struct RangeArgs {
-    /// Learning rate, on a logarithmic scale [default: 0.03 to 5 times that of the optimiser, for sgd 0.003..0.5]
-    #[arg(long, value_name = "RANGE", allow_negative_numbers = true)]
-    lr: Option<Range>,
-    /// Width of every hidden layer, on a logarithmic scale, a multiple of 8 [default: 64..1024]
-    #[arg(long, value_name = "RANGE", allow_negative_numbers = true)]
-    width: Option<Range>,
-    /// Hidden layers [default: 1..3]
-    #[arg(long, value_name = "RANGE", allow_negative_numbers = true)]
-    depth: Option<Range>,
-    /// Samples a step, a power of two [default: 32..512]
-    #[arg(long, value_name = "RANGE", allow_negative_numbers = true)]
-    batch_size: Option<Range>,
-    /// Share of the hidden units that is dropped [default: 0..0.5]
-    #[arg(long, value_name = "RANGE", allow_negative_numbers = true)]
-    dropout: Option<Range>,
-    /// Weight decay, on a logarithmic scale [default: 0..0.001, for adamw and lion 0..0.1]
-    #[arg(long, value_name = "RANGE", allow_negative_numbers = true)]
-    weight_decay: Option<Range>,
-    /// Share of the truth that is spread over all classes [default: 0..0.2]
-    #[arg(long, value_name = "RANGE", allow_negative_numbers = true)]
-    label_smoothing: Option<Range>,
-    /// Batch normalisation behind every hidden layer: tried in half of the trials, on in all, or in none
-    /// [default: try]
-    #[arg(long, value_enum)]
-    pub(super) batch_norm: Option<BatchNorm>,
+const HEADING: &str =
+    "Ranges: LOW..HIGH, or one number to fix it; from 0, half of the trials have 0";
+
+/// The ranges that were typed.
+#[derive(Debug)]
+pub struct RangeFlags {
+    typed: Vec<(&'static Searched, Range)>,
+    pub batch_norm: Option<BatchNorm>,
 }
 
 /// Which trials have batch normalisation.
@@ -45,34 +23,116 @@ pub enum BatchNorm {
     Off,
 }
 
-impl RangeArgs {
-    /// The ranges that were given, and for the rest those that suit what `config` fixes, unless `fixed` says that a file
-    /// has the setting.
-    pub(super) fn space(&self, config: &TrainConfig, fixed: &dyn Fn(&str) -> bool) -> Space {
-        let around = Space::around(config.optimizer.optimizer, config.task.task);
-        let of = |given: Option<Range>, key: &str, default: Option<Range>| {
-            given.or(default.filter(|_| !fixed(key)))
-        };
+/// The identifier of a flag: `lr`, `batch_size`.
+fn id(searched: &Searched) -> &'static str {
+    Settings::setting(searched.key).map_or(searched.key, |setting| setting.short_key())
+}
+
+/// What the flag of a range sets.
+fn summary(searched: &Searched) -> String {
+    let summary =
+        Settings::setting(searched.key).map(|setting| setting.paragraphs().swap_remove(0));
+    let summary = match (summary, searched.key) {
+        (_, "learning_rate") => "Learning rate.".to_owned(),
+        (Some(summary), _) => summary,
+        (None, "width") => "Width of every hidden layer.".to_owned(),
+        (None, _) => "Number of hidden layers.".to_owned(),
+    };
+    summary.trim_end_matches('.').to_owned()
+}
+
+impl Args for RangeFlags {
+    fn augment_args(command: Command) -> Command {
+        let ranges = SEARCHED.iter().map(|searched| {
+            let help = format!(
+                "{}, {} [default: {}]",
+                summary(searched),
+                searched.scale,
+                searched.default
+            );
+            Arg::new(id(searched))
+                .long(id(searched).replace('_', "-"))
+                .value_name("RANGE")
+                .allow_negative_numbers(true)
+                .help_heading(HEADING)
+                .hide_short_help(true)
+                .value_parser(|text: &str| text.parse::<Range>())
+                .help(help)
+        });
+        let batch_norm = Arg::new("batch_norm")
+            .long("batch-norm")
+            .value_name("BATCH_NORM")
+            .help_heading(HEADING)
+            .hide_short_help(true)
+            .value_parser(value_parser!(BatchNorm))
+            .help("Batch normalisation of every hidden layer: in half of the trials, all or none [default: try]");
+        command.args(ranges).arg(batch_norm)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        RangeFlags::augment_args(command)
+    }
+}
+
+impl FromArgMatches for RangeFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<RangeFlags, clap::Error> {
+        let typed = SEARCHED.iter().filter_map(|searched| {
+            let range = matches.get_one::<Range>(id(searched))?;
+            Some((searched, *range))
+        });
+        Ok(RangeFlags {
+            typed: typed.collect(),
+            batch_norm: matches.get_one("batch_norm").copied(),
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = RangeFlags::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl RangeFlags {
+    /// Returns the typed ranges, and otherwise those that suit `config`, except of settings that are fixed by a file.
+    pub fn space(&self, config: &TrainConfig, is_fixed: &dyn Fn(&str) -> bool) -> Space {
+        let is_part_of_hidden = |key: &str| ["width", "depth"].contains(&key);
+        let typed = |key: &str| self.typed.iter().find(|(searched, _)| searched.key == key);
         // Width and depth make one setting.
-        let network = self.width.is_some() || self.depth.is_some() || !fixed("hidden");
-        let part =
-            |given: Option<Range>, default: Option<Range>| given.or(default).filter(|_| network);
-        Space {
-            lr: of(self.lr, "learning_rate", around.lr),
-            width: part(self.width, around.width),
-            depth: part(self.depth, around.depth),
-            batch_size: of(self.batch_size, "batch_size", around.batch_size),
-            dropout: of(self.dropout, "dropout", around.dropout),
-            weight_decay: of(self.weight_decay, "weight_decay", around.weight_decay),
-            label_smoothing: of(
-                self.label_smoothing,
-                "label_smoothing",
-                around.label_smoothing,
-            ),
-            batch_norm: match self.batch_norm {
-                Some(which) => which == BatchNorm::Try,
-                None => !fixed("batch_norm"),
-            },
+        let is_hidden_fixed =
+            is_fixed("hidden") && typed("width").is_none() && typed("depth").is_none();
+        let mut space = Space::around(config.optimizer.optimizer, config.task.task);
+        for searched in &SEARCHED {
+            let is_fixed = match is_part_of_hidden(searched.key) {
+                true => is_hidden_fixed,
+                false => is_fixed(searched.key),
+            };
+            match typed(searched.key) {
+                Some((_, range)) => (searched.set)(&mut space, Some(*range)),
+                None if is_fixed => (searched.set)(&mut space, None),
+                None => {}
+            }
         }
+        space.batch_norm = match self.batch_norm {
+            Some(which) => which == BatchNorm::Try,
+            None => !is_fixed("batch_norm"),
+        };
+        space
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_searched_setting_has_a_range() {
+        let mut found: Vec<&str> = SEARCHED.iter().map(|searched| searched.key).collect();
+        found.retain(|key| !["width", "depth"].contains(key));
+        found.extend(["hidden", "batch_norm"]);
+        found.sort_unstable();
+        let searched = Settings::all().iter().filter(|setting| setting.is_searched);
+        let mut expected: Vec<&str> = searched.map(|setting| setting.key).collect();
+        expected.sort_unstable();
+        assert_eq!(found, expected);
     }
 }

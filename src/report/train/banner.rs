@@ -206,7 +206,7 @@ fn early_ends(config: &TrainConfig) -> Vec<String> {
     let stop =
         stop.map(|stop| format!("when {}, keeping the best weights", stop_words(stop, task)));
     let target = validation.target_accuracy;
-    let target = target.map(|target| format!("at an accuracy of {}", percent(target)));
+    let target = target.map(|target| format!("at an accuracy of {}", percent(target.0)));
     let time = validation.max_time.map(|time| format!("after {time}"));
     [stop, target, time].into_iter().flatten().collect()
 }

@@ -74,7 +74,10 @@ pub(super) fn write_cause(
     config: &TrainConfig,
 ) -> io::Result<()> {
     let (last, settings) = (outcome.last(), &config.validation);
-    let target = settings.target_accuracy.map(percent).unwrap_or_default();
+    let target = settings
+        .target_accuracy
+        .map(|target| percent(target.0))
+        .unwrap_or_default();
     let why = match outcome.cause {
         Cause::Epochs => return Ok(()),
         Cause::EarlyStop => {

@@ -18,7 +18,7 @@ use super::table::Table;
 use crate::config::TrainConfig;
 use crate::data::{Dataset, Splits};
 use crate::tune::halving::by_merit;
-use crate::tune::{Ended, Measured, Plan, Rung, Space, Tried, Tuned};
+use crate::tune::{Ended, Measured, Plan, Rung, SearchResult, Space, TrialResult};
 
 /// The name and version of the JSON object's layout.
 pub const SCHEMA: &str = "perceptor.tune/1";
@@ -44,7 +44,7 @@ pub struct TuneReport<'a> {
     seconds: f64,
     best_config: Option<String>,
     #[serde(skip)]
-    tuned: &'a Tuned,
+    tuned: &'a SearchResult,
 }
 
 /// The settings of a trial that may be searched, and what it reached rung by rung.
@@ -67,7 +67,7 @@ impl<'a> TuneReport<'a> {
         (data_name, data): (&'a str, &'a Splits),
         plan: &'a Plan,
         (threads, engine): (usize, &'a str),
-        tuned: &'a Tuned,
+        tuned: &'a SearchResult,
         best_config: &Path,
     ) -> TuneReport<'a> {
         let trials = tuned.trials.iter().map(|tried| TrialReport {
@@ -118,7 +118,7 @@ impl<'a> TuneReport<'a> {
             ["trial", "epochs", "val. loss", &trials::metric_title(task)],
         );
         columns.iter().for_each(|(name, _)| table.column(*name));
-        let mut ranked: Vec<(&Tried, &Measured)> = self
+        let mut ranked: Vec<(&TrialResult, &Measured)> = self
             .tuned
             .trials
             .iter()

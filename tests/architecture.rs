@@ -515,7 +515,7 @@ fn spells_a_flag(text: &str) -> bool {
     });
     flags.any(|(at, _)| {
         let mut words = text[..at]
-            .rsplit([' ', '"'])
+            .rsplit([' ', '"', '('])
             .filter(|word| !word.is_empty());
         !words
             .by_ref()

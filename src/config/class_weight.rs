@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::de::{Error as _, SeqAccess, Visitor, value::SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::setting::{ParseError, SettingValue};
+use super::value::{ParseError, SettingValue};
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
 

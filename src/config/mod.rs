@@ -12,6 +12,7 @@ mod schedule;
 pub mod setting;
 mod task;
 mod validation;
+pub(crate) mod value;
 
 pub use self::class_weight::ClassWeight;
 pub use self::optimizer::{LearningRate, OptimizerConfig, OptimizerName};

@@ -9,7 +9,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::requirement::Requirement;
-use super::setting::{named_values, settings, text_values};
+use super::setting::settings;
+use super::value::{named_values, text_values};
 use crate::message::{Key, message};
 use crate::named::named;
 use crate::optim::optimizer::{Adam, Lion, RmsProp, Sgd};

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::requirement::Requirement;
-use super::setting::{named_values, settings};
+use super::setting::settings;
+use super::value::named_values;
 use crate::message::{Key, Message, message};
 use crate::named::named;
 use crate::nn::Task;

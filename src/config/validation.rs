@@ -10,7 +10,8 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::requirement::Requirement;
-use super::setting::{settings, text_values};
+use super::setting::settings;
+use super::value::text_values;
 use crate::data::Holdout;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, Message, message};

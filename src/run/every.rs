@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::config::setting::text_values;
+use crate::config::value::text_values;
 use crate::{duration, text_value};
 
 /// The interval between two checkpoints.

@@ -161,7 +161,10 @@ fn rejects_settings_of_another_type_in_a_file() {
             ],
         ),
         ("dropout = \"half\"", &["config.toml: dropout: "]),
-        ("dropout = 1.0", &["--dropout: 1, expected 0 to below 1\n"]),
+        (
+            "dropout = 1.0",
+            &["config.toml: dropout: 1, expected 0 to below 1\n"],
+        ),
         (
             "drop_out = 0.5",
             &[

@@ -355,8 +355,7 @@ fn rejects_what_cannot_be_searched() {
     ] {
         desk.refuses(&format!("tune --data set {flags}"), 2, message);
     }
-    let place =
-        "none: a search decides by its rungs how long a trial goes on, and draws its network";
+    let place = "none: a search decides by its rungs how long a trial runs, and draws its network";
     for (text, message) in [
         (
             "early_stop = 3",

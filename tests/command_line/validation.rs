@@ -345,7 +345,7 @@ fn a_model_of_another_network_is_refused_with_both_networks() {
 fn rejects_invalid_settings_of_validation_and_early_ends() {
     let desk = noisy_desk();
     let share = "expected a share above 0 and below 1, or a number of samples";
-    let stop = "expected a number of epochs, at least 1, and optionally the least that counts as better, at least 0, \
+    let stop = "expected a number of epochs, at least 1, and optionally the least improvement that counts, at least 0, \
                 as 5,0.001";
     let time = "expected a time with its unit, as 90s, 10m or 1h 30m";
     let set = "expected --validation-split, or --validation-images and --validation-labels";

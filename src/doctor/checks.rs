@@ -285,8 +285,8 @@ mod tests {
             "9 workers on 8 cores: they wait for each other".into()
         );
         assert_eq!(
-            workers(1, true, &cores(1, None)).found,
-            "1 worker on 1 core, set by threads".into()
+            workers(1, true, &cores(1, None)).found.to_string(),
+            "1 worker on 1 core, set by threads"
         );
     }
 

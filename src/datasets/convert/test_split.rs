@@ -106,9 +106,9 @@ mod tests {
     #[test]
     fn a_refusal_states_how_many_may_be_drawn() {
         for (groups, expected) in [
-            (vec![3, 2], "1 to 3, which leaves an item of every class"),
-            (vec![1, 1], "at least two items of some class"),
-            (vec![5], "1 to 4, which leaves an item to train on"),
+            (vec![3, 2], "1 to 3, which leaves one of every class"),
+            (vec![1, 1], "at least two of some class"),
+            (vec![5], "1 to 4, which leaves one to train on"),
             (vec![1], "at least two"),
         ] {
             let holdout = Holdout::Items(9);

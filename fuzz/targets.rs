@@ -187,6 +187,7 @@ fn use_checkpoint(checkpoint: Checkpoint) {
         engine: EngineChoice::Portable,
         ..TrainConfig::default()
     };
+    let config = config.check().expect("valid settings");
     let training = Training {
         config: &config,
         data,
@@ -203,7 +204,7 @@ pub fn config(bytes: &[u8]) -> bool {
     let path = Path::new("config.toml");
     let settings = Settings::from_bytes(path, bytes);
     // Settings out of range are refused before anything is written.
-    let Some(settings) = settings.ok().filter(|s| s.train.check().is_ok()) else {
+    let Some(settings) = settings.ok().filter(|s| s.train.clone().check().is_ok()) else {
         return false;
     };
     let again = Settings::from_bytes(path, settings.to_text().as_bytes());

@@ -19,7 +19,7 @@ pub mod time_to;
 use std::num::NonZeroUsize;
 
 use crate::compute::parallel::Workers;
-use crate::config::TrainConfig;
+use crate::config::{CheckedConfig, TrainConfig};
 use crate::data::Splits;
 use crate::error::Result;
 use crate::nn::Spec;
@@ -71,7 +71,7 @@ impl<'a> Steps<'a> {
 /// As [`crate::train::train`], and [`crate::Error::Config`] when threads are not granted.
 pub fn measure_rates(
     record: &mut Record,
-    config: &TrainConfig,
+    config: &CheckedConfig,
     data: &Splits,
     spec: &Spec,
     on_progress: &mut dyn FnMut(&Progress),

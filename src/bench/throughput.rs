@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::statistics::{Estimate, Summary};
 use crate::compute::parallel::Workers;
-use crate::config::TrainConfig;
+use crate::config::CheckedConfig;
 use crate::data::order::Order;
 use crate::data::{Dataset, Preprocessing};
 use crate::error::Result;
@@ -54,7 +54,7 @@ pub fn thread_counts(most: NonZeroUsize) -> Vec<NonZeroUsize> {
 
 /// A network in training.
 pub(super) struct Trainee<'a> {
-    config: &'a TrainConfig,
+    config: &'a CheckedConfig,
     data: &'a Dataset,
     stepper: Stepper,
     order: Order,
@@ -65,7 +65,7 @@ pub(super) struct Trainee<'a> {
 impl<'a> Trainee<'a> {
     /// Makes the network and its buffers.
     pub(super) fn new(
-        config: &'a TrainConfig,
+        config: &'a CheckedConfig,
         spec: &Spec,
         data: &'a Dataset,
         workers: &Workers,
@@ -206,7 +206,7 @@ impl<'a> Contestant<'a> {
 /// # Panics
 /// When there are no teams or no runs, or not a peak for each team.
 pub fn measure(
-    config: &TrainConfig,
+    config: &CheckedConfig,
     (spec, data): (&Spec, &Dataset),
     teams: Vec<Workers>,
     (runs, seconds): (usize, f64),

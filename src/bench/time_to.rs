@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::statistics::{deviation, mean};
 use super::throughput::Trainee;
 use crate::compute::parallel::Workers;
-use crate::config::TrainConfig;
+use crate::config::CheckedConfig;
 use crate::data::splits::Files;
 use crate::data::{Dataset, Splits};
 use crate::error::{Error, Refusal, Result};
@@ -102,7 +102,7 @@ impl TimeTo {
 /// # Errors
 /// [`Error::Data`] where there is no test set, as [`crate::train::train`], and those of `on_evaluation`.
 pub fn from_seed<E: From<Error>>(
-    config: &TrainConfig,
+    config: &CheckedConfig,
     files: &Files,
     threads: NonZeroUsize,
     goal: Goal,

@@ -206,8 +206,7 @@ impl BenchArgs {
 
     /// Opens the data and measures. Everything that can be refused is checked first.
     fn measure(&self, earlier: Option<&Record>) -> Result<Record, Failure> {
-        let (config, settings) = (self.config(), self.settings());
-        config.check()?;
+        let (config, settings) = (self.config().check()?, self.settings());
         settings.check()?;
         let workers = Workers::new(settings.threads)?;
         let source = self.data.training(&workers, self.quiet)?;
@@ -220,10 +219,8 @@ impl BenchArgs {
         let goal = settings.goal;
         let batch_size = config.batch_size.min(data.train.samples());
         let verbosity = Verbosity::new(self.quiet, false);
-        let config = TrainConfig {
-            engine: choose(config.engine, &spec, batch_size, verbosity)?.into(),
-            ..config
-        };
+        let engine = choose(config.engine, &spec, batch_size, verbosity)?;
+        let config = config.with_engine(engine);
         let mut record = Record::new(&source.name, &data, &spec, &config, settings)?;
         if let Some(earlier) = earlier {
             bench::compare::check(&self.compare_name(), earlier, &record)?;
@@ -250,7 +247,7 @@ impl BenchArgs {
             .training(&Workers::new(NonZeroUsize::MIN)?, true)?;
         let mut out = io::stdout().lock();
         bench::time_to::from_seed(
-            &self.config(),
+            &self.config().check()?,
             &source.files,
             threads,
             goal,

@@ -4,6 +4,7 @@
 //! beside its fields. The data have checks of their own, and the number of threads is a setting of the workers, as it
 //! changes no bit of the result. `setting` describes settings for every place that reads or lists them.
 
+mod checked;
 mod class_weight;
 mod optimizer;
 mod regularization;
@@ -14,6 +15,7 @@ mod task;
 mod validation;
 pub(crate) mod value;
 
+pub use self::checked::CheckedConfig;
 pub use self::class_weight::ClassWeight;
 pub use self::optimizer::{LearningRate, OptimizerConfig, OptimizerName};
 pub use self::regularization::RegularizationConfig;
@@ -49,7 +51,7 @@ settings! {
     ///     epochs: 20,
     ///     ..TrainConfig::default()
     /// };
-    /// assert!(config.check().is_ok());
+    /// assert!(config.clone().check().is_ok());
     /// assert!(TrainConfig { hidden: vec![0], ..config }.check().is_err());
     /// ```
     pub struct TrainConfig, Network {
@@ -174,7 +176,12 @@ impl TrainConfig {
     ///
     /// # Errors
     /// Returns [`Error::Config`] with the key of the first setting that is out of range.
-    pub fn check(&self) -> Result<()> {
+    pub fn check(self) -> Result<CheckedConfig> {
+        CheckedConfig::new(self)
+    }
+
+    /// Returns the error of the first requirement that is not met.
+    fn check_requirements(&self) -> Result<()> {
         let requirements = self.requirements().into_iter().chain(
             self.task
                 .requirements()

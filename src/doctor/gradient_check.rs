@@ -118,6 +118,7 @@ impl Case {
             engine: engine.into(),
             ..TrainConfig::default()
         };
+        let config = config.check()?;
         let state = State {
             parameters: self.parameters.clone(),
             ..State::start(&self.spec, &config)

@@ -86,7 +86,7 @@ mod tests {
     fn every_recipe_is_valid_and_reports_its_results() {
         for recipe in RECIPES {
             let settings = recipe.settings();
-            settings.train.check().expect("valid settings");
+            settings.train.clone().check().expect("valid settings");
             assert_eq!(settings.train.seed, 1, "{}", recipe.name);
             assert!(settings.data.is_none() && settings.threads.is_none());
             assert!(recipe.head().count() >= 2, "{}", recipe.name);

@@ -75,12 +75,14 @@ impl<'w> SavedRun<'w> {
         data: Splits,
         workers: &'w Workers,
     ) -> Result<SavedRun<'w>> {
-        let mut settings = Settings {
-            train: config.resolved(),
+        let config = config.clone().check()?.resolved();
+        let engine = config.engine.resolve()?;
+        let config = config.with_engine(engine);
+        spec_for(&config, &data)?;
+        let settings = Settings {
+            train: config.into_inner(),
             ..Settings::default()
         };
-        settings.train.engine = config.engine.resolve()?.into();
-        spec_for(&settings.train, &data)?;
         Ok(SavedRun {
             start: Start::New(RunFolder::create(Some(folder), false)?),
             settings,
@@ -138,7 +140,7 @@ impl<'w> SavedRun<'w> {
     /// Returns the errors of [`Training::run`], [`crate::Error::Run`] if the settings or the data differ from those of
     /// the checkpoint, and [`crate::Error::Io`] if a file cannot be written.
     pub fn train(self, on_event: &mut EventHandler) -> Result<Ending> {
-        let config = &self.settings.train;
+        let config = &self.settings.train.clone().check()?;
         let spec = spec_for(config, &self.data)?;
         let (folder, from, fingerprint) = match self.start {
             Start::New(folder) => (folder, None, None),
@@ -160,7 +162,7 @@ impl<'w> SavedRun<'w> {
         };
         let identity = IdentitySource {
             spec,
-            config: config.clone(),
+            config: config.clone().into_inner(),
             engine: engine.clone(),
             data: Arc::clone(&self.data),
             fingerprint,

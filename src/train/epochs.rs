@@ -17,7 +17,7 @@ use super::stepper::Stepper;
 use super::stopping::{self, Cause, TimeLimit};
 use super::supervisor::{Supervisor, Then};
 use crate::compute::parallel::Workers;
-use crate::config::TrainConfig;
+use crate::config::CheckedConfig;
 use crate::data::order::Order;
 use crate::data::{Dataset, Splits};
 use crate::error::Result;
@@ -32,7 +32,7 @@ const REPORTS_PER_EPOCH: usize = 100;
 
 /// A run under way: what an epoch needs, and what it leaves to the next.
 pub(super) struct Run<'a> {
-    pub config: &'a TrainConfig,
+    pub config: &'a CheckedConfig,
     pub data: &'a Splits,
     pub workers: &'a Workers,
     pub stepper: Stepper,

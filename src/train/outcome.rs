@@ -4,7 +4,7 @@ use super::profile::Profile;
 use super::state::Place;
 use super::stopping::{self, Cause};
 use crate::compute::Engine;
-use crate::config::TrainConfig;
+use crate::config::CheckedConfig;
 use crate::data::Splits;
 use crate::model::{Model, Origin, Provenance};
 use crate::scores::{EpochMetrics, Score, SetScores};
@@ -113,7 +113,7 @@ impl Outcome {
 /// What is known at the end of a run: the scores of the epoch whose parameters the model has, and the model's on the
 /// test set.
 pub(super) fn provenance(
-    config: &TrainConfig,
+    config: &CheckedConfig,
     data: &Splits,
     engine: &str,
     (epoch, test): (&EpochMetrics, Option<Score>),
@@ -128,7 +128,7 @@ pub(super) fn provenance(
         version: crate::VERSION.to_owned(),
         revision: crate::REVISION.to_owned(),
         engine: engine.to_owned(),
-        config: config.clone(),
+        config: config.clone().into_inner(),
         train_items: data.train.samples(),
         init_from: origin.map(|origin| origin.parameters),
         best_epoch: picked.then_some(epoch.epoch),

@@ -4,7 +4,7 @@
 use super::state::State;
 use crate::compute::parallel::Workers;
 use crate::compute::shared::SharedBuffer;
-use crate::config::{ClassWeight, TrainConfig};
+use crate::config::{CheckedConfig, ClassWeight};
 use crate::data::fit_columns::fit_columns;
 use crate::data::fit_scaling::{check_finite, fit_scaling};
 use crate::data::{Dataset, Preprocessing, Scale, Splits};
@@ -17,9 +17,8 @@ use crate::optim::Rule;
 /// The network that `config` describes for `data`.
 ///
 /// # Errors
-/// [`Error::Config`] for a setting out of range, or one that does not go with `data` or that they have no sets for.
-pub fn spec_for(config: &TrainConfig, data: &Splits) -> Result<Spec> {
-    config.check()?;
+/// [`Error::Config`] for a setting that does not go with `data` or that they have no sets for.
+pub fn spec_for(config: &CheckedConfig, data: &Splits) -> Result<Spec> {
     let (validation, test) = (data.validation.is_some(), data.test.is_some());
     config.validation.check_sets(validation, test)?;
     let train = &data.train;
@@ -35,7 +34,7 @@ pub fn spec_for(config: &TrainConfig, data: &Splits) -> Result<Spec> {
 ///
 /// # Errors
 /// [`Error::Config`] for another task, and another number of class weights than classes.
-fn check_data(config: &TrainConfig, train: &Dataset) -> Result<()> {
+fn check_data(config: &CheckedConfig, train: &Dataset) -> Result<()> {
     let (found, expected) = (config.task.task, train.task());
     if found != expected {
         let expected = format!("{}, as the labels were read", expected.name());
@@ -52,7 +51,7 @@ fn check_data(config: &TrainConfig, train: &Dataset) -> Result<()> {
 ///
 /// # Panics
 /// If the task of `train` is another than that of `config`, or if weights are given but not one for each class.
-pub(crate) fn loss_for(config: &TrainConfig, train: &Dataset) -> Loss {
+pub(crate) fn loss_for(config: &CheckedConfig, train: &Dataset) -> Loss {
     let plain = config.task.plain_loss();
     if plain.task() != Task::Classification {
         return plain;
@@ -72,7 +71,7 @@ pub(crate) fn loss_for(config: &TrainConfig, train: &Dataset) -> Loss {
 /// # Errors
 /// Returns the errors of [`fit_scaling`].
 pub(crate) fn preprocessing_for(
-    config: &TrainConfig,
+    config: &CheckedConfig,
     train: &Dataset,
     from: Option<&State>,
     workers: &Workers,
@@ -96,7 +95,7 @@ pub(crate) fn preprocessing_for(
 
 /// Asks for what a run needs at its peak and gives it back: a network that does not fit is refused in words, before
 /// the hours it would have taken.
-pub(super) fn check_memory(spec: &Spec, config: &TrainConfig) -> Result<()> {
+pub(super) fn check_memory(spec: &Spec, config: &CheckedConfig) -> Result<()> {
     SharedBuffer::<f32>::zeroed(spec.parameters().saturating_mul(copies(config))).map(drop)
 }
 
@@ -104,7 +103,7 @@ pub(super) fn check_memory(spec: &Spec, config: &TrainConfig) -> Result<()> {
 /// them on their way to the file, while they may be on their way to a checkpoint, twice as well; each slot of the
 /// optimiser once, and twice on its way to a checkpoint; the gradient where its norm is limited; and where the best
 /// weights so far are kept, these, on their way to a checkpoint, and in a network to measure.
-fn copies(config: &TrainConfig) -> usize {
+fn copies(config: &CheckedConfig) -> usize {
     let rule = config.optimizer.rule();
     let gradient = usize::from(rule.clip_norm.is_some());
     let best = match config.validation.early_stop {
@@ -137,11 +136,12 @@ pub(super) fn check_state(state: &State, spec: &Spec, rule: &Rule, steps: usize)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{EarlyStop, OptimizerConfig, OptimizerName, ValidationConfig};
+    use crate::config::{EarlyStop, OptimizerConfig, OptimizerName, TrainConfig, ValidationConfig};
 
     #[test]
     fn every_slot_counts_three_times() {
-        assert_eq!(copies(&TrainConfig::default()), 10);
+        let copies = |config: TrainConfig| copies(&config.check().expect("valid settings"));
+        assert_eq!(copies(TrainConfig::default()), 10);
         let all = TrainConfig {
             optimizer: OptimizerConfig {
                 optimizer: OptimizerName::Adamw,
@@ -158,6 +158,6 @@ mod tests {
             },
             ..TrainConfig::default()
         };
-        assert_eq!(copies(&all), 7 + 3 * 3 + 1 + 5);
+        assert_eq!(copies(all), 7 + 3 * 3 + 1 + 5);
     }
 }

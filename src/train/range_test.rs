@@ -15,7 +15,7 @@ use super::state::State;
 use super::step::total_weight;
 use super::stepper::Stepper;
 use crate::compute::parallel::Workers;
-use crate::config::TrainConfig;
+use crate::config::CheckedConfig;
 use crate::data::Splits;
 use crate::data::order::Order;
 use crate::error::{Error, Refusal, Result};
@@ -56,7 +56,7 @@ pub struct RangeTest {
 /// # Errors
 /// As [`super::trainer::Training::run`], and [`Error::Config`] when no learning rate lowers the loss.
 pub fn range_test(
-    config: &TrainConfig,
+    config: &CheckedConfig,
     data: &Splits,
     workers: &Workers,
     from: Option<&State>,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::stopping::{Cause, cause};
-use crate::config::TrainConfig;
+use crate::config::CheckedConfig;
 use crate::data::fingerprint::hexadecimal;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, Message, message};
@@ -66,7 +66,7 @@ pub struct State {
 
 impl State {
     /// The start of a run that draws its weights.
-    pub fn start(spec: &Spec, config: &TrainConfig) -> State {
+    pub fn start(spec: &Spec, config: &CheckedConfig) -> State {
         let parameters = config.start().parameters(spec, config.seed);
         State::of_parameters(config, parameters, None)
     }
@@ -75,7 +75,7 @@ impl State {
     ///
     /// # Errors
     /// [`Error::Config`] when `model` is another network.
-    pub fn warm_start(spec: &Spec, config: &TrainConfig, model: &Model) -> Result<State> {
+    pub fn warm_start(spec: &Spec, config: &CheckedConfig, model: &Model) -> Result<State> {
         if *spec != model.spec {
             let words = |spec: &Spec| {
                 let mut words = format!("{spec}, {}", spec.activation().name());
@@ -125,7 +125,11 @@ impl State {
         ))
     }
 
-    fn of_parameters(config: &TrainConfig, parameters: Vec<f32>, origin: Option<Origin>) -> State {
+    fn of_parameters(
+        config: &CheckedConfig,
+        parameters: Vec<f32>,
+        origin: Option<Origin>,
+    ) -> State {
         let begin = |name| match name {
             AVERAGE => parameters.clone(),
             _ => vec![0.0; parameters.len()],
@@ -145,7 +149,7 @@ impl State {
     }
 
     /// Why a run of `config` is over here; none where it goes on.
-    pub fn over(&self, config: &TrainConfig) -> Option<Cause> {
+    pub fn over(&self, config: &CheckedConfig) -> Option<Cause> {
         let limit = config.validation.max_time;
         let began = !self.epochs.is_empty() || self.steps > 0;
         let late = began && limit.is_some_and(|limit| self.spent >= limit.0);

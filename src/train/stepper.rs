@@ -11,7 +11,7 @@ use super::step::{Batch, Taken, Team};
 use crate::compute::Engine;
 use crate::compute::parallel::Workers;
 use crate::compute::shared::AtomicF64;
-use crate::config::TrainConfig;
+use crate::config::CheckedConfig;
 use crate::data::{Dataset, Preprocessing};
 use crate::error::Result;
 use crate::nn::loss::Loss;
@@ -57,7 +57,7 @@ impl Stepper {
     /// # Panics
     /// Panics if `train` or `state` does not belong to the network `spec`.
     pub fn for_run(
-        config: &TrainConfig,
+        config: &CheckedConfig,
         spec: &Spec,
         train: &Dataset,
         schedule: Schedule,

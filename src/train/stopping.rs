@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::config::{Accuracy, EarlyStop, MaxTime, TrainConfig};
+use crate::config::{Accuracy, CheckedConfig, EarlyStop, MaxTime};
 use crate::scores::EpochMetrics;
 #[cfg(any(doc, test))]
 use crate::scores::Score;
@@ -31,7 +31,7 @@ pub enum Cause {
 }
 
 /// Why a run of `config` is over after `epochs`, its time not considered; none where it goes on.
-pub fn cause(config: &TrainConfig, epochs: &[EpochMetrics]) -> Option<Cause> {
+pub fn cause(config: &CheckedConfig, epochs: &[EpochMetrics]) -> Option<Cause> {
     let validation = &config.validation;
     let accuracy = epochs.last().and_then(EpochMetrics::accuracy);
     let reached = |target: Accuracy| accuracy.is_some_and(|accuracy| accuracy >= target.0);
@@ -117,7 +117,7 @@ impl TimeLimit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::ValidationConfig;
+    use crate::config::{TrainConfig, ValidationConfig};
     use crate::scores::SetScores;
 
     /// Epochs with these accuracies and losses on the validation set.
@@ -142,16 +142,17 @@ mod tests {
         epochs.collect()
     }
 
-    fn config(validation: ValidationConfig) -> TrainConfig {
-        TrainConfig {
+    fn config(validation: ValidationConfig) -> CheckedConfig {
+        let config = TrainConfig {
             epochs: 100,
             validation,
             ..TrainConfig::default()
-        }
+        };
+        config.check().expect("valid settings")
     }
 
     /// After how many of the epochs the run is over.
-    fn length(config: &TrainConfig, epochs: &[EpochMetrics]) -> Option<(usize, Cause)> {
+    fn length(config: &CheckedConfig, epochs: &[EpochMetrics]) -> Option<(usize, Cause)> {
         (0..=epochs.len()).find_map(|done| Some((done, cause(config, &epochs[..done])?)))
     }
 
@@ -216,13 +217,17 @@ mod tests {
 
     #[test]
     fn a_run_is_over_when_its_target_is_reached_or_its_epochs_are_done() {
-        let mut config = config(ValidationConfig {
+        let config = config(ValidationConfig {
             target_accuracy: Some(Accuracy(0.9)),
             ..ValidationConfig::default()
         });
         let run = epochs(&[(0.5, 1.0), (0.89, 1.0), (0.9, 1.0), (0.95, 1.0)]);
         assert_eq!(length(&config, &run), Some((3, Cause::TargetAccuracy)));
-        config.epochs = 2;
-        assert_eq!(length(&config, &run), Some((2, Cause::Epochs)));
+        let shorter = TrainConfig {
+            epochs: 2,
+            ..config.into_inner()
+        };
+        let shorter = shorter.check().expect("valid settings");
+        assert_eq!(length(&shorter, &run), Some((2, Cause::Epochs)));
     }
 }

@@ -16,7 +16,7 @@ use super::stepper::Stepper;
 use super::stopping::TimeLimit;
 use super::supervisor::{Supervisor, Unsupervised};
 use crate::compute::parallel::Workers;
-use crate::config::TrainConfig;
+use crate::config::{CheckedConfig, TrainConfig};
 use crate::data::Splits;
 use crate::data::order::Order;
 #[cfg(doc)]
@@ -50,7 +50,7 @@ pub fn train(
     on_event: &mut EventHandler,
 ) -> Result<Outcome> {
     let training = Training {
-        config,
+        config: &config.clone().check()?,
         data,
         workers,
         profiled: false,
@@ -66,7 +66,7 @@ pub fn train(
 #[derive(Debug)]
 pub struct Training<'a> {
     /// The settings.
-    pub config: &'a TrainConfig,
+    pub config: &'a CheckedConfig,
     /// The training set, and the sets to evaluate on.
     pub data: &'a Splits,
     /// The threads that compute.
@@ -83,7 +83,7 @@ impl Training<'_> {
     /// and resumed, unless its time was limited.
     ///
     /// # Errors
-    /// Returns [`Error::Config`] if a setting is out of range or needs a set that the data does not have,
+    /// Returns [`Error::Config`] if a setting needs a set that the data does not have,
     /// [`Error::Data`] if the inputs cannot be scaled, [`Error::Diverged`] if a loss or weight becomes NaN or
     /// infinite, [`Error::Run`] if the state does not belong to this run, and the errors of `supervisor`.
     pub fn run(
@@ -97,10 +97,7 @@ impl Training<'_> {
         check_memory(&spec, self.config)?;
         // Records name the engine that computed, not that the choice was left open.
         let engine = self.config.engine.resolve()?;
-        let config = TrainConfig {
-            engine: engine.into(),
-            ..self.config.resolved()
-        };
+        let config = self.config.resolved().with_engine(engine);
         let train = &self.data.train;
         let state = match self.from {
             Some(state) => state,

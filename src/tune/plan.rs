@@ -114,7 +114,7 @@ impl Plan {
             );
         }
         // Settings that are valid by themselves may contradict each other.
-        (1..=self.trials).try_for_each(|trial| self.config(trial).check())
+        (1..=self.trials).try_for_each(|trial| self.config(trial).check().map(drop))
     }
 
     /// Reads the file at `path`.

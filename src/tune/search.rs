@@ -19,7 +19,7 @@ use super::journal::{Journal, Measured};
 use super::plan::Plan;
 use super::trial::{Reached, Trial};
 use crate::compute::parallel::Workers;
-use crate::config::TrainConfig;
+use crate::config::{CheckedConfig, TrainConfig};
 use crate::data::{Splits, Watch};
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
@@ -238,7 +238,7 @@ impl<'a, 'b> Work<'a, 'b> {
     fn side_by_side(&self, rung: (usize, Rung), trials: &[usize]) -> Result<()> {
         let mut queue = Vec::new();
         for &trial in trials {
-            let config = self.search.plan.config(trial);
+            let config = self.search.plan.config(trial).check()?;
             let flops = spec_for(&config, self.search.data)?.training_flops();
             queue.push((flops, trial, config));
         }
@@ -269,7 +269,7 @@ impl<'a, 'b> Work<'a, 'b> {
         &self,
         threads: NonZeroUsize,
         (rung_number, rung): (usize, Rung),
-        queue: &[(f64, usize, TrainConfig)],
+        queue: &[(f64, usize, CheckedConfig)],
         next: &AtomicUsize,
     ) -> Result<()> {
         let workers = Workers::new(threads)?;

@@ -387,7 +387,7 @@ mod tests {
             let trials: Vec<TrainConfig> =
                 (0..400).map(|trial| space.draw(&base(), trial)).collect();
             for config in &trials {
-                config.check().expect("good settings");
+                config.clone().check().expect("valid settings");
             }
             let holds = |range: Option<Range>, value: &dyn Fn(&TrainConfig) -> f64| {
                 let range = range.expect("a range");

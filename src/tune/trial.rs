@@ -8,7 +8,7 @@ use super::folder::TuneFolder;
 use super::halving::Rung;
 use super::journal::Subject;
 use crate::compute::parallel::Workers;
-use crate::config::TrainConfig;
+use crate::config::CheckedConfig;
 use crate::data::Splits;
 use crate::durable::remove_leftovers;
 use crate::error::{Error, Refusal, Result};
@@ -22,7 +22,7 @@ use crate::train::{Ending, Event, Place, State, Supervisor, Then, Training};
 pub(super) struct Trial<'a> {
     /// The number of the trial.
     pub number: usize,
-    pub config: &'a TrainConfig,
+    pub config: &'a CheckedConfig,
     pub data: &'a Splits,
     pub folder: &'a TuneFolder,
     pub subject: &'a Subject,
@@ -100,7 +100,7 @@ impl Trial<'_> {
         let Some((path, checkpoint)) = states.newest()?.valid else {
             return Ok(None);
         };
-        if checkpoint.identity.config != *self.config {
+        if checkpoint.identity.config != **self.config {
             return Err(Error::Run(Refusal::new(
                 path.display(),
                 "the state of a trial with other settings",
@@ -119,7 +119,7 @@ impl Trial<'_> {
             identity: Identity {
                 version: subject.version,
                 revision: subject.revision,
-                config: self.config.clone(),
+                config: self.config.clone().into_inner(),
                 engine: subject.engine,
                 data: subject.data,
             },

@@ -22,6 +22,7 @@ use ndarray::{Array1, Array2};
 use perceptor::TrainConfig;
 use perceptor::compute::parallel::Workers;
 use perceptor::compute::{Engine, EngineChoice};
+use perceptor::config::CheckedConfig;
 use perceptor::data::{Dataset, Preprocessing, Scale, Scaling, Splits, Targets};
 use perceptor::nn::init::initial_parameters;
 use perceptor::nn::{Activation, Init, Network, Spec};
@@ -98,6 +99,11 @@ fn wide(numbers: &[f32]) -> Vec<f64> {
 
 fn workers(threads: usize) -> Workers {
     Workers::new(NonZeroUsize::new(threads).expect("not zero")).expect("workers")
+}
+
+/// Returns `config` as settings that are known to be valid.
+fn checked(config: &TrainConfig) -> CheckedConfig {
+    config.clone().check().expect("valid settings")
 }
 
 /// The engines that this build and this processor support.

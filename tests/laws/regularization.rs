@@ -479,7 +479,7 @@ fn the_loss_of_a_part_of_an_epoch_is_the_weighted_mean_over_its_samples() {
     for loss in &losses {
         assert!((loss - 3.0f64.ln()).abs() < 1e-5, "{losses:?}");
     }
-    let found = range_test(&config, &data, &workers(2), None).expect("a learning rate");
+    let found = range_test(&checked(&config), &data, &workers(2), None).expect("a learning rate");
     let first = found.losses[0];
     assert!((first - 3.0f64.ln()).abs() < 1e-5, "{first}");
 }

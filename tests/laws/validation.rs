@@ -58,7 +58,7 @@ fn run(
     supervisor: &mut dyn Supervisor,
 ) -> Outcome {
     let training = Training {
-        config,
+        config: &checked(config),
         data: &splits(config),
         workers: &workers(threads),
         profiled: false,
@@ -205,7 +205,7 @@ fn frozen_layers_keep_their_parameters_and_the_others_do_not() {
             let mut everything = Everything::default();
             let outcome = run(&config, 2, None, &mut everything);
             let spec = &outcome.model.spec;
-            let start = State::start(spec, &config).parameters;
+            let start = State::start(spec, &checked(&config)).parameters;
             for (index, layer) in spec.layers().iter().enumerate() {
                 let frozen = config.freeze.contains(&format!("layers.{index}"));
                 let same = layer.split(&start) == layer.split(&outcome.model.parameters);
@@ -257,7 +257,8 @@ fn a_model_trained_from_another_starts_with_its_weights_and_scaling() {
     let first = run(&config, 2, None, &mut Everything::default()).model;
     config.scale = Scale::Model;
     config.freeze = vec!["layers.0".to_owned(), "layers.1".to_owned()];
-    let start = State::warm_start(&first.spec, &config, &first).expect("the same network");
+    let start =
+        State::warm_start(&first.spec, &checked(&config), &first).expect("the same network");
     let mut everything = Everything::default();
     let second = run(&config, 2, Some(start), &mut everything).model;
     assert_eq!(second.scaling, first.scaling);
@@ -283,7 +284,7 @@ fn a_model_trained_from_another_starts_with_its_weights_and_scaling() {
         assert!(resumed.to_bytes() == second.to_bytes());
     }
     let narrower = Spec::new(21, &[37, 19], 3, Activation::Relu).expect("a spec");
-    let refused = State::warm_start(&narrower, &config, &first).expect_err("a refusal");
+    let refused = State::warm_start(&narrower, &checked(&config), &first).expect_err("a refusal");
     assert_eq!(
         refused.to_string(),
         "init_from: a model 21-37-20-3, relu, expected 21-37-19-3, relu, the network of this run"

@@ -130,15 +130,14 @@ fn plan(flags: Layer, file: Layer, resumption: Option<Resumption>) -> perceptor:
         let model = layer_of(&Model::load(path)?);
         settings = checked(flags.over(file.over(model)))?;
     }
-    settings.train.check()?;
-    settings.train = settings.train.resolved();
+    settings.train = settings.train.check()?.resolved().into_inner();
     Ok(Plan::New(Box::new(settings)))
 }
 
 fn checked(layer: Layer) -> perceptor::Result<Settings> {
     let settings = layer.settings()?;
     settings.check_paths()?;
-    settings.train.check()?;
+    settings.train.clone().check()?;
     Ok(settings)
 }
 
@@ -184,4 +183,77 @@ fn write_recipes(out: &mut dyn Write) -> io::Result<()> {
         }
     }
     out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, FromArgMatches};
+
+    use super::*;
+
+    /// Parses flags of `perceptor train`.
+    fn parse(flags: &[String]) -> (ArgMatches, TrainArgs) {
+        let command = TrainArgs::augment_args(Command::new("train"));
+        let words = std::iter::once("train".to_owned()).chain(flags.iter().cloned());
+        let matches = command.try_get_matches_from(words);
+        let matches = matches.unwrap_or_else(|error| panic!("{flags:?}: {error}"));
+        let args = TrainArgs::from_arg_matches(&matches).expect("the same flags");
+        (matches, args)
+    }
+
+    /// Returns the flag of a setting with a value, and the flag that it requires.
+    fn flags(setting: &Setting) -> (Vec<String>, &str) {
+        let texts = [
+            "7",
+            "0.25",
+            "1,2",
+            "98%",
+            "1h",
+            "balanced",
+            "true",
+            "some/path",
+        ];
+        let texts = setting.choices.iter().chain(&texts);
+        let text = texts.copied().find(|text| setting.parse(text).is_ok());
+        let text = text.unwrap_or_else(|| panic!("{}: no example", setting.key));
+        let flag =
+            |setting: &Setting, text| format!("--{}={text}", setting.short_key().replace('_', "-"));
+        let other = setting.requires.and_then(Settings::setting);
+        let other = other.map(|other| flag(other, "other/path"));
+        let flags = std::iter::once(flag(setting, text)).chain(other);
+        (flags.collect(), text)
+    }
+
+    #[test]
+    fn every_setting_is_a_flag() {
+        for setting in Settings::all() {
+            let (flags, text) = flags(setting);
+            let (_, args) = parse(&flags);
+            let typed = args.settings.layer().expect("a layer");
+            let mut keys: Vec<&str> = typed.keys().collect();
+            keys.retain(|key| setting.requires != Some(key));
+            assert_eq!(keys, [setting.key]);
+            let mut expected = Layer::default();
+            expected.set(setting, text).expect("a value");
+            let value = |layer: Layer| {
+                let text = layer.settings().expect("settings").to_text();
+                text.lines()
+                    .find(|line| line.starts_with(setting.key))
+                    .map(str::to_owned)
+            };
+            assert_eq!(value(typed), value(expected), "{}", setting.key);
+        }
+    }
+
+    #[test]
+    fn every_setting_is_refused_on_resuming_unless_it_may_change() {
+        for setting in Settings::all() {
+            let (mut flags, _) = flags(setting);
+            flags.push("--resume=run".to_owned());
+            let (matches, _) = parse(&flags);
+            let may_change = |setting: &Setting| setting.may_change;
+            let checked = check_resumed(&matches, &WITH_RESUME, ("the run", "hint"), may_change);
+            assert_eq!(checked.is_ok(), setting.may_change, "{}", setting.key);
+        }
+    }
 }

@@ -9,7 +9,7 @@ use perceptor::Model;
 use perceptor::bench::peak::{self, Instructions};
 use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
-use perceptor::config::LearningRate;
+use perceptor::config::CheckedConfig;
 use perceptor::data::{Fingerprint, Splits};
 use perceptor::nn::Spec;
 use perceptor::report::train::{EpochTable, RunDetails, TrainReport, banner, range_test_line};
@@ -48,6 +48,7 @@ pub(super) struct Session<'a> {
     output: &'a OutputArgs,
     origin: &'a Origin,
     settings: Settings,
+    config: CheckedConfig,
     engine: Engine,
     workers: Workers,
     data: Arc<Splits>,
@@ -81,25 +82,28 @@ impl Session<'_> {
         // Checked before the data are read; the choice needs the network.
         settings.train.engine.resolve()?;
         let (source, data) = open_data(&settings, &workers, output.quiet)?;
-        let spec = spec_for(&settings.train, &data)?;
-        let batch_size = settings.train.batch_size.min(data.train.samples());
+        let config = settings.train.clone().check()?;
+        let spec = spec_for(&config, &data)?;
+        let batch_size = config.batch_size.min(data.train.samples());
         let verbosity = Verbosity::new(output.quiet, output.verbose.verbose);
-        let engine = choose(settings.train.engine, &spec, batch_size, verbosity)?;
-        settings.train.engine = engine.into();
-        spec.layers_named(&settings.train.freeze)?;
+        let engine = choose(config.engine, &spec, batch_size, verbosity)?;
+        let mut config = config.with_engine(engine);
+        spec.layers_named(&config.freeze)?;
         let is_resumed = resumption.is_some();
         // Read before the folder is created, as it may be refused.
         let has_checkpoint = resumption.as_ref().is_some_and(|run| run.from().is_some());
         let start = match &settings.init_from {
-            Some(path) if !has_checkpoint => Some(warm_start(&settings, &spec, path)?),
+            Some(path) if !has_checkpoint => {
+                Some(State::warm_start(&spec, &config, &Model::load(path)?)?)
+            }
             _ => None,
         };
         let (mut fingerprint, mut range_test) = (None, None);
         let (folder, from) = match resumption {
             None => {
                 let folder = RunFolder::create(output.out.as_deref(), output.exist_ok)?;
-                match find_rate(&mut settings, &data, &workers, start.as_ref()) {
-                    Ok(found) => range_test = found,
+                match find_rate(config, &data, &workers, start.as_ref()) {
+                    Ok(found) => (config, range_test) = found,
                     Err(error) => {
                         folder.discard();
                         return Err(error);
@@ -109,7 +113,7 @@ impl Session<'_> {
             }
             Some(resumption) => {
                 let found = Fingerprint::of(&data);
-                resumption.check(&settings.train, &found, &source.name)?;
+                resumption.check(&config, &found, &source.name)?;
                 fingerprint = Some(found);
                 warn_of_damage(&resumption);
                 warn_of_another_program(&resumption);
@@ -118,12 +122,13 @@ impl Session<'_> {
         };
         let is_new = from.is_none();
         let from = from.or(start);
+        settings.train = config.clone().into_inner();
         let recorded = recorded(&settings, &source);
-        let config = folder.config();
+        let path = folder.config();
         // A run with a checkpoint must not lose its settings in a power cut; a new one has nothing to lose yet.
         let written = match is_resumed {
-            true => recorded.write(&config),
-            false => recorded.write_unsynced(&config),
+            true => recorded.write(&path),
+            false => recorded.write_unsynced(&path),
         };
         if let Err(error) = written {
             folder.discard();
@@ -133,6 +138,7 @@ impl Session<'_> {
             output,
             origin,
             settings,
+            config,
             engine,
             workers,
             data,
@@ -152,7 +158,7 @@ impl Session<'_> {
             return Ok(());
         }
         let mut text = Vec::new();
-        let (name, config) = (&self.source.name, &self.settings.train);
+        let (name, config) = (&self.source.name, &self.config);
         banner(
             &mut text,
             name,
@@ -212,7 +218,7 @@ impl Session<'_> {
             }
         };
         let training = Training {
-            config: &self.settings.train,
+            config: &self.config,
             data: &self.data,
             workers: &self.workers,
             profiled: self.output.profile || self.output.format == Format::Json,
@@ -258,7 +264,7 @@ impl Session<'_> {
         signals: &StopSignals,
         progress: &Arc<Progress>,
     ) -> perceptor::Result<RunSupervisor> {
-        let config = &self.settings.train;
+        let config = &self.config;
         let engine = self.engine.describe(self.workers.blas());
         let policy = Policy {
             every: self.settings.checkpoint_every,
@@ -272,7 +278,7 @@ impl Session<'_> {
         };
         let identity = IdentitySource {
             spec: self.spec.clone(),
-            config: config.clone(),
+            config: config.clone().into_inner(),
             engine: engine.clone(),
             data: Arc::clone(&self.data),
             fingerprint: self.fingerprint.clone(),
@@ -362,23 +368,16 @@ fn open_data(
     ))
 }
 
-/// Returns the start of a run from the weights of the model at `path`.
-fn warm_start(settings: &Settings, spec: &Spec, path: &Path) -> perceptor::Result<State> {
-    State::warm_start(spec, &settings.train, &Model::load(path)?)
-}
-
 /// Finds a learning rate by a range test, if it is `auto`.
 fn find_rate(
-    settings: &mut Settings,
+    config: CheckedConfig,
     data: &Splits,
     workers: &Workers,
     start: Option<&State>,
-) -> perceptor::Result<Option<RangeTest>> {
-    let config = &mut settings.train;
+) -> perceptor::Result<(CheckedConfig, Option<RangeTest>)> {
     if config.optimizer.rate().is_some() {
-        return Ok(None);
+        return Ok((config, None));
     }
-    let found = range_test(config, data, workers, start)?;
-    config.optimizer.learning_rate = Some(LearningRate::Value(found.chosen));
-    Ok(Some(found))
+    let found = range_test(&config, data, workers, start)?;
+    Ok((config.with_learning_rate(found.chosen)?, Some(found)))
 }

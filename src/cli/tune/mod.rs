@@ -269,7 +269,7 @@ impl TuneArgs {
             settings.train.validation.validation_split,
             settings.train.seed,
         )?;
-        let first = plan.config(1);
+        let first = plan.config(1).check()?;
         let spec = spec_for(&first, &data)?;
         let batch_size = first.batch_size.min(data.train.samples());
         let verbosity = Verbosity::new(self.quiet, false);

@@ -358,7 +358,7 @@ fn measures_the_time_to_an_accuracy() {
     assert!(found["mean"].is_number() && found["deviation"].is_number());
     let run = desk.run(&format!("{line} --time-to 1"));
     let text = &run.done().stdout;
-    let sentence = "0 of 2 seeds reached it; 2 did not within 3 epochs.\n";
+    let sentence = "0 of 2 seeds reached it; 2 never did within 3 epochs.\n";
     assert!(text.contains(sentence), "{text}");
     assert_eq!(text.matches("never").count(), 3, "{text}");
 }

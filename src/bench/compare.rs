@@ -1,24 +1,24 @@
-//! Two records of the same work: what got slower or faster by more than the runs of both scatter.
+//! Compares two records of the same work: what became slower or faster by more than the scatter of their runs.
 //!
-//! A change counts when the medians are more than a hundredth apart and their intervals (see
-//! [`super::statistics::Estimate`]) do not touch. With five runs on either side that is all runs of one being slower
-//! than all of the other, which chance alone brings about once in 126 times (the exact rank-sum test, two-sided: 2 of
+//! A change counts if the medians differ by more than a hundredth and their intervals (see
+//! [`super::statistics::Estimate`]) are disjoint. With five runs on either side that means that all runs of one are
+//! slower than all of the other, which happens by chance once in 126 times (the exact rank-sum test, two-sided: 2 of
 //! the `C(10, 5) = 252` orders). A change of the whole machine, such as its clock, shows in the peak.
 
 use super::record::{Change, Comparison, Record, Verdict};
 use super::statistics::{Estimate, median};
 use crate::error::{Error, Refusal, Result};
 
-/// Smaller changes than this share are no news even where runs do not scatter: where pages and code come to lie in
-/// memory makes as much from one start of the program to the next.
+/// Changes smaller than this share do not count even without scatter: the layout of pages and code in memory makes as
+/// large a difference from one start of the program to the next.
 const LEAST_CHANGE: f64 = 0.01;
-/// Two against two are in order once in three times by chance.
+/// The fewest runs to judge by: two against two are in order once in three times by chance.
 const LEAST_RUNS: usize = 3;
 
-/// Holds rates of `now` against rates of `before`, larger being faster.
+/// Compares rates of `now` with rates of `before`; larger is faster.
 ///
 /// # Panics
-/// When either is empty.
+/// Panics if either is empty.
 pub fn judge(before: &[f64], now: &[f64]) -> Verdict {
     let (old, new) = (Estimate::of(before), Estimate::of(now));
     if before.len().min(now.len()) < LEAST_RUNS {
@@ -32,11 +32,11 @@ pub fn judge(before: &[f64], now: &[f64]) -> Verdict {
     }
 }
 
-/// Refuses an earlier record that cannot be held against this one: another network, batch size or accuracy. The
-/// figures of `now` need not be there yet.
+/// Refuses an earlier record that cannot be compared with this one, because of another network, batch size or
+/// accuracy. The results of `now` need not be there yet.
 ///
 /// # Errors
-/// [`Error::Data`], with `place` for the file that `before` came from.
+/// Returns [`Error::Data`], which calls the earlier record `place`.
 pub fn check(place: &str, before: &Record, now: &Record) -> Result<()> {
     let goal = |record: &Record| match &record.settings.goal {
         None => "rates".to_owned(),
@@ -62,7 +62,7 @@ pub fn check(place: &str, before: &Record, now: &Record) -> Result<()> {
 /// Compares what both records have; `place` names the earlier one.
 ///
 /// # Errors
-/// As [`check`].
+/// Returns the errors of [`check`].
 pub fn compare(place: &str, before: &Record, now: &Record) -> Result<Comparison> {
     check(place, before, now)?;
     Ok(Comparison {
@@ -78,7 +78,7 @@ pub fn compare(place: &str, before: &Record, now: &Record) -> Result<Comparison>
     })
 }
 
-/// What else is not as it was.
+/// Other conditions that changed, as sentences.
 fn notes(before: &Record, now: &Record) -> Vec<String> {
     let build = |record: &Record| format!("{} ({} build)", record.revision, record.build);
     let data = |record: &Record| format!("{}, {} items", record.work.data, record.work.train_items);
@@ -158,7 +158,7 @@ fn peaks(before: &Record, now: &Record) -> Vec<Change> {
     pairs.collect()
 }
 
-/// Time to an accuracy: over seeds, and only those that got there.
+/// The change of the time to the accuracy, over the seeds that reached it.
 fn times(before: &Record, now: &Record) -> Vec<Change> {
     let seconds = |record: &Record| -> Vec<f64> {
         let seeds = record.time_to.iter().flat_map(|time_to| &time_to.seeds);
@@ -180,7 +180,7 @@ fn times(before: &Record, now: &Record) -> Vec<Change> {
     }]
 }
 
-/// `1 thread`, `2 threads`.
+/// A number of threads: `1 thread`, `2 threads`.
 pub(super) fn threads(count: usize) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} thread{plural}")
@@ -204,10 +204,10 @@ mod tests {
     }
 
     #[test]
-    fn runs_that_overlap_are_not() {
+    fn runs_that_overlap_are_no_change() {
         let before = [100.0, 102.0, 98.0, 101.0, 99.0];
         assert_eq!(judge(&before, &before), Verdict::Same);
-        // One run at 98.5 reaches into the earlier range.
+        // One run, 98.5, is within the earlier range.
         assert_eq!(
             judge(&before, &[90.0, 98.5, 91.0, 92.0, 93.0]),
             Verdict::Same
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn less_than_a_hundredth_is_no_news() {
+    fn changes_below_a_hundredth_do_not_count() {
         let before = [100.0, 100.1, 100.2, 100.1, 100.0];
         assert_eq!(
             judge(&before, &[99.4, 99.5, 99.3, 99.4, 99.5]),
@@ -229,14 +229,14 @@ mod tests {
 
     #[test]
     fn one_outlier_among_eight_does_not_hide_a_change() {
-        // Of eight runs the intervals are the second to the seventh.
+        // The interval of eight runs is from the second to the seventh.
         let before = [100.0, 101.0, 102.0, 103.0, 104.0, 105.0, 106.0, 40.0];
         let now = [80.0, 81.0, 82.0, 83.0, 84.0, 85.0, 86.0, 104.0];
         assert_eq!(judge(&before, &now), Verdict::Slower);
     }
 
     #[test]
-    fn two_runs_leave_it_open() {
+    fn two_runs_are_too_few_to_judge() {
         assert_eq!(judge(&[100.0, 101.0], &[50.0, 51.0, 52.0]), Verdict::Open);
     }
 }

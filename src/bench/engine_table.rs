@@ -1,8 +1,8 @@
-//! Which engine to take for a network: measured once per machine at a few shapes, then looked up.
+//! Chooses the engine for a network from rates that are measured once per machine at a few shapes.
 //!
-//! Every engine that is here is timed at the products of some layers, on one thread. What a network takes is
-//! estimated layer by layer from the nearest of those shapes. The table is plain data, kept in a file by whoever
-//! wants the same choice, and so the same bits, the next time.
+//! Every available engine is timed at the products of some layers, on one thread. The time of a network is estimated
+//! layer by layer from the nearest of those shapes. Keeping the table in a file makes the choice, and thus the bits,
+//! the same next time.
 
 use std::fs::File;
 use std::io::Read;
@@ -20,53 +20,54 @@ use crate::nn::{Activation, Spec};
 
 /// The name and version of the file's layout.
 const SCHEMA: &str = "perceptor.engines/1";
-/// No table is longer, in bytes.
+/// The longest file that is read as a table, in bytes.
 const MAX_LENGTH: u64 = 1 << 20;
-/// Layers measured, `in` and `out`: from the last one of a small network to a wide one.
+/// The layers that are measured, `in` and `out`: from the last one of a small network to a wide one.
 const LAYERS: [(usize, usize); 4] = [(100, 10), (784, 100), (512, 256), (1024, 1024)];
-/// Batch sizes measured.
+/// The batch sizes that are measured.
 const BATCHES: [usize; 2] = [32, 128];
-/// Runs of each product, and about how long one takes, in seconds.
+/// The number of runs of each product, and about how long one takes, in seconds.
 const RUNS: (usize, f64) = (3, 1e-3);
-/// Another engine than the usual one has to be this much faster: less is noise, and no reason to change bits.
+/// The share of the preferred engine's time that another engine must stay below: less of a difference is noise, and no
+/// reason to change bits.
 const MARGIN: f64 = 0.95;
 
-/// How fast every engine of a machine is at a few shapes.
+/// The speed of every engine of a machine at a few shapes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EngineTable {
     schema: String,
-    /// What was measured on: a table of anything else is of no use.
+    /// The machine that was measured; the table does not apply to any other.
     machine: String,
-    /// Every engine at every shape.
+    /// The rate of every engine at every shape.
     pub rates: Vec<EngineRate>,
 }
 
-/// How fast an engine is at one shape: forward product and weight update together, on one thread.
+/// The speed of an engine at one shape: forward product and weight update together, on one thread.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct EngineRate {
     /// The engine.
     pub engine: Engine,
-    /// Samples in a batch.
+    /// The number of samples in a batch.
     pub rows: usize,
     /// Width of the layer's input.
     pub fan_in: usize,
     /// Width of the layer's output.
     pub fan_out: usize,
-    /// 10⁹ operations a second.
+    /// 10⁹ operations per second.
     pub gflops: f64,
 }
 
-/// What an engine would take for a network.
+/// The estimated time of an engine for a network.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
     /// The engine.
     pub engine: Engine,
-    /// Time in products for one sample of training on one thread, in seconds.
+    /// The time of the products of one training sample on one thread, in seconds.
     pub seconds_per_sample: f64,
 }
 
 impl EngineTable {
-    /// Measures every engine that is here and does not end the process; takes some tenths of a second.
+    /// Measures every available engine that does not crash the process, which takes some tenths of a second.
     ///
     /// # Errors
     /// [`crate::Error::Memory`] when memory is not granted, [`crate::Error::Config`] when a thread is not.
@@ -81,7 +82,7 @@ impl EngineTable {
                 let spec = Spec::new(fan_in, &[], fan_out, Activation::Identity)?;
                 let found = products::measure(engine, (&spec, 0), rows, RUNS, 1.0)?;
                 let both = found.iter().filter(|p| p.stage != Stage::InputGradient);
-                // The fastest run of each: whatever disturbs a run makes it slower.
+                // The fastest run of each, because every disturbance makes a run slower.
                 let fastest = |runs: &[f64]| runs.iter().copied().fold(f64::INFINITY, f64::min);
                 let seconds: f64 = both.map(|product| fastest(&product.seconds)).sum();
                 rates.push(EngineRate {
@@ -100,7 +101,7 @@ impl EngineTable {
         })
     }
 
-    /// The table in the file `path`, if there is one of this machine and this build; none where there is not.
+    /// Reads the table in the file `path`; `None` if there is none for this machine and this build.
     pub fn read(path: &Path) -> Option<EngineTable> {
         let mut bytes = Vec::new();
         let file = File::open(path).ok()?;
@@ -108,7 +109,7 @@ impl EngineTable {
         EngineTable::from_bytes(&bytes).filter(|table| table.machine == machine())
     }
 
-    /// The table that `bytes` are, of whatever machine; none where they are something else.
+    /// Reads a table of any machine from `bytes`; `None` if they are something else.
     pub fn from_bytes(bytes: &[u8]) -> Option<EngineTable> {
         let table: EngineTable = serde_json::from_slice(bytes).ok()?;
         let rates_are_numbers = table
@@ -118,10 +119,10 @@ impl EngineTable {
         (table.schema == SCHEMA && rates_are_numbers).then_some(table)
     }
 
-    /// Keeps the table in the file `path`.
+    /// Writes the table to the file `path`.
     ///
     /// # Errors
-    /// [`crate::Error::Io`] when it cannot be written.
+    /// Returns [`crate::Error::Io`] if it cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_vec_pretty(self).expect("plain data is always JSON");
         if let Some(folder) = path.parent() {
@@ -130,8 +131,7 @@ impl EngineTable {
         write_atomically(path, |out| out.write_all(&text))
     }
 
-    /// What each engine would take to train `spec` in batches of `batch_size`, in the order in which they are
-    /// preferred.
+    /// The time that each engine takes to train `spec` in batches of `batch_size`, in the order of preference.
     pub fn estimates(&self, spec: &Spec, batch_size: usize) -> Vec<Estimate> {
         let engines = products::engines(Engine::Native).into_iter();
         let estimates = engines.filter_map(|engine| {
@@ -149,7 +149,7 @@ impl EngineTable {
         estimates.collect()
     }
 
-    /// The engine to train `spec` with: the preferred one, unless another is clearly faster.
+    /// Chooses the engine to train `spec` with: the preferred one, unless another is clearly faster.
     pub fn choose(&self, spec: &Spec, batch_size: usize) -> EngineChoice {
         let estimates = self.estimates(spec, batch_size);
         let best = estimates.iter().copied().reduce(|best, other| {
@@ -162,7 +162,7 @@ impl EngineTable {
         best.map_or(EngineChoice::Auto, |best| best.engine.into())
     }
 
-    /// The measured shape nearest to `(rows, fan_in, fan_out)` in the sizes' logarithms.
+    /// The rate at the measured shape nearest to `(rows, fan_in, fan_out)`, by the logarithms of the sizes.
     fn nearest(&self, engine: Engine, shape: (usize, usize, usize)) -> Option<&EngineRate> {
         let far = |a: usize, b: usize| (a as f64 / b as f64).ln().abs();
         let distance = |rate: &EngineRate| {
@@ -173,7 +173,7 @@ impl EngineTable {
     }
 }
 
-/// Everything that decides rates: processor, engines with their kernels, and this build.
+/// Everything that determines rates: processor, engines with their kernels, and this build.
 fn machine() -> String {
     let blas = blas::linked();
     let engines = products::engines(Engine::Native).into_iter();
@@ -190,7 +190,7 @@ fn machine() -> String {
 mod tests {
     use super::*;
 
-    /// A table in which the portable engine is as fast as `portable` says, and every other does 100 GFLOP/s.
+    /// Makes a table with the rates `portable` for the portable engine, and 100 GFLOP/s for every other.
     fn table(portable: impl Fn(usize) -> f64) -> EngineTable {
         let mut rates = Vec::new();
         for engine in products::engines(Engine::Native) {
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_preferred_engine_is_taken_unless_another_is_clearly_faster() {
+    fn the_preferred_engine_is_chosen_unless_another_is_clearly_faster() {
         let preferred = products::engines(Engine::Native)[0];
         assert_eq!(
             table(|_| 103.0).choose(&spec(&[100]), 128),
@@ -230,8 +230,8 @@ mod tests {
     }
 
     #[test]
-    fn each_layer_counts_at_the_nearest_shape() {
-        // Fast for wide layers alone.
+    fn every_layer_is_estimated_at_the_nearest_shape() {
+        // The portable engine is fast only for wide layers.
         let table = table(|fan_out| if fan_out >= 1000 { 300.0 } else { 20.0 });
         assert_eq!(
             table.choose(&spec(&[1500, 1200]), 128),
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_kept_and_one_of_another_machine_is_not_taken() {
+    fn a_table_is_read_back_but_not_on_another_machine() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("deeper/engines.json");
         assert_eq!(EngineTable::read(&path), None);

@@ -1,9 +1,9 @@
-//! How fast this machine trains a given network, and how near that is to what its cores can do.
+//! Measures how fast this machine trains a given network, and how close that is to the peak of its cores.
 //!
-//! `peak` measures the cores in registers, `products` the matrix products at the network's shapes, `training` whole
-//! passes at each number of threads, `time_to` the way to an accuracy; `engine_table` picks an engine. `statistics`
-//! makes medians and intervals of runs, `record` holds all figures, `compare` two records against each other. Nothing
-//! here prints: see [`crate::report::bench`].
+//! `peak` measures the cores in registers, `products` the matrix products of the network's shapes, `throughput`
+//! training at each number of threads, and `time_to` the time to an accuracy; `engine_table` chooses an engine.
+//! `statistics` computes medians and intervals of runs, `record` holds all results, and `compare` compares two
+//! records. Nothing here prints: see [`crate::report::bench`].
 
 pub mod compare;
 pub mod engine_table;
@@ -31,44 +31,45 @@ pub use record::{Change, Comparison, Record, SCHEMA, Settings, Verdict};
 pub use throughput::Training;
 pub use time_to::{Goal, TimeTo};
 
-/// Runs that differ by more than this share of their median get a warning.
+/// Runs whose spread exceeds this share of their median get a warning.
 const SCATTER: f64 = 0.05;
 
-/// How far a measurement has come.
+/// How far a measurement is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Progress {
-    /// What is being measured, as a few words.
+    /// What is being measured, in a few words.
     pub what: &'static str,
-    /// Parts of it done; 0 when it begins.
+    /// The number of parts done; 0 at the beginning.
     pub done: usize,
-    /// Parts in all.
+    /// The total number of parts.
     pub of: usize,
 }
 
-/// Counts the parts of one measurement and tells of each.
+/// Counts the parts of one measurement and reports each.
 struct Steps<'a> {
     progress: Progress,
-    tell: &'a mut dyn FnMut(&Progress),
+    report: &'a mut dyn FnMut(&Progress),
 }
 
 impl<'a> Steps<'a> {
-    fn start(what: &'static str, of: usize, tell: &'a mut dyn FnMut(&Progress)) -> Steps<'a> {
+    fn start(what: &'static str, of: usize, report: &'a mut dyn FnMut(&Progress)) -> Steps<'a> {
         let done = 0;
         let progress = Progress { what, done, of };
-        tell(&progress);
-        Steps { progress, tell }
+        report(&progress);
+        Steps { progress, report }
     }
 
     fn step(&mut self) {
         self.progress.done += 1;
-        (self.tell)(&self.progress);
+        (self.report)(&self.progress);
     }
 }
 
-/// Measures peak, products and training of `config` on `data` and puts them into `record`, which was made for them.
+/// Measures the peak, the products and the training of `config` on `data`, and stores them in `record`, which was made
+/// for these settings.
 ///
 /// # Errors
-/// As [`crate::train::train`], and [`crate::Error::Config`] when threads are not granted.
+/// Returns the errors of [`crate::train::train`], and an error if threads are refused.
 pub fn measure_rates(
     record: &mut Record,
     config: &CheckedConfig,
@@ -103,7 +104,7 @@ fn teams(counts: &[NonZeroUsize]) -> Result<Vec<Workers>> {
         .collect()
 }
 
-/// The register peak at each number of threads, some hundredths of `seconds` a sample.
+/// The register peak at each number of threads, with samples of some hundredths of `seconds`.
 fn peaks(
     counts: &[NonZeroUsize],
     seconds: f64,
@@ -120,7 +121,7 @@ fn peaks(
     Ok(peaks)
 }
 
-/// The products of every layer under every engine, a hundredth of `seconds` a run.
+/// The products of every layer with every engine, in runs of a hundredth of `seconds`.
 fn products(
     config: &TrainConfig,
     spec: &Spec,
@@ -144,17 +145,18 @@ fn products(
     Ok(found)
 }
 
-/// Puts the times to an accuracy, measured by whoever started the processes, into `record`, which was made for them.
+/// Stores the times to an accuracy in `record`, which was made for these settings. They are measured by the caller,
+/// which starts the processes.
 pub fn put_time_to(record: &mut Record, found: TimeTo) {
     record.time_to = Some(found);
     record.warnings = warnings(record);
 }
 
-/// What the reader should know before trusting the figures of `record`.
+/// What the reader should know before trusting the numbers of `record`.
 fn warnings(record: &Record) -> Vec<String> {
     let mut warnings = Vec::new();
     if record.build == "debug" {
-        warnings.push("this is a debug build and slow: measure a release build".to_owned());
+        warnings.push("this is a slow debug build: measure a release build".to_owned());
     }
     let (threads, cores) = (record.settings.threads.get(), record.machine.cores);
     if threads > cores {

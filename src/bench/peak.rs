@@ -1,8 +1,8 @@
-//! The most floating point operations a second that cores give: fused multiply-adds that never leave the registers.
+//! The highest rate of floating point operations of the cores: fused multiply-adds that never leave the registers.
 //!
-//! Independent chains `x = x · a + b`, enough of them to hide the latency, in the widest registers the processor has.
-//! No product over real data gets past this rate, so everything else is put in per cent of it. What the products of
-//! a network reach is measured in `products`.
+//! Independent chains `x = x · a + b` run in the widest registers of the processor, enough of them to hide the
+//! latency. No product of real data exceeds this rate, so other rates are given as a share of it. `products` measures
+//! what the products of a network reach.
 
 use std::hint::black_box;
 use std::sync::{Mutex, PoisonError};
@@ -15,16 +15,16 @@ use crate::compute::parallel::{Member, Workers};
 #[cfg(target_arch = "x86_64")]
 use crate::compute::{Avx2, Avx512};
 
-/// How often the rate is measured.
+/// The number of samples of the rate.
 const SAMPLES: usize = 10;
-/// Floats in a register of the portable loop: what the narrowest vector units of today have.
+/// Floats in a register of the portable loop, as in the narrowest vector units in use.
 const PORTABLE_LANES: usize = 4;
-/// `x = x · a + b` with these tends to 1, far from overflow and from denormal numbers.
+/// The factor of `x = x · a + b`, which tends to 1, far from overflow and denormal numbers.
 const FACTOR: f32 = 0.75;
-/// See [`FACTOR`].
+/// The term of the same.
 const TERM: f32 = 0.25;
 
-/// Registers that the loop runs in.
+/// The registers that the loop uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Instructions {
     /// Fused multiply-adds of AVX-512F, 16 lanes.
@@ -33,12 +33,12 @@ pub enum Instructions {
     /// Fused multiply-adds of AVX2 with FMA, 8 lanes.
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
-    /// Plain arithmetic, as the compiler puts it for any processor of this architecture.
+    /// Plain arithmetic, compiled for any processor of this architecture.
     Portable,
 }
 
 impl Instructions {
-    /// The widest that this processor has.
+    /// Detects the widest registers of this processor.
     pub fn detect() -> Instructions {
         #[cfg(target_arch = "x86_64")]
         {
@@ -63,7 +63,7 @@ impl Instructions {
         }
     }
 
-    /// Floating point operations in one round of the loop; a multiply-add is two.
+    /// Floating point operations of one round of the loop; a multiply-add is two.
     fn flops_a_round(self) -> f64 {
         let (chains, lanes) = match self {
             #[cfg(target_arch = "x86_64")]
@@ -75,7 +75,7 @@ impl Instructions {
         (2 * chains * lanes) as f64
     }
 
-    /// Runs `rounds` rounds of the loop. The answer is of no use but to keep the compiler from leaving it out.
+    /// Runs `rounds` rounds of the loop. The result only keeps the compiler from removing it.
     fn run(self, rounds: usize) -> f32 {
         match self {
             #[cfg(target_arch = "x86_64")]
@@ -89,15 +89,15 @@ impl Instructions {
     }
 }
 
-/// The rate of some threads together.
+/// The peak rate of some threads together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Peak {
-    /// Threads at work at once.
+    /// The number of threads.
     pub threads: usize,
-    /// The best sample, in 10⁹ operations a second. The best and not the median: a peak is what the cores can do,
-    /// and everything that disturbs a sample makes it smaller.
+    /// The best sample, in 10⁹ operations per second. It is the best and not the median, because a peak is what the
+    /// cores can do, and every disturbance makes a sample smaller.
     pub gflops: f64,
-    /// Every sample, in 10⁹ operations a second of all threads together.
+    /// Every sample, in 10⁹ operations per second of all threads together.
     pub samples: Vec<f64>,
 }
 
@@ -106,7 +106,7 @@ pub fn measure(workers: &Workers, instructions: Instructions, seconds: f64) -> P
     let rounds = rounds_for(instructions, seconds);
     let elapsed = Mutex::new(Vec::with_capacity(SAMPLES));
     workers.team(|member: Member| {
-        // Once more than is counted, to wake everybody and let the clocks settle.
+        // The first sample does not count: it wakes the threads and lets clock rates settle.
         for sample in 0..=SAMPLES {
             member.wait();
             let start = Instant::now();
@@ -128,7 +128,7 @@ pub fn measure(workers: &Workers, instructions: Instructions, seconds: f64) -> P
     }
 }
 
-/// How many rounds take about `seconds` on one core.
+/// The number of rounds that take about `seconds` on one core.
 fn rounds_for(instructions: Instructions, seconds: f64) -> usize {
     let mut rounds = 1024;
     loop {
@@ -142,7 +142,7 @@ fn rounds_for(instructions: Instructions, seconds: f64) -> usize {
     }
 }
 
-/// Twelve chains of four lanes. Fused where every processor of the architecture has it, else a product and a sum.
+/// Twelve chains of four lanes: fused if every processor of the architecture can do that, else a product and a sum.
 fn portable(rounds: usize) -> f32 {
     let (factor, term) = (black_box(FACTOR), black_box(TERM));
     let mut chains = black_box([[2.0f32; PORTABLE_LANES]; 12]);
@@ -157,14 +157,15 @@ fn portable(rounds: usize) -> f32 {
             }
         }
     }
-    // Through memory: else the compiler spreads a chain over registers to suit this sum.
+    // Through memory, because the compiler would otherwise spread a chain over registers to suit this sum.
     let chains = black_box(chains);
     chains.as_flattened().iter().sum()
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    //! The loop in registers of the processor. The compiler checks all but that the instruction set is there.
+    //! The loop in registers of the processor. The compiler checks everything except that the instruction set is
+    //! available.
 
     use std::arch::x86_64::{
         _mm256_add_ps, _mm256_cvtss_f32, _mm256_fmadd_ps, _mm256_set1_ps, _mm512_add_ps,
@@ -174,14 +175,14 @@ mod x86 {
 
     use super::{FACTOR, TERM};
 
-    /// Sixteen chains of 16 lanes: with factor and term 18 of 32 registers.
+    /// Sixteen chains of 16 lanes: 18 of 32 registers, with factor and term.
     #[target_feature(enable = "avx512f")]
     pub(super) fn avx512(rounds: usize) -> f32 {
         let (factor, term) = (
             _mm512_set1_ps(black_box(FACTOR)),
             _mm512_set1_ps(black_box(TERM)),
         );
-        // Starts that the compiler cannot know to be equal; else it would keep one chain.
+        // The compiler must not know that the chains start equal, or it would keep only one.
         let mut chains = black_box([2.0f32; 16]).map(|x| _mm512_set1_ps(x));
         for _ in 0..rounds {
             for chain in &mut chains {
@@ -193,7 +194,7 @@ mod x86 {
         _mm512_cvtss_f32(sum)
     }
 
-    /// Twelve chains of 8 lanes: with factor and term 14 of 16 registers.
+    /// Twelve chains of 8 lanes: 14 of 16 registers, with factor and term.
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn avx2(rounds: usize) -> f32 {
         let (factor, term) = (
@@ -216,7 +217,7 @@ mod x86 {
 mod tests {
     use super::*;
 
-    /// What this processor can run.
+    /// Every kind of registers that this processor has.
     fn all() -> Vec<Instructions> {
         let mut all = vec![Instructions::Portable];
         #[cfg(target_arch = "x86_64")]

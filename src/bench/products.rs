@@ -1,8 +1,8 @@
-//! The matrix products of a network's own shapes, one by one, on one thread: forward, input gradient, weight update.
+//! Measures the matrix products of a network's shapes one by one, on one thread: forward, input gradient, weight
+//! update.
 //!
-//! Each layer runs through [`Affine`] as in training, a whole batch a call, under every engine that is here. What
-//! training adds (gather, activations, loss, barriers) is measured in `training`; the difference between the two is
-//! what all that costs.
+//! Each layer runs through [`Affine`] as in training, with a whole batch per call, with every available engine. What
+//! training adds (gather, activations, loss, barriers) is the difference to what `throughput` measures.
 
 use std::num::NonZeroUsize;
 use std::time::Instant;
@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::nn::Spec;
 use crate::optim::Rule;
 
-/// One of the three products of a layer.
+/// One of the products of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
@@ -45,30 +45,30 @@ impl Stage {
     }
 }
 
-/// How fast an engine is at one product of one layer, on one thread.
+/// The speed of an engine at one product of one layer, on one thread.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Product {
     /// The engine's name.
     pub engine: String,
     /// The layer, counted from 1.
     pub layer: usize,
-    /// Which of its products.
+    /// The product.
     pub stage: Stage,
-    /// Rows of the batch.
+    /// The rows of the batch.
     pub rows: usize,
     /// Width of the layer's input.
     pub fan_in: usize,
     /// Width of the layer's output.
     pub fan_out: usize,
-    /// Seconds a call, a mean over many calls, for each run.
+    /// Seconds per call for each run, as a mean over many calls.
     pub seconds: Vec<f64>,
-    /// 10⁹ operations a second in the median run; a product is `2 · rows · in · out` of them.
+    /// 10⁹ operations per second in the median run; a product has `2 · rows · in · out` operations.
     pub gflops: f64,
-    /// That rate as a share of one core's peak.
+    /// That rate as a share of the peak of one core.
     pub of_peak: f64,
 }
 
-/// The engines that this build and this processor have, `first` before the others.
+/// The engines that are available in this build and on this processor, `first` before the others.
 pub fn engines(first: Engine) -> Vec<Engine> {
     let all = [Engine::Native, Engine::Openblas, Engine::Portable];
     let mut here: Vec<Engine> = all.into_iter().filter(|e| e.check().is_ok()).collect();
@@ -76,14 +76,14 @@ pub fn engines(first: Engine) -> Vec<Engine> {
     here
 }
 
-/// Measures all products of layer number `layer` of `spec`, counted from 0, for batches of `rows` rows: `runs` times
-/// for about `seconds` each. `peak` is that of one core, in 10⁹ operations a second.
+/// Measures all products of layer `layer` of `spec`, counted from 0, for batches of `rows` rows: `runs` times for
+/// about `seconds` each. `peak` is that of one core, in 10⁹ operations per second.
 ///
 /// # Errors
 /// [`crate::Error::Config`] for an engine that is not here, and [`crate::Error::Memory`] when memory is not granted.
 ///
 /// # Panics
-/// When there is no such layer.
+/// Panics if there is no such layer.
 pub fn measure(
     engine: Engine,
     (spec, layer): (&Spec, usize),
@@ -95,7 +95,7 @@ pub fn measure(
     let mut bench = Layer::new(engine, (fan_in, fan_out), rows, layer > 0)?;
     let stages = Stage::ALL.into_iter();
     let stages = stages.filter(|&stage| layer > 0 || stage != Stage::InputGradient);
-    // On a worker, so that whatever workers set for themselves holds here too.
+    // On a worker, so that everything that workers set for their threads applies.
     let worker = Workers::new(NonZeroUsize::MIN)?;
     let products = stages.map(|stage| {
         let seconds = worker.run(|| time(runs, seconds, || bench.run(stage)));
@@ -115,7 +115,7 @@ pub fn measure(
     Ok(products.collect())
 }
 
-/// A layer with a batch of its own.
+/// A layer with a batch.
 struct Layer {
     affine: Affine,
     rows: usize,
@@ -149,10 +149,10 @@ impl Layer {
         })
     }
 
-    /// One call of a product.
+    /// Runs a product once.
     fn run(&mut self, stage: Stage) {
         let rows = 0..self.rows;
-        // The velocity stays bounded and the weights stay: any number of calls does the same work.
+        // The velocity stays bounded and the weights do not change, so every call does the same work.
         let step = Rule::sgd(0.5).at(1, 0.0);
         let count = self.affine.pieces();
         match stage {
@@ -178,7 +178,7 @@ impl Layer {
     }
 }
 
-/// Numbers between −0.5 and 0.5 that are neither equal nor powers of two.
+/// Numbers between −0.5 and 0.5 that differ and are not powers of two.
 fn varied(index: usize) -> f32 {
     (index * 37 % 101) as f32 / 101.0 - 0.5
 }
@@ -194,7 +194,7 @@ fn filled(rows: usize, width: usize) -> Result<Matrix> {
     Ok(matrix)
 }
 
-/// Seconds a call in each of `runs` runs of about `seconds`, after a warm-up of the same length.
+/// Seconds per call in each of `runs` runs of about `seconds`, after a warm-up of the same length.
 fn time(runs: usize, seconds: f64, mut call: impl FnMut()) -> Vec<f64> {
     let mut calls_take = |calls: usize| {
         let start = Instant::now();
@@ -218,7 +218,7 @@ mod tests {
     use crate::nn::Activation;
 
     #[test]
-    fn each_layer_has_its_products_and_the_first_no_input_gradient() {
+    fn every_layer_has_its_products_and_the_first_no_input_gradient() {
         let spec = Spec::new(12, &[9], 3, Activation::Relu).expect("a spec");
         for engine in engines(Engine::Portable) {
             let of_layer = |layer| {

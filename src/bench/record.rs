@@ -1,7 +1,7 @@
-//! All that a bench found on one machine, with what was measured: what JSON holds and [`super::compare()`] reads back.
+//! Everything that a bench measured on one machine, and what the work was. This is what its JSON holds.
 //!
-//! Plain data. Raw figures of every run are kept beside what was made of them, so that a later reader need not
-//! trust our statistics.
+//! The raw measurements of every run are kept in addition to their statistics, so that a later reader need not trust
+//! these.
 
 use std::fs;
 use std::io::Read;
@@ -26,12 +26,12 @@ use crate::nn::Spec;
 /// The name and version of the JSON object's layout.
 pub const SCHEMA: &str = "perceptor.bench/1";
 
-/// No record is longer, in bytes.
+/// The longest file that is read as a record, in bytes.
 const MAX_LENGTH: u64 = 64 << 20;
-/// More runs than anyone waits for.
+/// The most runs.
 const MAX_RUNS: usize = 1000;
 
-/// What a bench found.
+/// The results of a bench.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// [`SCHEMA`].
@@ -42,38 +42,38 @@ pub struct Record {
     pub revision: String,
     /// `release` or `debug`.
     pub build: String,
-    /// Where it ran.
+    /// The machine it ran on.
     pub machine: Machine,
     /// What was trained.
     pub work: Work,
     /// How it was measured.
     pub settings: Settings,
-    /// Register peak by number of threads; empty where only [`Record::time_to`] was asked for.
+    /// Register peak by number of threads; empty if only [`Record::time_to`] was measured.
     pub peak: Vec<Peak>,
-    /// Products of the network's shapes on one thread, the engine in use first; may be empty as above.
+    /// Products of the network's shapes on one thread, the engine in use first; empty in the same case.
     pub products: Vec<Product>,
-    /// Training by number of threads, one first; may be empty as above.
+    /// Training by number of threads, one first; empty in the same case.
     pub training: Vec<Training>,
-    /// Time to an accuracy, where that was asked for.
+    /// Time to an accuracy, if it was measured.
     pub time_to: Option<TimeTo>,
-    /// What an earlier record says against this one, where there was one.
+    /// The comparison with an earlier record, if there was one.
     pub comparison: Option<Comparison>,
-    /// What the reader should know before trusting the figures.
+    /// What the reader should know before trusting the numbers.
     pub warnings: Vec<String>,
 }
 
-/// A machine, as far as it decides figures.
+/// What decides the speed of a machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
-    /// The processor's name where the system tells it, else `unknown`.
+    /// The processor's name if the system reports it, else `unknown`.
     pub processor: String,
     /// `x86_64`, `aarch64`, …
     pub architecture: String,
     /// `linux`, `macos`, …
     pub system: String,
-    /// Cores this process may use, by affinity and control group.
+    /// The number of cores this process may use, by affinity and control group.
     pub cores: usize,
-    /// The widest registers, which the peak was measured in.
+    /// The widest registers, in which the peak is measured.
     pub instructions: String,
     /// The linear algebra library that is linked in, with its version and kernel.
     pub blas: String,
@@ -84,9 +84,9 @@ pub struct Machine {
 pub struct Work {
     /// Where the data came from.
     pub data: String,
-    /// Training items.
+    /// The number of training samples.
     pub train_items: usize,
-    /// Test items; none without a test set.
+    /// The number of test samples; `None` without a test set.
     pub test_items: Option<usize>,
     /// The widths, as `784-100-10`.
     pub network: String,
@@ -94,9 +94,9 @@ pub struct Work {
     pub activation: String,
     /// The number of parameters.
     pub parameters: usize,
-    /// Operations of the matrix products for one sample.
+    /// Floating point operations of the matrix products for one sample.
     pub flops_per_sample: f64,
-    /// Samples a step.
+    /// Samples per step.
     pub batch_size: usize,
     /// The learning rate.
     pub learning_rate: f32,
@@ -104,26 +104,26 @@ pub struct Work {
     pub momentum: f32,
     /// The first seed.
     pub seed: u64,
-    /// The name of the engine in use; never `auto`.
+    /// The name of the engine in use, which is never `auto`.
     pub engine: String,
-    /// The same with what it runs on.
+    /// The engine with the instruction set or library it uses.
     pub kernels: String,
 }
 
 /// How to measure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
-    /// The most threads.
+    /// The largest number of threads.
     pub threads: NonZeroUsize,
-    /// Timed runs of everything.
+    /// The number of timed runs of everything.
     pub runs: usize,
-    /// About how long a run of training takes; products take a hundredth of it.
+    /// About how long a run of training takes, in seconds; runs of products take a hundredth of it.
     pub seconds: f64,
-    /// The accuracy to time, where that is asked for instead of rates.
+    /// The accuracy whose time is measured instead of rates, if any.
     pub goal: Option<Goal>,
 }
 
-/// What two sets of runs say.
+/// The result of comparing two sets of runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
@@ -131,13 +131,13 @@ pub enum Verdict {
     Slower,
     /// Faster than before.
     Faster,
-    /// No difference beyond the scatter.
+    /// No difference that exceeds the scatter.
     Same,
-    /// Too few runs on one side or the other to tell.
+    /// Too few runs on one of the sides to judge.
     Open,
 }
 
-/// One figure before and now.
+/// One measurement before and now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Change {
     /// What was measured, with its unit.
@@ -146,25 +146,25 @@ pub struct Change {
     pub before: f64,
     /// The median now.
     pub now: f64,
-    /// How many times as fast as before; above 1 is faster.
+    /// The speed as a multiple of the earlier one; above 1 is faster.
     pub speed: f64,
-    /// What that means.
+    /// Whether the difference counts.
     pub verdict: Verdict,
 }
 
-/// Everything that two records have in common.
+/// The comparison of everything that two records have in common.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// The name of the earlier record.
     pub with: String,
-    /// Other conditions that changed too, as sentences.
+    /// Other conditions that changed, as sentences.
     pub notes: Vec<String>,
-    /// Every figure that both have.
+    /// Every measurement that both have.
     pub changes: Vec<Change>,
 }
 
 impl Comparison {
-    /// The figures with this verdict.
+    /// The measurements with this verdict.
     pub fn with_verdict(&self, verdict: Verdict) -> impl Iterator<Item = &Change> {
         let changes = self.changes.iter();
         changes.filter(move |change| change.verdict == verdict)
@@ -172,7 +172,7 @@ impl Comparison {
 }
 
 impl Settings {
-    /// Holds every setting against its range.
+    /// Checks every setting against its range.
     ///
     /// # Errors
     /// [`Error::Config`], naming the key of the first setting that is out of range.
@@ -209,7 +209,7 @@ impl Settings {
 }
 
 impl Record {
-    /// A record of this machine and this work, without figures as yet.
+    /// A record of this machine and this work, without results yet.
     ///
     /// # Errors
     /// [`Error::Config`] for an engine that is not here, [`Error::Blas`] when BLAS cannot be held to one thread.
@@ -264,7 +264,7 @@ impl Record {
     /// Reads a record that was written as JSON.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file cannot be read, [`Error::Data`] when it is not a record of this schema.
+    /// Returns [`Error::Io`] if the file cannot be read, and [`Error::Data`] if it is not a record of this schema.
     pub fn read(path: &Path) -> Result<Record> {
         let file = fs::File::open(path).map_err(Error::io(path, "open the file"))?;
         let mut bytes = Vec::new();
@@ -277,7 +277,7 @@ impl Record {
     /// Reads a record from the content of the file `path`.
     ///
     /// # Errors
-    /// [`Error::Data`], as [`Record::read`].
+    /// Returns [`Error::Data`] if it is not a record of this schema.
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Record> {
         let refuse = |found: String, expected: &str| {
             Error::Data(Refusal::new(path.display(), found, expected).hint(message![
@@ -303,7 +303,7 @@ impl Record {
         Ok(record)
     }
 
-    /// Every list of raw figures.
+    /// Every list of raw measurements.
     fn all_runs(&self) -> impl Iterator<Item = &[f64]> {
         let peak = self.peak.iter().map(|peak| &peak.samples[..]);
         let products = self.products.iter().map(|product| &product.seconds[..]);
@@ -312,12 +312,12 @@ impl Record {
     }
 }
 
-/// Whether `runs` are something that statistics can be made of.
+/// Whether statistics can be computed from `runs`.
 fn are_timings(runs: &[f64]) -> bool {
     (1..=MAX_RUNS).contains(&runs.len()) && runs.iter().all(|run| run.is_finite() && *run > 0.0)
 }
 
-/// The processor's name, by Linux.
+/// The processor's name, if Linux reports it.
 pub(super) fn processor() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let mut lines = text.lines().filter_map(|line| line.split_once(':'));

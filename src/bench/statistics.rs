@@ -1,32 +1,32 @@
-//! What a handful of timed runs says: median, range, and how sure one may be of it.
+//! Statistics of a few timed runs: median, range, and confidence.
 //!
-//! Timings scatter to one side and have outliers, so nothing here assumes a normal distribution: the middle is the
-//! median, and its uncertainty the interval between two order statistics (H. A. David and H. N. Nagaraja, *Order
-//! Statistics*, 2003, section 7.1). Functions of plain numbers; who measured them is not known here.
+//! Timings are skewed and have outliers, so nothing here assumes a normal distribution: runs are summarised by their
+//! median, and its uncertainty by the interval between two order statistics (H. A. David and H. N. Nagaraja, *Order
+//! Statistics*, 2003, section 7.1).
 
 use serde::{Deserialize, Serialize};
 
-/// An interval for a median is made at least this sure, where there are runs enough.
+/// The confidence that the interval of a median has at least, if there are enough runs.
 const WANTED_CONFIDENCE: f64 = 0.9;
 
-/// Some runs in three numbers, in the unit of the runs, and their scatter.
+/// The median, the range and the scatter of some runs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// The middle one, or the mean of the middle two.
+    /// The middle run, or the mean of the middle two.
     pub median: f64,
-    /// The smallest.
+    /// The smallest run.
     pub min: f64,
-    /// The largest.
+    /// The largest run.
     pub max: f64,
     /// `(max − min) / median`, a share of 1.
     pub spread: f64,
 }
 
 impl Summary {
-    /// Of `values`.
+    /// The summary of `values`.
     ///
     /// # Panics
-    /// When there are none.
+    /// Panics if there are none.
     pub fn of(values: &[f64]) -> Summary {
         let sorted = sorted(values);
         let (median, min, max) = (median(values), sorted[0], sorted[sorted.len() - 1]);
@@ -39,7 +39,7 @@ impl Summary {
     }
 }
 
-/// A median with the range it lies in.
+/// A median with its confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The median of the runs.
@@ -48,19 +48,19 @@ pub struct Estimate {
     pub low: f64,
     /// The upper end of the interval.
     pub high: f64,
-    /// How often an interval made like this holds the true median, 0 to 1; 0 for a single run.
+    /// The probability that such an interval contains the true median, 0 to 1; 0 for a single run.
     pub confidence: f64,
 }
 
 impl Estimate {
-    /// The median of `values` with the narrowest interval of order statistics that holds the true one in nine
-    /// cases of ten, or the whole range where there are too few values for that (fewer than 5).
+    /// The median of `values` with the narrowest interval of order statistics that contains the true median in nine of
+    /// ten cases, or with the whole range if there are too few values for that (fewer than 5).
     ///
     /// The k-th smallest and k-th largest of n values enclose the true median with probability
     /// `1 − 2·P(B ≤ k − 1)`, where B counts heads in n throws of a coin, whatever the values' distribution.
     ///
     /// # Panics
-    /// When there are no values.
+    /// Panics if there are no values.
     pub fn of(values: &[f64]) -> Estimate {
         let sorted = sorted(values);
         let n = sorted.len();
@@ -82,10 +82,10 @@ impl Estimate {
         }
     }
 
-    /// How many times `after` is `before`, run by run, so that what slows a whole round down drops out.
+    /// The ratio of `after` to `before`, run by run, so that whatever slows down a whole round cancels out.
     ///
     /// # Panics
-    /// When there are no runs, or not as many of one as of the other.
+    /// Panics if there are no runs, or if their numbers differ.
     pub fn of_ratio(after: &[f64], before: &[f64]) -> Estimate {
         assert_eq!(after.len(), before.len(), "runs come in pairs");
         let ratios: Vec<f64> = after.iter().zip(before).map(|(a, b)| a / b).collect();
@@ -93,10 +93,10 @@ impl Estimate {
     }
 }
 
-/// The middle one of `values`, or the mean of the middle two.
+/// The median of `values`: the middle one, or the mean of the middle two.
 ///
 /// # Panics
-/// When there are none.
+/// Panics if there are none.
 pub fn median(values: &[f64]) -> f64 {
     let sorted = sorted(values);
     let middle = sorted.len() / 2;
@@ -107,12 +107,12 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// The mean of `values`, none of none.
+/// The mean of `values`; `None` if there are none.
 pub fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-/// The standard deviation of the population that `values` are a sample of (divisor n − 1), none of fewer than two.
+/// The standard deviation of `values` as a sample (divisor n − 1); `None` if there are fewer than two.
 pub fn deviation(values: &[f64]) -> Option<f64> {
     let mean = mean(values).filter(|_| values.len() > 1)?;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn five_runs_enclose_the_median_with_their_range() {
+    fn the_interval_of_five_runs_is_their_range() {
         // 1 − 2 · (1/2)⁵ = 15/16.
         let found = Estimate::of(&[5.0, 1.0, 3.0, 2.0, 4.0]);
         assert_eq!((found.low, found.median, found.high), (1.0, 3.0, 5.0));
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn eight_runs_leave_the_outermost_out() {
+    fn the_interval_of_eight_runs_excludes_the_outermost() {
         // 1 − 2 · (1 + 8) / 2⁸ = 238/256; the third from either end would give 1 − 2 · 37/256, too little.
         let values: Vec<f64> = (1..=8).map(f64::from).collect();
         let found = Estimate::of(&values);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_runs_give_their_range_and_say_how_little_it_is_worth() {
+    fn too_few_runs_have_their_range_with_a_low_confidence() {
         // 1 − 2 · (1/2)³ = 3/4.
         let found = Estimate::of(&[3.0, 1.0, 2.0]);
         assert_eq!((found.low, found.high, found.confidence), (1.0, 3.0, 0.75));
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_is_taken_run_by_run() {
+    fn a_ratio_is_computed_run_by_run() {
         // 20/10, 9/5, 38/20: the second round was slow for both.
         let found = Estimate::of_ratio(&[20.0, 9.0, 38.0], &[10.0, 5.0, 20.0]);
         assert_eq!((found.low, found.median, found.high), (1.8, 1.9, 2.0));

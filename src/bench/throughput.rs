@@ -1,8 +1,8 @@
-//! Samples a second in training, at one thread and at each other number, in turns.
+//! Samples per second in training, at each number of threads in turn.
 //!
-//! A pass is what [`crate::train::train`] does in an epoch: a full permutation, gather, forward, backward, momentum,
-//! every sample used. Evaluation is not part of it. Each number of threads trains a network of its own, and runs go
-//! round, so that a slow minute of the machine hits all alike.
+//! A pass is what [`crate::train::train`] does in an epoch, without evaluation: shuffle, and train on every sample.
+//! Each number of threads trains a network of its own, and runs take turns, so that a slow minute of the machine
+//! affects all.
 
 use std::iter;
 use std::num::NonZeroUsize;
@@ -20,28 +20,28 @@ use crate::nn::{Network, Spec};
 use crate::train::divergence::LossWatch;
 use crate::train::{State, Stepper};
 
-/// Training at one number of threads.
+/// The speed of training at one number of threads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Training {
     /// Worker threads.
     pub threads: usize,
     /// Samples trained on in each run.
     pub samples_per_run: usize,
-    /// Each run, in seconds.
+    /// The time of each run, in seconds.
     pub seconds: Vec<f64>,
-    /// Each run, in samples a second.
+    /// The rate of each run, in samples per second.
     pub samples_per_second: Vec<f64>,
-    /// Those rates in short.
+    /// The summary of these rates.
     pub summary: Summary,
-    /// 10⁹ operations of the matrix products a second, in the median run.
+    /// 10⁹ floating point operations of the matrix products per second, in the median run.
     pub gflops: f64,
     /// That rate as a share of the peak of as many threads.
     pub of_peak: f64,
-    /// How many times as fast as one thread in the same round; none at one thread.
+    /// The speed relative to one thread in the same round; `None` at one thread.
     pub speed_up: Option<Estimate>,
 }
 
-/// The numbers of threads to measure up to `most`: every one up to 4, then powers of two and `most` itself.
+/// The numbers of threads to measure up to `most`: every number up to 4, then powers of two, and `most` itself.
 pub fn thread_counts(most: NonZeroUsize) -> Vec<NonZeroUsize> {
     let most = most.get();
     let doubled = iter::successors(Some(1), |n: &usize| n.checked_mul(2));
@@ -93,13 +93,13 @@ impl<'a> Trainee<'a> {
         self.stepper.network()
     }
 
-    /// How items become inputs.
+    /// How samples become inputs.
     pub(super) fn preprocessing(&self) -> &Preprocessing {
         self.stepper.preprocessing()
     }
 
-    /// Shuffles for the next epoch and takes its first `steps` steps. Gives the time in seconds; of the shuffle only
-    /// the share that so many steps have of an epoch.
+    /// Shuffles for the next epoch and takes its first `steps` steps. Returns the time in seconds, of which the
+    /// shuffle counts in proportion to the steps.
     pub(super) fn pass(&mut self, workers: &Workers, steps: usize) -> Result<f64> {
         let start = Instant::now();
         self.epoch += 1;
@@ -116,18 +116,18 @@ impl<'a> Trainee<'a> {
     }
 }
 
-/// What one run does.
+/// The length of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Size {
-    /// Epochs begun.
+    /// The number of epochs begun.
     passes: usize,
-    /// Steps of each.
+    /// The number of steps of each.
     steps: usize,
 }
 
 impl Size {
-    /// The size that takes about `seconds`, when a step takes `step_seconds` and an epoch has `epoch` steps: whole
-    /// epochs, or some steps where one epoch is too long.
+    /// The length that takes about `seconds`, if a step takes `step_seconds` and an epoch has `epoch` steps: whole
+    /// epochs, or some steps if one epoch is too long.
     fn for_seconds(seconds: f64, step_seconds: f64, epoch: usize) -> Size {
         let wanted = seconds / step_seconds;
         if wanted < epoch as f64 {
@@ -144,7 +144,7 @@ impl Size {
     }
 }
 
-/// Workers, the network they train, and what their runs have taken.
+/// Workers, the network they train, and the times of their runs.
 struct Contestant<'a> {
     workers: Workers,
     trainee: Trainee<'a>,
@@ -153,7 +153,7 @@ struct Contestant<'a> {
 }
 
 impl<'a> Contestant<'a> {
-    /// Warms up for up to `seconds` and sizes a run by it.
+    /// Warms up for up to `seconds`, and derives the length of a run from it.
     fn new(workers: Workers, mut trainee: Trainee<'a>, seconds: f64) -> Result<Contestant<'a>> {
         let epoch = trainee.steps();
         let (mut steps, mut elapsed) = (1, trainee.pass(&workers, 1)?);
@@ -173,7 +173,7 @@ impl<'a> Contestant<'a> {
         })
     }
 
-    /// One timed run, after a step that brings the network back into the caches.
+    /// Times one run, after a step that brings the network back into the caches.
     fn run(&mut self) -> Result<()> {
         self.trainee.pass(&self.workers, 1)?;
         let mut seconds = 0.0;
@@ -195,16 +195,16 @@ impl<'a> Contestant<'a> {
     }
 }
 
-/// Trains on `data` with each of `teams`, the first of which is the one that others are held against: `runs` runs
-/// of about `seconds` each, in turns. `peaks` are those of the teams, in 10⁹ operations a second.
+/// Trains on `data` with each of `teams`, the first of which is the baseline of speed-ups: `runs` runs of about
+/// `seconds` each, in turn. `peaks` are those of the teams, in 10⁹ operations per second.
 ///
-/// `on_run` is told after the warm-up of each team and after each run.
+/// `on_run` is called after the warm-up of each team and after each run.
 ///
 /// # Errors
-/// As [`crate::train::train`].
+/// Returns the errors of [`crate::train::train`].
 ///
 /// # Panics
-/// When there are no teams or no runs, or not a peak for each team.
+/// Panics if there are no teams or no runs, or not one peak for each team.
 pub fn measure(
     config: &CheckedConfig,
     (spec, data): (&Spec, &Dataset),
@@ -213,7 +213,7 @@ pub fn measure(
     peaks: &[f64],
     on_run: &mut dyn FnMut(),
 ) -> Result<Vec<Training>> {
-    assert_eq!(teams.len(), peaks.len(), "a peak for each team");
+    assert_eq!(teams.len(), peaks.len(), "one peak for each team");
     let mut contestants = Vec::with_capacity(teams.len());
     for workers in teams {
         let trainee = Trainee::new(config, spec, data, &workers)?;
@@ -221,7 +221,7 @@ pub fn measure(
         on_run();
     }
     for run in 0..runs {
-        // There and back again: what changes steadily then favours nobody.
+        // Forward and backward in alternation, so that a steady change favours no team.
         let count = contestants.len();
         for place in 0..count {
             let place = if run % 2 == 0 {
@@ -233,14 +233,14 @@ pub fn measure(
             on_run();
         }
     }
-    let alone = contestants[0].rates();
+    let baseline = contestants[0].rates();
     let results = contestants.iter().zip(peaks);
     Ok(results
-        .map(|(contestant, peak)| result(contestant, *peak, &alone))
+        .map(|(contestant, peak)| result(contestant, *peak, &baseline))
         .collect())
 }
 
-fn result(contestant: &Contestant, peak: f64, alone: &[f64]) -> Training {
+fn result(contestant: &Contestant, peak: f64, baseline: &[f64]) -> Training {
     let rates = contestant.rates();
     let (threads, summary) = (contestant.workers.threads(), Summary::of(&rates));
     let gflops = summary.median * contestant.trainee.network().training_flops() / 1e9;
@@ -251,7 +251,7 @@ fn result(contestant: &Contestant, peak: f64, alone: &[f64]) -> Training {
         summary,
         gflops,
         of_peak: gflops / peak,
-        speed_up: (threads > 1).then(|| Estimate::of_ratio(&rates, alone)),
+        speed_up: (threads > 1).then(|| Estimate::of_ratio(&rates, baseline)),
         samples_per_second: rates,
     }
 }
@@ -261,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn threads_go_up_to_all_cores() {
+    fn thread_counts_include_the_largest() {
         let counts = |most| {
             let counts = thread_counts(NonZeroUsize::new(most).expect("not zero"));
             counts.iter().map(|n| n.get()).collect::<Vec<usize>>()

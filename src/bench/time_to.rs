@@ -1,10 +1,10 @@
-//! Seconds until a network first reaches an accuracy, over several seeds.
+//! The time until a network first reaches an accuracy, over several seeds.
 //!
-//! Each seed is a process of its own, and its clock starts before that does. It counts the start of the program, the
-//! opening and checks of files and labels, making the network and its buffers, every epoch, and the evaluation on the
-//! whole test set after every epoch. It stops when the evaluation that reaches the accuracy has been told. Not counted
-//! are the drawing of generated digits, and writing a model, which is not done here. Whoever starts the processes
-//! holds the clock; here is what such a process does, [`from_seed`], and what is made of the times.
+//! Each seed is a process of its own, and its clock starts before the process does. The time includes the start of the
+//! program, opening and checking the files, making the network and its buffers, every epoch, and the evaluation on the
+//! whole test set after every epoch. It ends when the evaluation that reaches the accuracy is reported. It does not
+//! include drawing generated digits, and no model is written. The caller starts the processes and holds the clock;
+//! [`from_seed`] is what such a process does, and the rest is made of the times.
 
 use std::num::NonZeroUsize;
 
@@ -21,40 +21,40 @@ use crate::message::{Key, message};
 use crate::train::Evaluator;
 use crate::train::prepare::spec_for;
 
-/// What is to be reached.
+/// The accuracy to reach, and how to try.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Goal {
-    /// Share of the test set predicted right, above 0 and up to 1.
+    /// The accuracy on the test set, above 0 and up to 1.
     pub accuracy: f64,
-    /// Seeds to try: that of the settings and those that follow it.
+    /// The number of seeds to try: the one of the settings and those that follow it.
     pub seeds: u64,
-    /// Epochs after which a seed is given up.
+    /// The number of epochs after which a seed is given up.
     pub epochs: usize,
 }
 
-/// How long it took over all seeds.
+/// The times of all seeds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TimeTo {
-    /// What was to be reached.
+    /// The accuracy to reach.
     pub goal: Goal,
-    /// Every seed in turn.
+    /// The seeds, in order.
     pub seeds: Vec<Seed>,
-    /// Seeds that reached it.
+    /// The number of seeds that reached it.
     pub reached: usize,
-    /// Mean of the seconds of those; none where there are none.
+    /// The mean time of these seeds, in seconds; `None` if there are none.
     pub mean: Option<f64>,
-    /// Standard deviation of the same (divisor n − 1); none of fewer than two.
+    /// The standard deviation of these times (divisor n − 1); `None` if there are fewer than two.
     pub deviation: Option<f64>,
 }
 
-/// How long it took from one seed.
+/// The time of one seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Seed {
     /// The seed.
     pub seed: u64,
-    /// Seconds to the end of the first evaluation that reached the accuracy; none where none did.
+    /// Seconds until the end of the first evaluation that reached the accuracy; `None` if none did.
     pub seconds: Option<f64>,
-    /// Every evaluation up to that.
+    /// Every evaluation until then.
     pub evaluations: Vec<Evaluated>,
 }
 
@@ -65,12 +65,12 @@ pub struct Evaluated {
     pub epoch: usize,
     /// Seconds since the process was started.
     pub seconds: f64,
-    /// Share of the test set predicted right, 0 to 1.
+    /// The accuracy on the test set, 0 to 1.
     pub accuracy: f64,
 }
 
 impl Seed {
-    /// From the evaluations of a seed up to the one that reached `goal`, or all where none did.
+    /// The result of the evaluations of a seed, which end with the first that reached `goal`, if one did.
     pub fn new(seed: u64, goal: Goal, evaluations: Vec<Evaluated>) -> Seed {
         let last = evaluations.last();
         let reached = last.filter(|last| last.accuracy >= goal.accuracy);
@@ -83,7 +83,7 @@ impl Seed {
 }
 
 impl TimeTo {
-    /// Puts all seeds together.
+    /// Combines the results of all seeds.
     pub fn new(goal: Goal, seeds: Vec<Seed>) -> TimeTo {
         let seconds: Vec<f64> = seeds.iter().filter_map(|seed| seed.seconds).collect();
         TimeTo {
@@ -96,11 +96,11 @@ impl TimeTo {
     }
 }
 
-/// Opens `files` and trains with the seed of `config` until `goal` is reached or its epochs are over, telling
-/// `on_evaluation` the accuracy after each epoch.
+/// Opens `files` and trains with the seed of `config` until `goal` or its last epoch is reached, and calls
+/// `on_evaluation` with the accuracy after each epoch.
 ///
 /// # Errors
-/// [`Error::Data`] where there is no test set, as [`crate::train::train`], and those of `on_evaluation`.
+/// Returns [`Error::Data`] if there is no test set, and the errors of [`crate::train::train`] and of `on_evaluation`.
 pub fn from_seed<E: From<Error>>(
     config: &CheckedConfig,
     files: &Files,
@@ -127,13 +127,13 @@ pub fn from_seed<E: From<Error>>(
     Ok(())
 }
 
-/// The test half of `data`.
+/// The test set of `data`.
 fn test_set(data: &Splits) -> Result<&Dataset> {
     data.test.as_ref().ok_or_else(|| {
         Error::Data(
             Refusal::new(
                 data.train.rows().name(),
-                "no test set beside it",
+                "no test set with it",
                 "one, to measure the accuracy on",
             )
             .hint(message![
@@ -151,13 +151,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seeds_that_do_not_get_there_are_left_out_of_the_mean() {
+    fn seeds_that_do_not_reach_the_accuracy_are_not_in_the_mean() {
         let goal = Goal {
             accuracy: 0.9,
             seeds: 3,
             epochs: 2,
         };
-        // The second epoch is too good for its own time to be taken for the first one's.
+        // Only the second evaluation reaches the accuracy.
         let seed = |seed, seconds: Option<f64>| {
             let evaluated = |epoch, accuracy| Evaluated {
                 epoch,

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::checkpoint::Checkpoint;
 use crate::durable;
 use crate::error::{Error, Result};
-use crate::train::Place;
+use crate::train::Position;
 
 const EXTENSION: &str = ".safetensors";
 
@@ -41,8 +41,8 @@ impl Checkpoints {
     }
 
     /// Returns the file of a state at `place`.
-    pub fn file(&self, place: Place) -> PathBuf {
-        let Place { epochs, steps } = place;
+    pub fn file(&self, place: Position) -> PathBuf {
+        let Position { epochs, steps } = place;
         self.path
             .join(format!("epoch-{epochs:04}-step-{steps:06}{EXTENSION}"))
     }
@@ -51,7 +51,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the folder exists and cannot be read.
-    pub fn list(&self) -> Result<Vec<(Place, PathBuf)>> {
+    pub fn list(&self) -> Result<Vec<(Position, PathBuf)>> {
         let entries = match fs::read_dir(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(Error::io(&self.path, "read the folder"))?,
@@ -74,7 +74,7 @@ impl Checkpoints {
     /// # Errors
     /// Returns [`Error::Io`] if it cannot be written; older checkpoints are then unchanged.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<PathBuf> {
-        let path = self.file(checkpoint.state.place());
+        let path = self.file(checkpoint.state.position());
         let bytes = checkpoint.to_bytes();
         durable::write_atomically(&path, |out| out.write_all(&bytes))?;
         Ok(path)
@@ -85,7 +85,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// Returns [`Error::Io`] if one cannot be removed.
-    pub fn remove_old(&self, newest: Place, keep: usize) -> Result<()> {
+    pub fn remove_old(&self, newest: Position, keep: usize) -> Result<()> {
         let mut all = self.list()?;
         all.retain(|(place, _)| *place <= newest);
         for (_, path) in all.into_iter().skip(keep) {
@@ -129,7 +129,7 @@ impl Checkpoints {
 }
 
 /// Returns the place of a state by the name of its file, such as `epoch-0003-step-000120.safetensors`.
-fn place_of(name: &str) -> Option<Place> {
+fn place_of(name: &str) -> Option<Position> {
     let (epochs, steps) = name
         .strip_prefix("epoch-")?
         .strip_suffix(EXTENSION)?
@@ -138,7 +138,7 @@ fn place_of(name: &str) -> Option<Place> {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         digits.then(|| text.parse().ok()).flatten()
     };
-    Some(Place {
+    Some(Position {
         epochs: number(epochs)?,
         steps: number(steps)?,
     })
@@ -153,7 +153,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let checkpoints = Checkpoints::at(folder.path().to_owned());
         let places = [(0, 7), (2, 0), (2, 1875), (10, 3), (12345, 1_234_567)];
-        let places = places.map(|(epochs, steps)| Place { epochs, steps });
+        let places = places.map(|(epochs, steps)| Position { epochs, steps });
         for place in places {
             fs::write(checkpoints.file(place), b"").expect("writing");
         }
@@ -167,7 +167,7 @@ mod tests {
         ] {
             fs::write(folder.path().join(other), b"").expect("writing");
         }
-        let found: Vec<Place> = checkpoints
+        let found: Vec<Position> = checkpoints
             .list()
             .expect("a list")
             .iter()
@@ -177,7 +177,7 @@ mod tests {
         expected.reverse();
         assert_eq!(found, expected);
         checkpoints.remove_old(places[3], 2).expect("removing");
-        let left: Vec<Place> = checkpoints
+        let left: Vec<Position> = checkpoints
             .list()
             .expect("a list")
             .into_iter()

@@ -116,7 +116,7 @@ impl Resumption {
         let Some((path, checkpoint)) = &self.checkpoint else {
             return Ok(());
         };
-        let (identity, place) = (&checkpoint.identity, checkpoint.state.place());
+        let (identity, place) = (&checkpoint.identity, checkpoint.state.position());
         if let Some((key, found, expected)) = difference(config, &identity.config) {
             return Err(Error::Run(
                 Refusal::new(

@@ -224,7 +224,7 @@ impl Writer {
         };
         self.checkpoints.save(&checkpoint)?;
         self.records.clear();
-        let place = checkpoint.state.place();
+        let place = checkpoint.state.position();
         if let Err(error) = self.checkpoints.remove_old(place, self.keep.get() as usize) {
             self.shared.fail(error, None);
         }

@@ -17,7 +17,7 @@ use super::saver::{IdentitySource, Saver, WriteFailure};
 use crate::data::Watch;
 use crate::error::Result;
 use crate::scores::EpochMetrics;
-use crate::train::{Place, State, Supervisor, Then};
+use crate::train::{Next, Position, State, Supervisor};
 
 /// When a run is saved and stopped.
 #[derive(Debug, Clone)]
@@ -81,21 +81,21 @@ impl RunSupervisor {
     }
 
     /// Decides what to do next; a checkpoint is due if `is_due`.
-    fn next(&mut self, is_due: bool) -> Then {
+    fn next(&mut self, is_due: bool) -> Next {
         if self.must_stop() {
-            return Then::Stop;
+            return Next::Stop;
         }
         self.is_overdue |= is_due;
         if self.is_overdue && !self.saver.is_busy() {
-            Then::Save
+            Next::Save
         } else {
-            Then::GoOn
+            Next::Continue
         }
     }
 }
 
 impl Supervisor for RunSupervisor {
-    fn after_step(&mut self, place: Place) -> Then {
+    fn after_step(&mut self, place: Position) -> Next {
         let is_due = match self.policy.every {
             Every::Steps(steps) => {
                 (place.epochs * self.policy.steps_per_epoch + place.steps).is_multiple_of(steps)
@@ -104,28 +104,28 @@ impl Supervisor for RunSupervisor {
             // Saved at the ends of epochs, also when overdue.
             Every::Epochs(_) | Every::Never => {
                 return if self.must_stop() {
-                    Then::Stop
+                    Next::Stop
                 } else {
-                    Then::GoOn
+                    Next::Continue
                 };
             }
         };
         self.next(is_due)
     }
 
-    fn after_epoch(&mut self, epochs: &[EpochMetrics], is_last: bool) -> Result<Then> {
+    fn after_epoch(&mut self, epochs: &[EpochMetrics], is_last: bool) -> Result<Next> {
         // An epoch on data that changed is neither measured nor saved.
         self.watch.check()?;
         if let Err(error) = self.metrics.add_last(epochs) {
             self.saver.report(error);
         }
         if self.must_stop() {
-            return Ok(Then::Stop);
+            return Ok(Next::Stop);
         }
         if is_last {
             return Ok(match self.policy.every {
-                Every::Never => Then::GoOn,
-                _ => Then::Save,
+                Every::Never => Next::Continue,
+                _ => Next::Save,
             });
         }
         let is_due = match self.policy.every {

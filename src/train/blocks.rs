@@ -1,9 +1,10 @@
-//! Which rows of a batch a worker takes at a time.
+//! How a batch is cut into the blocks of rows that workers take.
 //!
-//! Matrix libraries may sum in another order when a product has another number of rows, so for them the cut depends on
-//! the batch size alone. The native kernels give each element the same bits in any company; there the cut may follow
-//! the threads, which matters where the weights do not fit a core's cache and every block reads all of them. With
-//! batch normalisation a block is a shard, whose statistics its rows share.
+//! Matrix libraries may sum in another order if a product has another number of rows, so for them the cut depends only
+//! on the batch size. The native kernels compute each element with the same bits whatever the other rows are, so for
+//! them the cut may depend on the number of threads. That matters if the weights do not fit into a core's cache,
+//! because every block reads all of them. With batch normalisation a block is a shard, whose rows share their
+//! statistics.
 
 use std::ops::Range;
 
@@ -11,26 +12,26 @@ use crate::compute::Engine;
 use crate::nn::Spec;
 use crate::nn::batch_norm::Shards;
 
-/// Rows of the native kernels' largest tile.
+/// The rows of the largest tile of the native kernels.
 const TILE_ROWS: usize = 8;
-/// Weights up to this size stay in a core's own cache from one block to the next, in bytes.
+/// Weights up to this size, in bytes, stay in a core's own cache from one block to the next.
 const CACHED_WEIGHTS: usize = 768 << 10;
-/// Rows that make a library's product thick enough.
+/// The fewest rows with which a product of a library is fast.
 const MIN_LIBRARY_ROWS: usize = 32;
-/// Blocks of a large batch.
+/// The most blocks of a batch for a library.
 const MAX_LIBRARY_BLOCKS: usize = 64;
 
-/// Rows cut into blocks.
+/// The blocks of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Blocks {
-    /// Of `block` rows each, but for the last, which may be shorter.
-    Alike { rows: usize, block: usize },
-    /// One a shard.
+    /// Blocks of `block` rows each, except that the last may be shorter.
+    Equal { rows: usize, block: usize },
+    /// One block for each shard.
     Shards(Shards),
 }
 
 impl Blocks {
-    /// The cut of a batch of `rows`.
+    /// Cuts a batch of `rows`.
     pub(super) fn new(spec: &Spec, engine: Engine, rows: usize, threads: usize) -> Blocks {
         if spec.batch_norm() {
             return Blocks::Shards(Shards::of(rows));
@@ -42,13 +43,13 @@ impl Blocks {
             (true, false) => rows.div_ceil(threads).next_multiple_of(TILE_ROWS),
             (false, _) => rows.div_ceil(MAX_LIBRARY_BLOCKS).max(MIN_LIBRARY_ROWS),
         };
-        Blocks::Alike { rows, block }
+        Blocks::Equal { rows, block }
     }
 
-    /// Number of blocks.
+    /// The number of blocks.
     pub(super) fn count(self) -> usize {
         match self {
-            Blocks::Alike { rows, block } => rows.div_ceil(block),
+            Blocks::Equal { rows, block } => rows.div_ceil(block),
             Blocks::Shards(shards) => shards.count(),
         }
     }
@@ -56,7 +57,7 @@ impl Blocks {
     /// The rows of a block.
     pub(super) fn rows(self, block: usize) -> Range<usize> {
         match self {
-            Blocks::Alike { rows, block: size } => {
+            Blocks::Equal { rows, block: size } => {
                 let start = block * size;
                 start..(start + size).min(rows)
             }
@@ -71,7 +72,7 @@ mod tests {
     use crate::nn::Activation;
 
     #[test]
-    fn blocks_cover_the_rows_and_follow_threads_only_for_the_native_engine() {
+    fn blocks_cover_the_rows_and_depend_on_threads_only_for_the_native_engine() {
         for (hidden, batch_norm) in [(100, false), (2000, false), (100, true)] {
             let spec = Spec::new(784, &[hidden], 10, Activation::Relu).expect("a spec");
             let spec = spec.with_batch_norm(batch_norm).expect("a spec");

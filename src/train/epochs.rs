@@ -11,11 +11,11 @@ use super::eval::Evaluator;
 use super::event::{Event, EventHandler};
 use super::outcome::{Ending, Outcome, provenance};
 use super::profile::Profile;
-use super::state::{Place, State};
+use super::state::{Position, State};
 use super::step::total_weight;
 use super::stepper::Stepper;
 use super::stopping::{self, Cause, TimeLimit};
-use super::supervisor::{Supervisor, Then};
+use super::supervisor::{Next, Supervisor};
 use crate::compute::parallel::Workers;
 use crate::config::CheckedConfig;
 use crate::data::order::Order;
@@ -89,7 +89,7 @@ impl Run<'_> {
             match self.epoch(supervisor, on_event)? {
                 Pause::EpochEnd => {}
                 Pause::Over(cause) => over = Some(cause),
-                Pause::Stop => return Ok(Ending::Stopped(self.place())),
+                Pause::Stop => return Ok(Ending::Stopped(self.position())),
             }
         }
     }
@@ -104,30 +104,30 @@ impl Run<'_> {
         let losses = self.epochs.iter().map(|epoch| epoch.watched_loss());
         self.stepper.look_back(losses);
         loop {
-            let then = self.pass(supervisor, on_event)?;
+            let next = self.pass(supervisor, on_event)?;
             // At the end of an epoch there is no hurry: it is evaluated first.
             let is_complete = self.samples_done() == self.data.train.samples();
             let over = self.time.cause().filter(|_| !is_complete);
-            if then == Then::GoOn && over.is_none() {
+            if next == Next::Continue && over.is_none() {
                 break;
             }
             supervisor.save(self.state()?)?;
-            match (then, over) {
-                (Then::Stop, _) => return Ok(Pause::Stop),
+            match (next, over) {
+                (Next::Stop, _) => return Ok(Pause::Stop),
                 (_, Some(cause)) => return Ok(Pause::Over(cause)),
                 (_, None) => {}
             }
         }
         self.end_epoch(None)?;
         let over = stopping::cause(self.config, &self.epochs).or(self.time.cause());
-        let then = supervisor.after_epoch(&self.epochs, over.is_some())?;
+        let next = supervisor.after_epoch(&self.epochs, over.is_some())?;
         on_event(Event::Epoch(&self.epochs[self.epochs.len() - 1]));
-        if then != Then::GoOn {
+        if next != Next::Continue {
             supervisor.save(self.state()?)?;
         }
-        Ok(match (over, then) {
+        Ok(match (over, next) {
             (Some(cause), _) => Pause::Over(cause),
-            (None, Then::Stop) => Pause::Stop,
+            (None, Next::Stop) => Pause::Stop,
             (None, _) => Pause::EpochEnd,
         })
     }
@@ -137,7 +137,7 @@ impl Run<'_> {
         &mut self,
         supervisor: &mut dyn Supervisor,
         on_event: &mut EventHandler,
-    ) -> Result<Then> {
+    ) -> Result<Next> {
         let (start, before) = (Instant::now(), self.elapsed);
         let (items, batch_size) = (self.data.train.samples(), self.batch_size);
         let (epochs, first) = (self.epochs.len(), self.steps);
@@ -147,13 +147,13 @@ impl Run<'_> {
         let (workers, train, loss) = (self.workers, &self.data.train, &self.loss);
         let (mut samples, mut reported) = (done, self.reported);
         let (mut steps, mut loss_sum) = (first, self.loss_sum);
-        let (mut watch, mut then, time) = (LossWatch::default(), Then::GoOn, self.time);
-        let mut on_step = |step: usize, sum: f64, place: &mut dyn FnMut(usize)| {
+        let (mut watch, mut next, time) = (LossWatch::default(), Next::Continue, self.time);
+        let mut on_step = |step: usize, sum: f64, advance: &mut dyn FnMut(usize)| {
             steps = first + step + 1;
             watch.step(step, sum)?;
             loss_sum += sum;
             samples = items.min(samples + batch_size);
-            place(samples);
+            advance(samples);
             if samples >= reported.samples + report_every {
                 reported.weight += total_weight(loss, train, &all[reported.samples..samples]);
                 reported.samples = samples;
@@ -165,18 +165,18 @@ impl Run<'_> {
                     elapsed: before + start.elapsed(),
                 });
             }
-            then = supervisor.after_step(Place { epochs, steps });
-            match then {
-                Then::GoOn if time.cause().is_none() => ControlFlow::Continue(()),
-                Then::GoOn | Then::Save | Then::Stop => ControlFlow::Break(()),
+            next = supervisor.after_step(Position { epochs, steps });
+            match next {
+                Next::Continue if time.cause().is_none() => ControlFlow::Continue(()),
+                Next::Continue | Next::Save | Next::Stop => ControlFlow::Break(()),
             }
         };
         let (stepper, profile) = (&mut self.stepper, &mut self.profile);
-        self.order.reading_ahead(train.rows(), |place| {
+        self.order.reading_ahead(train.rows(), |advance| {
             if !order.is_empty() {
-                place(done);
+                advance(done);
             }
-            let mut on_step = |step: usize, sum: f64| on_step(step, sum, place);
+            let mut on_step = |step: usize, sum: f64| on_step(step, sum, advance);
             match profile {
                 None => stepper.pass(workers, train, order, &mut on_step),
                 Some(profile) => {
@@ -188,7 +188,7 @@ impl Run<'_> {
         (self.steps, self.loss_sum, self.reported) = (steps, loss_sum, reported);
         self.elapsed = before + start.elapsed();
         watch.check(epochs + 1, first, self.stepper.last_learning_rate())?;
-        Ok(then)
+        Ok(next)
     }
 
     /// Evaluates the epoch, or the `part` of it that is done, and begins the next.
@@ -339,8 +339,8 @@ impl Run<'_> {
         self.data.train.samples().min(self.steps * self.batch_size)
     }
 
-    fn place(&self) -> Place {
-        Place {
+    fn position(&self) -> Position {
+        Position {
             epochs: self.epochs.len(),
             steps: self.steps,
         }

@@ -1,7 +1,7 @@
-//! A network on a data set: logits for blocks of items, in parallel.
+//! Evaluates a network on a data set, and predicts: blocks of samples go through the network in parallel.
 //!
-//! Blocks have a size that depends on the network alone, and their results are put together in order, so the loss has
-//! the same bits for any number of threads. Activations are made once, some rows a worker, and used for every
+//! The size of a block depends only on the network, and results are combined in order, so the loss has the same bits
+//! for any number of threads. Buffers are allocated once, with some rows for each worker, and used for every
 //! evaluation.
 
 use std::ops::Range;
@@ -17,31 +17,30 @@ use crate::nn::loss::{Loss, arg_max, cross_entropy, finish};
 use crate::nn::{Activations, Network, Spec};
 use crate::scores::{Predicted, Score};
 
-/// Items in a block: enough for full speed of the products, few enough for their activations to stay in a core's
-/// cache.
+/// The most samples in a block: enough for fast products, few enough for their activations to stay in a core's cache.
 pub const MOST_ITEMS: usize = 96;
-/// Inputs of a block, at the most: very wide items come in smaller blocks.
+/// The most inputs in a block: very wide samples come in smaller blocks.
 const MOST_INPUTS: usize = 1 << 22;
 
-/// What a network makes of a labelled data set.
+/// The score and predictions of a network on a labelled data set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
-    /// Its figures.
+    /// The loss and the metrics.
     pub score: Score,
-    /// What it tells of each item.
+    /// The prediction for each sample.
     pub predictions: Predictions,
 }
 
-/// What a network tells of each item of a set.
+/// The predictions of a network for the samples of a set.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Predictions {
-    /// The likeliest class of each, `[items]`.
+    /// The likeliest class of each sample, `[samples]`.
     Classes(Vec<u32>),
-    /// Numbers, or the probability of each label, `[items, outputs]`.
+    /// Numbers, or the probability of each label, `[samples, outputs]`.
     Rows(Vec<f32>),
 }
 
-/// Runs networks of one shape forward over whole data sets.
+/// Evaluates networks of one shape on data sets.
 #[derive(Debug)]
 pub struct Evaluator {
     preprocessing: Preprocessing,
@@ -52,10 +51,10 @@ pub struct Evaluator {
 }
 
 impl Evaluator {
-    /// Buffers for as many workers as `workers` has.
+    /// Allocates buffers for as many threads as `workers` has.
     ///
     /// # Errors
-    /// [`crate::Error::Memory`] when memory is not granted.
+    /// Returns [`crate::Error::Memory`] if memory is refused.
     pub fn new(spec: &Spec, preprocessing: Preprocessing, workers: &Workers) -> Result<Evaluator> {
         let threads = workers.threads();
         let block = (MOST_INPUTS / spec.inputs()).clamp(1, MOST_ITEMS);
@@ -68,23 +67,22 @@ impl Evaluator {
         })
     }
 
-    /// Measures `loss` from now on, and no longer the usual one of the task. That of classes is always the plain one:
-    /// no weights, no smoothing.
+    /// Measures `loss` from now on. For classes it is always the plain cross-entropy, without weights and smoothing.
     ///
     /// # Panics
-    /// When it is of another task.
+    /// Panics if it is for another task.
     pub fn set_loss(&mut self, loss: Loss) {
         assert_eq!(loss.task(), self.loss.task(), "the loss of a task");
         self.loss = loss;
     }
 
-    /// The figures of `network` on `data`, and what it tells of each item.
+    /// The score and the predictions of `network` on `data`.
     ///
     /// # Errors
-    /// [`crate::Error::Memory`] when memory is not granted.
+    /// Returns [`crate::Error::Memory`] if memory is refused.
     ///
     /// # Panics
-    /// When `data` or `network` are not of the shape this was made for, or `workers` are more.
+    /// Panics if `data` or `network` has another shape than this was made for, or `workers` has more threads.
     pub fn evaluate(
         &mut self,
         workers: &Workers,
@@ -161,17 +159,19 @@ impl Evaluator {
             |range, activations, own| {
                 let mut logits = activations.logits(own);
                 // SAFETY: (1) blocks of items are disjoint, and `for_each_block` passes each to one worker.
-                let (told, losses) = unsafe {
+                let (row_predictions, losses) = unsafe {
                     let out = range.start * outputs..range.end * outputs;
                     (predictions.write(out), losses.write(range.clone()))
                 };
                 let mut truth = vec![0.0; outputs];
-                let rows = logits.iter_mut().zip(told.chunks_exact_mut(outputs));
-                for ((item, (row, told)), of_item) in range.zip(rows).zip(losses) {
-                    told.copy_from_slice(row);
-                    finish(task, told);
+                let rows = logits
+                    .iter_mut()
+                    .zip(row_predictions.chunks_exact_mut(outputs));
+                for ((item, (row, prediction)), item_loss) in range.zip(rows).zip(losses) {
+                    prediction.copy_from_slice(row);
+                    finish(task, prediction);
                     targets.read_row(item, &mut truth);
-                    *of_item = loss.backward(row, &truth, 1.0);
+                    *item_loss = loss.backward(row, &truth, 1.0);
                 }
             },
         );
@@ -195,13 +195,13 @@ impl Evaluator {
         })
     }
 
-    /// The figures of `network` on `data`; their time and work go to `profile`.
+    /// The score of `network` on `data`; time and work are added to `profile`.
     ///
     /// # Errors
-    /// As [`Evaluator::evaluate`].
+    /// Returns the errors of [`Evaluator::evaluate`].
     ///
     /// # Panics
-    /// As [`Evaluator::evaluate`].
+    /// Panics in the cases of [`Evaluator::evaluate`].
     pub fn score(
         &mut self,
         workers: &Workers,
@@ -220,15 +220,15 @@ impl Evaluator {
         Ok(score)
     }
 
-    /// What `network` tells of the `items` of `images`: the probability of each class or label, or numbers.
+    /// Predicts the `items` of `images`: the probability of each class or label, or numbers.
     ///
-    /// Shapes: gives `[items, outputs]`.
+    /// Shapes: returns `[items, outputs]`.
     ///
     /// # Errors
-    /// [`crate::Error::Memory`] when memory is not granted.
+    /// Returns [`crate::Error::Memory`] if memory is refused.
     ///
     /// # Panics
-    /// When the items are out of range, and as [`Evaluator::evaluate`].
+    /// Panics if the items are out of range, and in the cases of [`Evaluator::evaluate`].
     pub fn predict(
         &mut self,
         workers: &Workers,
@@ -238,7 +238,7 @@ impl Evaluator {
     ) -> Result<Vec<f32>> {
         let (first, outputs) = (items.start, network.spec().outputs());
         let task = network.spec().task();
-        let told = SharedBuffer::<f32>::zeroed(items.len() * outputs)?;
+        let predictions = SharedBuffer::<f32>::zeroed(items.len() * outputs)?;
         self.for_each_block(
             workers,
             network,
@@ -248,14 +248,14 @@ impl Evaluator {
                 let mut logits = activations.logits(own);
                 let out = (range.start - first) * outputs..(range.end - first) * outputs;
                 // SAFETY: (1) blocks of items are disjoint, and `for_each_block` passes each to one worker.
-                let out = unsafe { told.write(out) };
+                let out = unsafe { predictions.write(out) };
                 for (row, out) in logits.iter_mut().zip(out.chunks_exact_mut(outputs)) {
                     finish(task, row);
                     out.copy_from_slice(row);
                 }
             },
         );
-        Ok(to_vec(told))
+        Ok(to_vec(predictions))
     }
 
     /// Returns the outputs of each hidden layer of `network` for the `items` of `images`.
@@ -346,7 +346,7 @@ impl Evaluator {
     }
 }
 
-/// The mean of the losses of all items, which are summed in their order.
+/// The mean loss of all samples, summed in their order.
 fn mean(losses: SharedBuffer<f64>) -> f64 {
     let losses = to_vec(losses);
     losses.iter().sum::<f64>() / losses.len() as f64

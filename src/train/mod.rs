@@ -1,9 +1,13 @@
-//! Training: `step` is the whole way of a batch at a glance, `trainer` repeats it over epochs.
+//! Training.
 //!
-//! `prepare` is what there is to do before, `blocks` says which rows a worker takes at a time, `state` is a run
-//! between two steps, `supervisor` who looks after it, `stopping` when it is over, `outcome` what it tells;
-//! `range_test` looks for a learning rate, `profile` says where the time goes, `eval` measures a network on a data
-//! set, `metrics` turns predictions into precision and recall.
+//! A run, from the inside out: `step` is one training step, `stepper` repeats it over the batches of a pass, and
+//! `epochs` repeats passes, evaluates and saves. `trainer` prepares a run and starts it.
+//!
+//! Around it: `prepare` derives from the settings what a run needs, `blocks` cuts a batch into blocks of rows,
+//! `divergence` stops a run whose loss is not finite, `stopping` decides when a run is over and which epoch is the
+//! best, `state` is a run between two steps, `supervisor` decides when it is saved or stopped, `event` reports its
+//! progress, and `outcome` is its result. `eval` measures a network on a data set, `range_test` finds a learning rate,
+//! and `profile` shows how the workers spend their time.
 
 mod blocks;
 pub(crate) mod divergence;
@@ -26,8 +30,8 @@ pub use event::{Event, EventHandler};
 pub use outcome::{Ending, Outcome};
 pub use profile::{Phase, Profile};
 pub use range_test::{RangeTest, range_test};
-pub use state::{Place, State};
-pub use stepper::{OnStep, Stepper};
+pub use state::{Position, State};
+pub use stepper::{StepHandler, Stepper};
 pub use stopping::Cause;
-pub use supervisor::{Supervisor, Then, Unsupervised};
+pub use supervisor::{Next, Supervisor, Unsupervised};
 pub use trainer::{Training, train};

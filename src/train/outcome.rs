@@ -1,7 +1,7 @@
-//! What a run tells while it trains, and what it ends with.
+//! How a run ends, and what it results in.
 
 use super::profile::Profile;
-use super::state::Place;
+use super::state::Position;
 use super::stopping::{self, Cause};
 use crate::compute::Engine;
 use crate::config::CheckedConfig;
@@ -26,13 +26,13 @@ use crate::scores::{EpochMetrics, Score, SetScores};
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one a run")]
 pub enum Ending {
-    /// It is over, for one of the reasons of [`Cause`].
+    /// The run is over, for one of the reasons of [`Cause`].
     Finished(Outcome),
-    /// It was told to stop, here; its state was handed over.
-    Stopped(Place),
+    /// The supervisor stopped the run here, and has its state.
+    Stopped(Position),
 }
 
-/// What a run comes to.
+/// What a run results in.
 ///
 /// ```
 /// use perceptor::{TrainConfig, Workers, train};
@@ -50,34 +50,34 @@ pub enum Ending {
 /// ```
 #[derive(Debug)]
 pub struct Outcome {
-    /// The network after the epoch that [`Outcome::kept`] tells.
+    /// The network after the epoch [`Outcome::kept`].
     pub model: Model,
-    /// Every epoch in turn; at least one. The last may be a part of one.
+    /// The epochs in order, at least one. The last may be a part of one.
     pub epochs: Vec<EpochMetrics>,
-    /// Which of them the model is from, counted from 0.
+    /// The epoch that the model is from, counted from 0.
     pub kept: usize,
-    /// Whether that is the best one by validation data, and not just the last.
+    /// Whether that is the best epoch on the validation set rather than the last one.
     pub picked: bool,
-    /// Why there are no more.
+    /// Why there are no more epochs.
     pub cause: Cause,
-    /// What the model comes to on the test set; none without one.
+    /// The score of the model on the test set; `None` without a test set.
     pub test: Option<Score>,
-    /// The engine that did the work.
+    /// The engine that computed.
     pub engine: Engine,
-    /// Where the time went, all workers together; none where it was not asked for.
+    /// How all workers together spent their time; `None` unless asked for.
     pub profile: Option<Profile>,
-    /// Hidden layers, counted from 1, whose units are copies of one another: see
+    /// Hidden layers, counted from 1, whose units are copies of each other: see
     /// [`crate::nn::symmetry`].
     pub identical_layers: Vec<usize>,
 }
 
 impl Outcome {
-    /// Time in training over all epochs, evaluation not counted, in seconds.
+    /// Time spent training in all epochs, without evaluation, in seconds.
     pub fn train_seconds(&self) -> f64 {
         self.epochs.iter().map(|epoch| epoch.train_seconds).sum()
     }
 
-    /// Samples trained on in a second of [`Outcome::train_seconds`].
+    /// Samples trained on per second of [`Outcome::train_seconds`].
     pub fn samples_per_second(&self) -> f64 {
         let samples: f64 = self
             .epochs
@@ -87,7 +87,7 @@ impl Outcome {
         samples / self.train_seconds()
     }
 
-    /// 10⁹ floating point operations of the matrix products in a second of training.
+    /// 10⁹ floating point operations of the matrix products per second of training.
     pub fn gflops(&self) -> f64 {
         let done = self.epochs.iter();
         let done = done.map(|epoch| epoch.gflops * epoch.train_seconds);
@@ -104,13 +104,13 @@ impl Outcome {
         &self.epochs[self.kept]
     }
 
-    /// The best epoch by [`stopping::best`]; none where nothing was measured.
+    /// The best epoch by [`stopping::best`]; `None` if nothing was evaluated.
     pub fn best(&self) -> Option<&EpochMetrics> {
         stopping::best(&self.epochs).map(|at| &self.epochs[at])
     }
 }
 
-/// What is known at the end of a run: the scores of the epoch whose parameters the model has, and the model's on the
+/// How the model of a run came to be, with the scores of the epoch that its parameters are from, and its score on the
 /// test set.
 pub(super) fn provenance(
     config: &CheckedConfig,

@@ -1,5 +1,4 @@
-//! What a run needs before its first step: the network of its settings, the inputs it sees, and whether memory and the
-//! state it goes on from are enough for it.
+//! What a run needs before its first step: its network, loss and inputs, enough memory, and a state that fits.
 
 use super::state::State;
 use crate::compute::parallel::Workers;
@@ -17,7 +16,8 @@ use crate::optim::Rule;
 /// The network that `config` describes for `data`.
 ///
 /// # Errors
-/// [`Error::Config`] for a setting that does not go with `data` or that they have no sets for.
+/// Returns [`Error::Config`] if a setting is out of range, does not fit `data`, or needs a set that `data` does not
+/// have.
 pub fn spec_for(config: &CheckedConfig, data: &Splits) -> Result<Spec> {
     let (validation, test) = (data.validation.is_some(), data.test.is_some());
     config.validation.check_sets(validation, test)?;
@@ -33,7 +33,7 @@ pub fn spec_for(config: &CheckedConfig, data: &Splits) -> Result<Spec> {
 /// Checks the settings against the training set.
 ///
 /// # Errors
-/// [`Error::Config`] for another task, and another number of class weights than classes.
+/// Returns [`Error::Config`] if the task differs, or the number of class weights is not that of the classes.
 fn check_data(config: &CheckedConfig, train: &Dataset) -> Result<()> {
     let (found, expected) = (config.task.task, train.task());
     if found != expected {
@@ -50,7 +50,7 @@ fn check_data(config: &CheckedConfig, train: &Dataset) -> Result<()> {
 /// The loss that training on `train` minimises.
 ///
 /// # Panics
-/// If the task of `train` is another than that of `config`, or if weights are given but not one for each class.
+/// Panics if the tasks of `train` and `config` differ, or if there are class weights but not one for each class.
 pub(crate) fn loss_for(config: &CheckedConfig, train: &Dataset) -> Loss {
     let plain = config.task.plain_loss();
     if plain.task() != Task::Classification {
@@ -65,7 +65,7 @@ pub(crate) fn loss_for(config: &CheckedConfig, train: &Dataset) -> Loss {
     })
 }
 
-/// How samples of `train` become inputs. With `--scale model` the scaling is that of the model that the run began
+/// How samples of `train` become inputs. With [`Scale::Model`] the scaling is that of the model that the run began
 /// from.
 ///
 /// # Errors
@@ -84,7 +84,7 @@ pub(crate) fn preprocessing_for(
         }
         _ => fit_scaling(config.scale, rows)?,
     };
-    // A file that is read in windows does not fit into memory, so it is not read through just to find idle features.
+    // A file that is read in windows does not fit into memory, so it is not read just to find idle features.
     let windowed = config.window_for(train.samples()).is_some();
     let columns = match windowed || config.moves_idle_weights() {
         true => Columns::all(train.features()),
@@ -93,16 +93,22 @@ pub(crate) fn preprocessing_for(
     Ok(Preprocessing { scaling, columns })
 }
 
-/// Asks for what a run needs at its peak and gives it back: a network that does not fit is refused in words, before
-/// the hours it would have taken.
+/// Allocates as much memory as a run needs at its peak, and frees it: a network that does not fit is refused at once
+/// rather than after hours of training.
 pub(super) fn check_memory(spec: &Spec, config: &CheckedConfig) -> Result<()> {
     SharedBuffer::<f32>::zeroed(spec.parameters().saturating_mul(copies(config))).map(drop)
 }
 
-/// How many times the parameters there are at the end: weights and transpose, the flat parameters, and two copies of
-/// them on their way to the file, while they may be on their way to a checkpoint, twice as well; each slot of the
-/// optimiser once, and twice on its way to a checkpoint; the gradient where its norm is limited; and where the best
-/// weights so far are kept, these, on their way to a checkpoint, and in a network to measure.
+/// The number of parameter-sized buffers at the end of a run:
+///
+/// | what | buffers |
+/// |---|---|
+/// | weights, their transpose, the flat parameters, and two copies on their way to a file | 5 |
+/// | the same on their way to a checkpoint | 2 |
+/// | each slot of the optimiser, and twice on its way to a checkpoint | 3 |
+/// | the gradient, if its norm is limited | 1 |
+/// | the best parameters, if they are kept: themselves, on their way to a checkpoint, and in a network to evaluate | 5
+/// |
 fn copies(config: &CheckedConfig) -> usize {
     let rule = config.optimizer.rule();
     let gradient = usize::from(rule.clip_norm.is_some());
@@ -113,21 +119,24 @@ fn copies(config: &CheckedConfig) -> usize {
     7 + 3 * rule.slots().len() + gradient + best
 }
 
-/// Holds a state against the network and the steps of an epoch.
+/// Checks a state against the network and the steps of an epoch.
 pub(super) fn check_state(state: &State, spec: &Spec, rule: &Rule, steps: usize) -> Result<()> {
     let (slots, expected) = (rule.slots(), spec.parameters());
     let fits = |flat: &Vec<f32>| flat.len() == expected;
     let kept = state.slots.iter().chain(&state.best);
-    let whole = fits(&state.parameters) && kept.into_iter().all(fits);
-    if whole && state.slots.len() == slots.len() && state.steps <= steps {
+    let all_fit = fits(&state.parameters) && kept.into_iter().all(fits);
+    if all_fit && state.slots.len() == slots.len() && state.steps <= steps {
         return Ok(());
     }
     let (parameters, found) = (state.parameters.len(), state.slots.len());
     Err(Error::Run(Refusal::new(
         "state",
-        format!("{parameters} parameters, {found} slots, {}", state.place()),
         format!(
-            "those of {spec}, {} slots, and at most {steps} steps an epoch",
+            "{parameters} parameters, {found} slots, {}",
+            state.position()
+        ),
+        format!(
+            "those of {spec}, {} slots, and at most {steps} steps per epoch",
             slots.len()
         ),
     )))

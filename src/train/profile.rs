@@ -1,37 +1,37 @@
-//! Where the time of training goes, phase by phase.
+//! How the workers spend their time, phase by phase.
 //!
-//! Each worker keeps a clock of its own and reads it where one phase ends and the next begins; the sums are put
-//! together after a pass. A clock that is off compiles to nothing.
+//! Each worker has a clock, which it reads when one phase ends and the next begins; the times are summed after a pass.
+//! A clock that is off compiles to nothing.
 
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-/// What a worker can be at.
+/// What a worker spends its time on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// Items from the file to scaled inputs.
+    /// Reading samples and scaling them to inputs.
     Gather,
-    /// Dropout's draws, and noise on inputs; only in runs that use them.
+    /// Drawing dropout and noise on inputs; only in runs that use them.
     Noise,
-    /// From inputs to logits.
+    /// The pass from inputs to logits.
     Forward,
-    /// Batch normalisation, forward and back, with the derivative of the activation behind it.
+    /// Batch normalisation, forward and backward, with the derivative of the activation after it.
     Normalization,
-    /// Softmax, cross-entropy and their gradient.
+    /// The loss and its gradient.
     Loss,
     /// The gradient back to the first hidden layer.
     Backward,
-    /// The weights' gradient, the optimiser's update, and the transpose for the next step.
+    /// The gradient of the weights, the update by the optimiser, and the transpose for the next step.
     Update,
     /// The update once the norm of the whole gradient is known.
     Clipping,
-    /// Holding units to the largest norm of their weights.
+    /// Limiting the norm of each unit's weights.
     MaxNorm,
-    /// The validation or test set.
+    /// Evaluation on the validation or test set.
     Evaluation,
-    /// At a barrier for the others, and the little that one worker does for all.
+    /// Waiting at a barrier, and the little that one worker does for all.
     Waiting,
 }
 
@@ -51,7 +51,7 @@ impl Phase {
         Phase::Waiting,
     ];
 
-    /// Whether only some runs have it.
+    /// Whether only some runs have this phase.
     pub fn is_optional(self) -> bool {
         matches!(
             self,
@@ -59,7 +59,7 @@ impl Phase {
         )
     }
 
-    /// The name used in reports.
+    /// The name in reports.
     pub fn name(self) -> &'static str {
         match self {
             Phase::Gather => "gather",
@@ -77,7 +77,7 @@ impl Phase {
     }
 }
 
-/// Time in each phase, summed over workers, and the work that was done in it.
+/// The time spent in each phase, summed over workers, and the work done in it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Profile {
     times: [Duration; Phase::ALL.len()],
@@ -90,12 +90,12 @@ impl Profile {
         self.times[phase as usize] += time;
     }
 
-    /// Adds floating point operations of matrix products that a phase did.
+    /// Adds floating point operations of matrix products to a phase.
     pub fn add_flops(&mut self, phase: Phase, flops: f64) {
         self.flops[phase as usize] += flops;
     }
 
-    /// Adds what another profile holds.
+    /// Adds the times and operations of another profile.
     pub fn add_all(&mut self, other: &Profile) {
         for phase in Phase::ALL {
             self.add(phase, other.time(phase));
@@ -108,12 +108,12 @@ impl Profile {
         self.times[phase as usize]
     }
 
-    /// Floating point operations of matrix products in a phase, of all workers.
+    /// Floating point operations of matrix products in a phase, summed over workers.
     pub fn flops(&self, phase: Phase) -> f64 {
         self.flops[phase as usize]
     }
 
-    /// A phase's share of all time, 0 to 1; 0 where no time was measured.
+    /// The share of a phase in the total time, 0 to 1; 0 if no time was measured.
     pub fn share(&self, phase: Phase) -> f64 {
         let all: Duration = self.times.iter().sum();
         if all.is_zero() {
@@ -124,7 +124,7 @@ impl Profile {
     }
 }
 
-/// A worker's clock; `ON` is false where nothing is to be measured.
+/// The clock of a worker, which measures nothing unless `ON`.
 #[derive(Debug)]
 pub(super) struct Clock<const ON: bool> {
     profile: Profile,
@@ -132,7 +132,7 @@ pub(super) struct Clock<const ON: bool> {
 }
 
 impl<const ON: bool> Clock<ON> {
-    /// Starts with no time in any phase.
+    /// Starts the clock.
     pub(super) fn start() -> Clock<ON> {
         Clock {
             profile: Profile::default(),
@@ -140,7 +140,7 @@ impl<const ON: bool> Clock<ON> {
         }
     }
 
-    /// Says that what was done since the last call belongs to `phase`.
+    /// Ends `phase`: the time since the last call belongs to it.
     #[inline(always)]
     pub(super) fn end(&mut self, phase: Phase) {
         if let (true, Some(last)) = (ON, self.last) {
@@ -150,7 +150,7 @@ impl<const ON: bool> Clock<ON> {
         }
     }
 
-    /// The times measured.
+    /// The measured times.
     pub(super) fn into_profile(self) -> Profile {
         self.profile
     }
@@ -162,7 +162,7 @@ mod tests {
     use std::thread::sleep;
 
     #[test]
-    fn time_goes_to_the_phase_that_ends() {
+    fn time_belongs_to_the_phase_that_ends() {
         let mut clock = Clock::<true>::start();
         sleep(Duration::from_millis(20));
         clock.end(Phase::Gather);

@@ -1,9 +1,8 @@
-//! A range test: which learning rate a network bears, found before it is trained.
+//! A range test: finds a learning rate for a network before it is trained.
 //!
-//! A network of its own is trained for some steps while the learning rate rises evenly on a logarithmic scale (L.
-//! Smith,
-//! *Cyclical Learning Rates for Training Neural Networks*, 2017). The loss first falls, then lies still, then rises;
-//! the learning rate at its lowest point is about the largest that does not break things, and a tenth of it trains
+//! A separate network is trained for some steps while the learning rate rises evenly on a logarithmic scale (L. Smith,
+//! *Cyclical Learning Rates for Training Neural Networks*, 2017). The loss first falls, then levels off, then rises.
+//! The learning rate at its lowest point is about the largest with which training is stable, and a tenth of it trains
 //! well.
 
 use std::ops::ControlFlow;
@@ -24,24 +23,24 @@ use crate::schedule::{Schedule, ScheduleName};
 
 /// Steps from the lowest learning rate to the highest.
 const STEPS: usize = 250;
-/// Both ends, as multiples of the optimiser's default.
+/// The lowest and the highest learning rate, as multiples of the optimiser's default.
 const LOWEST: f32 = 1e-4;
 const HIGHEST: f32 = 1e2;
-/// The share of the old in the running mean of the losses.
+/// The weight of the previous value in the running mean of the losses.
 const SMOOTHING: f64 = 0.9;
-/// A loss so many times the lowest one ends the test, once there is a lowest one.
-const BROKEN: f64 = 3.0;
-/// The chosen learning rate as a share of that at the lowest loss.
+/// A loss this many times the lowest one ends the test, once there is a lowest one.
+const EXPLODED: f64 = 3.0;
+/// The chosen learning rate as a share of the one at the lowest loss.
 const SAFETY: f32 = 0.1;
-/// Losses at the beginning, when the running mean is of few, that cannot be the lowest.
-const YOUNG: usize = 10;
+/// The number of first losses that cannot be the lowest, because the running mean has too few values.
+const FIRST: usize = 10;
 
 /// What a range test found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RangeTest {
-    /// The learning rate that was chosen, of two digits.
+    /// The chosen learning rate, to two digits.
     pub chosen: f32,
-    /// The one at which the running mean of the losses was lowest.
+    /// The learning rate at which the running mean of the losses was lowest.
     pub at_lowest: f32,
     /// The learning rate of each step.
     pub learning_rates: Vec<f32>,
@@ -49,12 +48,12 @@ pub struct RangeTest {
     pub losses: Vec<f64>,
 }
 
-/// Finds a learning rate for `config` on the training set of `data`, from the weights of the state `from` or from
-/// those that a run would draw; nothing of the test set is looked at. What schedule the configuration has plays no
-/// part. The result depends on the same things as a run's.
+/// Finds a learning rate for `config` on the training set of `data`, starting from the weights of the state `from` or
+/// from those that a run would draw. The test set and the schedule of `config` are not used. The result depends on the
+/// same things as that of a run.
 ///
 /// # Errors
-/// As [`super::trainer::Training::run`], and [`Error::Config`] when no learning rate lowers the loss.
+/// Returns the errors of [`super::trainer::Training::run`], and [`Error::Config`] if no learning rate lowers the loss.
 pub fn range_test(
     config: &CheckedConfig,
     data: &Splits,
@@ -67,7 +66,7 @@ pub fn range_test(
     let schedule = Schedule {
         name: ScheduleName::Exponential,
         factor: (HIGHEST / LOWEST).powf(1.0 / (STEPS - 1) as f32),
-        // An epoch a step, to multiply at each.
+        // One step per epoch, so that the factor applies at each step.
         steps_per_epoch: 1,
         ..Schedule::constant(default * LOWEST)
     };
@@ -93,7 +92,7 @@ pub fn range_test(
             let rate = schedule.at(curve.losses.len() as u64, 1.0);
             curve.add(rate, sum / weight)
         });
-        if curve.broken || curve.losses.len() >= STEPS {
+        if curve.ended || curve.losses.len() >= STEPS {
             break;
         }
     }
@@ -106,7 +105,7 @@ struct Curve {
     learning_rates: Vec<f32>,
     losses: Vec<f64>,
     mean: f64,
-    broken: bool,
+    ended: bool,
 }
 
 impl Curve {
@@ -114,9 +113,9 @@ impl Curve {
         self.mean = SMOOTHING * self.mean + (1.0 - SMOOTHING) * loss;
         let age = self.losses.len() as i32 + 1;
         let loss = self.mean / (1.0 - SMOOTHING.powi(age));
-        let far_above = |(_, lowest)| loss > BROKEN * lowest;
-        self.broken = !loss.is_finite() || self.lowest().is_some_and(far_above);
-        if self.broken {
+        let far_above = |(_, lowest)| loss > EXPLODED * lowest;
+        self.ended = !loss.is_finite() || self.lowest().is_some_and(far_above);
+        if self.ended {
             return ControlFlow::Break(());
         }
         self.learning_rates.push(rate);
@@ -124,15 +123,15 @@ impl Curve {
         ControlFlow::Continue(())
     }
 
-    /// Where the loss was lowest, and how low; none while all losses are young.
+    /// The step with the lowest loss, and that loss; `None` while there are only the first losses.
     fn lowest(&self) -> Option<(usize, f64)> {
-        let losses = self.losses.iter().copied().enumerate().skip(YOUNG);
+        let losses = self.losses.iter().copied().enumerate().skip(FIRST);
         losses.min_by(|a, b| a.1.total_cmp(&b.1))
     }
 
     fn choose(self) -> Result<RangeTest> {
-        // Where the first that counts is the lowest, the loss has only risen.
-        let Some((lowest, _)) = self.lowest().filter(|&(at, _)| at > YOUNG) else {
+        // If the first loss that counts is the lowest, the loss has only risen.
+        let Some((lowest, _)) = self.lowest().filter(|&(at, _)| at > FIRST) else {
             let loss = self.losses.first().copied().unwrap_or(f64::NAN);
             return Err(Error::Config(
                 Refusal::new(
@@ -194,9 +193,9 @@ mod tests {
     }
 
     #[test]
-    fn chooses_a_tenth_of_where_the_loss_is_lowest() {
+    fn chooses_a_tenth_of_the_rate_with_the_lowest_loss() {
         let found = curve(valley()).choose().expect("a valley");
-        // The running mean lags behind by a few steps.
+        // The running mean lags by a few steps.
         let at = found
             .learning_rates
             .iter()
@@ -215,7 +214,7 @@ mod tests {
             }
         });
         let curve = curve(cliff);
-        assert!(curve.broken && curve.losses.len() == 50);
+        assert!(curve.ended && curve.losses.len() == 50);
         assert!(curve.choose().is_ok());
         let nothing = super::tests::curve((0..100).map(|step| 1.0 + f64::from(step)));
         assert!(nothing.choose().is_err());

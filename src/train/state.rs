@@ -1,8 +1,8 @@
-//! A run between two steps: what a checkpoint holds and a resumed run starts from.
+//! A run between two steps: what a checkpoint holds, and what a resumed run starts from.
 //!
-//! Every random stream of a run belongs to the seed, a purpose and an epoch ([`crate::random`]), and an epoch's order
-//! is drawn anew where the epoch begins. So no generator has a state of its own to keep: the seed, which is a setting,
-//! and the place say it all.
+//! Every random stream of a run is derived from the seed, a purpose and an epoch ([`crate::random`]), and the order of
+//! an epoch is drawn when it begins. So no generator has a state to save: the seed, which is a setting, and the
+//! position suffice.
 
 use std::fmt;
 use std::time::Duration;
@@ -21,17 +21,17 @@ use crate::optim::AVERAGE;
 use crate::scores::EpochMetrics;
 use crate::tensors::little_endian;
 
-/// How far a run is. Places are ordered as a run comes by them.
+/// How far a run is. Positions are ordered as a run reaches them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct Position {
     /// Epochs that are done and measured.
     pub epochs: usize,
     /// Steps done in the epoch after these.
     pub steps: usize,
 }
 
-/// `step 120 of epoch 4`, or `the end of epoch 3`.
-impl fmt::Display for Place {
+/// Writes `step 120 of epoch 4`, or `the end of epoch 3`.
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.epochs, self.steps) {
             (0, 0) => f.write_str("the start"),
@@ -41,31 +41,31 @@ impl fmt::Display for Place {
     }
 }
 
-/// All that the steps still to come depend on, beside settings and data.
+/// Everything that the remaining steps depend on, in addition to settings and data.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
-    /// The epochs that are done, in turn; the best so far is among them.
+    /// The epochs that are done, in order.
     pub epochs: Vec<EpochMetrics>,
     /// Steps done in the epoch after these.
     pub steps: usize,
-    /// Summed losses of the samples of these steps, in nats.
+    /// The summed losses of the samples of these steps, in nats.
     pub loss_sum: f64,
-    /// Time these steps took.
+    /// The time these steps took.
     pub elapsed: Duration,
     /// The parameters, `[parameters]`.
     pub parameters: Vec<f32>,
-    /// What the optimiser keeps, in the order of [`crate::optim::Rule::slots`], each laid out as the parameters.
+    /// The slots of the optimiser, in the order of [`crate::optim::Rule::slots`], each laid out like the parameters.
     pub slots: Vec<Vec<f32>>,
-    /// The parameters after the best epoch so far, where these are kept: see [`crate::config::EarlyStop`].
+    /// The parameters after the best epoch so far, if they are kept: see [`crate::config::EarlyStop`].
     pub best: Option<Vec<f32>>,
-    /// Time that the run took up to here, evaluation counted.
+    /// The time the run has taken so far, including evaluation.
     pub spent: Duration,
-    /// The model that the run began from; none where it drew its weights.
+    /// The model that the run began from; `None` if its weights were drawn.
     pub origin: Option<Origin>,
 }
 
 impl State {
-    /// The start of a run that draws its weights.
+    /// The start of a run with drawn weights.
     pub fn start(spec: &Spec, config: &CheckedConfig) -> State {
         let parameters = config.start().parameters(spec, config.seed);
         State::of_parameters(config, parameters, None)
@@ -74,7 +74,7 @@ impl State {
     /// The start of a run of the network `spec` from the weights of `model`.
     ///
     /// # Errors
-    /// [`Error::Config`] when `model` is another network.
+    /// Returns [`Error::Config`] if `model` is another network.
     pub fn warm_start(spec: &Spec, config: &CheckedConfig, model: &Model) -> Result<State> {
         if *spec != model.spec {
             let words = |spec: &Spec| {
@@ -101,7 +101,7 @@ impl State {
                     " out to train the model's own network",
                 ],
                 false => Message::from(
-                    "a model goes on with data of as many features and classes as it began with",
+                    "a model can only be trained further on data with as many features and classes",
                 ),
             };
             return Err(Error::Config(
@@ -148,7 +148,7 @@ impl State {
         }
     }
 
-    /// Why a run of `config` is over here; none where it goes on.
+    /// Why a run of `config` is over here; `None` if it continues.
     pub fn over(&self, config: &CheckedConfig) -> Option<Cause> {
         let limit = config.validation.max_time;
         let began = !self.epochs.is_empty() || self.steps > 0;
@@ -157,8 +157,8 @@ impl State {
     }
 
     /// How far the run is.
-    pub fn place(&self) -> Place {
-        Place {
+    pub fn position(&self) -> Position {
+        Position {
             epochs: self.epochs.len(),
             steps: self.steps,
         }

@@ -19,7 +19,7 @@ use crate::nn::{Activations, Network, Noise, Spec};
 use crate::optim::Rule;
 use crate::schedule::Schedule;
 
-/// The state of a training run between two steps.
+/// A network in training, with the buffers that a step works in.
 #[derive(Debug)]
 pub struct Stepper {
     network: Network,
@@ -32,17 +32,17 @@ pub struct Stepper {
     engine: Engine,
     rule: Rule,
     schedule: Schedule,
-    /// [`Schedule::plateau_factor`] of the epochs that are done.
+    /// The [`Schedule::plateau_factor`] after the epochs that are done.
     plateau: f32,
-    /// Steps done since the run began.
+    /// The number of steps since the run began.
     steps: u64,
-    /// `Σ g²` of each piece of the parameters, where the gradient is held to a norm.
+    /// `Σ g²` of each piece of the parameters, if the norm of the gradient is limited.
     squares: Vec<AtomicF64>,
 }
 
-/// What is told the number of each step, counted from 0, and the sum of its samples' losses before the update, in
-/// nats. It may break the pass off.
-pub type OnStep<'a> = dyn FnMut(usize, f64) -> ControlFlow<()> + Send + 'a;
+/// Receives the number of each step of a pass, counted from 0, and the sum of its samples' losses before the update,
+/// in nats. It may end the pass, and must not use the workers of the pass, which are busy.
+pub type StepHandler<'a> = dyn FnMut(usize, f64) -> ControlFlow<()> + Send + 'a;
 
 impl Stepper {
     /// Makes the stepper of a run on `train` with everything that `config` sets: engine, preprocessing, optimiser,
@@ -90,7 +90,7 @@ impl Stepper {
     /// Returns [`crate::Error::Memory`] if memory is refused.
     ///
     /// # Panics
-    /// When `parameters` or `preprocessing` are not of this `spec`.
+    /// Panics if `parameters` or `preprocessing` do not belong to this `spec`.
     pub fn new(
         spec: &Spec,
         parameters: &[f32],
@@ -120,29 +120,29 @@ impl Stepper {
         })
     }
 
-    /// Goes on after `steps` steps of a run that left these `slots`, `[parameters]` each.
+    /// Continues after `steps` steps of a run, with its `slots`, `[parameters]` each.
     ///
     /// # Panics
-    /// When they are not of this network and rule.
+    /// Panics if they do not belong to this network and rule.
     pub fn resume(&mut self, steps: u64, slots: &[Vec<f32>]) {
         self.steps = steps;
         self.network.set_slots(slots);
     }
 
-    /// Tells the schedule what the epochs so far came to: their `losses` in turn.
+    /// Informs the schedule of the losses of the epochs so far, in order.
     pub fn look_back(&mut self, losses: impl Iterator<Item = f64>) {
         self.plateau = self.schedule.plateau_factor(losses);
     }
 
-    /// The learning rate of the last step that was done.
+    /// The learning rate of the last step.
     pub fn last_learning_rate(&self) -> f32 {
         self.schedule.at(self.steps.saturating_sub(1), self.plateau)
     }
 
-    /// Minimises `loss` from now on, and no longer the usual one of the task.
+    /// Minimises `loss` from now on.
     ///
     /// # Panics
-    /// When it is of another task.
+    /// Panics if it is for another task.
     pub fn set_loss(&mut self, loss: Loss) {
         assert_eq!(
             loss.task(),
@@ -152,7 +152,7 @@ impl Stepper {
         self.loss = loss;
     }
 
-    /// Trains under `noise` from now on.
+    /// Trains with `noise` from now on.
     ///
     /// # Errors
     /// Returns [`crate::Error::Memory`] if memory is refused.
@@ -164,34 +164,40 @@ impl Stepper {
         Ok(())
     }
 
-    /// Leaves layers as they are from now on: see [`Network::freeze`].
+    /// Leaves the frozen layers unchanged from now on: see [`Network::freeze`].
     ///
     /// # Panics
-    /// When there is not one for each layer.
+    /// Panics if there is not one for each layer.
     pub fn freeze(&mut self, frozen: &[bool]) {
         self.network.freeze(frozen);
     }
 
-    /// Trains on the items `order` of `data`, a batch after the other, telling `on_step` after each. The last batch is
-    /// shorter where the batch size does not divide the items. `on_step` must not use `workers`: they are at work.
+    /// Trains on the samples `order` of `data`, batch by batch, and calls `on_step` after each. The last batch is
+    /// shorter if the batch size does not divide the number of samples.
     ///
     /// # Panics
-    /// When an item is out of range, or `data` is not of this network.
-    pub fn pass(&mut self, workers: &Workers, data: &Dataset, order: &[u32], on_step: &mut OnStep) {
+    /// Panics if a sample is out of range, or `data` does not fit this network.
+    pub fn pass(
+        &mut self,
+        workers: &Workers,
+        data: &Dataset,
+        order: &[u32],
+        on_step: &mut StepHandler,
+    ) {
         self.clocked_pass::<false>(workers, data, order, on_step);
     }
 
-    /// [`Stepper::pass`] with a clock in each worker's hand; gives the time and the work of each phase, summed
-    /// over workers.
+    /// Trains as [`Stepper::pass`] does, with a clock for each worker. Returns the time and the work of each phase,
+    /// summed over the workers.
     ///
     /// # Panics
-    /// As [`Stepper::pass`].
+    /// Panics in the cases of [`Stepper::pass`].
     pub fn profiled_pass(
         &mut self,
         workers: &Workers,
         data: &Dataset,
         order: &[u32],
-        on_step: &mut OnStep,
+        on_step: &mut StepHandler,
     ) -> Profile {
         let mut steps = 0;
         let mut counted = |step: usize, loss: f64| {
@@ -212,7 +218,7 @@ impl Stepper {
         workers: &Workers,
         data: &Dataset,
         order: &[u32],
-        on_step: &mut OnStep,
+        on_step: &mut StepHandler,
     ) -> Profile {
         let team = Team {
             network: &self.network,
@@ -263,11 +269,11 @@ impl Stepper {
         profile.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One step on the items `batch` of `data`; gives the sum of their losses before it, in nats and
-    /// by weight.
+    /// Trains one step on the samples `batch` of `data`. Returns the sum of their losses before the update, in nats,
+    /// with class weights.
     ///
     /// # Panics
-    /// When there are more items than the batch size, and as [`Stepper::pass`].
+    /// Panics if there are more samples than the batch size, and in the cases of [`Stepper::pass`].
     pub fn step(&mut self, workers: &Workers, data: &Dataset, batch: &[u32]) -> f64 {
         assert!(
             batch.len() <= self.batch_size,
@@ -288,17 +294,17 @@ impl Stepper {
         &self.network
     }
 
-    /// Returns the loss that is minimised.
+    /// The loss that is minimised.
     pub fn loss(&self) -> &Loss {
         &self.loss
     }
 
-    /// Returns the number of samples in a batch; the last one of an epoch may have fewer.
+    /// The number of samples in a batch; the last one of an epoch may have fewer.
     pub fn batch_size(&self) -> usize {
         self.batch_size
     }
 
-    /// How items become inputs.
+    /// How samples become inputs.
     pub fn preprocessing(&self) -> &Preprocessing {
         &self.preprocessing
     }
@@ -308,19 +314,19 @@ impl Stepper {
         self.engine
     }
 
-    /// The parameters as they are now, `[parameters]`.
+    /// The current parameters, `[parameters]`.
     pub fn parameters(&mut self) -> Vec<f32> {
         self.network.parameters()
     }
 
-    /// The optimiser's slots as they are now, in the order of [`Rule::slots`], `[parameters]` each. The velocity of
-    /// gradient descent after a first step is the gradient of its mean loss.
+    /// The current slots of the optimiser, in the order of [`Rule::slots`], `[parameters]` each. After the first step
+    /// of gradient descent the velocity is the gradient of the mean loss.
     pub fn slots(&mut self) -> Vec<Vec<f32>> {
         let count = self.rule.slots().len();
         (0..count).map(|slot| self.network.slot(slot)).collect()
     }
 
-    /// The moving average of the parameters as it is now, `[parameters]`; none where none is kept.
+    /// The current moving average of the parameters, `[parameters]`; `None` if none is kept.
     pub fn average(&mut self) -> Option<Vec<f32>> {
         self.rule.average?;
         let mut average = self.network.slot(self.rule.slots().len() - 1);

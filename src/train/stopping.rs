@@ -1,11 +1,12 @@
-//! When a run is over, and which of its epochs is the best.
+//! When a run stops, and which of its epochs is the best.
 //!
-//! Both follow from the epochs that are done, so that a run that was resumed ends where it would have ended. The time
-//! limit alone follows from the clock; it is the trainer's.
+//! Both follow from the epochs that are done, so that a resumed run stops after the same epoch as an uninterrupted
+//! one. Only the time limit depends on the clock. A run whose loss is no longer finite ends with an error, see
+//! `divergence`.
 //!
-//! What is watched is the accuracy on the validation set, as scikit-learn's `early_stopping` does: it is what a
-//! classifier is judged by, while its loss can rise for long after the accuracy has stopped to. Of several labels an
-//! item it is their F1, of a regression its loss, which is to fall.
+//! Early stopping watches the accuracy on the validation set, as scikit-learn's `early_stopping` does: classifiers are
+//! judged by it, and their loss can rise long after the accuracy has stopped rising. With several labels per sample it
+//! watches F1, and in a regression the loss, which should fall.
 
 use std::time::{Duration, Instant};
 
@@ -22,15 +23,15 @@ use crate::scores::Score;
 pub enum Cause {
     /// All epochs are done.
     Epochs,
-    /// No epoch was better for as long as `--early-stop` waits.
+    /// No epoch was better for as many epochs as [`EarlyStop`] waits.
     EarlyStop,
-    /// The accuracy of `--target-accuracy` is reached.
+    /// The target accuracy is reached.
     TargetAccuracy,
-    /// The time of `--max-time` is over.
+    /// The time limit is reached.
     MaxTime,
 }
 
-/// Why a run of `config` is over after `epochs`, its time not considered; none where it goes on.
+/// Why a run of `config` is over after `epochs`, apart from its time limit; `None` if it continues.
 pub fn cause(config: &CheckedConfig, epochs: &[EpochMetrics]) -> Option<Cause> {
     let validation = &config.validation;
     let accuracy = epochs.last().and_then(EpochMetrics::accuracy);
@@ -44,8 +45,8 @@ pub fn cause(config: &CheckedConfig, epochs: &[EpochMetrics]) -> Option<Cause> {
     }
 }
 
-/// How good an epoch is, by [`Score::goodness`] on the validation set where there is one and else on the test set.
-/// None where nothing was measured.
+/// How good an epoch is, by [`Score::goodness`] on the validation set, or on the test set without a validation set;
+/// `None` if neither was evaluated.
 fn goodness(epoch: &EpochMetrics) -> Option<f64> {
     epoch.score().map(|score| score.goodness())
 }
@@ -54,8 +55,8 @@ fn validation_loss(epoch: &EpochMetrics) -> Option<f64> {
     epoch.scores.validation.map(|score| score.loss)
 }
 
-/// The epochs since the last one that was more than the smallest gain better than the one before it that was, on the
-/// validation set.
+/// The number of epochs since the last gain on the validation set. A gain is an epoch that is better than the one of
+/// the gain before it by more than the smallest difference that counts.
 fn epochs_without_gain(stop: EarlyStop, epochs: &[EpochMetrics]) -> usize {
     let validated = epochs
         .iter()
@@ -72,9 +73,9 @@ fn epochs_without_gain(stop: EarlyStop, epochs: &[EpochMetrics]) -> usize {
     since
 }
 
-/// Which of `epochs` is the best: that of the highest accuracy, or F1, or of the lowest loss in regression, on the
-/// validation set where there is one and else on the test set; of equals that of the lowest validation loss, and the
-/// first of those. None where nothing was measured.
+/// The best of `epochs`: the one with the highest accuracy or F1, or the lowest loss in regression, on the validation
+/// set, or on the test set without a validation set. Of equals it is the first with the lowest validation loss. `None`
+/// if nothing was evaluated.
 pub fn best(epochs: &[EpochMetrics]) -> Option<usize> {
     let measured = epochs.iter().enumerate();
     let measured =
@@ -86,29 +87,29 @@ pub fn best(epochs: &[EpochMetrics]) -> Option<usize> {
     best.map(|(at, ..)| at)
 }
 
-/// The clock of a run, which goes on where the run does.
+/// The clock of a run, which continues when the run is resumed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TimeLimit {
     began: Instant,
-    /// Time that the run had taken before.
+    /// The time the run had taken before it was resumed.
     before: Duration,
     end: Option<Instant>,
 }
 
 impl TimeLimit {
-    /// Of a run that began at `began`, or went on then after it had taken some time `before`.
+    /// The clock of a run that began or resumed at `began`, after it had taken some time `before`.
     pub(super) fn new(limit: Option<MaxTime>, began: Instant, before: Duration) -> TimeLimit {
         let end = limit.and_then(|limit| began.checked_add(limit.0.saturating_sub(before)));
         TimeLimit { began, before, end }
     }
 
-    /// That the time is over, when it is.
+    /// [`Cause::MaxTime`] if the limit is reached.
     pub(super) fn cause(self) -> Option<Cause> {
         let over = self.end.is_some_and(|end| Instant::now() >= end);
         over.then_some(Cause::MaxTime)
     }
 
-    /// Time that the run has taken.
+    /// The time the run has taken.
     pub(super) fn spent(self) -> Duration {
         self.before + self.began.elapsed()
     }
@@ -120,7 +121,7 @@ mod tests {
     use crate::config::{TrainConfig, ValidationConfig};
     use crate::scores::SetScores;
 
-    /// Epochs with these accuracies and losses on the validation set.
+    /// Makes epochs with these accuracies and losses on the validation set.
     fn epochs(measured: &[(f64, f64)]) -> Vec<EpochMetrics> {
         let epochs = (1..).zip(measured);
         let epochs = epochs.map(|(epoch, &(accuracy, loss))| EpochMetrics {
@@ -151,7 +152,7 @@ mod tests {
         config.check().expect("valid settings")
     }
 
-    /// After how many of the epochs the run is over.
+    /// The number of epochs after which the run is over, and why.
     fn length(config: &CheckedConfig, epochs: &[EpochMetrics]) -> Option<(usize, Cause)> {
         (0..=epochs.len()).find_map(|done| Some((done, cause(config, &epochs[..done])?)))
     }
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn epochs_of_a_regression_are_compared_by_loss_and_those_of_several_labels_by_f1() {
+    fn regressions_compare_epochs_by_loss_and_multilabel_runs_by_f1() {
         let mut run = epochs(&[(0.9, 0.4), (0.8, 0.2), (0.7, 0.3), (0.6, 0.3)]);
         let score = |epoch: &mut EpochMetrics, change: &dyn Fn(&mut Score)| {
             change(epoch.scores.validation.as_mut().expect("a score"));
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_no_longer_gets_better_is_over_after_its_patience() {
+    fn a_run_that_no_longer_improves_stops_after_its_patience() {
         let stop = |patience, min_delta| {
             config(ValidationConfig {
                 early_stop: Some(EarlyStop {
@@ -207,18 +208,18 @@ mod tests {
         assert_eq!(length(&stop(1, 0.0), &run), Some((3, Cause::EarlyStop)));
         assert_eq!(length(&stop(2, 0.0), &run), Some((6, Cause::EarlyStop)));
         assert_eq!(length(&stop(3, 0.0), &run), None);
-        // 0.71 is not enough more than 0.7: four epochs have passed since the last gain.
+        // 0.71 exceeds 0.7 by too little: four epochs have passed since the last gain.
         assert_eq!(length(&stop(4, 0.02), &run), Some((8, Cause::EarlyStop)));
-        // Small gains add up, as they are held against the last one that counted.
+        // Small gains add up, because each is compared with the last one that counted.
         let slow = epochs(&[0.5, 0.51, 0.52, 0.53].map(|accuracy| (accuracy, 1.0)));
         assert_eq!(length(&stop(2, 0.015), &slow), None);
         assert_eq!(length(&stop(1, 0.015), &slow), Some((2, Cause::EarlyStop)));
     }
 
     #[test]
-    fn a_run_is_over_when_its_target_is_reached_or_its_epochs_are_done() {
-        let config = config(ValidationConfig {
-            target_accuracy: Some(Accuracy(0.9)),
+    fn a_run_stops_when_its_target_is_reached_or_its_epochs_are_done() {
+        let mut config = config(ValidationConfig {
+            target_accuracy: Some(0.9),
             ..ValidationConfig::default()
         });
         let run = epochs(&[(0.5, 1.0), (0.89, 1.0), (0.9, 1.0), (0.95, 1.0)]);

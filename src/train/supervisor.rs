@@ -1,53 +1,51 @@
-//! Who looks after a run while it trains: says when its state is to be kept and when to stop, and keeps it.
+//! Decides when a run is saved and when it stops, and saves it.
 //!
-//! The trainer knows nothing of files and signals, and of time only what a run may take; [`crate::run::RunSupervisor`] knows
-//! the rest.
+//! Training knows neither files nor signals, and of time only its limit; [`crate::run::Keeper`] knows them.
 
-use super::state::{Place, State};
+use super::state::{Position, State};
 use crate::error::Result;
 use crate::scores::EpochMetrics;
 
-/// What a trainer does next.
+/// What a run does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Then {
-    /// Goes on.
-    GoOn,
-    /// Hands its state over and goes on.
+pub enum Next {
+    /// Continues.
+    Continue,
+    /// Hands its state to the supervisor and continues.
     Save,
-    /// Hands its state over and stops.
+    /// Hands its state to the supervisor and stops.
     Stop,
 }
 
-/// Looks after a run.
+/// Decides when a run is saved and when it stops, and saves it.
 pub trait Supervisor: Send {
-    /// Asked after every step, while the workers wait: must be quick and allocate nothing.
-    fn after_step(&mut self, place: Place) -> Then;
+    /// Called after every step while the workers wait, so it must be quick and allocate nothing.
+    fn after_step(&mut self, place: Position) -> Next;
 
-    /// Asked after every epoch, with all that are done, and whether the run is over with it.
+    /// Called after every epoch, with all epochs that are done, and whether the run is over.
     ///
     /// # Errors
-    /// Whatever must end the run before this epoch counts.
-    fn after_epoch(&mut self, epochs: &[EpochMetrics], over: bool) -> Result<Then>;
+    /// An error ends the run before this epoch counts.
+    fn after_epoch(&mut self, epochs: &[EpochMetrics], over: bool) -> Result<Next>;
 
-    /// Keeps `state`. Asked for by [`Then::Save`] and [`Then::Stop`], and where the time of a run is over within an
-    /// epoch.
+    /// Saves `state`. Called for [`Next::Save`] and [`Next::Stop`], and if the time of a run is over within an epoch.
     ///
     /// # Errors
-    /// Whatever must end the run.
+    /// An error ends the run.
     fn save(&mut self, state: State) -> Result<()>;
 }
 
-/// Nobody looks after a run: it goes through to its end.
+/// The supervisor of a run that is never saved or stopped.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Unsupervised;
 
 impl Supervisor for Unsupervised {
-    fn after_step(&mut self, _: Place) -> Then {
-        Then::GoOn
+    fn after_step(&mut self, _: Position) -> Next {
+        Next::Continue
     }
 
-    fn after_epoch(&mut self, _: &[EpochMetrics], _: bool) -> Result<Then> {
-        Ok(Then::GoOn)
+    fn after_epoch(&mut self, _: &[EpochMetrics], _: bool) -> Result<Next> {
+        Ok(Next::Continue)
     }
 
     fn save(&mut self, _: State) -> Result<()> {

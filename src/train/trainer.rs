@@ -58,7 +58,7 @@ pub fn train(
     };
     match training.run(&mut Unsupervised, on_event)? {
         Ending::Finished(outcome) => Ok(outcome),
-        Ending::Stopped(place) => unreachable!("nobody stopped the run at {place}"),
+        Ending::Stopped(position) => unreachable!("nobody stopped the run at {position}"),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::error::{Error, Refusal, Result};
 use crate::run::{Checkpoint, Checkpoints, Identity};
 use crate::scores::{EpochMetrics, Score};
 use crate::train::prepare::spec_for;
-use crate::train::{Ending, Event, Place, State, Supervisor, Then, Training};
+use crate::train::{Ending, Event, Next, Position, State, Supervisor, Training};
 
 /// What a trial needs to be trained.
 #[derive(Clone, Copy)]
@@ -78,7 +78,7 @@ impl Trial<'_> {
             Ok(Ending::Stopped(place)) => {
                 let state = supervisor.state.expect("a stopped run saves its state");
                 let reached = match place {
-                    Place { epochs, steps: 0 } if epochs >= rung.epochs => {
+                    Position { epochs, steps: 0 } if epochs >= rung.epochs => {
                         Reached::of(&state.epochs)
                     }
                     _ => Reached::Stopped,
@@ -112,7 +112,7 @@ impl Trial<'_> {
 
     fn save(&self, states: &Checkpoints, state: State) -> Result<()> {
         crate::durable::create_folder(states.path())?;
-        let place = state.place();
+        let place = state.position();
         let subject = self.subject.clone();
         states.save(&Checkpoint {
             spec: spec_for(self.config, self.data)?,
@@ -157,18 +157,18 @@ impl RungSupervisor<'_> {
 }
 
 impl Supervisor for RungSupervisor<'_> {
-    fn after_step(&mut self, _: Place) -> Then {
+    fn after_step(&mut self, _: Position) -> Next {
         match self.must_stop() {
-            true => Then::Stop,
-            false => Then::GoOn,
+            true => Next::Stop,
+            false => Next::Continue,
         }
     }
 
-    fn after_epoch(&mut self, epochs: &[EpochMetrics], is_last: bool) -> Result<Then> {
+    fn after_epoch(&mut self, epochs: &[EpochMetrics], is_last: bool) -> Result<Next> {
         let is_at_end = epochs.len() >= self.rung.epochs;
         Ok(match !is_last && (is_at_end || self.must_stop()) {
-            true => Then::Stop,
-            false => Then::GoOn,
+            true => Next::Stop,
+            false => Next::Continue,
         })
     }
 

@@ -121,7 +121,7 @@ fn text_and_json_agree() {
     let number = |value: &Value| value.as_f64().expect("a number");
     let percent = |value: &Value| format!("{:.2} %", 100.0 * number(value));
     assert_eq!(run.done().value("model "), format!("{MODEL} (9-12-4)"));
-    assert_eq!(run.value("data "), "set/t10k-images-idx3-ubyte, 60 items");
+    assert_eq!(run.value("data "), "set/t10k-images-idx3-ubyte, 60 samples");
     assert_eq!(
         run.value("loss "),
         format!("{:.4}", number(&report["loss"]))
@@ -187,7 +187,7 @@ fn many_classes_have_no_table_in_text() {
     assert!(
         run.done()
             .stdout
-            .contains("30 classes: the confusion matrix is in --format json"),
+            .contains("30 classes: the JSON report has a confusion matrix"),
         "{run:#?}"
     );
     let report = desk

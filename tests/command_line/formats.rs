@@ -128,7 +128,7 @@ fn epochs_have_these_fields_in_reports_tables_and_checkpoints() {
             let lines = desk.read_text("out/metrics.jsonl");
             assert_eq!(lines.lines().count(), 2);
             lines.lines().for_each(|line| assert_keys(line, &expected));
-            let checkpoint = "out/checkpoint/epoch-0002-step-000000.safetensors";
+            let checkpoint = "out/checkpoint/epoch-0001-step-000000.safetensors";
             let checkpoint = metadata(&desk, checkpoint);
             assert_keys(list(&checkpoint, "epochs"), &expected);
         }

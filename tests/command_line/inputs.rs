@@ -257,7 +257,7 @@ fn columns_of_very_different_ranges_cause_a_warning() {
     desk.run("data convert table.csv --labels buys --out set")
         .done();
     let run = desk.run("train --data set --epochs 1 --hidden 4 --scale standard");
-    let words = "  warning: one feature's range is 3,655 times the usual one";
+    let words = "  warning: one feature's range is 3,655 times the median range";
     assert!(run.done().stderr.contains(words), "{run:#?}");
     assert!(
         run.stderr.contains("3 f32, standard scale, 2 classes"),

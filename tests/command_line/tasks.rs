@@ -249,7 +249,8 @@ fn validation_of_every_task_selects_by_its_own_metric() {
         let run = desk.run(&format!("train --data set --task {task} {flags} --out run"));
         assert!(run.done().stderr.contains(words), "{run:#?}");
         assert!(
-            run.value("validation").contains("the best by it"),
+            run.value("validation")
+                .contains("the best on the validation set"),
             "{run:#?}"
         );
         assert!(

@@ -103,7 +103,7 @@ fn the_banner_describes_data_network_and_machine() {
     let run = Desk::with(&EasySet::default()).run(&format!("{TRAIN} --threads 2"));
     for words in [
         concat!("perceptor ", env!("CARGO_PKG_VERSION")),
-        "200 training and 60 test items, 3×3 u8, 4 classes",
+        "200 training and 60 test samples, 3×3 u8, 4 classes",
         "9-8-4, sigmoid and softmax, 116 parameters",
         "4 epochs, batch size 32, seed 1",
         "sgd, learning rate 0.1, momentum 0.9",
@@ -190,7 +190,10 @@ fn the_next_command_names_the_test_files_of_the_flags() {
     );
     run.done();
     let next = run_next(&desk, &run);
-    assert!(next.done().value("data").contains("60 items"), "{next:#?}");
+    assert!(
+        next.done().value("data").contains("60 samples"),
+        "{next:#?}"
+    );
 }
 
 #[test]
@@ -244,7 +247,7 @@ fn a_training_set_without_a_test_set_is_enough() {
         "{run:#?}"
     );
     assert!(
-        run.stderr.contains("200 training and no test items"),
+        run.stderr.contains("200 training and no test samples"),
         "{run:#?}"
     );
 }
@@ -260,6 +263,6 @@ fn data_mnist_is_used_without_a_flag() {
     let model = "runs/train-1/model.safetensors";
     assert_eq!(
         desk.run(&format!("eval {model}")).done().value("data"),
-        "data/mnist/t10k-images-idx3-ubyte, 60 items"
+        "data/mnist/t10k-images-idx3-ubyte, 60 samples"
     );
 }

@@ -278,7 +278,7 @@ fn a_search_that_ran_out_of_time_reports_its_best_and_resumes_with_more() {
     let line = "tune --data set --trials 9 --epochs 27 --width 64..256 --batch-size 8 --out out";
     let uninterrupted = desk.run(&line.replace("--out out", "--out uninterrupted"));
     let run = desk.run(&format!("{line} --time 300ms"));
-    let words = "all there was; how far the search came depends on the speed of the machine";
+    let words = "the time limit; how far the search got depends on the speed of the machine";
     assert!(run.done().value("time").ends_with(words), "{run:#?}");
     let again = desk.run("tune --resume out");
     assert!(again.done().value("time").ends_with(words), "{again:#?}");

@@ -51,7 +51,7 @@ fn the_validation_set_is_evaluated_after_each_epoch_and_the_test_set_once() {
         assert_eq!(report["validation_accuracy"], last["validation_accuracy"]);
         assert!(report["best_test_accuracy"].is_null());
         let run = desk.run(&format!("{TRAIN} --epochs 3 {flags}"));
-        let sizes = format!("{train} training, {held_out} validation and 60 test items");
+        let sizes = format!("{train} training, {held_out} validation and 60 test samples");
         assert!(run.done().stderr.contains(&sizes), "{run:#?}");
         assert!(run.stderr.contains("val. loss  val. accuracy"), "{run:#?}");
         let (measured, words) = run

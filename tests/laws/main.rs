@@ -32,7 +32,7 @@ use perceptor::reference::Reference;
 use perceptor::schedule::Schedule;
 use perceptor::scores::EpochMetrics;
 use perceptor::train::{
-    Ending, Evaluator, Place, State, Stepper, Supervisor, Then, Training, train,
+    Ending, Evaluator, Next, Position, State, Stepper, Supervisor, Training, train,
 };
 use rand::RngExt;
 

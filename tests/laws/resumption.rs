@@ -12,12 +12,12 @@ use super::*;
 pub struct Everything(pub Vec<State>);
 
 impl Supervisor for Everything {
-    fn after_step(&mut self, _: Place) -> Then {
-        Then::Save
+    fn after_step(&mut self, _: Position) -> Next {
+        Next::Save
     }
 
-    fn after_epoch(&mut self, _: &[EpochMetrics], _: bool) -> perceptor::Result<Then> {
-        Ok(Then::Save)
+    fn after_epoch(&mut self, _: &[EpochMetrics], _: bool) -> perceptor::Result<Next> {
+        Ok(Next::Save)
     }
 
     fn save(&mut self, state: State) -> perceptor::Result<()> {
@@ -56,7 +56,7 @@ pub fn assert_resumes_from_every_step(config: &TrainConfig, splits: &Splits) {
     let steps = splits.train.samples().div_ceil(config.batch_size);
     assert_eq!(everything.0.len(), config.epochs * (steps + 1));
     for (state, threads) in everything.0.into_iter().zip([1, 3, 2].into_iter().cycle()) {
-        let place = state.place();
+        let place = state.position();
         let resumed = run(threads, Some(state), &mut Everything::default());
         assert!(
             resumed == uninterrupted,

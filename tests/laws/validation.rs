@@ -109,7 +109,7 @@ fn a_run_that_stops_early_ends_with_the_same_model_from_any_step_it_resumes_from
             let threads = [1, 3, 2].into_iter().cycle();
             // The last state is that of the end, where no step is left.
             for (state, threads) in everything.0.into_iter().zip(threads) {
-                let place = state.place();
+                let place = state.position();
                 let resumed = run(&config, threads, Some(state), &mut Everything::default());
                 assert!(
                     resumed.model.to_bytes() == uninterrupted.model.to_bytes(),

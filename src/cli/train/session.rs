@@ -182,7 +182,7 @@ impl Session<'_> {
                         let why = finished(cause, &self.settings.train);
                         writeln!(text, "  finished  {folder}: {why}")?
                     }
-                    None => writeln!(text, "  resuming  {folder} from {}", state.place())?,
+                    None => writeln!(text, "  resuming  {folder} from {}", state.position())?,
                 },
                 _ => writeln!(
                     text,

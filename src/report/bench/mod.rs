@@ -310,7 +310,7 @@ fn time_to_remark(found: &TimeTo) -> String {
     });
     let missed = (reached < seeds).then(|| {
         let epochs = counted(found.goal.epochs, "epoch");
-        format!("; {} did not within {epochs}", seeds - reached)
+        format!("; {} never did within {epochs}", seeds - reached)
     });
     format!(
         "{reached} of {} reached it{}{}.",

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{Detail, Format, cell};
+use super::format::{Detail, Format, cell};
 use crate::data::ClassNames;
 use crate::nn::loss::arg_max;
 

@@ -2,35 +2,14 @@
 //! have names, these follow the numbers; programs get them in a column or field of their own.
 
 mod class;
+mod format;
 mod rows;
 
-use std::borrow::Cow;
 use std::io::{self, Write};
 
+pub use self::format::{Detail, Format};
 use crate::data::ClassNames;
 use crate::nn::Task;
-
-/// The format of predictions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Aligned columns.
-    Text,
-    /// Comma-separated values with a header.
-    Csv,
-    /// One JSON object per line.
-    JsonLines,
-}
-
-/// How much to write about each sample that has one class.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Detail {
-    /// The likeliest class and its probability.
-    Best,
-    /// This many of the likeliest classes, with their probabilities.
-    Top(usize),
-    /// The likeliest class, and the probability of every class.
-    All,
-}
 
 /// What to write about each sample, and how.
 #[derive(Debug, Clone, Copy)]
@@ -87,14 +66,6 @@ impl PredictReport<'_> {
             Task::Multilabel => rows::write_labels(out, self.format, item, row, self.names),
             Task::Regression => rows::write_values(out, self.format, item, row),
         }
-    }
-}
-
-/// `text` as a cell of CSV, quoted if necessary (RFC 4180).
-fn cell(text: &str) -> Cow<'_, str> {
-    match text.contains([',', '"']) {
-        true => Cow::Owned(format!("\"{}\"", text.replace('"', "\"\""))),
-        false => Cow::Borrowed(text),
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{Format, cell};
+use super::format::{Format, cell};
 use crate::data::ClassNames;
 use crate::data::class_names::titled;
 use crate::scores::LABEL_THRESHOLD;

@@ -140,7 +140,7 @@ fn write_warnings(out: &mut dyn Write, train: &Dataset, workers: &Workers) -> io
     if cfg!(debug_assertions) {
         writeln!(
             out,
-            "  warning: this is a slow debug build; a release build (cargo run --release) is many times faster"
+            "  warning: this is a slow debug build; a release build is many times faster"
         )?;
     }
     Ok(())

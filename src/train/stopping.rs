@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn a_run_stops_when_its_target_is_reached_or_its_epochs_are_done() {
         let mut config = config(ValidationConfig {
-            target_accuracy: Some(0.9),
+            target_accuracy: Some(Accuracy(0.9)),
             ..ValidationConfig::default()
         });
         let run = epochs(&[(0.5, 1.0), (0.89, 1.0), (0.9, 1.0), (0.95, 1.0)]);

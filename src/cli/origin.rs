@@ -43,7 +43,8 @@ impl Origin {
                 },
                 found: spelled(&refusal.found),
                 expected: spelled(&refusal.expected),
-                hint: refusal.hint.as_ref().map(spelled),
+                // What to do next is typed.
+                hint: refusal.hint.map(|hint| hint.settled(&Flags)),
             }
         })
     }

@@ -24,8 +24,8 @@ use crate::message::{Key, Message, message};
 const MAX_LENGTH: u64 = 1 << 20;
 
 const HEAD: &str = "\
-# Every setting of this run, as it took effect. `perceptor train --config FILE` uses them for another run,
-# `perceptor train --resume FOLDER` continues this one.
+# Every setting of this run, as it took effect. They can start another run as its file of settings.
+# This run resumes from its folder.
 
 ";
 

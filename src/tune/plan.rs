@@ -14,7 +14,7 @@ use crate::message::{Command, Key, Message, message};
 use crate::run::Settings;
 
 const HEAD: &str = "\
-# The plan of this search, as it took effect. `perceptor tune --resume FOLDER` continues it.
+# The plan of this search, as it took effect. The search resumes from its folder.
 
 ";
 

@@ -359,27 +359,27 @@ fn rejects_what_cannot_be_searched() {
     for (text, message) in [
         (
             "early_stop = 3",
-            format!("early_stop: given to a search, expected {place}\n"),
+            format!("my.toml: early_stop: given to a search, expected {place}\n"),
         ),
         (
             "max_time = \"10m\"",
-            format!("max_time: given to a search, expected {place}\n"),
+            format!("my.toml: max_time: given to a search, expected {place}\n"),
         ),
         (
             "target_accuracy = 0.9",
-            format!("target_accuracy: given to a search, expected {place}\n"),
+            format!("my.toml: target_accuracy: given to a search, expected {place}\n"),
         ),
         (
             "freeze = [\"layers.0\"]",
-            format!("freeze: given to a search, expected {place}\n"),
+            format!("my.toml: freeze: given to a search, expected {place}\n"),
         ),
         (
             "init_from = \"model\"",
-            format!("init_from: given to a search, expected {place}\n"),
+            format!("my.toml: init_from: given to a search, expected {place}\n"),
         ),
         (
             "learning_rate = \"auto\"",
-            "learning_rate: auto, expected a number, or none: a search finds it by trials\n"
+            "my.toml: learning_rate: auto, expected a number, or none: a search finds it by trials\n"
                 .to_owned(),
         ),
         (

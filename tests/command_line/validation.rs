@@ -324,7 +324,7 @@ fn a_model_of_another_network_is_refused_with_both_networks() {
     assert_eq!(run.code, Some(2), "{run:#?}");
     assert!(
         run.hint()
-            .starts_with("leave hidden, --activation, --batch-norm and --task out")
+            .starts_with("leave --hidden, --activation, --batch-norm and --task out")
     );
     desk.refuses_in_parts(
         "train --data set --init-from nowhere",
@@ -454,7 +454,7 @@ fn rejects_invalid_settings_of_validation_and_early_ends() {
         ),
         (
             "validation_split = -3",
-            format!("--validation-split: -3.0, {share}\n"),
+            format!("my.toml: validation_split: -3.0, {share}\n"),
         ),
     ] {
         desk.put("my.toml", text.as_bytes());

@@ -155,7 +155,7 @@ fn invalid_settings_of_a_file_are_refused_with_their_name() {
     desk.refuses(
         "train --config my.toml",
         2,
-        "my.toml: bytes that are no text, expected TOML",
+        "my.toml: bytes that are not text, expected TOML",
     );
     desk.put("my.toml", &vec![b' '; (1 << 20) + 1]);
     desk.refuses(

@@ -320,7 +320,7 @@ fn a_folder_that_turns_read_only_keeps_the_previous_checkpoint() {
             .contains("out/checkpoint: could not create a file in this folder: Permission denied"),
         "{run:#?}"
     );
-    assert!(run.hint().contains("training goes on"), "{run:#?}");
+    assert!(run.hint().contains("training continues"), "{run:#?}");
     assert!(desk.read(MODEL) == *model);
     desk.remove(MODEL);
     desk.run("train --resume out --quiet").done();

@@ -138,7 +138,7 @@ fn another_engine_than_that_of_the_run_is_refused() {
             "{run:#?}"
         );
         assert!(
-            run.hint().contains("another engine ends in other bits"),
+            run.hint().contains("another engine computes other bits"),
             "{run:#?}"
         );
     }

@@ -92,7 +92,7 @@ fn a_run_without_a_checkpoint_starts_from_the_beginning() {
     assert!(
         run.done()
             .stderr
-            .contains("from its beginning: it has no checkpoint"),
+            .contains("from its start: it has no checkpoint"),
         "{run:#?}"
     );
     assert!(desk.read(MODEL) == expected);

@@ -151,6 +151,6 @@ fn a_run_does_not_resume_on_other_data() {
         ..crate::idx_set::EasySet::noisy()
     }
     .write(&desk.path("smaller"));
-    let parts = ["smaller: training half: 100 items, expected 200 items, as in "];
+    let parts = ["smaller: training half: 100 samples, expected 200 samples, as in "];
     desk.refuses_in_parts("train --resume out --data smaller", 1, &parts);
 }

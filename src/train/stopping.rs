@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_run_stops_when_its_target_is_reached_or_its_epochs_are_done() {
-        let mut config = config(ValidationConfig {
+        let config = config(ValidationConfig {
             target_accuracy: Some(Accuracy(0.9)),
             ..ValidationConfig::default()
         });

@@ -1,4 +1,4 @@
-//! Text for people that may mention settings and commands, whose spelling is left to whoever shows it.
+//! Text that may mention settings and commands, whose spelling depends on where it is shown.
 //!
 //! The library knows a setting by its key, `batch_size`. A file and Rust code write `batch_size = 32`, a command line
 //! writes `--batch-size 32`. A [`Message`] therefore keeps each mention apart from the text around it, and a

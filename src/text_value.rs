@@ -1,10 +1,10 @@
-//! Values that may stand in a file as a number or as text: read as their flag reads them.
+//! Values that a file may have as a number or as text, and that are read as typed.
 
 use std::fmt;
 
 use serde::de::{Deserializer, Error, Visitor};
 
-/// Reads a value by `parse`, whose error says what was expected.
+/// Reads a value with `parse`, whose error is what was expected.
 pub fn read<'de, T, D: Deserializer<'de>>(
     from: D,
     parse: fn(&str) -> Result<T, String>,
@@ -35,7 +35,7 @@ impl Visitor<'_> for Typed {
         Ok(number.to_string())
     }
 
-    /// With a point, which tells a share from a count.
+    /// Written with a point, which distinguishes a share from a count.
     fn visit_f64<E: Error>(self, number: f64) -> Result<String, E> {
         Ok(format!("{number:?}"))
     }

@@ -18,9 +18,10 @@ use perceptor::{Error, Refusal, TrainConfig};
 
 use super::bar::Bar;
 use super::engine::{Verbosity, choose};
+use super::failure::Failure;
 use super::source::DataArgs;
 use super::time_to;
-use super::{Failure, Hidden, named, parse_hidden};
+use super::values::{Hidden, named, parse_hidden};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use clap::{Args, Command};
 use clap_complete::Shell;
 
-use super::Failure;
+use super::failure::Failure;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -17,8 +17,9 @@ use perceptor::datasets::convert::{
 use perceptor::report::number::{grouped, seconds};
 
 use super::bar::Bar;
+use super::failure::Failure;
 use super::source::{program, shell_word};
-use super::{Failure, named};
+use super::values::named;
 
 const EXAMPLES: &str = "\
 Examples:

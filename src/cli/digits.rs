@@ -9,7 +9,7 @@ use perceptor::datasets::generated::{FILES, GeneratedDigits};
 use perceptor::report::number::{grouped, seconds};
 use perceptor::{Error, Refusal};
 
-use super::Failure;
+use super::failure::Failure;
 use super::source::{program, shell_word};
 use super::threads::ThreadsArg;
 

@@ -7,9 +7,10 @@ use perceptor::doctor::{Question, Verdict, diagnose};
 use perceptor::report::doctor::DoctorReport;
 
 use super::engine::ComputeArgs;
+use super::failure::Failure;
 use super::source::cache_folder;
 use super::spelling::Flags;
-use super::{Failure, Format};
+use super::values::Format;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -10,9 +10,9 @@ use perceptor::compute::{Engine, EngineChoice};
 use perceptor::nn::Spec;
 use perceptor::report::engines::write_choice;
 
-use super::named;
 use super::source::usable_cache_folder;
 use super::threads::ThreadsArg;
+use super::values::named;
 
 const TABLE_FILE: &str = "engines.json";
 

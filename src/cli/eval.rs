@@ -10,8 +10,9 @@ use perceptor::train::eval::MOST_ITEMS;
 use perceptor::{Model, Predictor};
 
 use super::engine::{ComputeArgs, Verbosity, choose};
+use super::failure::Failure;
 use super::source::{DataArgs, TestFiles};
-use super::{Failure, Format};
+use super::values::Format;
 
 const EXAMPLES: &str = "\
 Examples:

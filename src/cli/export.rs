@@ -9,8 +9,9 @@ use perceptor::nn::Task;
 use perceptor::report::number::bytes;
 use perceptor::{Error, Model, Refusal};
 
+use super::failure::Failure;
 use super::source::{program, shell_word};
-use super::{Failure, named};
+use super::values::named;
 
 const EXAMPLES: &str = "\
 Examples:

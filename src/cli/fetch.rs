@@ -10,8 +10,8 @@ use perceptor::datasets::fetch::{CATALOGUE, DataSet, Request, fetch};
 use perceptor::report::number::{bytes, grouped};
 use perceptor::report::table::Table;
 
-use super::Failure;
 use super::downloads::Downloads;
+use super::failure::Failure;
 use super::source::{cache_folder, program, shell_word};
 
 const EXAMPLES: &str = "\

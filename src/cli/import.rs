@@ -10,8 +10,9 @@ use perceptor::nn::Activation;
 use perceptor::nn::Task;
 
 use super::export::{check_free, write_done};
+use super::failure::Failure;
 use super::source::{program, shell_word};
-use super::{Failure, named};
+use super::values::named;
 
 const EXAMPLES: &str = "\
 Examples:

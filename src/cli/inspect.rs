@@ -9,7 +9,8 @@ use perceptor::data::{DataMode, Dataset, IdxFile, Rows, Splits, Targets, folder}
 use perceptor::nn::Task;
 use perceptor::report::inspect::InspectReport;
 
-use super::{Failure, named};
+use super::failure::Failure;
+use super::values::named;
 
 const EXAMPLES: &str = "\
 Examples:

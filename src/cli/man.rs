@@ -8,7 +8,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 use perceptor::durable;
 
-use super::Failure;
+use super::failure::Failure;
 use super::source::shell_word;
 
 const EXAMPLES: &str = "\

@@ -14,6 +14,7 @@ mod downloads;
 mod engine;
 mod eval;
 mod export;
+mod failure;
 mod fetch;
 mod import;
 mod inspect;
@@ -30,21 +31,17 @@ mod threads;
 mod time_to;
 mod train;
 mod tune;
+mod values;
 
 use std::error;
 use std::io;
 use std::num::{IntErrorKind, ParseFloatError, ParseIntError};
 use std::process::ExitCode;
 
-use anstyle::{AnsiColor, Style};
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ContextKind;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use perceptor::Error;
-use perceptor::config::setting::{ParseError, SettingValue};
-use perceptor::message::Message;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use self::spelling::Flags;
+use self::failure::{Failure, print_error, report};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -119,66 +116,6 @@ enum DataCommand {
     Inspect(inspect::InspectArgs),
 }
 
-/// How results are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
-}
-
-/// Returns a parser of the names of `values`, which lists them in help and errors.
-fn named<T: Copy + Send + Sync + 'static, const N: usize>(
-    values: [T; N],
-    name: fn(T) -> &'static str,
-) -> impl TypedValueParser<Value = T> {
-    PossibleValuesParser::new(values.map(name)).try_map(move |text| {
-        let found = values.into_iter().find(|&value| name(value) == text);
-        found.ok_or("no such value")
-    })
-}
-
-/// The widths of the hidden layers, as one value of one flag.
-#[derive(Debug, Clone)]
-struct Hidden(Vec<usize>);
-
-fn parse_hidden(text: &str) -> Result<Hidden, String> {
-    SettingValue::parse(text)
-        .map(Hidden)
-        .map_err(|error| match error {
-            ParseError::Text(expected) => expected,
-            ParseError::File(error) => error.to_string(),
-        })
-}
-
-/// Why a command failed.
-#[derive(Debug)]
-enum Failure {
-    /// The library returned an error.
-    Refused(Error),
-    /// Results could not be written to stdout.
-    Output(io::Error),
-    /// The error is reported already; only the exit code is left.
-    Reported(u8),
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Failure {
-        Failure::Refused(error)
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Failure {
-        Failure::Output(error)
-    }
-}
-
-impl From<serde_json::Error> for Failure {
-    fn from(error: serde_json::Error) -> Failure {
-        Failure::Output(error.into())
-    }
-}
-
 /// The parser of the whole command line.
 fn command_line() -> clap::Command {
     Cli::command()
@@ -249,29 +186,4 @@ pub fn run() -> ExitCode {
         Err(Failure::Reported(code)) => ExitCode::from(code),
         Err(Failure::Refused(error)) => ExitCode::from(report(&error)),
     }
-}
-
-/// Prints an error of the library, and returns its exit code.
-fn report(error: &Error) -> u8 {
-    print_error(&error.message(), error.hint().as_ref());
-    match error {
-        Error::Config(_) => 2,
-        Error::Diverged { .. } => 3,
-        _ => 1,
-    }
-}
-
-/// Prints an error and its hint to stderr, in colour if that is a terminal.
-fn print_error(message: &Message, hint: Option<&Message>) {
-    let (error, cure) = (bold(AnsiColor::Red), bold(AnsiColor::Cyan));
-    let message = message.spelled(&Flags);
-    anstream::eprintln!("{error}error{error:#}: {message}");
-    if let Some(hint) = hint {
-        let hint = hint.spelled(&Flags);
-        anstream::eprintln!("{cure}hint{cure:#}: {hint}");
-    }
-}
-
-fn bold(color: AnsiColor) -> Style {
-    Style::new().bold().fg_color(Some(color.into()))
 }

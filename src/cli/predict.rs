@@ -10,8 +10,8 @@ use perceptor::report::predict::{Detail, Format, PredictReport};
 use perceptor::train::eval::MOST_ITEMS as BLOCK_ITEMS;
 use perceptor::{Error, Model, Predictor, Refusal};
 
-use super::Failure;
 use super::engine::{ComputeArgs, Verbosity, choose};
+use super::failure::Failure;
 
 /// Largest number of samples predicted before they are printed.
 const MOST_ITEMS: usize = 8192;

@@ -9,7 +9,7 @@ use perceptor::TrainConfig;
 use perceptor::bench::time_to::{Evaluated, Goal, Seed, TimeTo};
 use perceptor::bench::{Progress, time_to};
 
-use super::Failure;
+use super::failure::Failure;
 
 /// Starts this program again for each seed, from the one of `config` on, with its own flags.
 pub fn measure(

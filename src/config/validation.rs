@@ -308,10 +308,10 @@ mod tests {
     #[test]
     fn refuses_everything_else_in_words() {
         for wrong in ["", "ten", "10%", "-5"] {
-            let told = wrong.parse::<Holdout>();
-            // A negative number is read, and refused by its range.
+            let parsed = wrong.parse::<Holdout>();
+            // A negative number is read here and refused by its range.
             assert!(
-                told.is_err() || told == Ok(Holdout::Fraction(-5.0)),
+                parsed.is_err() || parsed == Ok(Holdout::Fraction(-5.0)),
                 "{wrong}"
             );
         }

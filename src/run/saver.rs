@@ -54,7 +54,7 @@ impl IdentitySource {
     fn identity(&mut self) -> Result<Identity> {
         if self.fingerprint.is_none() {
             let fingerprint = Fingerprint::of(&self.data);
-            // The data may have changed since training began.
+            // The data may have changed since training started.
             self.watch().check()?;
             self.fingerprint = Some(fingerprint);
         }

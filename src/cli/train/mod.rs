@@ -18,7 +18,7 @@ use perceptor::run::{Layer, RECIPES, Recipe, Resumption, Settings};
 
 use self::output::OutputArgs;
 use self::session::{Plan, Session};
-use super::Failure;
+use super::failure::Failure;
 use super::origin::Origin;
 use super::setting_flags::{COMMON, Selection, SettingFlags, check_resumed};
 

@@ -6,7 +6,7 @@ use perceptor::run::{Resumption, WriteFailure};
 use perceptor::train::Cause;
 use perceptor::{REVISION, TrainConfig, VERSION};
 
-use crate::cli::print_error;
+use crate::cli::failure::print_error;
 use crate::cli::spelling::Flags;
 
 /// Returns why a resumed run has nothing left to do, and how to train on.

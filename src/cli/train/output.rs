@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::Format;
 use crate::cli::engine::VerboseArg;
+use crate::cli::values::Format;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]

@@ -23,13 +23,14 @@ use perceptor::train::{Ending, Outcome, RangeTest, State, Training, range_test};
 use super::notices::{finished, report_write_failure, warn_of_another_program, warn_of_damage};
 use super::output::OutputArgs;
 use crate::cli::engine::{Verbosity, choose};
+use crate::cli::failure::{Failure, report};
 use crate::cli::origin::Origin;
 use crate::cli::progress::Progress;
 use crate::cli::signals::{StopSignals, set_truncation_hint};
 use crate::cli::source::{DataArgs, Source, program, recorded, shell_word};
 use crate::cli::spelling::Flags;
 use crate::cli::threads::workers;
-use crate::cli::{Failure, Format, report};
+use crate::cli::values::Format;
 
 /// The exit code of a completed run some of whose records could not be written.
 const NOT_SAVED: u8 = 4;

@@ -22,25 +22,26 @@ use perceptor::{REVISION, VERSION};
 use self::progress::Progress;
 use self::ranges::{BatchNorm, RangeFlags};
 use super::engine::{Verbosity, choose};
+use super::failure::Failure;
 use super::origin::Origin;
 use super::setting_flags::{Selection, SettingFlags, check_resumed, is_typed};
 use super::signals::{StopSignals, set_truncation_hint};
 use super::source::{DataArgs, Source, program, recorded, shell_word};
 use super::threads::workers;
-use super::{Failure, Format};
+use super::values::Format;
 
 const EXAMPLES: &str = "\
 Examples:
   perceptor tune --data DIR                         27 trials, the best of them for 27 epochs
   perceptor tune --data DIR --trials 81 --time 10m  more of them, and no longer than that
   perceptor tune --data DIR --width 256..1024 --depth 2 --dropout 0
-  perceptor tune --data DIR --config my.toml        what stands in the file is fixed
-  perceptor tune --resume runs/tune-1               go on with a search that was stopped";
+  perceptor tune --data DIR --config my.toml        settings in the file are fixed
+  perceptor tune --resume runs/tune-1               resume a stopped search";
 
 const SEARCH: &str = "\
 Random search with successive halving: all trials are trained for a few epochs, the best third of
-them by the accuracy on a validation set goes on to three times as many, and so on. The test set is
-not looked at. One seed gives the same trials and, without --time, the same result on any number of
+them by the accuracy on a validation set continues to three times as many, and so on. The test set
+is not opened. One seed gives the same trials and, without --time, the same result on any number of
 threads. Networks are trained side by side, on a part of the threads each. Afterwards,
 perceptor train --config FOLDER/best.toml trains the best, and measures it on the test set.";
 
@@ -56,8 +57,8 @@ const DEFAULTS: [(&str, &str); 3] = [
     ("epochs", "27"),
 ];
 
-/// Settings that have flags of their own, or ranges.
-const KEYS: [&str; 18] = [
+/// Settings that are the same in all trials, and have flags.
+const KEYS: [&str; 19] = [
     "data",
     "train_images",
     "train_labels",
@@ -76,6 +77,7 @@ const KEYS: [&str; 18] = [
     "validation_images",
     "validation_labels",
     "threads",
+    "engine",
 ];
 
 /// Flags that may be given with --resume, in addition to settings that may change.
@@ -88,7 +90,7 @@ impl Selection for FixedSettings {
     fn settings() -> Vec<Setting> {
         let settings = Settings::all()
             .iter()
-            .filter(|setting| KEYS.contains(&setting.key) || setting.key == "engine");
+            .filter(|setting| KEYS.contains(&setting.key));
         let settings = settings.cloned().map(|mut setting| {
             let default = DEFAULTS.iter().find(|(key, _)| *key == setting.key);
             if let Some((_, default)) = default {
@@ -114,12 +116,16 @@ pub struct TuneArgs {
     /// Trials of the first rung
     #[arg(long, value_name = "N", help_heading = "Search", default_value_t = TRIALS)]
     trials: usize,
-    /// End after this time, as 90s, 10m or 1h 30m, with the best so far; the time before a search was resumed counts
+    /// End after this time, such as 90s, 10m or 1h 30m, with the best so far
+    ///
+    /// The time before a search was resumed counts.
     #[arg(long, value_name = "TIME", help_heading = "Search")]
     time: Option<MaxTime>,
     #[command(flatten)]
     ranges: RangeFlags,
-    /// Settings of all trials, as the config.toml of a run; what stands in it is fixed, unless a flag gives a range
+    /// Settings of all trials in a file, such as the config.toml of a run
+    ///
+    /// They are fixed, except those that have a range as a flag.
     #[arg(
         long,
         value_name = "FILE",
@@ -128,8 +134,9 @@ pub struct TuneArgs {
     )]
     config: Option<PathBuf>,
 
-    /// Go on with the search in this folder, to the very same result. Only --time, --threads, the place of the data
-    /// and how the search is told may be given anew
+    /// Resume the search in this folder; the result is bit-identical
+    ///
+    /// Only --time, --threads, data paths and output options may change.
     #[arg(long, value_name = "FOLDER", help_heading = "Output")]
     resume: Option<PathBuf>,
     /// Folder of the search [default: runs/tune-N, N the next free number]
@@ -138,7 +145,7 @@ pub struct TuneArgs {
     /// Text, or one JSON object on stdout
     #[arg(long, help_heading = "Output", value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// No banner and no progress on stderr
+    /// Print neither banner nor progress on stderr
     #[arg(long, short, help_heading = "Output")]
     quiet: bool,
 }
@@ -206,8 +213,8 @@ impl TuneArgs {
             Some(folder) => folder,
             None => TuneFolder::create(self.out.as_deref())?,
         };
-        let begun = Journal::read(&folder.journal())?;
-        if let Some(journal) = &begun {
+        let earlier_journal = Journal::read(&folder.journal())?;
+        if let Some(journal) = &earlier_journal {
             journal.check(&subject, &source.name)?;
             warn_of_another_program(journal);
         }
@@ -216,7 +223,7 @@ impl TuneArgs {
             ..with_paths
         };
         plan.write(&folder.plan())?;
-        let journal = match begun {
+        let journal = match earlier_journal {
             Some(journal) => journal,
             None => Journal::begin(&folder.journal(), subject)?,
         };
@@ -306,7 +313,7 @@ impl Session<'_> {
             (Some(_), Ended::Rungs | Ended::Time) => format!("{} train --config {best}", program()),
             _ => resume.clone(),
         };
-        self.tell(&tuned, &engine, &next)?;
+        self.report(&tuned, &engine, &next)?;
         match (tuned.ended, signals.received()) {
             (Ended::Stopped, Some((signal, code))) => {
                 let text = format!("stopped by {signal}\nresume         {resume}\n");
@@ -329,7 +336,7 @@ impl Session<'_> {
         if self.is_resumed {
             writeln!(text, "  resuming  {}", self.folder.path().display())?;
         }
-        // A closed stderr is no reason not to search.
+        // A closed stderr must not end the search.
         drop(io::stderr().write_all(&text));
         Ok(())
     }
@@ -350,7 +357,7 @@ impl Session<'_> {
         search.run(&self.folder, journal, &mut |event| progress.show(&event))
     }
 
-    fn tell(&self, tuned: &SearchResult, engine: &str, next: &str) -> Result<(), Failure> {
+    fn report(&self, tuned: &SearchResult, engine: &str, next: &str) -> Result<(), Failure> {
         let computed = (self.workers.threads(), engine);
         let data = (self.name.as_str(), &self.data);
         let report = TuneReport::new(data, &self.plan, computed, tuned, &self.folder.best());
@@ -363,13 +370,13 @@ impl Session<'_> {
     }
 }
 
-/// Says when this is not the program that the search began with.
+/// Warns if another version of the program started the search.
 fn warn_of_another_program(journal: &Journal) {
     let (version, revision) = (&journal.subject.version, &journal.subject.revision);
     if (version.as_str(), revision.as_str()) != (VERSION, REVISION) {
         drop(writeln!(
             io::stderr(),
-            "warning: the search was begun by perceptor {version} ({revision}); this is {VERSION} ({REVISION}): \
+            "warning: the search was started by perceptor {version} ({revision}); this is {VERSION} ({REVISION}): \
              what it finds may differ from what an uninterrupted search finds",
         ));
     }

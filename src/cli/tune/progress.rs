@@ -1,4 +1,4 @@
-//! The progress of a search on stderr: a line a trial, and a bar for the rung.
+//! The progress of a search on stderr: a line per trial, and a bar for the rung.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -16,7 +16,7 @@ pub struct Progress {
     rung: Mutex<Rung>,
 }
 
-/// The rung under way.
+/// The current rung.
 #[derive(Default)]
 struct Rung {
     of: usize,
@@ -25,7 +25,7 @@ struct Rung {
 }
 
 impl Progress {
-    /// For the search of `plan`.
+    /// Shows the search of `plan`.
     pub fn new(plan: &Plan, quiet: bool) -> Progress {
         let progress = Progress {
             bar: Bar::new("{prefix} {bar:12} {wide_msg}", quiet),
@@ -37,7 +37,7 @@ impl Progress {
         progress
     }
 
-    /// Takes one event in.
+    /// Shows an event.
     pub fn show(&self, event: &Event) {
         let mut state = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
         match *event {
@@ -80,7 +80,7 @@ impl Progress {
         ));
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         self.bar.finish();
     }

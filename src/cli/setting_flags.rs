@@ -182,7 +182,7 @@ fn long_name(key: &str) -> String {
 /// The parser of a value, which leaves it as text.
 fn parser(setting: &Setting) -> ValueParser {
     if setting.is_path {
-        return value_parser!(PathBuf).into();
+        return value_parser!(PathBuf);
     }
     if !setting.choices.is_empty() {
         return PossibleValuesParser::new(setting.choices.clone()).into();

@@ -1,6 +1,6 @@
 //! Decides when a run is saved and when it stops, and saves it.
 //!
-//! Training knows neither files nor signals, and of time only its limit; [`crate::run::Keeper`] knows them.
+//! Training knows neither files nor signals, and of time only its limit; [`crate::run::RunSupervisor`] knows them.
 
 use super::state::{Position, State};
 use crate::error::Result;

@@ -2,6 +2,8 @@
 //!
 //! `g` is the mean gradient of a batch, with weight decay in it unless that is decoupled; η is the learning rate; t
 //! counts steps from 1. All follow PyTorch except Lion, which follows its paper.
+//!
+//! A new optimiser is a file here, a variant of [`Optimizer`], and a name with its settings in `config/optimizer.rs`.
 
 mod adam;
 pub(super) mod elementwise;

@@ -11,7 +11,7 @@ use loom::model::Builder;
 use loom::sync::Arc;
 use loom::thread;
 
-use barrier::{Barrier, Pieces};
+use barrier::{Barrier, OwnedPieces, Pieces};
 
 #[path = "../src/compute/barrier.rs"]
 mod barrier;
@@ -32,6 +32,7 @@ mod sync {
 struct Team {
     barrier: Barrier,
     pieces: Pieces,
+    owned: OwnedPieces,
     numbers: Vec<UnsafeCell<usize>>,
 }
 
@@ -40,6 +41,7 @@ impl Team {
         Arc::new(Team {
             barrier: Barrier::new(members),
             pieces: Pieces::default(),
+            owned: OwnedPieces::new(members),
             numbers: (0..numbers).map(|_| UnsafeCell::new(0)).collect(),
         })
     }
@@ -115,6 +117,26 @@ fn each_piece_is_taken_once_in_each_round() {
             assert!((0..3).all(|piece| team.read(piece) == round));
             if member == 0 {
                 team.pieces.reset();
+            }
+            team.wait();
+        }
+    });
+}
+
+#[test]
+fn each_piece_of_a_member_is_taken_once_in_each_round_by_it_or_another() {
+    check((2, 4), 3, |team, member| {
+        for round in 1..=2 {
+            // All pieces belong to the first member.
+            let pieces_of = |member: usize| 0..if member == 0 { 4 } else { 0 };
+            team.owned.for_each(member, pieces_of, |piece| {
+                assert_eq!(team.read(piece), round - 1);
+                team.write(piece, round);
+            });
+            team.wait();
+            assert!((0..4).all(|piece| team.read(piece) == round));
+            if member == 0 {
+                team.owned.reset();
             }
             team.wait();
         }

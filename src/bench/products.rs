@@ -11,10 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::statistics::median;
 use crate::compute::Engine;
-use crate::compute::affine::Affine;
-use crate::compute::affine::Keeps;
+use crate::compute::affine::{Affine, AffineOptions, Keeps};
 use crate::compute::parallel::Workers;
-use crate::compute::phases::{OwnPiece, OwnRows};
+use crate::compute::phases::{OwnPiece, OwnRows, Share};
 use crate::compute::shared::Matrix;
 use crate::error::Result;
 use crate::nn::Spec;
@@ -138,7 +137,11 @@ impl Layer {
                 engine,
                 &weight,
                 (fan_in, fan_out),
-                inputs_need_gradient,
+                AffineOptions {
+                    inputs_need_gradient,
+                    rows,
+                    ..AffineOptions::default()
+                },
                 Keeps::of(&Rule::sgd(0.5)),
             )?,
             rows,
@@ -161,10 +164,10 @@ impl Layer {
                 let mut rows = unsafe { OwnRows::new(rows) };
                 if stage == Stage::Forward {
                     let ([x], [z], phase) = rows.views([&self.x], [&self.z]);
-                    self.affine.forward(x, z, phase);
+                    self.affine.forward(x.into(), z.into(), Share::ALL, phase);
                 } else {
                     let ([dz], [dx], phase) = rows.views([&self.dz], [&self.dx]);
-                    self.affine.backward(dz, dx, phase);
+                    self.affine.backward(dz, dx.into(), Share::ALL, phase);
                 }
             }
             Stage::WeightUpdate => (0..count).for_each(|piece| {
@@ -172,7 +175,7 @@ impl Layer {
                 let piece = unsafe { OwnPiece::new(piece) };
                 let x = piece.rows(&self.x, rows.clone());
                 let dz = piece.rows(&self.dz, rows.clone());
-                self.affine.update(&piece, x, dz, &step);
+                self.affine.update(&piece, x.into(), dz, &step);
             }),
         }
     }

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::products::Stage;
 use crate::compute::Engine;
-use crate::compute::affine::{Affine, Keeps};
+use crate::compute::affine::{Affine, AffineOptions, Keeps};
 use crate::compute::parallel::{Pieces, Workers};
-use crate::compute::phases::{OwnPiece, OwnRows};
+use crate::compute::phases::{OwnPiece, OwnRows, Share};
 use crate::compute::shared::Matrix;
 use crate::data::{Dataset, Preprocessing};
 use crate::error::Result;
@@ -97,6 +97,10 @@ impl Products {
         [w, x, dz]: [f32; 3],
     ) -> Result<Products> {
         let weight = vec![w; fan_in * fan_out];
+        let options = AffineOptions {
+            rows,
+            ..AffineOptions::default()
+        };
         let keeps = Keeps::of(&Rule::sgd(0.0));
         let filled = |width: usize, value: f32| -> Result<Matrix> {
             let mut matrix = Matrix::zeroed(rows, width)?;
@@ -104,7 +108,7 @@ impl Products {
             Ok(matrix)
         };
         Ok(Products {
-            layer: Affine::new(engine, &weight, (fan_in, fan_out), true, keeps)?,
+            layer: Affine::new(engine, &weight, (fan_in, fan_out), options, keeps)?,
             x: filled(fan_in, x)?,
             z: filled(fan_out, f32::NAN)?,
             dx: filled(fan_in, f32::NAN)?,
@@ -123,12 +127,12 @@ impl Products {
             Stage::Forward => together(workers, times, blocks, |block| {
                 let mut rows = own(block);
                 let ([x], [z], phase) = rows.views([&this.x], [&this.z]);
-                this.layer.forward(x, z, phase);
+                this.layer.forward(x.into(), z.into(), Share::ALL, phase);
             }),
             Stage::InputGradient => together(workers, times, blocks, |block| {
                 let mut rows = own(block);
                 let ([dz], [dx], phase) = rows.views([&this.dz], [&this.dx]);
-                this.layer.backward(dz, dx, phase);
+                this.layer.backward(dz, dx.into(), Share::ALL, phase);
             }),
             Stage::WeightUpdate => {
                 let still = Rule::sgd(0.0).at(1, 0.0);
@@ -138,7 +142,7 @@ impl Products {
                     let piece = unsafe { OwnPiece::new(piece) };
                     let x = piece.rows(&this.x, 0..this.rows);
                     let dz = piece.rows(&this.dz, 0..this.rows);
-                    this.layer.update(&piece, x, dz, &still);
+                    this.layer.update(&piece, x.into(), dz, &still);
                 })
             }
         }

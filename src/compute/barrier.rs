@@ -1,7 +1,9 @@
-//! The barrier of a team, and the counter that deals out pieces of work.
+//! The barrier of a team, and the counters that deal out pieces of work.
 //!
 //! The package in `loom/` checks this file under all interleavings and memory orders that the language allows:
 //! `cargo test --release --manifest-path loom/Cargo.toml`.
+
+use std::ops::Range;
 
 use super::sync::{AtomicBool, AtomicUsize, Condvar, Mutex, Ordering, PoisonError, wait_awake};
 
@@ -128,5 +130,75 @@ impl Pieces {
     /// between them; otherwise a piece may be taken twice.
     pub fn reset(&self) {
         self.next.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Pieces of work that belong to the members of a team. A member takes its own pieces, and then those of a member that
+/// is late: a piece that is taken by another member has its data in the wrong cache, so few are.
+#[derive(Debug)]
+pub struct OwnedPieces {
+    queues: Box<[Queue]>,
+}
+
+/// The number of pieces of a member that are taken, in cache lines of its own.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Queue(AtomicUsize);
+
+/// A member is late if it has more than this part of its pieces left when another has none.
+const LATE: usize = 4;
+
+impl OwnedPieces {
+    /// Queues for a team of so many members.
+    pub fn new(members: usize) -> OwnedPieces {
+        OwnedPieces {
+            queues: (0..members).map(|_| Queue(AtomicUsize::new(0))).collect(),
+        }
+    }
+
+    /// Calls `work` for pieces of `member`, then for pieces of others that are late, until all pieces are taken that
+    /// this member should take. `pieces_of` returns the pieces of a member, the same to everyone.
+    ///
+    /// # Panics
+    /// Panics if there is no such member.
+    pub fn for_each(
+        &self,
+        member: usize,
+        pieces_of: impl Fn(usize) -> Range<usize>,
+        mut work: impl FnMut(usize),
+    ) {
+        let own = pieces_of(member);
+        while let Some(piece) = self.take(member, &own) {
+            work(piece);
+        }
+        let others = self.queues.len() - 1;
+        for other in (1..=others).map(|step| (member + step) % (others + 1)) {
+            let pieces = pieces_of(other);
+            let is_late = || {
+                // Only a hint: what is taken is decided in `take`.
+                let taken = self.queues[other].0.load(Ordering::Relaxed);
+                pieces.len().saturating_sub(taken) > (pieces.len() / LATE).max(1)
+            };
+            while is_late() {
+                let Some(piece) = self.take(other, &pieces) else {
+                    break;
+                };
+                work(piece);
+            }
+        }
+    }
+
+    /// The next piece of a member, if one is left.
+    fn take(&self, member: usize, pieces: &Range<usize>) -> Option<usize> {
+        // The barrier orders memory; the counter only deals out numbers.
+        let taken = self.queues[member].0.fetch_add(1, Ordering::Relaxed);
+        (taken < pieces.len()).then(|| pieces.start + taken)
+    }
+
+    /// Makes all pieces available again, as [`Pieces::reset`] does.
+    pub fn reset(&self) {
+        for queue in &self.queues {
+            queue.0.store(0, Ordering::Relaxed);
+        }
     }
 }

@@ -11,6 +11,7 @@ mod barrier;
 pub mod blas;
 mod engine;
 pub mod gemm;
+pub mod nonzeros;
 pub mod normalization;
 pub mod parallel;
 pub mod phases;

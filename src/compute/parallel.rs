@@ -11,7 +11,7 @@ use std::thread;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::barrier::Barrier;
-pub use super::barrier::Pieces;
+pub use super::barrier::{OwnedPieces, Pieces};
 use super::blas::{self, Blas};
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;

@@ -3,7 +3,7 @@
 //! The borrow checker does not know barriers, so it cannot see that workers write disjoint parts of shared buffers.
 //! A training step is made of phases that are separated by barriers:
 //!
-//! - in a *row phase* each worker writes rows of its own, and nobody writes parameters;
+//! - in a *row phase* each worker writes rows of its own, or some columns of them, and nobody writes parameters;
 //! - in an *update phase* each worker writes pieces of the parameters of its own, and nobody writes rows.
 //!
 //! A worker creates a token of this module for what it takes in a phase. Creating it is `unsafe`, because the caller
@@ -13,15 +13,37 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::ptr;
 
-use super::shared::{Matrix, Rows, RowsMut};
+use super::shared::{Block, BlockMut, LINE, Matrix, Number, Rows, RowsMut};
 
 /// Makes a type that contains it stay on its thread.
 type OnThisThread = PhantomData<*mut ()>;
 
-/// Rows of a batch that belong to one worker during a row phase.
+/// A share of the units of every layer: one of `of` groups that are as equal as whole cache lines allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// The number of the group, from 0.
+    pub index: usize,
+    /// The number of groups.
+    pub of: usize,
+}
+
+impl Share {
+    /// All units.
+    pub const ALL: Share = Share { index: 0, of: 1 };
+
+    /// The units of this share in a layer of `width` units; maybe none.
+    pub fn columns(self, width: usize) -> Range<usize> {
+        let lines = width.div_ceil(LINE);
+        let edge = |index: usize| (index * lines / self.of * LINE).min(width);
+        edge(self.index)..edge(self.index + 1)
+    }
+}
+
+/// Rows of a batch, and the units in them, that belong to one worker during a row phase.
 #[derive(Debug)]
 pub struct OwnRows {
     range: Range<usize>,
+    share: Share,
     _thread: OnThisThread,
 }
 
@@ -39,10 +61,29 @@ impl OwnRows {
     /// 1. no other [`OwnRows`] for the same buffers contains any of these rows;
     /// 2. no [`OwnPiece`] or [`OwnUnits`] exists for a network or for buffers that are used with this token.
     pub(crate) unsafe fn new(range: Range<usize>) -> OwnRows {
+        // SAFETY: (1) follows from precondition 1 of this function, as no other token has these rows at all, and (2)
+        // is its precondition 2.
+        unsafe { OwnRows::of_units(range, Share::ALL) }
+    }
+
+    /// Takes the units `share` in the rows `range` of all buffers that are used with this token.
+    ///
+    /// # Safety
+    /// Until the token is dropped:
+    /// 1. every other [`OwnRows`] for the same buffers that contains any of these rows has another share of as many
+    ///    groups, and no matrix is written with one of them and read as a whole with another;
+    /// 2. no [`OwnPiece`] or [`OwnUnits`] exists for a network or for buffers that are used with this token.
+    pub(crate) unsafe fn of_units(range: Range<usize>, share: Share) -> OwnRows {
         OwnRows {
             range,
+            share,
             _thread: PhantomData,
         }
+    }
+
+    /// The share of the units.
+    pub fn share(&self) -> Share {
+        self.share
     }
 
     /// The rows.
@@ -55,16 +96,17 @@ impl OwnRows {
         RowPhase { _rows: PhantomData }
     }
 
-    /// These rows of some matrices to read and of others to write, and the proof that nobody writes parameters.
+    /// These rows and units of some matrices to read and of others to write, and the proof that nobody writes
+    /// parameters.
     ///
     /// # Panics
     /// Panics if a matrix to write is also read, or is written twice, or has fewer rows.
     #[inline]
-    pub(crate) fn views<'a, const R: usize, const W: usize>(
+    pub(crate) fn blocks<'a, const R: usize, const W: usize>(
         &'a mut self,
         read: [&'a Matrix; R],
         write: [&'a Matrix; W],
-    ) -> ([Rows<'a>; R], [RowsMut<'a>; W], RowPhase<'a>) {
+    ) -> ([Block<'a>; R], [BlockMut<'a>; W], RowPhase<'a>) {
         for (index, matrix) in write.iter().enumerate() {
             let mut others = read.iter().chain(&write[..index]);
             assert!(
@@ -72,26 +114,155 @@ impl OwnRows {
                 "a matrix is written and used otherwise"
             );
         }
-        // SAFETY: nobody else reads or writes these rows, by precondition 1 of `new`. This worker does so only through
-        // views that borrow the token, which is borrowed mutably here, and the assertion keeps the views apart.
-        let read = read.map(|matrix| unsafe { matrix.rows(self.range()) });
-        // SAFETY: as for the views to read: precondition 1 of `new` excludes other workers, the mutable borrow of the
-        // token excludes other views of this worker, and the assertion excludes overlaps among these views.
-        let write = write.map(|matrix| unsafe { matrix.rows_mut(self.range()) });
+        let columns = |matrix: &Matrix| self.share.columns(matrix.width());
+        // SAFETY: nobody else reads or writes these units of these rows, by precondition 1 of `of_units`. This worker
+        // does so only through views that borrow the token, which is borrowed mutably here, and the assertion keeps
+        // the views apart.
+        let read = read.map(|matrix| unsafe { matrix.block(self.range(), columns(matrix)) });
+        // SAFETY: as for the views to read: precondition 1 of `of_units` excludes other workers, the mutable borrow of
+        // the token excludes other views of this worker, and the assertion excludes overlaps among these views.
+        let write = write.map(|matrix| unsafe { matrix.block_mut(self.range(), columns(matrix)) });
         (read, write, RowPhase { _rows: PhantomData })
+    }
+
+    /// [`OwnRows::blocks`] of all units, as rows.
+    ///
+    /// # Panics
+    /// Panics if this is not all units, and in the cases of [`OwnRows::blocks`].
+    #[inline]
+    pub(crate) fn views<'a, const R: usize, const W: usize>(
+        &'a mut self,
+        read: [&'a Matrix; R],
+        write: [&'a Matrix; W],
+    ) -> ([Rows<'a>; R], [RowsMut<'a>; W], RowPhase<'a>) {
+        let (read, write, phase) = self.blocks(read, write);
+        (
+            read.map(Block::into_rows),
+            write.map(BlockMut::into_rows),
+            phase,
+        )
+    }
+
+    /// What a product takes: these rows of the matrix `read` with all units, and these rows and units of the matrix
+    /// `write`. If `rows_of_copy` is given, `read` has a copy of as many rows for each share.
+    ///
+    /// # Panics
+    /// Panics if both are the same matrix, or one has fewer rows.
+    #[inline]
+    pub(crate) fn product<'a>(
+        &'a mut self,
+        (read, rows_of_copy): (&'a Matrix, Option<usize>),
+        write: &'a Matrix,
+    ) -> (Rows<'a>, BlockMut<'a>, RowPhase<'a>) {
+        assert!(
+            !ptr::eq(read, write),
+            "a matrix is written and used otherwise"
+        );
+        let rows = match rows_of_copy {
+            Some(rows_of_copy) => self.rows_of_copy(rows_of_copy),
+            None => self.range(),
+        };
+        // SAFETY: nobody writes these rows while tokens read them as a whole, by precondition 1 of `of_units`.
+        let read = unsafe { read.rows(rows) };
+        let ([], [write], phase) = self.blocks([], [write]);
+        (read, write, phase)
+    }
+
+    /// These rows of two matrices that have a copy of all rows, `rows_of_copy` of them, for each share of the units:
+    /// those of this share's copy, with all columns, to read and to write.
+    ///
+    /// # Panics
+    /// Panics if a copy has fewer rows, or a matrix has fewer copies.
+    pub(crate) fn own_copies<'a>(
+        &'a mut self,
+        (read, write): (&'a Matrix, &'a Matrix<u64>),
+        rows_of_copy: usize,
+    ) -> (Rows<'a>, RowsMut<'a, u64>) {
+        let rows = self.rows_of_copy(rows_of_copy);
+        // SAFETY: nobody else reads or writes these rows of this copy, because other tokens for the same rows have
+        // another share by precondition 1 of `of_units`. The mutable borrow of the token excludes other views of this
+        // worker, and matrices of different numbers are different ones.
+        unsafe { (read.rows(rows.clone()), write.rows_mut(rows)) }
+    }
+
+    /// [`OwnRows::blocks`] together with these rows of a matrix that has a copy of all rows for each share of the
+    /// units: those of this share's copy, with all columns, to read.
+    ///
+    /// # Panics
+    /// Panics in the cases of [`OwnRows::blocks`] and [`OwnRows::own_copies`].
+    pub(crate) fn blocks_and_copy<'a, const R: usize, const W: usize>(
+        &'a mut self,
+        read: [&'a Matrix; R],
+        write: [&'a Matrix; W],
+        copies: &'a Matrix<u16>,
+        rows_of_copy: usize,
+    ) -> ([Block<'a>; R], [BlockMut<'a>; W], Rows<'a, u16>) {
+        let rows = self.rows_of_copy(rows_of_copy);
+        // SAFETY: nobody else writes these rows of this copy, by precondition 1 of `of_units`, and this worker writes
+        // them only through views that borrow the token. The blocks below are of other matrices, of other numbers.
+        let copy = unsafe { copies.rows(rows) };
+        let (read, write, _) = self.blocks(read, write);
+        (read, write, copy)
+    }
+
+    /// These rows of a matrix that has a copy of all rows for each share of the units, to write.
+    ///
+    /// # Panics
+    /// Panics in the cases of [`OwnRows::own_copies`].
+    pub(crate) fn own_copy_mut<'a, T: Number>(
+        &'a mut self,
+        matrix: &'a Matrix<T>,
+        rows_of_copy: usize,
+    ) -> RowsMut<'a, T> {
+        // SAFETY: as in `own_copies`: precondition 1 of `of_units`, and the mutable borrow of the token.
+        unsafe { matrix.rows_mut(self.rows_of_copy(rows_of_copy)) }
+    }
+
+    /// [`OwnRows::product`] with this share's copy of the operand and of what belongs to it.
+    ///
+    /// # Panics
+    /// Panics in the cases of [`OwnRows::product`] and [`OwnRows::own_copies`].
+    #[inline]
+    pub(crate) fn sparse_product<'a>(
+        &'a mut self,
+        (read, words): (&'a Matrix, &'a Matrix<u64>),
+        rows_of_copy: usize,
+        write: &'a Matrix,
+    ) -> (Rows<'a>, Rows<'a, u64>, BlockMut<'a>, RowPhase<'a>) {
+        let rows = self.rows_of_copy(rows_of_copy);
+        // SAFETY: nobody else writes these rows of this copy, by precondition 1 of `of_units`, and this worker writes
+        // them only through views that borrow the token. What is written below is a matrix of other numbers.
+        let words = unsafe { words.rows(rows) };
+        let (read, write, phase) = self.product((read, Some(rows_of_copy)), write);
+        (read, words, write, phase)
+    }
+
+    fn rows_of_copy(&self, rows_of_copy: usize) -> Range<usize> {
+        assert!(
+            self.range.end <= rows_of_copy,
+            "rows {:?} of {rows_of_copy}",
+            self.range
+        );
+        let offset = self.share.index * rows_of_copy;
+        self.range.start + offset..self.range.end + offset
+    }
+
+    /// These rows and units of a matrix of any numbers, to write.
+    ///
+    /// # Panics
+    /// Panics if the matrix has fewer rows.
+    pub(crate) fn block_mut<'a, T: Number>(&'a mut self, matrix: &'a Matrix<T>) -> BlockMut<'a, T> {
+        // SAFETY: nobody else reads or writes these units of these rows, by precondition 1 of `of_units`, and the
+        // mutable borrow of the token excludes other views of this worker.
+        unsafe { matrix.block_mut(self.range(), self.share.columns(matrix.width())) }
     }
 
     /// These rows of a matrix of any numbers, to write.
     ///
     /// # Panics
-    /// Panics if the matrix has fewer rows.
-    pub(crate) fn view_mut<'a, T: super::shared::Number>(
-        &'a mut self,
-        matrix: &'a Matrix<T>,
-    ) -> RowsMut<'a, T> {
-        // SAFETY: nobody else reads or writes these rows, by precondition 1 of `new`, and the mutable borrow of the
-        // token excludes other views of this worker.
-        unsafe { matrix.rows_mut(self.range()) }
+    /// Panics if this is not all units, or if the matrix has fewer rows.
+    pub(crate) fn view_mut<'a, T: Number>(&'a mut self, matrix: &'a Matrix<T>) -> RowsMut<'a, T> {
+        self.block_mut(matrix).into_rows()
     }
 }
 
@@ -125,7 +296,11 @@ impl OwnPiece {
     ///
     /// # Panics
     /// Panics if the matrix has fewer rows.
-    pub(crate) fn rows<'a>(&'a self, matrix: &'a Matrix, rows: Range<usize>) -> Rows<'a> {
+    pub(crate) fn rows<'a, T: Number>(
+        &'a self,
+        matrix: &'a Matrix<T>,
+        rows: Range<usize>,
+    ) -> Rows<'a, T> {
         // SAFETY: nobody writes rows while this token exists, by precondition 2 of `new`.
         unsafe { matrix.rows(rows) }
     }

@@ -6,25 +6,31 @@
 
 use std::arch::x86_64::*;
 
-/// Proof that this processor has AVX-512F: only [`Avx512::detect`] creates it.
+/// Proof that this processor has AVX-512F, AVX-512BW and BMI1, as every one with AVX-512 since 2017: only [`Avx512::detect`] creates it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Avx512(());
 
 impl Avx512 {
-    /// The proof, if this processor has AVX-512F.
+    /// The proof, if this processor has AVX-512F, AVX-512BW and BMI1.
     pub fn detect() -> Option<Avx512> {
-        is_x86_feature_detected!("avx512f").then_some(Avx512(()))
+        let has = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("bmi1");
+        has.then_some(Avx512(()))
     }
 }
 
-/// Proof that this processor has AVX2 and FMA: only [`Avx2::detect`] creates it.
+/// Proof that this processor has AVX2, FMA and BMI1, as every one with AVX2: only [`Avx2::detect`] creates it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Avx2(());
 
 impl Avx2 {
-    /// The proof, if this processor has AVX2 and FMA.
+    /// The proof, if this processor has AVX2, FMA and BMI1.
     pub fn detect() -> Option<Avx2> {
-        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Avx2(()))
+        let has = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("bmi1");
+        has.then_some(Avx2(()))
     }
 }
 

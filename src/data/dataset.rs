@@ -228,13 +228,13 @@ impl Dataset {
     ) {
         assert_eq!(inputs.len(), samples.len(), "one row for each sample");
         let mut ahead = ahead.iter();
-        let Preprocessing { scaling, columns } = preprocessing;
+        let (scaling, columns) = (preprocessing.input_scaling(), &preprocessing.columns);
         for (&sample, input) in samples.iter().zip(inputs) {
             if let Some(&sample) = ahead.next() {
                 self.rows.prefetch(sample as usize);
             }
             self.rows
-                .read_active(sample as usize, *scaling, columns, input);
+                .read_active(sample as usize, scaling, columns, input);
         }
     }
 }

@@ -4,8 +4,8 @@
 //!   compressed ones, `idx` checks the format, `label_file` and `class_names` read labels and names.
 //! - A set: `rows` are the features, from an IDX file or an array, `targets` are what to predict, `dataset` pairs both,
 //!   `splits` has the training, validation and test sets, `holdout` draws a validation set.
-//! - Preprocessing: `preprocessing` maps a row to inputs by a `scaling` and active columns, `fit_scaling` and
-//!   `fit_columns` fit them to the training rows, `decode` applies them to stored elements.
+//! - Preprocessing: `preprocessing` maps a row to inputs by a `scaling` and active columns, `fit_scaling`,
+//!   `fit_columns` and `fit_sparsity` fit them to the training rows, `decode` applies them to stored elements.
 //! - An epoch: `order` shuffles. A run: `fingerprint` identifies the data, `watch` detects changed files.
 
 pub mod class_names;
@@ -14,6 +14,7 @@ mod decode;
 pub mod fingerprint;
 pub mod fit_columns;
 pub mod fit_scaling;
+pub mod fit_sparsity;
 pub mod folder;
 pub(crate) mod gzip;
 pub mod holdout;

@@ -32,6 +32,17 @@ impl Preprocessing {
         })
     }
 
+    /// How elements become the inputs that the first layer takes: without the offset if the layer subtracts it.
+    pub fn input_scaling(&self) -> Scaling {
+        match self.columns.sparsity() {
+            Some(_) => Scaling {
+                offset: 0.0,
+                ..self.scaling
+            },
+            None => self.scaling,
+        }
+    }
+
     /// Uses all `features` as inputs under `scaling`, as for a model, which does not contain its training set.
     pub fn of_all_columns(scaling: Scaling, features: usize) -> Preprocessing {
         Preprocessing {

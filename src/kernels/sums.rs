@@ -33,3 +33,11 @@ pub fn multiply_by(numbers: &mut [f32], factors: &[f32]) {
         *x *= factor;
     }
 }
+
+/// `sᵢ = sᵢ + xᵢ` for each number.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+pub fn add(sums: &mut [f32], numbers: &[f32]) {
+    for (sum, x) in sums.iter_mut().zip(numbers) {
+        *sum += x;
+    }
+}

@@ -6,7 +6,7 @@
 use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 
-use crate::compute::shared::{Rows, RowsMut};
+use crate::compute::shared::{Block, BlockMut, Rows, RowsMut};
 use crate::kernels;
 use crate::named::named;
 
@@ -107,45 +107,43 @@ impl Activation {
 
 /// Adds the bias and applies the activation in place: `z = f(z + b)`.
 ///
-/// Shapes: `z [rows, out]`, `bias [out]`. Overwrites `z`.
+/// Shapes: `z [rows, units]`, `bias [units]`, or longer by padding up to a whole cache line. Overwrites `z` and, if the
+/// bias is padded, as much of its padding.
 ///
 /// # Panics
-/// Panics if `bias` is not as wide as `z`.
-pub fn activate(activation: Activation, z: RowsMut, bias: &[f32]) {
-    assert_eq!(z.width, bias.len(), "width of z against biases");
-    activate_rows(activation, z.values, z.stride, bias);
+/// Panics if there are fewer biases than units.
+pub fn activate(activation: Activation, z: BlockMut, bias: &[f32]) {
+    assert!(z.width() <= bias.len(), "width of z against biases");
+    activate_rows(activation, z, bias);
 }
 
 /// Adds the bias and applies the activation in place, and keeps the input: `input = z + b`, `z = f(input)`.
 ///
-/// Shapes: `z`, `input [rows, out]`, `bias [out]`. Overwrites `z` and `input`.
+/// Shapes: `z`, `input [rows, units]`, `bias` as for [`activate`]. Overwrites `z` and `input`.
 ///
 /// # Panics
 /// Panics if the shapes differ.
-pub fn activate_keeping(activation: Activation, z: RowsMut, input: RowsMut, bias: &[f32]) {
-    assert_eq!(
-        (z.stride, z.values.len()),
-        (input.stride, input.values.len()),
-        "shapes of z and its input"
-    );
-    keep_input(z.values, z.stride, bias, input.values);
+pub fn activate_keeping(activation: Activation, mut z: BlockMut, input: BlockMut, bias: &[f32]) {
+    let shape = |block: &BlockMut| (block.rows(), block.width());
+    assert_eq!(shape(&z), shape(&input), "shapes of z and its input");
+    keep_input(z.reborrow(), bias, input);
     activate(activation, z, bias);
 }
 
 /// The gradient of [`activate`] in place: `dz = dy ⊙ f'`, with `f'` computed from the output `y`, or from the input if
 /// [`Activation::needs_input`]. Denormal results become 0.
 ///
-/// Shapes: `dy`, `of [rows, out]`, where `of` has the outputs or inputs. Overwrites `dy` with `dz`.
+/// Shapes: `dy`, `of [rows, units]`, where `of` has the outputs or inputs. Overwrites `dy` with `dz`.
 ///
 /// # Panics
 /// Panics if the two differ in shape.
-pub fn activate_backward(activation: Activation, dy: RowsMut, of: Rows) {
+pub fn activate_backward(activation: Activation, mut dy: BlockMut, of: Block) {
     assert_eq!(
-        (dy.stride, dy.values.len()),
-        (of.stride, of.values.len()),
+        (dy.rows(), dy.width()),
+        (of.rows(), of.width()),
         "shapes of dy and of the outputs or inputs"
     );
-    times_derivative(activation, dy.values, of.values);
+    backward_rows(activation, &mut dy, of);
 }
 
 /// The gradient `dy = dy ⊙ f'(γ ⊙ x + b)` of an activation whose derivative is a function of the input, which is
@@ -181,33 +179,45 @@ pub fn activate_backward_scaled(
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-fn activate_rows(activation: Activation, z: &mut [f32], stride: usize, bias: &[f32]) {
+fn activate_rows(activation: Activation, z: BlockMut, bias: &[f32]) {
     match activation {
-        Activation::Sigmoid => with_bias(z, stride, bias, kernels::sigmoid),
-        Activation::Tanh => with_bias(z, stride, bias, kernels::tanh),
-        Activation::ScaledTanh => with_bias(z, stride, bias, |z| {
-            TANH_SCALE * kernels::tanh(TANH_STRETCH * z)
-        }),
-        Activation::Softsign => with_bias(z, stride, bias, |z| z / (1.0 + z.abs())),
+        Activation::Sigmoid => with_bias(z, bias, kernels::sigmoid),
+        Activation::Tanh => with_bias(z, bias, kernels::tanh),
+        Activation::ScaledTanh => {
+            with_bias(z, bias, |z| TANH_SCALE * kernels::tanh(TANH_STRETCH * z))
+        }
+        Activation::Softsign => with_bias(z, bias, |z| z / (1.0 + z.abs())),
         // A comparison with NaN is false, so NaN is kept; `f32::max` would drop it.
-        Activation::Relu => with_bias(z, stride, bias, |z| if z < 0.0 { 0.0 } else { z }),
-        Activation::LeakyRelu => with_bias(z, stride, bias, |z| if z < 0.0 { LEAK * z } else { z }),
-        Activation::Elu => with_bias(z, stride, bias, |z| {
+        Activation::Relu => with_bias(z, bias, |z| if z < 0.0 { 0.0 } else { z }),
+        Activation::LeakyRelu => with_bias(z, bias, |z| if z < 0.0 { LEAK * z } else { z }),
+        Activation::Elu => with_bias(z, bias, |z| {
             let negative = kernels::exp_m1(z);
             if z < 0.0 { negative } else { z }
         }),
-        Activation::Gelu => with_bias(z, stride, bias, kernels::gelu),
-        Activation::Silu => with_bias(z, stride, bias, kernels::silu),
-        Activation::Mish => with_bias(z, stride, bias, kernels::mish),
-        Activation::Softplus => with_bias(z, stride, bias, kernels::softplus),
-        Activation::Identity => with_bias(z, stride, bias, |z| z),
+        Activation::Gelu => with_bias(z, bias, kernels::gelu),
+        Activation::Silu => with_bias(z, bias, kernels::silu),
+        Activation::Mish => with_bias(z, bias, kernels::mish),
+        Activation::Softplus => with_bias(z, bias, kernels::softplus),
+        Activation::Identity => with_bias(z, bias, |z| z),
     }
 }
 
-/// `dy = dy ⊙ f'`, where `of` has the outputs, or the inputs if [`Activation::needs_input`]. Also covers the padding
-/// between rows, where `dy` is zero and stays zero.
+/// [`times_derivative`] for each row, with the padding up to a cache line, where `dy` is zero and stays zero.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+fn backward_rows(activation: Activation, dy: &mut BlockMut, of: Block) {
+    for row in 0..dy.rows() {
+        derivative_times(activation, dy.row_of_lines(row), of.row_of_lines(row));
+    }
+}
+
+/// `dy = dy ⊙ f'`, where `of` has the outputs, or the inputs if [`Activation::needs_input`].
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 fn times_derivative(activation: Activation, dy: &mut [f32], of: &[f32]) {
+    derivative_times(activation, dy, of);
+}
+
+#[inline(always)]
+fn derivative_times(activation: Activation, dy: &mut [f32], of: &[f32]) {
     match activation {
         Activation::Sigmoid => times(dy, of, |y| y * (1.0 - y)),
         Activation::Tanh => times(dy, of, |y| 1.0 - y * y),
@@ -227,9 +237,9 @@ fn times_derivative(activation: Activation, dy: &mut [f32], of: &[f32]) {
 }
 
 #[inline(always)]
-fn with_bias(z: &mut [f32], stride: usize, bias: &[f32], f: impl Fn(f32) -> f32) {
-    for row in z.chunks_exact_mut(stride) {
-        for (z, b) in row.iter_mut().zip(bias) {
+fn with_bias(mut z: BlockMut, bias: &[f32], f: impl Fn(f32) -> f32) {
+    for row in 0..z.rows() {
+        for (z, b) in z.row_of_lines(row).iter_mut().zip(bias) {
             *z = f(*z + b);
         }
     }
@@ -237,10 +247,11 @@ fn with_bias(z: &mut [f32], stride: usize, bias: &[f32], f: impl Fn(f32) -> f32)
 
 /// `input = z + b`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-fn keep_input(z: &[f32], stride: usize, bias: &[f32], input: &mut [f32]) {
-    for (z, input) in z.chunks_exact(stride).zip(input.chunks_exact_mut(stride)) {
+fn keep_input(mut z: BlockMut, bias: &[f32], mut input: BlockMut) {
+    for row in 0..z.rows() {
+        let (z, input) = (z.row_of_lines(row), input.row_of_lines(row));
         for ((input, z), b) in input.iter_mut().zip(z).zip(bias) {
-            *input = z + b;
+            *input = *z + b;
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::compute::normalization::{self, EPSILON};
 use crate::compute::phases::{OwnPiece, OwnRows, RowPhase};
 use crate::compute::shared::{Matrix, RowsMut};
 use crate::error::Result;
-use crate::kernels::flush;
+use crate::kernels::{flush, sum_of_squares};
 use crate::optim::Step;
 
 /// The share m of a batch in the running statistics after it, `r = (1 − m) r + m s`, as in PyTorch.
@@ -190,7 +190,7 @@ impl BatchNorm {
         if activation.needs_input() {
             activate_backward_scaled(activation, dy.reborrow(), x_hat, gamma, beta.values(phase));
         } else {
-            activate_backward(activation, dy.reborrow(), y);
+            activate_backward(activation, dy.reborrow().into(), y.into());
         }
         // SAFETY: (1) disjoint shards have different rows, so the row is this worker's as the shard is by `OwnRows`;
         // the three matrices are different ones.
@@ -243,7 +243,7 @@ impl BatchNorm {
         // SAFETY: (1) of each function is precondition 1 of this function: γ and the statistics are parts of the same
         // piece.
         unsafe {
-            self.gamma.update(piece, step, add);
+            self.gamma.update(piece, 0..self.gamma.width(), step, add);
             self.move_statistics(piece, shards, sums);
             self.average_statistics(piece, step);
         }
@@ -267,7 +267,7 @@ impl BatchNorm {
         // piece.
         unsafe {
             self.move_statistics(piece, shards, sums);
-            self.gamma.keep_gradient(piece, add)
+            sum_of_squares(self.gamma.keep_gradient(piece, 0..self.gamma.width(), add))
         }
     }
 
@@ -279,7 +279,7 @@ impl BatchNorm {
         // SAFETY: (1) of each function is precondition 1 of this function: γ and the statistics are parts of the same
         // piece.
         unsafe {
-            self.gamma.apply(piece, step);
+            self.gamma.apply(piece, 0..self.gamma.width(), step);
             self.average_statistics(piece, step);
         }
     }

@@ -1,4 +1,4 @@
-//! The features of a sample, divided into active and idle ones.
+//! The features of a sample, divided into active and idle ones, and how many of their elements are zero.
 //!
 //! A feature that is 0 in every training sample adds nothing to any product, and its weights get no gradient. Training
 //! skips such idle features, with exactly the same result. [`crate::data::fit_columns`] finds them.
@@ -6,11 +6,22 @@
 use std::ops::Range;
 
 /// The features of a sample, divided into active ones and idle ones, which are zero in the whole training set.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Columns {
     active: Vec<Range<usize>>,
     idle: Vec<usize>,
     features: usize,
+    sparsity: Option<Sparsity>,
+}
+
+/// What a first layer needs to know of inputs whose zeros it skips.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sparsity {
+    /// The estimated share of active inputs that are not zero, 0 to 1.
+    pub density: f64,
+    /// What the layer subtracts from every input, in units of the scaled inputs: inputs are stored without the offset
+    /// of the scaling, which would make zeros something else.
+    pub offset: f32,
 }
 
 impl Columns {
@@ -20,6 +31,7 @@ impl Columns {
             active: std::iter::once(0..features).collect(),
             idle: Vec::new(),
             features,
+            sparsity: None,
         }
     }
 
@@ -29,6 +41,7 @@ impl Columns {
             active: Vec::new(),
             idle: Vec::new(),
             features: 0,
+            sparsity: None,
         };
         for (column, active) in flags.enumerate() {
             columns.features += 1;
@@ -42,6 +55,16 @@ impl Columns {
             return Columns::all(columns.features);
         }
         columns
+    }
+
+    /// The same columns, with zeros that the first layer skips.
+    pub fn with_sparsity(self, sparsity: Option<Sparsity>) -> Columns {
+        Columns { sparsity, ..self }
+    }
+
+    /// What the first layer needs to know to skip zeros; `None` if it computes all products.
+    pub fn sparsity(&self) -> Option<Sparsity> {
+        self.sparsity
     }
 
     /// The number of features, active and idle.

@@ -9,7 +9,7 @@ use rand::Rng;
 
 use super::spec::Spec;
 use crate::compute::phases::OwnRows;
-use crate::compute::shared::Matrix;
+use crate::compute::shared::{Block, BlockMut, Matrix, Rows};
 use crate::error::Result;
 use crate::random::Xoshiro256PlusPlus;
 
@@ -62,25 +62,34 @@ impl Dropout {
 #[derive(Debug)]
 pub(super) struct Dropped {
     dropout: Dropout,
-    /// 16 bits for each unit of each hidden layer, `[rows, out_l]`.
+    /// 16 bits for each unit of each hidden layer, `[copies · rows of a copy, out_l]`: a copy for each share of the
+    /// units, so that each worker makes the draws that it needs.
     draws: Vec<Matrix<u16>>,
+    rows_of_copy: usize,
     /// The outputs of each hidden layer with some of them dropped, `[rows, out_l]`.
     outputs: Vec<Matrix>,
 }
 
 impl Dropped {
-    pub(super) fn zeroed(dropout: Dropout, spec: &Spec, rows: usize) -> Result<Dropped> {
+    pub(super) fn zeroed(
+        dropout: Dropout,
+        spec: &Spec,
+        (copies, rows_of_copy): (usize, usize),
+    ) -> Result<Dropped> {
         let widths = spec.layers()[1..].iter().map(|layer| layer.fan_in);
-        let draws = widths.clone().map(|width| Matrix::zeroed(rows, width));
-        let outputs = widths.map(|width| Matrix::zeroed(rows, width));
+        let draws = widths
+            .clone()
+            .map(|width| Matrix::zeroed(copies * rows_of_copy, width));
+        let outputs = widths.map(|width| Matrix::zeroed(rows_of_copy, width));
         Ok(Dropped {
             dropout,
+            rows_of_copy,
             draws: draws.collect::<Result<_>>()?,
             outputs: outputs.collect::<Result<_>>()?,
         })
     }
 
-    /// Makes the draws of these rows, with the generator that `stream` returns for each layer, counted from 1, and row.
+    /// Makes the draws of these rows for this worker's share of the units, with the generator that `stream` returns for each layer, counted from 1, and row.
     pub(super) fn draw(
         &self,
         rows: &mut OwnRows,
@@ -88,7 +97,7 @@ impl Dropped {
     ) {
         let range = rows.range();
         for (layer, draws) in (1..).zip(&self.draws) {
-            let mut draws = rows.view_mut(draws);
+            let mut draws = rows.own_copy_mut(draws, self.rows_of_copy);
             for (row, draws) in range.clone().zip(draws.iter_mut()) {
                 draw_units(draws, &mut stream(layer, row));
             }
@@ -104,24 +113,24 @@ impl Dropped {
     ///
     /// Shapes: `y [rows, out]`. Overwrites the dropped outputs of these rows.
     pub(super) fn forward(&self, layer: usize, rows: &mut OwnRows, y: &Matrix) {
-        let Dropout { below, scale } = self.dropout;
-        let range = rows.range();
-        let ([y], [x], _) = rows.views([y], [&self.outputs[layer]]);
-        // SAFETY: (1) only `draw` writes draws, and only of rows whose `OwnRows` it has, as this function has.
-        let draws = unsafe { self.draws[layer].rows(range) };
-        drop_units(below, scale, draws.values, y.values, x.values);
+        let columns = rows.share().columns(y.width());
+        let ([y], [x], draws) = rows.blocks_and_copy(
+            [y],
+            [&self.outputs[layer]],
+            &self.draws[layer],
+            self.rows_of_copy,
+        );
+        drop_units(self.dropout, draws, columns.start, y, x);
     }
 
     /// The gradient of [`Dropped::forward`], in place: `dy = dx ⊙ m / (1 − p)`.
     ///
     /// Shapes: `dx [rows, out]`. Overwrites `dx` with `dy`.
     pub(super) fn backward(&self, layer: usize, rows: &mut OwnRows, dx: &Matrix) {
-        let Dropout { below, scale } = self.dropout;
-        let range = rows.range();
-        let ([], [dx], _) = rows.views([], [dx]);
-        // SAFETY: (1) only `draw` writes draws, and only of rows whose `OwnRows` it has, as this function has.
-        let draws = unsafe { self.draws[layer].rows(range) };
-        drop_in_place(below, scale, draws.values, dx.values);
+        let columns = rows.share().columns(dx.width());
+        let ([], [dx], draws) =
+            rows.blocks_and_copy([], [dx], &self.draws[layer], self.rows_of_copy);
+        drop_units_in_place(self.dropout, draws, columns.start, dx);
     }
 }
 
@@ -134,11 +143,29 @@ fn draw_units(draws: &mut [u16], generator: &mut Xoshiro256PlusPlus) {
         .for_each(|draw| *draw = u16::from_le(*draw));
 }
 
-/// Also covers the padding between rows, where draws are 0 and everything is dropped.
+/// Drops the units from column `first` on. Also covers the padding up to a cache line, where draws are 0 and
+/// everything is dropped.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-fn drop_units(below: u16, scale: f32, draws: &[u16], y: &[f32], x: &mut [f32]) {
-    for ((x, y), draw) in x.iter_mut().zip(y).zip(draws) {
-        *x = if *draw < below { 0.0 } else { y * scale };
+fn drop_units(dropout: Dropout, draws: Rows<u16>, first: usize, y: Block, mut x: BlockMut) {
+    let Dropout { below, scale } = dropout;
+    for row in 0..x.rows() {
+        let draws = &draws.values[row * draws.stride + first..];
+        let units = x.row_of_lines(row).iter_mut().zip(y.row_of_lines(row));
+        for ((x, y), draw) in units.zip(draws) {
+            *x = if *draw < below { 0.0 } else { y * scale };
+        }
+    }
+}
+
+/// [`drop_units`] in place.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+fn drop_units_in_place(dropout: Dropout, draws: Rows<u16>, first: usize, mut x: BlockMut) {
+    let Dropout { below, scale } = dropout;
+    for row in 0..x.rows() {
+        let draws = &draws.values[row * draws.stride + first..];
+        for (x, draw) in x.row_of_lines(row).iter_mut().zip(draws) {
+            *x = if *draw < below { 0.0 } else { *x * scale };
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `spec` describes the network and where each layer is in the one flat parameter buffer; `init` fills the buffer
 //! (`orthogonal` draws rotations for it). `activation`, `batch_norm` and `loss` have formulas with their derivatives.
-//! `network` runs rows forward and backward and updates the weights. `dropout` and `input_noise` are the noise of
+//! `network` runs rows forward and backward and updates the weights; `partition` divides that among workers. `dropout` and `input_noise` are the noise of
 //! training, which `noise` draws. `symmetry` finds units that are copies of one another.
 
 pub mod activation;
@@ -16,15 +16,17 @@ pub mod network;
 mod noise;
 mod orthogonal;
 mod parameter;
+pub mod partition;
 pub mod spec;
 pub mod symmetry;
 pub mod task;
 
 pub use activation::Activation;
-pub use columns::Columns;
+pub use columns::{Columns, Sparsity};
 pub use dropout::Dropout;
 pub use init::Init;
 pub use network::{Activations, Network, TargetsMut};
 pub use noise::Noise;
+pub use partition::Partition;
 pub use spec::{Layer, Norm, Spec};
 pub use task::Task;

@@ -1,15 +1,18 @@
 //! A vector of parameters, such as the biases of a layer, with the optimiser's slots.
 
+use std::ops::Range;
+
 use crate::compute::affine::{Keeps, write_slots};
 use crate::compute::phases::{OwnPiece, RowPhase};
-use crate::compute::shared::SharedBuffer;
+use crate::compute::shared::{LINE, SharedBuffer};
 use crate::error::Result;
-use crate::kernels::sum_of_squares;
 use crate::optim::Step;
 
 /// Parameters `[out]` with slots of the same length. They do not decay.
 #[derive(Debug)]
 pub(super) struct Parameter {
+    /// The number of parameters; buffers have more.
+    width: usize,
     values: SharedBuffer<f32>,
     slots: Vec<SharedBuffer<f32>>,
     /// `None` if the gradient is added to a velocity at once.
@@ -18,13 +21,15 @@ pub(super) struct Parameter {
 
 impl Parameter {
     pub(super) fn new(from: &[f32], keeps: Keeps) -> Result<Parameter> {
-        let zeroed = || SharedBuffer::zeroed(from.len());
+        // Whole cache lines, so that activations work on whole registers.
+        let zeroed = || SharedBuffer::zeroed(from.len().next_multiple_of(LINE));
         let mut parameter = Parameter {
+            width: from.len(),
             values: zeroed()?,
             slots: (0..keeps.slots).map(|_| zeroed()).collect::<Result<_>>()?,
             gradient: keeps.scratch.then(zeroed).transpose()?,
         };
-        parameter.values.as_mut_slice().copy_from_slice(from);
+        parameter.values.as_mut_slice()[..from.len()].copy_from_slice(from);
         if keeps.average {
             parameter.set_slot(keeps.slots - 1, from);
         }
@@ -34,7 +39,14 @@ impl Parameter {
     /// The values, for as long as the row phase lasts.
     pub(super) fn values<'a>(&'a self, _phase: RowPhase<'a>) -> &'a [f32] {
         // SAFETY: (1) the phase proves that nobody writes parameters.
-        unsafe { self.values.read(0..self.values.len()) }
+        unsafe { self.values.read(0..self.width) }
+    }
+
+    /// The values of some units, up to the end of the last cache line of theirs, for as long as the row phase lasts.
+    pub(super) fn values_of<'a>(&'a self, units: Range<usize>, _phase: RowPhase<'a>) -> &'a [f32] {
+        let range = units.start..units.end.next_multiple_of(LINE);
+        // SAFETY: (1) the phase proves that nobody writes parameters.
+        unsafe { self.values.read(range) }
     }
 
     /// The values, to write.
@@ -49,20 +61,22 @@ impl Parameter {
     pub(super) unsafe fn values_mut<'a>(&'a self, _piece: &'a OwnPiece) -> &'a mut [f32] {
         // SAFETY: (1) the parameter is part of the piece by precondition 1, so `OwnPiece` gives it to this worker,
         // which has no other reference by precondition 2.
-        unsafe { self.values.write(0..self.values.len()) }
+        unsafe { self.values.write(0..self.width) }
     }
 
-    /// The optimiser's step against the gradient that `add_gradient` adds to its argument.
+    /// The optimiser's step for the parameters of some units, against the gradient that `add_gradient` adds to its
+    /// argument.
     ///
     /// # Safety
-    /// 1. `piece` is the piece of the network that contains this parameter.
+    /// 1. `piece` is the piece of the network that contains these units of this parameter.
     pub(super) unsafe fn update(
         &self,
         piece: &OwnPiece,
+        units: Range<usize>,
         step: &Step,
         add_gradient: impl FnOnce(&mut [f32]),
     ) {
-        let all = 0..self.values.len();
+        let all = units.clone();
         match step.rule().plain_momentum() {
             Some(momentum) => {
                 // SAFETY: (1) the parameter is part of the piece by precondition 1, so `OwnPiece` gives it to this
@@ -75,34 +89,36 @@ impl Parameter {
             }
             // SAFETY: (1) of both functions is precondition 1 of this function.
             None => unsafe {
-                self.keep_gradient(piece, add_gradient);
-                self.apply(piece, step);
+                self.keep_gradient(piece, units.clone(), add_gradient);
+                self.apply(piece, units, step);
             },
         }
     }
 
-    /// Keeps the gradient that `add_gradient` adds to its argument for [`Parameter::apply`]; returns `Σ g²`.
+    /// Keeps the gradient of some units, which `add_gradient` adds to its argument, for [`Parameter::apply`]; returns
+    /// it.
     ///
     /// # Safety
-    /// 1. `piece` is the piece of the network that contains this parameter.
-    pub(super) unsafe fn keep_gradient(
-        &self,
-        _piece: &OwnPiece,
+    /// 1. `piece` is the piece of the network that contains these units of this parameter.
+    pub(super) unsafe fn keep_gradient<'a>(
+        &'a self,
+        _piece: &'a OwnPiece,
+        units: Range<usize>,
         add_gradient: impl FnOnce(&mut [f32]),
-    ) -> f64 {
-        // SAFETY: (1) the parameter is part of the piece by precondition 1, so `OwnPiece` gives it to this worker.
-        let gradient = unsafe { self.kept_gradient().write(0..self.values.len()) };
+    ) -> &'a [f32] {
+        // SAFETY: (1) the units are part of the piece by precondition 1, so `OwnPiece` gives them to this worker.
+        let gradient = unsafe { self.kept_gradient().write(units) };
         gradient.fill(0.0);
         add_gradient(gradient);
-        sum_of_squares(gradient)
+        gradient
     }
 
-    /// The optimiser's step against the gradient that was kept.
+    /// The optimiser's step of some units against the gradient that was kept.
     ///
     /// # Safety
-    /// 1. `piece` is the piece of the network that contains this parameter.
-    pub(super) unsafe fn apply(&self, _piece: &OwnPiece, step: &Step) {
-        let all = 0..self.values.len();
+    /// 1. `piece` is the piece of the network that contains these units of this parameter.
+    pub(super) unsafe fn apply(&self, _piece: &OwnPiece, units: Range<usize>, step: &Step) {
+        let all = units;
         // SAFETY: (1) the parameter is part of the piece by precondition 1, so `OwnPiece` gives it to this worker; the
         // buffers are different ones.
         let (values, gradient, mut slots) = unsafe {
@@ -122,7 +138,7 @@ impl Parameter {
     /// 1. `piece` is the piece of the network that contains this parameter.
     pub(super) unsafe fn update_average(&self, _piece: &OwnPiece, step: &Step) {
         if let (Some(_), Some(average)) = (step.rule().average, self.slots.last()) {
-            let all = 0..self.values.len();
+            let all = 0..self.width;
             // SAFETY: (1) the parameter is part of the piece by precondition 1, so `OwnPiece` gives it to this worker;
             // the buffers are different ones.
             let (average, values) = unsafe { (average.write(all.clone()), self.values.read(all)) };
@@ -141,10 +157,15 @@ impl Parameter {
             None => &mut self.values,
             Some(slot) => &mut self.slots[slot],
         };
-        to.copy_from_slice(from.as_mut_slice());
+        to.copy_from_slice(&from.as_mut_slice()[..to.len()]);
+    }
+
+    /// The number of parameters.
+    pub(super) fn width(&self) -> usize {
+        self.width
     }
 
     pub(super) fn set_slot(&mut self, slot: usize, from: &[f32]) {
-        self.slots[slot].as_mut_slice().copy_from_slice(from);
+        self.slots[slot].as_mut_slice()[..from.len()].copy_from_slice(from);
     }
 }

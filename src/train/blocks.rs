@@ -21,6 +21,9 @@ const MIN_LIBRARY_ROWS: usize = 32;
 /// The most blocks of a batch for a library.
 const MAX_LIBRARY_BLOCKS: usize = 64;
 
+/// The most rows of sparse inputs in a block: more do not make it faster.
+const MAX_SPARSE_BLOCK: usize = 128;
+
 /// The blocks of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Blocks {
@@ -31,16 +34,25 @@ pub(super) enum Blocks {
 }
 
 impl Blocks {
-    /// Cuts a batch of `rows`.
-    pub(super) fn new(spec: &Spec, engine: Engine, rows: usize, threads: usize) -> Blocks {
+    /// Cuts a batch of `rows` into blocks that start at multiples of `group` rows; the group is 1 except for sparse
+    /// inputs, which only the native engine has.
+    pub(super) fn new(
+        spec: &Spec,
+        engine: Engine,
+        (rows, group): (usize, usize),
+        threads: usize,
+    ) -> Blocks {
         if spec.batch_norm() {
             return Blocks::Shards(Shards::of(rows));
         }
         let native = engine == Engine::Native;
         let cached = 4 * spec.parameters() <= CACHED_WEIGHTS;
+        let each = rows.div_ceil(threads);
         let block = match (native, cached) {
+            // Each block reads the weights from a cache that is farther than the one its products need.
+            _ if group > 1 => each.min(MAX_SPARSE_BLOCK).next_multiple_of(group),
             (true, true) => TILE_ROWS,
-            (true, false) => rows.div_ceil(threads).next_multiple_of(TILE_ROWS),
+            (true, false) => each.next_multiple_of(TILE_ROWS),
             (false, _) => rows.div_ceil(MAX_LIBRARY_BLOCKS).max(MIN_LIBRARY_ROWS),
         };
         Blocks::Equal { rows, block }
@@ -79,12 +91,12 @@ mod tests {
             for engine in [Engine::Native, Engine::Openblas, Engine::Portable] {
                 for rows in [1, 7, 8, 33, 65, 128, 5000] {
                     for threads in [1, 2, 3, 64] {
-                        let blocks = Blocks::new(&spec, engine, rows, threads);
+                        let blocks = Blocks::new(&spec, engine, (rows, 1), threads);
                         let covered: usize =
                             (0..blocks.count()).map(|b| blocks.rows(b).len()).sum();
                         assert_eq!(covered, rows);
                         assert_eq!(blocks.rows(blocks.count() - 1).end, rows);
-                        let same = blocks == Blocks::new(&spec, engine, rows, 1);
+                        let same = blocks == Blocks::new(&spec, engine, (rows, 1), 1);
                         assert!(same || (engine == Engine::Native && !batch_norm));
                     }
                 }

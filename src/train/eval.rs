@@ -19,6 +19,8 @@ use crate::scores::{Predicted, Score};
 
 /// The most samples in a block: enough for fast products, few enough for their activations to stay in a core's cache.
 pub const MOST_ITEMS: usize = 96;
+/// Each worker's rows start at a multiple of this number of rows.
+const ALIGNED: usize = 8;
 /// The most inputs in a block: very wide samples come in smaller blocks.
 const MOST_INPUTS: usize = 1 << 22;
 
@@ -59,7 +61,11 @@ impl Evaluator {
         let threads = workers.threads();
         let block = (MOST_INPUTS / spec.inputs()).clamp(1, MOST_ITEMS);
         Ok(Evaluator {
-            activations: Activations::for_inference(spec, &preprocessing.columns, threads * block)?,
+            activations: Activations::for_inference(
+                spec,
+                &preprocessing.columns,
+                threads * block.next_multiple_of(ALIGNED),
+            )?,
             preprocessing,
             loss: Loss::of(spec.task()),
             block,
@@ -316,13 +322,16 @@ impl Evaluator {
             "more workers than buffers"
         );
         let (activations, size) = (&self.activations, self.block);
-        let Preprocessing { scaling, columns } = &self.preprocessing;
+        let (scaling, columns) = (
+            self.preprocessing.input_scaling(),
+            &self.preprocessing.columns,
+        );
         let taken = Pieces::default();
         workers.team(|member| {
             taken.for_each(items.len().div_ceil(size), |block| {
                 let start = items.start + block * size;
                 let range = start..(start + size).min(items.end);
-                let first_row = member.index() * size;
+                let first_row = member.index() * size.next_multiple_of(ALIGNED);
                 let rows = first_row..first_row + range.len();
                 // SAFETY: (1) each member has rows of its own, by its index, and `&mut self` excludes other teams. (2)
                 // Pieces of a network are taken only by `Stepper::pass`, which needs `&mut` access to the owner of the
@@ -330,15 +339,16 @@ impl Evaluator {
                 let mut rows = unsafe { OwnRows::new(rows) };
                 let mut inputs = activations.inputs(&mut rows);
                 for (item, row) in range.clone().zip(inputs.iter_mut()) {
-                    images.read_active(item, *scaling, columns, row);
+                    images.read_active(item, scaling, columns, row);
                 }
                 if let Some(mut idle) = activations.idle_inputs(&mut rows) {
                     for (item, row) in range.clone().zip(idle.iter_mut()) {
                         for (x, &column) in row.iter_mut().zip(columns.idle()) {
-                            *x = images.read_one(item, column, *scaling);
+                            *x = images.read_one(item, column, scaling);
                         }
                     }
                 }
+                activations.finish_inputs(&mut rows);
                 network.forward(activations, &mut rows);
                 use_block(range, activations, &mut rows);
             });

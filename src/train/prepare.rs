@@ -1,12 +1,14 @@
 //! What a run needs before its first step: its network, loss and inputs, enough memory, and a state that fits.
 
 use super::state::State;
+use crate::compute::Engine;
 use crate::compute::parallel::Workers;
 use crate::compute::shared::SharedBuffer;
 use crate::config::{CheckedConfig, ClassWeight};
 use crate::data::fit_columns::fit_columns;
 use crate::data::fit_scaling::{check_finite, fit_scaling};
-use crate::data::{Dataset, Preprocessing, Scale, Splits};
+use crate::data::fit_sparsity::fit_sparsity;
+use crate::data::{Dataset, Preprocessing, Scale, Scaling, Splits};
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
 use crate::nn::loss::{CrossEntropy, Loss};
@@ -65,8 +67,8 @@ pub(crate) fn loss_for(config: &CheckedConfig, train: &Dataset) -> Loss {
     })
 }
 
-/// How samples of `train` become inputs. With [`Scale::Model`] the scaling is that of the model that the run began
-/// from.
+/// How samples of `train` become the inputs of a network that `engine` computes. With [`Scale::Model`] the scaling is
+/// that of the model that the run began from.
 ///
 /// # Errors
 /// Returns the errors of [`fit_scaling`].
@@ -74,6 +76,7 @@ pub(crate) fn preprocessing_for(
     config: &CheckedConfig,
     train: &Dataset,
     from: Option<&State>,
+    engine: Engine,
     workers: &Workers,
 ) -> Result<Preprocessing> {
     let rows = train.rows();
@@ -90,7 +93,18 @@ pub(crate) fn preprocessing_for(
         true => Columns::all(train.features()),
         false => fit_columns(rows, scaling, workers),
     };
-    Ok(Preprocessing { scaling, columns })
+    let skips_zeros = engine == Engine::Native && keeps_zeros(config, scaling);
+    let sparsity = skips_zeros.then(|| fit_sparsity(rows, scaling, &columns));
+    Ok(Preprocessing {
+        scaling,
+        columns: columns.with_sparsity(sparsity.flatten()),
+    })
+}
+
+/// Whether elements that are zero stay zero in training, or become the same number everywhere.
+fn keeps_zeros(config: &CheckedConfig, scaling: Scaling) -> bool {
+    let noise = config.noise();
+    noise.inputs == 0.0 && (scaling.offset == 0.0 || noise.input_dropout.is_none())
 }
 
 /// Allocates as much memory as a run needs at its peak, and frees it: a network that does not fit is refused at once

@@ -1,23 +1,25 @@
-//! One training step: gather, noise if any, forward, loss, backward, update.
+//! One training step in five calls: gather, forward, the rows' own layers with the loss, backward, update.
 //!
-//! All workers take the same steps as one team, with two barriers a step. In the row phase each block of rows goes
-//! through all layers and back on one worker; in the update phase each piece of the parameters is updated by one
-//! worker from all rows. Limits on the norm of the gradient and on the norms of units take one more barrier each. No
-//! sum is shared between workers, so no bit depends on which worker does what. After the first step nothing is
-//! allocated, except for the packing buffers that matrixmultiply makes in each of its products.
+//! All workers take the same steps as one team. [`Partition`] says how they divide the layers. Layers that are divided
+//! by units are computed one after the other, with a barrier after each. Through all other layers, blocks of rows go on
+//! one worker, to the loss and back; if no layer is divided by units, that is the whole row phase. In the update phase
+//! each piece of the parameters is updated by one worker from all rows. Limits on the norm of the gradient and on the
+//! norms of units take one more barrier each. No sum is shared between workers, so no bit depends on which worker does
+//! what. After the first step nothing is allocated, except for the packing buffers that matrixmultiply makes in each of
+//! its products.
 
 use std::ops::Range;
 
 use super::blocks::Blocks;
 use super::profile::{Clock, Phase};
 use crate::compute::Engine;
-use crate::compute::parallel::{Member, Pieces};
+use crate::compute::parallel::{Member, OwnedPieces, Pieces};
 use crate::compute::phases::{OwnPiece, OwnRows, OwnUnits};
 use crate::compute::shared::AtomicF64;
 use crate::data::{Dataset, Preprocessing};
 use crate::nn::loss::Loss;
-use crate::nn::network::Part;
-use crate::nn::{Activations, Network, Noise, TargetsMut};
+use crate::nn::network::{Gradients, Part};
+use crate::nn::{Activations, Network, Noise, Partition, TargetsMut};
 use crate::optim::{Rule, Step};
 
 /// What the workers of a team share in the steps of a pass.
@@ -29,22 +31,33 @@ pub(super) struct Team<'a> {
     pub noise: &'a Noise,
     /// The loss of each row of a batch.
     pub losses: &'a [AtomicF64],
-    /// `Σ g²` of each piece of the parameters, if the norm of the gradient is limited.
+    /// The terms of the squared norm of the gradient, if it is limited.
     pub squares: &'a [AtomicF64],
     pub rule: &'a Rule,
+    pub partition: &'a Partition,
     pub engine: Engine,
     pub data: &'a Dataset,
-    pub threads: usize,
     pub taken: Taken,
 }
 
 /// How many parts of each phase are taken by workers.
-#[derive(Default)]
 pub(super) struct Taken {
-    blocks: Pieces,
-    pieces: Pieces,
-    applied: Pieces,
+    blocks: OwnedPieces,
+    pieces: OwnedPieces,
+    applied: OwnedPieces,
     units: Pieces,
+}
+
+impl Taken {
+    /// Nothing is taken by a team of so many members.
+    pub(super) fn none(members: usize) -> Taken {
+        Taken {
+            blocks: OwnedPieces::new(members),
+            pieces: OwnedPieces::new(members),
+            applied: OwnedPieces::new(members),
+            units: Pieces::default(),
+        }
+    }
 }
 
 /// The samples of a step.
@@ -68,43 +81,100 @@ impl Team<'_> {
         step: Step,
         clock: &mut Clock<CLOCKED>,
     ) -> f64 {
-        let loss = self.forward_and_backward(member, batch, clock);
+        self.gather(member, batch, clock);
+        self.forward(member, batch, clock);
+        self.forward_and_backward_by_rows(member, batch, clock);
+        self.backward(member, batch, clock);
         self.update(member, batch.samples.len(), step, clock);
-        loss
+        // Row by row: which worker had a row must not matter.
+        self.losses[..batch.samples.len()]
+            .iter()
+            .map(AtomicF64::load)
+            .sum()
     }
 
-    /// The row phase and the barrier that ends it. Returns the summed loss.
-    fn forward_and_backward<const CLOCKED: bool>(
+    /// The rows and units of a member in the layers that are divided by units.
+    fn units(&self, member: Member, batch: Batch) -> OwnRows {
+        let rows = self.partition.rows(member.index(), batch.samples.len());
+        // SAFETY: (1) members differ in their rows or in their share of the units, and between two barriers each
+        // writes only the outputs, or the gradients, of one layer, which none of them reads as a whole. (2) Tokens of
+        // the update are created only after the barrier that ends the row phase, and those of the last update ended
+        // before the barrier that ended it.
+        unsafe { OwnRows::of_units(rows, self.partition.share(member.index())) }
+    }
+
+    /// The inputs of the layers that are divided by units: each member has a copy of those that it needs.
+    fn gather<const CLOCKED: bool>(
         &self,
         member: Member,
         batch: Batch,
         clock: &mut Clock<CLOCKED>,
-    ) -> f64 {
-        let rows = batch.samples.len();
+    ) {
+        if self.partition.divided() > 0 {
+            let mut own = self.units(member, batch);
+            let ahead = ahead(batch, batch.samples.len(), &own.range());
+            self.gather_inputs(&mut own, batch, ahead, clock);
+        }
+    }
+
+    /// The forward pass through the layers that are divided by units.
+    fn forward<const CLOCKED: bool>(
+        &self,
+        member: Member,
+        batch: Batch,
+        clock: &mut Clock<CLOCKED>,
+    ) {
+        for layer in 0..self.partition.divided() {
+            let mut own = self.units(member, batch);
+            let mut end = |part| clock.end(phase(part, Phase::Forward));
+            self.network
+                .forward_layer(layer, self.activations, &mut own, &mut end);
+            drop(own);
+            self.meet(member, clock);
+        }
+    }
+
+    /// All other layers, the loss, and the way back to the gradient at the last layer that is divided by units, block
+    /// of rows by block of rows. Ends with a barrier.
+    fn forward_and_backward_by_rows<const CLOCKED: bool>(
+        &self,
+        member: Member,
+        batch: Batch,
+        clock: &mut Clock<CLOCKED>,
+    ) {
         let mean = (1.0 / total_weight(self.loss, self.data, batch.samples)) as f32;
-        let blocks = Blocks::new(self.network.spec(), self.engine, rows, self.threads);
-        self.taken.blocks.for_each(blocks.count(), |block| {
-            // While this block is computed, the rows are fetched that this or another worker takes next.
-            let distance = blocks.rows(0).len() * self.threads;
-            let ahead = ahead(batch, distance, &blocks.rows(block));
-            // SAFETY: (1) `for_each` passes each block to one member, and blocks are disjoint. (2) Tokens of the
-            // update are created only after the barrier below, and those of the last update ended before the barrier
-            // that ended it.
-            let mut rows = unsafe { OwnRows::new(blocks.rows(block)) };
-            self.block(&mut rows, batch, ahead, mean, clock);
-        });
+        let blocks = self.blocks(batch.samples.len());
+        let blocks_of = |member| self.partition.part(member, blocks.count());
+        self.taken
+            .blocks
+            .for_each(member.index(), blocks_of, |block| {
+                let range = blocks.rows(block);
+                // While this block is computed, the rows of the next one are fetched.
+                let ahead = ahead(batch, range.len(), &range);
+                // SAFETY: (1) `for_each` passes each block to one member, and blocks are disjoint. (2) Tokens of the
+                // update are created only after the barrier that ends the row phase, and those of the last update ended
+                // before the barrier that ended it.
+                let mut rows = unsafe { OwnRows::new(range) };
+                self.block(&mut rows, batch, ahead, mean, clock);
+            });
         if member.leads() {
             self.taken.pieces.reset();
             self.taken.applied.reset();
             self.taken.units.reset();
         }
-        member.wait();
-        clock.end(Phase::Waiting);
-        // Row by row: blocks may depend on the number of threads, and the sum must not.
-        self.losses[..rows].iter().map(AtomicF64::load).sum()
+        self.meet(member, clock);
     }
 
-    /// A block of rows, all the way through the layers and back.
+    fn blocks(&self, rows: usize) -> Blocks {
+        let group = match self.partition.divided() {
+            0 => self.activations.group(),
+            _ => 1,
+        };
+        let threads = self.partition.threads();
+        Blocks::new(self.network.spec(), self.engine, (rows, group), threads)
+    }
+
+    /// A block of rows, through the layers that are not divided by units and back.
     fn block<const CLOCKED: bool>(
         &self,
         rows: &mut OwnRows,
@@ -114,23 +184,71 @@ impl Team<'_> {
         clock: &mut Clock<CLOCKED>,
     ) {
         let (network, activations) = (self.network, self.activations);
-        let samples = &batch.samples[rows.range()];
-        let losses = &self.losses[rows.range()];
-        let mut inputs = activations.inputs(rows);
-        self.data
-            .gather(samples, ahead, self.preprocessing, inputs.iter_mut());
-        gather_targets(self.data, samples, activations.targets(rows));
-        clock.end(Phase::Gather);
-        if !self.noise.is_none() {
-            self.noise.draw(activations, batch.number, rows);
-            clock.end(Phase::Noise);
+        let (divided, layers) = (self.partition.divided(), network.spec().layers().len());
+        if divided == 0 {
+            self.gather_inputs(rows, batch, ahead, clock);
         }
+        gather_targets(
+            self.data,
+            &batch.samples[rows.range()],
+            activations.targets(rows),
+        );
         let mut end = |part| clock.end(phase(part, Phase::Forward));
-        network.forward_in_parts(activations, rows, &mut end);
+        for layer in divided..layers {
+            network.forward_layer(layer, activations, rows, &mut end);
+        }
+        let losses = &self.losses[rows.range()];
         network.loss(activations, rows, self.loss, mean, losses);
         clock.end(Phase::Loss);
         let mut end = |part| clock.end(phase(part, Phase::Backward));
-        network.backward_in_parts(activations, rows, &mut end);
+        for layer in (divided.saturating_sub(1)..layers - 1).rev() {
+            network.backward_layer(layer, activations, rows, &mut end);
+        }
+    }
+
+    /// Reads the inputs of some rows, adds their noise, and makes the draws of dropout.
+    fn gather_inputs<const CLOCKED: bool>(
+        &self,
+        rows: &mut OwnRows,
+        batch: Batch,
+        ahead: &[u32],
+        clock: &mut Clock<CLOCKED>,
+    ) {
+        let activations = self.activations;
+        let samples = &batch.samples[rows.range()];
+        let mut inputs = activations.inputs(rows);
+        self.data
+            .gather(samples, ahead, self.preprocessing, inputs.iter_mut());
+        if !self.noise.is_none() {
+            clock.end(Phase::Gather);
+            self.noise.draw(activations, batch.number, rows);
+            clock.end(Phase::Noise);
+        }
+        activations.finish_inputs(rows);
+        clock.end(Phase::Gather);
+    }
+
+    /// The backward pass through the layers that are divided by units, with a barrier after each.
+    fn backward<const CLOCKED: bool>(
+        &self,
+        member: Member,
+        batch: Batch,
+        clock: &mut Clock<CLOCKED>,
+    ) {
+        for layer in (0..self.partition.divided().saturating_sub(1)).rev() {
+            let mut own = self.units(member, batch);
+            let mut end = |part| clock.end(phase(part, Phase::Backward));
+            self.network
+                .backward_layer(layer, self.activations, &mut own, &mut end);
+            drop(own);
+            self.meet(member, clock);
+        }
+    }
+
+    /// Waits for all members.
+    fn meet<const CLOCKED: bool>(&self, member: Member, clock: &mut Clock<CLOCKED>) {
+        member.wait();
+        clock.end(Phase::Waiting);
     }
 
     /// The update phase.
@@ -144,12 +262,9 @@ impl Team<'_> {
         let network = self.network;
         let step = match self.rule.clip_norm {
             None => {
-                self.taken.pieces.for_each(network.pieces(), |piece| {
-                    // SAFETY: (1) `for_each` passes each piece to one member, and units follow after a barrier. (2)
-                    // The tokens of rows ended before the barrier that ended the row phase; the next ones follow the
-                    // barrier that ends the step.
-                    let piece = unsafe { OwnPiece::new(piece) };
-                    network.update(&piece, self.activations, rows, &step);
+                let gradients = self.gradients(member, rows);
+                self.for_pieces(&self.taken.pieces, member, |piece| {
+                    network.update(piece, gradients, &step);
                 });
                 clock.end(Phase::Update);
                 step
@@ -160,8 +275,7 @@ impl Team<'_> {
             self.taken.blocks.reset();
         }
         if let Some(most) = self.rule.max_norm {
-            member.wait();
-            clock.end(Phase::Waiting);
+            self.meet(member, clock);
             self.taken.units.for_each(network.unit_pieces(), |piece| {
                 // SAFETY: (1) `for_each` passes each piece to one member, and the tokens of pieces ended before the
                 // barrier above. (2) No rows are taken between the barrier of the row phase and the one that ends the
@@ -181,28 +295,39 @@ impl Team<'_> {
         step: Step,
         clock: &mut Clock<CLOCKED>,
     ) -> Step {
-        let network = self.network;
-        self.taken.pieces.for_each(network.pieces(), |piece| {
-            // SAFETY: (1) `for_each` passes each piece to one member, and the second pass follows after a barrier. (2)
-            // No rows are taken between the barrier of the row phase and the one that ends the step.
-            let own = unsafe { OwnPiece::new(piece) };
-            self.squares[piece].store(network.keep_gradient(&own, self.activations, rows));
+        let (network, gradients) = (self.network, self.gradients(member, rows));
+        self.for_pieces(&self.taken.pieces, member, |piece| {
+            network.keep_gradient(piece, gradients, self.squares);
         });
         clock.end(Phase::Update);
-        member.wait();
-        clock.end(Phase::Waiting);
-        // Piece by piece, so that the sum does not depend on which worker computed which.
+        self.meet(member, clock);
+        // Term by term, so that the sum does not depend on which worker computed which.
         let squares = self.squares.iter().map(AtomicF64::load);
         let step = step.clipped(squares.sum::<f64>().sqrt());
-        self.taken.applied.for_each(network.pieces(), |piece| {
-            // SAFETY: (1) `for_each` passes each piece to one member, and the tokens of the first pass ended before
-            // the barrier above. (2) No rows are taken between the barrier of the row phase and the one that ends the
-            // step.
-            let piece = unsafe { OwnPiece::new(piece) };
-            network.apply(&piece, &step);
+        self.for_pieces(&self.taken.applied, member, |piece| {
+            network.apply(piece, &step)
         });
         clock.end(Phase::Clipping);
         step
+    }
+
+    fn gradients(&self, member: Member, rows: usize) -> Gradients<'_> {
+        Gradients {
+            activations: self.activations,
+            rows,
+            copy: self.partition.share(member.index()).index,
+        }
+    }
+
+    /// Calls `work` for each piece of the parameters that `member` takes from `taken`.
+    fn for_pieces(&self, taken: &OwnedPieces, member: Member, work: impl Fn(&OwnPiece)) {
+        let pieces_of = |member| self.network.pieces_of(member);
+        taken.for_each(member.index(), pieces_of, |piece| {
+            // SAFETY: (1) `for_each` passes each piece to one member until the barrier after which the next queue is
+            // used, and units follow after a barrier. (2) The tokens of rows ended before the barrier that ended the
+            // row phase; the next ones follow the barrier that ends the step.
+            work(&unsafe { OwnPiece::new(piece) });
+        });
     }
 }
 

@@ -15,7 +15,7 @@ use crate::config::CheckedConfig;
 use crate::data::{Dataset, Preprocessing};
 use crate::error::Result;
 use crate::nn::loss::Loss;
-use crate::nn::{Activations, Network, Noise, Spec};
+use crate::nn::{Activations, Network, Noise, Partition, Spec};
 use crate::optim::Rule;
 use crate::schedule::Schedule;
 
@@ -30,13 +30,14 @@ pub struct Stepper {
     losses: Vec<AtomicF64>,
     batch_size: usize,
     engine: Engine,
+    partition: Partition,
     rule: Rule,
     schedule: Schedule,
     /// The [`Schedule::plateau_factor`] after the epochs that are done.
     plateau: f32,
     /// The number of steps since the run began.
     steps: u64,
-    /// `Σ g²` of each piece of the parameters, if the norm of the gradient is limited.
+    /// The terms of the squared norm of the gradient, if it is limited.
     squares: Vec<AtomicF64>,
 }
 
@@ -65,14 +66,21 @@ impl Stepper {
         workers: &Workers,
     ) -> Result<Stepper> {
         let batch_size = config.batch_size.min(train.samples());
+        let threads = workers.threads();
+        let engine = config.engine.resolve()?;
+        let groups = match engine {
+            Engine::Native => Partition::suggested_groups(spec, batch_size, threads),
+            Engine::Openblas | Engine::Portable => 1,
+        };
         let mut stepper = Stepper::new(
             spec,
             &state.parameters,
-            preprocessing_for(config, train, Some(state), workers)?,
-            config.engine.resolve()?,
+            preprocessing_for(config, train, Some(state), engine, workers)?,
+            engine,
             config.optimizer.rule(),
             schedule,
             batch_size,
+            Partition::new(spec, batch_size, threads, groups),
         )?;
         let steps_per_epoch = train.samples().div_ceil(batch_size);
         let steps = state.epochs.len() * steps_per_epoch + state.steps;
@@ -84,7 +92,7 @@ impl Stepper {
     }
 
     /// Starts from `parameters [parameters]`, to be moved by `rule` at the learning rates of `schedule`, for batches
-    /// of up to `batch_size` rows.
+    /// of up to `batch_size` rows, with workers that divide the work by `partition`.
     ///
     /// # Errors
     /// Returns [`crate::Error::Memory`] if memory is refused.
@@ -99,20 +107,23 @@ impl Stepper {
         rule: Rule,
         schedule: Schedule,
         batch_size: usize,
+        partition: Partition,
     ) -> Result<Stepper> {
         let columns = &preprocessing.columns;
-        let network = Network::for_training(spec, parameters, columns, engine, &rule)?;
-        let squares = rule.clip_norm.map_or(0, |_| network.pieces());
+        let division = (&partition, batch_size);
+        let network = Network::for_training(spec, parameters, columns, engine, &rule, division)?;
+        let squares = rule.clip_norm.map_or(0, |_| network.squares());
         Ok(Stepper {
             network,
             squares: zeros(squares),
-            activations: Activations::for_training(spec, columns, batch_size)?,
+            activations: Activations::for_training(spec, columns, batch_size, &partition)?,
             preprocessing,
             loss: Loss::of(spec.task()),
             noise: Noise::default(),
             losses: zeros(batch_size),
             batch_size,
             engine,
+            partition,
             rule,
             schedule,
             plateau: 1.0,
@@ -159,7 +170,7 @@ impl Stepper {
     pub fn set_noise(&mut self, noise: Noise) -> Result<()> {
         let spec = self.network.spec();
         self.activations
-            .set_dropout(spec, noise.dropout, self.batch_size)?;
+            .set_dropout(spec, noise.dropout, &self.partition)?;
         self.noise = noise;
         Ok(())
     }
@@ -230,10 +241,15 @@ impl Stepper {
             squares: &self.squares,
             rule: &self.rule,
             engine: self.engine,
+            partition: &self.partition,
             data,
-            threads: workers.threads(),
-            taken: Taken::default(),
+            taken: Taken::none(workers.threads()),
         };
+        assert_eq!(
+            workers.threads(),
+            self.partition.threads(),
+            "workers of a partition"
+        );
         let stopped = AtomicBool::new(false);
         let steps = AtomicU64::new(self.steps);
         let (on_step, profile) = (Mutex::new(on_step), Mutex::new(Profile::default()));

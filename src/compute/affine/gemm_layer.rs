@@ -6,8 +6,9 @@
 use std::ops::Range;
 
 use super::super::gemm::{self, Library};
-use super::super::phases::{OwnPiece, OwnUnits, RowPhase};
-use super::super::shared::{Rows, RowsMut, SharedBuffer};
+use super::super::phases::{OwnPiece, OwnUnits, RowPhase, Share};
+use super::super::shared::{AtomicF64, BlockMut, Rows, SharedBuffer};
+use super::Input;
 use super::slots::{Keeps, shrinking, write_slots};
 use crate::error::Result;
 use crate::kernels::{add_squares, multiply_by, sum_of_squares};
@@ -64,12 +65,16 @@ impl GemmLayer {
         unsafe { self.weight.read(0..self.weight.len()) }
     }
 
-    pub(super) fn forward(&self, x: Rows, z: RowsMut, phase: RowPhase) {
+    pub(super) fn forward(&self, x: Input, z: BlockMut, share: Share, phase: RowPhase) {
+        assert_eq!(share, Share::ALL, "a share of the units of a library");
+        let (x, z) = (x.values, z.into_rows());
         let weight = gemm::matrix(self.weight(phase), self.fan_in, self.fan_out);
         gemm::multiply(self.library, gemm::rows(x), weight, 0.0, gemm::rows_mut(z));
     }
 
-    pub(super) fn backward(&self, dz: Rows, dx: RowsMut, phase: RowPhase) {
+    pub(super) fn backward(&self, dz: Rows, dx: BlockMut, share: Share, phase: RowPhase) {
+        assert_eq!(share, Share::ALL, "a share of the inputs of a library");
+        let dx = dx.into_rows();
         let weight = gemm::matrix(self.weight(phase), self.fan_in, self.fan_out);
         gemm::multiply(
             self.library,
@@ -82,6 +87,14 @@ impl GemmLayer {
 
     pub(super) fn pieces(&self) -> usize {
         self.fan_in.div_ceil(self.piece_rows())
+    }
+
+    pub(super) fn groups(&self) -> usize {
+        1
+    }
+
+    pub(super) fn squares(&self) -> usize {
+        self.pieces()
     }
 
     fn piece_rows(&self) -> usize {
@@ -100,7 +113,7 @@ impl GemmLayer {
         inputs.start * self.fan_out..inputs.end * self.fan_out
     }
 
-    pub(super) fn update(&self, piece: &OwnPiece, x: Rows, dz: Rows, step: &Step) {
+    pub(super) fn update(&self, piece: &OwnPiece, x: Input, dz: Rows, step: &Step) {
         let range = self.range(piece);
         match step.rule().plain_momentum() {
             Some(momentum) => {
@@ -119,8 +132,14 @@ impl GemmLayer {
         }
     }
 
-    pub(super) fn keep_gradient(&self, piece: &OwnPiece, x: Rows, dz: Rows) -> f64 {
-        sum_of_squares(self.gradient_of(piece, x, dz))
+    pub(super) fn keep_gradient(
+        &self,
+        piece: &OwnPiece,
+        x: Input,
+        dz: Rows,
+        squares: &[AtomicF64],
+    ) {
+        squares[piece.index()].store(sum_of_squares(self.gradient_of(piece, x, dz)));
     }
 
     pub(super) fn apply(&self, piece: &OwnPiece, step: &Step) {
@@ -143,7 +162,7 @@ impl GemmLayer {
     }
 
     /// The gradient of a piece, in the buffer that is kept for it.
-    fn gradient_of<'a>(&'a self, piece: &'a OwnPiece, x: Rows, dz: Rows) -> &'a [f32] {
+    fn gradient_of<'a>(&'a self, piece: &'a OwnPiece, x: Input, dz: Rows) -> &'a [f32] {
         // SAFETY: (1) the range lies in the piece, which `OwnPiece` gives to this worker. Both callers are done with
         // the result before they use the piece again.
         let gradient = unsafe { self.kept_gradient().write(self.range(piece)) };
@@ -152,9 +171,9 @@ impl GemmLayer {
     }
 
     /// `out = β out + xᵀ · dz` for a piece.
-    fn multiply_into(&self, piece: &OwnPiece, x: Rows, dz: Rows, beta: f32, out: &mut [f32]) {
+    fn multiply_into(&self, piece: &OwnPiece, x: Input, dz: Rows, beta: f32, out: &mut [f32]) {
         let inputs = self.inputs(piece);
-        let x = gemm::columns(x, inputs.clone()).reversed_axes();
+        let x = gemm::columns(x.values, inputs.clone()).reversed_axes();
         let out = gemm::matrix_mut(out, inputs.len(), self.fan_out);
         gemm::multiply(self.library, x, gemm::rows(dz), beta, out);
     }

@@ -10,11 +10,14 @@ mod native_layer;
 #[cfg(target_arch = "x86_64")]
 mod panels;
 mod slots;
+#[cfg(target_arch = "x86_64")]
+mod sparse_layer;
 
 use super::Engine;
 use super::gemm::Library;
-use super::phases::{OwnPiece, OwnUnits, RowPhase};
-use super::shared::{Rows, RowsMut};
+use super::nonzeros::ByFeature;
+use super::phases::{OwnPiece, OwnUnits, RowPhase, Share};
+use super::shared::{AtomicF64, BlockMut, Rows};
 #[cfg(target_arch = "x86_64")]
 use super::tile::InstructionSet;
 use crate::error::Result;
@@ -35,6 +38,77 @@ pub enum Affine {
     Native(NativeLayer),
 }
 
+/// What a layer is made for, in addition to its shape.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AffineOptions {
+    /// Whether [`Affine::backward`] is called: not for the first layer.
+    pub inputs_need_gradient: bool,
+    /// The number of groups into which workers divide the outputs; more than one only for the native engine.
+    pub unit_groups: usize,
+    /// The number of groups into which workers divide the gradient at the inputs.
+    pub input_groups: usize,
+    /// If given, zeros of the inputs are skipped, and this is subtracted from every input; only for the native engine.
+    pub skips_zeros: Option<f32>,
+    /// The most rows of an update.
+    pub rows: usize,
+}
+
+impl Default for AffineOptions {
+    /// A layer that is not the first, of one group, for short batches.
+    fn default() -> AffineOptions {
+        AffineOptions {
+            inputs_need_gradient: true,
+            unit_groups: 1,
+            input_groups: 1,
+            skips_zeros: None,
+            rows: 0,
+        }
+    }
+}
+
+/// The inputs of a layer, `[rows, in]`.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The inputs.
+    pub values: Rows<'a>,
+    /// Which of them are not zero, for a layer that skips zeros.
+    pub nonzeros: Option<Bits<'a>>,
+}
+
+/// A bit for each input that is not zero.
+#[derive(Debug, Clone, Copy)]
+pub enum Bits<'a> {
+    /// For a forward product: `[rows, in / 64]`.
+    ByRow(Rows<'a, u64>),
+    /// For the gradient of the weights.
+    ByFeature(ByFeature<'a>),
+}
+
+impl<'a> From<Rows<'a>> for Input<'a> {
+    fn from(values: Rows<'a>) -> Input<'a> {
+        Input {
+            values,
+            nonzeros: None,
+        }
+    }
+}
+
+impl<'a> Input<'a> {
+    fn by_row(&self) -> Rows<'a, u64> {
+        match self.nonzeros {
+            Some(Bits::ByRow(bits)) => bits,
+            other => panic!("a forward product that skips zeros, with {other:?}"),
+        }
+    }
+
+    fn by_feature(&self) -> ByFeature<'a> {
+        match self.nonzeros {
+            Some(Bits::ByFeature(bits)) => bits,
+            other => panic!("a gradient that skips zeros, with {other:?}"),
+        }
+    }
+}
+
 /// Evaluates the same expression for either kind of layer.
 macro_rules! either {
     ($self:expr, $layer:ident => $does:expr) => {
@@ -47,17 +121,20 @@ macro_rules! either {
 }
 
 impl Affine {
-    /// A layer with the row-major weights `weight [in, out]` and slots in their initial state. `inputs_need_gradient`
-    /// is false only for the first layer; [`Affine::backward`] must not be called then.
+    /// A layer with the row-major weights `weight [in, out]` and slots in their initial state.
     ///
     /// # Errors
     /// Returns [`crate::Error::Config`] if the engine is not available, and [`crate::Error::Memory`] if the system
     /// does not grant the memory.
+    ///
+    /// # Panics
+    /// Panics if `weight` has another length, or if another engine than the native one is to skip zeros or to divide
+    /// units.
     pub fn new(
         engine: Engine,
         weight: &[f32],
         (fan_in, fan_out): (usize, usize),
-        inputs_need_gradient: bool,
+        options: AffineOptions,
         keeps: Keeps,
     ) -> Result<Affine> {
         assert_eq!(
@@ -70,11 +147,11 @@ impl Affine {
             #[cfg(target_arch = "x86_64")]
             Engine::Native => {
                 let set = InstructionSet::detect().expect("the engine was checked");
-                let layer =
-                    NativeLayer::new(weight, (fan_in, fan_out), inputs_need_gradient, keeps, set);
-                layer.map(Affine::Native)
+                NativeLayer::new(weight, (fan_in, fan_out), options, keeps, set).map(Affine::Native)
             }
             engine => {
+                let whole = options.unit_groups == 1 && options.skips_zeros.is_none();
+                assert!(whole, "{options:?} for {engine:?}");
                 let library = match engine {
                     Engine::Openblas => Library::OpenBlas,
                     _ => Library::MatrixMultiply,
@@ -84,26 +161,35 @@ impl Affine {
         }
     }
 
-    /// `z = x · w`.
+    /// `z = x · w` for a share of the units.
     ///
-    /// Shapes: `x [rows, in]`, `z [rows, out]`. Overwrites `z`.
-    pub fn forward(&self, x: Rows, z: RowsMut, phase: RowPhase) {
-        either!(self, layer => layer.forward(x, z, phase));
-    }
-
-    /// `dx = dz · wᵀ`.
-    ///
-    /// Shapes: `dz [rows, out]`, `dx [rows, in]`. Overwrites `dx`.
+    /// Shapes: `x [rows, in]`, `z [rows, units of the share]`. Overwrites `z`.
     ///
     /// # Panics
-    /// Panics if the layer was created without `inputs_need_gradient`.
-    pub fn backward(&self, dz: Rows, dx: RowsMut, phase: RowPhase) {
-        either!(self, layer => layer.backward(dz, dx, phase));
+    /// Panics if the layer has other groups of units.
+    pub fn forward(&self, x: Input, z: BlockMut, share: Share, phase: RowPhase) {
+        either!(self, layer => layer.forward(x, z, share, phase));
     }
 
-    /// The number of pieces in which the weights are updated, which depends on their shape only.
+    /// `dx = dz · wᵀ` for a share of the inputs.
+    ///
+    /// Shapes: `dz [rows, out]`, `dx [rows, inputs of the share]`. Overwrites `dx`.
+    ///
+    /// # Panics
+    /// Panics if the layer was created without `inputs_need_gradient`, or has other groups of inputs.
+    pub fn backward(&self, dz: Rows, dx: BlockMut, share: Share, phase: RowPhase) {
+        either!(self, layer => layer.backward(dz, dx, share, phase));
+    }
+
+    /// The number of pieces in which the weights are updated: some rows of them in one group of units each. All pieces
+    /// of a group follow each other.
     pub fn pieces(&self) -> usize {
         either!(self, layer => layer.pieces())
+    }
+
+    /// The number of groups of units.
+    pub fn groups(&self) -> usize {
+        either!(self, layer => layer.groups())
     }
 
     /// The gradient `dw = xᵀ · dz` and the optimiser's step against it, for one piece of the weights.
@@ -112,18 +198,24 @@ impl Affine {
     ///
     /// # Panics
     /// Panics if the layer has no such piece.
-    pub fn update(&self, piece: &OwnPiece, x: Rows, dz: Rows, step: &Step) {
+    pub fn update(&self, piece: &OwnPiece, x: Input, dz: Rows, step: &Step) {
         either!(self, layer => layer.update(piece, x, dz, step));
     }
 
-    /// Computes the gradient `dw = xᵀ · dz` of one piece and keeps it for [`Affine::apply`]; returns `Σ dw²`.
+    /// Computes the gradient `dw = xᵀ · dz` of one piece and keeps it for [`Affine::apply`]. Writes its part of the
+    /// terms of `Σ dw²`, which are the same ones for any groups of units, to `squares [squares]`.
     ///
     /// Shapes: `x [rows, in]`, `dz [rows, out]`.
     ///
     /// # Panics
     /// Panics if the layer keeps no gradient or has no such piece.
-    pub fn keep_gradient(&self, piece: &OwnPiece, x: Rows, dz: Rows) -> f64 {
-        either!(self, layer => layer.keep_gradient(piece, x, dz))
+    pub fn keep_gradient(&self, piece: &OwnPiece, x: Input, dz: Rows, squares: &[AtomicF64]) {
+        either!(self, layer => layer.keep_gradient(piece, x, dz, squares))
+    }
+
+    /// The number of terms of `Σ dw²`.
+    pub fn squares(&self) -> usize {
+        either!(self, layer => layer.squares())
     }
 
     /// The optimiser's step against the gradient that [`Affine::keep_gradient`] kept, for one piece.

@@ -1,82 +1,131 @@
 //! Matrices for the micro-kernels, packed once.
 //!
-//! The columns are divided into panels that are at most as wide as a tile. The rows of a panel are contiguous, so that
+//! The columns are divided into panels that are at most as wide as a tile allows. The rows of a panel are contiguous, so that
 //! a tile streams through memory. The last panel is padded with zero columns, which stay zero.
 
 use std::ops::Range;
 
-use super::super::phases::RowPhase;
-use super::super::shared::{Rows, RowsMut, SharedBuffer};
+use super::super::phases::{RowPhase, Share};
+use super::super::shared::{BlockMut, Rows, SharedBuffer};
 use super::super::tile::{InstructionSet, Operand, Sink};
 use crate::error::Result;
 
 /// Where the elements of a matrix `[rows, columns]` are, if its columns are divided into panels.
-#[derive(Debug, Clone, Copy)]
+///
+/// Columns are first divided into groups, each of which one worker has, then each group into panels.
+#[derive(Debug, Clone)]
 pub(super) struct Layout {
     pub(super) rows: usize,
     pub(super) columns: usize,
     pub(super) set: InstructionSet,
+    panels: Vec<Panel>,
+    /// The number of panels in this group and those before it.
+    ends: Vec<usize>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Panel {
+    first_column: usize,
+    registers: usize,
 }
 
 impl Layout {
-    /// A buffer for such a matrix.
-    pub(super) fn zeroed(self) -> Result<SharedBuffer<f32>> {
-        SharedBuffer::zeroed(self.rows * self.all_registers() * self.set.lanes())
+    /// Divides the columns into `groups` groups of panels of at most `most` registers.
+    pub(super) fn new(
+        set: InstructionSet,
+        (rows, columns): (usize, usize),
+        groups: usize,
+        most: usize,
+    ) -> Layout {
+        let (mut panels, mut ends) = (Vec::new(), Vec::new());
+        for index in 0..groups {
+            let group = Share { index, of: groups }.columns(columns);
+            let all = group.len().div_ceil(set.lanes());
+            let count = all.div_ceil(most);
+            let mut first_column = group.start;
+            for panel in 0..count {
+                // Panels are as even as possible, the wider ones first: two and two registers are faster than three
+                // and one.
+                let registers = all / count + usize::from(panel < all % count);
+                panels.push(Panel {
+                    first_column,
+                    registers,
+                });
+                first_column += registers * set.lanes();
+            }
+            ends.push(panels.len());
+        }
+        Layout {
+            rows,
+            columns,
+            set,
+            panels,
+            ends,
+        }
     }
 
-    /// Registers across all panels.
-    fn all_registers(self) -> usize {
-        self.columns.div_ceil(self.set.lanes())
+    /// A buffer for such a matrix.
+    pub(super) fn zeroed(&self) -> Result<SharedBuffer<f32>> {
+        let registers: usize = self.panels.iter().map(|panel| panel.registers).sum();
+        SharedBuffer::zeroed(self.rows.saturating_mul(registers * self.set.lanes()))
     }
 
     /// The number of panels.
-    pub(super) fn count(self) -> usize {
-        self.all_registers().div_ceil(self.set.tile_registers())
+    pub(super) fn count(&self) -> usize {
+        self.panels.len()
     }
 
-    /// Registers across a panel. Panels are as even as possible, the wider ones first: two and two registers are faster
-    /// than three and one.
-    pub(super) fn registers(self, panel: usize) -> usize {
-        let (all, panels) = (self.all_registers(), self.count());
-        all / panels + usize::from(panel < all % panels)
+    /// The number of groups of panels.
+    pub(super) fn groups(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The panels of a group.
+    pub(super) fn group(&self, group: usize) -> Range<usize> {
+        let start = group.checked_sub(1).map_or(0, |before| self.ends[before]);
+        start..self.ends[group]
+    }
+
+    /// Registers across a panel.
+    pub(super) fn registers(&self, panel: usize) -> usize {
+        self.panels[panel].registers
     }
 
     /// Floats in a row of a panel.
-    pub(super) fn width(self, panel: usize) -> usize {
+    pub(super) fn width(&self, panel: usize) -> usize {
         self.registers(panel) * self.set.lanes()
     }
 
     /// The first column of a panel.
-    pub(super) fn first_column(self, panel: usize) -> usize {
-        let (all, panels) = (self.all_registers(), self.count());
-        (panel * (all / panels) + panel.min(all % panels)) * self.set.lanes()
+    pub(super) fn first_column(&self, panel: usize) -> usize {
+        self.panels[panel].first_column
     }
 
     /// The panel that contains a column.
-    pub(super) fn panel_of(self, column: usize) -> usize {
-        let (all, panels) = (self.all_registers(), self.count());
-        let (narrow, wider) = (all / panels, all % panels);
-        let register = column / self.set.lanes();
-        if register < wider * (narrow + 1) {
-            register / (narrow + 1)
-        } else {
-            wider + (register - wider * (narrow + 1)) / narrow
-        }
+    pub(super) fn panel_of(&self, column: usize) -> usize {
+        self.panels
+            .partition_point(|panel| panel.first_column <= column)
+            - 1
     }
 
     /// The index of the first float in row `row` of a panel.
-    pub(super) fn at(self, panel: usize, row: usize) -> usize {
+    pub(super) fn at(&self, panel: usize, row: usize) -> usize {
         self.first_column(panel) * self.rows + row * self.width(panel)
     }
 
+    /// The range of some rows of a panel.
+    pub(super) fn range(&self, panel: usize, rows: Range<usize>) -> Range<usize> {
+        self.at(panel, rows.start)..self.at(panel, rows.end)
+    }
+
     /// The columns in a panel, without the padding.
-    pub(super) fn columns_of(self, panel: usize) -> Range<usize> {
+    pub(super) fn columns_of(&self, panel: usize) -> Range<usize> {
         let first = self.first_column(panel);
         first..self.columns.min(first + self.width(panel))
     }
 
     /// Writes the row-major matrix `from [rows · columns]` to `panels`.
-    pub(super) fn pack(self, from: &[f32], panels: &mut SharedBuffer<f32>) {
+    pub(super) fn pack(&self, from: &[f32], panels: &mut SharedBuffer<f32>) {
         let panels = panels.as_mut_slice();
         for panel in 0..self.count() {
             let columns = self.columns_of(panel);
@@ -88,7 +137,7 @@ impl Layout {
     }
 
     /// Writes `panels` to the row-major matrix `to [rows · columns]`.
-    pub(super) fn unpack(self, panels: &mut SharedBuffer<f32>, to: &mut [f32]) {
+    pub(super) fn unpack(&self, panels: &mut SharedBuffer<f32>, to: &mut [f32]) {
         let panels = panels.as_mut_slice();
         for panel in 0..self.count() {
             let columns = self.columns_of(panel);
@@ -108,39 +157,54 @@ pub(super) struct Panels {
 }
 
 impl Panels {
-    pub(super) fn zeroed(set: InstructionSet, rows: usize, columns: usize) -> Result<Panels> {
-        let layout = Layout { rows, columns, set };
+    pub(super) fn zeroed(layout: Layout) -> Result<Panels> {
         let values = layout.zeroed()?;
         Ok(Panels { values, layout })
     }
 
     /// Replaces the values by a row-major matrix `[rows · columns]`.
     pub(super) fn pack(&mut self, from: &[f32]) {
-        let layout = self.layout;
-        layout.pack(from, &mut self.values);
+        self.layout.pack(from, &mut self.values);
     }
 
-    /// `c = a · self`, for all rows of `a`.
+    /// The panels that a share of the columns consists of: all, or those of a group.
     ///
-    /// Shapes: `a [rows, self.rows]`, `c [rows, self.columns]`. Overwrites `c`.
-    pub(super) fn multiply(&self, a: Rows, c: RowsMut, _phase: RowPhase) {
-        let layout = self.layout;
+    /// # Panics
+    /// Panics if the share is one of another number of groups.
+    pub(super) fn panels_of(&self, share: Share) -> Range<usize> {
+        if share.of == 1 {
+            return 0..self.layout.count();
+        }
+        assert_eq!(share.of, self.layout.groups(), "groups of columns");
+        self.layout.group(share.index)
+    }
+
+    /// A whole panel, `[rows · width]`, for as long as the row phase lasts.
+    pub(super) fn panel<'a>(&'a self, panel: usize, _phase: RowPhase<'a>) -> &'a [f32] {
+        let range = self.layout.range(panel, 0..self.layout.rows);
+        // SAFETY: (1) the phase proves that nobody writes parameters.
+        unsafe { self.values.read(range) }
+    }
+
+    /// `c = a · self`, for all rows of `a` and the share of the columns that `c` has.
+    ///
+    /// Shapes: `a [rows, self.rows]`, `c [rows, columns of the share]`. Overwrites `c`.
+    pub(super) fn multiply(&self, a: Rows, mut c: BlockMut, share: Share, phase: RowPhase) {
+        let layout = &self.layout;
+        let columns = share.columns(layout.columns);
         assert_eq!(
-            (a.width, c.width),
-            (layout.rows, layout.columns),
+            (a.width, c.width()),
+            (layout.rows, columns.len()),
             "widths of a and c"
         );
         assert_eq!(a.rows(), c.rows(), "rows of a and c");
         assert!(a.width <= a.stride, "width of a within its stride");
-        // SAFETY: (1) the phase proves that nobody writes parameters.
-        let panels = unsafe { self.values.read(0..self.values.len()) };
         let set = layout.set;
-        for panel in 0..layout.count() {
+        for panel in self.panels_of(share) {
             let (registers, width) = (layout.registers(panel), layout.width(panel));
-            let column = layout.first_column(panel);
-            assert!(column + width <= c.stride, "padding of c");
+            let column = layout.first_column(panel) - columns.start;
             let b = Operand {
-                values: &panels[layout.at(panel, 0)..][..layout.rows * width],
+                values: self.panel(panel, phase),
                 row: 0,
                 k: width,
             };
@@ -151,10 +215,8 @@ impl Panels {
                     row: a.stride,
                     k: 1,
                 };
-                let sink = Sink::Store {
-                    c: &mut c.values[row * c.stride + column..],
-                    row: c.stride,
-                };
+                let c = c.part(row..row + rows, column..column + width);
+                let sink = Sink::Store { c };
                 set.tile((rows, registers), layout.rows, a, b, sink);
             }
         }
@@ -168,13 +230,21 @@ mod tests {
     #[test]
     fn every_column_has_a_place_of_its_own() {
         for set in InstructionSet::all_detected() {
-            for columns in 1..200 {
-                let mut panels = Panels::zeroed(set, 3, columns).expect("memory");
+            for (columns, groups) in (1..200).flat_map(|c| [1, 2, 3, 7].map(|groups| (c, groups))) {
+                let layout = Layout::new(set, (3, columns), groups, set.tile_registers());
+                let mut panels = Panels::zeroed(layout).expect("memory");
                 let values: Vec<f32> = (0..3 * columns).map(|i| i as f32).collect();
                 panels.pack(&values);
                 let mut unpacked = vec![0.0; values.len()];
                 panels.layout.unpack(&mut panels.values, &mut unpacked);
-                assert_eq!(unpacked, values, "{set:?}, {columns} columns");
+                assert_eq!(
+                    unpacked, values,
+                    "{set:?}, {columns} columns, {groups} groups"
+                );
+                for column in 0..columns {
+                    let panel = panels.layout.panel_of(column);
+                    assert!(panels.layout.columns_of(panel).contains(&column));
+                }
             }
         }
     }

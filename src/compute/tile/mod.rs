@@ -6,12 +6,16 @@
 //! worker that computes it. The shapes are those of K. Goto and R. van de Geijn, *Anatomy of High-Performance Matrix
 //! Multiplication*, 2008, with the packing done once, in the layout of the weights.
 
-use super::simd::{Avx2, Avx512, F32x8, F32x16, Vector, prefetch};
+mod sparse;
 
-/// Floats across the widest tile of any instruction set.
-pub(super) const MAX_WIDTH: usize = 48;
-/// Floats in the largest tile of any instruction set.
-pub(super) const MAX_TILE: usize = 8 * MAX_WIDTH;
+use super::shared::BlockMut;
+use super::simd::{Avx2, Avx512, F32x8, F32x16, Vector, prefetch};
+pub(super) use sparse::SparseColumns;
+
+/// Floats across the widest panel of any instruction set.
+pub(super) const MAX_WIDTH: usize = 64;
+/// Floats in the largest dense tile of any instruction set.
+pub(super) const MAX_TILE: usize = 8 * 48;
 
 /// An operand of a product with its strides.
 #[derive(Debug, Clone, Copy)]
@@ -29,25 +33,39 @@ pub(super) struct Operand<'a> {
 pub(super) enum Sink<'a> {
     /// `c = g`.
     Store {
-        /// The elements of `c`, starting with `[0, 0]` of the tile.
-        c: &'a mut [f32],
-        /// Floats from one row of `c` to the next.
-        row: usize,
+        /// The rows of `c` that the tile covers.
+        c: BlockMut<'a>,
+    },
+    /// `c = c + g`, as if the sum went on from `c`.
+    Add {
+        /// The rows of `c` that the tile covers.
+        c: BlockMut<'a>,
     },
     /// `v = μ v + g` with denormal results replaced by 0, then `w = w − η v`: gradient descent with momentum, applied
     /// while the gradient is in registers.
     Momentum {
-        /// The weights, starting with `[0, 0]` of the tile.
-        w: &'a mut [f32],
-        /// The velocity, starting with `[0, 0]` of the tile.
-        v: &'a mut [f32],
-        /// Floats from one row of both to the next.
-        row: usize,
+        /// The sums so far, which the tile continues, in the rows that it covers; `None` for a sum from zero.
+        sums: Option<BlockMut<'a>>,
+        /// The rows of the weights that the tile covers.
+        w: BlockMut<'a>,
+        /// The rows of the velocity that the tile covers.
+        v: BlockMut<'a>,
         /// The momentum μ.
         momentum: f32,
         /// The learning rate η.
         learning_rate: f32,
     },
+}
+
+impl Sink<'_> {
+    /// Whether every block of the sink has at least `rows` rows of at least `width` floats.
+    fn covers(&self, rows: usize, width: usize) -> bool {
+        let fits = |block: &BlockMut| block.rows() >= rows && block.width() >= width;
+        match self {
+            Sink::Store { c } | Sink::Add { c } => fits(c),
+            Sink::Momentum { sums, w, v, .. } => sums.iter().chain([w, v]).all(fits),
+        }
+    }
 }
 
 /// The end of what a strided access reaches: `rows` rows and `steps` steps, with `width` floats at each.
@@ -133,14 +151,7 @@ impl InstructionSet {
         assert!(fits(a_end, a.values.len()), "a tile beyond a");
         let b_end = reach((1, 0), (depth, b.k), width);
         assert!(fits(b_end, b.values.len()), "a tile beyond b");
-        let (length, row) = match &sink {
-            Sink::Store { c, row } => (c.len(), *row),
-            Sink::Momentum { w, v, row, .. } => (w.len().min(v.len()), *row),
-        };
-        assert!(
-            fits(reach((rows, row), (1, 0), width), length),
-            "a tile beyond its sink"
-        );
+        assert!(sink.covers(rows, width), "a tile beyond its sink");
         match self {
             // SAFETY: `set` proves that the processor has AVX-512F. Preconditions 1 to 3 are the assertions above.
             InstructionSet::Avx512(set) => unsafe {
@@ -295,7 +306,7 @@ macro_rules! for_rows {
 /// # Safety
 /// 1. For `r < MR` and `k < depth`, `a.values` contains element `r · a.row + k · a.k`.
 /// 2. For `k < depth`, `b.values` contains `NV · LANES` elements from `k · b.k` on.
-/// 3. For `r < MR`, each slice of the sink contains `NV · LANES` elements from `r · row` on.
+/// 3. Each block of the sink has `MR` rows of `NV · LANES` elements.
 #[inline(always)]
 unsafe fn kernel<V: Vector, const MR: usize, const NV: usize>(
     set: V::Set,
@@ -306,51 +317,124 @@ unsafe fn kernel<V: Vector, const MR: usize, const NV: usize>(
 ) {
     // Each arm has a product of its own, so that nothing is decided between the sum and what is done with it.
     match sink {
-        Sink::Store { c, row } => {
+        Sink::Store { c } => {
+            let zeros = [[V::zero(set); NV]; MR];
             // SAFETY: preconditions 1 and 2 are those of this function.
-            let tile = unsafe { product::<V, MR, NV>(set, depth, a, b) };
-            let c = c.as_mut_ptr();
-            for_rows!(MR, r, {
-                for (j, sum) in tile[r].iter().enumerate() {
-                    // SAFETY: `r < MR` and `j < NV`, so `c` contains these lanes by precondition 3.
-                    unsafe { sum.store(c.add(r * row + j * V::LANES)) };
-                }
-            });
+            let tile = unsafe { product::<V, MR, NV>(set, depth, a, b, zeros) };
+            // SAFETY: (1) is precondition 3 of this function.
+            unsafe { store::<V, MR, NV>(&tile, c) };
+        }
+        Sink::Add { mut c } => {
+            // SAFETY: (1) is precondition 3 of this function.
+            let sums = unsafe { load::<V, MR, NV>(set, c.reborrow()) };
+            // SAFETY: preconditions 1 and 2 are those of this function.
+            let tile = unsafe { product::<V, MR, NV>(set, depth, a, b, sums) };
+            // SAFETY: (1) is precondition 3 of this function.
+            unsafe { store::<V, MR, NV>(&tile, c) };
         }
         Sink::Momentum {
-            w,
-            v,
-            row,
+            sums,
+            mut w,
+            mut v,
             momentum,
             learning_rate,
         } => {
-            let (w, v) = (w.as_mut_ptr(), v.as_mut_ptr());
             // The optimiser's operands come from far away while the products are computed.
-            for at in (0..MR).flat_map(|r| (0..NV).map(move |j| r * row + j * V::LANES)) {
-                prefetch(w.wrapping_add(at));
-                prefetch(v.wrapping_add(at));
-            }
+            prefetch_rows::<MR, NV>(V::LANES, &mut w);
+            prefetch_rows::<MR, NV>(V::LANES, &mut v);
+            let sums = match sums {
+                None => [[V::zero(set); NV]; MR],
+                // SAFETY: (1) is precondition 3 of this function.
+                Some(sums) => unsafe { load::<V, MR, NV>(set, sums) },
+            };
             // SAFETY: preconditions 1 and 2 are those of this function.
-            let tile = unsafe { product::<V, MR, NV>(set, depth, a, b) };
-            let momentum = V::splat(set, momentum);
-            let rate = V::splat(set, -learning_rate);
+            let tile = unsafe { product::<V, MR, NV>(set, depth, a, b, sums) };
+            let (w_row, v_row) = (w.stride(), v.stride());
+            let (w, v) = (w.pointer(), v.pointer());
             for_rows!(MR, r, {
-                for (j, sum) in tile[r].iter().enumerate() {
-                    let at = r * row + j * V::LANES;
-                    // SAFETY: `r < MR` and `j < NV`, so `v` and `w` contain these lanes by precondition 3.
-                    unsafe {
-                        let velocity = momentum.mul_add(V::load(set, v.add(at)), *sum).flush();
-                        velocity.store(v.add(at));
-                        let weights = V::load(set, w.add(at));
-                        rate.mul_add(velocity, weights).store(w.add(at));
-                    }
+                // SAFETY: `r < MR`, so row `r` of `v` and `w` has `NV` registers by precondition 3.
+                unsafe {
+                    let (w, v) = (w.add(r * w_row), v.add(r * v_row));
+                    descend(set, &tile[r], w, v, (momentum, learning_rate));
                 }
             });
         }
     }
 }
 
-/// `Σ_k a[.., k] · b[k, ..]`, in registers.
+/// `v = μ v + g` with denormal results replaced by 0, then `w = w − η v`, for one row.
+///
+/// # Safety
+/// 1. `w` and `v` are valid for reads and writes of `NV · LANES` floats each.
+#[inline(always)]
+unsafe fn descend<V: Vector, const NV: usize>(
+    set: V::Set,
+    gradient: &[V; NV],
+    w: *mut f32,
+    v: *mut f32,
+    (momentum, learning_rate): (f32, f32),
+) {
+    let (momentum, rate) = (V::splat(set, momentum), V::splat(set, -learning_rate));
+    for (j, g) in gradient.iter().enumerate() {
+        let at = j * V::LANES;
+        // SAFETY: `j < NV`, so these lanes are covered by precondition 1.
+        unsafe {
+            let velocity = momentum.mul_add(V::load(set, v.add(at)), *g).flush();
+            velocity.store(v.add(at));
+            let weights = V::load(set, w.add(at));
+            rate.mul_add(velocity, weights).store(w.add(at));
+        }
+    }
+}
+
+/// Prefetches the rows of a tile.
+#[inline(always)]
+fn prefetch_rows<const MR: usize, const NV: usize>(lanes: usize, block: &mut BlockMut) {
+    let (start, row) = (block.pointer(), block.stride());
+    for at in (0..MR).flat_map(|r| (0..NV).map(move |j| r * row + j * lanes)) {
+        prefetch(start.wrapping_add(at));
+    }
+}
+
+/// The rows of a block, in registers.
+///
+/// # Safety
+/// 1. The block has `MR` rows of `NV · LANES` floats.
+#[inline(always)]
+unsafe fn load<V: Vector, const MR: usize, const NV: usize>(
+    set: V::Set,
+    mut from: BlockMut,
+) -> [[V; NV]; MR] {
+    let (start, row) = (from.pointer(), from.stride());
+    let mut tile = [[V::zero(set); NV]; MR];
+    for_rows!(MR, r, {
+        for (j, register) in tile[r].iter_mut().enumerate() {
+            // SAFETY: `r < MR` and `j < NV`, so the block contains these lanes by precondition 1.
+            *register = unsafe { V::load(set, start.add(r * row + j * V::LANES)) };
+        }
+    });
+    tile
+}
+
+/// Writes the registers to the rows of a block.
+///
+/// # Safety
+/// 1. The block has `MR` rows of `NV · LANES` floats.
+#[inline(always)]
+unsafe fn store<V: Vector, const MR: usize, const NV: usize>(
+    tile: &[[V; NV]; MR],
+    mut to: BlockMut,
+) {
+    let (start, row) = (to.pointer(), to.stride());
+    for_rows!(MR, r, {
+        for (j, register) in tile[r].iter().enumerate() {
+            // SAFETY: `r < MR` and `j < NV`, so the block contains these lanes by precondition 1.
+            unsafe { register.store(start.add(r * row + j * V::LANES)) };
+        }
+    });
+}
+
+/// `tile + Σ_k a[.., k] · b[k, ..]`, in registers.
 ///
 /// # Safety
 /// Preconditions 1 and 2 of [`kernel`].
@@ -360,8 +444,8 @@ unsafe fn product<V: Vector, const MR: usize, const NV: usize>(
     depth: usize,
     a: Operand,
     b: Operand,
+    mut tile: [[V; NV]; MR],
 ) -> [[V; NV]; MR] {
-    let mut tile = [[V::zero(set); NV]; MR];
     let (mut a_k, mut b_k) = (a.values.as_ptr(), b.values.as_ptr());
     for _ in 0..depth {
         let mut columns = [V::zero(set); NV];

@@ -54,9 +54,9 @@ fn only_denormal_lanes_become_zero() {
                 k,
             };
             let sink = Sink::Momentum {
-                w: &mut w,
-                v: &mut v,
-                row: columns,
+                sums: None,
+                w: BlockMut::of_slice(&mut w, columns),
+                v: BlockMut::of_slice(&mut v, columns),
                 momentum: 1.0,
                 learning_rate: 0.0,
             };
@@ -87,13 +87,12 @@ fn nan_stays_nan_in_its_lane_in_either_sink() {
         };
         let (mut c, mut w, mut v) = (b.clone(), vec![0.0; columns], vec![0.0; columns]);
         let store = Sink::Store {
-            c: &mut c,
-            row: columns,
+            c: BlockMut::of_slice(&mut c, columns),
         };
         let update = Sink::Momentum {
-            w: &mut w,
-            v: &mut v,
-            row: columns,
+            sums: None,
+            w: BlockMut::of_slice(&mut w, columns),
+            v: BlockMut::of_slice(&mut v, columns),
             momentum: 0.5,
             learning_rate: 0.5,
         };
@@ -130,13 +129,12 @@ fn every_tile_has_the_bits_of_a_scalar_chain() {
                     k: columns,
                 };
                 let store = Sink::Store {
-                    c: &mut c,
-                    row: columns,
+                    c: BlockMut::of_slice(&mut c, columns),
                 };
                 let update = Sink::Momentum {
-                    w: &mut new_w,
-                    v: &mut new_v,
-                    row: columns,
+                    sums: None,
+                    w: BlockMut::of_slice(&mut new_w, columns),
+                    v: BlockMut::of_slice(&mut new_v, columns),
                     momentum,
                     learning_rate,
                 };
@@ -172,6 +170,8 @@ fn a_tile_does_not_reach_beyond_its_operands() {
         k,
     };
     let mut c = vec![0.0; set.lanes()];
-    let sink = Sink::Store { c: &mut c, row: 0 };
+    let sink = Sink::Store {
+        c: BlockMut::of_slice(&mut c, set.lanes()),
+    };
     set.tile((1, 1), 2, operand(1), operand(set.lanes()), sink);
 }

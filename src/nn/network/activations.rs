@@ -2,22 +2,28 @@
 //! needs.
 //!
 //! Shapes for a batch of `rows`: inputs `[rows, active columns]`, the output of layer l `[rows, out_l]`, where the last
-//! one is the logits.
+//! one is the logits. If workers divide layers by units, each group of units has a copy of the inputs of its own: every
+//! worker reads its samples itself, which costs less than sending inputs from core to core.
 
-use std::ops::Range;
-
-use crate::compute::phases::{OwnPiece, OwnRows};
-use crate::compute::shared::{Matrix, Rows, RowsMut, SharedBuffer};
+use super::update::Gradients;
+use crate::compute::affine::{Bits, Input};
+use crate::compute::nonzeros::{MAX_GROUP, Nonzeros};
+use crate::compute::phases::{OwnPiece, OwnRows, RowPhase};
+use crate::compute::shared::{BlockMut, Matrix, Rows, RowsMut, SharedBuffer};
 use crate::error::Result;
 use crate::nn::batch_norm::ShardSums;
 use crate::nn::dropout::{Dropout, Dropped};
 use crate::nn::spec::Spec;
-use crate::nn::{Columns, Task};
+use crate::nn::{Columns, Partition, Task};
 
 /// The buffers of a batch, for up to a fixed number of rows.
 #[derive(Debug)]
 pub struct Activations {
+    /// `[copies · rows of a copy, active columns]`.
     inputs: Matrix,
+    rows_of_copy: usize,
+    /// Which inputs are not zero, if the first layer skips zeros.
+    nonzeros: Option<Nonzeros>,
     /// Inputs of idle columns, for inference only: in training they are all zero.
     pub(super) idle_inputs: Option<Matrix>,
     targets: Option<Targets>,
@@ -30,6 +36,22 @@ pub struct Activations {
     /// One for each hidden layer with batch normalisation, otherwise empty.
     pub(super) shard_sums: Vec<ShardSums>,
     pub(super) d_outputs: Vec<Matrix>,
+}
+
+/// The fewest rows whose nonzero inputs are found together.
+const MIN_GROUP: usize = 8;
+
+/// Rows whose nonzero inputs are found together: as many as possible, unless workers have fewer.
+fn group_for(rows: usize, partition: &Partition) -> usize {
+    let workers = match partition.divided() {
+        0 => partition.threads(),
+        _ => 1,
+    };
+    match rows.div_ceil(workers) {
+        MAX_GROUP.. => MAX_GROUP,
+        16.. => 16,
+        _ => MIN_GROUP,
+    }
 }
 
 /// The targets of a batch.
@@ -71,7 +93,12 @@ impl Activations {
     ///
     /// # Errors
     /// Returns [`crate::Error::Memory`] if the system does not grant the memory.
-    pub fn for_training(spec: &Spec, columns: &Columns, rows: usize) -> Result<Activations> {
+    pub fn for_training(
+        spec: &Spec,
+        columns: &Columns,
+        rows: usize,
+        partition: &Partition,
+    ) -> Result<Activations> {
         let hidden = &spec.layers()[..spec.layers().len() - 1];
         let matrices = || {
             hidden
@@ -88,8 +115,12 @@ impl Activations {
                 .collect::<Result<_>>()?,
             shard_sums: shard_sums.collect::<Result<_>>()?,
             targets: Some(Targets::zeroed(spec, rows)?),
-            idle_inputs: None,
-            ..Activations::for_inference(spec, columns, rows)?
+            ..Activations::new(
+                spec,
+                columns,
+                rows,
+                (partition.unit_groups(), group_for(rows, partition)),
+            )?
         })
     }
 
@@ -98,12 +129,31 @@ impl Activations {
     /// # Errors
     /// Returns [`crate::Error::Memory`] if the system does not grant the memory.
     pub fn for_inference(spec: &Spec, columns: &Columns, rows: usize) -> Result<Activations> {
-        let layers = spec.layers().iter();
-        let outputs = layers.map(|layer| Matrix::zeroed(rows, layer.fan_out));
         let idle = columns.idle().len();
         Ok(Activations {
-            inputs: Matrix::zeroed(rows, columns.width())?,
             idle_inputs: (idle > 0).then(|| Matrix::zeroed(rows, idle)).transpose()?,
+            ..Activations::new(spec, columns, rows, (1, MIN_GROUP))?
+        })
+    }
+
+    /// Inputs in so many copies and in groups of so many rows, and outputs.
+    fn new(
+        spec: &Spec,
+        columns: &Columns,
+        rows: usize,
+        (copies, group): (usize, usize),
+    ) -> Result<Activations> {
+        let layers = spec.layers().iter();
+        let outputs = layers.map(|layer| Matrix::zeroed(rows, layer.fan_out));
+        let rows_of_copy = rows.next_multiple_of(MAX_GROUP);
+        let nonzeros = columns
+            .sparsity()
+            .map(|_| Nonzeros::zeroed((copies, rows_of_copy), columns.width(), group));
+        Ok(Activations {
+            inputs: Matrix::zeroed(copies * rows_of_copy, columns.width())?,
+            rows_of_copy,
+            nonzeros: nonzeros.transpose()?,
+            idle_inputs: None,
             targets: None,
             outputs: outputs.collect::<Result<_>>()?,
             dropped: None,
@@ -121,16 +171,31 @@ impl Activations {
         &mut self,
         spec: &Spec,
         dropout: Option<Dropout>,
-        rows: usize,
+        partition: &Partition,
     ) -> Result<()> {
-        let dropped = dropout.map(|dropout| Dropped::zeroed(dropout, spec, rows));
+        let shape = (partition.unit_groups(), self.rows_of_copy);
+        let dropped = dropout.map(|dropout| Dropped::zeroed(dropout, spec, shape));
         self.dropped = dropped.transpose()?;
         Ok(())
     }
 
-    /// The inputs of these rows `[rows, active columns]`, to write.
+    /// The inputs of these rows `[rows, active columns]` in this worker's copy, to write. The first layer takes them
+    /// after [`Activations::finish_inputs`].
     pub fn inputs<'a>(&'a self, rows: &'a mut OwnRows) -> RowsMut<'a> {
-        rows.view_mut(&self.inputs)
+        rows.own_copy_mut(&self.inputs, self.rows_of_copy)
+    }
+
+    /// Finds out which inputs of these rows are zero, if the first layer skips zeros. The rows start at a multiple of
+    /// [`Activations::group`].
+    pub fn finish_inputs(&self, rows: &mut OwnRows) {
+        if let Some(nonzeros) = &self.nonzeros {
+            nonzeros.find(rows, &self.inputs);
+        }
+    }
+
+    /// Rows whose inputs are finished together; 1 if it does not matter.
+    pub fn group(&self) -> usize {
+        self.nonzeros.as_ref().map_or(1, Nonzeros::group)
     }
 
     /// The targets of these rows, to write.
@@ -192,12 +257,37 @@ impl Activations {
         }
     }
 
-    /// The matrix that layer `layer` takes.
-    pub(super) fn before(&self, layer: usize) -> &Matrix {
-        match (layer, &self.dropped) {
-            (0, _) => &self.inputs,
-            (_, Some(dropped)) => dropped.output(layer - 1),
-            (_, None) => &self.outputs[layer - 1],
+    /// The inputs of layer `layer` for a forward pass, and its outputs, to write.
+    pub(super) fn forward_product<'a>(
+        &'a self,
+        layer: usize,
+        rows: &'a mut OwnRows,
+    ) -> (Input<'a>, BlockMut<'a>, RowPhase<'a>) {
+        let outputs = &self.outputs[layer];
+        match (layer, &self.nonzeros) {
+            (0, Some(nonzeros)) => {
+                let copies = (&self.inputs, nonzeros.words());
+                let (values, bits, z, phase) =
+                    rows.sparse_product(copies, self.rows_of_copy, outputs);
+                let nonzeros = Some(Bits::ByRow(bits));
+                (Input { values, nonzeros }, z, phase)
+            }
+            (0, None) => {
+                let (x, z, phase) = rows.product((&self.inputs, Some(self.rows_of_copy)), outputs);
+                (x.into(), z, phase)
+            }
+            _ => {
+                let (x, z, phase) = rows.product((self.before(layer), None), outputs);
+                (x.into(), z, phase)
+            }
+        }
+    }
+
+    /// The matrix that layer `layer` takes, which is not the first.
+    fn before(&self, layer: usize) -> &Matrix {
+        match &self.dropped {
+            Some(dropped) => dropped.output(layer - 1),
+            None => &self.outputs[layer - 1],
         }
     }
 
@@ -206,14 +296,22 @@ impl Activations {
         self.d_outputs.get(layer).unwrap_or(&self.outputs[layer])
     }
 
-    /// The inputs of layer `layer` and the gradient at its product, for the first rows of an update.
+    /// The inputs of layer `layer` and the gradient at its product, for an update.
     pub(super) fn products<'a>(
         &'a self,
         layer: usize,
         piece: &'a OwnPiece,
-        rows: Range<usize>,
-    ) -> (Rows<'a>, Rows<'a>) {
-        let x = piece.rows(self.before(layer), rows.clone());
-        (x, piece.rows(self.dz(layer), rows))
+        of: Gradients,
+    ) -> (Input<'a>, Rows<'a>) {
+        let dz = piece.rows(self.dz(layer), 0..of.rows);
+        if layer > 0 {
+            return (piece.rows(self.before(layer), 0..of.rows).into(), dz);
+        }
+        let first = of.copy * self.rows_of_copy;
+        let values = piece.rows(&self.inputs, first..first + of.rows);
+        let nonzeros = self.nonzeros.as_ref();
+        let nonzeros = nonzeros.map(|of_all| of_all.by_feature(piece, of.copy, of.rows));
+        let nonzeros = nonzeros.map(Bits::ByFeature);
+        (Input { values, nonzeros }, dz)
     }
 }

@@ -6,19 +6,22 @@
 
 mod activations;
 mod passes;
+mod pieces;
 mod update;
 
 use std::ops::Range;
 
 pub use self::activations::{Activations, TargetsMut};
 pub use self::passes::Part;
+pub use self::update::Gradients;
 
-use super::Columns;
+use self::pieces::PieceTable;
 use super::batch_norm::BatchNorm;
 use super::parameter::Parameter;
 use super::spec::{Layer, Spec};
+use super::{Columns, Partition};
 use crate::compute::Engine;
-use crate::compute::affine::{Affine, Keeps};
+use crate::compute::affine::{Affine, AffineOptions, Keeps};
 use crate::error::Result;
 use crate::optim::Rule;
 
@@ -32,6 +35,7 @@ pub struct Network {
     norms: Vec<BatchNorm>,
     /// For each layer, whether training leaves it as it is.
     frozen: Vec<bool>,
+    pieces: PieceTable,
     columns: Columns,
     /// Rows of the first layer's weights that training does not move, `[idle, out]`.
     idle_weight: Vec<f32>,
@@ -52,11 +56,19 @@ impl Network {
         columns: &Columns,
         engine: Engine,
     ) -> Result<Network> {
-        Network::new(spec, parameters, columns, engine, Keeps::default())
+        let partition = Partition::by_rows(1);
+        Network::new(
+            spec,
+            parameters,
+            columns,
+            engine,
+            Keeps::default(),
+            (&partition, 0),
+        )
     }
 
     /// A network with the given `parameters [parameters]`, laid out as `spec` says, which `rule` moves, and slots in
-    /// their initial state. Weights of idle `columns` are kept apart, as training does not move them.
+    /// their initial state. Workers divide it by `partition`, and a batch has at most `rows` rows. Weights of idle `columns` are kept apart, as training does not move them.
     ///
     /// # Errors
     /// Returns [`crate::Error::Config`] if the engine is not available, and [`crate::Error::Memory`] if the system
@@ -70,8 +82,10 @@ impl Network {
         columns: &Columns,
         engine: Engine,
         rule: &Rule,
+        (partition, rows): (&Partition, usize),
     ) -> Result<Network> {
-        Network::new(spec, parameters, columns, engine, Keeps::of(rule))
+        let keeps = Keeps::of(rule);
+        Network::new(spec, parameters, columns, engine, keeps, (partition, rows))
     }
 
     fn new(
@@ -80,6 +94,7 @@ impl Network {
         columns: &Columns,
         engine: Engine,
         keeps: Keeps,
+        (partition, rows): (&Partition, usize),
     ) -> Result<Network> {
         assert_eq!(parameters.len(), spec.parameters(), "parameters of {spec}");
         assert_eq!(columns.features(), spec.inputs(), "features of {spec}");
@@ -88,20 +103,32 @@ impl Network {
         let (mut layers, mut biases, mut norms) = (Vec::new(), Vec::new(), Vec::new());
         for (index, layer) in spec.layers().iter().enumerate() {
             let (weight, bias) = layer.split(parameters);
-            if index == 0 {
-                let active = take_rows(weight, layer.fan_out, columns.active().iter().cloned());
-                let sizes = (columns.width(), layer.fan_out);
-                layers.push(Affine::new(engine, &active, sizes, false, keeps)?);
-            } else {
-                let sizes = (layer.fan_in, layer.fan_out);
-                layers.push(Affine::new(
+            let options = AffineOptions {
+                inputs_need_gradient: inputs_need_gradient && index > 0,
+                unit_groups: partition.groups_of(index),
+                input_groups: partition.groups_of(index.saturating_sub(1)),
+                skips_zeros: None,
+                rows,
+            };
+            layers.push(match index {
+                0 => {
+                    let skips_zeros = columns.sparsity().map(|sparsity| sparsity.offset);
+                    let options = AffineOptions {
+                        skips_zeros,
+                        ..options
+                    };
+                    let active = take_rows(weight, layer.fan_out, columns.active().iter().cloned());
+                    let sizes = (columns.width(), layer.fan_out);
+                    Affine::new(engine, &active, sizes, options, keeps)?
+                }
+                _ => Affine::new(
                     engine,
                     weight,
-                    sizes,
-                    inputs_need_gradient,
+                    (layer.fan_in, layer.fan_out),
+                    options,
                     keeps,
-                )?);
-            }
+                )?,
+            });
             biases.push(Parameter::new(bias, keeps)?);
             norms.extend(BatchNorm::new(layer, parameters, keeps)?);
         }
@@ -111,6 +138,7 @@ impl Network {
             idle_weight: take_rows(first.split(parameters).0, first.fan_out, idle),
             columns: columns.clone(),
             frozen: vec![false; layers.len()],
+            pieces: PieceTable::new(spec, &layers, partition),
             spec: spec.clone(),
             layers,
             biases,
@@ -183,17 +211,33 @@ impl Network {
         let layers = self.spec.layers().iter().zip(&self.frozen);
         let spared = layers.filter(|(_, frozen)| **frozen);
         let spared: f64 = spared.map(|(layer, _)| layer.product_flops()).sum();
-        // The idle columns of a frozen first layer are in both terms.
-        let idle = match self.frozen[0] {
-            true => 2.0 * self.idle_weight.len() as f64,
+        // What a frozen first layer leaves out is in both terms.
+        let left_out = match self.frozen[0] {
+            true => self.first_flops() - self.first_active_flops(),
             false => 0.0,
         };
-        self.forward_flops() - spared + idle
+        self.forward_flops() - spared + left_out
     }
 
-    /// Floating point operations from inputs to logits: [`Spec::forward_flops`] without idle columns.
+    /// Floating point operations from inputs to logits: [`Spec::forward_flops`] without idle columns, and without the
+    /// zeros that the first layer skips.
     pub fn forward_flops(&self) -> f64 {
-        self.spec.forward_flops() - 2.0 * self.idle_weight.len() as f64
+        self.spec.forward_flops() - self.first_flops() + self.first_active_flops()
+    }
+
+    /// Floating point operations of the first layer's product, with all features.
+    fn first_flops(&self) -> f64 {
+        self.spec.layers()[0].product_flops()
+    }
+
+    /// Floating point operations of the first layer's product that are done.
+    fn first_active_flops(&self) -> f64 {
+        let active = self.first_flops() - 2.0 * self.idle_weight.len() as f64;
+        active
+            * self
+                .columns
+                .sparsity()
+                .map_or(1.0, |sparsity| sparsity.density)
     }
 
     /// The parameters, laid out as the spec says: `[parameters]`.

@@ -24,29 +24,39 @@ impl Network {
     ///
     /// Overwrites the outputs of all layers for these rows.
     pub fn forward(&self, activations: &Activations, rows: &mut OwnRows) {
-        self.forward_in_parts(activations, rows, &mut |_| ());
+        for layer in 0..self.layers.len() {
+            self.forward_layer(layer, activations, rows, &mut |_| ());
+        }
     }
 
-    /// [`Network::forward`], which calls `done` after each part.
-    pub fn forward_in_parts(
+    /// The forward pass through one layer, for the units of these rows, whose inputs are done for all units. Calls
+    /// `done` after each part.
+    ///
+    /// Overwrites the outputs of the layer for these rows and units.
+    pub fn forward_layer(
         &self,
+        index: usize,
         activations: &Activations,
         rows: &mut OwnRows,
         done: &mut impl FnMut(Part),
     ) {
-        for (index, layer) in self.layers.iter().enumerate() {
-            let outputs = &activations.outputs[index];
-            let ([x], [z], phase) = rows.views([activations.before(index)], [outputs]);
-            layer.forward(x, z, phase);
-            if let (0, Some(idle)) = (index, &activations.idle_inputs) {
-                let ([idle], [z], _) = rows.views([idle], [outputs]);
-                self.add_idle(idle, z);
-            }
-            if index + 1 == self.layers.len() {
-                let ([], [z], phase) = rows.views([], [outputs]);
-                activate(Activation::Identity, z, self.biases[index].values(phase));
-                break;
-            }
+        let outputs = &activations.outputs[index];
+        let share = rows.share();
+        let (x, z, phase) = activations.forward_product(index, rows);
+        self.layers[index].forward(x, z, share, phase);
+        if let (0, Some(idle)) = (index, &activations.idle_inputs) {
+            let ([idle], [z], _) = rows.views([idle], [outputs]);
+            self.add_idle(idle, z);
+        }
+        if index + 1 == self.layers.len() {
+            let ([], [z], phase) = rows.blocks([], [outputs]);
+            let units = share.columns(outputs.width());
+            activate(
+                Activation::Identity,
+                z,
+                self.biases[index].values_of(units, phase),
+            );
+        } else {
             self.activate_hidden(index, activations, rows, done);
             if let Some(dropped) = &activations.dropped {
                 dropped.forward(index, rows, outputs);
@@ -63,29 +73,37 @@ impl Network {
     /// # Panics
     /// Panics if `activations` are for inference only.
     pub fn backward(&self, activations: &Activations, rows: &mut OwnRows) {
-        self.backward_in_parts(activations, rows, &mut |_| ());
+        for layer in (0..self.layers.len() - 1).rev() {
+            self.backward_layer(layer, activations, rows, &mut |_| ());
+        }
     }
 
-    /// [`Network::backward`], which calls `done` after each part.
+    /// The backward pass to the products of one hidden layer, for the units of these rows: the gradient at the next
+    /// layer's products is done for all units. Does nothing for layers below the first that is trained. Calls `done`
+    /// after each part.
+    ///
+    /// Overwrites the gradient at the outputs of the layer for these rows and units.
     ///
     /// # Panics
-    /// Panics if `activations` are for inference only.
-    pub fn backward_in_parts(
+    /// Panics if `activations` are for inference only, or the layer is not a hidden one.
+    pub fn backward_layer(
         &self,
+        index: usize,
         activations: &Activations,
         rows: &mut OwnRows,
         done: &mut impl FnMut(Part),
     ) {
-        let above = self.first_trained() + 1;
-        for (index, layer) in self.layers.iter().enumerate().skip(above).rev() {
-            let d_outputs = &activations.d_outputs[index - 1];
-            let ([dz], [dx], phase) = rows.views([activations.dz(index)], [d_outputs]);
-            layer.backward(dz, dx, phase);
-            if let Some(dropped) = &activations.dropped {
-                dropped.backward(index - 1, rows, d_outputs);
-            }
-            self.activate_hidden_backward(index - 1, activations, rows, done);
+        if index < self.first_trained() {
+            return;
         }
+        let d_outputs = &activations.d_outputs[index];
+        let share = rows.share();
+        let (dz, dx, phase) = rows.product((activations.dz(index + 1), None), d_outputs);
+        self.layers[index + 1].backward(dz, dx, share, phase);
+        if let Some(dropped) = &activations.dropped {
+            dropped.backward(index, rows, d_outputs);
+        }
+        self.activate_hidden_backward(index, activations, rows, done);
         done(Part::Layers);
     }
 
@@ -114,15 +132,16 @@ impl Network {
             }
             done(Part::Normalization);
         }
+        let units = rows.share().columns(outputs.width());
         let bias = &self.biases[index];
         match saved.filter(|_| activation.needs_input()) {
             Some(inputs) => {
-                let ([], [z, inputs], phase) = rows.views([], [outputs, inputs]);
-                activate_keeping(activation, z, inputs, bias.values(phase));
+                let ([], [z, inputs], phase) = rows.blocks([], [outputs, inputs]);
+                activate_keeping(activation, z, inputs, bias.values_of(units, phase));
             }
             None => {
-                let ([], [z], phase) = rows.views([], [outputs]);
-                activate(activation, z, bias.values(phase));
+                let ([], [z], phase) = rows.blocks([], [outputs]);
+                activate(activation, z, bias.values_of(units, phase));
             }
         }
     }
@@ -149,10 +168,11 @@ impl Network {
             }
             (norm, saved) => {
                 let of = saved.filter(|_| activation.needs_input()).unwrap_or(y);
-                let ([of], [mut dy], phase) = rows.views([of], [dy]);
-                activate_backward(activation, dy.reborrow(), of);
+                let ([of], [dz], _) = rows.blocks([of], [dy]);
+                activate_backward(activation, dz, of);
                 if let Some(norm) = norm {
-                    norm.backward_running(dy, phase);
+                    let ([], [dz], phase) = rows.views([], [dy]);
+                    norm.backward_running(dz, phase);
                 }
             }
         }

@@ -1,91 +1,135 @@
 //! The update: pieces of the parameters, each with its gradient over all rows and the optimiser's step against it.
 
-use std::cmp::Ordering;
+use std::ops::Range;
 
 use multiversion::multiversion;
 
 use super::Network;
 use super::activations::Activations;
+use super::pieces::{Part, Place};
 use crate::compute::affine::Affine;
 use crate::compute::phases::{OwnPiece, OwnUnits};
-use crate::compute::shared::Rows;
+use crate::compute::shared::{AtomicF64, LINE, Rows};
+use crate::kernels::sum_of_squares;
 use crate::nn::batch_norm::BatchNorm;
 use crate::optim::Step;
 
+/// The batch that an update is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Gradients<'a> {
+    /// Activations, and the gradients at them.
+    pub activations: &'a Activations,
+    /// The number of rows.
+    pub rows: usize,
+    /// The copy of the inputs that this worker reads.
+    pub copy: usize,
+}
+
 impl Network {
-    /// The number of pieces in which the parameters are updated, which depends on the network's shape only.
+    /// The number of pieces in which the parameters are updated.
     pub fn pieces(&self) -> usize {
-        self.layers.iter().map(|layer| layer.pieces() + 1).sum()
+        self.pieces.len()
     }
 
-    /// The gradient, `dw = xᵀ · dz` or `db = Σ_rows dz` over the first `rows` rows, and the optimiser's step against
-    /// it, for one piece of the parameters. The batch normalisation of a layer is updated together with its bias.
-    /// Pieces of frozen layers stay as they are.
+    /// The pieces that belong to a worker: those whose weights it reads in the passes of its units, if the layer is
+    /// divided by units.
+    ///
+    /// # Panics
+    /// Panics if the partition has no such worker.
+    pub fn pieces_of(&self, worker: usize) -> Range<usize> {
+        self.pieces.of_worker(worker)
+    }
+
+    /// The number of terms of the squared norm of the whole gradient.
+    pub fn squares(&self) -> usize {
+        self.pieces.squares()
+    }
+
+    /// The gradient, `dw = xᵀ · dz` or `db = Σ_rows dz`, and the optimiser's step against it, for one piece of the
+    /// parameters. The batch normalisation of a layer is updated together with its bias. Pieces of frozen layers stay
+    /// as they are.
     ///
     /// # Panics
     /// Panics if the network has no such piece.
-    pub fn update(&self, piece: &OwnPiece, activations: &Activations, rows: usize, step: &Step) {
-        let (index, part) = self.place(piece);
-        if self.frozen[index] {
+    pub fn update(&self, piece: &OwnPiece, of: Gradients, step: &Step) {
+        let Place { layer, part } = self.pieces.place(piece.index());
+        if self.frozen[layer] {
             return;
         }
         match part {
-            Some(part) => {
-                let (x, dz) = activations.products(index, &part, 0..rows);
-                self.layers[index].update(&part, x, dz, &self.step_of_weights(index, step));
+            Part::Weights(part) => {
+                let part = self.part(piece, part);
+                let (x, dz) = of.activations.products(layer, &part, of);
+                self.layers[layer].update(&part, x, dz, &self.step_of_weights(layer, step));
             }
-            None => {
-                let add = |sums: &mut [f32]| self.add_d_bias(index, piece, activations, rows, sums);
-                // SAFETY: (1) of both functions: the piece contains the bias and the batch normalisation of this layer.
+            Part::Bias(share) => {
+                let bias = &self.biases[layer];
+                let units = share.columns(bias.width());
+                let add = |sums: &mut [f32]| self.add_d_bias(layer, piece, of, units.start, sums);
+                // SAFETY: (1) of both functions: the piece contains these biases and, if these are all, the batch
+                // normalisation of this layer; layers with batch normalisation are not divided.
                 unsafe {
-                    self.biases[index].update(piece, step, add);
-                    if let Some(norm) = self.norms.get(index) {
-                        norm.update(piece, step, rows, &activations.shard_sums[index]);
+                    bias.update(piece, units.clone(), step, add);
+                    if let Some(norm) = self.norms.get(layer) {
+                        norm.update(piece, step, of.rows, &of.activations.shard_sums[layer]);
                     }
                 }
             }
         }
     }
 
-    /// `sums = sums + db` over the first `rows` rows.
+    /// `sums = sums + db` for the units from `first` on.
     fn add_d_bias(
         &self,
-        index: usize,
+        layer: usize,
         piece: &OwnPiece,
-        activations: &Activations,
-        rows: usize,
+        of: Gradients,
+        first: usize,
         sums: &mut [f32],
     ) {
-        match activations.shard_sums.get(index) {
-            Some(of) => BatchNorm::add_d_beta(of, piece, rows, sums),
-            None => add_column_sums(piece.rows(activations.dz(index), 0..rows), sums),
+        match of.activations.shard_sums.get(layer) {
+            Some(shards) => BatchNorm::add_d_beta(shards, piece, of.rows, sums),
+            None => add_column_sums(
+                piece.rows(of.activations.dz(layer), 0..of.rows),
+                first,
+                sums,
+            ),
         }
     }
 
-    /// Computes the gradient `g` of one piece and keeps it for [`Network::apply`]; returns `Σ g²`, which is 0 for a
-    /// frozen layer.
+    /// Computes the gradient `g` of one piece and keeps it for [`Network::apply`]. Writes its part of the terms of
+    /// `Σ g²`, which are the same ones for every partition, to `squares [squares]`; those of frozen layers are 0.
     ///
     /// # Panics
     /// Panics if the network has no such piece, or if the rule keeps no gradient.
-    pub fn keep_gradient(&self, piece: &OwnPiece, activations: &Activations, rows: usize) -> f64 {
-        let (index, part) = self.place(piece);
-        if self.frozen[index] {
-            return 0.0;
+    pub fn keep_gradient(&self, piece: &OwnPiece, of: Gradients, squares: &[AtomicF64]) {
+        let Place { layer, part } = self.pieces.place(piece.index());
+        if self.frozen[layer] {
+            return;
         }
+        let [of_weights, of_bias] = self.pieces.squares_of(layer);
         match part {
-            Some(part) => {
-                let (x, dz) = activations.products(index, &part, 0..rows);
-                self.layers[index].keep_gradient(&part, x, dz)
+            Part::Weights(part) => {
+                let part = self.part(piece, part);
+                let (x, dz) = of.activations.products(layer, &part, of);
+                self.layers[layer].keep_gradient(&part, x, dz, &squares[of_weights]);
             }
-            None => {
-                let add = |sums: &mut [f32]| self.add_d_bias(index, piece, activations, rows, sums);
-                // SAFETY: (1) of both functions: the piece contains the bias and the batch normalisation of this layer.
-                unsafe {
-                    let square = self.biases[index].keep_gradient(piece, add);
-                    let of_norm = self.norms.get(index).map(|norm| {
-                        norm.keep_gradient(piece, rows, &activations.shard_sums[index])
-                    });
-                    square + of_norm.unwrap_or(0.0)
+            Part::Bias(share) => {
+                let (bias, squares) = (&self.biases[layer], &squares[of_bias]);
+                let units = share.columns(bias.width());
+                let add = |sums: &mut [f32]| self.add_d_bias(layer, piece, of, units.start, sums);
+                // SAFETY: (1) of both functions: the piece contains these biases and, if these are all, the batch
+                // normalisation of this layer; layers with batch normalisation are not divided.
+                let of_norm = unsafe {
+                    let gradient = bias.keep_gradient(piece, units.clone(), add);
+                    let lines = gradient.chunks(LINE).zip(&squares[units.start / LINE..]);
+                    lines.for_each(|(line, square)| square.store(sum_of_squares(line)));
+                    let sums = of.activations.shard_sums.get(layer);
+                    let norm = self.norms.get(layer).zip(sums);
+                    norm.map(|(norm, sums)| norm.keep_gradient(piece, of.rows, sums))
+                };
+                if let (Some(of_norm), Some(square)) = (of_norm, squares.last()) {
+                    square.store(of_norm);
                 }
             }
         }
@@ -96,24 +140,37 @@ impl Network {
     /// # Panics
     /// Panics if the network has no such piece, or if the rule keeps no gradient.
     pub fn apply(&self, piece: &OwnPiece, step: &Step) {
-        let (index, part) = self.place(piece);
-        if self.frozen[index] {
+        let Place { layer, part } = self.pieces.place(piece.index());
+        if self.frozen[layer] {
             return;
         }
         match part {
-            Some(part) => self.layers[index].apply(&part, &self.step_of_weights(index, step)),
-            // SAFETY: (1) of both functions: the piece contains the bias and the batch normalisation of this layer.
-            None => unsafe {
-                self.biases[index].apply(piece, step);
-                if let Some(norm) = self.norms.get(index) {
-                    norm.apply(piece, step);
+            Part::Weights(part) => {
+                let part = self.part(piece, part);
+                self.layers[layer].apply(&part, &self.step_of_weights(layer, step));
+            }
+            Part::Bias(share) => {
+                let bias = &self.biases[layer];
+                // SAFETY: (1) of both functions: the piece contains these biases and, if these are all, the batch
+                // normalisation of this layer; layers with batch normalisation are not divided.
+                unsafe {
+                    bias.apply(piece, share.columns(bias.width()), step);
+                    if let Some(norm) = self.norms.get(layer) {
+                        norm.apply(piece, step);
+                    }
                 }
-            },
+            }
         }
     }
 
-    /// The number of pieces in which the norm of the hidden units is limited, which depends on the network's shape
-    /// only.
+    /// The piece of a layer's weights that is a piece of the network.
+    fn part(&self, _piece: &OwnPiece, part: usize) -> OwnPiece {
+        // SAFETY: each piece of the network is at most one piece of one layer's weights, so (1) and (2) hold for that
+        // as they hold for the network's piece, which callers borrow as long as they use the result.
+        unsafe { OwnPiece::new(part) }
+    }
+
+    /// The number of pieces in which the norm of the hidden units is limited.
     pub fn unit_pieces(&self) -> usize {
         self.hidden().iter().map(Affine::unit_pieces).sum()
     }
@@ -153,34 +210,19 @@ impl Network {
             _ => *step,
         }
     }
-
-    /// The layer of a piece, and the piece of its weights; `None` stands for its bias and batch normalisation.
-    fn place(&self, piece: &OwnPiece) -> (usize, Option<OwnPiece>) {
-        let mut part = piece.index();
-        for (index, layer) in self.layers.iter().enumerate() {
-            match part.cmp(&layer.pieces()) {
-                // SAFETY: each piece of the network is at most one piece of one layer's weights, so (1) and (2) hold
-                // for that as they hold for `piece`. Callers use it only as long as they borrow `piece`.
-                Ordering::Less => return (index, Some(unsafe { OwnPiece::new(part) })),
-                Ordering::Equal => return (index, None),
-                Ordering::Greater => part -= layer.pieces() + 1,
-            }
-        }
-        unreachable!("piece {} beyond the last of {}", piece.index(), self.spec);
-    }
 }
 
-/// `sums = sums + Σ_rows z`.
+/// `sums = sums + Σ_rows z` for the columns from `first` on.
 ///
-/// Shapes: `z [rows, out]`, `sums [out]`. Accumulates into `sums`.
-fn add_column_sums(z: Rows, sums: &mut [f32]) {
-    add_rows(z.values, z.stride, sums);
+/// Shapes: `z [rows, out]`, `sums [columns]`. Accumulates into `sums`.
+fn add_column_sums(z: Rows, first: usize, sums: &mut [f32]) {
+    add_rows(z.values, z.stride, first, sums);
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-fn add_rows(values: &[f32], stride: usize, sums: &mut [f32]) {
+fn add_rows(values: &[f32], stride: usize, first: usize, sums: &mut [f32]) {
     for row in values.chunks_exact(stride) {
-        for (sum, z) in sums.iter_mut().zip(row) {
+        for (sum, z) in sums.iter_mut().zip(&row[first..]) {
             *sum += z;
         }
     }

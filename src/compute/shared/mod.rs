@@ -5,12 +5,18 @@
 //! tokens through which the rest of the crate uses them. Memory is mapped, zeroed and page-aligned, and in huge pages
 //! if the system has them: strided access to large weights then needs fewer address lookups.
 
+mod block;
+mod matrix;
+
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::MmapMut;
+
+pub use block::{Block, BlockMut};
+pub use matrix::{Matrix, Rows, RowsMut};
 
 use crate::error::{Error, Refusal, Result};
 
@@ -26,6 +32,7 @@ impl Number for f32 {}
 impl Number for f64 {}
 impl Number for u16 {}
 impl Number for u32 {}
+impl Number for u64 {}
 
 mod sealed {
     pub trait Sealed {}
@@ -33,6 +40,7 @@ mod sealed {
     impl Sealed for f64 {}
     impl Sealed for u16 {}
     impl Sealed for u32 {}
+    impl Sealed for u64 {}
 }
 
 /// Numbers in memory that a team of workers shares, initially zeros.
@@ -148,138 +156,6 @@ impl<T: Number> SharedBuffer<T> {
     }
 }
 
-/// A row-major matrix that a team shares, `[rows, width]`.
-///
-/// Rows start an odd number of cache lines apart, so that walking down a column does not hit the same few sets of a
-/// cache. The numbers between `width` and the stride are zero at first and are never read as part of a row.
-#[derive(Debug)]
-pub struct Matrix<T = f32> {
-    values: SharedBuffer<T>,
-    width: usize,
-    stride: usize,
-}
-
-impl<T: Number> Matrix<T> {
-    /// A matrix of zeros.
-    ///
-    /// # Errors
-    /// Returns [`Error::Memory`] if the system does not grant the memory.
-    pub fn zeroed(rows: usize, width: usize) -> Result<Matrix<T>> {
-        let stride = (width.div_ceil(LINE) | 1) * LINE;
-        Ok(Matrix {
-            values: SharedBuffer::zeroed(rows.saturating_mul(stride))?,
-            width,
-            stride,
-        })
-    }
-
-    /// The rows in the range `rows`, to read.
-    ///
-    /// # Safety
-    /// 1. Nobody writes these rows while the result is in use.
-    ///
-    /// # Panics
-    /// Panics if the rows are out of bounds.
-    #[inline]
-    pub(crate) unsafe fn rows(&self, rows: Range<usize>) -> Rows<'_, T> {
-        let range = rows.start * self.stride..rows.end * self.stride;
-        Rows {
-            // SAFETY: precondition 1 of `read` is precondition 1 of this function: `range` is the memory of the rows.
-            values: unsafe { self.values.read(range) },
-            width: self.width,
-            stride: self.stride,
-        }
-    }
-
-    /// The rows in the range `rows`, to write.
-    ///
-    /// # Safety
-    /// 1. Nobody else reads or writes these rows while the result is in use.
-    ///
-    /// # Panics
-    /// Panics if the rows are out of bounds.
-    #[inline]
-    pub(crate) unsafe fn rows_mut(&self, rows: Range<usize>) -> RowsMut<'_, T> {
-        let range = rows.start * self.stride..rows.end * self.stride;
-        RowsMut {
-            // SAFETY: precondition 1 of `write` is precondition 1 of this function: `range` is the memory of the rows.
-            values: unsafe { self.values.write(range) },
-            width: self.width,
-            stride: self.stride,
-        }
-    }
-
-    /// All rows, for the only owner.
-    pub fn all_mut(&mut self) -> RowsMut<'_, T> {
-        RowsMut {
-            values: self.values.as_mut_slice(),
-            width: self.width,
-            stride: self.stride,
-        }
-    }
-}
-
-/// Rows of a [`Matrix`]: `values [rows · stride]`, where the first `width` numbers of each stride are the row.
-#[derive(Debug, Clone, Copy)]
-pub struct Rows<'a, T = f32> {
-    /// The memory of the rows, padding included.
-    pub values: &'a [T],
-    /// Columns.
-    pub width: usize,
-    /// Numbers from the start of a row to the start of the next.
-    pub stride: usize,
-}
-
-impl<T> Rows<'_, T> {
-    /// The number of rows.
-    pub fn rows(&self) -> usize {
-        self.values.len() / self.stride
-    }
-}
-
-/// Rows of a [`Matrix`], to write: [`Rows`] has the layout.
-#[derive(Debug)]
-pub struct RowsMut<'a, T = f32> {
-    /// The memory of the rows, padding included.
-    pub values: &'a mut [T],
-    /// Columns.
-    pub width: usize,
-    /// Numbers from the start of a row to the start of the next.
-    pub stride: usize,
-}
-
-impl<T> RowsMut<'_, T> {
-    /// The number of rows.
-    pub fn rows(&self) -> usize {
-        self.values.len() / self.stride
-    }
-
-    /// The same rows, to read.
-    pub fn as_rows(&self) -> Rows<'_, T> {
-        Rows {
-            values: self.values,
-            width: self.width,
-            stride: self.stride,
-        }
-    }
-
-    /// The same rows, borrowed again.
-    pub fn reborrow(&mut self) -> RowsMut<'_, T> {
-        RowsMut {
-            values: self.values,
-            width: self.width,
-            stride: self.stride,
-        }
-    }
-
-    /// An iterator over the rows, without their padding.
-    pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = &mut [T]> {
-        let width = self.width;
-        let rows = self.values.chunks_exact_mut(self.stride);
-        rows.map(move |row| &mut row[..width])
-    }
-}
-
 /// A number that several workers may read and write; a barrier orders the accesses.
 #[derive(Debug, Default)]
 pub struct AtomicF64(AtomicU64);
@@ -301,15 +177,6 @@ impl AtomicF64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rows_start_an_odd_number_of_lines_apart() {
-        for width in 1..200 {
-            let matrix = Matrix::<f32>::zeroed(3, width).expect("memory");
-            assert!(matrix.stride >= width && matrix.stride.is_multiple_of(LINE));
-            assert_eq!(matrix.stride / LINE % 2, 1);
-        }
-    }
 
     #[test]
     fn more_memory_than_the_system_has_is_an_error() {

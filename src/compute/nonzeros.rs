@@ -1,0 +1,250 @@
+//! Which inputs of a batch are not zero: a bit for each, by row and by feature.
+//!
+//! The forward product walks the bits of a row, and the gradient of a feature's weights walks the bits of the feature.
+//! Both lists are of bits because they are found sixteen at a time, take little memory, and keep the inputs where they
+//! are.
+
+use super::phases::{OwnPiece, OwnRows};
+use super::shared::{Matrix, Rows, RowsMut};
+#[cfg(target_arch = "x86_64")]
+use super::simd::Avx512;
+use crate::error::Result;
+
+/// The most rows in a group: bits of a word of a feature.
+pub const MAX_GROUP: usize = 32;
+/// Features in a word of a row.
+const WORD: usize = u64::BITS as usize;
+
+/// The bits of the inputs of a batch, which may be there in several copies.
+#[derive(Debug)]
+pub struct Nonzeros {
+    /// `[copies · rows, features / 64]`: bit b of word w is that of feature `64 w + b`.
+    by_row: Matrix<u64>,
+    /// `[copies · rows / group, features]`: bit r is that of row r of the group.
+    by_feature: Matrix<u32>,
+    group: usize,
+    rows_of_copy: usize,
+}
+
+/// The bits of all rows of a batch by feature, to read.
+#[derive(Debug, Clone, Copy)]
+pub struct ByFeature<'a> {
+    /// `[groups, features]`.
+    pub words: Rows<'a, u32>,
+    /// Rows of a group.
+    pub group: usize,
+}
+
+impl Nonzeros {
+    /// Room for `copies` copies of `rows_of_copy` rows, in groups of `group` rows.
+    ///
+    /// # Errors
+    /// Returns [`crate::Error::Memory`] if the system does not grant the memory.
+    ///
+    /// # Panics
+    /// Panics if a group has not 8, 16 or 32 rows, or a copy is not whole groups.
+    pub fn zeroed(
+        (copies, rows_of_copy): (usize, usize),
+        features: usize,
+        group: usize,
+    ) -> Result<Nonzeros> {
+        assert!(matches!(group, 8 | 16 | MAX_GROUP), "groups of {group}");
+        assert!(rows_of_copy.is_multiple_of(group), "{rows_of_copy} rows");
+        let rows = copies * rows_of_copy;
+        Ok(Nonzeros {
+            by_row: Matrix::zeroed(rows, features.div_ceil(WORD))?,
+            by_feature: Matrix::zeroed(rows / group, features)?,
+            group,
+            rows_of_copy,
+        })
+    }
+
+    /// Finds the bits of these rows, which start with a group, in this worker's copy of the inputs `x`.
+    ///
+    /// # Panics
+    /// Panics if the rows do not start with a group, or if `x` has another shape.
+    pub fn find(&self, rows: &mut OwnRows, x: &Matrix) {
+        let range = rows.range();
+        assert!(
+            range.start.is_multiple_of(self.group),
+            "rows {range:?} in groups of {}",
+            self.group
+        );
+        let first = (rows.share().index * self.rows_of_copy + range.start) / self.group;
+        let groups = first..first + range.len().div_ceil(self.group);
+        // SAFETY: (1) the groups are whole ones from the first row on, so their rows are this worker's by `OwnRows`,
+        // except for rows after the last one, which no worker has in this batch.
+        let by_feature = unsafe { self.by_feature.rows_mut(groups) };
+        let (x, by_row) = rows.own_copies((x, &self.by_row), self.rows_of_copy);
+        find(x, by_row, by_feature, self.group);
+    }
+
+    /// The bits by row, `[copies · rows, features / 64]`.
+    pub(crate) fn words(&self) -> &Matrix<u64> {
+        &self.by_row
+    }
+
+    /// Rows of a group.
+    pub fn group(&self) -> usize {
+        self.group
+    }
+
+    /// The bits of the first `rows` rows of copy `copy`, by feature.
+    pub(crate) fn by_feature<'a>(
+        &'a self,
+        piece: &'a OwnPiece,
+        copy: usize,
+        rows: usize,
+    ) -> ByFeature<'a> {
+        let first = copy * self.rows_of_copy / self.group;
+        let groups = first..first + rows.div_ceil(self.group);
+        ByFeature {
+            words: piece.rows(&self.by_feature, groups),
+            group: self.group,
+        }
+    }
+}
+
+/// The bits of the rows `x`, by row and by feature.
+fn find(x: Rows, by_row: RowsMut<u64>, by_feature: RowsMut<u32>, group: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(set) = Avx512::detect() {
+        // SAFETY: `set` proves that the processor has AVX-512F and AVX-512BW.
+        return unsafe { avx512::find(set, x, by_row, by_feature, group) };
+    }
+    find_portable(x, by_row, by_feature, group);
+}
+
+/// [`find`] for any processor.
+fn find_portable(x: Rows, mut by_row: RowsMut<u64>, by_feature: RowsMut<u32>, group: usize) {
+    by_feature.values.fill(0);
+    let of_features = by_feature.stride;
+    for (row, words) in by_row.iter_mut().enumerate() {
+        let x = &x.values[row * x.stride..][..x.width];
+        let of_group = &mut by_feature.values[row / group * of_features..][..x.len()];
+        for (word, (x, of_group)) in words
+            .iter_mut()
+            .zip(x.chunks(WORD).zip(of_group.chunks_mut(WORD)))
+        {
+            *word = 0;
+            for (place, (x, of_feature)) in x.iter().zip(of_group).enumerate() {
+                // NaN is not zero.
+                let bit = *x != 0.0;
+                *word |= u64::from(bit) << place;
+                *of_feature |= u32::from(bit) << (row % group);
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx512 {
+    use std::arch::x86_64::*;
+
+    use super::super::shared::{LINE, Rows, RowsMut};
+    use super::super::simd::Avx512;
+    use super::MAX_GROUP;
+
+    /// [`super::find`], sixteen features at a time.
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub(super) fn find(
+        _set: Avx512,
+        x: Rows,
+        by_row: RowsMut<u64>,
+        by_feature: RowsMut<u32>,
+        group: usize,
+    ) {
+        let (x_row, words, of_features) = (x.stride, by_row.stride, by_feature.stride);
+        let of_rows: &mut [u16] = bytemuck::cast_slice_mut(by_row.values);
+        for (row, x) in x.values.chunks_exact(x_row).enumerate() {
+            // Four sixteens to a word, whole words: what is beyond the features is padding, whose bits nobody uses.
+            let out = &mut of_rows[4 * words * row..][..4 * x.len().min(by_row.width * 64) / 64];
+            for (bits, x) in out.iter_mut().zip(x.as_chunks::<LINE>().0) {
+                *bits = nonzeros(x);
+            }
+        }
+        for (index, out) in by_feature.values.chunks_exact_mut(of_features).enumerate() {
+            let rows = index * group..(x.rows()).min((index + 1) * group);
+            for (sixteen, out) in out.as_chunks_mut::<LINE>().0.iter_mut().enumerate() {
+                let mut column = [0u16; MAX_GROUP];
+                let of_rows = of_rows.chunks_exact(4 * words).skip(rows.start);
+                for (bits, of_row) in column[..rows.len()].iter_mut().zip(of_rows) {
+                    *bits = of_row.get(sixteen).copied().unwrap_or(0);
+                }
+                transpose(&column, out);
+            }
+        }
+    }
+
+    /// The bit of each element.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn nonzeros(x: &[f32; LINE]) -> u16 {
+        // SAFETY: `x` has the sixteen floats that are loaded.
+        let x = unsafe { _mm512_loadu_ps(x.as_ptr()) };
+        // Without the sign: −0 is zero, NaN is not.
+        _mm512_test_epi32_mask(_mm512_castps_si512(x), _mm512_set1_epi32(i32::MAX))
+    }
+
+    /// Bit r of `out[f]` is bit f of `rows[r]`.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn transpose(rows: &[u16; MAX_GROUP], out: &mut [u32; LINE]) {
+        // SAFETY: `rows` has the 64 bytes that are loaded.
+        let mut bits = unsafe { _mm512_loadu_si512(rows.as_ptr().cast()) };
+        for out in out.iter_mut().rev() {
+            *out = _mm512_movepi16_mask(bits);
+            bits = _mm512_slli_epi16::<1>(bits);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows whose elements are zero, −0, NaN or other numbers in an irregular order.
+    fn sparse(rows: usize, features: usize) -> Matrix {
+        let mut x = Matrix::zeroed(rows, features).expect("memory");
+        let mut all = x.all_mut();
+        for (row, values) in all.iter_mut().enumerate() {
+            for (feature, value) in values.iter_mut().enumerate() {
+                *value = [0.0, -0.0, 0.0, 1.5, f32::NAN, 0.0, 1e-40][(row * 31 + feature * 5) % 7];
+            }
+        }
+        x
+    }
+
+    #[test]
+    fn each_way_to_find_bits_agrees_with_the_elements() {
+        for (rows, features, group) in [(1usize, 1, 8), (7, 64, 8), (33, 65, 32), (70, 100, 16)] {
+            let rows_of_copy = rows.next_multiple_of(MAX_GROUP);
+            let mut x = sparse(rows, features);
+            let all = x.all_mut();
+            for portable in [false, true] {
+                let mut bits =
+                    Nonzeros::zeroed((1, rows_of_copy), features, group).expect("memory");
+                let groups = rows.div_ceil(group);
+                // SAFETY: (1) of both: these are the only views.
+                let (by_row, by_feature) = unsafe {
+                    (
+                        bits.by_row.rows_mut(0..rows),
+                        bits.by_feature.rows_mut(0..groups),
+                    )
+                };
+                match portable {
+                    true => find_portable(all.as_rows(), by_row, by_feature, group),
+                    false => find(all.as_rows(), by_row, by_feature, group),
+                }
+                let (by_row, by_feature) = (bits.by_row.all_mut(), bits.by_feature.all_mut());
+                for (row, feature) in (0..rows).flat_map(|r| (0..features).map(move |f| (r, f))) {
+                    let expected = all.values[row * all.stride + feature] != 0.0;
+                    let word = by_row.values[row * by_row.stride + feature / WORD];
+                    assert_eq!(word >> (feature % WORD) & 1 == 1, expected);
+                    let word = by_feature.values[row / group * by_feature.stride + feature];
+                    assert_eq!(word >> (row % group) & 1 == 1, expected);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,428 @@
+//! Micro-kernels that skip the zeros of an operand.
+//!
+//! They walk the set bits of masks instead of all elements, so the sum of an element of the result is the chain of
+//! fused multiply-adds of the dense kernels without the terms that are zero. Leaving out `0 · b` changes no bit of a
+//! sum, except that a sum that was −0 stays −0 instead of becoming +0, and that an infinite or NaN `b` is not noticed.
+
+use super::{InstructionSet, Operand, Sink, descend, reach};
+use crate::compute::shared::{BlockMut, Rows};
+use crate::compute::simd::{Avx2, Avx512, F32x8, F32x16, Vector, prefetch};
+
+/// Bits of a word of a mask.
+const BITS: usize = u64::BITS as usize;
+/// Words of a row's mask that are done for all rows before the next: as many rows of weights stay in the nearest cache.
+const WORDS: usize = 2;
+/// How many rows ahead the optimiser's operands are prefetched.
+const AHEAD: usize = 2;
+
+/// An operand of which some columns are summed over the rows where they are not zero.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::compute) struct SparseColumns<'a> {
+    /// The elements, starting with the first row and the first of the columns.
+    pub values: &'a [f32],
+    /// Floats from one row to the next.
+    pub row: usize,
+    /// For each group of rows, a word for each feature: bit r says that row r of the group is not zero there. It starts
+    /// with the first of the columns.
+    pub masks: &'a [u32],
+    /// Words from one group to the next.
+    pub mask_row: usize,
+    /// Rows of a group: 8, 16 or 32.
+    pub group: usize,
+    /// Rows in all groups.
+    pub rows: usize,
+}
+
+impl SparseColumns<'_> {
+    fn groups(&self) -> usize {
+        self.rows.div_ceil(self.group)
+    }
+}
+
+impl InstructionSet {
+    /// Registers across the widest panel of the sparse kernels.
+    pub(in crate::compute) fn sparse_registers(self) -> usize {
+        match self {
+            InstructionSet::Avx512(_) => 4,
+            InstructionSet::Avx2(_) => 8,
+        }
+    }
+
+    /// `z[r, ..] = start + Σ_f x[r, f] · w[f, ..]` over the features f whose bit is set in the mask of row r.
+    ///
+    /// Shapes: `x [rows, features]`, `masks [rows, words]` with a bit for each feature, `w [features · width]`,
+    /// `start [width]`, `z [rows, width]`, where `width` is `registers` registers. Overwrites `z`.
+    ///
+    /// # Panics
+    /// Panics if the shapes do not match, or if there are too many registers.
+    pub(in crate::compute) fn sparse_rows(
+        self,
+        registers: usize,
+        x: Rows,
+        masks: Rows<u64>,
+        w: &[f32],
+        start: &[f32],
+        z: BlockMut,
+    ) {
+        let width = registers * self.lanes();
+        assert_eq!(w.len(), x.width * width, "weights of a panel");
+        assert_eq!(masks.width, x.width.div_ceil(BITS), "words of a mask");
+        assert_eq!((x.rows(), masks.rows()), (z.rows(), z.rows()), "rows");
+        assert!(
+            z.width() >= width && start.len() >= width,
+            "width of a panel"
+        );
+        match self {
+            // SAFETY: `set` proves that the processor has AVX-512F and BMI1. Preconditions 1 to 3 are the assertions above.
+            InstructionSet::Avx512(set) => unsafe {
+                rows_avx512(set, registers, x, masks, w, start, z);
+            },
+            // SAFETY: `set` proves that the processor has AVX2, FMA and BMI1. Preconditions 1 to 3 are the assertions above.
+            InstructionSet::Avx2(set) => unsafe {
+                rows_avx2(set, registers, x, masks, w, start, z);
+            },
+        }
+    }
+
+    /// `g[f, ..] = start + Σ_r x[r, f] · dz[r, ..]` for each of `features` columns f of `x`, over the rows r whose bit
+    /// is set in the mask of f, passed to the sink: row f of the sink takes `g[f, ..]`. A sink that continues sums
+    /// leaves out `start`.
+    ///
+    /// Shapes: `start [width]`, `dz [rows, width]`, where `width` is `registers` registers.
+    ///
+    /// # Panics
+    /// Panics if the shapes do not match, or if there are too many registers.
+    pub(in crate::compute) fn sparse_columns(
+        self,
+        (features, registers): (usize, usize),
+        x: SparseColumns,
+        dz: Operand,
+        start: &[f32],
+        sink: Sink,
+    ) {
+        let width = registers * self.lanes();
+        let fits = |end: Option<usize>, length: usize| end.is_some_and(|end| end <= length);
+        let end = reach((x.rows, x.row), (1, 0), features);
+        assert!(fits(end, x.values.len()), "columns beyond x");
+        let end = reach((x.groups(), x.mask_row), (1, 0), features);
+        assert!(fits(end, x.masks.len()), "columns beyond the masks");
+        assert!(matches!(x.group, 8 | 16 | 32), "groups of {}", x.group);
+        let end = reach((x.rows, dz.k), (1, 0), width);
+        assert!(fits(end, dz.values.len()), "columns beyond dz");
+        assert!(start.len() >= width, "width of a panel");
+        assert!(sink.covers(features, width), "columns beyond their sink");
+        match self {
+            // SAFETY: `set` proves that the processor has AVX-512F and BMI1. Preconditions 1 to 4 are the assertions above.
+            InstructionSet::Avx512(set) => unsafe {
+                columns_avx512(set, features, registers, x, dz, start, sink);
+            },
+            // SAFETY: `set` proves that the processor has AVX2, FMA and BMI1. Preconditions 1 to 4 are the assertions above.
+            InstructionSet::Avx2(set) => unsafe {
+                columns_avx2(set, features, registers, x, dz, start, sink);
+            },
+        }
+    }
+}
+
+/// Calls a kernel with a constant for the number of registers across.
+macro_rules! by_registers {
+    ($kernel:ident::<$vector:ty>, $registers:expr, $arguments:tt, [$($nv:literal)*]) => {
+        match $registers {
+            $($nv => $kernel::<$vector, $nv> $arguments,)*
+            registers => unreachable!("a panel of {registers} registers"),
+        }
+    };
+}
+
+/// [`rows`] with a constant for the width, compiled for AVX-512.
+///
+/// # Safety
+/// Preconditions 1 to 3 of [`rows`], for `NV = registers`.
+#[target_feature(enable = "avx512f,bmi1")]
+unsafe fn rows_avx512(
+    set: Avx512,
+    registers: usize,
+    x: Rows,
+    masks: Rows<u64>,
+    w: &[f32],
+    start: &[f32],
+    z: BlockMut,
+) {
+    // SAFETY: preconditions 1 to 3 are those of this function.
+    unsafe {
+        by_registers!(rows::<F32x16>, registers, (set, x, masks, w, start, z), [1 2 3 4]);
+    }
+}
+
+/// [`rows`] with a constant for the width, compiled for AVX2.
+///
+/// # Safety
+/// Preconditions 1 to 3 of [`rows`], for `NV = registers`.
+#[target_feature(enable = "avx2,fma,bmi1")]
+unsafe fn rows_avx2(
+    set: Avx2,
+    registers: usize,
+    x: Rows,
+    masks: Rows<u64>,
+    w: &[f32],
+    start: &[f32],
+    z: BlockMut,
+) {
+    // SAFETY: preconditions 1 to 3 are those of this function.
+    unsafe {
+        by_registers!(rows::<F32x8>, registers, (set, x, masks, w, start, z), [1 2 3 4 5 6 7 8]);
+    }
+}
+
+/// [`columns`] with a constant for the width, compiled for AVX-512.
+///
+/// # Safety
+/// Preconditions 1 to 4 of [`columns`], for `NV = registers`.
+#[target_feature(enable = "avx512f,bmi1")]
+unsafe fn columns_avx512(
+    set: Avx512,
+    features: usize,
+    registers: usize,
+    x: SparseColumns,
+    dz: Operand,
+    start: &[f32],
+    sink: Sink,
+) {
+    // SAFETY: preconditions 1 to 4 are those of this function.
+    unsafe {
+        by_registers!(columns::<F32x16>, registers, (set, features, x, dz, start, sink), [1 2 3 4]);
+    }
+}
+
+/// [`columns`] with a constant for the width, compiled for AVX2.
+///
+/// # Safety
+/// Preconditions 1 to 4 of [`columns`], for `NV = registers`.
+#[target_feature(enable = "avx2,fma,bmi1")]
+unsafe fn columns_avx2(
+    set: Avx2,
+    features: usize,
+    registers: usize,
+    x: SparseColumns,
+    dz: Operand,
+    start: &[f32],
+    sink: Sink,
+) {
+    // SAFETY: preconditions 1 to 4 are those of this function.
+    unsafe {
+        by_registers!(
+            columns::<F32x8>, registers, (set, features, x, dz, start, sink), [1 2 3 4 5 6 7 8]
+        );
+    }
+}
+
+/// The lowest `count` bits, or all of a word.
+#[inline(always)]
+fn lowest(count: usize) -> u64 {
+    if count >= BITS {
+        u64::MAX
+    } else {
+        (1 << count) - 1
+    }
+}
+
+/// `NV` registers from `from` on.
+///
+/// # Safety
+/// 1. `from` is valid for reads of `NV · LANES` floats.
+#[inline(always)]
+unsafe fn load_row<V: Vector, const NV: usize>(set: V::Set, from: *const f32) -> [V; NV] {
+    let mut row = [V::zero(set); NV];
+    for (j, register) in row.iter_mut().enumerate() {
+        // SAFETY: `j < NV`, so these lanes are covered by precondition 1.
+        *register = unsafe { V::load(set, from.add(j * V::LANES)) };
+    }
+    row
+}
+
+/// Writes `NV` registers from `to` on.
+///
+/// # Safety
+/// 1. `to` is valid for writes of `NV · LANES` floats.
+#[inline(always)]
+unsafe fn store_row<V: Vector, const NV: usize>(row: &[V; NV], to: *mut f32) {
+    for (j, register) in row.iter().enumerate() {
+        // SAFETY: `j < NV`, so these lanes are covered by precondition 1.
+        unsafe { register.store(to.add(j * V::LANES)) };
+    }
+}
+
+/// `sums + Σ_i a[i · a_step] · b[i · b_step ..]` over the set bits i of `bits`, the lowest first.
+///
+/// # Safety
+/// 1. For each set bit i, `a + i · a_step` is valid for reads.
+/// 2. For each set bit i, `b + i · b_step` is valid for reads of `NV · LANES` floats.
+#[inline(always)]
+unsafe fn add_set<V: Vector, const NV: usize>(
+    set: V::Set,
+    mut bits: u64,
+    (a, a_step): (*const f32, usize),
+    (b, b_step): (*const f32, usize),
+    mut sums: [V; NV],
+) -> [V; NV] {
+    while bits != 0 {
+        let i = bits.trailing_zeros() as usize;
+        bits &= bits - 1;
+        // SAFETY: i is a set bit: precondition 1 covers the element, and precondition 2 the lanes for `j < NV`.
+        unsafe {
+            let element = V::splat(set, *a.add(i * a_step));
+            for (j, sum) in sums.iter_mut().enumerate() {
+                *sum = element.mul_add(V::load(set, b.add(i * b_step + j * V::LANES)), *sum);
+            }
+        }
+    }
+    sums
+}
+
+/// [`InstructionSet::sparse_rows`].
+///
+/// # Safety
+/// 1. `x`, `masks` and `z` have the same number of rows, and a row of `masks` has a bit for each of the `x.width`
+///    features.
+/// 2. `w` has `x.width` rows of `NV · LANES` floats.
+/// 3. `start` has `NV · LANES` floats, and each row of `z` has as many.
+#[inline(always)]
+unsafe fn rows<V: Vector, const NV: usize>(
+    set: V::Set,
+    x: Rows,
+    masks: Rows<u64>,
+    w: &[f32],
+    start: &[f32],
+    mut z: BlockMut,
+) {
+    let width = NV * V::LANES;
+    let (words, count, z_row) = (masks.width, z.rows(), z.stride());
+    let z = z.pointer();
+    for first in (0..words).step_by(WORDS) {
+        for row in 0..count {
+            // SAFETY: `row` is a row of `z`, and `start` has as many floats: precondition 3.
+            let (out, mut sums) = unsafe {
+                let out = z.add(row * z_row);
+                let from = if first == 0 { start.as_ptr() } else { out };
+                (out, load_row::<V, NV>(set, from))
+            };
+            for word in first..words.min(first + WORDS) {
+                let feature = word * BITS;
+                let bits = masks.values[row * masks.stride + word] & lowest(x.width - feature);
+                let a = x.values[row * x.stride + feature..].as_ptr();
+                // SAFETY: a set bit i is below `x.width - feature`, so `feature + i` is a feature: (1) it is an element
+                // of the row of `x`, and (2) it is a row of `w`, by precondition 2.
+                sums = unsafe {
+                    let b = w.as_ptr().add(feature * width);
+                    add_set(set, bits, (a, 1), (b, width), sums)
+                };
+            }
+            // SAFETY: (1) is precondition 3: `out` is a row of `z`.
+            unsafe { store_row(&sums, out) };
+        }
+    }
+}
+
+/// [`InstructionSet::sparse_columns`].
+///
+/// # Safety
+/// 1. `x.values` contains element `r · x.row + f` for `r < x.rows` and `f < features`, and `x.masks` a word
+///    `g · x.mask_row + f` for each group g of rows.
+/// 2. For `r < x.rows`, `dz.values` contains `NV · LANES` elements from `r · dz.k` on.
+/// 3. `start` has `NV · LANES` floats.
+/// 4. Each block of the sink has `features` rows of `NV · LANES` floats.
+#[inline(always)]
+unsafe fn columns<V: Vector, const NV: usize>(
+    set: V::Set,
+    features: usize,
+    x: SparseColumns,
+    dz: Operand,
+    start: &[f32],
+    sink: Sink,
+) {
+    // SAFETY: (1) is precondition 3.
+    let start = unsafe { load_row::<V, NV>(set, start.as_ptr()) };
+    // SAFETY: preconditions 1 and 2 are those of this function.
+    let sum = |feature, sums| unsafe { column::<V, NV>(set, feature, &x, dz, sums) };
+    match sink {
+        Sink::Store { mut c } => {
+            let (c, row) = (c.pointer(), c.stride());
+            for feature in 0..features {
+                let gradient = sum(feature, start);
+                // SAFETY: (1) is precondition 4: this is a row of `c`.
+                unsafe { store_row(&gradient, c.add(feature * row)) };
+            }
+        }
+        Sink::Add { mut c } => {
+            let (c, row) = (c.pointer(), c.stride());
+            for feature in 0..features {
+                // SAFETY: (1) of both functions is precondition 4: this is a row of `c`.
+                unsafe {
+                    let c = c.add(feature * row);
+                    store_row(&sum(feature, load_row(set, c)), c);
+                }
+            }
+        }
+        Sink::Momentum {
+            sums,
+            mut w,
+            mut v,
+            momentum,
+            learning_rate,
+        } => {
+            let (w_row, v_row) = (w.stride(), v.stride());
+            let (w, v) = (w.pointer(), v.pointer());
+            let sums = sums.map(|mut sums| (sums.pointer(), sums.stride()));
+            for feature in 0..features {
+                for j in 0..NV {
+                    prefetch(w.wrapping_add((feature + AHEAD) * w_row + j * V::LANES));
+                    prefetch(v.wrapping_add((feature + AHEAD) * v_row + j * V::LANES));
+                }
+                let before = match sums {
+                    None => start,
+                    // SAFETY: (1) is precondition 4: this is a row of the sums.
+                    Some((sums, row)) => unsafe { load_row(set, sums.add(feature * row)) },
+                };
+                let gradient = sum(feature, before);
+                // SAFETY: (1) is precondition 4: these are a row of `w` and a row of `v`.
+                unsafe {
+                    let (w, v) = (w.add(feature * w_row), v.add(feature * v_row));
+                    descend(set, &gradient, w, v, (momentum, learning_rate));
+                }
+            }
+        }
+    }
+}
+
+/// `sums + Σ_r x[r, feature] · dz[r, ..]` over the rows r that are not zero there.
+///
+/// # Safety
+/// Preconditions 1 and 2 of [`columns`], for a `feature` below `features`.
+#[inline(always)]
+unsafe fn column<V: Vector, const NV: usize>(
+    set: V::Set,
+    feature: usize,
+    x: &SparseColumns,
+    dz: Operand,
+    mut sums: [V; NV],
+) -> [V; NV] {
+    let (groups, together) = (x.groups(), BITS / x.group);
+    for first in (0..groups).step_by(together) {
+        let mut bits = 0;
+        for (place, group) in (first..groups.min(first + together)).enumerate() {
+            // SAFETY: the group and the feature have a word by precondition 1.
+            let word = unsafe { *x.masks.get_unchecked(group * x.mask_row + feature) };
+            bits |= u64::from(word) << (place * x.group);
+        }
+        let row = first * x.group;
+        bits &= lowest(x.rows - row);
+        // SAFETY: a set bit i is below `x.rows - row`, so `row + i` is a row: (1) its element of the feature is in `x`
+        // by precondition 1, and (2) its registers are in `dz` by precondition 2.
+        sums = unsafe {
+            let a = x.values.as_ptr().add(row * x.row + feature);
+            let b = dz.values.as_ptr().add(row * dz.k);
+            add_set(set, bits, (a, x.row), (b, dz.k), sums)
+        };
+    }
+    sums
+}

@@ -1,7 +1,8 @@
 //! Measures how fast this machine trains a given network, and how close that is to the peak of its cores.
 //!
 //! `peak` measures the cores in registers, `products` the matrix products of the network's shapes, `throughput`
-//! training at each number of threads, and `time_to` the time to an accuracy; `engine_table` chooses an engine.
+//! training at each number of threads, and `time_to` the time to an accuracy; `engine_table` chooses an engine, and
+//! `team` the number of threads.
 //! `statistics` computes medians and intervals of runs, `record` holds all results, and `compare` compares two
 //! records. Nothing here prints: see [`crate::report::bench`].
 
@@ -13,6 +14,7 @@ pub mod record;
 #[doc(hidden)]
 pub mod stages;
 pub mod statistics;
+pub mod team;
 pub mod throughput;
 pub mod time_to;
 

@@ -37,7 +37,7 @@ impl DoctorArgs {
     pub fn run(&self) -> Result<(), Failure> {
         let diagnosis = diagnose(&Question {
             engine: self.compute.engine,
-            threads: self.compute.threads.threads,
+            threads: self.compute.threads.threads.count(),
             cache_folder: cache_folder(),
         })
         .settled(&Flags);

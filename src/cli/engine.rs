@@ -2,6 +2,7 @@
 //! the same command gives the same bits the next time.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use clap::Args;
 use perceptor::Result;
@@ -28,7 +29,7 @@ pub struct ComputeArgs {
 
 #[derive(Debug, Args)]
 pub struct VerboseArg {
-    /// Print the measured speed of each engine, and which one is used
+    /// Print the measured speeds of engines and numbers of threads, and which ones are used
     #[arg(long, short, help_heading = "Output", conflicts_with = "quiet")]
     pub verbose: bool,
 }
@@ -79,10 +80,16 @@ impl Verbosity {
     }
 }
 
+/// Returns the file in the user's cache that keeps the speeds on this machine.
+pub fn table_file() -> PathBuf {
+    usable_cache_folder().join(TABLE_FILE)
+}
+
 /// Returns the speeds on this machine: those in the user's cache, or new ones, which are then kept there.
 fn table(verbosity: Verbosity) -> Result<EngineTable> {
-    let path = usable_cache_folder().join(TABLE_FILE);
-    if let Some(table) = EngineTable::read(&path) {
+    let path = table_file();
+    let mut table = EngineTable::read(&path).unwrap_or_else(EngineTable::empty);
+    if !table.rates.is_empty() {
         return Ok(table);
     }
     if verbosity != Verbosity::Quiet {
@@ -92,7 +99,7 @@ fn table(verbosity: Verbosity) -> Result<EngineTable> {
             "measuring once which engine is fastest on this machine; kept in {place}"
         ));
     }
-    let table = EngineTable::measure()?;
+    table.measure_engines()?;
     // If the cache cannot be written, the next run measures again.
     drop(table.write(&path));
     Ok(table)

@@ -27,6 +27,7 @@ mod short_help;
 mod signals;
 mod source;
 mod spelling;
+mod team;
 mod threads;
 mod time_to;
 mod train;

@@ -1,16 +1,15 @@
-//! `--threads`, and the number of worker threads without it: all cores that this process may use.
-
-use std::num::NonZeroUsize;
+//! `--threads` of commands that do not train, and the workers of all commands.
 
 use clap::Args;
 use perceptor::Result;
 use perceptor::compute::parallel::Workers;
+use perceptor::config::Threads;
 
 #[derive(Debug, Args)]
 pub struct ThreadsArg {
-    /// Worker threads [default: all cores this process may use]; the result does not depend on it
-    #[arg(long, value_name = "N", help_heading = "Compute")]
-    pub threads: Option<NonZeroUsize>,
+    /// Worker threads, or auto for all cores this process may use; the result does not depend on it
+    #[arg(long, value_name = "N", help_heading = "Compute", default_value_t, value_parser = parse)]
+    pub threads: Threads,
 }
 
 impl ThreadsArg {
@@ -20,7 +19,11 @@ impl ThreadsArg {
     }
 }
 
-/// Starts `threads` workers or, for `None`, one for each core that this process may use.
-pub fn workers(threads: Option<NonZeroUsize>) -> Result<Workers> {
-    Workers::new(threads.unwrap_or_else(Workers::available))
+/// Starts this number of workers or, for `auto`, one for each core that this process may use.
+pub fn workers(threads: Threads) -> Result<Workers> {
+    Workers::new(threads.count().unwrap_or_else(Workers::available))
+}
+
+fn parse(text: &str) -> std::result::Result<Threads, String> {
+    text.parse()
 }

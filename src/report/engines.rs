@@ -1,9 +1,11 @@
-//! How an engine was chosen: the measured rates, and the estimate for a network.
+//! How an engine and a number of threads were chosen: the measured rates, and the estimate for a network.
 
 use std::io::{self, Write};
 
+use super::number::{counted, grouped};
 use super::table::Table;
 use crate::bench::EngineTable;
+use crate::bench::team::{ChosenBy, TeamChoice};
 use crate::compute::Engine;
 use crate::nn::Spec;
 
@@ -52,6 +54,40 @@ pub fn write_choice(
             "  {spec} in batches of {batch_size}, {}: {:.2} µs per sample in products{mark}",
             estimate.engine.name(),
             1e6 * estimate.seconds_per_sample
+        )?;
+    }
+    Ok(())
+}
+
+/// Writes the rates of numbers of threads, if there are any, and why one was chosen.
+///
+/// # Errors
+/// Returns the errors of `out`.
+pub fn write_team(out: &mut dyn Write, choice: &TeamChoice) -> io::Result<()> {
+    let threads = choice.shape.threads.get();
+    let why = match choice.by {
+        ChosenBy::Setting => "as set",
+        ChosenBy::OneCore => "this process may use one core",
+        ChosenBy::LongSteps => "steps are so long that all cores are fastest",
+        ChosenBy::Measurement => "measured now",
+        ChosenBy::EarlierMeasurement => "measured at an earlier start",
+        ChosenBy::Default => "the rates could not be measured, so all cores are used",
+    };
+    writeln!(
+        out,
+        "Threads: {threads} of {}, {why}",
+        counted(choice.cores.get(), "core")
+    )?;
+    for rate in &choice.rates {
+        let mark = match rate.shape == choice.shape {
+            true => "  ← chosen",
+            false => "",
+        };
+        writeln!(
+            out,
+            "  {}: {} samples/s{mark}",
+            counted(rate.shape.threads.get(), "thread"),
+            grouped(rate.samples_per_second.round() as usize),
         )?;
     }
     Ok(())

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::Read;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -13,8 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use toml::{Table, Value};
 
 use super::every::Every;
-use crate::config::TrainConfig;
 use crate::config::setting::{Setting, settings};
+use crate::config::{Threads, TrainConfig};
 use crate::data::DataMode;
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
@@ -60,11 +60,11 @@ settings! {
         ///
         /// Without `hidden`, `activation`, `batch_norm` and `task`, its network is used, too.
         init_from: Option<PathBuf> = None => under(Heading::Network), placeholder("MODEL");
-        /// Worker threads.
+        /// Worker threads, or auto for as many as train the network fastest.
         ///
-        /// The result does not depend on their number.
-        threads: Option<NonZeroUsize> = None =>
-            under(Heading::Compute), default("all cores"), common, may_change;
+        /// `auto` measures some steps with 1, 2 and more threads, up to one for each core this process may use, which
+        /// takes milliseconds, and keeps the rates in the user's cache. The result does not depend on the number.
+        threads: Threads = Threads::default() => under(Heading::Compute), common, may_change;
         /// How often to save a checkpoint, from which a stopped run resumes.
         ///
         /// A number of epochs or steps, such as "500 steps", a time, such as 10m, or never.

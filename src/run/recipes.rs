@@ -88,7 +88,7 @@ mod tests {
             let settings = recipe.settings();
             settings.train.clone().check().expect("valid settings");
             assert_eq!(settings.train.seed, 1, "{}", recipe.name);
-            assert!(settings.data.is_none() && settings.threads.is_none());
+            assert!(settings.data.is_none() && settings.threads.count().is_none());
             assert!(recipe.head().count() >= 2, "{}", recipe.name);
         }
     }

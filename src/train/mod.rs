@@ -7,7 +7,7 @@
 //! `divergence` stops a run whose loss is not finite, `stopping` decides when a run is over and which epoch is the
 //! best, `state` is a run between two steps, `supervisor` decides when it is saved or stopped, `event` reports its
 //! progress, and `outcome` is its result. `eval` measures a network on a data set, `range_test` finds a learning rate,
-//! and `profile` shows how the workers spend their time.
+//! and `profile` shows how the workers spend their time. `team_shape` is how a run divides the work of a step.
 
 mod blocks;
 pub(crate) mod divergence;
@@ -23,6 +23,7 @@ mod step;
 mod stepper;
 pub mod stopping;
 pub mod supervisor;
+mod team_shape;
 pub mod trainer;
 
 pub use eval::{Evaluation, Evaluator, Predictions};
@@ -34,4 +35,5 @@ pub use state::{Position, State};
 pub use stepper::{StepHandler, Stepper};
 pub use stopping::Cause;
 pub use supervisor::{Next, Supervisor, Unsupervised};
+pub use team_shape::TeamShape;
 pub use trainer::{Training, train};

@@ -2,7 +2,8 @@
 //! counts.
 //!
 //! Each network is trained on a part of the threads, which was faster than all threads on one network at every size (see
-//! `docs/tuning.md`); if fewer trials are left than there are threads, they share the threads. Which network has which
+//! `docs/tuning.md`); if fewer trials are left than there are threads, they share the threads, of which each trial takes as
+//! many as the caller chooses. Which network has which
 //! threads, and which is done first, changes neither the bits of a result nor which trials continue.
 
 use std::num::NonZeroUsize;
@@ -24,10 +25,14 @@ use crate::data::{Splits, Watch};
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
+use crate::nn::Spec;
+use crate::train::TeamShape;
 use crate::train::prepare::spec_for;
 
+/// A function that chooses the team which trains one network, with at most this number of threads.
+pub type ChooseTeam<'a> = dyn Fn(&CheckedConfig, &Spec, NonZeroUsize) -> TeamShape + Sync + 'a;
+
 /// A search that is about to start or resume.
-#[derive(Debug)]
 pub struct Search<'a> {
     /// The plan of the search.
     pub plan: &'a Plan,
@@ -35,6 +40,8 @@ pub struct Search<'a> {
     pub data: &'a Splits,
     /// The number of worker threads of all trials together.
     pub threads: NonZeroUsize,
+    /// Chooses the team of a trial that has more than one thread.
+    pub choose_team: &'a ChooseTeam<'a>,
     /// Stops the search after the current steps when it becomes true.
     pub stop: &'a AtomicBool,
 }
@@ -264,7 +271,7 @@ impl<'a, 'b> Work<'a, 'b> {
         }
     }
 
-    /// Trains the next trial of the queue on `threads`, until none is left or the search stops.
+    /// Trains the next trial of the queue on at most `threads`, until none is left or the search stops.
     fn train_next(
         &self,
         threads: NonZeroUsize,
@@ -272,7 +279,6 @@ impl<'a, 'b> Work<'a, 'b> {
         queue: &[(f64, usize, CheckedConfig)],
         next: &AtomicUsize,
     ) -> Result<()> {
-        let workers = Workers::new(threads)?;
         let subject = self.lock().journal.subject.clone();
         let limit = self.search.plan.time;
         let left = limit.map(|limit| limit.0.saturating_sub(self.clock.before));
@@ -287,6 +293,7 @@ impl<'a, 'b> Work<'a, 'b> {
         };
         while let Some((_, number, config)) = queue.get(next.fetch_add(1, Ordering::Relaxed)) {
             let mut on_epoch = || (self.lock().on_event)(Event::Epoch);
+            let workers = self.workers(config, threads)?;
             let trial = trial_of(*number, config);
             let (epochs, score, train_seconds) =
                 match trial.train_to(rung, &workers, &mut on_epoch)? {
@@ -307,6 +314,16 @@ impl<'a, 'b> Work<'a, 'b> {
             )?;
         }
         Ok(())
+    }
+
+    /// Starts the workers of one network, at most `threads`.
+    fn workers(&self, config: &CheckedConfig, threads: NonZeroUsize) -> Result<Workers> {
+        if threads == NonZeroUsize::MIN {
+            return Workers::new(threads);
+        }
+        let spec = spec_for(config, self.search.data)?;
+        let shape = (self.search.choose_team)(config, &spec, threads);
+        Workers::new(shape.threads)
     }
 
     fn add(&self, config: &TrainConfig, measured: Measured) -> Result<()> {

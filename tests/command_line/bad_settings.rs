@@ -110,7 +110,7 @@ fn rejects_counts_out_of_range() {
         ("--epochs 0", "--epochs: 0, expected 1 to 4294967295"),
         (
             "--threads 0",
-            "invalid value '0' for '--threads <N>': expected a whole number of at least 1",
+            "invalid value '0' for '--threads <N>': expected a whole number of at least 1, or auto",
         ),
     ]);
 }

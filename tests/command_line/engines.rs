@@ -169,7 +169,7 @@ fn engines_are_measured_again_if_their_table_is_damaged_or_of_another_machine() 
     for table in [
         "",
         "{",
-        "{\"schema\":\"perceptor.engines/1\",\"machine\":\"another\",\"rates\":[]}",
+        "{\"schema\":\"perceptor.engines/2\",\"machine\":\"another\",\"rates\":[]}",
     ] {
         fs::write(&path, table).expect("writing the table");
         let run = desk.run("train --data set --epochs 1");

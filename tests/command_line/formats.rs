@@ -167,7 +167,7 @@ fn reports_of_training_have_these_fields() {
         let run = desk.run(&format!("{TRAIN} --task {task}"));
         let report = run.done().stdout.replace("\": ", "\":");
         let expected = format!(
-            "schema version revision data train_items test_items network parameters config threads engine blas build \
+            "schema version revision data train_items test_items network parameters config threads team engine blas build \
              epochs {} best_test_accuracy train_seconds wall_seconds samples_per_second gflops peak_gflops profile \
              warnings model",
             fields.test

@@ -33,6 +33,7 @@ mod same_model;
 mod settings_files;
 mod streams;
 mod tasks;
+mod threads;
 mod training;
 mod tune;
 mod validation;

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use perceptor::Model;
 use perceptor::bench::peak::{self, Instructions};
+use perceptor::bench::team::{TeamChoice, TimedRun};
 use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
 use perceptor::config::CheckedConfig;
@@ -29,6 +30,7 @@ use crate::cli::progress::Progress;
 use crate::cli::signals::{StopSignals, set_truncation_hint};
 use crate::cli::source::{DataArgs, Source, program, recorded, shell_word};
 use crate::cli::spelling::Flags;
+use crate::cli::team::choose_team;
 use crate::cli::threads::workers;
 use crate::cli::values::Format;
 
@@ -51,6 +53,7 @@ pub(super) struct Session<'a> {
     settings: Settings,
     config: CheckedConfig,
     engine: Engine,
+    team: TeamChoice,
     workers: Workers,
     data: Arc<Splits>,
     source: Source,
@@ -99,6 +102,18 @@ impl Session<'_> {
             }
             _ => None,
         };
+        let run = TimedRun {
+            config: &config,
+            spec: &spec,
+            train: &data.train,
+            from: start.as_ref(),
+            cores: Workers::available(),
+        };
+        let team = choose_team(settings.threads, &run, verbosity);
+        let workers = match team.shape.threads.get() == workers.threads() {
+            true => workers,
+            false => Workers::new(team.shape.threads)?,
+        };
         let (mut fingerprint, mut range_test) = (None, None);
         let (folder, from) = match resumption {
             None => {
@@ -141,6 +156,7 @@ impl Session<'_> {
             settings,
             config,
             engine,
+            team,
             workers,
             data,
             source,
@@ -166,8 +182,7 @@ impl Session<'_> {
             &self.data,
             &self.spec,
             config,
-            &self.workers,
-            self.engine,
+            (&self.workers, &self.team, self.engine),
         )?;
         if let Some(found) = &self.range_test {
             range_test_line(&mut text, found)?;
@@ -315,6 +330,7 @@ impl Session<'_> {
             data: &self.data,
             config: &self.settings.train,
             workers: &self.workers,
+            team: &self.team,
             wall_seconds,
             resumed: self.is_resumed,
             init_from: self.settings.init_from.as_deref(),

@@ -5,16 +5,21 @@ mod progress;
 mod ranges;
 
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
 
 use clap::{ArgMatches, Args};
+use perceptor::bench::team::TimedRun;
 use perceptor::compute::parallel::Workers;
-use perceptor::config::MaxTime;
 use perceptor::config::setting::Setting;
+use perceptor::config::{CheckedConfig, MaxTime, Threads};
 use perceptor::data::{Fingerprint, Holdout, Splits};
+use perceptor::nn::Spec;
 use perceptor::report::tune::{TuneReport, banner};
 use perceptor::run::{Layer, Settings};
+use perceptor::train::TeamShape;
 use perceptor::train::prepare::spec_for;
 use perceptor::tune::{Ended, Journal, Plan, Search, SearchResult, Subject, TuneFolder};
 use perceptor::{REVISION, VERSION};
@@ -27,6 +32,7 @@ use super::origin::Origin;
 use super::setting_flags::{Selection, SettingFlags, check_resumed, is_typed};
 use super::signals::{StopSignals, set_truncation_hint};
 use super::source::{DataArgs, Source, program, recorded, shell_word};
+use super::team::choose_team;
 use super::threads::workers;
 use super::values::Format;
 
@@ -348,10 +354,30 @@ impl Session<'_> {
         progress: &Progress,
     ) -> perceptor::Result<SearchResult> {
         let threads = self.plan.settings.threads;
+        // One measurement at a time; what trains meanwhile has threads of its own.
+        let measuring = Mutex::new(());
+        let choose_team = |config: &CheckedConfig, spec: &Spec, most: NonZeroUsize| -> TeamShape {
+            let guard = measuring.lock().unwrap_or_else(PoisonError::into_inner);
+            let run = TimedRun {
+                config,
+                spec,
+                train: &self.data.train,
+                from: None,
+                cores: most,
+            };
+            // A number of threads is that of all trials together.
+            let threads = threads
+                .count()
+                .map_or(Threads::Auto, |_| Threads::Count(most));
+            let choice = choose_team(threads, &run, Verbosity::Quiet);
+            drop(guard);
+            choice.shape
+        };
         let search = Search {
             plan: &self.plan,
             data: &self.data,
-            threads: threads.unwrap_or_else(Workers::available),
+            threads: threads.count().unwrap_or_else(Workers::available),
+            choose_team: &choose_team,
             stop,
         };
         search.run(&self.folder, journal, &mut |event| progress.show(&event))

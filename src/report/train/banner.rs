@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::ending::stop_words;
+use crate::bench::team::TeamChoice;
 use crate::compute::Engine;
 use crate::compute::parallel::Workers;
 use crate::config::{ClassWeight, LossName, TaskConfig, TrainConfig};
@@ -25,8 +26,7 @@ pub fn banner(
     data: &Splits,
     spec: &Spec,
     config: &TrainConfig,
-    workers: &Workers,
-    engine: Engine,
+    (workers, team, engine): (&Workers, &TeamChoice, Engine),
 ) -> io::Result<()> {
     writeln!(
         out,
@@ -59,7 +59,7 @@ pub fn banner(
     if !ends.is_empty() {
         writeln!(out, "  ends      {}", ends.join("; "))?;
     }
-    writeln!(out, "  compute   {}", compute_words(workers, engine))?;
+    writeln!(out, "  compute   {}", compute_words(workers, team, engine))?;
     write_warnings(out, &data.train, workers)
 }
 
@@ -98,11 +98,18 @@ fn network_words(spec: &Spec, config: &TrainConfig) -> String {
 }
 
 /// The threads, the engine, and the linear algebra library that is linked in.
-fn compute_words(workers: &Workers, engine: Engine) -> String {
+fn compute_words(workers: &Workers, team: &TeamChoice, engine: Engine) -> String {
     let blas = workers.blas();
+    let threads = match team.is_auto() {
+        true => format!(
+            "{} of {} (auto)",
+            workers.threads(),
+            counted(team.cores.get(), "thread")
+        ),
+        false => counted(workers.threads(), "thread"),
+    };
     format!(
-        "{}, engine {} ({} {} linked in: {} kernels, {}, {} per call)",
-        counted(workers.threads(), "thread"),
+        "{threads}, engine {} ({} {} linked in: {} kernels, {}, {} per call)",
         engine.describe(blas),
         blas.library,
         blas.version,

@@ -21,6 +21,7 @@ pub use self::profile::PhaseShare;
 pub use self::warnings::Warning;
 use super::number::{grouped, seconds};
 use crate::bench::Peak;
+use crate::bench::team::TeamChoice;
 use crate::compute::blas::Blas;
 use crate::compute::parallel::Workers;
 use crate::config::TrainConfig;
@@ -43,6 +44,8 @@ pub struct RunDetails<'a> {
     pub config: &'a TrainConfig,
     /// The threads that computed.
     pub workers: &'a Workers,
+    /// How their number was chosen.
+    pub team: &'a TeamChoice,
     /// Time from the start of the command to the end of the run, in seconds.
     pub wall_seconds: f64,
     /// Whether the run was resumed; then the wall time is the time since.
@@ -91,6 +94,8 @@ pub struct TrainReport<'a> {
     pub range_test: Option<&'a RangeTest>,
     /// The number of worker threads.
     pub threads: usize,
+    /// How that number was chosen.
+    pub team: &'a TeamChoice,
     /// The engine that computed.
     pub engine: String,
     /// The linear algebra library that is linked in.
@@ -161,6 +166,7 @@ impl<'a> TrainReport<'a> {
             config: details.config,
             range_test: details.range_test,
             threads: workers.threads(),
+            team: details.team,
             engine: outcome.engine.describe(workers.blas()),
             blas: workers.blas(),
             build: crate::BUILD_MODE,

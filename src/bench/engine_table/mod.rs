@@ -1,33 +1,32 @@
 //! Chooses the engine for a network from rates that are measured once per machine at a few shapes.
 //!
-//! Every available engine is timed at the products of some layers, on one thread. The time of a network is estimated
-//! layer by layer from the nearest of those shapes. Keeping the table in a file makes the choice, and thus the bits,
-//! the same next time.
+//! `measure` times every available engine at the products of some layers, on one thread. The time of a network is
+//! estimated layer by layer from the nearest of those shapes. Keeping the table in a file makes the choice, and thus the
+//! bits, the same next time.
+
+mod measure;
+mod rate;
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::products::{self, Stage};
+pub use self::rate::EngineRate;
+use super::products;
+use super::team::KeptTeams;
 use crate::compute::blas;
 use crate::compute::{Engine, EngineChoice};
-use crate::doctor::openblas_would_crash;
-use crate::durable::{create_folder, write_atomically};
+use crate::durable::{create_folder, write_unsynced};
 use crate::error::Result;
-use crate::nn::{Activation, Spec};
+use crate::nn::Spec;
 
 /// The name and version of the file's layout.
-const SCHEMA: &str = "perceptor.engines/1";
+const SCHEMA: &str = "perceptor.engines/2";
 /// The longest file that is read as a table, in bytes.
 const MAX_LENGTH: u64 = 1 << 20;
-/// The layers that are measured, `in` and `out`: from the last one of a small network to a wide one.
-const LAYERS: [(usize, usize); 4] = [(100, 10), (784, 100), (512, 256), (1024, 1024)];
-/// The batch sizes that are measured.
-const BATCHES: [usize; 2] = [32, 128];
-/// The number of runs of each product, and about how long one takes, in seconds.
-const RUNS: (usize, f64) = (3, 1e-3);
 /// The share of the preferred engine's time that another engine must stay below: less of a difference is noise, and no
 /// reason to change bits.
 const MARGIN: f64 = 0.95;
@@ -38,23 +37,11 @@ pub struct EngineTable {
     schema: String,
     /// The machine that was measured; the table does not apply to any other.
     machine: String,
-    /// The rate of every engine at every shape.
+    /// The rate of every engine at every shape; empty if no choice has needed them yet.
     pub rates: Vec<EngineRate>,
-}
-
-/// The speed of an engine at one shape: forward product and weight update together, on one thread.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct EngineRate {
-    /// The engine.
-    pub engine: Engine,
-    /// The number of samples in a batch.
-    pub rows: usize,
-    /// Width of the layer's input.
-    pub fan_in: usize,
-    /// Width of the layer's output.
-    pub fan_out: usize,
-    /// 10⁹ operations per second.
-    pub gflops: f64,
+    /// The rates of teams of workers at some works.
+    #[serde(default)]
+    pub teams: KeptTeams,
 }
 
 /// The estimated time of an engine for a network.
@@ -67,38 +54,33 @@ pub struct Estimate {
 }
 
 impl EngineTable {
-    /// Measures every available engine that does not crash the process, which takes some tenths of a second.
+    /// Measures every available engine that does not crash the process, which takes about half a second.
     ///
     /// # Errors
     /// [`crate::Error::Memory`] when memory is not granted, [`crate::Error::Config`] when a thread is not.
     pub fn measure() -> Result<EngineTable> {
-        let mut rates = Vec::new();
-        let mut engines = products::engines(Engine::Native);
-        engines.retain(|&engine| engine != Engine::Openblas || !openblas_would_crash());
-        for engine in engines {
-            for ((fan_in, fan_out), rows) in
-                LAYERS.into_iter().flat_map(|l| BATCHES.map(|b| (l, b)))
-            {
-                let spec = Spec::new(fan_in, &[], fan_out, Activation::Identity)?;
-                let found = products::measure(engine, (&spec, 0), rows, RUNS, 1.0)?;
-                let both = found.iter().filter(|p| p.stage != Stage::InputGradient);
-                // The fastest run of each, because every disturbance makes a run slower.
-                let fastest = |runs: &[f64]| runs.iter().copied().fold(f64::INFINITY, f64::min);
-                let seconds: f64 = both.map(|product| fastest(&product.seconds)).sum();
-                rates.push(EngineRate {
-                    engine,
-                    rows,
-                    fan_in,
-                    fan_out,
-                    gflops: 4e-9 * (rows * fan_in * fan_out) as f64 / seconds,
-                });
-            }
-        }
-        Ok(EngineTable {
+        let mut table = EngineTable::empty();
+        table.measure_engines()?;
+        Ok(table)
+    }
+
+    /// Returns a table of this machine without rates.
+    pub fn empty() -> EngineTable {
+        EngineTable {
             schema: SCHEMA.to_owned(),
             machine: machine(),
-            rates,
-        })
+            rates: Vec::new(),
+            teams: KeptTeams::default(),
+        }
+    }
+
+    /// Measures the engines as [`EngineTable::measure`] does, and leaves the rates of teams as they are.
+    ///
+    /// # Errors
+    /// Returns the errors of [`EngineTable::measure`].
+    pub fn measure_engines(&mut self) -> Result<()> {
+        self.rates = measure::rates()?;
+        Ok(())
     }
 
     /// Reads the table in the file `path`; `None` if there is none for this machine and this build.
@@ -116,10 +98,11 @@ impl EngineTable {
             .rates
             .iter()
             .all(|r| r.gflops.is_finite() && r.gflops > 0.0);
-        (table.schema == SCHEMA && rates_are_numbers).then_some(table)
+        let is_valid = rates_are_numbers && table.teams.is_valid();
+        (table.schema == SCHEMA && is_valid).then_some(table)
     }
 
-    /// Writes the table to the file `path`.
+    /// Writes the table to the file `path`. A power failure, but nothing else, may lose it.
     ///
     /// # Errors
     /// Returns [`crate::Error::Io`] if it cannot be written.
@@ -128,7 +111,7 @@ impl EngineTable {
         if let Some(folder) = path.parent() {
             create_folder(folder)?;
         }
-        write_atomically(path, |out| out.write_all(&text))
+        write_unsynced(path, |out| out.write_all(&text))
     }
 
     /// The time that each engine takes to train `spec` in batches of `batch_size`, in the order of preference.
@@ -175,6 +158,12 @@ impl EngineTable {
 
 /// Everything that determines rates: processor, engines with their kernels, and this build.
 fn machine() -> String {
+    // Reading it takes a while on a machine of many cores.
+    static MACHINE: LazyLock<String> = LazyLock::new(describe_machine);
+    MACHINE.clone()
+}
+
+fn describe_machine() -> String {
     let blas = blas::linked();
     let engines = products::engines(Engine::Native).into_iter();
     let engines: Vec<String> = engines.map(|engine| engine.describe(&blas)).collect();
@@ -189,12 +178,13 @@ fn machine() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::Activation;
 
     /// Makes a table with the rates `portable` for the portable engine, and 100 GFLOP/s for every other.
     fn table(portable: impl Fn(usize) -> f64) -> EngineTable {
         let mut rates = Vec::new();
         for engine in products::engines(Engine::Native) {
-            for (fan_in, fan_out) in LAYERS {
+            for (fan_in, fan_out) in [(100, 10), (784, 100), (512, 256), (1024, 1024)] {
                 let own = engine == Engine::Portable;
                 rates.push(EngineRate {
                     engine,
@@ -206,9 +196,8 @@ mod tests {
             }
         }
         EngineTable {
-            schema: SCHEMA.to_owned(),
-            machine: machine(),
             rates,
+            ..EngineTable::empty()
         }
     }
 
@@ -255,6 +244,55 @@ mod tests {
         );
     }
 
+    /// Makes a table of the measured shapes in which the portable engine is twice as fast as the others at batches of
+    /// 4096 and more, and half as fast at others.
+    fn table_in_favour_of_large_batches() -> EngineTable {
+        let mut table = table(|_| 50.0);
+        let engines = products::engines(Engine::Native);
+        table.rates = engines
+            .iter()
+            .flat_map(|&engine| measure::SHAPES.map(|shape| (engine, shape)))
+            .map(|(engine, shape)| EngineRate {
+                engine,
+                rows: shape.rows,
+                fan_in: shape.fan_in,
+                fan_out: shape.fan_out,
+                gflops: match engine {
+                    Engine::Portable if shape.rows >= 4096 => 200.0,
+                    Engine::Portable => 50.0,
+                    _ => 100.0,
+                },
+            })
+            .collect();
+        table
+    }
+
+    #[test]
+    fn large_batches_are_estimated_at_the_rates_of_large_batches() {
+        let table = table_in_favour_of_large_batches();
+        for hidden in [&[100][..], &[1024, 1024], &[300, 300, 300]] {
+            for batch_size in [4096, 10_000, 20_000, 60_000] {
+                let chosen = table.choose(&spec(hidden), batch_size);
+                assert_eq!(chosen, EngineChoice::Portable, "{hidden:?}, {batch_size}");
+            }
+            if products::engines(Engine::Native).len() > 1 {
+                for batch_size in [1, 32, 128, 512] {
+                    let chosen = table.choose(&spec(hidden), batch_size);
+                    assert_ne!(chosen, EngineChoice::Portable, "{hidden:?}, {batch_size}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_of_an_earlier_layout_is_not_read() {
+        let table = table(|_| 50.0);
+        let text = serde_json::to_string(&table).expect("JSON");
+        assert_eq!(EngineTable::from_bytes(text.as_bytes()), Some(table));
+        let earlier = text.replace(SCHEMA, "perceptor.engines/1");
+        assert_eq!(EngineTable::from_bytes(earlier.as_bytes()), None);
+    }
+
     #[test]
     fn a_table_is_read_back_but_not_on_another_machine() {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -262,7 +300,7 @@ mod tests {
         assert_eq!(EngineTable::read(&path), None);
         let measured = EngineTable::measure().expect("memory");
         let engines = products::engines(Engine::Native).len();
-        assert_eq!(measured.rates.len(), engines * LAYERS.len() * BATCHES.len());
+        assert_eq!(measured.rates.len(), engines * measure::SHAPES.len());
         measured.write(&path).expect("writing");
         assert_eq!(EngineTable::read(&path), Some(measured.clone()));
         let mut other = measured;

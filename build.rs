@@ -1,7 +1,9 @@
-//! Stops with instructions if the system's OpenBLAS is missing, and passes the source revision, the target and the
-//! features to `--version` and the banner.
+//! Stops with instructions if the system's OpenBLAS is missing, passes its name and folder to the code that loads it, and
+//! the source revision, the target and the features to `--version` and the banner.
 
 use std::path::Path;
+#[cfg(feature = "openblas")]
+use std::path::PathBuf;
 use std::process::{Command, exit};
 use std::{env, fs};
 
@@ -14,7 +16,7 @@ fn main() {
     if system && built {
         fail("features `openblas` and `openblas-static`: both enabled, expected one of them");
     }
-    require_openblas();
+    find_openblas();
     let library = match (system, built) {
         (true, _) => "openblas",
         (_, true) => "openblas-static",
@@ -43,19 +45,59 @@ fn fail(message: &str) -> ! {
 }
 
 #[cfg(not(feature = "openblas"))]
-fn require_openblas() {}
+fn find_openblas() {}
 
-/// Stops the build with instructions if the system has no OpenBLAS. The crate `openblas-src` links it.
+/// Passes on the file name of the system's OpenBLAS and its folder, or stops the build with instructions if there is none.
+/// The library is not linked: it is loaded at its first use.
 #[cfg(feature = "openblas")]
-fn require_openblas() {
+fn find_openblas() {
     println!("cargo:rerun-if-env-changed=PKG_CONFIG_PATH");
-    // macOS keeps OpenBLAS off the search path; openblas-src asks Homebrew for it.
-    let homebrew = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|system| system == "macos")
-        && output_of("brew", &["--prefix", "openblas"]).is_some();
-    let mut probe = pkg_config::Config::new();
-    if homebrew || probe.cargo_metadata(false).probe("openblas").is_ok() {
-        return;
+    let Some(folder) = openblas_folder() else {
+        fail_without_openblas()
+    };
+    let name = match env::var("CARGO_CFG_TARGET_OS").as_deref() {
+        Ok("macos") => "libopenblas.dylib".to_owned(),
+        Ok("windows") => "libopenblas.dll".to_owned(),
+        _ => numbered_name(&folder).unwrap_or_else(|| "libopenblas.so.0".to_owned()),
+    };
+    set("PERCEPTOR_OPENBLAS_NAME", &name);
+    set("PERCEPTOR_OPENBLAS_FOLDER", &folder.display().to_string());
+}
+
+/// Returns the folder of the system's OpenBLAS as pkg-config or, on macOS, Homebrew has it.
+#[cfg(feature = "openblas")]
+fn openblas_folder() -> Option<PathBuf> {
+    // macOS keeps OpenBLAS off the search path of pkg-config.
+    if env::var("CARGO_CFG_TARGET_OS").is_ok_and(|system| system == "macos")
+        && let Some(prefix) = output_of("brew", &["--prefix", "openblas"])
+    {
+        return Some(Path::new(&prefix).join("lib"));
     }
+    let mut probe = pkg_config::Config::new();
+    let found = probe.cargo_metadata(false).probe("openblas").ok()?;
+    let folder = pkg_config::get_variable("openblas", "libdir").ok();
+    folder
+        .map(PathBuf::from)
+        .or_else(|| found.link_paths.first().cloned())
+}
+
+/// Returns the name with a version, `libopenblas.so.0`, of the library that `libopenblas.so` in `folder` is: the name
+/// under which it is installed where nothing is built.
+#[cfg(feature = "openblas")]
+fn numbered_name(folder: &Path) -> Option<String> {
+    let file = fs::canonicalize(folder.join("libopenblas.so")).ok()?;
+    let names = fs::read_dir(folder).ok()?.filter_map(|entry| {
+        let name = entry.ok()?.file_name().into_string().ok()?;
+        let number = name.strip_prefix("libopenblas.so.")?;
+        let is_plain = number.bytes().all(|byte| byte.is_ascii_digit());
+        let is_same = fs::canonicalize(folder.join(&name)).is_ok_and(|other| other == file);
+        (is_plain && is_same).then_some(name)
+    });
+    names.min()
+}
+
+#[cfg(feature = "openblas")]
+fn fail_without_openblas() -> ! {
     fail(
         "feature `openblas`: pkg-config finds no OpenBLAS, expected the system's library and headers\n\
          install it, then build again:\n\

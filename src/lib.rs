@@ -34,7 +34,8 @@
 //! # Features
 //!
 //! - `cli` (default): what only the command needs. A library user sets `default-features = false`.
-//! - `openblas`: the OpenBLAS of the system as a further engine. `openblas-static`: the same, built from source.
+//! - `openblas`: the OpenBLAS of the system as a further engine, loaded at its first use. `openblas-static`: OpenBLAS built
+//!   from source and linked.
 //!
 //! # Errors
 //!

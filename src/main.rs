@@ -17,5 +17,16 @@ fn main() -> ExitCode {
         drop(written);
         exit(70);
     }));
+    use_one_heap();
     cli::run()
+}
+
+/// Makes all threads share one heap. glibc reserves 64 MiB of address space for each thread otherwise, and a training step
+/// allocates nothing.
+fn use_one_heap() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: no other thread runs yet, as `mallopt` requires.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
 }

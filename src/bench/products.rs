@@ -69,8 +69,8 @@ pub struct Product {
 
 /// The engines that are available in this build and on this processor, `first` before the others.
 pub fn engines(first: Engine) -> Vec<Engine> {
-    let all = [Engine::Native, Engine::Openblas, Engine::Portable];
-    let mut here: Vec<Engine> = all.into_iter().filter(|e| e.check().is_ok()).collect();
+    let all = Engine::BY_PREFERENCE.into_iter();
+    let mut here: Vec<Engine> = all.filter(|e| e.check().is_ok()).collect();
     here.sort_by_key(|&engine| engine != first);
     here
 }

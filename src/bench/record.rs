@@ -15,7 +15,6 @@ use super::peak::{Instructions, Peak};
 use super::products::Product;
 use super::throughput::Training;
 use super::time_to::{Goal, TimeTo};
-use crate::compute::blas;
 use crate::compute::parallel::Workers;
 use crate::config::TrainConfig;
 use crate::data::{Dataset, Splits};
@@ -75,8 +74,6 @@ pub struct Machine {
     pub cores: usize,
     /// The widest registers, in which the peak is measured.
     pub instructions: String,
-    /// The linear algebra library that is linked in, with its version and kernel.
-    pub blas: String,
 }
 
 /// The data, the network, and how it is trained.
@@ -212,7 +209,7 @@ impl Record {
     /// A record of this machine and this work, without results yet.
     ///
     /// # Errors
-    /// [`Error::Config`] for an engine that is not here, [`Error::Blas`] when BLAS cannot be held to one thread.
+    /// Returns the errors of [`crate::compute::Engine::check`].
     pub fn new(
         data_name: &str,
         data: &Splits,
@@ -220,7 +217,6 @@ impl Record {
         config: &TrainConfig,
         settings: Settings,
     ) -> Result<Record> {
-        let blas = blas::single_threaded()?;
         let engine = config.engine.resolve()?;
         let work = Work {
             data: data_name.to_owned(),
@@ -235,7 +231,7 @@ impl Record {
             momentum: config.optimizer.resolved().momentum.unwrap_or(0.0),
             seed: config.seed,
             engine: engine.name().to_owned(),
-            kernels: engine.describe(&blas),
+            kernels: engine.describe(),
         };
         Ok(Record {
             schema: SCHEMA.to_owned(),
@@ -248,7 +244,6 @@ impl Record {
                 system: std::env::consts::OS.to_owned(),
                 cores: Workers::available().get(),
                 instructions: Instructions::detect().name().to_owned(),
-                blas: format!("{} {} {}", blas.library, blas.version, blas.kernel),
             },
             work,
             settings,

@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use perceptor::Result;
 use perceptor::bench::EngineTable;
 use perceptor::compute::{Engine, EngineChoice};
 use perceptor::nn::Spec;
 use perceptor::report::engines::write_choice;
+use perceptor::{Error, Result};
 
 use super::source::usable_cache_folder;
 use super::threads::ThreadsArg;
@@ -48,7 +48,7 @@ pub fn choose(
     let table = table(verbosity)?;
     let chosen = match is_named {
         true => choice.resolve()?,
-        false => table.choose(spec, batch_size).resolve()?,
+        false => usable(table.choose(spec, batch_size), verbosity)?,
     };
     if verbosity == Verbosity::Verbose {
         let mut text = Vec::new();
@@ -57,6 +57,22 @@ pub fn choose(
         drop(io::stderr().write_all(&text));
     }
     Ok(chosen)
+}
+
+/// Returns the engine of the table's choice or, if OpenBLAS cannot be used today, the next one.
+fn usable(choice: EngineChoice, verbosity: Verbosity) -> Result<Engine> {
+    choice.resolve().or_else(|error| {
+        note(&format!("auto does without OpenBLAS: {error}"), verbosity);
+        EngineChoice::Auto.resolve()
+    })
+}
+
+/// Writes a line to stderr unless that is `Quiet`.
+fn note(line: &str, verbosity: Verbosity) {
+    if verbosity != Verbosity::Quiet {
+        // A closed stderr must not end the command.
+        drop(writeln!(io::stderr(), "{line}"));
+    }
 }
 
 /// How much about the choice of an engine goes to stderr.
@@ -92,15 +108,20 @@ fn table(verbosity: Verbosity) -> Result<EngineTable> {
     if !table.rates.is_empty() {
         return Ok(table);
     }
-    if verbosity != Verbosity::Quiet {
-        let place = path.display();
-        drop(writeln!(
-            io::stderr(),
-            "measuring once which engine is fastest on this machine; kept in {place}"
-        ));
-    }
+    let place = path.display();
+    let what = "measuring once which engine is fastest on this machine";
+    note(&format!("{what}; kept in {place}"), verbosity);
     table.measure_engines()?;
-    // If the cache cannot be written, the next run measures again.
-    drop(table.write(&path));
+    let openblas = Engine::Openblas
+        .is_built_in()
+        .then(|| Engine::Openblas.check());
+    if let Some(Err(error)) = &openblas {
+        note(&format!("auto does without OpenBLAS: {error}"), verbosity);
+    }
+    // A limit on memory may be another the next time.
+    if !matches!(openblas, Some(Err(Error::Memory(_)))) {
+        // If the cache cannot be written, the next run measures again.
+        drop(table.write(&path));
+    }
     Ok(table)
 }

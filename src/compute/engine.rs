@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::blas::{self, Blas};
+use super::openblas;
 #[cfg(target_arch = "x86_64")]
 use super::tile::InstructionSet;
 use crate::error::{Error, Refusal, Result};
@@ -13,7 +14,7 @@ named! {
     /// The choice of an engine, as a setting.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
     pub enum EngineChoice {
-        /// The native engine if the processor supports it, otherwise OpenBLAS if it is linked in, otherwise the
+        /// The native engine if the processor supports it, otherwise OpenBLAS if it is available, otherwise the
         /// portable engine.
         #[default]
         Auto = "auto",
@@ -30,7 +31,7 @@ named! {
     /// The code that computes the matrix products.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
     pub enum Engine {
-        /// `sgemm` of the linked OpenBLAS.
+        /// `sgemm` of OpenBLAS, which is loaded at the first use.
         Openblas = "openblas",
         /// Perceptor's own micro-kernels over packed weights; needs AVX-512, or AVX2 with FMA.
         Native = "native",
@@ -46,9 +47,8 @@ impl EngineChoice {
     /// Returns the errors of [`Engine::check`].
     pub fn resolve(self) -> Result<Engine> {
         let engine = match self {
-            EngineChoice::Auto if native_name().is_some() => Engine::Native,
-            EngineChoice::Auto if has_openblas() => Engine::Openblas,
-            EngineChoice::Auto | EngineChoice::Portable => Engine::Portable,
+            EngineChoice::Auto => return Ok(Engine::preferred()),
+            EngineChoice::Portable => Engine::Portable,
             EngineChoice::Native => Engine::Native,
             EngineChoice::Openblas => Engine::Openblas,
         };
@@ -68,11 +68,32 @@ impl From<Engine> for EngineChoice {
 }
 
 impl Engine {
-    /// Checks that the engine can be used on this machine.
+    /// All engines, from the preferred one to the one that is always here.
+    pub const BY_PREFERENCE: [Engine; 3] = [Engine::Native, Engine::Openblas, Engine::Portable];
+
+    /// The first engine by preference that can be used.
+    fn preferred() -> Engine {
+        let here = Engine::BY_PREFERENCE
+            .into_iter()
+            .find(|engine| engine.check().is_ok());
+        here.unwrap_or(Engine::Portable)
+    }
+
+    /// Whether this build and this processor have the engine. OpenBLAS is not loaded for this, so [`Engine::check`] may
+    /// still refuse it.
+    pub fn is_built_in(self) -> bool {
+        match self {
+            Engine::Native => native_name().is_some(),
+            Engine::Openblas => openblas::IS_BUILT_IN,
+            Engine::Portable => true,
+        }
+    }
+
+    /// Checks that the engine can be used on this machine. Loads OpenBLAS if it is that.
     ///
     /// # Errors
-    /// Returns [`Error::Config`] if this build or this processor does not have the engine, and [`Error::Blas`] if
-    /// OpenBLAS cannot be held to one thread per call.
+    /// Returns [`Error::Config`] if this build or this processor does not have the engine, and [`Error::Blas`] or
+    /// [`Error::Memory`] if OpenBLAS is not on this machine or cannot be used.
     pub fn check(self) -> Result<()> {
         let refuse = |found: &str, expected: &str| {
             Err(Error::Config(
@@ -87,35 +108,50 @@ impl Engine {
             ))
         };
         match self {
-            Engine::Native if native_name().is_none() => {
+            Engine::Native if !self.is_built_in() => {
                 refuse("on a processor without it", "AVX-512, or AVX2 with FMA")
             }
-            Engine::Openblas if !has_openblas() => refuse(
+            Engine::Openblas if !self.is_built_in() => refuse(
                 "in a build without it",
                 "a build with the feature openblas or openblas-static",
             ),
             Engine::Openblas => {
-                // Workers already share the rows of a batch; threads inside a call would compete with them.
-                blas::single_threaded()?;
+                openblas::loaded()?;
                 Ok(())
             }
             Engine::Native | Engine::Portable => Ok(()),
         }
     }
 
-    /// The engine together with what it runs on, for banners and records: `native AVX-512`.
-    pub fn describe(self, blas: &Blas) -> String {
+    /// The library that computes the products: `None` for the native engine, and for OpenBLAS if it cannot be used.
+    pub fn library(self) -> Option<Blas> {
         match self {
-            Engine::Native => format!("native {}", native_name().unwrap_or("kernels")),
-            Engine::Openblas => format!("{} {} {}", blas.library, blas.version, blas.kernel),
-            Engine::Portable => {
-                // The kernels of matrixmultiply differ in bits.
-                format!(
-                    "portable matrixmultiply {} {}",
-                    env!("PERCEPTOR_MATRIXMULTIPLY"),
-                    blas::matrixmultiply_kernel()
-                )
-            }
+            Engine::Native => None,
+            Engine::Openblas => Some(openblas::loaded().ok()?.facts().clone()),
+            Engine::Portable => Some(blas::matrixmultiply()),
+        }
+    }
+
+    /// The engine together with what it runs on, for banners and records: `native AVX-512`. Loads OpenBLAS if it is that.
+    pub fn describe(self) -> String {
+        let library = self.library().map(|blas| {
+            // Kernels differ in bits.
+            format!("{} {} {}", blas.library, blas.version, blas.kernel)
+        });
+        match (self, library) {
+            (Engine::Native, _) => format!("native {}", native_name().unwrap_or("kernels")),
+            (Engine::Openblas, Some(library)) => library,
+            (Engine::Portable, Some(library)) => format!("portable {library}"),
+            (engine, None) => engine.name().to_owned(),
+        }
+    }
+
+    /// What the speed of the engine depends on, except the processor. In contrast to [`Engine::describe`], this loads
+    /// nothing.
+    pub fn identity(self) -> String {
+        match self {
+            Engine::Openblas => openblas::identity(),
+            Engine::Native | Engine::Portable => self.describe(),
         }
     }
 }
@@ -130,8 +166,4 @@ fn native_name() -> Option<&'static str> {
     {
         None
     }
-}
-
-fn has_openblas() -> bool {
-    cfg!(any(feature = "openblas", feature = "openblas-static"))
 }

@@ -1,19 +1,18 @@
 //! Matrix products by a library: only this module calls OpenBLAS and matrixmultiply.
 //!
-//! ndarray passes a product to `cblas_sgemm` if a dimension exceeds 7 and each operand has unit stride along one
-//! axis; otherwise it uses matrixmultiply. Both run single-threaded here.
+//! Both run single-threaded here. OpenBLAS needs unit stride along one axis of each operand.
 
 use std::ops::Range;
 
-use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder};
 
+use super::openblas;
 use super::shared::{Rows, RowsMut};
 
 /// A library for matrix products.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Library {
-    /// OpenBLAS, through ndarray; in a build without it, matrixmultiply.
+    /// OpenBLAS, which `Engine::check` loads.
     OpenBlas,
     /// The matrixmultiply crate.
     MatrixMultiply,
@@ -25,7 +24,7 @@ pub enum Library {
 /// read if `beta` is 0.
 ///
 /// # Panics
-/// Panics if the shapes do not match.
+/// Panics if the shapes do not match, or if OpenBLAS is not available.
 pub fn multiply(
     library: Library,
     a: ArrayView2<f32>,
@@ -35,16 +34,8 @@ pub fn multiply(
 ) {
     match library {
         Library::OpenBlas => {
-            debug_assert!(
-                [a.strides(), b.strides(), c.strides()]
-                    .iter()
-                    .all(|strides| strides.contains(&1)),
-                "ndarray computes a product without unit strides outside BLAS: {:?} · {:?} = {:?}",
-                a.strides(),
-                b.strides(),
-                c.strides()
-            );
-            general_mat_mul(1.0, &a, &b, beta, &mut c);
+            let openblas = openblas::loaded().expect("the engine was checked");
+            openblas.multiply(a, b, beta, c);
         }
         Library::MatrixMultiply => {
             let ((m, k), n) = (a.dim(), b.ncols());
@@ -126,10 +117,26 @@ pub fn columns(all: Rows<'_>, columns: Range<usize>) -> ArrayView2<'_, f32> {
 mod tests {
     use super::*;
 
+    /// The libraries that are here.
+    fn libraries() -> Vec<Library> {
+        let mut here = vec![Library::MatrixMultiply];
+        if openblas::loaded().is_ok() {
+            here.push(Library::OpenBlas);
+        }
+        here
+    }
+
     #[test]
     fn equals_the_textbook_sum_for_odd_shapes_and_transposes() {
-        for library in [Library::OpenBlas, Library::MatrixMultiply] {
-            for (m, k, n) in [(1, 9, 1), (2, 3, 4), (7, 8, 9), (33, 17, 10), (9, 65, 31)] {
+        for library in libraries() {
+            for (m, k, n) in [
+                (1, 1, 1),
+                (1, 9, 1),
+                (2, 3, 4),
+                (7, 8, 9),
+                (33, 17, 10),
+                (9, 65, 31),
+            ] {
                 let value = |seed: usize| move |i: usize| ((i * 37 + seed) % 11) as f32 - 5.0;
                 let a: Vec<f32> = (0..m * k).map(value(1)).collect();
                 let b: Vec<f32> = (0..k * n).map(value(2)).collect();
@@ -165,11 +172,15 @@ mod tests {
             width: 10,
             stride: 16,
         };
-        for range in [9..10, 3..10, 0..1, 0..10] {
+        let ranges = [9..10, 3..10, 0..1, 0..10];
+        for (library, range) in libraries()
+            .into_iter()
+            .flat_map(|l| ranges.clone().map(|r| (l, r)))
+        {
             let mut out = vec![f32::NAN; range.len() * 9];
             let transposed = columns(all, range.clone()).reversed_axes();
             let into = matrix_mut(&mut out, range.len(), 9);
-            multiply(Library::OpenBlas, transposed, matrix(&dz, 5, 9), 0.0, into);
+            multiply(library, transposed, matrix(&dz, 5, 9), 0.0, into);
             for (at, &found) in out.iter().enumerate() {
                 let (column, unit) = (range.start + at / 9, at % 9);
                 let sum: f32 = (0..5)

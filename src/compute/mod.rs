@@ -4,7 +4,7 @@
 //! engines in `engine`. `gemm` is the only caller of matrix libraries; `tile` has Perceptor's own micro-kernels over
 //! the registers of `simd`. `normalization` normalises columns over rows. `parallel` is the team of workers, which
 //! meets at `barrier`; `shared` has the buffers of a team, and `phases` the proof of what a worker may touch in them.
-//! `blas` identifies OpenBLAS and holds it to one thread.
+//! `blas` describes libraries; `openblas` loads OpenBLAS, holds it to one thread and calls it.
 
 pub mod affine;
 mod barrier;
@@ -13,6 +13,7 @@ mod engine;
 pub mod gemm;
 pub mod nonzeros;
 pub mod normalization;
+pub mod openblas;
 pub mod parallel;
 pub mod phases;
 pub mod shared;

@@ -12,14 +12,13 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::barrier::Barrier;
 pub use super::barrier::{OwnedPieces, Pieces};
-use super::blas::{self, Blas};
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
 
 /// The largest number of threads; no machine has as many cores.
 const MAX_THREADS: usize = 4096;
 
-/// A pool of worker threads, with BLAS held to one thread in each of them.
+/// A pool of worker threads.
 ///
 /// ```
 /// use std::num::NonZeroUsize;
@@ -34,7 +33,6 @@ const MAX_THREADS: usize = 4096;
 #[derive(Debug)]
 pub struct Workers {
     pool: ThreadPool,
-    blas: Blas,
 }
 
 impl Workers {
@@ -59,10 +57,7 @@ impl Workers {
                     "fewer".to_owned(),
                 )
             })?;
-        Ok(Workers {
-            pool,
-            blas: blas::linked(),
-        })
+        Ok(Workers { pool })
     }
 
     /// The number of cores that this process may use, by affinity and control group.
@@ -94,11 +89,6 @@ impl Workers {
     /// The number of workers.
     pub fn threads(&self) -> usize {
         self.pool.current_num_threads()
-    }
-
-    /// The linear algebra library that the workers call.
-    pub fn blas(&self) -> &Blas {
-        &self.blas
     }
 }
 

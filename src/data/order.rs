@@ -99,16 +99,17 @@ impl Order {
         thread::scope(|scope| {
             let (send, receive) = mpsc::channel();
             let over = &over;
-            scope.spawn(move || {
+            let read = move || {
                 let mut reader = Reader::new(windows, rows, over);
                 receive.into_iter().for_each(|window| reader.enter(window));
-            });
+            };
+            // Without the reader, training is slower and otherwise the same.
+            let _ = thread::Builder::new().spawn_scoped(scope, read);
             let mut last = None;
             let done = work(&mut move |position| {
                 let window = windows.of(position);
                 if last != Some(window) {
                     last = Some(window);
-                    // Without the reader, training is slower and otherwise the same.
                     let _ = send.send(window);
                 }
             });

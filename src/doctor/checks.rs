@@ -55,6 +55,11 @@ fn build(build: &Build) -> Finding {
 fn blas_threads(blas: &Library) -> Finding {
     let check = "blas-threads";
     match (&blas.refusal, blas.threading, blas.threads) {
+        (Some(refusal), ..) if blas.linkage == "missing" => {
+            let cure = "install OpenBLAS, or use another engine";
+            let cure = blas.cure.clone().unwrap_or_else(|| cure.into());
+            Finding::warning("blas-library", refusal).cure(cure)
+        }
         (Some(refusal), ..) => {
             let cure = "put OPENBLAS_NUM_THREADS=1 and OMP_NUM_THREADS=1 before the command";
             let cure = blas.cure.clone().unwrap_or_else(|| cure.into());
@@ -340,7 +345,7 @@ mod tests {
 
     #[test]
     fn an_unavailable_engine_is_wrong() {
-        let available = Engines::detect(EngineChoice::Portable, None);
+        let available = Engines::detect(EngineChoice::Portable);
         assert_eq!(engine(&available).verdict, Verdict::Ok);
         let none = Engines {
             takes: None,

@@ -29,7 +29,7 @@ pub use system_files::SystemFiles;
 /// Returns whether OpenBLAS, as loaded here, would crash the process on its first call. See [`kernels`].
 pub fn openblas_would_crash() -> bool {
     let files = SystemFiles::default();
-    let (blas, _) = Library::detect(&files);
+    let blas = Library::detect(&files);
     let environment = program::environment(std::env::vars_os());
     kernels::would_crash(&blas, &Machine::detect(&files), &environment)
 }
@@ -38,13 +38,13 @@ pub fn openblas_would_crash() -> bool {
 pub fn diagnose(question: &Question) -> Diagnosis {
     let files = SystemFiles::default();
     let machine = Machine::detect(&files);
-    let (blas, usable_blas) = Library::detect(&files);
+    let blas = Library::detect(&files);
     let workers = question
         .threads
         .map_or(machine.cores.usable, NonZeroUsize::get);
     let mut diagnosis = Diagnosis {
         build: Build::of_this_program(),
-        engines: Engines::detect(question.engine, usable_blas.as_ref()),
+        engines: Engines::detect(question.engine),
         environment: program::environment(std::env::vars_os()),
         machine,
         blas,

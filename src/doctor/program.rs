@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::system_files::SystemFiles;
 use crate::compute::blas::{self, Blas};
-use crate::compute::{Engine, EngineChoice};
+use crate::compute::{Engine, EngineChoice, openblas};
 use crate::message::Message;
 
 /// A build of perceptor.
@@ -22,7 +22,7 @@ pub struct Build {
     pub revision: &'static str,
     /// The target triple.
     pub target: &'static str,
-    /// The linear algebra library that is linked.
+    /// The linear algebra library that the build can call.
     pub features: &'static str,
     /// `release` or `debug`.
     pub mode: &'static str,
@@ -54,7 +54,8 @@ pub struct Library {
     pub threading: Option<&'static str>,
     /// The number of threads per call.
     pub threads: Option<usize>,
-    /// `shared`, `static`, or `unknown` if the system does not report it.
+    /// `shared`, `static`, `missing` if the shared library cannot be loaded, or `unknown` if the system does not report
+    /// it.
     pub linkage: &'static str,
     /// The path of the shared library.
     pub path: Option<String>,
@@ -65,16 +66,20 @@ pub struct Library {
 }
 
 impl Library {
-    /// Describes the linked library. Also returns its own description if it keeps to one thread.
-    pub fn detect(files: &SystemFiles) -> (Library, Option<Blas>) {
-        let is_openblas = env!("PERCEPTOR_FEATURES").starts_with("openblas");
-        // The library is linked, so it is already loaded.
+    /// Loads and describes the library that this build calls: OpenBLAS if it has it, otherwise matrixmultiply.
+    pub fn detect(files: &SystemFiles) -> Library {
+        let is_openblas = openblas::IS_BUILT_IN;
+        let usable = match is_openblas {
+            true => openblas::loaded().map(|openblas| openblas.facts().clone()),
+            false => Ok(blas::matrixmultiply()),
+        };
         let maps = files.read("proc/self/maps").filter(|_| is_openblas);
         let path = maps.as_deref().and_then(shared_object).map(str::to_owned);
-        let linkage = match (&path, is_openblas && maps.is_none()) {
+        let linkage = match (&path, &maps) {
             (Some(_), _) => "shared",
-            (None, true) => "unknown",
-            (None, false) => "static",
+            (None, Some(_)) if cfg!(feature = "openblas") => "missing",
+            (None, None) if is_openblas => "unknown",
+            (None, _) => "static",
         };
         let library = Library {
             name: match is_openblas {
@@ -90,16 +95,13 @@ impl Library {
             refusal: None,
             cure: None,
         };
-        match blas::single_threaded() {
-            Ok(blas) => (library.described_by(&blas), Some(blas)),
-            Err(error) => {
-                let refused = Library {
-                    refusal: Some(error.message()),
-                    cure: error.hint(),
-                    ..library
-                };
-                (refused, None)
-            }
+        match usable {
+            Ok(blas) => library.described_by(&blas),
+            Err(error) => Library {
+                refusal: Some(error.message()),
+                cure: error.hint(),
+                ..library
+            },
         }
     }
 
@@ -165,12 +167,10 @@ pub struct EngineFact {
 }
 
 impl Engines {
-    /// Finds out which engines are available. `blas` is `None` if the library cannot be used.
-    pub fn detect(asked: EngineChoice, blas: Option<&Blas>) -> Engines {
+    /// Finds out which engines are available.
+    pub fn detect(asked: EngineChoice) -> Engines {
         let takes = |choice: EngineChoice| choice.resolve().ok().map(Engine::name);
-        let all = Engine::ALL
-            .into_iter()
-            .map(|engine| EngineFact::new(engine, blas));
+        let all = Engine::ALL.into_iter().map(EngineFact::new);
         Engines {
             asked: asked.name(),
             takes: takes(asked),
@@ -181,15 +181,11 @@ impl Engines {
 }
 
 impl EngineFact {
-    fn new(engine: Engine, blas: Option<&Blas>) -> EngineFact {
-        let describe = || match blas {
-            Some(blas) => engine.describe(blas),
-            None => engine.name().to_owned(),
-        };
+    fn new(engine: Engine) -> EngineFact {
         let checked = engine.check();
         EngineFact {
             name: engine.name(),
-            runs_on: checked.is_ok().then(describe),
+            runs_on: checked.is_ok().then(|| engine.describe()),
             refusal: checked.err().map(|error| error.message()),
             engine,
         }

@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
+use crate::compute::Engine;
 use crate::compute::blas::Blas;
 use crate::doctor::{Build, Machine, SystemFiles};
 use crate::durable::write_unsynced;
@@ -18,8 +19,8 @@ const SCHEMA: &str = "perceptor.environment/1";
 pub struct Environment {
     schema: &'static str,
     build: Build,
-    /// The linear algebra library that is linked in.
-    blas: Blas,
+    /// The library that computes the products; `None` if the engine calls none.
+    blas: Option<Blas>,
     /// The engine together with what it runs on.
     engine: String,
     threads: usize,
@@ -30,13 +31,13 @@ pub struct Environment {
 
 impl Environment {
     /// Describes this machine.
-    pub fn describe(engine: String, threads: usize, blas: Blas) -> Environment {
+    pub fn describe(engine: Engine, threads: usize) -> Environment {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         Environment {
             schema: SCHEMA,
             build: Build::of_this_program(),
-            blas,
-            engine,
+            blas: engine.library(),
+            engine: engine.describe(),
             threads,
             started: now.map_or(0, |since| since.as_secs()),
             machine: Machine::detect(&SystemFiles::default()),

@@ -100,7 +100,7 @@ impl<'w> SavedRun<'w> {
     /// is not available, and [`crate::Error::Checkpoint`] if every checkpoint is damaged.
     pub fn resume(folder: &Path, data: Splits, workers: &'w Workers) -> Result<SavedRun<'w>> {
         let resumption = Resumption::open(folder)?;
-        resumption.check_engine(|engine| engine.describe(workers.blas()))?;
+        resumption.check_engine(|engine| engine.describe())?;
         let mut settings = resumption.settings.clone();
         settings.train.engine = settings.train.engine.resolve()?.into();
         Ok(SavedRun {
@@ -152,7 +152,7 @@ impl<'w> SavedRun<'w> {
             }
         };
         self.settings.write(&folder.config())?;
-        let engine = config.engine.resolve()?.describe(self.workers.blas());
+        let engine = config.engine.resolve()?;
         let samples = self.data.train.samples();
         let policy = Policy {
             every: self.settings.checkpoint_every,
@@ -163,12 +163,12 @@ impl<'w> SavedRun<'w> {
         let identity = IdentitySource {
             spec,
             config: config.clone().into_inner(),
-            engine: engine.clone(),
+            engine: engine.describe(),
             data: Arc::clone(&self.data),
             fingerprint,
         };
-        let (threads, blas) = (self.workers.threads(), self.workers.blas().clone());
-        let environment = move || Environment::describe(engine, threads, blas);
+        let threads = self.workers.threads();
+        let environment = move || Environment::describe(engine, threads);
         let failed = Arc::new(Mutex::new(None));
         let first = Arc::clone(&failed);
         let report = move |failure: WriteFailure| {

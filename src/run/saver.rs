@@ -101,13 +101,17 @@ impl Shared {
 }
 
 impl Saver {
+    /// Starts the thread that saves.
+    ///
+    /// # Errors
+    /// Returns [`Error::Io`] if the system does not grant the thread.
     pub fn start(
         folder: &RunFolder,
         keep: NonZeroU32,
         identity: IdentitySource,
         environment: impl FnOnce() -> Environment + Send + 'static,
         report: impl Fn(WriteFailure) + Send + Sync + 'static,
-    ) -> Saver {
+    ) -> Result<Saver> {
         let (jobs, waiting) = sync_channel(1);
         let shared = Arc::new(Shared {
             pending: AtomicUsize::new(0),
@@ -134,17 +138,19 @@ impl Saver {
             shared: Arc::clone(&shared),
         };
         let file = folder.environment();
-        let thread = std::thread::spawn(move || {
+        let thread = std::thread::Builder::new().name("checkpoint".to_owned());
+        let thread = thread.spawn(move || {
             if let Err(error) = environment().write(&file) {
                 writer.shared.fail(error, None);
             }
             writer.run(&waiting);
         });
-        Saver {
+        let refused = Error::io(folder.path(), "start the thread that saves");
+        Ok(Saver {
             jobs,
-            thread,
+            thread: thread.map_err(refused)?,
             shared,
-        }
+        })
     }
 
     pub fn is_busy(&self) -> bool {

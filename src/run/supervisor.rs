@@ -64,7 +64,7 @@ impl RunSupervisor {
                 done,
             )?,
             watch: identity.watch(),
-            saver: Saver::start(folder, policy.keep, identity, environment, report),
+            saver: Saver::start(folder, policy.keep, identity, environment, report)?,
             policy,
             last_saved: Instant::now(),
             is_overdue: false,

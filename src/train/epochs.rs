@@ -270,7 +270,7 @@ impl Run<'_> {
         let test = self.test(kept, &parameters)?;
         let spec = self.stepper.network().spec().clone();
         let engine = self.stepper.engine();
-        let describe = engine.describe(self.workers.blas());
+        let describe = engine.describe();
         let measured = (&self.epochs[kept], test);
         let provenance = provenance(self.config, self.data, &describe, measured, self.origin);
         Ok(Outcome {

@@ -252,17 +252,23 @@ impl<'a, 'b> Work<'a, 'b> {
         // The longest first, so that no thread is left alone with it at the end.
         queue.sort_by(|(a, ..), (b, ..)| b.total_cmp(a));
         let (next, failed) = (AtomicUsize::new(0), Mutex::new(None));
+        let fail = |error| {
+            self.abort.store(true, Ordering::Relaxed);
+            let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+            failed.get_or_insert(error);
+        };
         thread::scope(|scope| {
             for threads in shares(self.search.threads.get(), queue.len()) {
-                let (queue, next, failed) = (&queue, &next, &failed);
-                scope.spawn(move || {
-                    let trained = self.train_next(threads, rung, queue, next);
-                    if let Err(error) = trained {
-                        self.abort.store(true, Ordering::Relaxed);
-                        let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
-                        failed.get_or_insert(error);
+                let (queue, next, fail) = (&queue, &next, &fail);
+                let train = move || {
+                    if let Err(error) = self.train_next(threads, rung, queue, next) {
+                        fail(error);
                     }
-                });
+                };
+                if let Err(source) = thread::Builder::new().spawn_scoped(scope, train) {
+                    let action = "start a thread for trials";
+                    fail(Error::io(self.folder.path(), action)(source));
+                }
             }
         });
         match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {

@@ -22,6 +22,7 @@ mod help;
 mod idx_set;
 mod inputs;
 mod learning_rate;
+mod limits;
 mod memory;
 mod model_file;
 mod network;

@@ -19,7 +19,6 @@ fn refused_memory_is_an_error_of_the_machine_and_not_of_a_setting() {
     );
     let mut command = desk.command_of("sh");
     command.args(["-c", &script]);
-    command.env("OPENBLAS_NUM_THREADS", "1");
     let run = Run::of(command);
     assert_eq!(run.code, Some(1), "{run:#?}");
     assert!(run.stderr.starts_with("error: memory: "), "{run:#?}");

@@ -15,9 +15,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 pub use self::rate::EngineRate;
-use super::products;
 use super::team::KeptTeams;
-use crate::compute::blas;
 use crate::compute::{Engine, EngineChoice};
 use crate::durable::{create_folder, write_unsynced};
 use crate::error::Result;
@@ -116,8 +114,8 @@ impl EngineTable {
 
     /// The time that each engine takes to train `spec` in batches of `batch_size`, in the order of preference.
     pub fn estimates(&self, spec: &Spec, batch_size: usize) -> Vec<Estimate> {
-        let engines = products::engines(Engine::Native).into_iter();
-        let estimates = engines.filter_map(|engine| {
+        // An engine that was not here has no rates.
+        let estimates = Engine::BY_PREFERENCE.into_iter().filter_map(|engine| {
             let seconds = spec.layers().iter().enumerate().map(|(index, layer)| {
                 let shape = (batch_size, layer.fan_in, layer.fan_out);
                 let products = if index == 0 { 4.0 } else { 6.0 };
@@ -164,9 +162,9 @@ fn machine() -> String {
 }
 
 fn describe_machine() -> String {
-    let blas = blas::linked();
-    let engines = products::engines(Engine::Native).into_iter();
-    let engines: Vec<String> = engines.map(|engine| engine.describe(&blas)).collect();
+    let engines = Engine::BY_PREFERENCE.into_iter();
+    let engines = engines.filter(|engine| engine.is_built_in());
+    let engines: Vec<String> = engines.map(Engine::identity).collect();
     let (version, mode) = (crate::VERSION, crate::BUILD_MODE);
     format!(
         "{version} {mode}, {}, {}",
@@ -178,6 +176,7 @@ fn describe_machine() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::products;
     use crate::nn::Activation;
 
     /// Makes a table with the rates `portable` for the portable engine, and 100 GFLOP/s for every other.

@@ -81,7 +81,7 @@ impl Session<'_> {
         };
         let workers = workers(settings.threads)?;
         if let Some(resumption) = &resumption {
-            resumption.check_engine(|engine| engine.describe(workers.blas()))?;
+            resumption.check_engine(|engine| engine.describe())?;
         }
         // Checked before the data are read; the choice needs the network.
         settings.train.engine.resolve()?;
@@ -281,7 +281,7 @@ impl Session<'_> {
         progress: &Arc<Progress>,
     ) -> perceptor::Result<RunSupervisor> {
         let config = &self.config;
-        let engine = self.engine.describe(self.workers.blas());
+        let engine = self.engine;
         let policy = Policy {
             every: self.settings.checkpoint_every,
             keep: self.settings.keep,
@@ -295,12 +295,12 @@ impl Session<'_> {
         let identity = IdentitySource {
             spec: self.spec.clone(),
             config: config.clone().into_inner(),
-            engine: engine.clone(),
+            engine: engine.describe(),
             data: Arc::clone(&self.data),
             fingerprint: self.fingerprint.clone(),
         };
-        let (threads, blas) = (self.workers.threads(), self.workers.blas().clone());
-        let environment = move || Environment::describe(engine, threads, blas);
+        let threads = self.workers.threads();
+        let environment = move || Environment::describe(engine, threads);
         let done = self.from.as_ref().map_or(&[][..], |state| &state.epochs);
         let progress = Arc::clone(progress);
         let report =

@@ -211,7 +211,7 @@ impl TuneArgs {
         let subject = Subject {
             version: VERSION.to_owned(),
             revision: REVISION.to_owned(),
-            engine: train.engine.resolve()?.describe(workers.blas()),
+            engine: train.engine.resolve()?.describe(),
             data: Fingerprint::of(&data),
         };
         let is_resumed = earlier.is_some();

@@ -123,10 +123,7 @@ fn facts(record: &Record) -> Vec<(&'static str, String)> {
                 work.batch_size, work.learning_rate, work.momentum, work.seed
             ),
         ),
-        (
-            "engine",
-            format!("{}; {} linked in", work.kernels, machine.blas),
-        ),
+        ("engine", work.kernels.clone()),
     ]
 }
 

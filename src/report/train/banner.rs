@@ -97,9 +97,8 @@ fn network_words(spec: &Spec, config: &TrainConfig) -> String {
     )
 }
 
-/// The threads, the engine, and the linear algebra library that is linked in.
+/// The threads and the engine.
 fn compute_words(workers: &Workers, team: &TeamChoice, engine: Engine) -> String {
-    let blas = workers.blas();
     let threads = match team.is_auto() {
         true => format!(
             "{} of {} (auto)",
@@ -108,15 +107,7 @@ fn compute_words(workers: &Workers, team: &TeamChoice, engine: Engine) -> String
         ),
         false => counted(workers.threads(), "thread"),
     };
-    format!(
-        "{threads}, engine {} ({} {} linked in: {} kernels, {}, {} per call)",
-        engine.describe(blas),
-        blas.library,
-        blas.version,
-        blas.kernel,
-        blas.threading,
-        counted(blas.threads, "thread"),
-    )
+    format!("{threads}, engine {}", engine.describe())
 }
 
 /// Writes warnings about what may slow the run down, or keep the network from learning.

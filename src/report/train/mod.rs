@@ -98,8 +98,8 @@ pub struct TrainReport<'a> {
     pub team: &'a TeamChoice,
     /// The engine that computed.
     pub engine: String,
-    /// The linear algebra library that is linked in.
-    pub blas: &'a Blas,
+    /// The library that computed the products; `None` if the engine calls none.
+    pub blas: Option<Blas>,
     /// `release` or `debug`.
     pub build: &'static str,
     /// The epochs, in order.
@@ -167,8 +167,8 @@ impl<'a> TrainReport<'a> {
             range_test: details.range_test,
             threads: workers.threads(),
             team: details.team,
-            engine: outcome.engine.describe(workers.blas()),
-            blas: workers.blas(),
+            engine: outcome.engine.describe(),
+            blas: outcome.engine.library(),
             build: crate::BUILD_MODE,
             epochs: &outcome.epochs,
             ended: (outcome.cause != Cause::Epochs).then_some(outcome.cause),

@@ -9,8 +9,8 @@ use rawzip::CompressionMethod;
 use super::{npy, read_idx, zip};
 use crate::desk::{Desk, Run};
 
-/// The limit in kB: what the program and OpenBLAS allocate at start, and some buffers.
-const LIMIT: usize = 192 << 10;
+/// The limit in kB: what the program allocates at start, and some buffers.
+const LIMIT: usize = 96 << 10;
 
 /// The bytes in each file: more than the limit.
 const BYTES: usize = 200 << 20;
@@ -24,8 +24,6 @@ fn limited(desk: &Desk, line: &str) -> Run {
     );
     let mut command = desk.command_of("sh");
     command.args(["-c", &script]);
-    // Each of its threads has a stack and a buffer.
-    command.env("OPENBLAS_NUM_THREADS", "1");
     Run::of(command)
 }
 

@@ -1,4 +1,4 @@
-//! Times some steps of a run with each candidate, on a network of its own.
+//! Times some steps of a run with each candidate, on networks of their own.
 
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::TeamRate;
 use super::timed_run::{LONG_STEP, TimedRun};
 use crate::compute::parallel::Workers;
-use crate::config::TrainConfig;
+use crate::config::{CheckedConfig, TrainConfig};
 use crate::data::order::Order;
 use crate::data::{Dataset, Scale};
 use crate::error::Result;
@@ -23,90 +23,113 @@ const SAMPLES: usize = 4096;
 /// The longest run, in samples and in steps; it is at least two steps.
 const LONGEST: (usize, usize) = (1 << 16, 1 << 10);
 
-/// Trains a network like that of `run` for a few steps with each of `candidates` in turn, which takes about 20 ms,
-/// and frees it. Returns the rate of each or, if a step is long even with the last candidate, of that one only.
+/// Trains networks like that of `run` for a few steps, one with each of `candidates` in turn, which takes about 20 ms,
+/// and frees them. Returns the rate of each or, if a step is long even with the last candidate, of that one only.
 ///
 /// The run itself is not touched: it draws its own numbers.
 ///
 /// # Errors
 /// Returns the errors of [`Stepper::for_run`], and an error if threads are refused.
 pub fn measure(run: &TimedRun, candidates: &[TeamShape]) -> Result<Vec<TeamRate>> {
-    let batch_size = run.batch_size();
-    let samples = run.train.samples().min(SAMPLES.max(batch_size)) as u32;
-    let train = run.train.select(&(0..samples).collect::<Vec<u32>>());
-    let teams = candidates.iter().map(|shape| Workers::new(shape.threads));
-    let teams = teams.collect::<Result<Vec<Workers>>>()?;
-    let Some(last) = teams.last() else {
+    let Some((&largest, smaller)) = candidates.split_last() else {
         return Ok(Vec::new());
     };
-    let mut bench = Bench {
-        stepper: stepper(run, &train, last)?,
-        order: order(samples as usize, batch_size),
-        train,
-        run_seconds: BUDGET / (ROUNDS * teams.len()) as f64,
-    };
-    let longest = bench.step_seconds(last);
-    if longest > LONG_STEP {
-        return Ok(rates(
-            &candidates[teams.len() - 1..],
-            &[longest],
-            batch_size,
-        ));
+    let scratch = Scratch::new(run, candidates.len())?;
+    let mut largest = Contestant::new(&scratch, largest)?;
+    largest.train(&scratch);
+    if largest.step_seconds > LONG_STEP {
+        return Ok(vec![largest.rate(&scratch)]);
     }
-    let mut steps = vec![f64::INFINITY; teams.len()];
+    let smaller = smaller
+        .iter()
+        .map(|&shape| Contestant::new(&scratch, shape));
+    let mut contestants = smaller.collect::<Result<Vec<Contestant>>>()?;
+    contestants.push(largest);
     let start = Instant::now();
     for round in 0..ROUNDS {
+        contestants
+            .iter_mut()
+            .for_each(|contestant| contestant.train(&scratch));
         // Forward and backward in alternation, so that a steady change favours no candidate.
-        for place in 0..teams.len() {
-            let place = match round % 2 {
-                0 => teams.len() - 1 - place,
-                _ => place,
-            };
-            steps[place] = steps[place].min(bench.step_seconds(&teams[place]));
-        }
+        contestants.reverse();
         let (elapsed, rounds) = (start.elapsed().as_secs_f64(), (round + 1) as f64);
         let next_ends = elapsed + elapsed / rounds;
         if elapsed > BUDGET || round > 0 && next_ends > BUDGET {
             break;
         }
     }
-    Ok(rates(candidates, &steps, batch_size))
+    let mut rates: Vec<TeamRate> = contestants.iter().map(|one| one.rate(&scratch)).collect();
+    rates.sort_by_key(|rate| rate.shape.threads);
+    Ok(rates)
 }
 
-/// Makes a network like that of the run, which trains on `train`. Its weights are drawn by the initialisation that
-/// takes the least time.
-fn stepper(run: &TimedRun, train: &Dataset, workers: &Workers) -> Result<Stepper> {
-    let mut config = TrainConfig {
-        init: Init::Uniform,
-        init_range: None,
-        ..run.config.clone().into_inner()
-    };
-    let origin = run.from.and_then(|state| state.origin.clone());
-    if config.scale == Scale::Model && origin.is_none() {
-        config.scale = Scale::Standard;
-    }
-    let config = config.check()?;
-    let state = State {
-        origin,
-        ..State::start(run.spec, &config)
-    };
-    // At a learning rate of 0 the weights stay as they are, and no number becomes infinite.
-    let schedule = Schedule::constant(0.0);
-    Stepper::for_run(&config, run.spec, train, schedule, &state, workers)
-}
-
-/// What all candidates share.
-struct Bench {
-    stepper: Stepper,
+/// What all candidates train on, and from.
+struct Scratch<'a> {
+    run: &'a TimedRun<'a>,
+    config: CheckedConfig,
     train: Dataset,
+    state: State,
     order: Vec<u32>,
     run_seconds: f64,
 }
 
-impl Bench {
-    /// Returns the seconds of a step in one run of at least two steps. The first one is not timed: it brings the weights
-    /// to the cores of this team.
-    fn step_seconds(&mut self, workers: &Workers) -> f64 {
+impl<'a> Scratch<'a> {
+    /// Draws the weights by the initialisation that takes the least time.
+    fn new(run: &'a TimedRun, candidates: usize) -> Result<Scratch<'a>> {
+        let batch_size = run.batch_size();
+        let samples = run.train.samples().min(SAMPLES.max(batch_size));
+        let mut config = TrainConfig {
+            init: Init::Uniform,
+            init_range: None,
+            ..run.config.clone().into_inner()
+        };
+        let origin = run.from.and_then(|state| state.origin.clone());
+        if config.scale == Scale::Model && origin.is_none() {
+            config.scale = Scale::Standard;
+        }
+        let config = config.check()?;
+        Ok(Scratch {
+            run,
+            train: run.train.select(&(0..samples as u32).collect::<Vec<u32>>()),
+            state: State {
+                origin,
+                ..State::start(run.spec, &config)
+            },
+            config,
+            order: order(samples, batch_size),
+            run_seconds: BUDGET / (ROUNDS * candidates) as f64,
+        })
+    }
+}
+
+/// A candidate with its network.
+struct Contestant {
+    shape: TeamShape,
+    workers: Workers,
+    stepper: Stepper,
+    /// The seconds of a step in the fastest run.
+    step_seconds: f64,
+}
+
+impl Contestant {
+    fn new(scratch: &Scratch, shape: TeamShape) -> Result<Contestant> {
+        let (config, train, state) = (&scratch.config, &scratch.train, &scratch.state);
+        let workers = Workers::new(shape.threads)?;
+        // At a learning rate of 0 the weights stay as they are, and no number becomes infinite.
+        let schedule = Schedule::constant(0.0);
+        let spec = scratch.run.spec;
+        let stepper = Stepper::for_run(config, spec, train, schedule, state, &workers)?;
+        Ok(Contestant {
+            shape,
+            workers,
+            stepper,
+            step_seconds: f64::INFINITY,
+        })
+    }
+
+    /// Trains for one run of at least two steps. The first one is not timed: it brings the weights to the cores of this
+    /// team.
+    fn train(&mut self, scratch: &Scratch) {
         let (mut start, mut seconds) = (None, f64::INFINITY);
         let mut on_step = |step: usize, _| {
             let Some(start): Option<Instant> = start else {
@@ -115,15 +138,22 @@ impl Bench {
             };
             let elapsed = start.elapsed().as_secs_f64();
             seconds = elapsed / step as f64;
-            match elapsed < self.run_seconds {
+            match elapsed < scratch.run_seconds {
                 true => ControlFlow::Continue(()),
                 false => ControlFlow::Break(()),
             }
         };
-        let (train, order) = (&self.train, &self.order);
-        self.stepper.pass(workers, train, order, &mut on_step);
+        let (train, order) = (&scratch.train, &scratch.order);
+        self.stepper.pass(&self.workers, train, order, &mut on_step);
         // A clock that stands still must not make a rate infinite.
-        seconds.max(1e-9)
+        self.step_seconds = self.step_seconds.min(seconds.max(1e-9));
+    }
+
+    fn rate(&self, scratch: &Scratch) -> TeamRate {
+        TeamRate {
+            shape: self.shape,
+            samples_per_second: scratch.run.batch_size() as f64 / self.step_seconds,
+        }
     }
 }
 
@@ -134,12 +164,4 @@ fn order(samples: usize, batch_size: usize) -> Vec<u32> {
     let steps = (LONGEST.0 / batch_size).clamp(2, LONGEST.1);
     let samples = order.samples().iter().copied().cycle();
     samples.take(steps * batch_size).collect()
-}
-
-fn rates(shapes: &[TeamShape], steps: &[f64], batch_size: usize) -> Vec<TeamRate> {
-    let rate = |(&shape, seconds): (&TeamShape, &f64)| TeamRate {
-        shape,
-        samples_per_second: batch_size as f64 / seconds,
-    };
-    shapes.iter().zip(steps).map(rate).collect()
 }

@@ -1,4 +1,4 @@
-//! The stages of a step, a step, and an epoch, for one thread and for all threads.
+//! The stages of a step, weights that travel between cores, a step, and an epoch, for one thread and for all threads.
 //!
 //! Ids are `stage/path/shape`; the path names the engine and the number of threads. Every bench checks its result
 //! before it measures the time. `cargo bench --features openblas`, and without the feature for the pure-Rust path.
@@ -9,20 +9,19 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use perceptor::TrainConfig;
 use perceptor::bench::products::Stage;
-use perceptor::bench::stages::{Gather, Products};
+use perceptor::bench::stages::{Gather, Products, Reader, Weights};
 use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
 use perceptor::data::idx::{ElementType, Header};
 use perceptor::data::mmap::Bytes;
 use perceptor::data::order::Order;
 use perceptor::data::{Dataset, IdxFile, Preprocessing, Scale};
-use perceptor::nn::init::initial_parameters;
-use perceptor::nn::{Activation, Init, Spec};
-use perceptor::optim::Rule;
+use perceptor::nn::{Activation, Spec};
 use perceptor::random::{Purpose, stream};
 use perceptor::schedule::Schedule;
-use perceptor::train::Stepper;
+use perceptor::train::{State, Stepper};
 use rand::RngExt;
 
 const ITEMS: usize = 6000;
@@ -152,6 +151,31 @@ fn products(
     }
 }
 
+/// What a step pays at worst for a second thread: all weights are written by one worker and read by another in each
+/// step. For comparison, the same reads and writes of weights that stay with their worker.
+fn weights(c: &mut Criterion) {
+    const SHAPES: [(usize, usize); 2] = [(784, 100), (784, 512)];
+    for threads in thread_counts() {
+        if threads.get() == 1 {
+            continue;
+        }
+        let workers = workers(threads);
+        for (fan_in, fan_out) in SHAPES {
+            for (name, reader) in [("stay", Reader::Itself), ("travel", Reader::Next)] {
+                let mut weights = Weights::new(fan_in * fan_out);
+                weights.run(&workers, 3, reader);
+                assert_eq!(weights.writes(), 3.0, "every line in every step");
+                let mut group = c.benchmark_group("weights");
+                group.throughput(Throughput::Bytes((4 * fan_in * fan_out) as u64));
+                let path = format!("{name}-{threads}-threads");
+                group.bench_function(BenchmarkId::new(path, format!("{fan_in}x{fan_out}")), |b| {
+                    b.iter_custom(|times| weights.run(&workers, times, reader))
+                });
+            }
+        }
+    }
+}
+
 /// How the samples of [`dataset`] become inputs.
 fn preprocessing(data: &Dataset) -> Preprocessing {
     Preprocessing::fit(Scale::Unit, data.rows(), &workers(NonZeroUsize::MIN)).expect("a scaling")
@@ -159,26 +183,24 @@ fn preprocessing(data: &Dataset) -> Preprocessing {
 
 /// A network in training.
 fn stepper(
-    data: &Dataset,
+    (data, workers): (&Dataset, &Workers),
     engine: Engine,
     hidden: &[usize],
     activation: Activation,
     batch_size: usize,
 ) -> Stepper {
     let spec = Spec::new(784, hidden, 10, activation).expect("a spec");
-    let start = initial_parameters(&spec, Init::Auto, 0.0, 1);
-    let preprocessing = preprocessing(data);
-    let (rule, schedule) = (Rule::sgd(0.9), Schedule::constant(0.05));
-    Stepper::new(
-        &spec,
-        &start,
-        preprocessing,
-        engine,
-        rule,
-        schedule,
+    let config = TrainConfig {
+        hidden: hidden.to_vec(),
+        activation,
         batch_size,
-    )
-    .expect("an available engine")
+        engine: engine.into(),
+        ..TrainConfig::default()
+    };
+    let config = config.check().expect("valid settings");
+    let (start, schedule) = (State::start(&spec, &config), Schedule::constant(0.05));
+    let stepper = Stepper::for_run(&config, &spec, data, schedule, &start, workers);
+    stepper.expect("an available engine")
 }
 
 /// Runs `bench` for every engine, thread count and work, with the path and shape of its id.
@@ -188,7 +210,7 @@ fn for_all_work(data: &Dataset, mut bench: impl FnMut(&Workers, &str, &str, Step
             let workers = workers(threads);
             let path = format!("{}-{threads}-threads", engine.name());
             for (hidden, activation, batch_size) in WORK {
-                let stepper = stepper(data, engine, hidden, activation, batch_size);
+                let stepper = stepper((data, &workers), engine, hidden, activation, batch_size);
                 let shape = format!("{batch_size}x{}", stepper.network().spec());
                 bench(&workers, &path, &shape, stepper, batch_size);
             }
@@ -249,5 +271,5 @@ fn epoch(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, gather, gemm, step, epoch);
+criterion_group!(benches, gather, gemm, weights, step, epoch);
 criterion_main!(benches);

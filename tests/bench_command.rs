@@ -103,7 +103,7 @@ fn list<'a>(record: &'a Value, name: &str) -> &'a Vec<Value> {
 #[test]
 fn json_has_machine_work_and_every_run() {
     let record = Desk::new().record("a.json", "");
-    assert_eq!(record["schema"], "perceptor.bench/1");
+    assert_eq!(record["schema"], "perceptor.bench/2");
     assert!(record["machine"]["cores"].as_u64() >= Some(1));
     for fact in ["processor", "architecture", "system", "instructions"] {
         assert!(record["machine"][fact].is_string(), "{fact}");
@@ -197,7 +197,13 @@ fn results_go_to_stdout_and_progress_to_stderr() {
     let run = desk.run(&TINY.replace("--quiet", "--format json --engine portable"));
     let json: Result<Value, _> = serde_json::from_str(&run.done().stdout);
     assert!(json.is_ok(), "{}", run.stdout);
-    let progress = "measuring register peak\nmeasuring products\nmeasuring training\n";
+    let cores = std::thread::available_parallelism().expect("a number of cores");
+    let lines = match cores.get() {
+        1 => "",
+        _ => "measuring travelling lines\n",
+    };
+    let rest = "measuring products\nmeasuring training\nmeasuring phases\n";
+    let progress = format!("measuring register peak\n{lines}{rest}");
     assert_eq!(run.stderr, progress);
     assert_eq!(desk.run(TINY).done().stderr, "");
 }
@@ -246,15 +252,27 @@ fn refuses_to_compare_with_other_work() {
     let work = [
         (
             "--hidden 8 --batch-size 16",
-            "network 784-9-10 sigmoid, expected network 784-8-10 sigmoid",
+            "--hidden 9, expected --hidden 8",
         ),
         (
             "--hidden 9 --batch-size 16 --activation relu",
-            "network 784-9-10 sigmoid, expected network 784-9-10 relu",
+            "--activation sigmoid, expected --activation relu",
         ),
         (
             "--hidden 9 --batch-size 32",
-            "batch size 16, expected batch size 32",
+            "--batch-size 16, expected --batch-size 32",
+        ),
+        (
+            "--hidden 9 --batch-size 16 --optimizer nesterov",
+            "--optimizer sgd, expected --optimizer nesterov",
+        ),
+        (
+            "--hidden 9 --batch-size 16 --clip-norm 1",
+            "--clip-norm none, expected --clip-norm 1.0",
+        ),
+        (
+            "--hidden 9 --batch-size 16 --classes 11",
+            "network 784-9-10, expected network 784-9-11",
         ),
         (
             "--hidden 9 --batch-size 16 --time-to 0.9",
@@ -283,12 +301,24 @@ fn refuses_files_that_are_not_records() {
     desk.change("a.json", "torn.json", |record| {
         record["training"] = json!(7);
     });
+    desk.change("a.json", "width.json", |record| {
+        record["work"]["settings"]["hidden"] = json!([0]);
+    });
+    desk.change("a.json", "kind.json", |record| {
+        record["work"]["settings"]["optimizer"] = json!("magic");
+    });
+    desk.change("a.json", "steps.json", |record| {
+        record["phases"][0]["steps"] = json!(0);
+    });
+    desk.change("a.json", "phase.json", |record| {
+        record["phases"][0]["phases"][0]["phase"] = json!("lunch");
+    });
     desk.put("other.json", "{}");
     desk.put("text.json", "figures");
     let files = [
         (
             "train.json",
-            "schema perceptor.train/1, expected perceptor.bench/1",
+            "schema perceptor.train/1, expected perceptor.bench/2",
         ),
         (
             "empty.json",
@@ -303,12 +333,20 @@ fn refuses_files_that_are_not_records() {
             "invalid type: integer `7`, expected a sequence, expected the fields of a record",
         ),
         (
+            "width.json",
+            "hidden: [0], expected widths of at least 1, expected settings of a bench",
+        ),
+        (
+            "steps.json",
+            "0 steps of 1 threads, expected at least one of each",
+        ),
+        (
             "other.json",
-            "JSON without a schema, expected perceptor.bench/1",
+            "JSON without a schema, expected perceptor.bench/2",
         ),
         (
             "text.json",
-            "not JSON (expected ident at line 1 column 2), expected perceptor.bench/1",
+            "not JSON (expected ident at line 1 column 2), expected perceptor.bench/2",
         ),
     ];
     for (file, message) in files {
@@ -319,6 +357,12 @@ fn refuses_files_that_are_not_records() {
                 &format!("{file}: {message}"),
             );
         }
+    }
+    for (file, word) in [("kind.json", "magic"), ("phase.json", "lunch")] {
+        let run = desk.run(&format!("bench --from {file}"));
+        let start = format!("error: {file}: unknown variant `{word}`, expected one of ");
+        assert_eq!(run.code, Some(1), "{}", run.stderr);
+        assert!(run.stderr.starts_with(&start), "{}", run.stderr);
     }
     let run = desk.run("bench --compare nowhere.json");
     assert_eq!(run.code, Some(1));
@@ -335,7 +379,7 @@ fn measures_the_time_to_an_accuracy() {
     // Every network reaches 1 %, and none reaches 100 % after three epochs of so few digits.
     let run = desk.run(&format!("{line} --time-to 1% --format json"));
     let record: Value = serde_json::from_str(&run.done().stdout).expect("JSON");
-    assert_eq!(record["schema"], "perceptor.bench/1");
+    assert_eq!(record["schema"], "perceptor.bench/2");
     let found = &record["time_to"];
     assert_eq!(
         (&found["reached"], &found["goal"]["accuracy"]),
@@ -385,6 +429,16 @@ fn refuses_settings_out_of_range() {
     for line in [
         "bench --seeds 3",
         "bench --from a.json --hidden 9",
+        "bench --from a.json --dropout 0.5",
+        "bench --from a.json --recipe quick",
+        "bench --recipe quick --config c.toml",
+        // A bench neither validates nor saves.
+        "bench --early-stop 3",
+        "bench --validation-split 0.1",
+        "bench --target-accuracy 0.9",
+        "bench --checkpoint-every 5m",
+        "bench --out runs/a",
+        "bench --resume runs/a",
         "bench --time-to 0.9 --runs 3",
     ] {
         let run = desk.run(line);
@@ -399,4 +453,252 @@ fn an_accuracy_needs_a_test_set() {
     let message =
         "digits/train-images-idx3-ubyte: no test files, expected t10k-… or test-…, for --time-to";
     desk.refuses(&format!("bench {files} --time-to 0.9"), 1, message);
+}
+
+#[test]
+fn every_setting_of_a_step_is_measured_and_recorded() {
+    let desk = Desk::new();
+    let flags = "--activation relu --batch-norm --init he --bias-init 0.1 --freeze layers.0 --scale standard \
+                 --shuffle-window 100 --seed 5 --engine portable --optimizer adamw --lr 0.01 --beta1 0.8 --beta2 0.9 \
+                 --epsilon 0.001 --weight-decay 0.1 --l1 0.001 --max-norm 3 --clip-norm 2 --clip-value 1 --ema 0.9 \
+                 --schedule cosine --warmup 1 --lr-min 0.001 --epochs 4 --dropout 0.25 --input-dropout 0.125 \
+                 --input-noise 0.5 --label-smoothing 0.1 --class-weight balanced --data-mode copy --classes 12";
+    let record = desk.record("a.json", flags);
+    let settings = json!({
+        "hidden": [9], "activation": "relu", "batch_norm": true, "init": "he", "bias_init": 0.1,
+        "freeze": ["layers.0"], "scale": "standard", "epochs": 4, "shuffle_window": 100, "batch_size": 16, "seed": 5,
+        "engine": "portable", "task": "classification", "loss": "cross-entropy", "optimizer": "adamw",
+        "learning_rate": 0.01, "beta1": 0.8, "beta2": 0.9, "epsilon": 0.001, "weight_decay": 0.1, "l1": 0.001,
+        "max_norm": 3.0, "clip_norm": 2.0, "clip_value": 1.0, "average": 0.9, "schedule": "cosine", "warmup": 1.0,
+        "lr_min": 0.001, "dropout": 0.25, "input_dropout": 0.125, "input_noise": 0.5, "label_smoothing": 0.1,
+        "class_weight": "balanced",
+    });
+    assert_eq!(record["work"]["settings"], settings);
+    assert_eq!(record["work"]["network"], "784-9-12");
+    let phases = list(&record["phases"][1], "phases").iter();
+    let phases: Vec<&Value> = phases.map(|phase| &phase["phase"]).collect();
+    for optional in ["noise", "normalization", "clipping", "max_norm"] {
+        assert!(phases.contains(&&json!(optional)), "{optional}: {phases:?}");
+    }
+    let text = desk.run("bench --from a.json");
+    let training = "adamw, learning rate 0.01, seed 5\n";
+    assert!(text.done().stdout.contains(training), "{}", text.stdout);
+    let settings = "; dropout = 0.25; epochs = 4; ";
+    assert!(text.stdout.contains(settings), "{}", text.stdout);
+}
+
+#[test]
+fn settings_come_from_a_recipe_or_a_file_and_flags_win() {
+    let desk = Desk::new();
+    let line = "bench --data digits --threads 1 --runs 1 --seconds 0.001 --format json";
+    let settings = |flags: &str| {
+        let run = desk.run(&format!("{line} {flags}"));
+        let record: Value = serde_json::from_str(&run.done().stdout).expect("JSON");
+        (record["work"]["settings"].clone(), run.stderr)
+    };
+    let (plain, _) = settings("--quiet");
+    let defaults = ["hidden", "batch_size", "learning_rate"].map(|key| plain[key].clone());
+    assert_eq!(defaults, [json!([100]), json!(32), json!(0.1)]);
+    let (quick, _) = settings("--recipe quick --batch-size 16");
+    let keys = [
+        "hidden",
+        "activation",
+        "scale",
+        "schedule",
+        "epochs",
+        "batch_size",
+    ];
+    let expected = json!([[192], "relu", "standard", "one-cycle", 3, 16]);
+    assert_eq!(json!(keys.map(|key| quick[key].clone())), expected);
+    let (other, _) = settings("--recipe quick --optimizer adam");
+    assert!(other["momentum"].is_null(), "{other:#}");
+    assert_eq!(other["learning_rate"], 0.001);
+    let text =
+        "hidden = [7]\nvalidation_split = 0.5\nearly_stop = \"3\"\nmax_time = \"1s\"\nkeep = 5\n";
+    desk.put("c.toml", text);
+    let (file, stderr) = settings("--config c.toml");
+    assert_eq!(file["hidden"], json!([7]));
+    assert!(file["early_stop"].is_null() && file["max_time"].is_null());
+    let keys = "early_stop, keep, max_time, validation_split";
+    let note = format!("c.toml: a bench neither validates nor saves, and ignores {keys}\n");
+    assert!(stderr.starts_with(&note), "{stderr}");
+    let recipes = desk.run("bench --recipe list");
+    assert!(recipes.done().stdout.starts_with("tutorial "));
+}
+
+#[test]
+fn a_run_can_be_measured_from_its_settings_and_weights() {
+    let desk = Desk::new();
+    desk.run("train --data digits --hidden 8 --activation tanh --epochs 1 --quiet --out run")
+        .done();
+    let record = |flags: &str| -> Value {
+        let line = "bench --threads 1 --runs 1 --seconds 0.001 --quiet --format json";
+        let run = desk.run(&format!("{line} {flags}"));
+        serde_json::from_str(&run.done().stdout).expect("JSON")
+    };
+    let of_run = record("--config run/config.toml");
+    let of_model = record("--data digits --init-from run/model.safetensors");
+    for record in [&of_run, &of_model] {
+        assert_eq!(record["work"]["network"], "784-8-10");
+        assert_eq!(record["work"]["settings"]["activation"], "tanh");
+    }
+    assert!(of_run["work"]["init_from"].is_null());
+    assert_eq!(of_model["work"]["init_from"], "run/model.safetensors");
+    assert_eq!(of_model["work"]["settings"]["scale"], "model");
+}
+
+#[test]
+fn refuses_settings_that_contradict_each_other_before_it_measures() {
+    let desk = Desk::new();
+    desk.put("c.toml", "optimizer = \"adam\"\nmomentum = 0.5\n");
+    desk.put("d.toml", "hidden = [\"wide\"]\n");
+    for (flags, message) in [
+        (
+            "--momentum 0.5 --optimizer adam",
+            "--momentum: 0.5 with --optimizer adam, expected --optimizer sgd, nesterov or rmsprop",
+        ),
+        (
+            "--hidden none --batch-norm",
+            "--batch-norm: given with --hidden none, expected a hidden layer to normalise",
+        ),
+        (
+            "--config c.toml",
+            "c.toml: momentum: 0.5 with optimizer = adam, expected optimizer = sgd, nesterov or rmsprop",
+        ),
+        (
+            "--recipe slow",
+            "--recipe: slow, expected tutorial, quick, accurate, fashion or list",
+        ),
+        (
+            "--time-to 0.9 --task regression",
+            "--time-to: 0.9 with --task regression, expected a task that has an accuracy",
+        ),
+    ] {
+        desk.refuses(&format!("bench --data digits {flags}"), 2, message);
+    }
+    for (flags, start) in [
+        ("--dropout 1", "error: --dropout: 1, expected "),
+        ("--config d.toml", "error: d.toml: hidden: "),
+    ] {
+        let run = desk.run(&format!("bench --data digits {flags}"));
+        assert_eq!(run.code, Some(2), "{}", run.stderr);
+        assert!(run.stderr.starts_with(start), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn phases_add_up_to_the_time_of_a_step_and_products_have_rates() {
+    let record = Desk::new().record("a.json", "");
+    let all = list(&record, "phases");
+    let threads: Vec<&Value> = all.iter().map(|one| &one["threads"]).collect();
+    assert_eq!(threads, [1, 2]);
+    for one in all {
+        let phases = list(one, "phases");
+        let shares = phases.iter().filter_map(|phase| phase["share"].as_f64());
+        assert!((shares.sum::<f64>() - 1.0).abs() < 1e-9, "{one:#}");
+        for phase in phases {
+            assert!(phase["seconds_per_step"].as_f64() > Some(0.0), "{phase:#}");
+            let [rate, of_peak] = ["gflops", "of_peak"].map(|key| &phase[key]);
+            assert_eq!(rate.is_null(), of_peak.is_null(), "{phase:#}");
+        }
+        let name = |name: &str| phases.iter().find(|phase| phase["phase"] == name);
+        for product in ["forward", "update"] {
+            let phase = name(product).unwrap_or_else(|| panic!("{product}: {one:#}"));
+            assert!(phase["gflops"].as_f64() > Some(0.0), "{phase:#}");
+        }
+        assert!(name("evaluation").is_none(), "{one:#}");
+    }
+}
+
+#[test]
+fn lines_that_travel_are_measured_between_two_cores_and_left_out_in_words_without() {
+    let desk = Desk::new();
+    let record = desk.record("two.json", "");
+    if record["machine"]["cores"].as_u64() > Some(1) {
+        let pairs = list(&record, "cores");
+        assert_eq!(pairs[0]["workers"], json!([0, 1]));
+        let costs = [
+            "round_trip_ns",
+            "read_ns",
+            "write_after_read_ns",
+            "write_own_ns",
+        ];
+        for cost in costs {
+            assert!(pairs[0][cost].as_f64() > Some(0.0), "{cost}");
+        }
+        let text = desk.run("bench --from two.json");
+        let title = "\nCores: cache lines that travel ";
+        assert!(text.done().stdout.contains(title), "{}", text.stdout);
+    }
+    desk.change("two.json", "one.json", |record| {
+        record["cores"] = json!([]);
+        record["machine"]["cores"] = json!(1);
+    });
+    let text = desk.run("bench --from one.json");
+    let sentence = "The cost of travelling cache lines is not measured: ";
+    let reason = "this process may use one core only.\n";
+    assert!(text.done().stdout.contains(&format!("{sentence}{reason}")));
+    let run = desk.run(&TINY.replace("--threads 2", "--threads 1"));
+    assert!(run.done().stdout.contains(sentence), "{}", run.stdout);
+}
+
+#[test]
+fn records_of_the_earlier_layout_are_read_and_compared() {
+    let desk = Desk::new();
+    desk.record("now.json", "--lr 0.05");
+    desk.change("now.json", "old.json", |record| {
+        record["schema"] = json!("perceptor.bench/1");
+        let fields = record.as_object_mut().expect("an object");
+        fields.remove("cores");
+        fields.remove("phases");
+        let work = record["work"].as_object_mut().expect("an object");
+        work.remove("settings");
+        work.remove("init_from");
+        for (key, value) in [
+            ("activation", json!("sigmoid")),
+            ("learning_rate", json!(0.05)),
+            ("momentum", json!(0.9)),
+            ("seed", json!(1)),
+        ] {
+            work.insert(key.to_owned(), value);
+        }
+    });
+    let run = desk.run("bench --from now.json --compare old.json");
+    let verdict = "Compared with old.json: nothing became slower, nothing became faster.\n";
+    assert!(run.done().stdout.contains(verdict), "{}", run.stdout);
+    let run = desk.run("bench --from old.json --format json");
+    let found: Value = serde_json::from_str(&run.done().stdout).expect("JSON");
+    assert_eq!(found["schema"], "perceptor.bench/2");
+    assert_eq!(found["work"]["settings"]["learning_rate"], 0.05);
+    let line = format!("{TINY} --lr 0.05 --activation relu --compare old.json");
+    let message = "old.json: --activation sigmoid, expected --activation relu, as measured now";
+    desk.refuses(&line, 1, message);
+    desk.change("old.json", "broken.json", |record| {
+        record["work"] = json!(3);
+    });
+    desk.change("old.json", "many.json", |record| {
+        record["work"]["network"] = json!("784-many-10");
+    });
+    for file in ["broken.json", "many.json"] {
+        let run = desk.run(&format!("bench --from {file}"));
+        let end = "expected the fields of a record\n";
+        assert_eq!(run.code, Some(1), "{}", run.stderr);
+        assert!(run.stderr.contains(end), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn the_time_to_an_accuracy_is_that_of_all_settings() {
+    let desk = Desk::new();
+    let line =
+        "bench --data digits --threads 2 --seed 7 --seeds 2 --time-to 1% --quiet --format json";
+    for flags in [
+        "--recipe quick",
+        "--hidden 9 --ema 0.9 --schedule plateau --lr-patience 1 --lr auto",
+    ] {
+        let run = desk.run(&format!("{line} {flags}"));
+        let record: Value = serde_json::from_str(&run.done().stdout).expect("JSON");
+        assert_eq!(record["time_to"]["reached"], 2, "{record:#}");
+        assert_eq!(record["time_to"]["seeds"][1]["seed"], 8);
+    }
 }

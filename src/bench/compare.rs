@@ -5,9 +5,13 @@
 //! slower than all of the other, which happens by chance once in 126 times (the exact rank-sum test, two-sided: 2 of
 //! the `C(10, 5) = 252` orders). A change of the whole machine, such as its clock, shows in the peak.
 
+use std::collections::BTreeMap;
+
 use super::record::{Change, Comparison, Record, Verdict};
 use super::statistics::{Estimate, median};
+use crate::config::TrainConfig;
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, message};
 
 /// Changes smaller than this share do not count even without scatter: the layout of pages and code in memory makes as
 /// large a difference from one start of the program to the next.
@@ -32,31 +36,60 @@ pub fn judge(before: &[f64], now: &[f64]) -> Verdict {
     }
 }
 
-/// Refuses an earlier record that cannot be compared with this one, because of another network, batch size or
-/// accuracy. The results of `now` need not be there yet.
+/// Refuses an earlier record that cannot be compared with this one, because a setting that decides the work, the
+/// network or the accuracy differs. The results of `now` need not be there yet.
 ///
 /// # Errors
-/// Returns [`Error::Data`], which calls the earlier record `place`.
+/// Returns [`Error::Data`], which calls the earlier record `place` and names the first difference.
 pub fn check(place: &str, before: &Record, now: &Record) -> Result<()> {
     let goal = |record: &Record| match &record.settings.goal {
         None => "rates".to_owned(),
         Some(goal) => format!("time to accuracy {}", goal.accuracy),
     };
-    let network =
-        |record: &Record| format!("network {} {}", record.work.network, record.work.activation);
-    let batch = |record: &Record| format!("batch size {}", record.work.batch_size);
-    let facts: [(String, String); 3] = [
-        (network(before), network(now)),
-        (batch(before), batch(now)),
-        (goal(before), goal(now)),
-    ];
-    match facts.into_iter().find(|(before, now)| before != now) {
+    let network = |record: &Record| format!("network {}", record.work.network);
+    let facts = [(goal(before), goal(now)), (network(before), network(now))];
+    let facts = facts
+        .into_iter()
+        .map(|(before, now)| (before.into(), now.into()));
+    let differing = settings_that_differ(before, now).map(|(key, before, now)| {
+        let (before, now) = (key.set_to(before), key.set_to(now));
+        (before, now)
+    });
+    let mut differing = differing.chain(facts.filter(|(before, now)| before != now));
+    match differing.next() {
         None => Ok(()),
         Some((found, expected)) => Err(Error::Data(
-            Refusal::new(place, found, format!("{expected}, as measured now"))
+            Refusal::new(place, found, message![expected, ", as measured now"])
                 .hint("only runs of the same work can be compared"),
         )),
     }
+}
+
+/// The settings that decide the work and differ, with their values before and now.
+fn settings_that_differ(
+    before: &Record,
+    now: &Record,
+) -> impl Iterator<Item = (Key, String, String)> {
+    let [old, new] = [before, now].map(|record| record.work.settings_by_key());
+    let spans_the_run = now.work.depends_on_epochs();
+    let decides = move |key: &str| match key {
+        // These are the conditions of a measurement, which are noted.
+        "engine" | "seed" => false,
+        "epochs" => spans_the_run,
+        _ => true,
+    };
+    let keys = TrainConfig::descriptions()
+        .into_iter()
+        .map(|setting| setting.key);
+    keys.filter(move |key| decides(key)).filter_map(move |key| {
+        let text = |values: &BTreeMap<String, String>| values.get(key).cloned();
+        let none = || "none".to_owned();
+        let (before, now) = (
+            text(&old).unwrap_or_else(none),
+            text(&new).unwrap_or_else(none),
+        );
+        (before != now).then_some((Key(key), before, now))
+    })
 }
 
 /// Compares what both records have; `place` names the earlier one.
@@ -83,6 +116,11 @@ fn notes(before: &Record, now: &Record) -> Vec<String> {
     let build = |record: &Record| format!("{} ({} build)", record.revision, record.build);
     let data = |record: &Record| format!("{}, {} items", record.work.data, record.work.train_items);
     let cores = |record: &Record| record.machine.cores.to_string();
+    let seed = |record: &Record| record.work.settings.seed.to_string();
+    let start = |record: &Record| match &record.work.init_from {
+        None => "drawn weights".to_owned(),
+        Some(model) => format!("the weights of {model}"),
+    };
     let facts = [
         ("revision", build(before), build(now)),
         (
@@ -97,6 +135,8 @@ fn notes(before: &Record, now: &Record) -> Vec<String> {
             now.work.kernels.clone(),
         ),
         ("data", data(before), data(now)),
+        ("seed", seed(before), seed(now)),
+        ("start", start(before), start(now)),
     ];
     let changed = facts.into_iter().filter(|(_, before, now)| before != now);
     changed

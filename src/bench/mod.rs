@@ -1,14 +1,19 @@
 //! Measures how fast this machine trains a given network, and how close that is to the peak of its cores.
 //!
-//! `peak` measures the cores in registers, `products` the matrix products of the network's shapes, `throughput`
-//! training at each number of threads, and `time_to` the time to an accuracy; `engine_table` chooses an engine, and
-//! `team` the number of threads.
-//! `statistics` computes medians and intervals of runs, `record` holds all results, and `compare` compares two
-//! records. Nothing here prints: see [`crate::report::bench`].
+//! `peak` measures the cores in registers, `cores` what lines that travel between two of them cost, `products` the
+//! matrix products of the network's shapes, `throughput` training at each number of threads, `phases` the parts of a
+//! step, and `time_to` the time to an accuracy; `engine_table` chooses an engine, `team` the number of threads, and
+//! `learning_rate` a rate. `statistics` computes medians and intervals of runs, `record` holds all results (`earlier`
+//! reads those of earlier versions), and `compare` compares two records. Nothing here prints: see
+//! [`crate::report::bench`].
 
 pub mod compare;
+pub mod cores;
+mod earlier;
 pub mod engine_table;
+mod learning_rate;
 pub mod peak;
+pub mod phases;
 pub mod products;
 pub mod record;
 #[doc(hidden)]
@@ -21,16 +26,19 @@ pub mod time_to;
 use std::num::NonZeroUsize;
 
 use crate::compute::parallel::Workers;
-use crate::config::{CheckedConfig, TrainConfig};
-use crate::data::Splits;
+use crate::config::TrainConfig;
 use crate::error::Result;
 use crate::nn::Spec;
 pub use compare::compare;
+pub use cores::Pair;
 pub use engine_table::EngineTable;
+pub use learning_rate::with_rate;
 pub use peak::Peak;
+pub use phases::Phases;
 pub use products::Product;
 pub use record::{Change, Comparison, Record, SCHEMA, Settings, Verdict};
-pub use throughput::Training;
+use throughput::Contest;
+pub use throughput::{Subject, Training};
 pub use time_to::{Goal, TimeTo};
 
 /// Runs whose spread exceeds this share of their median get a warning.
@@ -67,34 +75,30 @@ impl<'a> Steps<'a> {
     }
 }
 
-/// Measures the peak, the products and the training of `config` on `data`, and stores them in `record`, which was made
-/// for these settings.
+/// Measures the peak, travelling lines, the products, and training with its phases, and stores them in `record`, which
+/// was made for these settings.
 ///
 /// # Errors
 /// Returns the errors of [`crate::train::train`], and an error if threads are refused.
 pub fn measure_rates(
     record: &mut Record,
-    config: &CheckedConfig,
-    data: &Splits,
-    spec: &Spec,
+    subject: Subject,
     on_progress: &mut dyn FnMut(&Progress),
 ) -> Result<()> {
     let (runs, seconds) = (record.settings.runs, record.settings.seconds);
     let counts = throughput::thread_counts(record.settings.threads);
     record.peak = peaks(&counts, seconds, on_progress)?;
-    let peaks: Vec<f64> = record.peak.iter().map(|peak| peak.gflops).collect();
-    let rows = record.work.batch_size;
-    record.products = products(config, spec, rows, (runs, seconds), peaks[0], on_progress)?;
+    record.cores = cores(record.settings.threads, seconds, on_progress)?;
+    let (rows, peak) = (record.work.batch_size, record.peak[0].gflops);
+    let Subject { config, spec, .. } = subject;
+    record.products = products(config, spec, rows, (runs, seconds), peak, on_progress)?;
     let parts = counts.len() * (runs + 1);
     let mut steps = Steps::start("training", parts, on_progress);
-    record.training = throughput::measure(
-        config,
-        (spec, &data.train),
-        teams(&counts)?,
-        (runs, seconds),
-        &peaks,
-        &mut || steps.step(),
-    )?;
+    let teams = (teams(&counts)?, &record.peak[..]);
+    let mut contest = Contest::start(subject, teams, seconds, &mut || steps.step())?;
+    record.training = contest.train(runs, &mut || steps.step())?;
+    let mut steps = Steps::start("phases", counts.len(), on_progress);
+    record.phases = contest.phases(&mut || steps.step())?;
     record.warnings = warnings(record);
     Ok(())
 }
@@ -121,6 +125,23 @@ fn peaks(
         steps.step();
     }
     Ok(peaks)
+}
+
+/// What lines that travel cost between the workers that have a core each, in about a fifth of `seconds` and at most a
+/// tenth of a second; nothing with one core.
+fn cores(
+    threads: NonZeroUsize,
+    seconds: f64,
+    on_progress: &mut dyn FnMut(&Progress),
+) -> Result<Vec<Pair>> {
+    let workers = Workers::new(threads.min(Workers::available()))?;
+    let pairs = cores::pairs(workers.threads()).len();
+    if pairs == 0 {
+        return Ok(Vec::new());
+    }
+    let mut steps = Steps::start("travelling lines", pairs, on_progress);
+    let limit = (seconds / 5.0).min(0.1);
+    Ok(cores::measure(&workers, limit, &mut || steps.step()))
 }
 
 /// The products of every layer with every engine, in runs of a hundredth of `seconds`.
@@ -163,6 +184,11 @@ fn warnings(record: &Record) -> Vec<String> {
     let (threads, cores) = (record.settings.threads.get(), record.machine.cores);
     if threads > cores {
         warnings.push(format!("{threads} threads share {cores} cores"));
+    }
+    if record.cores.iter().any(Pair::is_disturbed) {
+        let advice =
+            "is the machine busy? The costs of travelling lines are not those of two cores";
+        warnings.push(format!("two workers had no core each: {advice}"));
     }
     let scattered = record
         .training

@@ -3,6 +3,7 @@
 //! The raw measurements of every run are kept in addition to their statistics, so that a later reader need not trust
 //! these.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::num::NonZeroUsize;
@@ -11,19 +12,22 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::cores::Pair;
+use super::earlier;
 use super::peak::{Instructions, Peak};
+use super::phases::Phases;
 use super::products::Product;
 use super::throughput::Training;
 use super::time_to::{Goal, TimeTo};
 use crate::compute::parallel::Workers;
-use crate::config::TrainConfig;
+use crate::config::{CheckedConfig, TrainConfig};
 use crate::data::{Dataset, Splits};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Command, Key, message};
 use crate::nn::Spec;
 
 /// The name and version of the JSON object's layout.
-pub const SCHEMA: &str = "perceptor.bench/1";
+pub const SCHEMA: &str = "perceptor.bench/2";
 
 /// The longest file that is read as a record, in bytes.
 const MAX_LENGTH: u64 = 64 << 20;
@@ -49,10 +53,14 @@ pub struct Record {
     pub settings: Settings,
     /// Register peak by number of threads; empty if only [`Record::time_to`] was measured.
     pub peak: Vec<Peak>,
+    /// What lines that travel cost between pairs of workers; empty in the same case, and with one thread or one core.
+    pub cores: Vec<Pair>,
     /// Products of the network's shapes on one thread, the engine in use first; empty in the same case.
     pub products: Vec<Product>,
     /// Training by number of threads, one first; empty in the same case.
     pub training: Vec<Training>,
+    /// The phases of a step by number of threads, as for `training`.
+    pub phases: Vec<Phases>,
     /// Time to an accuracy, if it was measured.
     pub time_to: Option<TimeTo>,
     /// The comparison with an earlier record, if there was one.
@@ -87,24 +95,20 @@ pub struct Work {
     pub test_items: Option<usize>,
     /// The widths, as `784-100-10`.
     pub network: String,
-    /// The activation of the hidden layers.
-    pub activation: String,
     /// The number of parameters.
     pub parameters: usize,
     /// Floating point operations of the matrix products for one sample.
     pub flops_per_sample: f64,
-    /// Samples per step.
+    /// Samples per step: the batch size, or all samples if these are fewer.
     pub batch_size: usize,
-    /// The learning rate.
-    pub learning_rate: f32,
-    /// The momentum.
-    pub momentum: f32,
-    /// The first seed.
-    pub seed: u64,
     /// The name of the engine in use, which is never `auto`.
     pub engine: String,
     /// The engine with the instruction set or library it uses.
     pub kernels: String,
+    /// The model whose weights training starts from; `None` if they are drawn.
+    pub init_from: Option<String>,
+    /// Every setting of training, with the defaults of task, optimiser and schedule filled in.
+    pub settings: TrainConfig,
 }
 
 /// How to measure.
@@ -205,16 +209,55 @@ impl Settings {
     }
 }
 
+impl Work {
+    /// The settings of training that are set, as they are typed.
+    pub fn settings_by_key(&self) -> BTreeMap<String, String> {
+        by_key(&self.settings)
+    }
+
+    /// Whether the learning rate depends on the number of epochs.
+    pub fn depends_on_epochs(&self) -> bool {
+        self.settings.schedule.schedule.spans_the_run()
+    }
+
+    /// The settings of training that differ from the defaults of a run.
+    pub fn changed_settings(&self) -> BTreeMap<String, String> {
+        let defaults = by_key(&TrainConfig::default().resolved());
+        let mut settings = self.settings_by_key();
+        settings.retain(|key, value| defaults.get(key) != Some(value));
+        settings
+    }
+}
+
+fn by_key(config: &TrainConfig) -> BTreeMap<String, String> {
+    // By way of text, which has the shortest number with the same 32 bits.
+    let text = serde_json::to_string(config).expect("plain data is always JSON");
+    let values: BTreeMap<String, Value> = serde_json::from_str(&text).expect("it was written now");
+    let typed = values.into_iter().map(|(key, value)| (key, typed(&value)));
+    typed.collect()
+}
+
+/// A value as it is typed: `512,256`, `relu`, `none`.
+fn typed(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "none".to_owned(),
+        Value::Array(values) if values.is_empty() => "none".to_owned(),
+        Value::Array(values) => values.iter().map(typed).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
+
 impl Record {
     /// A record of this machine and this work, without results yet.
     ///
     /// # Errors
     /// Returns the errors of [`crate::compute::Engine::check`].
     pub fn new(
-        data_name: &str,
-        data: &Splits,
+        (data_name, data): (&str, &Splits),
         spec: &Spec,
-        config: &TrainConfig,
+        config: &CheckedConfig,
+        init_from: Option<&Path>,
         settings: Settings,
     ) -> Result<Record> {
         let engine = config.engine.resolve()?;
@@ -223,15 +266,13 @@ impl Record {
             train_items: data.train.samples(),
             test_items: data.test.as_ref().map(Dataset::samples),
             network: spec.to_string(),
-            activation: spec.activation().name().to_owned(),
             parameters: spec.parameters(),
             flops_per_sample: spec.training_flops(),
             batch_size: config.batch_size.min(data.train.samples()),
-            learning_rate: config.optimizer.rate().unwrap_or(f32::NAN),
-            momentum: config.optimizer.resolved().momentum.unwrap_or(0.0),
-            seed: config.seed,
             engine: engine.name().to_owned(),
             kernels: engine.describe(),
+            init_from: init_from.map(|path| path.display().to_string()),
+            settings: config.resolved().into_inner(),
         };
         Ok(Record {
             schema: SCHEMA.to_owned(),
@@ -248,8 +289,10 @@ impl Record {
             work,
             settings,
             peak: Vec::new(),
+            cores: Vec::new(),
             products: Vec::new(),
             training: Vec::new(),
+            phases: Vec::new(),
             time_to: None,
             comparison: None,
             warnings: Vec::new(),
@@ -269,10 +312,10 @@ impl Record {
         Record::from_bytes(path, &bytes)
     }
 
-    /// Reads a record from the content of the file `path`.
+    /// Reads a record from the content of the file `path`, also one of an earlier version of the program.
     ///
     /// # Errors
-    /// Returns [`Error::Data`] if it is not a record of this schema.
+    /// Returns [`Error::Data`] if it is not a record, or if a measurement or setting in it is out of range.
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Record> {
         let refuse = |found: String, expected: &str| {
             Error::Data(Refusal::new(path.display(), found, expected).hint(message![
@@ -282,15 +325,28 @@ impl Record {
                 Key("format").set_to("json > FILE")
             ]))
         };
-        let value: Value = serde_json::from_slice(bytes)
+        let mut value: Value = serde_json::from_slice(bytes)
             .map_err(|error| refuse(format!("not JSON ({error})"), SCHEMA))?;
         match value.get("schema").and_then(Value::as_str) {
             Some(SCHEMA) => {}
+            Some(earlier::SCHEMA) => earlier::convert(&mut value, SCHEMA),
             Some(other) => return Err(refuse(format!("schema {other}"), SCHEMA)),
             None => return Err(refuse("JSON without a schema".to_owned(), SCHEMA)),
         }
-        let record: Record = serde_json::from_value(value)
+        let mut record: Record = serde_json::from_value(value)
             .map_err(|error| refuse(error.to_string(), "the fields of a record"))?;
+        let settings = record.work.settings.clone().check();
+        let settings =
+            settings.map_err(|error| refuse(error.to_string(), "settings of a bench"))?;
+        record.work.settings = settings.resolved().into_inner();
+        if let Some(phases) = record
+            .phases
+            .iter()
+            .find(|it| it.threads == 0 || it.steps == 0)
+        {
+            let found = format!("{} steps of {} threads", phases.steps, phases.threads);
+            return Err(refuse(found, "at least one of each"));
+        }
         if let Some(runs) = record.all_runs().find(|runs| !are_timings(runs)) {
             let found = format!("runs of {runs:?}");
             return Err(refuse(found, "1 to 1000 numbers above 0"));

@@ -1,7 +1,9 @@
 //! The stages of a step that a team computes on shared buffers, for the benches of this package.
 
+use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use super::cores::Lines;
 use super::products::Stage;
 use crate::compute::Engine;
 use crate::compute::affine::{Affine, AffineOptions, Keeps};
@@ -14,6 +16,9 @@ use crate::optim::Rule;
 
 /// Rows that a worker takes at a time.
 const BLOCK: usize = 32;
+
+/// Numbers of 32 bits in a cache line.
+const NUMBERS_A_LINE: usize = 16;
 
 /// The time in which `workers` do `count` pieces of `work` together, `times` times.
 fn together(workers: &Workers, times: u64, count: usize, work: impl Fn(usize) + Sync) -> Duration {
@@ -162,5 +167,57 @@ impl Products {
     /// Shapes: `to [in · out]`. Overwrites it.
     pub fn copy_velocity(&mut self, to: &mut [f32]) {
         self.layer.copy_slot(0, to);
+    }
+}
+
+/// Weights whose cache lines stay with the worker that writes them, or travel to another one in every step.
+#[derive(Debug)]
+pub struct Weights {
+    lines: Lines,
+}
+
+/// Which worker reads the weights that a worker writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// The worker that writes them.
+    Itself,
+    /// The next one, so that every line travels twice a step.
+    Next,
+}
+
+impl Weights {
+    /// Weights of `count` numbers of 32 bits.
+    pub fn new(count: usize) -> Weights {
+        Weights {
+            lines: Lines::new(count.div_ceil(NUMBERS_A_LINE)),
+        }
+    }
+
+    /// Takes `times` steps, in which the workers read all weights once, a part each, and then write all of them, a part
+    /// each. Returns the time it takes.
+    pub fn run(&mut self, workers: &Workers, times: u64, reader: Reader) -> Duration {
+        let (lines, threads) = (&self.lines, workers.threads());
+        let part =
+            |index: usize| index * lines.len() / threads..(index + 1) * lines.len() / threads;
+        let start = Instant::now();
+        workers.team(|member| {
+            let own = part(member.index());
+            let read = match reader {
+                Reader::Itself => own.clone(),
+                Reader::Next => part((member.index() + 1) % threads),
+            };
+            for _ in 0..times {
+                black_box(lines.read(read.clone()));
+                member.wait();
+                lines.write(own.clone());
+                member.wait();
+            }
+        });
+        start.elapsed()
+    }
+
+    /// How often each line was written, as a mean.
+    pub fn writes(&self) -> f64 {
+        self.lines.read(0..self.lines.len()) as f64 / self.lines.len() as f64
     }
 }

@@ -6,19 +6,22 @@
 
 use std::iter;
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use super::peak::Peak;
+use super::phases::Phases;
 use super::statistics::{Estimate, Summary};
 use crate::compute::parallel::Workers;
 use crate::config::CheckedConfig;
+use crate::data::Dataset;
 use crate::data::order::Order;
-use crate::data::{Dataset, Preprocessing};
 use crate::error::Result;
-use crate::nn::{Network, Spec};
+use crate::nn::Spec;
 use crate::train::divergence::LossWatch;
-use crate::train::{State, Stepper};
+use crate::train::{Profile, State, StepHandler, Stepper};
 
 /// The speed of training at one number of threads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,67 +55,105 @@ pub fn thread_counts(most: NonZeroUsize) -> Vec<NonZeroUsize> {
     counts.into_iter().filter_map(NonZeroUsize::new).collect()
 }
 
+/// What is trained.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The settings.
+    pub config: &'a CheckedConfig,
+    /// The network.
+    pub spec: &'a Spec,
+    /// The training set.
+    pub data: &'a Dataset,
+    /// The state that every number of threads starts from.
+    pub start: &'a State,
+}
+
 /// A network in training.
-pub(super) struct Trainee<'a> {
-    config: &'a CheckedConfig,
-    data: &'a Dataset,
+struct Trainee<'a> {
+    subject: Subject<'a>,
     stepper: Stepper,
     order: Order,
-    batch_size: usize,
     epoch: usize,
 }
 
 impl<'a> Trainee<'a> {
     /// Makes the network and its buffers.
-    pub(super) fn new(
-        config: &'a CheckedConfig,
-        spec: &Spec,
-        data: &'a Dataset,
-        workers: &Workers,
-    ) -> Result<Trainee<'a>> {
-        let batch_size = config.batch_size.min(data.samples());
-        let schedule = config.schedule(data.samples().div_ceil(batch_size))?;
-        let state = State::start(spec, config);
-        Ok(Trainee {
+    fn new(subject: Subject<'a>, workers: &Workers) -> Result<Trainee<'a>> {
+        let Subject {
             config,
+            spec,
             data,
-            stepper: Stepper::for_run(config, spec, data, schedule, &state, workers)?,
-            order: Order::new(data.samples(), config.window_for(data.samples())),
-            batch_size,
+            start,
+        } = subject;
+        let samples = data.samples();
+        let batch_size = config.batch_size.min(samples);
+        let schedule = config.schedule(samples.div_ceil(batch_size))?;
+        Ok(Trainee {
+            subject,
+            stepper: Stepper::for_run(config, spec, data, schedule, start, workers)?,
+            order: Order::new(samples, config.window_for(samples)),
             epoch: 0,
         })
     }
 
     /// Steps in an epoch.
-    pub(super) fn steps(&self) -> usize {
-        self.data.samples().div_ceil(self.batch_size)
+    fn steps(&self) -> usize {
+        self.samples().div_ceil(self.stepper.batch_size())
     }
 
-    /// The network as it is now.
-    pub(super) fn network(&self) -> &Network {
-        self.stepper.network()
-    }
-
-    /// How samples become inputs.
-    pub(super) fn preprocessing(&self) -> &Preprocessing {
-        self.stepper.preprocessing()
+    /// Samples in an epoch.
+    fn samples(&self) -> usize {
+        self.subject.data.samples()
     }
 
     /// Shuffles for the next epoch and takes its first `steps` steps. Returns the time in seconds, of which the
     /// shuffle counts in proportion to the steps.
-    pub(super) fn pass(&mut self, workers: &Workers, steps: usize) -> Result<f64> {
+    fn pass(&mut self, workers: &Workers, steps: usize) -> Result<f64> {
         let start = Instant::now();
-        self.epoch += 1;
-        self.order.shuffle(self.config.seed, self.epoch);
+        self.shuffle();
         let shuffle = start.elapsed().as_secs_f64();
-        let mut watch = LossWatch::default();
-        let items = self.order.samples();
-        let items = &items[..items.len().min(steps * self.batch_size)];
-        let mut on_step = |step: usize, loss: f64| watch.step(step, loss);
-        self.stepper.pass(workers, self.data, items, &mut on_step);
+        self.take_steps(steps, |stepper, data, samples, on_step| {
+            stepper.pass(workers, data, samples, on_step);
+        })?;
         let rest = start.elapsed().as_secs_f64() - shuffle;
-        watch.check(self.epoch, 0, self.stepper.last_learning_rate())?;
         Ok(rest + shuffle * steps.min(self.steps()) as f64 / self.steps() as f64)
+    }
+
+    /// Takes steps as [`Trainee::pass`] does, with clocks.
+    fn profiled_pass(&mut self, workers: &Workers, steps: usize) -> Result<Profile> {
+        self.shuffle();
+        self.take_steps(steps, |stepper, data, samples, on_step| {
+            stepper.profiled_pass(workers, data, samples, on_step)
+        })
+    }
+
+    fn shuffle(&mut self) {
+        self.epoch += 1;
+        self.order.shuffle(self.subject.config.seed, self.epoch);
+    }
+
+    /// Lets `pass` take up to `steps` steps of the epoch, until a loss is no longer finite, and reads ahead meanwhile.
+    fn take_steps<R>(
+        &mut self,
+        steps: usize,
+        pass: impl FnOnce(&mut Stepper, &Dataset, &[u32], &mut StepHandler) -> R,
+    ) -> Result<R> {
+        let (data, stepper) = (self.subject.data, &mut self.stepper);
+        let batch_size = stepper.batch_size();
+        let all = self.order.samples();
+        let samples = &all[..all.len().min(steps * batch_size)];
+        let mut watch = LossWatch::default();
+        let result = self.order.reading_ahead(data.rows(), |advance| {
+            advance(0);
+            let mut on_step = |step: usize, loss: f64| {
+                watch.step(step, loss)?;
+                advance(samples.len().min((step + 1) * batch_size));
+                ControlFlow::Continue(())
+            };
+            pass(stepper, data, samples, &mut on_step)
+        });
+        watch.check(self.epoch, 0, self.stepper.last_learning_rate())?;
+        Ok(result)
     }
 }
 
@@ -184,75 +225,114 @@ impl<'a> Contestant<'a> {
         Ok(())
     }
 
+    /// Takes the steps of a run, at most an epoch, with clocks.
+    fn phases(&mut self, peak: &Peak) -> Result<Phases> {
+        self.trainee.pass(&self.workers, 1)?;
+        let steps = self.size.steps;
+        let profile = self.trainee.profiled_pass(&self.workers, steps)?;
+        Ok(Phases::new(&profile, steps, peak))
+    }
+
     fn samples_per_run(&self) -> usize {
-        let items = self.trainee.data.samples();
-        self.size.passes * items.min(self.size.steps * self.trainee.batch_size)
+        let batch_size = self.trainee.stepper.batch_size();
+        self.size.passes * self.trainee.samples().min(self.size.steps * batch_size)
     }
 
     fn rates(&self) -> Vec<f64> {
         let samples = self.samples_per_run() as f64;
         self.seconds.iter().map(|s| samples / s).collect()
     }
-}
 
-/// Trains on `data` with each of `teams`, the first of which is the baseline of speed-ups: `runs` runs of about
-/// `seconds` each, in turn. `peaks` are those of the teams, in 10⁹ operations per second.
-///
-/// `on_run` is called after the warm-up of each team and after each run.
-///
-/// # Errors
-/// Returns the errors of [`crate::train::train`].
-///
-/// # Panics
-/// Panics if there are no teams or no runs, or not one peak for each team.
-pub fn measure(
-    config: &CheckedConfig,
-    (spec, data): (&Spec, &Dataset),
-    teams: Vec<Workers>,
-    (runs, seconds): (usize, f64),
-    peaks: &[f64],
-    on_run: &mut dyn FnMut(),
-) -> Result<Vec<Training>> {
-    assert_eq!(teams.len(), peaks.len(), "one peak for each team");
-    let mut contestants = Vec::with_capacity(teams.len());
-    for workers in teams {
-        let trainee = Trainee::new(config, spec, data, &workers)?;
-        contestants.push(Contestant::new(workers, trainee, seconds)?);
-        on_run();
-    }
-    for run in 0..runs {
-        // Forward and backward in alternation, so that a steady change favours no team.
-        let count = contestants.len();
-        for place in 0..count {
-            let place = if run % 2 == 0 {
-                place
-            } else {
-                count - 1 - place
-            };
-            contestants[place].run()?;
-            on_run();
+    /// The speed relative to the rates of `baseline`, and to the `peak` of as many threads.
+    fn training(&self, peak: &Peak, baseline: &[f64]) -> Training {
+        let rates = self.rates();
+        let (threads, summary) = (self.workers.threads(), Summary::of(&rates));
+        let gflops = summary.median * self.trainee.stepper.network().training_flops() / 1e9;
+        Training {
+            threads,
+            samples_per_run: self.samples_per_run(),
+            seconds: self.seconds.clone(),
+            summary,
+            gflops,
+            of_peak: gflops / peak.gflops,
+            speed_up: (threads > 1).then(|| Estimate::of_ratio(&rates, baseline)),
+            samples_per_second: rates,
         }
     }
-    let baseline = contestants[0].rates();
-    let results = contestants.iter().zip(peaks);
-    Ok(results
-        .map(|(contestant, peak)| result(contestant, *peak, &baseline))
-        .collect())
 }
 
-fn result(contestant: &Contestant, peak: f64, baseline: &[f64]) -> Training {
-    let rates = contestant.rates();
-    let (threads, summary) = (contestant.workers.threads(), Summary::of(&rates));
-    let gflops = summary.median * contestant.trainee.network().training_flops() / 1e9;
-    Training {
-        threads,
-        samples_per_run: contestant.samples_per_run(),
-        seconds: contestant.seconds.clone(),
-        summary,
-        gflops,
-        of_peak: gflops / peak,
-        speed_up: (threads > 1).then(|| Estimate::of_ratio(&rates, baseline)),
-        samples_per_second: rates,
+/// Teams of workers, each of which trains a network of its own.
+pub(super) struct Contest<'a> {
+    contestants: Vec<Contestant<'a>>,
+    /// The peak of each team.
+    peaks: &'a [Peak],
+}
+
+impl<'a> Contest<'a> {
+    /// Warms up each of `teams`, the first of which is the baseline of speed-ups, and derives runs of about `seconds`
+    /// from that. `on_part` is called after each.
+    ///
+    /// # Errors
+    /// Returns the errors of [`crate::train::train`].
+    ///
+    /// # Panics
+    /// Panics if there is not one peak for each team.
+    pub(super) fn start(
+        subject: Subject<'a>,
+        (teams, peaks): (Vec<Workers>, &'a [Peak]),
+        seconds: f64,
+        on_part: &mut dyn FnMut(),
+    ) -> Result<Contest<'a>> {
+        assert_eq!(teams.len(), peaks.len(), "one peak for each team");
+        let mut contestants = Vec::with_capacity(teams.len());
+        for workers in teams {
+            let trainee = Trainee::new(subject, &workers)?;
+            contestants.push(Contestant::new(workers, trainee, seconds)?);
+            on_part();
+        }
+        Ok(Contest { contestants, peaks })
+    }
+
+    /// Trains `runs` times with each team, in turn, and calls `on_run` after each run.
+    ///
+    /// # Errors
+    /// Returns the errors of [`crate::train::train`].
+    ///
+    /// # Panics
+    /// Panics if there are no teams or no runs.
+    pub(super) fn train(&mut self, runs: usize, on_run: &mut dyn FnMut()) -> Result<Vec<Training>> {
+        for run in 0..runs {
+            // Forward and backward in alternation, so that a steady change favours no team.
+            let count = self.contestants.len();
+            for place in 0..count {
+                let place = if run % 2 == 0 {
+                    place
+                } else {
+                    count - 1 - place
+                };
+                self.contestants[place].run()?;
+                on_run();
+            }
+        }
+        let baseline = self.contestants[0].rates();
+        let results = self.contestants.iter().zip(self.peaks);
+        Ok(results
+            .map(|(contestant, peak)| contestant.training(peak, &baseline))
+            .collect())
+    }
+
+    /// Takes steps with clocks with each team, and calls `on_team` after each.
+    ///
+    /// # Errors
+    /// Returns the errors of [`crate::train::train`].
+    pub(super) fn phases(&mut self, on_team: &mut dyn FnMut()) -> Result<Vec<Phases>> {
+        let teams = self.contestants.iter_mut().zip(self.peaks);
+        let phases = teams.map(|(contestant, peak)| {
+            let phases = contestant.phases(peak);
+            on_team();
+            phases
+        });
+        phases.collect()
     }
 }
 

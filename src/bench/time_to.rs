@@ -6,20 +6,17 @@
 //! include drawing generated digits, and no model is written. The caller starts the processes and holds the clock;
 //! [`from_seed`] is what such a process does, and the rest is made of the times.
 
-use std::num::NonZeroUsize;
-
 use serde::{Deserialize, Serialize};
 
+use super::learning_rate::with_rate;
 use super::statistics::{deviation, mean};
-use super::throughput::Trainee;
 use crate::compute::parallel::Workers;
-use crate::config::CheckedConfig;
-use crate::data::splits::Files;
-use crate::data::{Dataset, Splits};
+use crate::config::{Accuracy, CheckedConfig, ValidationConfig};
+use crate::data::Splits;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
-use crate::train::Evaluator;
-use crate::train::prepare::spec_for;
+use crate::nn::Task;
+use crate::train::{Event, State, Training, Unsupervised};
 
 /// The accuracy to reach, and how to try.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -96,54 +93,71 @@ impl TimeTo {
     }
 }
 
-/// Opens `files` and trains with the seed of `config` until `goal` or its last epoch is reached, and calls
-/// `on_evaluation` with the accuracy after each epoch.
+/// Trains on `data` with the settings `config` until the accuracy of `goal` or its last epoch is reached, and calls
+/// `on_evaluation` with the accuracy after each epoch. An error of `on_evaluation` is returned at the end.
 ///
 /// # Errors
-/// Returns [`Error::Data`] if there is no test set, and the errors of [`crate::train::train`] and of `on_evaluation`.
-pub fn from_seed<E: From<Error>>(
+/// Returns [`Error::Data`] if there is no test set, [`Error::Config`] in regression, the errors of
+/// [`crate::train::train`], and the first one of `on_evaluation`.
+pub fn from_seed<E: From<Error> + Send>(
     config: &CheckedConfig,
-    files: &Files,
-    threads: NonZeroUsize,
+    data: &Splits,
+    (workers, start): (&Workers, Option<State>),
     goal: Goal,
-    on_evaluation: &mut dyn FnMut(f64) -> Result<(), E>,
+    on_evaluation: &mut (dyn FnMut(f64) -> Result<(), E> + Send),
 ) -> Result<(), E> {
-    let workers = Workers::new(threads)?;
-    let data = Splits::open(files, None)?;
-    let test = test_set(&data)?;
-    let spec = spec_for(config, &data)?;
-    let mut trainee = Trainee::new(config, &spec, &data.train, &workers)?;
-    let mut evaluator = Evaluator::new(&spec, trainee.preprocessing().clone(), &workers)?;
-    for _ in 0..goal.epochs {
-        trainee.pass(&workers, trainee.steps())?;
-        let network = trainee.network();
-        let score = evaluator.evaluate(&workers, network, test)?.score;
-        let accuracy = score.accuracy.expect("the data are for classification");
-        on_evaluation(accuracy)?;
-        if accuracy >= goal.accuracy {
-            break;
+    check(config, data, goal.accuracy)?;
+    let mut config = with_rate(config.clone(), data, workers, start.as_ref())?.into_inner();
+    config.epochs = goal.epochs;
+    config.validation = ValidationConfig {
+        target_accuracy: Some(Accuracy(goal.accuracy)),
+        ..ValidationConfig::default()
+    };
+    let training = Training {
+        config: &config.check()?,
+        data,
+        workers,
+        profiled: false,
+        from: start,
+    };
+    let mut failed = None;
+    training.run(&mut Unsupervised, &mut |event| {
+        if let (Event::Epoch(metrics), None) = (event, &failed) {
+            let accuracy = metrics.accuracy().expect("it was checked");
+            failed = on_evaluation(accuracy).err();
         }
-    }
-    Ok(())
+    })?;
+    failed.map_or(Ok(()), Err)
 }
 
-/// The test set of `data`.
-fn test_set(data: &Splits) -> Result<&Dataset> {
-    data.test.as_ref().ok_or_else(|| {
-        Error::Data(
-            Refusal::new(
-                data.train.rows().name(),
-                "no test set with it",
-                "one, to measure the accuracy on",
-            )
-            .hint(message![
-                "name the files with ",
-                Key("test_images"),
-                " and ",
-                Key("test_labels")
-            ]),
+/// Checks that `accuracy` can be measured.
+///
+/// # Errors
+/// Returns [`Error::Data`] if there is no test set, and [`Error::Config`] in regression.
+pub fn check(config: &CheckedConfig, data: &Splits, accuracy: f64) -> Result<()> {
+    if config.task.task == Task::Regression {
+        let found = message![accuracy, " with ", Key("task").set_to("regression")];
+        let expected = "a task that has an accuracy";
+        return Err(Error::Config(Refusal::new(Key("time_to"), found, expected)));
+    }
+    if data.test.is_some() {
+        return Ok(());
+    }
+    let name = data.train.rows().name();
+    let hint = message![
+        "name the files with ",
+        Key("test_images"),
+        " and ",
+        Key("test_labels")
+    ];
+    Err(Error::Data(
+        Refusal::new(
+            name,
+            "no test set with it",
+            "one, to measure the accuracy on",
         )
-    })
+        .hint(hint),
+    ))
 }
 
 #[cfg(test)]

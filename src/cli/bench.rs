@@ -1,92 +1,94 @@
-//! `perceptor bench`.
+//! `perceptor bench`: settings of training from flags, a recipe or a file become a measurement.
+//!
+//! The flags of settings are made from their descriptions, as those of `perceptor train` are.
 
 use std::io::{self, Write};
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use perceptor::bench::{self, Goal, Record, Settings, compare};
+use perceptor::bench::{self, Goal, Record, Settings as Measurement, Subject, compare};
 use perceptor::compute::EngineChoice;
 use perceptor::compute::parallel::Workers;
-use perceptor::config::Accuracy;
-use perceptor::config::{LearningRate, OptimizerConfig, OptimizerName};
+use perceptor::config::setting::{Heading, Setting};
+use perceptor::config::{Accuracy, CheckedConfig};
 use perceptor::data::Splits;
-use perceptor::nn::Activation;
+use perceptor::nn::Spec;
 use perceptor::report::bench::BenchReport;
+use perceptor::run::{Layer, Settings};
+use perceptor::train::State;
 use perceptor::train::prepare::spec_for;
-use perceptor::{Error, Refusal, TrainConfig};
+use perceptor::{Error, Model, Refusal};
 
 use super::bar::Bar;
 use super::engine::{Verbosity, choose};
 use super::failure::Failure;
+use super::origin::Origin;
+use super::presets::{PresetArgs, merge, set, write_recipes};
+use super::setting_flags::{Selection, SettingFlags};
 use super::source::DataArgs;
+use super::threads::workers;
 use super::time_to;
-use super::values::{Hidden, named, parse_hidden};
+use super::values::named;
 
 const EXAMPLES: &str = "\
 Examples:
   perceptor bench                                tutorial network, all threads
+  perceptor bench --recipe accurate              the settings of a recipe
   perceptor bench --hidden 512,256 --activation relu --batch-size 128
   perceptor bench --format json > before.json    save the results, and later:
   perceptor bench --compare before.json          show what is slower or faster
   perceptor bench --from before.json --format markdown
   perceptor bench --time-to 97.5% --seeds 5      seconds to this test accuracy";
 
+const MEASURED: &str = "\
+Settings are those of perceptor train, and every one that changes what a step does is measured.
+Training is measured with 1, 2, 3 and 4 threads, then 8, 16, ... and --threads, where auto is all
+cores. Nothing is saved.";
+
+/// Settings that have other defaults in a bench than in a run.
+const DEFAULTS: [(&str, &str); 1] = [("epochs", "30")];
+
+/// The settings of training that a bench measures: all except those of validation and of saving.
+struct MeasuredSettings;
+
+impl Selection for MeasuredSettings {
+    fn settings() -> Vec<Setting> {
+        let settings = Settings::all()
+            .iter()
+            .filter(|setting| is_measured(setting));
+        let settings = settings.cloned().map(|mut setting| {
+            let default = DEFAULTS.iter().find(|(key, _)| *key == setting.key);
+            if let Some((_, default)) = default {
+                setting.default = Some((*default).to_owned());
+            }
+            // They hardly change the speed.
+            setting.is_common &= !["epochs", "seed", "schedule"].contains(&setting.key);
+            setting
+        });
+        settings.collect()
+    }
+}
+
+fn is_measured(setting: &Setting) -> bool {
+    !matches!(setting.heading, Heading::Validation | Heading::Runs)
+}
+
 /// Flags that decide what is measured, and so cannot be combined with `--from`.
-const MEASURING: [&str; 18] = [
-    "data",
-    "train_images",
-    "train_labels",
-    "test_images",
-    "test_labels",
-    "hidden",
-    "activation",
-    "batch_size",
-    "lr",
-    "momentum",
-    "seed",
-    "runs",
-    "seconds",
-    "threads",
-    "engine",
-    "time_to",
-    "seeds",
-    "epochs",
-];
+fn measuring() -> Vec<&'static str> {
+    let own = ["recipe", "config", "runs", "seconds", "time_to", "seeds"];
+    let settings = MeasuredSettings::settings();
+    let settings = settings.iter().map(|setting| setting.key);
+    settings.chain(own).collect()
+}
 
 /// Measure how fast this machine trains a network, and compare that to its peak
 #[derive(Debug, Args)]
-#[command(before_help = EXAMPLES)]
+#[command(before_help = EXAMPLES, after_help = MEASURED)]
 pub struct BenchArgs {
     #[command(flatten)]
-    data: DataArgs,
-
-    /// Widths of the hidden layers, or none
-    #[arg(long, value_name = "N,N,...", help_heading = "Network", default_value = "100", value_parser = parse_hidden)]
-    hidden: Hidden,
-    /// Activation of the hidden layers
-    #[arg(long, hide_short_help = true, help_heading = "Network", default_value = Activation::default().name(), value_parser = named(Activation::ALL, Activation::name))]
-    activation: Activation,
-
-    /// Samples per step
-    #[arg(long, value_name = "N", help_heading = "Training", default_value_t = TrainConfig::default().batch_size)]
-    batch_size: usize,
-    /// Learning rate, applied to the mean gradient of a batch
-    #[arg(long, hide_short_help = true, value_name = "X", help_heading = "Training", default_value_t = OptimizerName::default().default_learning_rate(), allow_negative_numbers = true)]
-    lr: f32,
-    /// Momentum, at least 0 and less than 1
-    #[arg(
-        long,
-        hide_short_help = true,
-        value_name = "X",
-        help_heading = "Training",
-        default_value_t = 0.9,
-        allow_negative_numbers = true
-    )]
-    momentum: f32,
-    /// Seed of all randomness
-    #[arg(long, hide_short_help = true, value_name = "N", help_heading = "Training", default_value_t = TrainConfig::default().seed, overrides_with = "seed")]
-    seed: u64,
+    settings: SettingFlags<MeasuredSettings>,
+    #[command(flatten)]
+    presets: PresetArgs,
 
     /// Timed runs of each measurement, after a warm-up
     #[arg(
@@ -109,18 +111,10 @@ pub struct BenchArgs {
         allow_negative_numbers = true
     )]
     seconds: f64,
-    /// Largest number of worker threads [default: all cores]
-    ///
-    /// Every number up to 4 is measured, then 8, 16, … and this one [default: all cores this process may use]
-    #[arg(long, value_name = "N", help_heading = "Measurement")]
-    threads: Option<NonZeroUsize>,
-    /// Engine of the training runs, as for train; matrix products are measured on every engine
-    #[arg(long, hide_short_help = true, help_heading = "Measurement", default_value = EngineChoice::default().name(), value_parser = named(EngineChoice::ALL, EngineChoice::name), overrides_with = "engine")]
-    engine: EngineChoice,
-
     /// Measure the seconds to this test accuracy, as 97.5%, instead of rates
     ///
-    /// They count from the start of a process to the first evaluation with this accuracy, as 0.975 or 97.5%
+    /// They count from the start of a process to the first evaluation with this accuracy, as 0.975 or 97.5%. A seed that
+    /// does not reach it in --epochs counts as failed.
     #[arg(long, value_name = "ACCURACY", help_heading = "Time to an accuracy", value_parser = accuracy)]
     time_to: Option<f64>,
     /// Number of seeds, starting with --seed
@@ -133,19 +127,12 @@ pub struct BenchArgs {
         requires = "time_to"
     )]
     seeds: u64,
-    /// Epochs after which a seed counts as failed
-    #[arg(
-        long,
-        hide_short_help = true,
-        value_name = "N",
-        help_heading = "Time to an accuracy",
-        default_value_t = 30,
-        requires = "time_to"
-    )]
-    epochs: usize,
-    /// Runs one seed and prints the accuracy after each epoch, for the processes that --time-to starts
-    #[arg(long, hide = true, requires = "time_to")]
-    evaluations: bool,
+    /// Runs this seed and prints the accuracy after each epoch, for the processes that --time-to starts
+    #[arg(long, hide = true, value_name = "SEED", requires = "time_to")]
+    evaluate_seed: Option<u64>,
+    /// The engine of these processes
+    #[arg(long, hide = true, requires = "evaluate_seed", value_parser = named(EngineChoice::ALL, EngineChoice::name))]
+    evaluate_with: Option<EngineChoice>,
 
     /// Compare with this earlier JSON
     ///
@@ -153,7 +140,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     compare: Option<PathBuf>,
     /// Read results from this JSON instead of measuring
-    #[arg(long, value_name = "FILE", help_heading = "Output", conflicts_with_all = MEASURING)]
+    #[arg(long, value_name = "FILE", help_heading = "Output", conflicts_with_all = measuring())]
     from: Option<PathBuf>,
     /// Output format: text, one JSON object, or Markdown
     #[arg(long, help_heading = "Output", value_enum, default_value_t = BenchFormat::Text)]
@@ -161,6 +148,18 @@ pub struct BenchArgs {
     /// Do not show progress on stderr
     #[arg(long, short, help_heading = "Output")]
     quiet: bool,
+}
+
+/// Data, network and settings, ready to be trained.
+struct Prepared {
+    name: String,
+    data: Splits,
+    spec: Spec,
+    config: CheckedConfig,
+    init_from: Option<PathBuf>,
+    /// The state to start from; `None` to start from drawn weights.
+    start: Option<State>,
+    workers: Workers,
 }
 
 /// How the results are printed.
@@ -177,13 +176,17 @@ fn accuracy(text: &str) -> Result<f64, String> {
 
 impl BenchArgs {
     pub fn run(&self) -> Result<(), Failure> {
-        if let (true, Some(goal)) = (self.evaluations, self.settings().goal) {
-            return self.one_seed(goal);
+        if self.presets.list() {
+            return Ok(write_recipes(&mut io::stdout().lock())?);
         }
         let earlier = self.compare.as_deref().map(Record::read).transpose()?;
-        let mut record = match &self.from {
-            Some(path) => Record::read(path)?,
+        let measured = match &self.from {
+            Some(path) => Some(Record::read(path)?),
             None => self.measure(earlier.as_ref())?,
+        };
+        // A process that runs one seed has printed its results.
+        let Some(mut record) = measured else {
+            return Ok(());
         };
         if let Some(earlier) = &earlier {
             record.comparison = Some(compare(&self.compare_name(), earlier, &record)?);
@@ -205,24 +208,119 @@ impl BenchArgs {
         path.display().to_string()
     }
 
-    /// Opens the data and measures. Everything that can be refused is checked first.
-    fn measure(&self, earlier: Option<&Record>) -> Result<Record, Failure> {
-        let (config, settings) = (self.config().check()?, self.settings());
-        settings.check()?;
-        let workers = Workers::new(settings.threads)?;
-        let source = self.data.training(&workers, self.quiet)?;
-        drop(workers);
-        let data = Splits::open(&source.files, None)?;
+    /// Merges the settings and measures them; `None` in a process that runs one seed.
+    fn measure(&self, earlier: Option<&Record>) -> Result<Option<Record>, Failure> {
+        let flags = self.settings.layer()?;
+        let (file, origin) = self.presets.layer(&flags)?;
+        let measured = file.clone().only(is_measured);
+        if !self.is_quiet() {
+            note_ignored(&origin, &file.without(&measured));
+        }
+        let settings = self.merge(flags, measured);
+        let settings = settings.map_err(|error| origin.locate(error))?;
+        if let (Some(seed), Some(goal)) = (self.evaluate_seed, self.goal(&settings)) {
+            return self.one_seed(settings, seed, goal).map(|()| None);
+        }
+        let measurement = self.measurement(&settings);
+        measurement.check()?;
+        let prepared = self.prepare(settings);
+        let prepared = prepared.map_err(|error| origin.locate(error))?;
+        self.measure_prepared(prepared, measurement, earlier)
+            .map(Some)
+            .map_err(|failure| match failure {
+                Failure::Refused(error) => Failure::Refused(origin.locate(error)),
+                other => other,
+            })
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.quiet || self.evaluate_seed.is_some()
+    }
+
+    /// Merges flags, file and defaults.
+    fn merge(&self, flags: Layer, file: Layer) -> perceptor::Result<Settings> {
+        let mut defaults = Layer::default();
+        for (key, text) in DEFAULTS {
+            set(&mut defaults, key, text);
+        }
+        merge(flags, file.over(defaults))
+    }
+
+    fn goal(&self, settings: &Settings) -> Option<Goal> {
+        self.time_to.map(|accuracy| Goal {
+            accuracy,
+            seeds: self.seeds,
+            epochs: settings.train.epochs,
+        })
+    }
+
+    /// How to measure.
+    fn measurement(&self, settings: &Settings) -> Measurement {
+        Measurement {
+            threads: settings.threads.count().unwrap_or_else(Workers::available),
+            runs: self.runs,
+            seconds: self.seconds,
+            goal: self.goal(settings),
+        }
+    }
+
+    /// Opens the data. Everything that can be refused is checked here.
+    fn prepare(&self, settings: Settings) -> perceptor::Result<Prepared> {
+        let workers = workers(settings.threads)?;
+        settings.train.engine.resolve()?;
+        let source = DataArgs::of(&settings).training(&workers, self.is_quiet())?;
+        let (task, classes) = (settings.train.task.task, settings.classes);
+        let data = Splits::open_for(task, &source.files, classes, settings.data_mode)?;
         if self.time_to.is_some() && data.test.is_none() {
-            return Err(no_test_set(source.name).into());
+            return Err(no_test_set(source.name));
+        }
+        let config = settings.train.check()?;
+        if let Some(accuracy) = self.time_to {
+            bench::time_to::check(&config, &data, accuracy)?;
         }
         let spec = spec_for(&config, &data)?;
-        let goal = settings.goal;
+        spec.layers_named(&config.freeze)?;
+        let start = match &settings.init_from {
+            Some(path) => Some(State::warm_start(&spec, &config, &Model::load(path)?)?),
+            None => None,
+        };
+        Ok(Prepared {
+            name: source.name,
+            data,
+            spec,
+            config,
+            init_from: settings.init_from,
+            start,
+            workers,
+        })
+    }
+
+    fn measure_prepared(
+        &self,
+        prepared: Prepared,
+        measurement: Measurement,
+        earlier: Option<&Record>,
+    ) -> Result<Record, Failure> {
+        let Prepared {
+            name,
+            data,
+            spec,
+            config,
+            init_from,
+            start,
+            workers,
+        } = prepared;
         let batch_size = config.batch_size.min(data.train.samples());
         let verbosity = Verbosity::new(self.quiet, false);
         let engine = choose(config.engine, &spec, batch_size, verbosity)?;
-        let config = config.with_engine(engine);
-        let mut record = Record::new(&source.name, &data, &spec, &config, settings)?;
+        let mut config = config.with_engine(engine);
+        let goal = measurement.goal;
+        if goal.is_none() {
+            config = bench::with_rate(config, &data, &workers, start.as_ref())?;
+        }
+        drop(workers);
+        let from = init_from.as_deref();
+        let mut record = Record::new((&name, &data), &spec, &config, from, measurement)?;
         if let Some(earlier) = earlier {
             bench::compare::check(&self.compare_name(), earlier, &record)?;
         }
@@ -233,24 +331,32 @@ impl BenchArgs {
                 let found = time_to::measure(&config, goal, &mut show)?;
                 bench::put_time_to(&mut record, found);
             }
-            None => bench::measure_rates(&mut record, &config, &data, &spec, &mut show)?,
+            None => {
+                let subject = Subject {
+                    config: &config,
+                    spec: &spec,
+                    data: &data.train,
+                    start: &start.unwrap_or_else(|| State::start(&spec, &config)),
+                };
+                bench::measure_rates(&mut record, subject, &mut show)?;
+            }
         }
         bar.finish();
         Ok(record)
     }
 
     /// Runs a process that [`time_to::measure`] has started.
-    fn one_seed(&self, goal: Goal) -> Result<(), Failure> {
-        let threads = self.settings().threads;
-        // One thread is enough: the process that started this one has made the data set.
-        let source = self
-            .data
-            .training(&Workers::new(NonZeroUsize::MIN)?, true)?;
-        let mut out = io::stdout().lock();
+    fn one_seed(&self, mut settings: Settings, seed: u64, goal: Goal) -> Result<(), Failure> {
+        settings.train.seed = seed;
+        if let Some(engine) = self.evaluate_with {
+            settings.train.engine = engine;
+        }
+        let prepared = self.prepare(settings)?;
+        let mut out = io::stdout();
         bench::time_to::from_seed(
-            &self.config().check()?,
-            &source.files,
-            threads,
+            &prepared.config,
+            &prepared.data,
+            (&prepared.workers, prepared.start),
             goal,
             &mut |accuracy| {
                 writeln!(out, "{accuracy}")?;
@@ -258,36 +364,18 @@ impl BenchArgs {
             },
         )
     }
+}
 
-    fn config(&self) -> TrainConfig {
-        TrainConfig {
-            hidden: self.hidden.0.clone(),
-            activation: self.activation,
-            epochs: self.epochs,
-            batch_size: self.batch_size,
-            optimizer: OptimizerConfig {
-                learning_rate: Some(LearningRate::Value(self.lr)),
-                momentum: Some(self.momentum),
-                ..OptimizerConfig::default()
-            },
-            seed: self.seed,
-            engine: self.engine,
-            ..TrainConfig::default()
-        }
-    }
-
-    fn settings(&self) -> Settings {
-        let goal = self.time_to.map(|accuracy| Goal {
-            accuracy,
-            seeds: self.seeds,
-            epochs: self.epochs,
-        });
-        Settings {
-            threads: self.threads.unwrap_or_else(Workers::available),
-            runs: self.runs,
-            seconds: self.seconds,
-            goal,
-        }
+/// Prints which settings of a recipe or file have no meaning in a bench.
+fn note_ignored(origin: &Origin, ignored: &Layer) {
+    let keys: Vec<&str> = ignored.keys().collect();
+    if !keys.is_empty() {
+        drop(writeln!(
+            io::stderr(),
+            "{}: a bench neither validates nor saves, and ignores {}",
+            origin.file(),
+            keys.join(", ")
+        ));
     }
 }
 

@@ -1,7 +1,8 @@
 //! The command line: parses arguments into settings of the library, and prints results.
 //!
-//! Each subcommand has a file. Several of them share `source` (where the data are), `threads` and `engine` (what computes),
-//! `signals` (Ctrl-C and other signals), and `progress` and `downloads` (the `bar` on stderr); `time_to` starts processes.
+//! Each subcommand has a file. Several of them share `presets` (recipes and files of settings), `source` (where the
+//! data are), `threads` and `engine` (what computes), `signals` (Ctrl-C and other signals), and `progress` and
+//! `downloads` (the `bar` on stderr); `time_to` starts processes.
 //! Results go to stdout, everything else to stderr.
 
 mod bar;
@@ -21,6 +22,7 @@ mod inspect;
 mod man;
 mod origin;
 mod predict;
+mod presets;
 mod progress;
 mod setting_flags;
 mod short_help;
@@ -125,6 +127,9 @@ fn command_line() -> clap::Command {
         })
         .mut_subcommand("tune", |command| {
             short_help::shorten(command, &short_help::TUNE)
+        })
+        .mut_subcommand("bench", |command| {
+            short_help::shorten(command, &short_help::BENCH)
         })
 }
 

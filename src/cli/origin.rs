@@ -24,6 +24,11 @@ impl Origin {
         }
     }
 
+    /// The name of the file; empty if there is none.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
     /// The same error with the settings that it mentions spelled as they were written.
     pub fn locate(&self, error: Error) -> Error {
         error.map_refusal(|refusal| {

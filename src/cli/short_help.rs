@@ -47,6 +47,22 @@ Examples:
     ],
 };
 
+pub const BENCH: ShortHelp = ShortHelp {
+    examples: "\
+Examples:
+  perceptor bench --recipe accurate
+  perceptor bench --hidden 512,256 --activation relu --batch-size 128
+  perceptor bench --compare before.json",
+    flags: &[
+        ("recipe", "Start from tested settings; list shows them"),
+        ("time_to", "Measure the seconds to this test accuracy"),
+        ("compare", "Show what is slower or faster than this JSON"),
+        ("from", "Read results from this JSON"),
+        ("format", "Output format"),
+        ("quiet", "Do not show progress"),
+    ],
+};
+
 /// Limits the `-h` of `command` to `short`. Its `--help` stays as it is.
 pub fn shorten(mut command: Command, short: &ShortHelp) -> Command {
     if let Some(examples) = command.get_before_help().cloned() {

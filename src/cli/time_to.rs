@@ -38,8 +38,8 @@ fn from_seed(seed: u64, config: &TrainConfig) -> Result<Vec<Evaluated>, Failure>
     let start = Instant::now();
     let mut process = Command::new(env::current_exe()?)
         .args(env::args_os().skip(1))
-        .args(["--evaluations", "--seed", &seed.to_string()])
-        .args(["--engine", config.engine.name()])
+        .args(["--evaluate-seed", &seed.to_string()])
+        .args(["--evaluate-with", config.engine.name()])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()?;

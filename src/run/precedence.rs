@@ -91,6 +91,13 @@ impl Layer {
         self
     }
 
+    /// What the layer gives of the settings for which `is_kept` returns true.
+    pub fn only(mut self, is_kept: impl Fn(&Setting) -> bool) -> Layer {
+        self.given
+            .retain(|key, _| Settings::setting(key).is_some_and(&is_kept));
+        self
+    }
+
     /// The layer over `lower`, which keeps what this one neither gives nor makes meaningless.
     pub fn over(self, mut lower: Layer) -> Layer {
         let stays = |key: &str| Settings::setting(key).is_some_and(|it| !self.replaces(it, &lower));

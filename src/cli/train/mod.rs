@@ -7,19 +7,19 @@ mod notices;
 mod output;
 mod session;
 
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{ArgMatches, Args};
-use perceptor::Model;
 use perceptor::config::setting::Setting;
-use perceptor::run::{Layer, RECIPES, Recipe, Resumption, Settings};
+use perceptor::run::{Layer, Resumption, Settings};
 
 use self::output::OutputArgs;
 use self::session::{Plan, Session};
 use super::failure::Failure;
 use super::origin::Origin;
+use super::presets::{PresetArgs, checked, merge, write_recipes};
 use super::setting_flags::{COMMON, Selection, SettingFlags, check_resumed};
 
 const EXAMPLES: &str = "\
@@ -41,24 +41,13 @@ const WITH_RESUME: [&str; 6] = ["resume", "format", "profile", "quiet", "verbose
 pub struct TrainArgs {
     #[command(flatten)]
     settings: SettingFlags<EverySetting>,
-    /// Start from settings by name, such as quick or accurate; list prints them with their measured results
-    ///
-    /// Flags win over the recipe.
-    #[arg(long, value_name = "NAME", help_heading = COMMON, conflicts_with_all = ["config", "resume"])]
-    recipe: Option<String>,
+    #[command(flatten)]
+    presets: PresetArgs,
     /// Resume the run in this folder; the result is bit-identical
     ///
     /// Only --epochs, --max-time, --threads, data paths, and checkpoint and output options may change.
-    #[arg(long, value_name = "RUN", help_heading = COMMON)]
+    #[arg(long, value_name = "RUN", help_heading = COMMON, conflicts_with_all = ["recipe", "config"])]
     resume: Option<PathBuf>,
-    /// Start from the settings in a file, such as the config.toml of a run; flags win over it
-    #[arg(
-        long,
-        value_name = "FILE",
-        help_heading = "Runs",
-        conflicts_with = "resume"
-    )]
-    config: Option<PathBuf>,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -75,7 +64,7 @@ impl Selection for EverySetting {
 impl TrainArgs {
     pub fn run(self, matches: &ArgMatches) -> Result<(), Failure> {
         let start = Instant::now();
-        if self.recipe.as_deref() == Some("list") {
+        if self.presets.list() {
             return Ok(write_recipes(&mut io::stdout().lock())?);
         }
         let flags = self.settings.layer()?;
@@ -104,16 +93,12 @@ impl TrainArgs {
         resumption: Option<&Resumption>,
         flags: &Layer,
     ) -> perceptor::Result<(Layer, Origin)> {
-        let (name, layer) = match (resumption, &self.recipe, &self.config) {
-            (Some(resumption), ..) => {
-                let path = resumption.folder.config();
-                (path.display().to_string(), Layer::read(&path)?)
-            }
-            (None, Some(name), _) => (format!("recipe {name}"), Recipe::find(name)?.layer()),
-            (None, None, Some(path)) => (path.display().to_string(), Layer::read(path)?),
-            (None, None, None) => return Ok((Layer::default(), Origin::default())),
+        let Some(resumption) = resumption else {
+            return self.presets.layer(flags);
         };
-        let origin = Origin::new(name, &layer, flags);
+        let path = resumption.folder.config();
+        let layer = Layer::read(&path)?;
+        let origin = Origin::new(path.display().to_string(), &layer, flags);
         Ok((layer, origin))
     }
 }
@@ -124,65 +109,7 @@ fn plan(flags: Layer, file: Layer, resumption: Option<Resumption>) -> perceptor:
         resumption.settings = checked(flags.over(file))?;
         return Ok(Plan::Resume(Box::new(resumption)));
     }
-    let mut settings = flags.clone().over(file.clone()).settings()?;
-    settings.check_paths()?;
-    if let Some(path) = &settings.init_from {
-        let model = layer_of(&Model::load(path)?);
-        settings = checked(flags.over(file.over(model)))?;
-    }
-    settings.train = settings.train.check()?.resolved().into_inner();
-    Ok(Plan::New(Box::new(settings)))
-}
-
-fn checked(layer: Layer) -> perceptor::Result<Settings> {
-    let settings = layer.settings()?;
-    settings.check_paths()?;
-    settings.train.clone().check()?;
-    Ok(settings)
-}
-
-/// The network and scaling of the model that training starts from, which flags and files win over.
-fn layer_of(model: &Model) -> Layer {
-    let sizes = model.spec.sizes();
-    let hidden: Vec<String> = sizes[1..sizes.len() - 1]
-        .iter()
-        .map(usize::to_string)
-        .collect();
-    let hidden = match hidden.is_empty() {
-        true => "none".to_owned(),
-        false => hidden.join(","),
-    };
-    let mut layer = Layer::default();
-    for (key, text) in [
-        ("hidden", hidden.as_str()),
-        ("activation", model.spec.activation().name()),
-        (
-            "batch_norm",
-            if model.spec.batch_norm() {
-                "true"
-            } else {
-                "false"
-            },
-        ),
-        ("task", model.spec.task().name()),
-        ("scale", "model"),
-    ] {
-        let setting = Settings::setting(key).expect("a setting");
-        layer.set(setting, text).expect("a value of the setting");
-    }
-    layer
-}
-
-/// Prints every recipe with the comment at its top.
-fn write_recipes(out: &mut dyn Write) -> io::Result<()> {
-    for recipe in RECIPES {
-        let mut name = recipe.name;
-        for line in recipe.head() {
-            writeln!(out, "{name:<10} {line}")?;
-            name = "";
-        }
-    }
-    out.flush()
+    merge(flags, file).map(|settings| Plan::New(Box::new(settings)))
 }
 
 #[cfg(test)]

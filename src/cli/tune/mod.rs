@@ -29,6 +29,7 @@ use self::ranges::{BatchNorm, RangeFlags};
 use super::engine::{Verbosity, choose};
 use super::failure::Failure;
 use super::origin::Origin;
+use super::presets::set;
 use super::setting_flags::{Selection, SettingFlags, check_resumed, is_typed};
 use super::signals::{StopSignals, set_truncation_hint};
 use super::source::{DataArgs, Source, program, recorded, shell_word};
@@ -249,8 +250,7 @@ impl TuneArgs {
     fn plan(&self, flags: Layer, file: Layer) -> perceptor::Result<Plan> {
         let mut defaults = Layer::default();
         for (key, text) in DEFAULTS {
-            let setting = Settings::setting(key).expect("a setting");
-            defaults.set(setting, text).expect("a value of the setting");
+            set(&mut defaults, key, text);
         }
         // The defaults of a search win over those of a run, and not over the file.
         let upper = flags.over(defaults.without(&file));

@@ -2,13 +2,16 @@
 //! warnings last, where they are seen. The numbers and their statistics come from [`crate::bench`].
 
 mod changes;
+mod phases;
 
 use std::io::{self, Write};
 
 use self::changes::{changes, verdict};
+use self::phases::{cores, no_cores};
 use super::number::{counted, grouped, percent};
 use super::table::Table;
 use crate::bench::products::Stage;
+use crate::bench::record::Work;
 use crate::bench::statistics::Estimate;
 use crate::bench::time_to::Seed;
 use crate::bench::{Record, TimeTo};
@@ -86,7 +89,7 @@ fn title(record: &Record) -> String {
 /// The machine and the work, one line for each fact.
 fn facts(record: &Record) -> Vec<(&'static str, String)> {
     let (machine, work) = (&record.machine, &record.work);
-    vec![
+    let mut facts = vec![
         (
             "machine",
             format!(
@@ -111,20 +114,58 @@ fn facts(record: &Record) -> Vec<(&'static str, String)> {
             format!(
                 "{}, {}, {} parameters, {} kFLOP per sample",
                 work.network,
-                work.activation,
+                work.settings.activation.name(),
                 grouped(work.parameters),
                 grouped((work.flops_per_sample / 1e3).round() as usize)
             ),
         ),
-        (
-            "training",
-            format!(
-                "batch size {}, learning rate {}, momentum {}, seed {}",
-                work.batch_size, work.learning_rate, work.momentum, work.seed
-            ),
-        ),
+        ("training", training_facts(work)),
         ("engine", work.kernels.clone()),
-    ]
+    ];
+    if let Some(settings) = other_settings(work) {
+        facts.insert(facts.len() - 1, ("settings", settings));
+    }
+    facts
+}
+
+/// The numbers of training that decide how it goes.
+fn training_facts(work: &Work) -> String {
+    let optimizer = &work.settings.optimizer;
+    let momentum = optimizer.momentum.map(|it| format!(", momentum {it}"));
+    format!(
+        "batch size {}, {}, learning rate {}{}, seed {}",
+        work.batch_size,
+        optimizer.optimizer.name(),
+        optimizer
+            .learning_rate
+            .map_or("–".to_owned(), |rate| rate.to_string()),
+        momentum.unwrap_or_default(),
+        work.settings.seed
+    )
+}
+
+/// The other settings that differ from the defaults of training; `None` if none does.
+fn other_settings(work: &Work) -> Option<String> {
+    const ELSEWHERE: [&str; 8] = [
+        "hidden",
+        "activation",
+        "batch_size",
+        "optimizer",
+        "learning_rate",
+        "momentum",
+        "seed",
+        "engine",
+    ];
+    let is_other = |key: &str| match key {
+        "epochs" => work.depends_on_epochs(),
+        _ => !ELSEWHERE.contains(&key),
+    };
+    let settings = work.changed_settings().into_iter();
+    let settings = settings.filter(|(key, _)| is_other(key));
+    let settings: Vec<String> = settings
+        .map(|(key, value)| format!("{key} = {value}"))
+        .collect();
+    (!settings.is_empty()).then(|| settings.join("; "))
 }
 
 /// A table for each kind of measurement that the record has.
@@ -133,12 +174,16 @@ fn tables(record: &Record) -> Vec<Table> {
     if !record.peak.is_empty() {
         tables.push(peak(record));
     }
+    if !record.cores.is_empty() {
+        tables.push(cores(&record.cores));
+    }
     if !record.products.is_empty() {
         tables.push(products(record));
     }
     if !record.training.is_empty() {
         tables.push(training(record));
     }
+    tables.extend(record.phases.iter().map(phases::phases));
     tables.extend(record.time_to.as_ref().map(time_to));
     let changes = record.comparison.as_ref().and_then(changes);
     tables.extend(changes);
@@ -285,6 +330,7 @@ fn remarks(record: &Record) -> Vec<String> {
             100.0 * estimate.confidence
         ));
     }
+    lines.extend(no_cores(record));
     lines.extend(record.time_to.as_ref().map(time_to_remark));
     if let Some(comparison) = &record.comparison {
         lines.push(verdict(comparison));

@@ -17,10 +17,10 @@ use serde::{Serialize, Serializer};
 
 pub use self::banner::{banner, range_test_line};
 pub use self::epochs::EpochTable;
-pub use self::profile::PhaseShare;
 pub use self::warnings::Warning;
 use super::number::{grouped, seconds};
 use crate::bench::Peak;
+use crate::bench::phases::{PhaseShare, shares};
 use crate::bench::team::TeamChoice;
 use crate::compute::blas::Blas;
 use crate::compute::parallel::Workers;
@@ -182,7 +182,7 @@ impl<'a> TrainReport<'a> {
             samples_per_second: outcome.samples_per_second(),
             gflops: outcome.gflops(),
             peak_gflops: details.peak.as_ref().map(|peak| peak.gflops),
-            profile: profile.map(|(profile, peak)| profile::shares(profile, peak)),
+            profile: profile.map(|(profile, peak)| shares(profile, peak)),
             warnings: warnings::warnings(outcome, details.spelling),
             model: details.model.display().to_string(),
             outcome,

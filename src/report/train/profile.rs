@@ -2,50 +2,9 @@
 
 use std::io::{self, Write};
 
-use serde::Serialize;
-
 use crate::bench::Peak;
+use crate::bench::phases::PhaseShare;
 use crate::report::number::{counted, percent};
-use crate::train::{Phase, Profile};
-
-/// One phase's share of a run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PhaseShare {
-    /// The phase.
-    pub phase: Phase,
-    /// Time spent in it, summed over the workers, in seconds.
-    pub seconds: f64,
-    /// The share of the time of all workers, 0 to 1.
-    pub share: f64,
-    /// 10⁹ floating point operations of matrix products per second while all workers are in it; `None` without
-    /// products.
-    pub gflops: Option<f64>,
-    /// That rate as a share of the peak, 0 to 1.
-    pub of_peak: Option<f64>,
-}
-
-/// The phases that the run has, compared with the `peak` of as many threads.
-pub(super) fn shares(profile: &Profile, peak: &Peak) -> Vec<PhaseShare> {
-    let share = |phase| {
-        let seconds = profile.time(phase).as_secs_f64();
-        let together = seconds / peak.threads as f64;
-        let gflops = 1e-9 * profile.flops(phase) / together;
-        let gflops = Some(gflops).filter(|rate| rate.is_finite() && *rate > 0.0);
-        PhaseShare {
-            phase,
-            seconds,
-            share: profile.share(phase),
-            gflops,
-            of_peak: gflops.map(|rate| rate / peak.gflops),
-        }
-    };
-    let took_part = |phase: &Phase| !(phase.is_optional() && profile.time(*phase).is_zero());
-    Phase::ALL
-        .into_iter()
-        .filter(took_part)
-        .map(share)
-        .collect()
-}
 
 /// Writes one line for each phase, with its share of the time as a bar.
 ///
@@ -82,6 +41,8 @@ pub(super) fn write_shares(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::phases::shares;
+    use crate::train::{Phase, Profile};
     use std::time::Duration;
 
     fn profile() -> (Profile, Peak) {

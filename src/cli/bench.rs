@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use perceptor::bench::team::TimedRun;
 use perceptor::bench::{self, Goal, Record, Settings as Measurement, Subject, compare};
 use perceptor::compute::EngineChoice;
 use perceptor::compute::parallel::Workers;
@@ -26,6 +27,7 @@ use super::origin::Origin;
 use super::presets::{PresetArgs, merge, set, write_recipes};
 use super::setting_flags::{Selection, SettingFlags};
 use super::source::DataArgs;
+use super::team::choose_team;
 use super::threads::workers;
 use super::time_to;
 use super::values::named;
@@ -43,7 +45,7 @@ Examples:
 const MEASURED: &str = "\
 Settings are those of perceptor train, and every one that changes what a step does is measured.
 Training is measured with 1, 2, 3 and 4 threads, then 8, 16, ... and --threads, where auto is all
-cores. Nothing is saved.";
+cores. With --time-to, auto is the number that train would choose. Nothing is saved.";
 
 /// Settings that have other defaults in a bench than in a run.
 const DEFAULTS: [(&str, &str); 1] = [("epochs", "30")];
@@ -351,12 +353,26 @@ impl BenchArgs {
         if let Some(engine) = self.evaluate_with {
             settings.train.engine = engine;
         }
+        let threads = settings.threads;
         let prepared = self.prepare(settings)?;
+        // As in training, whose time this is.
+        let run = TimedRun {
+            config: &prepared.config,
+            spec: &prepared.spec,
+            train: &prepared.data.train,
+            from: prepared.start.as_ref(),
+            cores: Workers::available(),
+        };
+        let team = choose_team(threads, &run, Verbosity::Quiet).shape;
+        let workers = match team.threads.get() == prepared.workers.threads() {
+            true => prepared.workers,
+            false => Workers::new(team.threads)?,
+        };
         let mut out = io::stdout();
         bench::time_to::from_seed(
             &prepared.config,
             &prepared.data,
-            (&prepared.workers, prepared.start),
+            (&workers, prepared.start),
             goal,
             &mut |accuracy| {
                 writeln!(out, "{accuracy}")?;

@@ -321,7 +321,8 @@ impl Team<'_> {
 
     /// Calls `work` for each piece of the parameters that `member` takes from `taken`.
     fn for_pieces(&self, taken: &OwnedPieces, member: Member, work: impl Fn(&OwnPiece)) {
-        let pieces_of = |member| self.network.pieces_of(member);
+        let threads = self.partition.threads();
+        let pieces_of = |member| self.network.pieces_of(member, threads);
         taken.for_each(member.index(), pieces_of, |piece| {
             // SAFETY: (1) `for_each` passes each piece to one member until the barrier after which the next queue is
             // used, and units follow after a barrier. (2) The tokens of rows ended before the barrier that ended the

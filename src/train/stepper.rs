@@ -72,7 +72,7 @@ impl Stepper {
             Engine::Native => Partition::suggested_groups(spec, batch_size, threads),
             Engine::Openblas | Engine::Portable => 1,
         };
-        let mut stepper = Stepper::new(
+        let mut stepper = Stepper::divided(
             spec,
             &state.parameters,
             preprocessing_for(config, train, Some(state), engine, workers)?,
@@ -92,7 +92,7 @@ impl Stepper {
     }
 
     /// Starts from `parameters [parameters]`, to be moved by `rule` at the learning rates of `schedule`, for batches
-    /// of up to `batch_size` rows, with workers that divide the work by `partition`.
+    /// of up to `batch_size` rows. Any number of workers divides them by rows.
     ///
     /// # Errors
     /// Returns [`crate::Error::Memory`] if memory is refused.
@@ -100,6 +100,40 @@ impl Stepper {
     /// # Panics
     /// Panics if `parameters` or `preprocessing` do not belong to this `spec`.
     pub fn new(
+        spec: &Spec,
+        parameters: &[f32],
+        preprocessing: Preprocessing,
+        engine: Engine,
+        rule: Rule,
+        schedule: Schedule,
+        batch_size: usize,
+    ) -> Result<Stepper> {
+        let partition = Partition::by_rows(1);
+        Stepper::divided(
+            spec,
+            parameters,
+            preprocessing,
+            engine,
+            rule,
+            schedule,
+            batch_size,
+            partition,
+        )
+    }
+
+    /// [`Stepper::new`] for workers that divide the work by `partition`, which must be by rows except for the native
+    /// engine.
+    ///
+    /// # Errors
+    /// Returns [`crate::Error::Memory`] if memory is refused.
+    ///
+    /// # Panics
+    /// Panics if `parameters` or `preprocessing` do not belong to this `spec`.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "those of `new`, and the partition"
+    )]
+    pub fn divided(
         spec: &Spec,
         parameters: &[f32],
         preprocessing: Preprocessing,
@@ -231,6 +265,12 @@ impl Stepper {
         order: &[u32],
         on_step: &mut StepHandler,
     ) -> Profile {
+        let threads = workers.threads();
+        let partition = match self.partition.divided() {
+            0 => Partition::by_rows(threads),
+            _ => self.partition.clone(),
+        };
+        assert_eq!(threads, partition.threads(), "workers of the partition");
         let team = Team {
             network: &self.network,
             preprocessing: &self.preprocessing,
@@ -241,15 +281,10 @@ impl Stepper {
             squares: &self.squares,
             rule: &self.rule,
             engine: self.engine,
-            partition: &self.partition,
+            partition: &partition,
             data,
-            taken: Taken::none(workers.threads()),
+            taken: Taken::none(threads),
         };
-        assert_eq!(
-            workers.threads(),
-            self.partition.threads(),
-            "workers of a partition"
-        );
         let stopped = AtomicBool::new(false);
         let steps = AtomicU64::new(self.steps);
         let (on_step, profile) = (Mutex::new(on_step), Mutex::new(Profile::default()));

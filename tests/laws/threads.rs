@@ -1,6 +1,6 @@
 //! Any number of threads trains the same model, byte for byte.
 
-use perceptor::config::ScheduleConfig;
+use perceptor::config::{RegularizationConfig, ScheduleConfig};
 use perceptor::schedule::ScheduleName;
 
 use super::optimizers::every_rule;
@@ -91,5 +91,82 @@ fn any_thread_count_gives_the_same_model_under_every_rule() {
             ..TrainConfig::default()
         };
         assert_same_model_on_any_threads(&config, &splits_with_idle_columns(107));
+    }
+}
+
+/// Sets with `features` features, of which about one in `nth` is not zero.
+fn sparse_splits(samples: usize, features: usize, nth: u32) -> Splits {
+    let set = |samples: usize, seed: u64| {
+        let mut rng = rng(seed);
+        let x =
+            Array2::from_shape_simple_fn((samples, features), || match rng.random_range(0..nth) {
+                0 => rng.random_range(-1.0f32..1.0),
+                _ => 0.0,
+            });
+        let labels = Array1::from_shape_simple_fn(samples, || rng.random_range(0..6) as u32);
+        labelled(&x, &labels, 6)
+    };
+    Splits {
+        train: set(samples, 1),
+        validation: None,
+        test: Some(set(100, 2)),
+    }
+}
+
+/// Settings with layers that are wide enough to be divided by units among up to seven workers, or by units and rows.
+fn divided(engine: Engine) -> TrainConfig {
+    TrainConfig {
+        hidden: vec![230, 225],
+        engine: engine.into(),
+        batch_size: 70,
+        epochs: 2,
+        activation: Activation::Relu,
+        ..TrainConfig::default()
+    }
+}
+
+#[test]
+fn any_thread_count_gives_the_same_model_of_divided_layers() {
+    for activation in [Activation::Sigmoid, Activation::Gelu] {
+        for engine in engines() {
+            for (hidden, batch_size) in [
+                (vec![230, 225], 70),
+                (vec![70, 300, 40], 130),
+                (vec![64], 33),
+            ] {
+                let config = TrainConfig {
+                    activation,
+                    hidden,
+                    batch_size,
+                    ..divided(engine)
+                };
+                // Dense and sparse inputs.
+                for nth in [1, 6] {
+                    assert_same_model_on_any_threads(&config, &sparse_splits(170, 300, nth));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn any_thread_count_gives_the_same_model_of_divided_layers_under_every_rule() {
+    if Engine::Native.check().is_err() {
+        return;
+    }
+    for optimizer in every_rule() {
+        for (scale, dropout) in [(Scale::Unit, 0.3), (Scale::Standard, 0.0)] {
+            let config = TrainConfig {
+                optimizer: optimizer.clone(),
+                scale,
+                regularization: RegularizationConfig {
+                    dropout,
+                    input_dropout: dropout,
+                    ..RegularizationConfig::default()
+                },
+                ..divided(Engine::Native)
+            };
+            assert_same_model_on_any_threads(&config, &sparse_splits(150, 300, 6));
+        }
     }
 }

@@ -28,7 +28,8 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) struct PieceTable {
     places: Vec<Place>,
-    owners: Vec<Range<usize>>,
+    /// The pieces of each worker, if layers are divided by units.
+    owners: Option<Vec<Range<usize>>>,
     /// For each layer, the terms of its weights, and those of its biases.
     squares: Vec<[Range<usize>; 2]>,
 }
@@ -36,7 +37,12 @@ pub(super) struct PieceTable {
 impl PieceTable {
     pub(super) fn new(spec: &Spec, layers: &[Affine], partition: &Partition) -> PieceTable {
         let (mut places, mut owners) = (Vec::new(), Vec::new());
-        for worker in 0..partition.threads() {
+        let workers = if partition.divided() > 0 {
+            partition.threads()
+        } else {
+            1
+        };
+        for worker in 0..workers {
             let start = places.len();
             for (layer, affine) in layers.iter().enumerate() {
                 let mut push = |part| places.push(Place { layer, part });
@@ -58,7 +64,7 @@ impl PieceTable {
         }
         PieceTable {
             places,
-            owners,
+            owners: (partition.divided() > 0).then_some(owners),
             squares,
         }
     }
@@ -71,9 +77,12 @@ impl PieceTable {
         self.places[piece]
     }
 
-    /// The pieces of a worker.
-    pub(super) fn of_worker(&self, worker: usize) -> Range<usize> {
-        self.owners[worker].clone()
+    /// The pieces of a worker of `workers`.
+    pub(super) fn of_worker(&self, worker: usize, workers: usize) -> Range<usize> {
+        match &self.owners {
+            Some(owners) => owners[worker].clone(),
+            None => part(self.len(), worker, workers),
+        }
     }
 
     /// The number of terms of the gradient's norm.
@@ -87,6 +96,11 @@ impl PieceTable {
     }
 }
 
+/// A worker's part of `count` pieces, which is equal to those of others as far as possible.
+fn part(count: usize, worker: usize, workers: usize) -> Range<usize> {
+    worker * count / workers..(worker + 1) * count / workers
+}
+
 /// The pieces of a layer's weights that belong to a worker, and its share of the biases.
 fn parts_of(
     worker: usize,
@@ -95,11 +109,14 @@ fn parts_of(
     partition: &Partition,
 ) -> (Range<usize>, Option<Share>) {
     if !is_divided {
-        let is_last = worker + 1 == partition.threads();
-        return (
-            partition.part(worker, affine.pieces()),
-            is_last.then_some(Share::ALL),
-        );
+        let workers = if partition.divided() > 0 {
+            partition.threads()
+        } else {
+            1
+        };
+        let is_last = worker + 1 == workers;
+        let pieces = part(affine.pieces(), worker, workers);
+        return (pieces, is_last.then_some(Share::ALL));
     }
     let (share, chunks) = (partition.share(worker), affine.pieces() / affine.groups());
     let (row, rows) = (worker / share.of, partition.row_groups());

@@ -31,13 +31,13 @@ impl Network {
         self.pieces.len()
     }
 
-    /// The pieces that belong to a worker: those whose weights it reads in the passes of its units, if the layer is
-    /// divided by units.
+    /// The pieces that belong to a worker of `workers`: those whose weights it reads in the passes of its units, if the
+    /// layer is divided by units.
     ///
     /// # Panics
     /// Panics if the partition has no such worker.
-    pub fn pieces_of(&self, worker: usize) -> Range<usize> {
-        self.pieces.of_worker(worker)
+    pub fn pieces_of(&self, worker: usize, workers: usize) -> Range<usize> {
+        self.pieces.of_worker(worker, workers)
     }
 
     /// The number of terms of the squared norm of the whole gradient.

@@ -197,24 +197,33 @@ impl NativeLayer {
             }
         });
         let layout = &self.weight.layout;
-        let of_chunk = layout.columns.div_ceil(SQUARE_COLUMNS);
-        for panel in self.panels(piece) {
+        let of_rows = layout.columns.div_ceil(SQUARE_COLUMNS);
+        let inputs = self.inputs(piece);
+        for (panel, start) in self.panels(piece).flat_map(|panel| {
+            inputs
+                .clone()
+                .step_by(PIECE_ROWS)
+                .map(move |start| (panel, start))
+        }) {
+            let rows = start..inputs.end.min(start + PIECE_ROWS);
             let (width, first) = (layout.width(panel), layout.first_column(panel));
             // SAFETY: (1) rows of the piece, which `OwnPiece` gives to this worker.
-            let gradient = unsafe { kept.read(layout.range(panel, self.inputs(piece))) };
+            let gradient = unsafe { kept.read(layout.range(panel, rows)) };
             for column in (0..layout.columns_of(panel).len()).step_by(SQUARE_COLUMNS) {
                 let mut sums = [0.0; SQUARE_COLUMNS];
                 for row in gradient.chunks_exact(width) {
                     add_squares(&mut sums, &row[column..]);
                 }
-                let place = self.chunk(piece) * of_chunk + (first + column) / SQUARE_COLUMNS;
+                let place = start / PIECE_ROWS * of_rows + (first + column) / SQUARE_COLUMNS;
                 squares[place].store(sums.into_iter().map(f64::from).sum());
             }
         }
     }
 
+    /// The terms of the squared norm: one for some columns of as many rows as a piece has if no zeros are skipped.
     pub(super) fn squares(&self) -> usize {
-        self.chunks() * self.weight.layout.columns.div_ceil(SQUARE_COLUMNS)
+        let layout = &self.weight.layout;
+        layout.rows.div_ceil(PIECE_ROWS) * layout.columns.div_ceil(SQUARE_COLUMNS)
     }
 
     pub(super) fn apply(&self, piece: &OwnPiece, step: &Step) {

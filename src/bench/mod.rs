@@ -29,6 +29,7 @@ use crate::compute::parallel::Workers;
 use crate::config::TrainConfig;
 use crate::error::Result;
 use crate::nn::Spec;
+use crate::train::TeamShape;
 pub use compare::compare;
 pub use cores::Pair;
 pub use engine_table::EngineTable;
@@ -86,7 +87,8 @@ pub fn measure_rates(
     on_progress: &mut dyn FnMut(&Progress),
 ) -> Result<()> {
     let (runs, seconds) = (record.settings.runs, record.settings.seconds);
-    let counts = throughput::thread_counts(record.settings.threads);
+    let shapes = TeamShape::candidates(record.settings.threads);
+    let counts: Vec<NonZeroUsize> = shapes.iter().map(|shape| shape.threads).collect();
     record.peak = peaks(&counts, seconds, on_progress)?;
     record.cores = cores(record.settings.threads, seconds, on_progress)?;
     let (rows, peak) = (record.work.batch_size, record.peak[0].gflops);

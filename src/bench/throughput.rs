@@ -4,8 +4,6 @@
 //! Each number of threads trains a network of its own, and runs take turns, so that a slow minute of the machine
 //! affects all.
 
-use std::iter;
-use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -42,17 +40,6 @@ pub struct Training {
     pub of_peak: f64,
     /// The speed relative to one thread in the same round; `None` at one thread.
     pub speed_up: Option<Estimate>,
-}
-
-/// The numbers of threads to measure up to `most`: every number up to 4, then powers of two, and `most` itself.
-pub fn thread_counts(most: NonZeroUsize) -> Vec<NonZeroUsize> {
-    let most = most.get();
-    let doubled = iter::successors(Some(1), |n: &usize| n.checked_mul(2));
-    let counts = match most {
-        ..=4 => (1..=most).collect::<Vec<usize>>(),
-        _ => doubled.take_while(|&n| n < most).chain([most]).collect(),
-    };
-    counts.into_iter().filter_map(NonZeroUsize::new).collect()
 }
 
 /// What is trained.
@@ -339,19 +326,6 @@ impl<'a> Contest<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn thread_counts_include_the_largest() {
-        let counts = |most| {
-            let counts = thread_counts(NonZeroUsize::new(most).expect("not zero"));
-            counts.iter().map(|n| n.get()).collect::<Vec<usize>>()
-        };
-        assert_eq!(counts(1), [1]);
-        assert_eq!(counts(3), [1, 2, 3]);
-        assert_eq!(counts(4), [1, 2, 3, 4]);
-        assert_eq!(counts(8), [1, 2, 4, 8]);
-        assert_eq!(counts(12), [1, 2, 4, 8, 12]);
-    }
 
     #[test]
     fn a_run_is_whole_epochs_or_some_steps() {

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use perceptor::bench::compare::compare;
+use perceptor::bench::engine_table::Load;
 use perceptor::bench::{EngineTable, Record};
 use perceptor::compute::EngineChoice;
 use perceptor::compute::parallel::Workers;
@@ -232,10 +233,11 @@ pub fn engines(bytes: &[u8]) -> bool {
         return false;
     };
     let spec = Spec::new(784, &[100], 10, Activation::Relu).expect("a network");
-    for estimate in table.estimates(&spec, 32) {
+    let load = Load::dense(&spec, 32);
+    for estimate in table.estimates(&load) {
         assert!(!estimate.seconds_per_sample.is_nan(), "{estimate:?}");
     }
-    table.choose(&spec, 32);
+    table.choose(&load);
     true
 }
 

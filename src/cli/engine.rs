@@ -5,8 +5,10 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use perceptor::bench::EngineTable;
+use perceptor::bench::engine_table::{EngineTable, Load};
 use perceptor::compute::{Engine, EngineChoice};
+use perceptor::config::CheckedConfig;
+use perceptor::data::Dataset;
 use perceptor::nn::Spec;
 use perceptor::report::engines::write_choice;
 use perceptor::{Error, Result};
@@ -41,18 +43,37 @@ pub fn choose(
     batch_size: usize,
     verbosity: Verbosity,
 ) -> Result<Engine> {
+    choose_for(choice, || Load::dense(spec, batch_size), verbosity)
+}
+
+/// Returns the engine that trains `spec` on `train`: that of `config`, or the fastest if that is `auto`.
+pub fn choose_for_training(
+    config: &CheckedConfig,
+    spec: &Spec,
+    train: &Dataset,
+    verbosity: Verbosity,
+) -> Result<Engine> {
+    let load = || Load::training(config, spec, train);
+    choose_for(config.engine, load, verbosity)
+}
+
+fn choose_for<'a>(
+    choice: EngineChoice,
+    load: impl Fn() -> Load<'a>,
+    verbosity: Verbosity,
+) -> Result<Engine> {
     let is_named = choice != EngineChoice::Auto;
     if is_named && verbosity != Verbosity::Verbose {
         return choice.resolve();
     }
-    let table = table(verbosity)?;
+    let (table, load) = (table(verbosity)?, load());
     let chosen = match is_named {
         true => choice.resolve()?,
-        false => usable(table.choose(spec, batch_size), verbosity)?,
+        false => usable(table.choose(&load), verbosity)?,
     };
     if verbosity == Verbosity::Verbose {
         let mut text = Vec::new();
-        drop(write_choice(&mut text, &table, spec, batch_size, chosen));
+        drop(write_choice(&mut text, &table, &load, chosen));
         // A closed stderr must not end the command.
         drop(io::stderr().write_all(&text));
     }

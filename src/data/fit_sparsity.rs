@@ -13,7 +13,7 @@ const SAMPLE: usize = 512;
 /// The least number of inputs of a layer that skips zeros: finding them must be worth it.
 const MIN_WIDTH: usize = 64;
 /// The density up to which skipping zeros is faster: see `benches/NOTES.md`.
-const BREAK_EVEN: f64 = 0.6;
+pub(crate) const BREAK_EVEN: f64 = 0.6;
 
 /// What a first layer needs to know of `train` to skip zeros, or `None` if too few inputs are zero for that to be
 /// faster. `columns` are those of the training set under `scaling`.

@@ -4,21 +4,18 @@ use std::io::{self, Write};
 
 use super::number::{counted, grouped};
 use super::table::Table;
-use crate::bench::EngineTable;
+use crate::bench::engine_table::{EngineTable, Load};
 use crate::bench::team::{ChosenBy, TeamChoice};
 use crate::compute::Engine;
-use crate::nn::Spec;
 
-/// Writes the measured rates of this machine's engines, what they amount to for `spec` in batches of `batch_size`, and
-/// which engine was `chosen`.
+/// Writes the measured rates of this machine's engines, what they amount to for `load`, and which engine was `chosen`.
 ///
 /// # Errors
 /// Returns the errors of `out`.
 pub fn write_choice(
     out: &mut dyn Write,
     measured: &EngineTable,
-    spec: &Spec,
-    batch_size: usize,
+    load: &Load,
     chosen: Engine,
 ) -> io::Result<()> {
     let mut engines: Vec<Engine> = measured.rates.iter().map(|rate| rate.engine).collect();
@@ -43,7 +40,7 @@ pub fn write_choice(
         table.row(cells);
     }
     table.write_text(out)?;
-    for estimate in measured.estimates(spec, batch_size) {
+    for estimate in measured.estimates(load) {
         let mark = if estimate.engine == chosen {
             "  ← chosen"
         } else {
@@ -51,7 +48,9 @@ pub fn write_choice(
         };
         writeln!(
             out,
-            "  {spec} in batches of {batch_size}, {}: {:.2} µs per sample in products{mark}",
+            "  {} in batches of {}, {}: {:.2} µs per sample in products{mark}",
+            load.spec,
+            load.batch_size,
             estimate.engine.name(),
             1e6 * estimate.seconds_per_sample
         )?;

@@ -102,7 +102,7 @@ pub(crate) fn preprocessing_for(
 }
 
 /// Whether elements that are zero stay zero in training, or become the same number everywhere.
-fn keeps_zeros(config: &CheckedConfig, scaling: Scaling) -> bool {
+pub(crate) fn keeps_zeros(config: &CheckedConfig, scaling: Scaling) -> bool {
     let noise = config.noise();
     noise.inputs == 0.0 && (scaling.offset == 0.0 || noise.input_dropout.is_none())
 }

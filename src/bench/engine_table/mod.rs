@@ -4,6 +4,7 @@
 //! estimated layer by layer from the nearest of those shapes. Keeping the table in a file makes the choice, and thus the
 //! bits, the same next time.
 
+mod load;
 mod measure;
 mod rate;
 
@@ -14,12 +15,12 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::load::Load;
 pub use self::rate::EngineRate;
 use super::team::KeptTeams;
 use crate::compute::{Engine, EngineChoice};
 use crate::durable::{create_folder, write_unsynced};
 use crate::error::Result;
-use crate::nn::Spec;
 
 /// The name and version of the file's layout.
 const SCHEMA: &str = "perceptor.engines/2";
@@ -112,13 +113,17 @@ impl EngineTable {
         write_unsynced(path, |out| out.write_all(&text))
     }
 
-    /// The time that each engine takes to train `spec` in batches of `batch_size`, in the order of preference.
-    pub fn estimates(&self, spec: &Spec, batch_size: usize) -> Vec<Estimate> {
+    /// The time that each engine takes to train the network of `load`, in the order of preference.
+    pub fn estimates(&self, load: &Load) -> Vec<Estimate> {
         // An engine that was not here has no rates.
         let estimates = Engine::BY_PREFERENCE.into_iter().filter_map(|engine| {
-            let seconds = spec.layers().iter().enumerate().map(|(index, layer)| {
-                let shape = (batch_size, layer.fan_in, layer.fan_out);
-                let products = if index == 0 { 4.0 } else { 6.0 };
+            let seconds = load.spec.layers().iter().enumerate().map(|(index, layer)| {
+                let shape = (load.batch_size, layer.fan_in, layer.fan_out);
+                let products = match (index, engine) {
+                    (0, Engine::Native) => 4.0 * load.first_layer,
+                    (0, _) => 4.0,
+                    _ => 6.0,
+                };
                 let flops = products * (layer.fan_in * layer.fan_out) as f64;
                 Some(flops / (1e9 * self.nearest(engine, shape)?.gflops))
             });
@@ -130,9 +135,9 @@ impl EngineTable {
         estimates.collect()
     }
 
-    /// Chooses the engine to train `spec` with: the preferred one, unless another is clearly faster.
-    pub fn choose(&self, spec: &Spec, batch_size: usize) -> EngineChoice {
-        let estimates = self.estimates(spec, batch_size);
+    /// Chooses the engine to train the network of `load` with: the preferred one, unless another is clearly faster.
+    pub fn choose(&self, load: &Load) -> EngineChoice {
+        let estimates = self.estimates(load);
         let best = estimates.iter().copied().reduce(|best, other| {
             if other.seconds_per_sample < MARGIN * best.seconds_per_sample {
                 other
@@ -177,7 +182,7 @@ fn describe_machine() -> String {
 mod tests {
     use super::*;
     use crate::bench::products;
-    use crate::nn::Activation;
+    use crate::nn::{Activation, Spec};
 
     /// Makes a table with the rates `portable` for the portable engine, and 100 GFLOP/s for every other.
     fn table(portable: impl Fn(usize) -> f64) -> EngineTable {
@@ -204,15 +209,37 @@ mod tests {
         Spec::new(784, hidden, 10, Activation::Relu).expect("a spec")
     }
 
+    fn choice(table: &EngineTable, hidden: &[usize], batch_size: usize) -> EngineChoice {
+        table.choose(&Load::dense(&spec(hidden), batch_size))
+    }
+
+    #[test]
+    fn the_native_engine_is_chosen_for_a_first_layer_that_skips_zeros() {
+        let native = Engine::Native;
+        if native.check().is_err() {
+            return;
+        }
+        let mut table = table(|_| 100.0);
+        let slower = table.rates.iter_mut().filter(|rate| rate.engine == native);
+        slower.for_each(|rate| rate.gflops = 60.0);
+        let chosen = |hidden: &[usize], first_layer| {
+            table.choose(&Load {
+                first_layer,
+                ..Load::dense(&spec(hidden), 128)
+            })
+        };
+        assert_ne!(chosen(&[100], 1.0), native.into());
+        assert_eq!(chosen(&[100], 0.3), native.into());
+        // The other layers take most of the time.
+        assert_ne!(chosen(&[100, 3000, 3000], 0.3), native.into());
+    }
+
     #[test]
     fn the_preferred_engine_is_chosen_unless_another_is_clearly_faster() {
         let preferred = products::engines(Engine::Native)[0];
+        assert_eq!(choice(&table(|_| 103.0), &[100], 128), preferred.into());
         assert_eq!(
-            table(|_| 103.0).choose(&spec(&[100]), 128),
-            preferred.into()
-        );
-        assert_eq!(
-            table(|_| 200.0).choose(&spec(&[100]), 128),
+            choice(&table(|_| 200.0), &[100], 128),
             EngineChoice::Portable
         );
     }
@@ -221,14 +248,11 @@ mod tests {
     fn every_layer_is_estimated_at_the_nearest_shape() {
         // The portable engine is fast only for wide layers.
         let table = table(|fan_out| if fan_out >= 1000 { 300.0 } else { 20.0 });
-        assert_eq!(
-            table.choose(&spec(&[1500, 1200]), 128),
-            EngineChoice::Portable
-        );
+        assert_eq!(choice(&table, &[1500, 1200], 128), EngineChoice::Portable);
         if products::engines(Engine::Native).len() > 1 {
-            assert_ne!(table.choose(&spec(&[100]), 128), EngineChoice::Portable);
+            assert_ne!(choice(&table, &[100], 128), EngineChoice::Portable);
         }
-        let estimate = table.estimates(&spec(&[1024, 1024]), 128);
+        let estimate = table.estimates(&Load::dense(&spec(&[1024, 1024]), 128));
         let portable = estimate.iter().find(|e| e.engine == Engine::Portable);
         let flops = [
             4.0 * 784.0 * 1024.0 / 300e9,
@@ -271,12 +295,12 @@ mod tests {
         let table = table_in_favour_of_large_batches();
         for hidden in [&[100][..], &[1024, 1024], &[300, 300, 300]] {
             for batch_size in [4096, 10_000, 20_000, 60_000] {
-                let chosen = table.choose(&spec(hidden), batch_size);
+                let chosen = choice(&table, hidden, batch_size);
                 assert_eq!(chosen, EngineChoice::Portable, "{hidden:?}, {batch_size}");
             }
             if products::engines(Engine::Native).len() > 1 {
                 for batch_size in [1, 32, 128, 512] {
-                    let chosen = table.choose(&spec(hidden), batch_size);
+                    let chosen = choice(&table, hidden, batch_size);
                     assert_ne!(chosen, EngineChoice::Portable, "{hidden:?}, {batch_size}");
                 }
             }

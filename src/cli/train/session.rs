@@ -23,7 +23,7 @@ use perceptor::train::{Ending, Outcome, RangeTest, State, Training, range_test};
 
 use super::notices::{finished, report_write_failure, warn_of_another_program, warn_of_damage};
 use super::output::OutputArgs;
-use crate::cli::engine::{Verbosity, choose};
+use crate::cli::engine::{Verbosity, choose_for_training};
 use crate::cli::failure::{Failure, report};
 use crate::cli::origin::Origin;
 use crate::cli::progress::Progress;
@@ -88,9 +88,8 @@ impl Session<'_> {
         let (source, data) = open_data(&settings, &workers, output.quiet)?;
         let config = settings.train.clone().check()?;
         let spec = spec_for(&config, &data)?;
-        let batch_size = config.batch_size.min(data.train.samples());
         let verbosity = Verbosity::new(output.quiet, output.verbose.verbose);
-        let engine = choose(config.engine, &spec, batch_size, verbosity)?;
+        let engine = choose_for_training(&config, &spec, &data.train, verbosity)?;
         let mut config = config.with_engine(engine);
         spec.layers_named(&config.freeze)?;
         let is_resumed = resumption.is_some();

@@ -26,7 +26,7 @@ use perceptor::{REVISION, VERSION};
 
 use self::progress::Progress;
 use self::ranges::{BatchNorm, RangeFlags};
-use super::engine::{Verbosity, choose};
+use super::engine::{Verbosity, choose_for_training};
 use super::failure::Failure;
 use super::origin::Origin;
 use super::presets::set;
@@ -284,9 +284,9 @@ impl TuneArgs {
         )?;
         let first = plan.config(1).check()?;
         let spec = spec_for(&first, &data)?;
-        let batch_size = first.batch_size.min(data.train.samples());
         let verbosity = Verbosity::new(self.quiet, false);
-        plan.settings.train.engine = choose(first.engine, &spec, batch_size, verbosity)?.into();
+        let engine = choose_for_training(&first, &spec, &data.train, verbosity)?;
+        plan.settings.train.engine = engine.into();
         Ok(data)
     }
 }

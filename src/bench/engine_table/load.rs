@@ -1,0 +1,49 @@
+//! What an engine would compute.
+
+use crate::config::CheckedConfig;
+use crate::data::fit_sparsity::{BREAK_EVEN, fit_sparsity};
+use crate::data::{Dataset, Scale, Scaling};
+use crate::nn::{Columns, Spec};
+use crate::train::prepare::keeps_zeros;
+
+/// A network that an engine trains or runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Load<'a> {
+    /// The network.
+    pub spec: &'a Spec,
+    /// The number of samples in a batch.
+    pub batch_size: usize,
+    /// The time of the first layer with the native engine, as a share of its time without zeros among the inputs.
+    pub first_layer: f64,
+}
+
+impl<'a> Load<'a> {
+    /// A network on inputs without zeros.
+    pub fn dense(spec: &'a Spec, batch_size: usize) -> Load<'a> {
+        Load {
+            spec,
+            batch_size,
+            first_layer: 1.0,
+        }
+    }
+
+    /// The training of `spec` on `train`, some of whose rows are read to see whether zeros are skipped.
+    pub fn training(config: &CheckedConfig, spec: &'a Spec, train: &Dataset) -> Load<'a> {
+        let batch_size = config.batch_size.min(train.samples());
+        let shifts = matches!(config.scale, Scale::Standard | Scale::Model);
+        let scaling = Scaling {
+            offset: f32::from(u8::from(shifts)),
+            ..Scaling::IDENTITY
+        };
+        let columns = Columns::all(train.features());
+        let sparsity = match keeps_zeros(config, scaling) {
+            true => fit_sparsity(train.rows(), scaling, &columns),
+            false => None,
+        };
+        Load {
+            // As fast as without skipping at the density from which on zeros are skipped, and in proportion below.
+            first_layer: sparsity.map_or(1.0, |sparsity| sparsity.density / BREAK_EVEN),
+            ..Load::dense(spec, batch_size)
+        }
+    }
+}

@@ -21,7 +21,7 @@ use perceptor::train::prepare::spec_for;
 use perceptor::{Error, Model, Refusal};
 
 use super::bar::Bar;
-use super::engine::{Verbosity, choose};
+use super::engine::{Verbosity, choose_for_training};
 use super::failure::Failure;
 use super::origin::Origin;
 use super::presets::{PresetArgs, merge, set, write_recipes};
@@ -312,9 +312,8 @@ impl BenchArgs {
             start,
             workers,
         } = prepared;
-        let batch_size = config.batch_size.min(data.train.samples());
         let verbosity = Verbosity::new(self.quiet, false);
-        let engine = choose(config.engine, &spec, batch_size, verbosity)?;
+        let engine = choose_for_training(&config, &spec, &data.train, verbosity)?;
         let mut config = config.with_engine(engine);
         let goal = measurement.goal;
         if goal.is_none() {

@@ -202,9 +202,12 @@ fn activate_rows(activation: Activation, z: BlockMut, bias: &[f32]) {
     }
 }
 
-/// [`times_derivative`] for each row, with the padding up to a cache line, where `dy` is zero and stays zero.
+/// [`times_derivative`] for all rows, with their padding, where `dy` is zero and stays zero.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 fn backward_rows(activation: Activation, dy: &mut BlockMut, of: Block) {
+    if let (Some(dy), Some(of)) = (dy.without_gaps(), of.without_gaps()) {
+        return derivative_times(activation, dy, of);
+    }
     for row in 0..dy.rows() {
         derivative_times(activation, dy.row_of_lines(row), of.row_of_lines(row));
     }

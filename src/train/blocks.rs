@@ -16,6 +16,8 @@ use crate::nn::batch_norm::Shards;
 const TILE_ROWS: usize = 8;
 /// Weights up to this size, in bytes, stay in a core's own cache from one block to the next.
 const CACHED_WEIGHTS: usize = 768 << 10;
+/// Activations up to this size, in bytes, stay in the nearest cache.
+const CACHED_ACTIVATIONS: usize = 24 << 10;
 /// The fewest rows with which a product of a library is fast.
 const MIN_LIBRARY_ROWS: usize = 32;
 /// The most blocks of a batch for a library.
@@ -51,7 +53,7 @@ impl Blocks {
         let block = match (native, cached) {
             // Each block reads the weights from a cache that is farther than the one its products need.
             _ if group > 1 => each.min(MAX_SPARSE_BLOCK).next_multiple_of(group),
-            (true, true) => TILE_ROWS,
+            (true, true) => cached_rows(spec).min(each).next_multiple_of(TILE_ROWS),
             (true, false) => each.next_multiple_of(TILE_ROWS),
             (false, _) => rows.div_ceil(MAX_LIBRARY_BLOCKS).max(MIN_LIBRARY_ROWS),
         };
@@ -76,6 +78,17 @@ impl Blocks {
             Blocks::Shards(shards) => shards.rows(block),
         }
     }
+}
+
+/// The rows of a block whose activations and gradients stay in the nearest cache; the calls for a block take as long as
+/// some rows of a small network.
+fn cached_rows(spec: &Spec) -> usize {
+    let widths: usize = spec
+        .layers()
+        .iter()
+        .map(|layer| layer.fan_in + 2 * layer.fan_out)
+        .sum();
+    CACHED_ACTIVATIONS / (4 * widths)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::super::phases::{RowPhase, Share};
 use super::super::shared::{BlockMut, Rows, SharedBuffer};
-use super::super::tile::{InstructionSet, Operand, Sink};
+use super::super::tile::{InstructionSet, Operand};
 use crate::error::Result;
 
 /// Where the elements of a matrix `[rows, columns]` are, if its columns are divided into panels.
@@ -199,7 +199,7 @@ impl Panels {
         );
         assert_eq!(a.rows(), c.rows(), "rows of a and c");
         assert!(a.width <= a.stride, "width of a within its stride");
-        let set = layout.set;
+        let (set, rows) = (layout.set, c.rows());
         for panel in self.panels_of(share) {
             let (registers, width) = (layout.registers(panel), layout.width(panel));
             let column = layout.first_column(panel) - columns.start;
@@ -208,17 +208,13 @@ impl Panels {
                 row: 0,
                 k: width,
             };
-            for row in (0..a.rows()).step_by(set.tile_rows()) {
-                let rows = set.tile_rows().min(a.rows() - row);
-                let a = Operand {
-                    values: &a.values[row * a.stride..],
-                    row: a.stride,
-                    k: 1,
-                };
-                let c = c.part(row..row + rows, column..column + width);
-                let sink = Sink::Store { c };
-                set.tile((rows, registers), layout.rows, a, b, sink);
-            }
+            let a = Operand {
+                values: a.values,
+                row: a.stride,
+                k: 1,
+            };
+            let c = c.part(0..rows, column..column + width);
+            set.rows_of_tiles(registers, layout.rows, a, b, c);
         }
     }
 }

@@ -131,6 +131,30 @@ impl<'a, T: Number> BlockMut<'a, T> {
         }
     }
 
+    /// The rows from `row` on, with all that they reach.
+    ///
+    /// # Panics
+    /// Panics if there are fewer rows.
+    #[inline]
+    pub fn rows_from(&mut self, row: usize) -> BlockMut<'_, T> {
+        assert!(row <= self.rows, "row {row} of {}", self.rows);
+        BlockMut {
+            start: self.start.wrapping_add(row * self.stride),
+            rows: self.rows - row,
+            _numbers: PhantomData,
+            ..*self
+        }
+    }
+
+    /// All numbers from the start of the first row to the end of the last, if no other worker may have any of them.
+    #[inline]
+    pub fn without_gaps(&mut self) -> Option<&mut [T]> {
+        let length = self.rows * self.stride;
+        // SAFETY: the rows reach as far as the next one starts, and are borrowed mutably.
+        (self.reach == self.stride)
+            .then(|| unsafe { std::slice::from_raw_parts_mut(self.start, length) })
+    }
+
     /// The same block, borrowed again.
     pub fn reborrow(&mut self) -> BlockMut<'_, T> {
         BlockMut {
@@ -213,6 +237,15 @@ impl<'a, T: Number> Block<'a, T> {
         // SAFETY: the block is a part of a matrix that is borrowed for as long as the block; the row is one of its
         // rows by the assertion, and `lines` is within its reach.
         unsafe { std::slice::from_raw_parts(self.start.add(row * self.stride), lines) }
+    }
+
+    /// All numbers from the start of the first row to the end of the last, if no other worker may have any of them.
+    #[inline]
+    pub fn without_gaps(&self) -> Option<&'a [T]> {
+        let length = self.rows * self.stride;
+        // SAFETY: the rows reach as far as the next one starts, and are borrowed.
+        (self.reach == self.stride)
+            .then(|| unsafe { std::slice::from_raw_parts(self.start, length) })
     }
 
     /// The block as rows.

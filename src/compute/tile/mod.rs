@@ -28,6 +28,16 @@ pub(super) struct Operand<'a> {
     pub k: usize,
 }
 
+impl<'a> Operand<'a> {
+    /// The operand from row `row` on, which it has.
+    fn from_row(self, row: usize) -> Operand<'a> {
+        Operand {
+            values: &self.values[row * self.row..],
+            ..self
+        }
+    }
+}
+
 /// What is done with a finished tile `g`.
 #[derive(Debug)]
 pub(super) enum Sink<'a> {
@@ -164,6 +174,49 @@ impl InstructionSet {
         }
     }
 
+    /// `c = a · b` for all rows of `c`, tile by tile, in one call: for narrow products the calls would take as long as
+    /// the tiles.
+    ///
+    /// # Panics
+    /// Panics if there are more registers than in a full tile, or if `c` reaches beyond an operand.
+    #[inline]
+    pub(super) fn rows_of_tiles(
+        self,
+        registers: usize,
+        depth: usize,
+        a: Operand,
+        b: Operand,
+        c: BlockMut,
+    ) {
+        let width = registers * self.lanes();
+        let fits = |end: Option<usize>, length: usize| end.is_some_and(|end| end <= length);
+        let a_end = reach((c.rows(), a.row), (depth, a.k), 1);
+        assert!(fits(a_end, a.values.len()), "tiles beyond a");
+        let b_end = reach((1, 0), (depth, b.k), width);
+        assert!(fits(b_end, b.values.len()), "tiles beyond b");
+        assert!(c.width() >= width, "tiles beyond c");
+        match self {
+            // SAFETY: `set` proves that the processor has AVX-512F. Preconditions 1 to 3 are the assertions above.
+            InstructionSet::Avx512(set) => unsafe {
+                match registers {
+                    1 => tiles_avx512::<1>(set, depth, a, b, c),
+                    2 => tiles_avx512::<2>(set, depth, a, b, c),
+                    3 => tiles_avx512::<3>(set, depth, a, b, c),
+                    registers => unreachable!("tiles of {registers} registers"),
+                }
+            },
+            // SAFETY: `set` proves that the processor has AVX2 and FMA. Preconditions 1 to 3 are the assertions above.
+            InstructionSet::Avx2(set) => unsafe {
+                match registers {
+                    1 => tiles_avx2::<1>(set, depth, a, b, c),
+                    2 => tiles_avx2::<2>(set, depth, a, b, c),
+                    3 => tiles_avx2::<3>(set, depth, a, b, c),
+                    registers => unreachable!("tiles of {registers} registers"),
+                }
+            },
+        }
+    }
+
     /// Writes the transpose of a block with as many rows and columns as a register has lanes. Rows start `from_row` and
     /// `to_row` floats apart.
     ///
@@ -284,6 +337,80 @@ unsafe fn avx2(
 ) {
     // SAFETY: preconditions 1 to 3 are those of this function.
     unsafe { by_shape!(F32x8, rows, registers, (set, depth, a, b, sink), [4 1 2 3], [3 2 1]) }
+}
+
+/// Rows of `NV` registers, in full tiles and one for the rest, compiled for AVX-512.
+///
+/// # Safety
+/// 1. For each row `r` of `c` and `k < depth`, `a.values` contains element `r · a.row + k · a.k`.
+/// 2. For `k < depth`, `b.values` contains `NV · LANES` elements from `k · b.k` on.
+/// 3. Each row of `c` has `NV · LANES` elements.
+#[target_feature(enable = "avx512f")]
+unsafe fn tiles_avx512<const NV: usize>(
+    set: Avx512,
+    depth: usize,
+    a: Operand,
+    b: Operand,
+    mut c: BlockMut,
+) {
+    // SAFETY: preconditions 1 to 3 are those of this function.
+    let row = unsafe { full_tiles::<F32x16, 8, NV>(set, depth, a, b, &mut c) };
+    let rows = c.rows() - row;
+    if rows > 0 {
+        let sink = Sink::Store {
+            c: c.rows_from(row),
+        };
+        // SAFETY: preconditions 1 to 3 are those of this function, for the rows from `row` on.
+        unsafe { avx512(set, rows, NV, depth, a.from_row(row), b, sink) };
+    }
+}
+
+/// [`tiles_avx512`] for AVX2.
+///
+/// # Safety
+/// Preconditions 1 to 3 of [`tiles_avx512`].
+#[target_feature(enable = "avx2,fma")]
+unsafe fn tiles_avx2<const NV: usize>(
+    set: Avx2,
+    depth: usize,
+    a: Operand,
+    b: Operand,
+    mut c: BlockMut,
+) {
+    // SAFETY: preconditions 1 to 3 are those of this function.
+    let row = unsafe { full_tiles::<F32x8, 4, NV>(set, depth, a, b, &mut c) };
+    let rows = c.rows() - row;
+    if rows > 0 {
+        let sink = Sink::Store {
+            c: c.rows_from(row),
+        };
+        // SAFETY: preconditions 1 to 3 are those of this function, for the rows from `row` on.
+        unsafe { avx2(set, rows, NV, depth, a.from_row(row), b, sink) };
+    }
+}
+
+/// Computes the full tiles of `MR` rows of `c`; returns the first row after them.
+///
+/// # Safety
+/// Preconditions 1 to 3 of [`tiles_avx512`].
+#[inline(always)]
+unsafe fn full_tiles<V: Vector, const MR: usize, const NV: usize>(
+    set: V::Set,
+    depth: usize,
+    a: Operand,
+    b: Operand,
+    c: &mut BlockMut,
+) -> usize {
+    let mut row = 0;
+    while row + MR <= c.rows() {
+        let sink = Sink::Store {
+            c: c.rows_from(row),
+        };
+        // SAFETY: (1) to (3) follow from those of this function, as rows from `row` to `row + MR` are rows of `c`.
+        unsafe { kernel::<V, MR, NV>(set, depth, a.from_row(row), b, sink) };
+        row += MR;
+    }
+    row
 }
 
 /// Runs `$body` for each row `$r` of a tile of `$mr` rows, each time with a constant for `$r`. In a loop too long to be

@@ -193,7 +193,13 @@ fn openblas_is_mapped_only_by_a_run_that_calls_it_and_starts_no_thread() {
         let calls_it = engine == Engine::Openblas && cfg!(feature = "openblas");
         assert_eq!(is_mapped, calls_it, "{}: {maps}", engine.name());
         names.sort();
-        let of_the_program = ["perceptor", "perceptor", "worker-0", "worker-1", "worker-2"];
+        let of_the_program = [
+            "checkpoint",
+            "perceptor",
+            "worker-0",
+            "worker-1",
+            "worker-2",
+        ];
         assert_eq!(names, of_the_program, "{}", engine.name());
     }
 }

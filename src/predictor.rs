@@ -6,7 +6,8 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
 use crate::compute::parallel::Workers;
 use crate::compute::{Engine, EngineChoice};
-use crate::data::{Dataset, Rows};
+use crate::data::fit_sparsity::fit_sparsity;
+use crate::data::{Dataset, Preprocessing, Rows};
 use crate::error::{Error, Refusal, Result};
 use crate::model::Model;
 use crate::nn::loss::arg_max;
@@ -44,8 +45,11 @@ const BLOCK: usize = 8192;
 pub struct Predictor<'w> {
     workers: &'w Workers,
     model: Model,
+    engine: Engine,
     network: Network,
     evaluator: Evaluator,
+    /// Whether some rows have decided if the first layer skips zeros.
+    is_fitted: bool,
 }
 
 impl<'w> Predictor<'w> {
@@ -68,17 +72,33 @@ impl<'w> Predictor<'w> {
         workers: &'w Workers,
     ) -> Result<Predictor<'w>> {
         engine.check()?;
-        let (spec, preprocessing) = (&model.spec, model.preprocessing());
-        let columns = &preprocessing.columns;
-        let network = Network::for_inference(spec, &model.parameters, columns, engine)?;
-        let mut evaluator = Evaluator::new(spec, preprocessing, workers)?;
-        evaluator.set_loss(model.loss());
+        let (network, evaluator) = prepared(model, model.preprocessing(), engine, workers)?;
         Ok(Predictor {
             workers,
             model: model.clone(),
+            engine,
             network,
             evaluator,
+            is_fitted: false,
         })
+    }
+
+    /// Lets the first layer skip zeros from now on if these are the first rows, and many of their elements are zero. No
+    /// bit of a prediction depends on it: where an offset makes zeros something else, nothing is skipped.
+    fn fit(&mut self, rows: &Rows) -> Result<()> {
+        let mut preprocessing = self.model.preprocessing();
+        let keeps_zeros = preprocessing.scaling.offset == 0.0;
+        if self.is_fitted || rows.is_empty() || !keeps_zeros || self.engine != Engine::Native {
+            return Ok(());
+        }
+        self.is_fitted = true;
+        let sparsity = fit_sparsity(rows, preprocessing.scaling, &preprocessing.columns);
+        if sparsity.is_some() {
+            preprocessing.columns = preprocessing.columns.with_sparsity(sparsity);
+            (self.network, self.evaluator) =
+                prepared(&self.model, preprocessing, self.engine, self.workers)?;
+        }
+        Ok(())
     }
 
     /// Predicts for each row of `x`: the probability of each class or label, or the values of a regression.
@@ -161,6 +181,7 @@ impl<'w> Predictor<'w> {
     #[doc(hidden)]
     pub fn predict_rows(&mut self, rows: &Rows, range: Range<usize>) -> Result<Array2<f32>> {
         let count = range.len();
+        self.fit(rows)?;
         let values = self
             .evaluator
             .predict(self.workers, &self.network, rows, range)?;
@@ -188,6 +209,7 @@ impl<'w> Predictor<'w> {
                 expected,
             )));
         }
+        self.fit(data.rows())?;
         self.evaluator.evaluate(self.workers, &self.network, data)
     }
 
@@ -197,6 +219,20 @@ impl<'w> Predictor<'w> {
         self.model.check_inputs(&rows)?;
         Ok(rows)
     }
+}
+
+/// The network of a model, and what evaluates it.
+fn prepared(
+    model: &Model,
+    preprocessing: Preprocessing,
+    engine: Engine,
+    workers: &Workers,
+) -> Result<(Network, Evaluator)> {
+    let (spec, columns) = (&model.spec, &preprocessing.columns);
+    let network = Network::for_inference(spec, &model.parameters, columns, engine)?;
+    let mut evaluator = Evaluator::new(spec, preprocessing, workers)?;
+    evaluator.set_loss(model.loss());
+    Ok((network, evaluator))
 }
 
 /// Returns `values` as an array of this shape.

@@ -20,8 +20,9 @@ const WORD: usize = u64::BITS as usize;
 pub struct Nonzeros {
     /// `[copies · rows, features / 64]`: bit b of word w is that of feature `64 w + b`.
     by_row: Matrix<u64>,
-    /// `[copies · rows / group, features]`: bit r is that of row r of the group.
-    by_feature: Matrix<u32>,
+    /// `[copies · rows / group, features]`: bit r is that of row r of the group. `None` if only forward products are
+    /// computed.
+    by_feature: Option<Matrix<u32>>,
     group: usize,
     rows_of_copy: usize,
 }
@@ -36,7 +37,8 @@ pub struct ByFeature<'a> {
 }
 
 impl Nonzeros {
-    /// Room for `copies` copies of `rows_of_copy` rows, in groups of `group` rows.
+    /// Room for `copies` copies of `rows_of_copy` rows, in groups of `group` rows; for the bits by feature only if there
+    /// are `gradients` to compute.
     ///
     /// # Errors
     /// Returns [`crate::Error::Memory`] if the system does not grant the memory.
@@ -44,16 +46,18 @@ impl Nonzeros {
     /// # Panics
     /// Panics if a group has not 8, 16 or 32 rows, or a copy is not whole groups.
     pub fn zeroed(
-        (copies, rows_of_copy): (usize, usize),
-        features: usize,
+        ((copies, rows_of_copy), features): ((usize, usize), usize),
         group: usize,
+        gradients: bool,
     ) -> Result<Nonzeros> {
         assert!(matches!(group, 8 | 16 | MAX_GROUP), "groups of {group}");
         assert!(rows_of_copy.is_multiple_of(group), "{rows_of_copy} rows");
         let rows = copies * rows_of_copy;
         Ok(Nonzeros {
             by_row: Matrix::zeroed(rows, features.div_ceil(WORD))?,
-            by_feature: Matrix::zeroed(rows / group, features)?,
+            by_feature: gradients
+                .then(|| Matrix::zeroed(rows / group, features))
+                .transpose()?,
             group,
             rows_of_copy,
         })
@@ -72,9 +76,11 @@ impl Nonzeros {
         );
         let first = (rows.share().index * self.rows_of_copy + range.start) / self.group;
         let groups = first..first + range.len().div_ceil(self.group);
-        // SAFETY: (1) the groups are whole ones from the first row on, so their rows are this worker's by `OwnRows`,
-        // except for rows after the last one, which no worker has in this batch.
-        let by_feature = unsafe { self.by_feature.rows_mut(groups) };
+        let by_feature = self.by_feature.as_ref().map(|bits| {
+            // SAFETY: (1) the groups are whole ones from the first row on, so their rows are this worker's by
+            // `OwnRows`, except for rows after the last one, which no worker has in this batch.
+            unsafe { bits.rows_mut(groups) }
+        });
         let (x, by_row) = rows.own_copies((x, &self.by_row), self.rows_of_copy);
         find(x, by_row, by_feature, self.group);
     }
@@ -90,6 +96,9 @@ impl Nonzeros {
     }
 
     /// The bits of the first `rows` rows of copy `copy`, by feature.
+    ///
+    /// # Panics
+    /// Panics if there is no room for them.
     pub(crate) fn by_feature<'a>(
         &'a self,
         piece: &'a OwnPiece,
@@ -98,15 +107,16 @@ impl Nonzeros {
     ) -> ByFeature<'a> {
         let first = copy * self.rows_of_copy / self.group;
         let groups = first..first + rows.div_ceil(self.group);
+        let bits = self.by_feature.as_ref().expect("bits by feature");
         ByFeature {
-            words: piece.rows(&self.by_feature, groups),
+            words: piece.rows(bits, groups),
             group: self.group,
         }
     }
 }
 
 /// The bits of the rows `x`, by row and by feature.
-fn find(x: Rows, by_row: RowsMut<u64>, by_feature: RowsMut<u32>, group: usize) {
+fn find(x: Rows, by_row: RowsMut<u64>, by_feature: Option<RowsMut<u32>>, group: usize) {
     #[cfg(target_arch = "x86_64")]
     if let Some(set) = Avx512::detect() {
         // SAFETY: `set` proves that the processor has AVX-512F and AVX-512BW.
@@ -116,22 +126,29 @@ fn find(x: Rows, by_row: RowsMut<u64>, by_feature: RowsMut<u32>, group: usize) {
 }
 
 /// [`find`] for any processor.
-fn find_portable(x: Rows, mut by_row: RowsMut<u64>, by_feature: RowsMut<u32>, group: usize) {
-    by_feature.values.fill(0);
-    let of_features = by_feature.stride;
+fn find_portable(
+    x: Rows,
+    mut by_row: RowsMut<u64>,
+    mut by_feature: Option<RowsMut<u32>>,
+    group: usize,
+) {
     for (row, words) in by_row.iter_mut().enumerate() {
         let x = &x.values[row * x.stride..][..x.width];
-        let of_group = &mut by_feature.values[row / group * of_features..][..x.len()];
-        for (word, (x, of_group)) in words
-            .iter_mut()
-            .zip(x.chunks(WORD).zip(of_group.chunks_mut(WORD)))
-        {
-            *word = 0;
-            for (place, (x, of_feature)) in x.iter().zip(of_group).enumerate() {
-                // NaN is not zero.
-                let bit = *x != 0.0;
-                *word |= u64::from(bit) << place;
-                *of_feature |= u32::from(bit) << (row % group);
+        for (word, x) in words.iter_mut().zip(x.chunks(WORD)) {
+            // NaN is not zero.
+            let bits = x
+                .iter()
+                .enumerate()
+                .map(|(place, x)| u64::from(*x != 0.0) << place);
+            *word = bits.sum();
+        }
+        if let Some(by_feature) = &mut by_feature {
+            let of_group = &mut by_feature.values[row / group * by_feature.stride..][..x.len()];
+            if row % group == 0 {
+                of_group.fill(0);
+            }
+            for (of_feature, x) in of_group.iter_mut().zip(x) {
+                *of_feature |= u32::from(*x != 0.0) << (row % group);
             }
         }
     }
@@ -151,10 +168,10 @@ mod avx512 {
         _set: Avx512,
         x: Rows,
         by_row: RowsMut<u64>,
-        by_feature: RowsMut<u32>,
+        by_feature: Option<RowsMut<u32>>,
         group: usize,
     ) {
-        let (x_row, words, of_features) = (x.stride, by_row.stride, by_feature.stride);
+        let (x_row, words) = (x.stride, by_row.stride);
         let of_rows: &mut [u16] = bytemuck::cast_slice_mut(by_row.values);
         for (row, x) in x.values.chunks_exact(x_row).enumerate() {
             // Four sixteens to a word, whole words: what is beyond the features is padding, whose bits nobody uses.
@@ -163,7 +180,11 @@ mod avx512 {
                 *bits = nonzeros(x);
             }
         }
-        for (index, out) in by_feature.values.chunks_exact_mut(of_features).enumerate() {
+        let Some(by_feature) = by_feature else {
+            return;
+        };
+        let groups = by_feature.values.chunks_exact_mut(by_feature.stride);
+        for (index, out) in groups.enumerate() {
             let rows = index * group..(x.rows()).min((index + 1) * group);
             for (sixteen, out) in out.as_chunks_mut::<LINE>().0.iter_mut().enumerate() {
                 let mut column = [0u16; MAX_GROUP];
@@ -217,26 +238,19 @@ mod tests {
 
     #[test]
     fn each_way_to_find_bits_agrees_with_the_elements() {
-        for (rows, features, group) in [(1usize, 1, 8), (7, 64, 8), (33, 65, 32), (70, 100, 16)] {
-            let rows_of_copy = rows.next_multiple_of(MAX_GROUP);
-            let mut x = sparse(rows, features);
+        for (rows, features, group) in [(1, 1, 8), (7, 64, 8), (33, 65, 32), (70, 100, 16)] {
+            let (mut x, groups) = (sparse(rows, features), rows.div_ceil(group));
             let all = x.all_mut();
             for portable in [false, true] {
-                let mut bits =
-                    Nonzeros::zeroed((1, rows_of_copy), features, group).expect("memory");
-                let groups = rows.div_ceil(group);
-                // SAFETY: (1) of both: these are the only views.
-                let (by_row, by_feature) = unsafe {
-                    (
-                        bits.by_row.rows_mut(0..rows),
-                        bits.by_feature.rows_mut(0..groups),
-                    )
-                };
+                let mut by_row =
+                    Matrix::<u64>::zeroed(rows, features.div_ceil(WORD)).expect("memory");
+                let mut by_feature = Matrix::<u32>::zeroed(groups, features).expect("memory");
+                let (of_rows, of_features) = (by_row.all_mut(), Some(by_feature.all_mut()));
                 match portable {
-                    true => find_portable(all.as_rows(), by_row, by_feature, group),
-                    false => find(all.as_rows(), by_row, by_feature, group),
+                    true => find_portable(all.as_rows(), of_rows, of_features, group),
+                    false => find(all.as_rows(), of_rows, of_features, group),
                 }
-                let (by_row, by_feature) = (bits.by_row.all_mut(), bits.by_feature.all_mut());
+                let (by_row, by_feature) = (by_row.all_mut(), by_feature.all_mut());
                 for (row, feature) in (0..rows).flat_map(|r| (0..features).map(move |f| (r, f))) {
                     let expected = all.values[row * all.stride + feature] != 0.0;
                     let word = by_row.values[row * by_row.stride + feature / WORD];

@@ -1,7 +1,7 @@
 //! The workers that share the rows of a batch: a Rayon pool of its own, with as many threads as the caller chooses.
 //!
 //! Training is one parallel region per epoch: every worker runs the same body as a member of a team, takes pieces
-//! of work by a shared counter, and meets the others at a barrier twice a step. A fork and join for every step
+//! of work that belong to it or to one that is late, and meets the others at a barrier some times a step. A fork and join for every step
 //! costs some microseconds each, which is a good part of the step for small batches (see `benches/NOTES.md`). Which
 //! worker takes a piece changes no bit: pieces depend on the network and the batch only, and never share a sum.
 
@@ -9,14 +9,28 @@ use std::num::NonZeroUsize;
 use std::thread;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use serde::{Deserialize, Serialize};
 
 use super::barrier::Barrier;
 pub use super::barrier::{OwnedPieces, Pieces};
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
+use crate::named::named;
 
 /// The largest number of threads; no machine has as many cores.
 const MAX_THREADS: usize = 4096;
+
+named! {
+    /// How workers divide wide layers among themselves: see [`crate::nn::Partition`].
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+    pub enum Division {
+        /// By units as far as that is worth it, so that weights stay in the caches of one core.
+        #[default]
+        Units = "units",
+        /// By rows of the batch.
+        Rows = "rows",
+    }
+}
 
 /// A pool of worker threads.
 ///
@@ -33,6 +47,7 @@ const MAX_THREADS: usize = 4096;
 #[derive(Debug)]
 pub struct Workers {
     pool: ThreadPool,
+    division: Division,
 }
 
 impl Workers {
@@ -57,12 +72,26 @@ impl Workers {
                     "fewer".to_owned(),
                 )
             })?;
-        Ok(Workers { pool })
+        Ok(Workers {
+            pool,
+            division: Division::default(),
+        })
     }
 
     /// The number of cores that this process may use, by affinity and control group.
     pub fn available() -> NonZeroUsize {
         thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+    }
+
+    /// The same workers, who divide wide layers in training by `division`. That decides how fast a step is, and none of
+    /// its bits.
+    pub fn dividing_by(self, division: Division) -> Workers {
+        Workers { division, ..self }
+    }
+
+    /// How these workers divide wide layers in training.
+    pub fn division(&self) -> Division {
+        self.division
     }
 
     /// Runs `body` on every worker at once, each as a member of one team, and waits for all of them.

@@ -7,6 +7,7 @@ use super::table::Table;
 use crate::bench::engine_table::{EngineTable, Load};
 use crate::bench::team::{ChosenBy, TeamChoice};
 use crate::compute::Engine;
+use crate::compute::parallel::Division;
 
 /// Writes the measured rates of this machine's engines, what they amount to for `load`, and which engine was `chosen`.
 ///
@@ -84,8 +85,12 @@ pub fn write_team(out: &mut dyn Write, choice: &TeamChoice) -> io::Result<()> {
         };
         writeln!(
             out,
-            "  {}: {} samples/s{mark}",
+            "  {}{}: {} samples/s{mark}",
             counted(rate.shape.threads.get(), "thread"),
+            match rate.shape.division {
+                Division::Units => "",
+                Division::Rows => ", all layers divided by rows",
+            },
             grouped(rate.samples_per_second.round() as usize),
         )?;
     }

@@ -9,7 +9,7 @@ use super::profile::{Clock, Phase, Profile};
 use super::state::State;
 use super::step::{Batch, Taken, Team};
 use crate::compute::Engine;
-use crate::compute::parallel::Workers;
+use crate::compute::parallel::{Division, Workers};
 use crate::compute::shared::AtomicF64;
 use crate::config::CheckedConfig;
 use crate::data::{Dataset, Preprocessing};
@@ -68,9 +68,11 @@ impl Stepper {
         let batch_size = config.batch_size.min(train.samples());
         let threads = workers.threads();
         let engine = config.engine.resolve()?;
-        let groups = match engine {
-            Engine::Native => Partition::suggested_groups(spec, batch_size, threads),
-            Engine::Openblas | Engine::Portable => 1,
+        let groups = match (engine, workers.division()) {
+            (Engine::Native, Division::Units) => {
+                Partition::suggested_groups(spec, batch_size, threads)
+            }
+            (Engine::Openblas | Engine::Portable, _) | (_, Division::Rows) => 1,
         };
         let mut stepper = Stepper::divided(
             spec,

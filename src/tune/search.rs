@@ -328,8 +328,7 @@ impl<'a, 'b> Work<'a, 'b> {
             return Workers::new(threads);
         }
         let spec = spec_for(config, self.search.data)?;
-        let shape = (self.search.choose_team)(config, &spec, threads);
-        Workers::new(shape.threads)
+        (self.search.choose_team)(config, &spec, threads).workers()
     }
 
     fn add(&self, config: &TrainConfig, measured: Measured) -> Result<()> {

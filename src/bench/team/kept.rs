@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     fn rates(first: f64) -> Vec<TeamRate> {
-        let candidates = candidates().into_iter().zip([first, 2.0]);
+        let candidates = candidates().into_iter().zip([first, 2.0, 3.0]);
         let rate = |(shape, samples_per_second)| TeamRate {
             shape,
             samples_per_second,

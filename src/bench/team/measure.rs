@@ -114,7 +114,7 @@ struct Contestant {
 impl Contestant {
     fn new(scratch: &Scratch, shape: TeamShape) -> Result<Contestant> {
         let (config, train, state) = (&scratch.config, &scratch.train, &scratch.state);
-        let workers = Workers::new(shape.threads)?;
+        let workers = shape.workers()?;
         // At a learning rate of 0 the weights stay as they are, and no number becomes infinite.
         let schedule = Schedule::constant(0.0);
         let spec = scratch.run.spec;

@@ -2,9 +2,11 @@
 
 use std::num::NonZeroUsize;
 
+use crate::compute::EngineChoice;
+use crate::compute::parallel::Division;
 use crate::config::CheckedConfig;
 use crate::data::Dataset;
-use crate::nn::Spec;
+use crate::nn::{Partition, Spec};
 use crate::train::{State, TeamShape};
 
 /// A step that takes each thread this long in seconds is not slowed down by more threads.
@@ -44,9 +46,20 @@ impl TimedRun<'_> {
             + SECONDS_PER_PARAMETER * self.spec.parameters() as f64;
         let mut candidates = TeamShape::candidates(self.cores);
         candidates.retain(|shape| {
-            shape.threads == self.cores || least / shape.threads.get() as f64 <= LONG_STEP
+            let is_short = least / shape.threads.get() as f64 <= LONG_STEP;
+            let divides = shape.division == Division::default() || self.has_units(shape.threads);
+            divides && (shape.threads == self.cores || is_short)
         });
+        if least / self.cores.get() as f64 > LONG_STEP {
+            candidates.retain(|shape| *shape == TeamShape::of(self.cores));
+        }
         candidates
+    }
+
+    /// Whether so many workers divide some layers by units, unless told otherwise.
+    fn has_units(&self, threads: NonZeroUsize) -> bool {
+        let groups = Partition::suggested_groups(self.spec, self.batch_size(), threads.get());
+        self.config.engine == EngineChoice::Native && groups > 1
     }
 
     /// The number of samples in a step.

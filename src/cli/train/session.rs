@@ -110,8 +110,8 @@ impl Session<'_> {
         };
         let team = choose_team(settings.threads, &run, verbosity);
         let workers = match team.shape.threads.get() == workers.threads() {
-            true => workers,
-            false => Workers::new(team.shape.threads)?,
+            true => workers.dividing_by(team.shape.division),
+            false => team.shape.workers()?,
         };
         let (mut fingerprint, mut range_test) = (None, None);
         let (folder, from) = match resumption {

@@ -119,7 +119,7 @@ impl Activations {
                 spec,
                 columns,
                 rows,
-                (partition.unit_groups(), group_for(rows, partition)),
+                (partition.unit_groups(), Some(group_for(rows, partition))),
             )?
         })
     }
@@ -132,23 +132,25 @@ impl Activations {
         let idle = columns.idle().len();
         Ok(Activations {
             idle_inputs: (idle > 0).then(|| Matrix::zeroed(rows, idle)).transpose()?,
-            ..Activations::new(spec, columns, rows, (1, MIN_GROUP))?
+            ..Activations::new(spec, columns, rows, (1, None))?
         })
     }
 
-    /// Inputs in so many copies and in groups of so many rows, and outputs.
+    /// Inputs in so many copies, and outputs. In training, nonzero inputs are found for groups of so many rows.
     fn new(
         spec: &Spec,
         columns: &Columns,
         rows: usize,
-        (copies, group): (usize, usize),
+        (copies, group): (usize, Option<usize>),
     ) -> Result<Activations> {
         let layers = spec.layers().iter();
         let outputs = layers.map(|layer| Matrix::zeroed(rows, layer.fan_out));
         let rows_of_copy = rows.next_multiple_of(MAX_GROUP);
-        let nonzeros = columns
-            .sparsity()
-            .map(|_| Nonzeros::zeroed((copies, rows_of_copy), columns.width(), group));
+        let shape = ((copies, rows_of_copy), columns.width());
+        let nonzeros = columns.sparsity().map(|_| match group {
+            Some(group) => Nonzeros::zeroed(shape, group, true),
+            None => Nonzeros::zeroed(shape, MIN_GROUP, false),
+        });
         Ok(Activations {
             inputs: Matrix::zeroed(copies * rows_of_copy, columns.width())?,
             rows_of_copy,

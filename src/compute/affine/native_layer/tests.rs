@@ -92,7 +92,7 @@ fn check(set: InstructionSet, shape: (usize, usize, usize), of: &Expected, optio
     let layer = NativeLayer::new(&of.start, sizes, options, Keeps::of(&rule), set);
     let mut layer = layer.expect("memory");
     let copies = (1, rows.next_multiple_of(MAX_GROUP));
-    let bits = Nonzeros::zeroed(copies, fan_in, MAX_GROUP).expect("memory");
+    let bits = Nonzeros::zeroed((copies, fan_in), MAX_GROUP, true).expect("memory");
     let skips = options.skips_zeros.is_some();
     // SAFETY: (1) and (2) this is the only token at this time.
     bits.find(&mut unsafe { OwnRows::new(0..rows) }, &of.x);

@@ -122,21 +122,9 @@ pub fn arg_max(values: &[f32]) -> usize {
 /// `z = e^(z − max z)` in place; returns `max z` and the sum of the exponentials.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 fn exponentials(row: &mut [f32]) -> (f32, f32) {
-    /// Floats of the widest register: exponentials of fewer classes are computed as if there were so many, because the
-    /// compiler makes no registers of shorter loops.
-    const LANES: usize = 16;
     let largest = maximum(row);
-    for chunk in row.chunks_mut(LANES) {
-        let mut lanes = [0.0; LANES];
-        for (lane, z) in lanes.iter_mut().zip(&*chunk) {
-            *lane = *z;
-        }
-        for lane in &mut lanes {
-            *lane = kernels::exp(*lane - largest);
-        }
-        for (z, lane) in chunk.iter_mut().zip(lanes) {
-            *z = lane;
-        }
+    for z in row.iter_mut() {
+        *z = kernels::exp(*z - largest);
     }
     (largest, row.iter().sum())
 }

@@ -6,12 +6,12 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
 use crate::compute::parallel::Workers;
 use crate::compute::{Engine, EngineChoice};
-use crate::data::fit_sparsity::fit_sparsity;
+use crate::data::fit_sparsity::fit_density;
 use crate::data::{Dataset, Preprocessing, Rows};
 use crate::error::{Error, Refusal, Result};
 use crate::model::Model;
 use crate::nn::loss::arg_max;
-use crate::nn::{Network, Task};
+use crate::nn::{Network, Sparsity, Task};
 use crate::train::{Evaluation, Evaluator};
 
 /// Rows that are copied at a time, at most: what a prediction needs beside its result stays small.
@@ -92,8 +92,9 @@ impl<'w> Predictor<'w> {
             return Ok(());
         }
         self.is_fitted = true;
-        let sparsity = fit_sparsity(rows, preprocessing.scaling, &preprocessing.columns);
-        if sparsity.is_some() {
+        if let Some(density) = fit_density(rows) {
+            let offset = 0.0;
+            let sparsity = Some(Sparsity { density, offset });
             preprocessing.columns = preprocessing.columns.with_sparsity(sparsity);
             (self.network, self.evaluator) =
                 prepared(&self.model, preprocessing, self.engine, self.workers)?;

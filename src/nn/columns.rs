@@ -17,7 +17,7 @@ pub struct Columns {
 /// What a first layer needs to know of inputs whose zeros it skips.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sparsity {
-    /// The estimated share of active inputs that are not zero, 0 to 1.
+    /// The estimated share of features that are not zero, active or idle, 0 to 1.
     pub density: f64,
     /// What the layer subtracts from every input, in units of the scaled inputs: inputs are stored without the offset
     /// of the scaling, which would make zeros something else.

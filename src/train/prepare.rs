@@ -7,12 +7,12 @@ use crate::compute::shared::SharedBuffer;
 use crate::config::{CheckedConfig, ClassWeight};
 use crate::data::fit_columns::fit_columns;
 use crate::data::fit_scaling::{check_finite, fit_scaling};
-use crate::data::fit_sparsity::fit_sparsity;
-use crate::data::{Dataset, Preprocessing, Scale, Scaling, Splits};
+use crate::data::fit_sparsity::fit_density;
+use crate::data::{Dataset, Preprocessing, Scale, Splits};
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
 use crate::nn::loss::{CrossEntropy, Loss};
-use crate::nn::{Columns, Spec, Task};
+use crate::nn::{Columns, Sparsity, Spec, Task};
 use crate::optim::Rule;
 
 /// The network that `config` describes for `data`.
@@ -93,18 +93,27 @@ pub(crate) fn preprocessing_for(
         true => Columns::all(train.features()),
         false => fit_columns(rows, scaling, workers),
     };
-    let skips_zeros = engine == Engine::Native && keeps_zeros(config, scaling);
-    let sparsity = skips_zeros.then(|| fit_sparsity(rows, scaling, &columns));
+    let sparsity = match engine {
+        Engine::Native => density_if_skipped(config, train).map(|density| Sparsity {
+            density,
+            offset: scaling.offset * scaling.factor,
+        }),
+        Engine::Openblas | Engine::Portable => None,
+    };
     Ok(Preprocessing {
         scaling,
-        columns: columns.with_sparsity(sparsity.flatten()),
+        columns: columns.with_sparsity(sparsity),
     })
 }
 
-/// Whether elements that are zero stay zero in training, or become the same number everywhere.
-pub(crate) fn keeps_zeros(config: &CheckedConfig, scaling: Scaling) -> bool {
+/// The estimated share of inputs that are not zero, if a first layer of the native engine skips the zeros of `train`;
+/// `None` if it computes all products. Noise leaves no zeros; and if zeros are moved to another number, which the layer
+/// subtracts, no inputs may be dropped, as these would be moved too.
+pub fn density_if_skipped(config: &CheckedConfig, train: &Dataset) -> Option<f64> {
     let noise = config.noise();
-    noise.inputs == 0.0 && (scaling.offset == 0.0 || noise.input_dropout.is_none())
+    let moves_zeros = matches!(config.scale, Scale::Standard | Scale::Model);
+    let keeps_zeros = noise.inputs == 0.0 && !(moves_zeros && noise.input_dropout.is_some());
+    keeps_zeros.then(|| fit_density(train.rows())).flatten()
 }
 
 /// Allocates as much memory as a run needs at its peak, and frees it: a network that does not fit is refused at once

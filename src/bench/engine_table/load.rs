@@ -1,10 +1,10 @@
 //! What an engine would compute.
 
 use crate::config::CheckedConfig;
-use crate::data::fit_sparsity::{BREAK_EVEN, fit_sparsity};
-use crate::data::{Dataset, Scale, Scaling};
-use crate::nn::{Columns, Spec};
-use crate::train::prepare::keeps_zeros;
+use crate::data::Dataset;
+use crate::data::fit_sparsity::BREAK_EVEN;
+use crate::nn::Spec;
+use crate::train::prepare::density_if_skipped;
 
 /// A network that an engine trains or runs.
 #[derive(Debug, Clone, Copy)]
@@ -30,19 +30,10 @@ impl<'a> Load<'a> {
     /// The training of `spec` on `train`, some of whose rows are read to see whether zeros are skipped.
     pub fn training(config: &CheckedConfig, spec: &'a Spec, train: &Dataset) -> Load<'a> {
         let batch_size = config.batch_size.min(train.samples());
-        let shifts = matches!(config.scale, Scale::Standard | Scale::Model);
-        let scaling = Scaling {
-            offset: f32::from(u8::from(shifts)),
-            ..Scaling::IDENTITY
-        };
-        let columns = Columns::all(train.features());
-        let sparsity = match keeps_zeros(config, scaling) {
-            true => fit_sparsity(train.rows(), scaling, &columns),
-            false => None,
-        };
+        let density = density_if_skipped(config, train);
         Load {
             // As fast as without skipping at the density from which on zeros are skipped, and in proportion below.
-            first_layer: sparsity.map_or(1.0, |sparsity| sparsity.density / BREAK_EVEN),
+            first_layer: density.map_or(1.0, |density| density / BREAK_EVEN),
             ..Load::dense(spec, batch_size)
         }
     }

@@ -232,12 +232,10 @@ impl Network {
 
     /// Floating point operations of the first layer's product that are done.
     fn first_active_flops(&self) -> f64 {
-        let active = self.first_flops() - 2.0 * self.idle_weight.len() as f64;
-        active
-            * self
-                .columns
-                .sparsity()
-                .map_or(1.0, |sparsity| sparsity.density)
+        match self.columns.sparsity() {
+            Some(sparsity) => self.first_flops() * sparsity.density,
+            None => self.first_flops() - 2.0 * self.idle_weight.len() as f64,
+        }
     }
 
     /// The parameters, laid out as the spec says: `[parameters]`.

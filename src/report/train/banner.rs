@@ -6,7 +6,7 @@ use super::ending::stop_words;
 use crate::bench::team::TeamChoice;
 use crate::compute::Engine;
 use crate::compute::parallel::Workers;
-use crate::config::{ClassWeight, LossName, TaskConfig, TrainConfig};
+use crate::config::{CheckedConfig, ClassWeight, LossName, TaskConfig, TrainConfig};
 use crate::data::idx::ElementType;
 use crate::data::{Dataset, Scale, Splits, Targets};
 use crate::nn::Spec;
@@ -15,6 +15,7 @@ use crate::report::number::{bytes, counted, grouped, percent, rate};
 use crate::report::target_words;
 use crate::schedule::ScheduleName;
 use crate::train::RangeTest;
+use crate::train::prepare::density_if_skipped;
 
 /// Writes what a run is about to do: data, network, settings, the engine and threads that compute, and warnings.
 ///
@@ -25,7 +26,7 @@ pub fn banner(
     data_name: &str,
     data: &Splits,
     spec: &Spec,
-    config: &TrainConfig,
+    config: &CheckedConfig,
     (workers, team, engine): (&Workers, &TeamChoice, Engine),
 ) -> io::Result<()> {
     writeln!(
@@ -60,6 +61,14 @@ pub fn banner(
         writeln!(out, "  ends      {}", ends.join("; "))?;
     }
     writeln!(out, "  compute   {}", compute_words(workers, team, engine))?;
+    let density = density_if_skipped(config, &data.train);
+    if let (Engine::Native, Some(density)) = (engine, density) {
+        let zeros = (100.0 * (1.0 - density)).round();
+        writeln!(
+            out,
+            "            skips the {zeros} % of inputs that are zero"
+        )?;
+    }
     write_warnings(out, &data.train, workers)
 }
 

@@ -176,12 +176,11 @@ fn hostile_tables_are_measured_again_or_ignored() {
     kept["rates"] = json!([]);
     put_table(&desk, &kept);
     let run = desk.run(TRAIN);
-    assert_eq!(run.done().json()["team"]["by"], "earlier-measurement");
-    assert!(
-        run.stderr.contains("measuring once which engine"),
-        "{run:#?}"
-    );
-    assert_eq!(table(&desk)["teams"], kept["teams"]);
+    let announced = "measuring once which engine";
+    assert!(run.done().stderr.contains(announced), "{run:#?}");
+    // Another engine may be chosen now, which is another kind of work.
+    let teams = table(&desk)["teams"].as_array().expect("a list").clone();
+    assert!(teams.contains(&kept["teams"][0]), "{teams:#?}");
     // A table that cannot be written must not stop a run.
     fs::remove_file(desk.cache("engines.json")).expect("a table");
     fs::create_dir(desk.cache("engines.json")).expect("a folder");

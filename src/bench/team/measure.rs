@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use super::TeamRate;
-use super::timed_run::{LONG_STEP, TimedRun};
+use super::timed_run::TimedRun;
 use crate::compute::parallel::Workers;
 use crate::config::{CheckedConfig, TrainConfig};
 use crate::data::order::Order;
@@ -24,27 +24,18 @@ const SAMPLES: usize = 4096;
 const LONGEST: (usize, usize) = (1 << 16, 1 << 10);
 
 /// Trains networks like that of `run` for a few steps, one with each of `candidates` in turn, which takes about 20 ms,
-/// and frees them. Returns the rate of each or, if a step is long even with the last candidate, of that one only.
+/// and frees them. Returns the rate of each.
 ///
 /// The run itself is not touched: it draws its own numbers.
 ///
 /// # Errors
 /// Returns the errors of [`Stepper::for_run`], and an error if threads are refused.
 pub fn measure(run: &TimedRun, candidates: &[TeamShape]) -> Result<Vec<TeamRate>> {
-    let Some((&largest, smaller)) = candidates.split_last() else {
-        return Ok(Vec::new());
-    };
-    let scratch = Scratch::new(run, candidates.len())?;
-    let mut largest = Contestant::new(&scratch, largest)?;
-    largest.train(&scratch);
-    if largest.step_seconds > LONG_STEP {
-        return Ok(vec![largest.rate(&scratch)]);
-    }
-    let smaller = smaller
+    let scratch = Scratch::new(run, candidates.len().max(1))?;
+    let contestants = candidates
         .iter()
         .map(|&shape| Contestant::new(&scratch, shape));
-    let mut contestants = smaller.collect::<Result<Vec<Contestant>>>()?;
-    contestants.push(largest);
+    let mut contestants = contestants.collect::<Result<Vec<Contestant>>>()?;
     let start = Instant::now();
     for round in 0..ROUNDS {
         contestants

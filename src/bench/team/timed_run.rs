@@ -10,7 +10,7 @@ use crate::nn::{Partition, Spec};
 use crate::train::{State, TeamShape};
 
 /// A step that takes each thread this long in seconds is not slowed down by more threads.
-pub(super) const LONG_STEP: f64 = 5e-3;
+const LONG_STEP: f64 = 5e-3;
 /// A rate that no core exceeds by much, in floating point operations per second.
 const FLOPS: f64 = 1e11;
 /// The time of a step for each parameter, however small the batch, in seconds: weights, velocities and the transposed

@@ -108,11 +108,13 @@ pub(crate) fn preprocessing_for(
 
 /// The estimated share of inputs that are not zero, if a first layer of the native engine skips the zeros of `train`;
 /// `None` if it computes all products. Noise leaves no zeros; and if zeros are moved to another number, which the layer
-/// subtracts, no inputs may be dropped, as these would be moved too.
+/// subtracts, no inputs may be dropped, as these would be moved too. With batch normalisation nothing is skipped.
 pub fn density_if_skipped(config: &CheckedConfig, train: &Dataset) -> Option<f64> {
     let noise = config.noise();
     let moves_zeros = matches!(config.scale, Scale::Standard | Scale::Model);
     let keeps_zeros = noise.inputs == 0.0 && !(moves_zeros && noise.input_dropout.is_some());
+    // Shards start anywhere, and nonzero inputs are found for groups of rows.
+    let keeps_zeros = keeps_zeros && !config.batch_norm;
     keeps_zeros.then(|| fit_density(train.rows())).flatten()
 }
 

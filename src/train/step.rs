@@ -125,11 +125,13 @@ impl Team<'_> {
         clock: &mut Clock<CLOCKED>,
     ) {
         for layer in 0..self.partition.divided() {
-            let mut own = self.units(member, batch);
-            let mut end = |part| clock.end(phase(part, Phase::Forward));
-            self.network
-                .forward_layer(layer, self.activations, &mut own, &mut end);
-            drop(own);
+            {
+                // The token ends before the barrier.
+                let mut own = self.units(member, batch);
+                let mut end = |part| clock.end(phase(part, Phase::Forward));
+                self.network
+                    .forward_layer(layer, self.activations, &mut own, &mut end);
+            }
             self.meet(member, clock);
         }
     }
@@ -236,11 +238,13 @@ impl Team<'_> {
         clock: &mut Clock<CLOCKED>,
     ) {
         for layer in (0..self.partition.divided().saturating_sub(1)).rev() {
-            let mut own = self.units(member, batch);
-            let mut end = |part| clock.end(phase(part, Phase::Backward));
-            self.network
-                .backward_layer(layer, self.activations, &mut own, &mut end);
-            drop(own);
+            {
+                // The token ends before the barrier.
+                let mut own = self.units(member, batch);
+                let mut end = |part| clock.end(phase(part, Phase::Backward));
+                self.network
+                    .backward_layer(layer, self.activations, &mut own, &mut end);
+            }
             self.meet(member, clock);
         }
     }

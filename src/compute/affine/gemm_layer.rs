@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::super::gemm::{self, Library};
 use super::super::phases::{OwnPiece, OwnUnits, RowPhase, Share};
 use super::super::shared::{AtomicF64, BlockMut, Rows, SharedBuffer};
-use super::Input;
+use super::input::Input;
 use super::slots::{Keeps, shrinking, write_slots};
 use crate::error::Result;
 use crate::kernels::{add_squares, multiply_by, sum_of_squares};

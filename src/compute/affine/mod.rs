@@ -5,8 +5,10 @@
 //! summed over workers: the product itself is the reduction.
 
 mod gemm_layer;
+mod input;
 #[cfg(target_arch = "x86_64")]
 mod native_layer;
+mod options;
 #[cfg(target_arch = "x86_64")]
 mod panels;
 mod slots;
@@ -15,7 +17,6 @@ mod sparse_layer;
 
 use super::Engine;
 use super::gemm::Library;
-use super::nonzeros::ByFeature;
 use super::phases::{OwnPiece, OwnUnits, RowPhase, Share};
 use super::shared::{AtomicF64, BlockMut, Rows};
 #[cfg(target_arch = "x86_64")]
@@ -23,90 +24,22 @@ use super::tile::InstructionSet;
 use crate::error::Result;
 use crate::optim::Step;
 use gemm_layer::GemmLayer;
+pub use input::{Bits, Input};
 #[cfg(target_arch = "x86_64")]
 use native_layer::NativeLayer;
+pub use options::AffineOptions;
 pub use slots::Keeps;
 pub(crate) use slots::write_slots;
 
 /// The weights of one layer with the optimiser's slots, `[in, out]` in the order that the engine uses.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a network has few layers")]
 pub enum Affine {
     /// Row-major, for a matrix library.
     Gemm(GemmLayer),
     /// In panels, for the micro-kernels.
     #[cfg(target_arch = "x86_64")]
     Native(NativeLayer),
-}
-
-/// What a layer is made for, in addition to its shape.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AffineOptions {
-    /// Whether [`Affine::backward`] is called: not for the first layer.
-    pub inputs_need_gradient: bool,
-    /// The number of groups into which workers divide the outputs; more than one only for the native engine.
-    pub unit_groups: usize,
-    /// The number of groups into which workers divide the gradient at the inputs.
-    pub input_groups: usize,
-    /// If given, zeros of the inputs are skipped, and this is subtracted from every input; only for the native engine.
-    pub skips_zeros: Option<f32>,
-    /// The most rows of an update.
-    pub rows: usize,
-}
-
-impl Default for AffineOptions {
-    /// A layer that is not the first, of one group, for short batches.
-    fn default() -> AffineOptions {
-        AffineOptions {
-            inputs_need_gradient: true,
-            unit_groups: 1,
-            input_groups: 1,
-            skips_zeros: None,
-            rows: 0,
-        }
-    }
-}
-
-/// The inputs of a layer, `[rows, in]`.
-#[derive(Debug, Clone, Copy)]
-pub struct Input<'a> {
-    /// The inputs.
-    pub values: Rows<'a>,
-    /// Which of them are not zero, for a layer that skips zeros.
-    pub nonzeros: Option<Bits<'a>>,
-}
-
-/// A bit for each input that is not zero.
-#[derive(Debug, Clone, Copy)]
-pub enum Bits<'a> {
-    /// For a forward product: `[rows, in / 64]`.
-    ByRow(Rows<'a, u64>),
-    /// For the gradient of the weights.
-    ByFeature(ByFeature<'a>),
-}
-
-impl<'a> From<Rows<'a>> for Input<'a> {
-    fn from(values: Rows<'a>) -> Input<'a> {
-        Input {
-            values,
-            nonzeros: None,
-        }
-    }
-}
-
-impl<'a> Input<'a> {
-    fn by_row(&self) -> Rows<'a, u64> {
-        match self.nonzeros {
-            Some(Bits::ByRow(bits)) => bits,
-            other => panic!("a forward product that skips zeros, with {other:?}"),
-        }
-    }
-
-    fn by_feature(&self) -> ByFeature<'a> {
-        match self.nonzeros {
-            Some(Bits::ByFeature(bits)) => bits,
-            other => panic!("a gradient that skips zeros, with {other:?}"),
-        }
-    }
 }
 
 /// Evaluates the same expression for either kind of layer.

@@ -9,14 +9,18 @@ use std::ops::Range;
 use super::super::phases::{OwnPiece, OwnUnits, RowPhase, Share};
 use super::super::shared::{BlockMut, LINE, Rows, SharedBuffer};
 use super::super::tile::{MAX_WIDTH, Operand, Sink, SparseColumns};
-use super::Input;
-use super::native_layer::NativeLayer;
+use super::input::Input;
+use super::panels::{Layout, Panels};
 use crate::error::Result;
 use crate::kernels::add;
 
 /// Rows of the weights in a piece: few enough for equal shares of them, enough for the sums of the gradient's columns
 /// not to matter.
 pub(super) const SPARSE_PIECE_ROWS: usize = 32;
+
+/// Takes a tile of the gradient: its range in the weights, the width of its rows, and the function that computes it into
+/// a sink.
+pub(super) type TakeTile<'a> = dyn FnMut(Range<usize>, usize, &dyn Fn(Sink)) + 'a;
 
 /// What a layer that skips zeros keeps.
 #[derive(Debug)]
@@ -67,69 +71,67 @@ impl ZeroSkipping {
         }
         start
     }
-}
 
-impl NativeLayer {
-    /// [`NativeLayer::forward`] without the terms that are zero.
-    pub(super) fn forward_skipping(
+    /// `z = x · w` for a share of the units, without the terms that are zero.
+    pub(super) fn forward(
         &self,
-        zeros: &ZeroSkipping,
+        weight: &Panels,
         x: Input,
         mut z: BlockMut,
         share: Share,
         phase: RowPhase,
     ) {
-        let layout = &self.weight.layout;
+        let layout = &weight.layout;
         let columns = share.columns(layout.columns);
-        let masks = x.by_row();
         assert_eq!(
             (x.values.width, z.width()),
             (layout.rows, columns.len()),
             "widths of x and z"
         );
-        let rows = z.rows();
-        for panel in self.weight.panels_of(share) {
+        let (masks, rows) = (x.by_row(), z.rows());
+        for panel in weight.panels_of(share) {
             let (registers, width) = (layout.registers(panel), layout.width(panel));
-            let start = zeros.start(layout.columns_of(panel), self.chunks(), phase);
+            let start = self.start(layout.columns_of(panel), pieces(layout.rows), phase);
             let column = layout.first_column(panel) - columns.start;
             let z = z.part(0..rows, column..column + width);
-            let w = self.weight.panel(panel, phase);
-            self.set
+            let w = weight.panel(panel, phase);
+            layout
+                .set
                 .sparse_rows(registers, x.values, masks, w, &start, z);
         }
     }
 
-    /// [`NativeLayer::for_tiles_of`] without the terms that are zero: a tile is all rows of the piece in one panel.
-    pub(super) fn for_sparse_tiles(
+    /// Calls `take` for each tile of the gradient of the rows `inputs` of some panels, over the rows `samples` of a
+    /// batch, as the layer does without skipping zeros: a tile is all these inputs in one panel.
+    pub(super) fn for_tiles(
         &self,
-        zeros: &ZeroSkipping,
-        piece: &OwnPiece,
+        layout: &Layout,
+        (inputs, panels): (Range<usize>, Range<usize>),
         x: Input,
         dz: Rows,
         samples: Range<usize>,
-        take: &mut dyn FnMut(Range<usize>, usize, &dyn Fn(Sink)),
+        take: &mut TakeTile,
     ) {
-        let (layout, inputs) = (&self.weight.layout, self.inputs(piece));
         let bits = x.by_feature();
         assert!(
             samples.start.is_multiple_of(bits.group),
             "rows {samples:?} in groups"
         );
+        let (x, words) = (x.values, bits.words);
         let x = SparseColumns {
-            values: &x.values.values[samples.start * x.values.stride + inputs.start..],
-            row: x.values.stride,
-            masks: &bits.words.values
-                [samples.start / bits.group * bits.words.stride + inputs.start..],
-            mask_row: bits.words.stride,
+            values: &x.values[samples.start * x.stride + inputs.start..],
+            row: x.stride,
+            masks: &words.values[samples.start / bits.group * words.stride + inputs.start..],
+            mask_row: words.stride,
             group: bits.group,
             rows: samples.len(),
         };
-        for panel in self.panels(piece) {
+        for panel in panels {
             let (registers, width) = (layout.registers(panel), layout.width(panel));
             let column = layout.first_column(panel);
             assert!(column + width <= dz.stride, "padding of dz");
             let start = match samples.start {
-                0 => zeros.start_of_gradient(dz, layout.columns_of(panel)),
+                0 => self.start_of_gradient(dz, layout.columns_of(panel)),
                 _ => [0.0; MAX_WIDTH],
             };
             let dz = Operand {
@@ -139,55 +141,60 @@ impl NativeLayer {
             };
             let tile = |sink: Sink| {
                 let shape = (inputs.len(), registers);
-                self.set.sparse_columns(shape, x, dz, &start, sink);
+                layout.set.sparse_columns(shape, x, dz, &start, sink);
             };
             take(layout.range(panel, inputs.clone()), width, &tile);
         }
     }
 
-    /// Sums the columns of a piece of the weights.
-    pub(super) fn sum_columns(&self, zeros: &ZeroSkipping, piece: &OwnPiece) {
-        let Some((_, sums)) = &zeros.offset else {
-            return;
-        };
-        let layout = &self.weight.layout;
-        for panel in self.panels(piece) {
-            let columns = layout.columns_of(panel);
-            let at = self.chunk(piece) * zeros.width;
-            // SAFETY: (1) of both: weights of the piece and their sums, which `OwnPiece` gives to this worker.
-            let (weights, sums) = unsafe {
-                (
-                    self.weight
-                        .values
-                        .read(layout.range(panel, self.inputs(piece))),
-                    sums.write(at + columns.start..at + columns.end),
-                )
-            };
-            sum_rows(weights, layout.width(panel), sums);
+    /// Sums the columns of the rows `inputs` of some panels, which are a piece of the weights.
+    pub(super) fn sum_columns(
+        &self,
+        weight: &Panels,
+        (inputs, panels): (Range<usize>, Range<usize>),
+        _piece: &OwnPiece,
+    ) {
+        for panel in panels {
+            // SAFETY: (1) the rows and panels are those of a piece, which `OwnPiece` gives to this worker.
+            unsafe { self.sum_columns_of_piece(weight, inputs.clone(), panel) };
         }
     }
 
-    /// Sums the columns of the weights into some units.
-    pub(super) fn sum_columns_of(&self, zeros: &ZeroSkipping, units: &OwnUnits) {
-        let Some((_, sums)) = &zeros.offset else {
-            return;
-        };
-        let (layout, panel) = (&self.weight.layout, units.index());
-        let columns = layout.columns_of(panel);
-        for chunk in 0..self.chunks() {
-            let start = chunk * SPARSE_PIECE_ROWS;
-            let rows = start..layout.rows.min(start + SPARSE_PIECE_ROWS);
-            let at = chunk * zeros.width;
-            // SAFETY: (1) of both: weights into these units and their sums, which `OwnUnits` gives to this worker.
-            let (weights, sums) = unsafe {
-                (
-                    self.weight.values.read(layout.range(panel, rows)),
-                    sums.write(at + columns.start..at + columns.end),
-                )
-            };
-            sum_rows(weights, layout.width(panel), sums);
+    /// Sums the columns of the weights into some units, which are a panel.
+    pub(super) fn sum_columns_of(&self, weight: &Panels, units: &OwnUnits) {
+        let rows = weight.layout.rows;
+        for start in (0..rows).step_by(SPARSE_PIECE_ROWS) {
+            let inputs = start..rows.min(start + SPARSE_PIECE_ROWS);
+            // SAFETY: (1) the panel has weights into these units only, which `OwnUnits` gives to this worker.
+            unsafe { self.sum_columns_of_piece(weight, inputs, units.index()) };
         }
     }
+
+    /// Sums the columns of the rows `inputs` of a panel, if there is an offset.
+    ///
+    /// # Safety
+    /// 1. These weights belong to this worker, and so do their sums.
+    unsafe fn sum_columns_of_piece(&self, weight: &Panels, inputs: Range<usize>, panel: usize) {
+        let Some((_, sums)) = &self.offset else {
+            return;
+        };
+        let layout = &weight.layout;
+        let columns = layout.columns_of(panel);
+        let at = inputs.start / SPARSE_PIECE_ROWS * self.width;
+        // SAFETY: (1) of both is precondition 1 of this function.
+        let (weights, sums) = unsafe {
+            (
+                weight.values.read(layout.range(panel, inputs)),
+                sums.write(at + columns.start..at + columns.end),
+            )
+        };
+        sum_rows(weights, layout.width(panel), sums);
+    }
+}
+
+/// The number of pieces of so many rows of weights.
+fn pieces(rows: usize) -> usize {
+    rows.div_ceil(SPARSE_PIECE_ROWS)
 }
 
 /// `sums = Σ_rows rows`.

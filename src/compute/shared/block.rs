@@ -5,7 +5,8 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::{LINE, Number, Rows, RowsMut};
+use super::buffer::{LINE, Number};
+use super::rows::{Rows, RowsMut};
 
 /// Some columns of some rows of a [`Matrix`], to write. Another worker may use other columns of the same rows meanwhile.
 #[derive(Debug)]

@@ -4,7 +4,9 @@
 //! fused multiply-adds of the dense kernels without the terms that are zero. Leaving out `0 · b` changes no bit of a
 //! sum, except that a sum that was −0 stays −0 instead of becoming +0, and that an infinite or NaN `b` is not noticed.
 
-use super::{InstructionSet, Operand, Sink, descend, reach};
+use super::dense::descend;
+use super::operand::{Operand, Sink, reach};
+use super::set::InstructionSet;
 use crate::compute::shared::{BlockMut, Rows};
 use crate::compute::simd::{Avx2, Avx512, F32x8, F32x16, Vector, prefetch};
 

@@ -1,6 +1,7 @@
 //! Every tile shape of every instruction set against scalar arithmetic.
 
 use super::*;
+use crate::compute::shared::BlockMut;
 use crate::kernels;
 
 fn numbers(count: usize, seed: u32) -> Vec<f32> {

@@ -5,7 +5,6 @@
 //! one is the logits. If workers divide layers by units, each group of units has a copy of the inputs of its own: every
 //! worker reads its samples itself, which costs less than sending inputs from core to core.
 
-use super::update::Gradients;
 use crate::compute::affine::{Bits, Input};
 use crate::compute::nonzeros::{MAX_GROUP, Nonzeros};
 use crate::compute::phases::{OwnPiece, OwnRows, RowPhase};
@@ -36,6 +35,17 @@ pub struct Activations {
     /// One for each hidden layer with batch normalisation, otherwise empty.
     pub(super) shard_sums: Vec<ShardSums>,
     pub(super) d_outputs: Vec<Matrix>,
+}
+
+/// The batch that an update is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Gradients<'a> {
+    /// Activations, and the gradients at them.
+    pub activations: &'a Activations,
+    /// The number of rows.
+    pub rows: usize,
+    /// The copy of the inputs that this worker reads.
+    pub copy: usize,
 }
 
 /// The fewest rows whose nonzero inputs are found together.

@@ -11,9 +11,8 @@ mod update;
 
 use std::ops::Range;
 
-pub use self::activations::{Activations, TargetsMut};
+pub use self::activations::{Activations, Gradients, TargetsMut};
 pub use self::passes::Part;
-pub use self::update::Gradients;
 
 use self::pieces::PieceTable;
 use super::batch_norm::BatchNorm;

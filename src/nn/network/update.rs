@@ -5,7 +5,7 @@ use std::ops::Range;
 use multiversion::multiversion;
 
 use super::Network;
-use super::activations::Activations;
+use super::activations::Gradients;
 use super::pieces::{Part, Place};
 use crate::compute::affine::Affine;
 use crate::compute::phases::{OwnPiece, OwnUnits};
@@ -13,17 +13,6 @@ use crate::compute::shared::{AtomicF64, LINE, Rows};
 use crate::kernels::sum_of_squares;
 use crate::nn::batch_norm::BatchNorm;
 use crate::optim::Step;
-
-/// The batch that an update is made of.
-#[derive(Debug, Clone, Copy)]
-pub struct Gradients<'a> {
-    /// Activations, and the gradients at them.
-    pub activations: &'a Activations,
-    /// The number of rows.
-    pub rows: usize,
-    /// The copy of the inputs that this worker reads.
-    pub copy: usize,
-}
 
 impl Network {
     /// The number of pieces in which the parameters are updated.

@@ -10,10 +10,12 @@ use std::ops::Range;
 use super::super::phases::{OwnPiece, OwnUnits, RowPhase, Share};
 use super::super::shared::{AtomicF64, BlockMut, Rows, SharedBuffer};
 use super::super::tile::{InstructionSet, MAX_TILE, MAX_WIDTH, Operand, Sink};
+use super::input::Input;
+use super::options::AffineOptions;
 use super::panels::{Layout, Panels};
 use super::slots::{Keeps, shrinking, write_slots};
-use super::sparse_layer::{SPARSE_PIECE_ROWS, ZeroSkipping};
-use super::{AffineOptions, Input};
+use super::sparse_layer::{SPARSE_PIECE_ROWS, TakeTile, ZeroSkipping};
+
 use crate::error::Result;
 use crate::kernels::{add_squares, multiply_by};
 use crate::optim::Step;
@@ -30,19 +32,19 @@ const MAX_GRADIENT: usize = SPARSE_PIECE_ROWS * MAX_WIDTH;
 /// Weights, slots, the gradient if it is kept, and transposed weights if they are needed, all in panels.
 #[derive(Debug)]
 pub struct NativeLayer {
-    pub(super) set: InstructionSet,
-    pub(super) weight: Panels,
+    set: InstructionSet,
+    weight: Panels,
     slots: Vec<SharedBuffer<f32>>,
     /// Kept between two passes over it, or the sums of a long batch so far.
     gradient: Option<SharedBuffer<f32>>,
     transposed: Option<Panels>,
     keeps: Keeps,
-    pub(super) zeros: Option<ZeroSkipping>,
+    zeros: Option<ZeroSkipping>,
 }
 
 /// Takes a tile of the gradient: its range in the weights, the width of its rows, the sums so far, and the function
 /// that computes the rest into a sink.
-type TakeTile<'a> = dyn FnMut(Range<usize>, usize, Option<&mut [f32]>, &dyn Fn(Sink)) + 'a;
+type TakeRest<'a> = dyn FnMut(Range<usize>, usize, Option<&mut [f32]>, &dyn Fn(Sink)) + 'a;
 
 impl NativeLayer {
     pub(super) fn new(
@@ -91,7 +93,7 @@ impl NativeLayer {
 
     pub(super) fn forward(&self, x: Input, z: BlockMut, share: Share, phase: RowPhase) {
         match &self.zeros {
-            Some(zeros) => self.forward_skipping(zeros, x, z, share, phase),
+            Some(zeros) => zeros.forward(&self.weight, x, z, share, phase),
             None => self.weight.multiply(x.values, z, share, phase),
         }
     }
@@ -111,7 +113,7 @@ impl NativeLayer {
     }
 
     /// The number of pieces of a group of columns.
-    pub(super) fn chunks(&self) -> usize {
+    fn chunks(&self) -> usize {
         self.weight.layout.rows.div_ceil(self.piece_rows())
     }
 
@@ -124,18 +126,18 @@ impl NativeLayer {
     }
 
     /// The number of the rows of a piece among the rows of all pieces.
-    pub(super) fn chunk(&self, piece: &OwnPiece) -> usize {
+    fn chunk(&self, piece: &OwnPiece) -> usize {
         piece.index() % self.chunks()
     }
 
     /// The rows of the weights in a piece. Pieces differ in their rows or in their panels.
-    pub(super) fn inputs(&self, piece: &OwnPiece) -> Range<usize> {
+    fn inputs(&self, piece: &OwnPiece) -> Range<usize> {
         let start = self.chunk(piece) * self.piece_rows();
         start..(start + self.piece_rows()).min(self.weight.layout.rows)
     }
 
     /// The panels of the weights in a piece.
-    pub(super) fn panels(&self, piece: &OwnPiece) -> Range<usize> {
+    fn panels(&self, piece: &OwnPiece) -> Range<usize> {
         self.weight.layout.group(piece.index() / self.chunks())
     }
 
@@ -251,7 +253,7 @@ impl NativeLayer {
     /// Calls `take` for each tile of the gradient `dw = xᵀ · dz` of a piece, with its range in the weights, the width
     /// of its rows, the sums over the rows of a long batch so far, and a function that computes the rest into a sink
     /// of that size. The ranges lie in the piece and are disjoint.
-    fn for_tiles(&self, piece: &OwnPiece, x: Input, dz: Rows, take: &mut TakeTile) {
+    fn for_tiles(&self, piece: &OwnPiece, x: Input, dz: Rows, take: &mut TakeRest) {
         let layout = &self.weight.layout;
         assert_eq!(
             (x.values.width, dz.width),
@@ -293,10 +295,11 @@ impl NativeLayer {
         x: Input,
         dz: Rows,
         samples: Range<usize>,
-        take: &mut dyn FnMut(Range<usize>, usize, &dyn Fn(Sink)),
+        take: &mut TakeTile,
     ) {
         if let Some(zeros) = &self.zeros {
-            return self.for_sparse_tiles(zeros, piece, x, dz, samples, take);
+            let place = (self.inputs(piece), self.panels(piece));
+            return zeros.for_tiles(&self.weight.layout, place, x, dz, samples, take);
         }
         let (layout, inputs) = (&self.weight.layout, self.inputs(piece));
         let x = &x.values;
@@ -330,7 +333,8 @@ impl NativeLayer {
             self.transpose(transposed, piece);
         }
         if let Some(zeros) = &self.zeros {
-            self.sum_columns(zeros, piece);
+            let place = (self.inputs(piece), self.panels(piece));
+            zeros.sum_columns(&self.weight, place, piece);
         }
     }
 
@@ -401,7 +405,7 @@ impl NativeLayer {
             }
         }
         if let Some(zeros) = &self.zeros {
-            self.sum_columns_of(zeros, units);
+            zeros.sum_columns_of(&self.weight, units);
         }
         if self.keeps.average {
             // SAFETY: (1) the averages of these weights are this worker's as the weights are, in another buffer.

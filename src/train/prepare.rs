@@ -87,23 +87,22 @@ pub(crate) fn preprocessing_for(
         }
         _ => fit_scaling(config.scale, rows)?,
     };
+    if let (Engine::Native, Some(density)) = (engine, density_if_skipped(config, train)) {
+        // Idle features cost hardly anything if zeros are skipped, and rows without gaps are read faster.
+        let offset = scaling.offset * scaling.factor;
+        let columns = Columns::all(train.features());
+        return Ok(Preprocessing {
+            scaling,
+            columns: columns.with_sparsity(Some(Sparsity { density, offset })),
+        });
+    }
     // A file that is read in windows does not fit into memory, so it is not read just to find idle features.
     let windowed = config.window_for(train.samples()).is_some();
     let columns = match windowed || config.moves_idle_weights() {
         true => Columns::all(train.features()),
         false => fit_columns(rows, scaling, workers),
     };
-    let sparsity = match engine {
-        Engine::Native => density_if_skipped(config, train).map(|density| Sparsity {
-            density,
-            offset: scaling.offset * scaling.factor,
-        }),
-        Engine::Openblas | Engine::Portable => None,
-    };
-    Ok(Preprocessing {
-        scaling,
-        columns: columns.with_sparsity(sparsity),
-    })
+    Ok(Preprocessing { scaling, columns })
 }
 
 /// The estimated share of inputs that are not zero, if a first layer of the native engine skips the zeros of `train`;

@@ -210,9 +210,30 @@ fn add_column_sums(z: Rows, first: usize, sums: &mut [f32]) {
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 fn add_rows(values: &[f32], stride: usize, first: usize, sums: &mut [f32]) {
+    /// Columns whose sums stay in registers.
+    const WIDE: usize = 4 * LINE;
+    let mut wide = sums.chunks_exact_mut(WIDE);
+    let mut column = first;
+    for sums in &mut wide {
+        add_columns::<WIDE>(values, stride, column, sums);
+        column += WIDE;
+    }
+    // The padding of a row completes its last cache line.
+    for sums in wide.into_remainder().chunks_mut(LINE) {
+        add_columns::<LINE>(values, stride, column, sums);
+        column += LINE;
+    }
+}
+
+/// [`add_rows`] for `N` columns, of which there may be fewer sums.
+#[inline(always)]
+fn add_columns<const N: usize>(values: &[f32], stride: usize, column: usize, sums: &mut [f32]) {
+    let mut in_registers = [0.0; N];
+    in_registers[..sums.len()].copy_from_slice(sums);
     for row in values.chunks_exact(stride) {
-        for (sum, z) in sums.iter_mut().zip(&row[first..]) {
+        for (sum, z) in in_registers.iter_mut().zip(&row[column..column + N]) {
             *sum += z;
         }
     }
+    sums.copy_from_slice(&in_registers[..sums.len()]);
 }

@@ -25,7 +25,7 @@ pub(super) type TakeTile<'a> = dyn FnMut(Range<usize>, usize, &dyn Fn(Sink)) + '
 /// What a layer that skips zeros keeps.
 #[derive(Debug)]
 pub(super) struct ZeroSkipping {
-    /// The offset o, and the sums of the weights' columns over the rows of each piece, `[pieces, width]`, in which
+    /// The offset o, and the sums of the weights' columns over [`SPARSE_PIECE_ROWS`] rows each, `[sums, width]`, in which
     /// width is whole cache lines; `None` if the offset is 0.
     offset: Option<(f32, SharedBuffer<f32>)>,
     /// Floats from the sums of one piece to the next.
@@ -154,9 +154,15 @@ impl ZeroSkipping {
         (inputs, panels): (Range<usize>, Range<usize>),
         _piece: &OwnPiece,
     ) {
-        for panel in panels {
+        for (panel, start) in panels.flat_map(|panel| {
+            inputs
+                .clone()
+                .step_by(SPARSE_PIECE_ROWS)
+                .map(move |start| (panel, start))
+        }) {
+            let inputs = start..inputs.end.min(start + SPARSE_PIECE_ROWS);
             // SAFETY: (1) the rows and panels are those of a piece, which `OwnPiece` gives to this worker.
-            unsafe { self.sum_columns_of_piece(weight, inputs.clone(), panel) };
+            unsafe { self.sum_columns_of_piece(weight, inputs, panel) };
         }
     }
 

@@ -22,8 +22,11 @@ use crate::optim::Step;
 
 /// Rows of the weights in a piece: one cache line of `x` per sample, which stays in the cache for all panels.
 const PIECE_ROWS: usize = 16;
+/// Rows of the weights in a piece for batches of more than [`DEPTH`] rows, of which so many share the part of `dz` that is
+/// in a core's cache.
+const LONG_PIECE_ROWS: usize = 64;
 /// The most rows of a batch that are summed before the next panel: their part of `x` and `dz` stays in the caches.
-const DEPTH: usize = 512;
+const DEPTH: usize = 256;
 /// Columns whose squares are summed together; every register is a multiple of them.
 const SQUARE_COLUMNS: usize = 8;
 /// The most floats of a gradient that are computed at a time.
@@ -40,6 +43,8 @@ pub struct NativeLayer {
     transposed: Option<Panels>,
     keeps: Keeps,
     zeros: Option<ZeroSkipping>,
+    /// Rows of the weights in a piece.
+    piece_rows: usize,
 }
 
 /// Takes a tile of the gradient: its range in the weights, the width of its rows, the sums so far, and the function
@@ -62,7 +67,8 @@ impl NativeLayer {
         let weight = Panels::zeroed(layout)?;
         let zeroed = || weight.layout.zeroed();
         let slots = (0..keeps.slots).map(|_| zeroed()).collect::<Result<_>>()?;
-        let keeps_gradient = keeps.gradient || options.rows > DEPTH;
+        let is_long = options.rows > DEPTH;
+        let keeps_gradient = keeps.gradient || is_long;
         let gradient = keeps_gradient.then(zeroed).transpose()?;
         let zeros = options.skips_zeros;
         let zeros = zeros.map(|offset| ZeroSkipping::new(offset, (fan_in, fan_out)));
@@ -74,6 +80,11 @@ impl NativeLayer {
             transposed: None,
             keeps,
             zeros: zeros.transpose()?,
+            piece_rows: match options.skips_zeros {
+                _ if is_long => LONG_PIECE_ROWS,
+                Some(_) => SPARSE_PIECE_ROWS,
+                None => PIECE_ROWS,
+            },
         };
         layer.weight.pack(from);
         if keeps.average {
@@ -104,17 +115,9 @@ impl NativeLayer {
         transposed.multiply(dz, dx, share, phase);
     }
 
-    /// Rows of the weights in a piece.
-    fn piece_rows(&self) -> usize {
-        match self.zeros {
-            Some(_) => SPARSE_PIECE_ROWS,
-            None => PIECE_ROWS,
-        }
-    }
-
     /// The number of pieces of a group of columns.
     fn chunks(&self) -> usize {
-        self.weight.layout.rows.div_ceil(self.piece_rows())
+        self.weight.layout.rows.div_ceil(self.piece_rows)
     }
 
     pub(super) fn groups(&self) -> usize {
@@ -132,8 +135,8 @@ impl NativeLayer {
 
     /// The rows of the weights in a piece. Pieces differ in their rows or in their panels.
     fn inputs(&self, piece: &OwnPiece) -> Range<usize> {
-        let start = self.chunk(piece) * self.piece_rows();
-        start..(start + self.piece_rows()).min(self.weight.layout.rows)
+        let start = self.chunk(piece) * self.piece_rows;
+        start..(start + self.piece_rows).min(self.weight.layout.rows)
     }
 
     /// The panels of the weights in a piece.
@@ -162,6 +165,13 @@ impl NativeLayer {
             if let Some(gradient) = sums {
                 let c = BlockMut::of_slice(gradient, width);
                 tile(Sink::Add { c });
+                return step.apply(w, &mut slots, gradient);
+            }
+            if let Some(gradient) = &self.gradient {
+                // SAFETY: (1) the gradient of the same tile, in a buffer of its own.
+                let gradient = unsafe { gradient.write(range) };
+                let c = BlockMut::of_slice(gradient, width);
+                tile(Sink::Store { c });
                 return step.apply(w, &mut slots, gradient);
             }
             let mut apply = |gradient: &mut [f32]| {

@@ -87,7 +87,8 @@ pub fn measure_rates(
     on_progress: &mut dyn FnMut(&Progress),
 ) -> Result<()> {
     let (runs, seconds) = (record.settings.runs, record.settings.seconds);
-    let shapes = TeamShape::candidates(record.settings.threads);
+    let mut shapes = TeamShape::candidates(record.settings.threads);
+    shapes.retain(|shape| *shape == TeamShape::of(shape.threads));
     let counts: Vec<NonZeroUsize> = shapes.iter().map(|shape| shape.threads).collect();
     record.peak = peaks(&counts, seconds, on_progress)?;
     record.cores = cores(record.settings.threads, seconds, on_progress)?;

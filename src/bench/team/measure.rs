@@ -15,7 +15,9 @@ use crate::schedule::Schedule;
 use crate::train::{State, Stepper, TeamShape};
 
 /// About how long all runs take together, in seconds.
-const BUDGET: f64 = 0.015;
+const BUDGET: f64 = 0.045;
+/// The shortest part of a run that is timed, in seconds, if a step does not take longer.
+const PART: f64 = 4e-4;
 /// The number of rounds, in each of which every candidate has a run, if there is time for them.
 const ROUNDS: usize = 3;
 /// The number of training samples that are used, unless a batch has more: the first ones, which the run reads next.
@@ -23,7 +25,7 @@ const SAMPLES: usize = 4096;
 /// The longest run, in samples and in steps; it is at least two steps.
 const LONGEST: (usize, usize) = (1 << 16, 1 << 10);
 
-/// Trains networks like that of `run` for a few steps, one with each of `candidates` in turn, which takes about 20 ms,
+/// Trains networks like that of `run` for a few steps, one with each of `candidates` in turn, which takes about 50 ms,
 /// and frees them. Returns the rate of each.
 ///
 /// The run itself is not touched: it draws its own numbers.
@@ -118,18 +120,23 @@ impl Contestant {
         })
     }
 
-    /// Trains for one run of at least two steps. The first one is not timed: it brings the weights to the cores of this
-    /// team.
+    /// Trains for one run of at least two steps, and keeps the time of a step in its fastest part. The first step is not
+    /// timed: it brings the weights to the cores of this team. Parts are short, because the system takes some
+    /// milliseconds to give each worker a core of its own.
     fn train(&mut self, scratch: &Scratch) {
-        let (mut start, mut seconds) = (None, f64::INFINITY);
+        let (mut part, mut seconds) = (None, f64::INFINITY);
+        let start = Instant::now();
         let mut on_step = |step: usize, _| {
-            let Some(start): Option<Instant> = start else {
-                start = Some(Instant::now());
-                return ControlFlow::Continue(());
-            };
-            let elapsed = start.elapsed().as_secs_f64();
-            seconds = elapsed / step as f64;
-            match elapsed < scratch.run_seconds {
+            let now = Instant::now();
+            let (first, began) = *part.get_or_insert((step, now));
+            let elapsed = (now - began).as_secs_f64();
+            if step > first && (elapsed >= PART || seconds.is_infinite()) {
+                seconds = seconds.min(elapsed / (step - first) as f64);
+            }
+            if elapsed >= PART {
+                part = Some((step, now));
+            }
+            match step == 0 || (now - start).as_secs_f64() < scratch.run_seconds {
                 true => ControlFlow::Continue(()),
                 false => ControlFlow::Break(()),
             }

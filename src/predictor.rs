@@ -84,7 +84,7 @@ impl<'w> Predictor<'w> {
     }
 
     /// Lets the first layer skip zeros from now on if these are the first rows, and many of their elements are zero. No
-    /// bit of a prediction depends on it: where an offset makes zeros something else, nothing is skipped.
+    /// bit of a finite prediction depends on it: if an offset makes zeros another number, nothing is skipped.
     fn fit(&mut self, rows: &Rows) -> Result<()> {
         let mut preprocessing = self.model.preprocessing();
         let keeps_zeros = preprocessing.scaling.offset == 0.0;

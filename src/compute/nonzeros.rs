@@ -76,12 +76,12 @@ impl Nonzeros {
         );
         let first = (rows.share().index * self.rows_of_copy + range.start) / self.group;
         let groups = first..first + range.len().div_ceil(self.group);
+        let (x, by_row) = rows.own_copies((x, &self.by_row), self.rows_of_copy);
         let by_feature = self.by_feature.as_ref().map(|bits| {
-            // SAFETY: (1) the groups are whole ones from the first row on, so their rows are this worker's by
-            // `OwnRows`, except for rows after the last one, which no worker has in this batch.
+            // SAFETY: (1) every other token that reaches these groups of this copy starts with one of them, as these
+            // rows do, so that it would have some of these rows, which `OwnRows` excludes.
             unsafe { bits.rows_mut(groups) }
         });
-        let (x, by_row) = rows.own_copies((x, &self.by_row), self.rows_of_copy);
         find(x, by_row, by_feature, self.group);
     }
 

@@ -59,10 +59,12 @@ impl OwnRows {
     /// # Safety
     /// Until the token is dropped:
     /// 1. no other [`OwnRows`] for the same buffers contains any of these rows;
-    /// 2. no [`OwnPiece`] or [`OwnUnits`] exists for a network or for buffers that are used with this token.
+    /// 2. no [`OwnPiece`] or [`OwnUnits`] exists for a network or for buffers that are used with this token;
+    /// 3. a matrix that is used as copies, with this token or another, is used only so, and always with the same number
+    ///    of rows in a copy.
     pub(crate) unsafe fn new(range: Range<usize>) -> OwnRows {
         // SAFETY: (1) follows from precondition 1 of this function, as no other token has these rows at all, and (2)
-        // is its precondition 2.
+        // and (3) are its preconditions 2 and 3.
         unsafe { OwnRows::of_units(range, Share::ALL) }
     }
 
@@ -72,7 +74,9 @@ impl OwnRows {
     /// Until the token is dropped:
     /// 1. every other [`OwnRows`] for the same buffers that contains any of these rows has another share of as many
     ///    groups, and no matrix is written with one of them and read as a whole with another;
-    /// 2. no [`OwnPiece`] or [`OwnUnits`] exists for a network or for buffers that are used with this token.
+    /// 2. no [`OwnPiece`] or [`OwnUnits`] exists for a network or for buffers that are used with this token;
+    /// 3. a matrix that is used as copies, with this token or another, is used only so, and always with the same number
+    ///    of rows in a copy.
     pub(crate) unsafe fn of_units(range: Range<usize>, share: Share) -> OwnRows {
         OwnRows {
             range,
@@ -180,7 +184,7 @@ impl OwnRows {
     ) -> (Rows<'a>, RowsMut<'a, u64>) {
         let rows = self.rows_of_copy(rows_of_copy);
         // SAFETY: nobody else reads or writes these rows of this copy, because other tokens for the same rows have
-        // another share by precondition 1 of `of_units`. The mutable borrow of the token excludes other views of this
+        // another share by precondition 1 of `of_units`, and so use another copy by its precondition 3. The mutable borrow of the token excludes other views of this
         // worker, and matrices of different numbers are different ones.
         unsafe { (read.rows(rows.clone()), write.rows_mut(rows)) }
     }

@@ -63,7 +63,7 @@ impl Dropout {
 pub(super) struct Dropped {
     dropout: Dropout,
     /// 16 bits for each unit of each hidden layer, `[copies · rows of a copy, out_l]`: a copy for each share of the
-    /// units, so that each worker makes the draws that it needs.
+    /// units, so that no draws travel from worker to worker.
     draws: Vec<Matrix<u16>>,
     rows_of_copy: usize,
     /// The outputs of each hidden layer with some of them dropped, `[rows, out_l]`.

@@ -52,12 +52,13 @@ impl Partition {
         );
         let is_worth_it = |index: usize| {
             let layer = &spec.layers()[index];
-            // With the transposed weights, which every layer but the first has.
-            let weights = match index {
-                0 => layer.fan_in,
-                _ => 2 * layer.fan_in,
+            // Where as many lines travel either way: see docs/performance.md. The transposed weights of a hidden layer
+            // travel by rows, and a part of them by units.
+            let moves_less = match index {
+                0 => layer.fan_in > 2 * rows,
+                _ => 3 * layer.fan_in > 4 * rows,
             };
-            layer.fan_out >= MIN_LINES * LINE * unit_groups && weights > rows
+            layer.fan_out >= MIN_LINES * LINE * unit_groups && moves_less
         };
         let layers = 0..spec.layers().len();
         let last = layers.rev().find(|&index| is_worth_it(index));

@@ -335,7 +335,8 @@ impl Evaluator {
                 let rows = first_row..first_row + range.len();
                 // SAFETY: (1) each member has rows of its own, by its index, and `&mut self` excludes other teams. (2)
                 // Pieces of a network are taken only by `Stepper::pass`, which needs `&mut` access to the owner of the
-                // network, while `network` is borrowed here.
+                // network, while `network` is borrowed here. (3) Only
+                // the inputs are used as copies, of as many rows as the activations have.
                 let mut rows = unsafe { OwnRows::new(rows) };
                 let mut inputs = activations.inputs(&mut rows);
                 for (item, row) in range.clone().zip(inputs.iter_mut()) {

@@ -2,6 +2,7 @@
 
 use super::state::State;
 use crate::compute::Engine;
+use crate::compute::affine::LONG_BATCH;
 use crate::compute::parallel::Workers;
 use crate::compute::shared::SharedBuffer;
 use crate::config::{CheckedConfig, ClassWeight};
@@ -130,12 +131,12 @@ pub(super) fn check_memory(spec: &Spec, config: &CheckedConfig) -> Result<()> {
 /// | weights, their transpose, the flat parameters, and two copies on their way to a file | 5 |
 /// | the same on their way to a checkpoint | 2 |
 /// | each slot of the optimiser, and twice on its way to a checkpoint | 3 |
-/// | the gradient, if its norm is limited | 1 |
+/// | the gradient, if its norm is limited or batches are long | 1 |
 /// | the best parameters, if they are kept: themselves, on their way to a checkpoint, and in a network to evaluate | 5
 /// |
 fn copies(config: &CheckedConfig) -> usize {
     let rule = config.optimizer.rule();
-    let gradient = usize::from(rule.clip_norm.is_some());
+    let gradient = usize::from(rule.clip_norm.is_some() || config.batch_size > LONG_BATCH);
     let best = match config.validation.early_stop {
         None => 0,
         Some(_) => 5,

@@ -1,8 +1,8 @@
 //! One training step in five calls: gather, forward, the rows' own layers with the loss, backward, update.
 //!
 //! All workers take the same steps as one team. [`Partition`] says how they divide the layers. Layers that are divided
-//! by units are computed one after the other, with a barrier after each. Through all other layers, blocks of rows go on
-//! one worker, to the loss and back; if no layer is divided by units, that is the whole row phase. In the update phase
+//! by units are computed one after the other, with a barrier after each. In all other layers, one worker takes a block of
+//! rows to the loss and back; if no layer is divided by units, that is the whole row phase. In the update phase
 //! each piece of the parameters is updated by one worker from all rows. Limits on the norm of the gradient and on the
 //! norms of units take one more barrier each. No sum is shared between workers, so no bit depends on which worker does
 //! what. After the first step nothing is allocated, except for the packing buffers that matrixmultiply makes in each of
@@ -96,10 +96,11 @@ impl Team<'_> {
     /// The rows and units of a member in the layers that are divided by units.
     fn units(&self, member: Member, batch: Batch) -> OwnRows {
         let rows = self.partition.rows(member.index(), batch.samples.len());
-        // SAFETY: (1) members differ in their rows or in their share of the units, and between two barriers each
-        // writes only the outputs, or the gradients, of one layer, which none of them reads as a whole. (2) Tokens of
-        // the update are created only after the barrier that ends the row phase, and those of the last update ended
-        // before the barrier that ended it.
+        // SAFETY: (1) members differ in their rows or in their share of the units. Between two barriers each writes its
+        // copies of inputs, bits and draws, which only its share reads before the next barrier, and its units of the
+        // matrices of one layer, which none of them reads as a whole. (2) Tokens of the update are created only after
+        // the barrier that ends the row phase, and those of the last update ended before the barrier that ended it. (3)
+        // Inputs, bits and draws are used only as copies of as many rows as the activations have.
         unsafe { OwnRows::of_units(rows, self.partition.share(member.index())) }
     }
 

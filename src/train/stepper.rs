@@ -217,13 +217,16 @@ impl Stepper {
     /// Panics if there is not one for each layer.
     pub fn freeze(&mut self, frozen: &[bool]) {
         self.network.freeze(frozen);
+        // Frozen layers have no part in the norm of the gradient.
+        self.squares.iter().for_each(|square| square.store(0.0));
     }
 
     /// Trains on the samples `order` of `data`, batch by batch, and calls `on_step` after each. The last batch is
     /// shorter if the batch size does not divide the number of samples.
     ///
     /// # Panics
-    /// Panics if a sample is out of range, or `data` does not fit this network.
+    /// Panics if a sample is out of range, if `data` does not fit this network, or if layers are divided by units among
+    /// another number of workers.
     pub fn pass(
         &mut self,
         workers: &Workers,

@@ -27,7 +27,7 @@ use gemm_layer::GemmLayer;
 pub use input::{Bits, Input};
 #[cfg(target_arch = "x86_64")]
 use native_layer::NativeLayer;
-pub use options::AffineOptions;
+pub use options::{AffineOptions, LONG_BATCH};
 pub use slots::Keeps;
 pub(crate) use slots::write_slots;
 

@@ -1,5 +1,8 @@
 //! What a layer is made for.
 
+/// The most rows of a batch for which a layer keeps no gradient of its own accord.
+pub const LONG_BATCH: usize = 256;
+
 /// What a layer is made for, in addition to its shape.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AffineOptions {

@@ -24,7 +24,7 @@ pub(in crate::compute) struct SparseColumns<'a> {
     pub values: &'a [f32],
     /// Floats from one row to the next.
     pub row: usize,
-    /// For each group of rows, a word for each feature: bit r says that row r of the group is not zero there. It starts
+    /// For each group of rows, a word for each feature: bit r is set if row r of the group is not zero there. It starts
     /// with the first of the columns.
     pub masks: &'a [u32],
     /// Words from one group to the next.
@@ -67,6 +67,7 @@ impl InstructionSet {
         z: BlockMut,
     ) {
         let width = registers * self.lanes();
+        assert!(x.width <= x.stride, "width of x within its stride");
         assert_eq!(w.len(), x.width * width, "weights of a panel");
         assert_eq!(masks.width, x.width.div_ceil(BITS), "words of a mask");
         assert_eq!((x.rows(), masks.rows()), (z.rows(), z.rows()), "rows");
@@ -284,8 +285,8 @@ unsafe fn add_set<V: Vector, const NV: usize>(
 /// [`InstructionSet::sparse_rows`].
 ///
 /// # Safety
-/// 1. `x`, `masks` and `z` have the same number of rows, and a row of `masks` has a bit for each of the `x.width`
-///    features.
+/// 1. `x`, `masks` and `z` have the same number of rows; a row of `x` has `x.width` elements, and a row of `masks` a bit
+///    for each of them.
 /// 2. `w` has `x.width` rows of `NV · LANES` floats.
 /// 3. `start` has `NV · LANES` floats, and each row of `z` has as many.
 #[inline(always)]

@@ -51,17 +51,19 @@ pub struct Gradients<'a> {
 /// The fewest rows whose nonzero inputs are found together.
 const MIN_GROUP: usize = 8;
 
-/// Rows whose nonzero inputs are found together: as many as possible, unless workers have fewer.
+/// Rows whose nonzero inputs are found together: as many as possible, unless a worker would be left without rows.
 fn group_for(rows: usize, partition: &Partition) -> usize {
     let workers = match partition.divided() {
         0 => partition.threads(),
         _ => 1,
     };
-    match rows.div_ceil(workers) {
-        MAX_GROUP.. => MAX_GROUP,
-        16.. => 16,
-        _ => MIN_GROUP,
-    }
+    let each = rows.div_ceil(workers);
+    let leaves_none_idle = |group: &usize| rows.div_ceil(each.next_multiple_of(*group)) >= workers;
+    let groups = [MAX_GROUP, MAX_GROUP / 2];
+    groups
+        .into_iter()
+        .find(leaves_none_idle)
+        .unwrap_or(MIN_GROUP)
 }
 
 /// The targets of a batch.

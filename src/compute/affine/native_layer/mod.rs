@@ -11,7 +11,7 @@ use super::super::phases::{OwnPiece, OwnUnits, RowPhase, Share};
 use super::super::shared::{AtomicF64, BlockMut, Rows, SharedBuffer};
 use super::super::tile::{InstructionSet, MAX_TILE, MAX_WIDTH, Operand, Sink};
 use super::input::Input;
-use super::options::AffineOptions;
+use super::options::{AffineOptions, LONG_BATCH};
 use super::panels::{Layout, Panels};
 use super::slots::{Keeps, shrinking, write_slots};
 use super::sparse_layer::{SPARSE_PIECE_ROWS, TakeTile, ZeroSkipping};
@@ -26,7 +26,7 @@ const PIECE_ROWS: usize = 16;
 /// in a core's cache.
 const LONG_PIECE_ROWS: usize = 64;
 /// The most rows of a batch that are summed before the next panel: their part of `x` and `dz` stays in the caches.
-const DEPTH: usize = 256;
+const DEPTH: usize = LONG_BATCH;
 /// Columns whose squares are summed together; every register is a multiple of them.
 const SQUARE_COLUMNS: usize = 8;
 /// The most floats of a gradient that are computed at a time.

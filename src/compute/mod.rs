@@ -13,8 +13,6 @@ mod engine;
 pub mod gemm;
 pub mod nonzeros;
 pub mod normalization;
-#[cfg(target_os = "linux")]
-mod one_core;
 pub mod openblas;
 pub mod parallel;
 pub mod phases;

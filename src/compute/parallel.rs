@@ -6,7 +6,6 @@
 //! worker takes a piece changes no bit: pieces depend on the network and the batch only, and never share a sum.
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -63,10 +62,8 @@ impl Workers {
         if threads.get() > MAX_THREADS {
             return Err(refuse(threads.to_string(), format!("1 to {MAX_THREADS}")));
         }
-        let first = NEXT_CORE.fetch_add(threads.get(), Ordering::Relaxed);
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads.get())
-            .start_handler(move |worker| move_to_core(first.wrapping_add(worker)))
             .thread_name(|worker| format!("worker-{worker}"))
             .build()
             .map_err(|error| {
@@ -124,17 +121,6 @@ impl Workers {
     }
 }
 
-/// The core that the first worker of the next pool starts on.
-static NEXT_CORE: AtomicUsize = AtomicUsize::new(0);
-
-/// Moves the calling thread to a core of its own, from where the system may move it on: see [`super::one_core`].
-fn move_to_core(number: usize) {
-    #[cfg(target_os = "linux")]
-    drop(super::one_core::OneCore::hold(number));
-    #[cfg(not(target_os = "linux"))]
-    let _ = number;
-}
-
 /// A worker as a member of a team.
 #[derive(Debug, Clone, Copy)]
 pub struct Member<'a> {
@@ -176,6 +162,7 @@ impl Drop for BreakOnPanic<'_> {
 #[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
     use super::*;

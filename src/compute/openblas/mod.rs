@@ -20,6 +20,8 @@ mod failure;
 mod functions;
 #[cfg(feature = "openblas-static")]
 mod linked;
+#[cfg(all(feature = "openblas", target_os = "linux"))]
+mod one_core;
 #[cfg(feature = "openblas")]
 mod shared;
 

@@ -13,7 +13,7 @@ use super::buffers;
 use super::failure::Failure;
 use super::functions::{Allocation, Functions};
 #[cfg(target_os = "linux")]
-use crate::compute::one_core::OneCore;
+use super::one_core::OneCore;
 use crate::error::Refusal;
 use crate::message::{Key, message};
 
@@ -34,7 +34,7 @@ pub fn load() -> Result<Functions, Failure> {
         return Err(buffers::not_granted(NEEDED));
     }
     #[cfg(target_os = "linux")]
-    let one_core = OneCore::hold(0);
+    let one_core = OneCore::hold();
     // SAFETY: loading runs the library's initialisation and nothing else; OpenBLAS has no requirements on its caller.
     let opened = unsafe { Library::new(NAME).or_else(|error| in_folder().map_err(|_| error)) };
     #[cfg(target_os = "linux")]

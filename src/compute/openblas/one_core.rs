@@ -1,12 +1,8 @@
-//! The calling thread on one core, for as long as a value lives.
+//! The calling thread on one core, while OpenBLAS is loaded.
 //!
 //! OpenBLAS starts a pool with a thread for each core of the thread that loads it, and nothing set afterwards ends it.
 //! With one core there is no pool. `OPENBLAS_NUM_THREADS=1` would prevent it too, but changing the environment is unsound
 //! while other threads may read it.
-//!
-//! New threads often start on the core of the thread that made them, and the system takes some milliseconds to move them
-//! to another, in which two workers that wait for each other are slower than one. A worker that is held on a core of its
-//! own for a moment stays there.
 
 /// Cores in a set: eight times as many as glibc's `cpu_set_t` has.
 const WORDS: usize = 128;
@@ -20,14 +16,12 @@ pub struct OneCore {
 }
 
 impl OneCore {
-    /// Holds the thread on the core `number` of those it may use, counted from 0 and again from the first one after the
-    /// last.
-    pub fn hold(number: usize) -> OneCore {
-        let before = affinity().and_then(|cores| {
-            let all = (0..WORDS * 64).filter(|&core| cores[core / 64] >> (core % 64) & 1 == 1);
-            let core = all.clone().nth(number % all.count().max(1))?;
-            let mut one = [0; WORDS];
-            one[core / 64] = 1 << (core % 64);
+    pub fn hold() -> OneCore {
+        let before = affinity();
+        let mut one = [0; WORDS];
+        let first = before.and_then(|cores| cores.iter().position(|&word| word != 0));
+        let before = before.zip(first).and_then(|(cores, word)| {
+            one[word] = 1 << cores[word].trailing_zeros();
             set_affinity(&one).then_some(cores)
         });
         OneCore { before }
@@ -61,15 +55,13 @@ mod tests {
     #[test]
     fn the_thread_is_on_one_core_and_returns_to_its_cores() {
         let before = affinity().expect("cores");
-        for number in [0, 1, 1000] {
-            let held = OneCore::hold(number);
-            let cores: u32 = affinity()
-                .expect("cores")
-                .iter()
-                .map(|w| w.count_ones())
-                .sum();
-            drop(held);
-            assert_eq!((cores, affinity()), (1, Some(before)));
-        }
+        let held = OneCore::hold();
+        let cores: u32 = affinity()
+            .expect("cores")
+            .iter()
+            .map(|w| w.count_ones())
+            .sum();
+        drop(held);
+        assert_eq!((cores, affinity()), (1, Some(before)));
     }
 }

@@ -212,6 +212,16 @@ impl Dataset {
         self.rows.features()
     }
 
+    /// Asks the processor to load the rows of `samples` into its cache.
+    ///
+    /// # Panics
+    /// Panics if a sample is out of range.
+    pub fn fetch_ahead(&self, samples: &[u32]) {
+        for &sample in samples {
+            self.rows.prefetch(sample as usize);
+        }
+    }
+
     /// Gathers `samples` as inputs: their active columns, scaled. Meanwhile the processor prefetches `ahead`, at most
     /// as many samples that are gathered soon: one between two others, as it can only wait for so many at a time.
     ///

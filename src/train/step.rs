@@ -85,7 +85,7 @@ impl Team<'_> {
         self.forward(member, batch, clock);
         self.forward_and_backward_by_rows(member, batch, clock);
         self.backward(member, batch, clock);
-        self.update(member, batch.samples.len(), step, clock);
+        self.update(member, batch, step, clock);
         // Row by row: which worker had a row must not matter.
         self.losses[..batch.samples.len()]
             .iter()
@@ -112,9 +112,9 @@ impl Team<'_> {
         clock: &mut Clock<CLOCKED>,
     ) {
         if self.partition.divided() > 0 {
+            // The update fetches the next samples.
             let mut own = self.units(member, batch);
-            let ahead = ahead(batch, batch.samples.len(), &own.range());
-            self.gather_inputs(&mut own, batch, ahead, clock);
+            self.gather_inputs(&mut own, batch, &[], clock);
         }
     }
 
@@ -260,21 +260,23 @@ impl Team<'_> {
     fn update<const CLOCKED: bool>(
         &self,
         member: Member,
-        rows: usize,
+        batch: Batch,
         step: Step,
         clock: &mut Clock<CLOCKED>,
     ) {
         let network = self.network;
         let step = match self.rule.clip_norm {
             None => {
-                let gradients = self.gradients(member, rows);
+                let gradients = self.gradients(member, batch.samples.len());
+                let mut next = self.next_samples(member, batch);
                 self.for_pieces(&self.taken.pieces, member, |piece| {
+                    next.fetch_some(self.data);
                     network.update(piece, gradients, &step);
                 });
                 clock.end(Phase::Update);
                 step
             }
-            Some(_) => self.clipped_update(member, rows, step, clock),
+            Some(_) => self.clipped_update(member, batch, step, clock),
         };
         if member.leads() {
             self.taken.blocks.reset();
@@ -296,12 +298,15 @@ impl Team<'_> {
     fn clipped_update<const CLOCKED: bool>(
         &self,
         member: Member,
-        rows: usize,
+        batch: Batch,
         step: Step,
         clock: &mut Clock<CLOCKED>,
     ) -> Step {
-        let (network, gradients) = (self.network, self.gradients(member, rows));
+        let network = self.network;
+        let gradients = self.gradients(member, batch.samples.len());
+        let mut next = self.next_samples(member, batch);
         self.for_pieces(&self.taken.pieces, member, |piece| {
+            next.fetch_some(self.data);
             network.keep_gradient(piece, gradients, self.squares);
         });
         clock.end(Phase::Update);
@@ -316,6 +321,24 @@ impl Team<'_> {
         step
     }
 
+    /// The samples of the next step that a member gathers before it meets others.
+    fn next_samples<'b>(&self, member: Member, batch: Batch<'b>) -> NextSamples<'b> {
+        let samples = match self.partition.divided() {
+            0 => &[],
+            _ => {
+                let rows = self.partition.rows(member.index(), batch.samples.len());
+                ahead(batch, batch.samples.len(), &rows)
+            }
+        };
+        let pieces = self
+            .network
+            .pieces_of(member.index(), self.partition.threads());
+        NextSamples {
+            at_a_time: samples.len().div_ceil(pieces.len().max(1)),
+            samples,
+        }
+    }
+
     fn gradients(&self, member: Member, rows: usize) -> Gradients<'_> {
         Gradients {
             activations: self.activations,
@@ -325,7 +348,7 @@ impl Team<'_> {
     }
 
     /// Calls `work` for each piece of the parameters that `member` takes from `taken`.
-    fn for_pieces(&self, taken: &OwnedPieces, member: Member, work: impl Fn(&OwnPiece)) {
+    fn for_pieces(&self, taken: &OwnedPieces, member: Member, mut work: impl FnMut(&OwnPiece)) {
         let threads = self.partition.threads();
         let pieces_of = |member| self.network.pieces_of(member, threads);
         taken.for_each(member.index(), pieces_of, |piece| {
@@ -334,6 +357,22 @@ impl Team<'_> {
             // row phase; the next ones follow the barrier that ends the step.
             work(&unsafe { OwnPiece::new(piece) });
         });
+    }
+}
+
+/// Samples to fetch ahead, some with each piece of an update: all at once would wait for memory.
+struct NextSamples<'b> {
+    samples: &'b [u32],
+    at_a_time: usize,
+}
+
+impl NextSamples<'_> {
+    fn fetch_some(&mut self, data: &Dataset) {
+        let (now, later) = self
+            .samples
+            .split_at(self.at_a_time.min(self.samples.len()));
+        data.fetch_ahead(now);
+        self.samples = later;
     }
 }
 

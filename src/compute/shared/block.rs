@@ -8,7 +8,8 @@ use std::ops::Range;
 use super::buffer::{LINE, Number};
 use super::rows::{Rows, RowsMut};
 
-/// Some columns of some rows of a [`Matrix`], to write. Another worker may use other columns of the same rows meanwhile.
+/// Some columns of some rows of a [`super::Matrix`], to write. Another worker may use other columns of the same rows
+/// meanwhile.
 #[derive(Debug)]
 pub struct BlockMut<'a, T = f32> {
     start: *mut T,
@@ -205,7 +206,7 @@ impl<'a, T: Number> From<RowsMut<'a, T>> for BlockMut<'a, T> {
     }
 }
 
-/// Some columns of some rows of a [`Matrix`], to read.
+/// Some columns of some rows of a [`super::Matrix`], to read.
 #[derive(Debug, Clone, Copy)]
 pub struct Block<'a, T = f32> {
     start: *const T,

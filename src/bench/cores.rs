@@ -87,8 +87,7 @@ pub fn measure(workers: &Workers, seconds: f64, on_pair: &mut dyn FnMut()) -> Ve
     measured.collect()
 }
 
-/// The costs that both sides measured, together: those of the rounds in which both had a core, or of all rounds if they
-/// never had.
+/// The costs that both sides measured, in the rounds in which both had a core, or in all rounds if there are none.
 fn pair(workers: [usize; 2], sides: &[Vec<Costs>]) -> Pair {
     let all = sides.iter().map(Vec::len).min().unwrap_or(0);
     let is_disturbed = |costs: &Costs| 1e9 * costs.round_trip > DISTURBED_NS;

@@ -132,7 +132,8 @@ impl Engine {
         }
     }
 
-    /// The engine together with what it runs on, for banners and records: `native AVX-512`. Loads OpenBLAS if it is that.
+    /// The engine together with what it runs on, for banners and records: `native AVX-512`. Loads OpenBLAS if it is
+    /// that.
     pub fn describe(self) -> String {
         let library = self.library().map(|blas| {
             // Kernels differ in bits.

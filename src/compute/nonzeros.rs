@@ -37,8 +37,8 @@ pub struct ByFeature<'a> {
 }
 
 impl Nonzeros {
-    /// Room for `copies` copies of `rows_of_copy` rows, in groups of `group` rows; for the bits by feature only if there
-    /// are `gradients` to compute.
+    /// Room for `copies` copies of `rows_of_copy` rows, in groups of `group` rows; for the bits by feature only if
+    /// there are `gradients` to compute.
     ///
     /// # Errors
     /// Returns [`crate::Error::Memory`] if the system does not grant the memory.

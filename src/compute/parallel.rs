@@ -1,9 +1,10 @@
 //! The workers that share the rows of a batch: a Rayon pool of its own, with as many threads as the caller chooses.
 //!
 //! Training is one parallel region per epoch: every worker runs the same body as a member of a team, takes pieces
-//! of work that belong to it or to one that is late, and meets the others at a barrier some times a step. A fork and join for every step
-//! costs some microseconds each, which is a good part of the step for small batches (see `benches/NOTES.md`). Which
-//! worker takes a piece changes no bit: pieces depend on the network and the batch only, and never share a sum.
+//! of work that belong to it or to one that is late, and meets the others at a barrier some times a step. A fork and
+//! join for every step costs some microseconds each, which is a good part of the step for small batches (see
+//! `benches/NOTES.md`). Which worker takes a piece changes no bit: pieces depend on the network and the batch only, and
+//! never share a sum.
 
 use std::num::NonZeroUsize;
 use std::thread;

@@ -184,8 +184,9 @@ impl OwnRows {
     ) -> (Rows<'a>, RowsMut<'a, u64>) {
         let rows = self.rows_of_copy(rows_of_copy);
         // SAFETY: nobody else reads or writes these rows of this copy, because other tokens for the same rows have
-        // another share by precondition 1 of `of_units`, and so use another copy by its precondition 3. The mutable borrow of the token excludes other views of this
-        // worker, and matrices of different numbers are different ones.
+        // another share by precondition 1 of `of_units`, and so use another copy by its precondition 3. The mutable
+        // borrow of the token excludes other views of this worker, and matrices of different numbers are different
+        // ones.
         unsafe { (read.rows(rows.clone()), write.rows_mut(rows)) }
     }
 

@@ -6,7 +6,8 @@
 
 use std::arch::x86_64::*;
 
-/// Proof that this processor has AVX-512F, AVX-512BW and BMI1, as every one with AVX-512 since 2017: only [`Avx512::detect`] creates it.
+/// Proof that this processor has AVX-512F, AVX-512BW and BMI1, as every one with AVX-512 since 2017: only
+/// [`Avx512::detect`] creates it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Avx512(());
 

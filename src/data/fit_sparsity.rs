@@ -14,8 +14,8 @@ const MIN_FEATURES: usize = 64;
 /// long as a product in a dense tile, so that the break-even of the forward product is near 0.8; the update's is lower.
 pub const BREAK_EVEN: f64 = 0.6;
 
-/// Returns the estimated share of the elements of `train` that are not zero, 0 to 1, or `None` if too few are zero for a
-/// first layer that skips them to be faster.
+/// Returns the estimated share of the elements of `train` that are not zero, 0 to 1, or `None` if too few are zero for
+/// a first layer that skips them to be faster.
 pub fn fit_density(train: &Rows) -> Option<f64> {
     if train.features() < MIN_FEATURES {
         return None;

@@ -89,7 +89,8 @@ impl Dropped {
         })
     }
 
-    /// Makes the draws of these rows for this worker's share of the units, with the generator that `stream` returns for each layer, counted from 1, and row.
+    /// Makes the draws of these rows for this worker's share of the units, with the generator that `stream` returns for
+    /// each layer, counted from 1, and row.
     pub(super) fn draw(
         &self,
         rows: &mut OwnRows,

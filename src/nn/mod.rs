@@ -2,8 +2,9 @@
 //!
 //! `spec` describes the network and where each layer is in the one flat parameter buffer; `init` fills the buffer
 //! (`orthogonal` draws rotations for it). `activation`, `batch_norm` and `loss` have formulas with their derivatives.
-//! `network` runs rows forward and backward and updates the weights; `partition` divides that among workers. `dropout` and `input_noise` are the noise of
-//! training, which `noise` draws. `symmetry` finds units that are copies of one another.
+//! `network` runs rows forward and backward and updates the weights; `partition` divides that among workers. `dropout`
+//! and `input_noise` are the noise of training, which `noise` draws. `symmetry` finds units that are copies of one
+//! another.
 
 pub mod activation;
 pub mod batch_norm;

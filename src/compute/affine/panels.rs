@@ -1,7 +1,7 @@
 //! Matrices for the micro-kernels, packed once.
 //!
-//! The columns are divided into panels that are at most as wide as a tile allows. The rows of a panel are contiguous, so that
-//! a tile streams through memory. The last panel is padded with zero columns, which stay zero.
+//! The columns are divided into panels that are at most as wide as a tile allows. The rows of a panel are contiguous,
+//! so that a tile streams through memory. The last panel is padded with zero columns, which stay zero.
 
 use std::ops::Range;
 

@@ -1,7 +1,7 @@
 //! A first layer that skips the zeros of its inputs.
 //!
-//! The inputs `x'` are stored without the offset of the scaling, so that zeros stay zero: `x = x' − o` with one offset o
-//! for all features. The offset is folded into the products: `x · w = x' · w − o Σ_i w_i` needs the sums of the
+//! The inputs `x'` are stored without the offset of the scaling, so that zeros stay zero: `x = x' − o` with one offset
+//! o for all features. The offset is folded into the products: `x · w = x' · w − o Σ_i w_i` needs the sums of the
 //! weights' columns, and `xᵀ · dz = x'ᵀ · dz − o Σ_r dz_r` the sums of the gradient's columns.
 
 use std::ops::Range;
@@ -18,15 +18,15 @@ use crate::kernels::add;
 /// not to matter.
 pub(super) const SPARSE_PIECE_ROWS: usize = 32;
 
-/// Takes a tile of the gradient: its range in the weights, the width of its rows, and the function that computes it into
-/// a sink.
+/// Takes a tile of the gradient: its range in the weights, the width of its rows, and the function that computes it
+/// into a sink.
 pub(super) type TakeTile<'a> = dyn FnMut(Range<usize>, usize, &dyn Fn(Sink)) + 'a;
 
 /// What a layer that skips zeros keeps.
 #[derive(Debug)]
 pub(super) struct ZeroSkipping {
-    /// The offset o, and the sums of the weights' columns over [`SPARSE_PIECE_ROWS`] rows each, `[sums, width]`, in which
-    /// width is whole cache lines; `None` if the offset is 0.
+    /// The offset o, and the sums of the weights' columns over [`SPARSE_PIECE_ROWS`] rows each, `[sums, width]`, in
+    /// which width is whole cache lines; `None` if the offset is 0.
     offset: Option<(f32, SharedBuffer<f32>)>,
     /// Floats from the sums of one piece to the next.
     width: usize,

@@ -1,10 +1,10 @@
 //! The buffers that OpenBLAS computes in.
 //!
-//! Every call takes a buffer of 128 MB of address space, of which it touches some pages. OpenBLAS maps a new one when more
-//! calls run at the same time than ever before, and **retries forever if the system refuses it**, as it does under a limit
-//! on address space or data. So the library is only called when there is a buffer for the call: one is mapped when the
-//! library is loaded, further ones while no call runs, each after the system has shown that it grants as much. If it
-//! does not, calls wait for each other.
+//! Every call takes a buffer of 128 MB of address space, of which it touches some pages. OpenBLAS maps a new one when
+//! more calls run at the same time than ever before, and **retries forever if the system refuses it**, as it does under
+//! a limit on address space or data. So the library is only called when there is a buffer for the call: one is mapped
+//! when the library is loaded, further ones while no call runs, each after the system has shown that it grants as much.
+//! If it does not, calls wait for each other.
 
 use std::ptr;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

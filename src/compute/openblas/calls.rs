@@ -144,8 +144,8 @@ impl Operand {
 
 /// Asks the library for one thread per call and for what it is, and whether its integers are wider than `c_int`.
 fn describe(functions: &Functions) -> (Blas, bool) {
-    // SAFETY: the functions are those of the library's header `cblas.h`. They take no pointers, and OpenBLAS guards this
-    // state with a lock of its own.
+    // SAFETY: the functions are those of the library's header `cblas.h`. They take no pointers, and OpenBLAS guards
+    // this state with a lock of its own.
     let (threading, threads) = unsafe {
         (functions.set_num_threads)(1);
         ((functions.get_parallel)(), (functions.get_num_threads)())

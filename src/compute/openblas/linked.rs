@@ -1,7 +1,7 @@
 //! OpenBLAS as a part of the program.
 //!
-//! Its constructor runs before `main`. openblas-src builds it without a thread pool unless `OPENBLAS_USE_THREAD` is in the
-//! environment of the build.
+//! Its constructor runs before `main`. openblas-src builds it without a thread pool unless `OPENBLAS_USE_THREAD` is in
+//! the environment of the build.
 
 use std::ffi::{c_char, c_int, c_void};
 
@@ -12,7 +12,8 @@ use openblas_src as _;
 use super::failure::Failure;
 use super::functions::{Allocation, Functions};
 
-/// Whether calls may run at the same time in a build without threads: the same variable makes openblas-src add the locks.
+/// Whether calls may run at the same time in a build without threads: the same variable makes openblas-src add the
+/// locks.
 pub const HAS_LOCKS: bool = option_env!("OPENBLAS_USE_LOCKING").is_some();
 
 unsafe extern "C" {

@@ -1,8 +1,8 @@
 //! OpenBLAS: where its functions come from, calls of them, and their limit to one thread.
 //!
-//! With the feature `openblas` it is a shared library that is loaded at the first use (`shared`), with `openblas-static`
-//! it is a part of the program (`linked`), and without either there is none (`absent`). A run with another engine pays
-//! nothing for it: no file is mapped, no thread started.
+//! With the feature `openblas` it is a shared library that is loaded at the first use (`shared`), with
+//! `openblas-static` it is a part of the program (`linked`), and without either there is none (`absent`). A run with
+//! another engine pays nothing for it: no file is mapped, no thread started.
 //!
 //! Blocks of a batch run in parallel, each calling BLAS from its own worker. Threads of OpenBLAS in addition would
 //! compete for the cores, change the order of sums, and can corrupt results when calls with different transposes run

@@ -1,8 +1,8 @@
 //! The calling thread on one core, while OpenBLAS is loaded.
 //!
 //! OpenBLAS starts a pool with a thread for each core of the thread that loads it, and nothing set afterwards ends it.
-//! With one core there is no pool. `OPENBLAS_NUM_THREADS=1` would prevent it too, but changing the environment is unsound
-//! while other threads may read it.
+//! With one core there is no pool. `OPENBLAS_NUM_THREADS=1` would prevent it too, but changing the environment is
+//! unsound while other threads may read it.
 
 /// Cores in a set: eight times as many as glibc's `cpu_set_t` has.
 const WORDS: usize = 128;

@@ -53,8 +53,8 @@ unsafe fn in_folder() -> Result<Library, libloading::Error> {
 }
 
 fn functions(library: &'static Library) -> Result<Functions, Failure> {
-    // SAFETY: the types are those of the library's header `cblas.h`, which have not changed since its first version, and
-    // for the last two those of its source, which are older.
+    // SAFETY: the types are those of the library's header `cblas.h`, which have not changed since its first version,
+    // and for the last two those of its source, which are older.
     unsafe {
         Ok(Functions {
             sgemm: symbol(library, "cblas_sgemm")?,
@@ -101,8 +101,8 @@ fn reason(error: &libloading::Error) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-/// Returns the file that the loader probably takes, by its name without links and its length. A library in a folder that
-/// only the loader's configuration names is not found here.
+/// Returns the file that the loader probably takes, by its name without links and its length. A library in a folder
+/// that only the loader's configuration names is not found here.
 pub fn identity() -> String {
     let files = folders().map(|folder| folder.join(NAME));
     let found = files.into_iter().find_map(|file| {

@@ -76,11 +76,13 @@ impl InstructionSet {
             "width of a panel"
         );
         match self {
-            // SAFETY: `set` proves that the processor has AVX-512F and BMI1. Preconditions 1 to 3 are the assertions above.
+            // SAFETY: `set` proves that the processor has AVX-512F and BMI1. Preconditions 1 to 3 are the assertions
+            // above.
             InstructionSet::Avx512(set) => unsafe {
                 rows_avx512(set, registers, x, masks, w, start, z);
             },
-            // SAFETY: `set` proves that the processor has AVX2, FMA and BMI1. Preconditions 1 to 3 are the assertions above.
+            // SAFETY: `set` proves that the processor has AVX2, FMA and BMI1. Preconditions 1 to 3 are the assertions
+            // above.
             InstructionSet::Avx2(set) => unsafe {
                 rows_avx2(set, registers, x, masks, w, start, z);
             },
@@ -115,11 +117,13 @@ impl InstructionSet {
         assert!(start.len() >= width, "width of a panel");
         assert!(sink.covers(features, width), "columns beyond their sink");
         match self {
-            // SAFETY: `set` proves that the processor has AVX-512F and BMI1. Preconditions 1 to 4 are the assertions above.
+            // SAFETY: `set` proves that the processor has AVX-512F and BMI1. Preconditions 1 to 4 are the assertions
+            // above.
             InstructionSet::Avx512(set) => unsafe {
                 columns_avx512(set, features, registers, x, dz, start, sink);
             },
-            // SAFETY: `set` proves that the processor has AVX2, FMA and BMI1. Preconditions 1 to 4 are the assertions above.
+            // SAFETY: `set` proves that the processor has AVX2, FMA and BMI1. Preconditions 1 to 4 are the assertions
+            // above.
             InstructionSet::Avx2(set) => unsafe {
                 columns_avx2(set, features, registers, x, dz, start, sink);
             },
@@ -285,7 +289,8 @@ unsafe fn add_set<V: Vector, const NV: usize>(
 /// [`InstructionSet::sparse_rows`].
 ///
 /// # Safety
-/// 1. `x`, `masks` and `z` have the same number of rows; a row of `x` has `x.width` elements, and a row of `masks` a bit
+/// 1. `x`, `masks` and `z` have the same number of rows; a row of `x` has `x.width` elements, and a row of `masks` a
+///    bit
 ///    for each of them.
 /// 2. `w` has `x.width` rows of `NV · LANES` floats.
 /// 3. `start` has `NV · LANES` floats, and each row of `z` has as many.

@@ -67,7 +67,8 @@ impl Network {
     }
 
     /// A network with the given `parameters [parameters]`, laid out as `spec` says, which `rule` moves, and slots in
-    /// their initial state. Workers divide it by `partition`, and a batch has at most `rows` rows. Weights of idle `columns` are kept apart, as training does not move them.
+    /// their initial state. Workers divide it by `partition`, and a batch has at most `rows` rows. Weights of idle
+    /// `columns` are kept apart, as training does not move them.
     ///
     /// # Errors
     /// Returns [`crate::Error::Config`] if the engine is not available, and [`crate::Error::Memory`] if the system

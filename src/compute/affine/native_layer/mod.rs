@@ -22,8 +22,8 @@ use crate::optim::Step;
 
 /// Rows of the weights in a piece: one cache line of `x` per sample, which stays in the cache for all panels.
 const PIECE_ROWS: usize = 16;
-/// Rows of the weights in a piece for batches of more than [`DEPTH`] rows, of which so many share the part of `dz` that is
-/// in a core's cache.
+/// Rows of the weights in a piece for batches of more than [`DEPTH`] rows, of which so many share the part of `dz` that
+/// is in a core's cache.
 const LONG_PIECE_ROWS: usize = 64;
 /// The most rows of a batch that are summed before the next panel: their part of `x` and `dz` stays in the caches.
 const DEPTH: usize = LONG_BATCH;

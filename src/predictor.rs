@@ -94,7 +94,11 @@ impl<'w> Predictor<'w> {
         self.is_fitted = true;
         if let Some(density) = fit_density(rows) {
             let offset = 0.0;
-            let sparsity = Some(Sparsity { density, offset });
+            let sparsity = Some(Sparsity {
+                density,
+                offset,
+                bytes: None,
+            });
             preprocessing.columns = preprocessing.columns.with_sparsity(sparsity);
             (self.network, self.evaluator) =
                 prepared(&self.model, preprocessing, self.engine, self.workers)?;

@@ -9,6 +9,7 @@
 pub mod affine;
 mod barrier;
 pub mod blas;
+pub mod elements;
 mod engine;
 pub mod gemm;
 pub mod nonzeros;

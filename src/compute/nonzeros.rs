@@ -5,7 +5,7 @@
 //! are.
 
 use super::phases::{OwnPiece, OwnRows};
-use super::shared::{Matrix, Rows, RowsMut};
+use super::shared::{Matrix, Number, Rows, RowsMut};
 #[cfg(target_arch = "x86_64")]
 use super::simd::Avx512;
 use crate::error::Result;
@@ -63,11 +63,12 @@ impl Nonzeros {
         })
     }
 
-    /// Finds the bits of these rows, which start with a group, in this worker's copy of the inputs `x`.
+    /// Finds the bits of these rows, which start with a group, in this worker's copy of the inputs `x`, floats or
+    /// bytes.
     ///
     /// # Panics
     /// Panics if the rows do not start with a group, or if `x` has another shape.
-    pub fn find(&self, rows: &mut OwnRows, x: &Matrix) {
+    pub fn find<T: Element>(&self, rows: &mut OwnRows, x: &Matrix<T>) {
         let range = rows.range();
         assert!(
             range.start.is_multiple_of(self.group),
@@ -115,8 +116,49 @@ impl Nonzeros {
     }
 }
 
+/// Numbers of which zeros are found.
+pub trait Element: Number + Default {
+    /// Whether this is another number than zero. NaN is, −0 is not.
+    fn is_nonzero(self) -> bool;
+
+    /// The bits of 64 numbers, the first of them lowest.
+    #[cfg(target_arch = "x86_64")]
+    fn bits_of(set: Avx512, numbers: &[Self; WORD]) -> u64;
+}
+
+impl Element for f32 {
+    fn is_nonzero(self) -> bool {
+        self != 0.0
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn bits_of(set: Avx512, numbers: &[f32; WORD]) -> u64 {
+        // SAFETY: `set` proves that the processor has AVX-512F.
+        unsafe { avx512::bits_of_floats(set, numbers) }
+    }
+}
+
+impl Element for u8 {
+    fn is_nonzero(self) -> bool {
+        self != 0
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn bits_of(set: Avx512, numbers: &[u8; WORD]) -> u64 {
+        // SAFETY: `set` proves that the processor has AVX-512BW.
+        unsafe { avx512::bits_of_bytes(set, numbers) }
+    }
+}
+
 /// The bits of the rows `x`, by row and by feature.
-fn find(x: Rows, by_row: RowsMut<u64>, by_feature: Option<RowsMut<u32>>, group: usize) {
+fn find<T: Element>(
+    x: Rows<T>,
+    by_row: RowsMut<u64>,
+    by_feature: Option<RowsMut<u32>>,
+    group: usize,
+) {
     #[cfg(target_arch = "x86_64")]
     if let Some(set) = Avx512::detect() {
         // SAFETY: `set` proves that the processor has AVX-512F and AVX-512BW.
@@ -126,8 +168,8 @@ fn find(x: Rows, by_row: RowsMut<u64>, by_feature: Option<RowsMut<u32>>, group: 
 }
 
 /// [`find`] for any processor.
-fn find_portable(
-    x: Rows,
+fn find_portable<T: Element>(
+    x: Rows<T>,
     mut by_row: RowsMut<u64>,
     mut by_feature: Option<RowsMut<u32>>,
     group: usize,
@@ -135,11 +177,10 @@ fn find_portable(
     for (row, words) in by_row.iter_mut().enumerate() {
         let x = &x.values[row * x.stride..][..x.width];
         for (word, x) in words.iter_mut().zip(x.chunks(WORD)) {
-            // NaN is not zero.
             let bits = x
                 .iter()
                 .enumerate()
-                .map(|(place, x)| u64::from(*x != 0.0) << place);
+                .map(|(place, x)| u64::from(x.is_nonzero()) << place);
             *word = bits.sum();
         }
         if let Some(by_feature) = &mut by_feature {
@@ -148,7 +189,7 @@ fn find_portable(
                 of_group.fill(0);
             }
             for (of_feature, x) in of_group.iter_mut().zip(x) {
-                *of_feature |= u32::from(*x != 0.0) << (row % group);
+                *of_feature |= u32::from(x.is_nonzero()) << (row % group);
             }
         }
     }
@@ -160,26 +201,31 @@ mod avx512 {
 
     use super::super::shared::{LINE, Rows, RowsMut};
     use super::super::simd::Avx512;
-    use super::MAX_GROUP;
+    use super::{Element, MAX_GROUP, WORD};
 
-    /// [`super::find`], sixteen features at a time.
+    /// [`super::find`], as many features at a time as a register has.
     #[target_feature(enable = "avx512f,avx512bw")]
-    pub(super) fn find(
-        _set: Avx512,
-        x: Rows,
-        by_row: RowsMut<u64>,
+    pub(super) fn find<T: Element>(
+        set: Avx512,
+        x: Rows<T>,
+        mut by_row: RowsMut<u64>,
         by_feature: Option<RowsMut<u32>>,
         group: usize,
     ) {
-        let (x_row, words) = (x.stride, by_row.stride);
-        let of_rows: &mut [u16] = bytemuck::cast_slice_mut(by_row.values);
-        for (row, x) in x.values.chunks_exact(x_row).enumerate() {
-            // Four sixteens to a word, whole words: what is beyond the features is padding, whose bits nobody uses.
-            let out = &mut of_rows[4 * words * row..][..4 * x.len().min(by_row.width * 64) / 64];
-            for (bits, x) in out.iter_mut().zip(x.as_chunks::<LINE>().0) {
-                *bits = nonzeros(x);
+        for (x, out) in x.values.chunks_exact(x.stride).zip(by_row.iter_mut()) {
+            // What is beyond the features is padding, whose bits nobody uses.
+            let (whole, rest) = x[..x.len().min(out.len() * WORD)].as_chunks::<WORD>();
+            for (bits, x) in out.iter_mut().zip(whole) {
+                *bits = T::bits_of(set, x);
+            }
+            if let Some(bits) = out.get_mut(whole.len()) {
+                let mut last = [T::default(); WORD];
+                last[..rest.len()].copy_from_slice(rest);
+                *bits = T::bits_of(set, &last);
             }
         }
+        let words = by_row.stride;
+        let of_rows: &[u16] = bytemuck::cast_slice(by_row.values);
         let Some(by_feature) = by_feature else {
             return;
         };
@@ -197,14 +243,28 @@ mod avx512 {
         }
     }
 
-    /// The bit of each element.
+    /// [`Element::bits_of`] for floats.
     #[inline]
     #[target_feature(enable = "avx512f")]
-    fn nonzeros(x: &[f32; LINE]) -> u16 {
-        // SAFETY: `x` has the sixteen floats that are loaded.
-        let x = unsafe { _mm512_loadu_ps(x.as_ptr()) };
-        // Without the sign: −0 is zero, NaN is not.
-        _mm512_test_epi32_mask(_mm512_castps_si512(x), _mm512_set1_epi32(i32::MAX))
+    pub(super) fn bits_of_floats(_set: Avx512, x: &[f32; WORD]) -> u64 {
+        let mut all = 0;
+        for (place, x) in x.as_chunks::<LINE>().0.iter().enumerate() {
+            // SAFETY: `x` has the sixteen floats that are loaded.
+            let x = unsafe { _mm512_loadu_ps(x.as_ptr()) };
+            // Without the sign: −0 is zero, NaN is not.
+            let bits = _mm512_test_epi32_mask(_mm512_castps_si512(x), _mm512_set1_epi32(i32::MAX));
+            all |= u64::from(bits) << (place * LINE);
+        }
+        all
+    }
+
+    /// [`Element::bits_of`] for bytes.
+    #[inline]
+    #[target_feature(enable = "avx512bw")]
+    pub(super) fn bits_of_bytes(_set: Avx512, x: &[u8; WORD]) -> u64 {
+        // SAFETY: `x` has the 64 bytes that are loaded.
+        let x = unsafe { _mm512_loadu_si512(x.as_ptr().cast()) };
+        _mm512_test_epi8_mask(x, x)
     }
 
     /// Bit r of `out[f]` is bit f of `rows[r]`.
@@ -236,29 +296,39 @@ mod tests {
         x
     }
 
+    /// Checks both ways to find the bits of `x`.
+    fn check<T: Element>(mut x: Matrix<T>, rows: usize, features: usize, group: usize) {
+        let (all, groups) = (x.all_mut(), rows.div_ceil(group));
+        for portable in [false, true] {
+            let mut by_row = Matrix::<u64>::zeroed(rows, features.div_ceil(WORD)).expect("memory");
+            let mut by_feature = Matrix::<u32>::zeroed(groups, features).expect("memory");
+            let (of_rows, of_features) = (by_row.all_mut(), Some(by_feature.all_mut()));
+            match portable {
+                true => find_portable(all.as_rows(), of_rows, of_features, group),
+                false => find(all.as_rows(), of_rows, of_features, group),
+            }
+            let (by_row, by_feature) = (by_row.all_mut(), by_feature.all_mut());
+            for (row, feature) in (0..rows).flat_map(|r| (0..features).map(move |f| (r, f))) {
+                let expected = all.values[row * all.stride + feature].is_nonzero();
+                let word = by_row.values[row * by_row.stride + feature / WORD];
+                assert_eq!(word >> (feature % WORD) & 1 == 1, expected);
+                let word = by_feature.values[row / group * by_feature.stride + feature];
+                assert_eq!(word >> (row % group) & 1 == 1, expected);
+            }
+        }
+    }
+
     #[test]
     fn each_way_to_find_bits_agrees_with_the_elements() {
         for (rows, features, group) in [(1, 1, 8), (7, 64, 8), (33, 65, 32), (70, 100, 16)] {
-            let (mut x, groups) = (sparse(rows, features), rows.div_ceil(group));
-            let all = x.all_mut();
-            for portable in [false, true] {
-                let mut by_row =
-                    Matrix::<u64>::zeroed(rows, features.div_ceil(WORD)).expect("memory");
-                let mut by_feature = Matrix::<u32>::zeroed(groups, features).expect("memory");
-                let (of_rows, of_features) = (by_row.all_mut(), Some(by_feature.all_mut()));
-                match portable {
-                    true => find_portable(all.as_rows(), of_rows, of_features, group),
-                    false => find(all.as_rows(), of_rows, of_features, group),
-                }
-                let (by_row, by_feature) = (by_row.all_mut(), by_feature.all_mut());
-                for (row, feature) in (0..rows).flat_map(|r| (0..features).map(move |f| (r, f))) {
-                    let expected = all.values[row * all.stride + feature] != 0.0;
-                    let word = by_row.values[row * by_row.stride + feature / WORD];
-                    assert_eq!(word >> (feature % WORD) & 1 == 1, expected);
-                    let word = by_feature.values[row / group * by_feature.stride + feature];
-                    assert_eq!(word >> (row % group) & 1 == 1, expected);
+            check(sparse(rows, features), rows, features, group);
+            let mut bytes = Matrix::<u8>::zeroed(rows, features).expect("memory");
+            for (row, values) in bytes.all_mut().iter_mut().enumerate() {
+                for (feature, value) in values.iter_mut().enumerate() {
+                    *value = [0, 1, 0, 128, 255][(row * 31 + feature * 3) % 5];
                 }
             }
+            check(bytes, rows, features, group);
         }
     }
 }

@@ -177,16 +177,19 @@ impl OwnRows {
     ///
     /// # Panics
     /// Panics if a copy has fewer rows, or a matrix has fewer copies.
-    pub(crate) fn own_copies<'a>(
+    pub(crate) fn own_copies<'a, T: Number>(
         &'a mut self,
-        (read, write): (&'a Matrix, &'a Matrix<u64>),
+        (read, write): (&'a Matrix<T>, &'a Matrix<u64>),
         rows_of_copy: usize,
-    ) -> (Rows<'a>, RowsMut<'a, u64>) {
+    ) -> (Rows<'a, T>, RowsMut<'a, u64>) {
+        assert!(
+            !ptr::addr_eq(read, write),
+            "a matrix is written and used otherwise"
+        );
         let rows = self.rows_of_copy(rows_of_copy);
         // SAFETY: nobody else reads or writes these rows of this copy, because other tokens for the same rows have
         // another share by precondition 1 of `of_units`, and so use another copy by its precondition 3. The mutable
-        // borrow of the token excludes other views of this worker, and matrices of different numbers are different
-        // ones.
+        // borrow of the token excludes other views of this worker, and the assertion keeps the two apart.
         unsafe { (read.rows(rows.clone()), write.rows_mut(rows)) }
     }
 
@@ -228,17 +231,22 @@ impl OwnRows {
     /// # Panics
     /// Panics in the cases of [`OwnRows::product`] and [`OwnRows::own_copies`].
     #[inline]
-    pub(crate) fn sparse_product<'a>(
+    pub(crate) fn sparse_product<'a, T: Number>(
         &'a mut self,
-        (read, words): (&'a Matrix, &'a Matrix<u64>),
+        (read, words): (&'a Matrix<T>, &'a Matrix<u64>),
         rows_of_copy: usize,
         write: &'a Matrix,
-    ) -> (Rows<'a>, Rows<'a, u64>, BlockMut<'a>, RowPhase<'a>) {
+    ) -> (Rows<'a, T>, Rows<'a, u64>, BlockMut<'a>, RowPhase<'a>) {
+        assert!(
+            !ptr::addr_eq(read, write),
+            "a matrix is written and used otherwise"
+        );
         let rows = self.rows_of_copy(rows_of_copy);
         // SAFETY: nobody else writes these rows of this copy, by precondition 1 of `of_units`, and this worker writes
-        // them only through views that borrow the token. What is written below is a matrix of other numbers.
-        let words = unsafe { words.rows(rows) };
-        let (read, write, phase) = self.product((read, Some(rows_of_copy)), write);
+        // them only through views that borrow the token. What is written below is another matrix: that of the words
+        // has other numbers, and the assertion excludes that it is the operand.
+        let (read, words) = unsafe { (read.rows(rows.clone()), words.rows(rows)) };
+        let ([], [write], phase) = self.blocks([], [write]);
         (read, words, write, phase)
     }
 

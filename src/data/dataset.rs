@@ -236,15 +236,43 @@ impl Dataset {
         preprocessing: &Preprocessing,
         inputs: impl ExactSizeIterator<Item = &'a mut [f32]>,
     ) {
+        let (scaling, columns) = (preprocessing.input_scaling(), &preprocessing.columns);
+        self.gather_by(samples, ahead, inputs, |sample, input| {
+            self.rows.read_active(sample, scaling, columns, input);
+        });
+    }
+
+    /// Gathers `samples` as [`Dataset::gather`] does, as they are stored.
+    ///
+    /// Shapes: `inputs` has a row `[features]` for each sample. Overwrites them.
+    ///
+    /// # Panics
+    /// Panics if a sample is out of range, a buffer has another length, or elements are not bytes.
+    pub fn gather_bytes<'a>(
+        &self,
+        samples: &[u32],
+        ahead: &[u32],
+        inputs: impl ExactSizeIterator<Item = &'a mut [u8]>,
+    ) {
+        self.gather_by(samples, ahead, inputs, |sample, input| {
+            input.copy_from_slice(self.rows.stored(sample));
+        });
+    }
+
+    fn gather_by<T>(
+        &self,
+        samples: &[u32],
+        ahead: &[u32],
+        inputs: impl ExactSizeIterator<Item = T>,
+        read: impl Fn(usize, T),
+    ) {
         assert_eq!(inputs.len(), samples.len(), "one row for each sample");
         let mut ahead = ahead.iter();
-        let (scaling, columns) = (preprocessing.input_scaling(), &preprocessing.columns);
         for (&sample, input) in samples.iter().zip(inputs) {
             if let Some(&sample) = ahead.next() {
                 self.rows.prefetch(sample as usize);
             }
-            self.rows
-                .read_active(sample as usize, scaling, columns, input);
+            read(sample as usize, input);
         }
     }
 }

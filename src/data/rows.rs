@@ -13,6 +13,7 @@ use super::decode::{Encoding, decode, decode_runs};
 use super::idx::{ElementType, IdxFile};
 use super::mmap::{self, Bytes, Stamp};
 use super::scaling::Scaling;
+use crate::compute::elements::{BYTES, ByteValues};
 use crate::error::{Error, Refusal, Result};
 use crate::nn::columns::Columns;
 
@@ -259,6 +260,22 @@ impl Rows {
     pub fn read_scaled(&self, row: usize, scaling: Scaling, out: &mut [f32]) {
         assert_eq!(out.len(), self.features(), "row against features");
         decode(self.encoding, self.stored(row), scaling, out);
+    }
+
+    /// Returns what each byte becomes as an input of a layer that subtracts the offset itself, if the elements are
+    /// bytes.
+    pub fn byte_values(&self, scaling: Scaling) -> Option<ByteValues> {
+        if self.encoding.size() > 1 {
+            return None;
+        }
+        let bytes: [u8; BYTES] = std::array::from_fn(|byte| byte as u8);
+        let without_offset = Scaling {
+            offset: 0.0,
+            ..scaling
+        };
+        let mut values = [0.0; BYTES];
+        decode(self.encoding, &bytes, without_offset, &mut values);
+        Some(ByteValues::new(values))
     }
 
     /// Writes the active columns of one row to `out`, scaled, side by side in their order.

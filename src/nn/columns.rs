@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use crate::compute::elements::ByteValues;
+
 /// The features of a sample, divided into active ones and idle ones, which are zero in the whole training set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Columns {
@@ -15,13 +17,16 @@ pub struct Columns {
 }
 
 /// What a first layer needs to know of inputs whose zeros it skips.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Sparsity {
     /// The estimated share of features that are not zero, active or idle, 0 to 1.
     pub density: f64,
     /// What the layer subtracts from every input, in units of the scaled inputs: inputs are stored without the offset
     /// of the scaling, which would make zeros something else.
     pub offset: f32,
+    /// In training: if the rows are stored as bytes, and nothing is done to them but scaling, the input that each byte
+    /// becomes. Then the layer takes the bytes.
+    pub bytes: Option<ByteValues>,
 }
 
 impl Columns {
@@ -63,8 +68,8 @@ impl Columns {
     }
 
     /// What the first layer needs to know to skip zeros; `None` if it computes all products.
-    pub fn sparsity(&self) -> Option<Sparsity> {
-        self.sparsity
+    pub fn sparsity(&self) -> Option<&Sparsity> {
+        self.sparsity.as_ref()
     }
 
     /// The number of features, active and idle.

@@ -35,14 +35,16 @@ impl Noise {
     /// Overwrites the inputs of these rows.
     pub fn draw(&self, activations: &Activations, step: u64, rows: &mut OwnRows) {
         let stream = |purpose, layer, row| row_stream(self.seed, purpose, layer, step, row);
-        let range = rows.range();
-        let mut inputs = activations.inputs(rows);
-        for (row, x) in range.zip(inputs.iter_mut()) {
-            if self.inputs > 0.0 {
-                add_normal(x, self.inputs, &mut stream(Purpose::InputNoise, 0, row));
-            }
-            if let Some(dropout) = self.input_dropout {
-                dropout.drop_inputs(x, &mut stream(Purpose::Dropout, 0, row));
+        if self.inputs > 0.0 || self.input_dropout.is_some() {
+            let range = rows.range();
+            let mut inputs = activations.float_inputs(rows);
+            for (row, x) in range.zip(inputs.iter_mut()) {
+                if self.inputs > 0.0 {
+                    add_normal(x, self.inputs, &mut stream(Purpose::InputNoise, 0, row));
+                }
+                if let Some(dropout) = self.input_dropout {
+                    dropout.drop_inputs(x, &mut stream(Purpose::Dropout, 0, row));
+                }
             }
         }
         if let Some(dropped) = &activations.dropped {

@@ -338,7 +338,7 @@ impl Evaluator {
                 // network, while `network` is borrowed here. (3) Only
                 // the inputs are used as copies, of as many rows as the activations have.
                 let mut rows = unsafe { OwnRows::new(rows) };
-                let mut inputs = activations.inputs(&mut rows);
+                let mut inputs = activations.float_inputs(&mut rows);
                 for (item, row) in range.clone().zip(inputs.iter_mut()) {
                     images.read_active(item, scaling, columns, row);
                 }

@@ -90,11 +90,17 @@ pub(crate) fn preprocessing_for(
     };
     if let (Engine::Native, Some(density)) = (engine, density_if_skipped(config, train)) {
         // Idle features cost hardly anything if zeros are skipped, and rows without gaps are read faster.
-        let offset = scaling.offset * scaling.factor;
+        let noise = config.noise();
+        let only_scaled = noise.inputs == 0.0 && noise.input_dropout.is_none();
+        let sparsity = Sparsity {
+            density,
+            offset: scaling.offset * scaling.factor,
+            bytes: only_scaled.then(|| rows.byte_values(scaling)).flatten(),
+        };
         let columns = Columns::all(train.features());
         return Ok(Preprocessing {
             scaling,
-            columns: columns.with_sparsity(Some(Sparsity { density, offset })),
+            columns: columns.with_sparsity(Some(sparsity)),
         });
     }
     // A file that is read in windows does not fit into memory, so it is not read just to find idle features.

@@ -13,14 +13,18 @@ use std::ops::Range;
 use super::blocks::Blocks;
 use super::profile::{Clock, Phase};
 use crate::compute::Engine;
+use crate::compute::nonzeros::MAX_GROUP;
 use crate::compute::parallel::{Member, OwnedPieces, Pieces};
 use crate::compute::phases::{OwnPiece, OwnRows, OwnUnits};
 use crate::compute::shared::AtomicF64;
 use crate::data::{Dataset, Preprocessing};
 use crate::nn::loss::Loss;
-use crate::nn::network::{Gradients, Part};
+use crate::nn::network::{Gradients, InputsMut, Part};
 use crate::nn::{Activations, Network, Noise, Partition, TargetsMut};
 use crate::optim::{Rule, Step};
+
+/// Rows that are gathered at a time: they stay in the nearest cache until it is known which of their inputs are zero.
+const GATHERED: usize = MAX_GROUP;
 
 /// What the workers of a team share in the steps of a pass.
 pub(super) struct Team<'a> {
@@ -93,9 +97,8 @@ impl Team<'_> {
             .sum()
     }
 
-    /// The rows and units of a member in the layers that are divided by units.
-    fn units(&self, member: Member, batch: Batch) -> OwnRows {
-        let rows = self.partition.rows(member.index(), batch.samples.len());
+    /// The units of a member in the layers that are divided by units, for some of its rows.
+    fn units(&self, member: Member, rows: Range<usize>) -> OwnRows {
         // SAFETY: (1) members differ in their rows or in their share of the units. Between two barriers each writes its
         // copies of inputs, bits and draws, which only its share reads before the next barrier, and its units of the
         // matrices of one layer, which none of them reads as a whole. (2) Tokens of the update are created only after
@@ -113,8 +116,12 @@ impl Team<'_> {
     ) {
         if self.partition.divided() > 0 {
             // The update fetches the next samples.
-            let mut own = self.units(member, batch);
-            self.gather_inputs(&mut own, batch, &[], clock);
+            let rows = self.partition.rows(member.index(), batch.samples.len());
+            for start in rows.clone().step_by(GATHERED) {
+                let some = start..rows.end.min(start + GATHERED);
+                let mut own = self.units(member, some);
+                self.gather_inputs(&mut own, batch, &[], clock);
+            }
         }
     }
 
@@ -128,7 +135,10 @@ impl Team<'_> {
         for layer in 0..self.partition.divided() {
             {
                 // The token ends before the barrier.
-                let mut own = self.units(member, batch);
+                let mut own = self.units(
+                    member,
+                    self.partition.rows(member.index(), batch.samples.len()),
+                );
                 let mut end = |part| clock.end(phase(part, Phase::Forward));
                 self.network
                     .forward_layer(layer, self.activations, &mut own, &mut end);
@@ -219,9 +229,15 @@ impl Team<'_> {
     ) {
         let activations = self.activations;
         let samples = &batch.samples[rows.range()];
-        let mut inputs = activations.inputs(rows);
-        self.data
-            .gather(samples, ahead, self.preprocessing, inputs.iter_mut());
+        match activations.inputs(rows) {
+            InputsMut::Floats(mut inputs) => {
+                let inputs = inputs.iter_mut();
+                self.data.gather(samples, ahead, self.preprocessing, inputs);
+            }
+            InputsMut::Bytes(mut inputs) => {
+                self.data.gather_bytes(samples, ahead, inputs.iter_mut());
+            }
+        }
         if !self.noise.is_none() {
             clock.end(Phase::Gather);
             self.noise.draw(activations, batch.number, rows);
@@ -241,7 +257,10 @@ impl Team<'_> {
         for layer in (0..self.partition.divided().saturating_sub(1)).rev() {
             {
                 // The token ends before the barrier.
-                let mut own = self.units(member, batch);
+                let mut own = self.units(
+                    member,
+                    self.partition.rows(member.index(), batch.samples.len()),
+                );
                 let mut end = |part| clock.end(phase(part, Phase::Backward));
                 self.network
                     .backward_layer(layer, self.activations, &mut own, &mut end);

@@ -1,5 +1,10 @@
 //! A first layer that skips zeros computes what one that does not computes.
 
+use std::path::Path;
+
+use perceptor::data::IdxFile;
+use perceptor::data::idx::{ElementType, Header};
+use perceptor::data::mmap::Bytes;
 use perceptor::nn::{Columns, Sparsity};
 
 use super::*;
@@ -26,6 +31,7 @@ fn preprocessing(scaling: Scaling, skips_zeros: bool) -> Preprocessing {
     let sparsity = skips_zeros.then_some(Sparsity {
         density: 0.3,
         offset: scaling.offset * scaling.factor,
+        bytes: None,
     });
     Preprocessing {
         scaling,
@@ -79,6 +85,60 @@ fn skipping_zeros_changes_no_bit() {
             assert!(all.0 == some.0, "{rows} rows, {width} units");
             assert!(all.1 == some.1, "{rows} rows, {width} units");
             assert_eq!(all.2.to_bits(), some.2.to_bits());
+        }
+    }
+}
+
+/// Rows of whole numbers in an IDX file of bytes, about two thirds of them zero.
+fn bytes(rows: usize, element: ElementType) -> Dataset {
+    let mut rng = rng(6);
+    let mut file = |dimensions: &[usize], byte: &mut dyn FnMut() -> u8| {
+        let path = Path::new("bytes");
+        let header = Header::new(path, element, dimensions).expect("a header");
+        let payload = (0..dimensions.iter().product()).map(|_| byte());
+        let bytes = header.to_bytes().into_iter().chain(payload).collect();
+        IdxFile::from_bytes(path, Bytes::Owned(bytes)).expect("a complete file")
+    };
+    let images = file(&[rows, FEATURES], &mut || match rng.random_range(0..3) {
+        0 => rng.random(),
+        _ => 0,
+    });
+    let mut next = 0;
+    let labels = file(&[rows], &mut || {
+        next = (next + 1) % 5;
+        next
+    });
+    Dataset::new(images, &labels, Some(5)).expect("a data set")
+}
+
+#[test]
+fn a_layer_that_takes_bytes_has_the_same_bits() {
+    if Engine::Native.check().is_err() {
+        return;
+    }
+    let of_offset = |offset| Scaling {
+        offset,
+        factor: 1.0 / 255.0,
+    };
+    for (scaling, element) in [
+        (of_offset(0.0), ElementType::U8),
+        (of_offset(33.5), ElementType::U8),
+        (of_offset(0.0), ElementType::I8),
+    ] {
+        for (rows, width) in [(1, 7), (33, 100), (70, 130), (600, 20)] {
+            let data = bytes(rows + rows / 2, element);
+            let values = data.rows().byte_values(scaling).expect("rows of bytes");
+            let spec = Spec::new(FEATURES, &[width], 5, Activation::Tanh).expect("a spec");
+            let [floats, bytes] = [None, Some(values)].map(|bytes| {
+                let mut preprocessing = preprocessing(scaling, true);
+                let sparsity = preprocessing.columns.sparsity().cloned();
+                let sparsity = sparsity.map(|of| Sparsity { bytes, ..of });
+                preprocessing.columns = preprocessing.columns.with_sparsity(sparsity);
+                trained(&spec, &data, rows, &preprocessing, Rule::sgd(MOMENTUM))
+            });
+            let case = format!("{rows} rows of {element:?}, {width} units, {scaling:?}");
+            assert!(floats.0 == bytes.0 && floats.1 == bytes.1, "{case}");
+            assert_eq!(floats.2.to_bits(), bytes.2.to_bits(), "{case}");
         }
     }
 }
@@ -150,6 +210,7 @@ fn the_gradient_of_a_layer_that_skips_zeros_equals_the_slow_one() {
         let sparsity = Sparsity {
             density: 0.3,
             offset,
+            bytes: None,
         };
         preprocessing.columns = preprocessing.columns.with_sparsity(Some(sparsity));
         let (rule, schedule) = (Rule::sgd(MOMENTUM), Schedule::constant(LEARNING_RATE));

@@ -67,7 +67,7 @@ impl GemmLayer {
 
     pub(super) fn forward(&self, x: Input, z: BlockMut, share: Share, phase: RowPhase) {
         assert_eq!(share, Share::ALL, "a share of the units of a library");
-        let (x, z) = (x.values, z.into_rows());
+        let (x, z) = (x.dense(), z.into_rows());
         let weight = gemm::matrix(self.weight(phase), self.fan_in, self.fan_out);
         gemm::multiply(self.library, gemm::rows(x), weight, 0.0, gemm::rows_mut(z));
     }
@@ -173,7 +173,7 @@ impl GemmLayer {
     /// `out = β out + xᵀ · dz` for a piece.
     fn multiply_into(&self, piece: &OwnPiece, x: Input, dz: Rows, beta: f32, out: &mut [f32]) {
         let inputs = self.inputs(piece);
-        let x = gemm::columns(x.values, inputs.clone()).reversed_axes();
+        let x = gemm::columns(x.dense(), inputs.clone()).reversed_axes();
         let out = gemm::matrix_mut(out, inputs.len(), self.fan_out);
         gemm::multiply(self.library, x, gemm::rows(dz), beta, out);
     }

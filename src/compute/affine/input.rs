@@ -1,15 +1,16 @@
 //! The inputs of a layer, and which of them are not zero.
 
+use crate::compute::elements::Elements;
 use crate::compute::nonzeros::ByFeature;
 use crate::compute::shared::Rows;
 
 /// The inputs of a layer, `[rows, in]`.
 #[derive(Debug, Clone, Copy)]
-pub struct Input<'a> {
-    /// The inputs.
-    pub values: Rows<'a>,
-    /// Which of them are not zero, for a layer that skips zeros.
-    pub nonzeros: Option<Bits<'a>>,
+pub enum Input<'a> {
+    /// For a layer that computes all products.
+    Dense(Rows<'a>),
+    /// For a layer that skips zeros.
+    Sparse(Elements<'a>, Bits<'a>),
 }
 
 /// A bit for each input that is not zero.
@@ -23,24 +24,46 @@ pub enum Bits<'a> {
 
 impl<'a> From<Rows<'a>> for Input<'a> {
     fn from(values: Rows<'a>) -> Input<'a> {
-        Input {
-            values,
-            nonzeros: None,
-        }
+        Input::Dense(values)
     }
 }
 
 impl<'a> Input<'a> {
-    pub(super) fn by_row(&self) -> Rows<'a, u64> {
-        match self.nonzeros {
-            Some(Bits::ByRow(bits)) => bits,
+    /// The number of rows.
+    pub(super) fn rows(&self) -> usize {
+        match self {
+            Input::Dense(values) => values.rows(),
+            Input::Sparse(values, _) => values.rows(),
+        }
+    }
+
+    /// The number of inputs.
+    pub(super) fn width(&self) -> usize {
+        match self {
+            Input::Dense(values) => values.width,
+            Input::Sparse(values, _) => values.width(),
+        }
+    }
+
+    pub(super) fn dense(&self) -> Rows<'a> {
+        match *self {
+            Input::Dense(values) => values,
+            other => panic!("a layer that computes all products, with {other:?}"),
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn by_row(&self) -> (Elements<'a>, Rows<'a, u64>) {
+        match *self {
+            Input::Sparse(values, Bits::ByRow(bits)) => (values, bits),
             other => panic!("a forward product that skips zeros, with {other:?}"),
         }
     }
 
-    pub(super) fn by_feature(&self) -> ByFeature<'a> {
-        match self.nonzeros {
-            Some(Bits::ByFeature(bits)) => bits,
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn by_feature(&self) -> (Elements<'a>, ByFeature<'a>) {
+        match *self {
+            Input::Sparse(values, Bits::ByFeature(bits)) => (values, bits),
             other => panic!("a gradient that skips zeros, with {other:?}"),
         }
     }

@@ -84,20 +84,18 @@ impl ZeroSkipping {
         let layout = &weight.layout;
         let columns = share.columns(layout.columns);
         assert_eq!(
-            (x.values.width, z.width()),
+            (x.width(), z.width()),
             (layout.rows, columns.len()),
             "widths of x and z"
         );
-        let (masks, rows) = (x.by_row(), z.rows());
+        let ((x, masks), rows) = (x.by_row(), z.rows());
         for panel in weight.panels_of(share) {
             let (registers, width) = (layout.registers(panel), layout.width(panel));
             let start = self.start(layout.columns_of(panel), pieces(layout.rows), phase);
             let column = layout.first_column(panel) - columns.start;
             let z = z.part(0..rows, column..column + width);
             let w = weight.panel(panel, phase);
-            layout
-                .set
-                .sparse_rows(registers, x.values, masks, w, &start, z);
+            layout.set.sparse_rows(registers, x, masks, w, &start, z);
         }
     }
 
@@ -112,15 +110,15 @@ impl ZeroSkipping {
         samples: Range<usize>,
         take: &mut TakeTile,
     ) {
-        let bits = x.by_feature();
+        let (x, bits) = x.by_feature();
         assert!(
             samples.start.is_multiple_of(bits.group),
             "rows {samples:?} in groups"
         );
-        let (x, words) = (x.values, bits.words);
+        let words = bits.words;
         let x = SparseColumns {
-            values: &x.values[samples.start * x.stride + inputs.start..],
-            row: x.stride,
+            elements: x,
+            first: (samples.start, inputs.start),
             masks: &words.values[samples.start / bits.group * words.stride + inputs.start..],
             mask_row: words.stride,
             group: bits.group,

@@ -19,6 +19,7 @@ const HUGE_PAGE: usize = 2 << 20;
 pub trait Number: Copy + Send + Sync + sealed::Sealed {}
 impl Number for f32 {}
 impl Number for f64 {}
+impl Number for u8 {}
 impl Number for u16 {}
 impl Number for u32 {}
 impl Number for u64 {}
@@ -27,6 +28,7 @@ mod sealed {
     pub trait Sealed {}
     impl Sealed for f32 {}
     impl Sealed for f64 {}
+    impl Sealed for u8 {}
     impl Sealed for u16 {}
     impl Sealed for u32 {}
     impl Sealed for u64 {}

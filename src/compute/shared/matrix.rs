@@ -24,7 +24,8 @@ impl<T: Number> Matrix<T> {
     /// # Errors
     /// Returns [`Error::Memory`] if the system does not grant the memory.
     pub fn zeroed(rows: usize, width: usize) -> Result<Matrix<T>> {
-        let stride = (width.div_ceil(LINE) | 1) * LINE;
+        let line = LINE * size_of::<f32>() / size_of::<T>();
+        let stride = (width.div_ceil(line) | 1) * line;
         Ok(Matrix {
             values: SharedBuffer::zeroed(rows.saturating_mul(stride))?,
             width,

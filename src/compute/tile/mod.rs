@@ -10,11 +10,12 @@ mod dense;
 mod operand;
 mod set;
 mod sparse;
+mod sparse_operand;
 mod transpose;
 
 pub(super) use operand::{MAX_TILE, MAX_WIDTH, Operand, Sink};
 pub use set::InstructionSet;
-pub(super) use sparse::SparseColumns;
+pub(super) use sparse_operand::SparseColumns;
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,8 @@
 use super::dense::descend;
 use super::operand::{Operand, Sink, reach};
 use super::set::InstructionSet;
+use super::sparse_operand::{Bytes, Floats, Read, SparseColumns};
+use crate::compute::elements::Elements;
 use crate::compute::shared::{BlockMut, Rows};
 use crate::compute::simd::{Avx2, Avx512, F32x8, F32x16, Vector, prefetch};
 
@@ -16,30 +18,6 @@ const BITS: usize = u64::BITS as usize;
 const WORDS: usize = 2;
 /// How many rows ahead the optimiser's operands are prefetched.
 const AHEAD: usize = 2;
-
-/// An operand of which some columns are summed over the rows where they are not zero.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::compute) struct SparseColumns<'a> {
-    /// The elements, starting with the first row and the first of the columns.
-    pub values: &'a [f32],
-    /// Floats from one row to the next.
-    pub row: usize,
-    /// For each group of rows, a word for each feature: bit r is set if row r of the group is not zero there. It starts
-    /// with the first of the columns.
-    pub masks: &'a [u32],
-    /// Words from one group to the next.
-    pub mask_row: usize,
-    /// Rows of a group: 8, 16 or 32.
-    pub group: usize,
-    /// Rows in all groups.
-    pub rows: usize,
-}
-
-impl SparseColumns<'_> {
-    fn groups(&self) -> usize {
-        self.rows.div_ceil(self.group)
-    }
-}
 
 impl InstructionSet {
     /// Registers across the widest panel of the sparse kernels.
@@ -60,16 +38,15 @@ impl InstructionSet {
     pub(in crate::compute) fn sparse_rows(
         self,
         registers: usize,
-        x: Rows,
+        x: Elements,
         masks: Rows<u64>,
         w: &[f32],
         start: &[f32],
         z: BlockMut,
     ) {
         let width = registers * self.lanes();
-        assert!(x.width <= x.stride, "width of x within its stride");
-        assert_eq!(w.len(), x.width * width, "weights of a panel");
-        assert_eq!(masks.width, x.width.div_ceil(BITS), "words of a mask");
+        assert_eq!(w.len(), x.width() * width, "weights of a panel");
+        assert_eq!(masks.width, x.width().div_ceil(BITS), "words of a mask");
         assert_eq!((x.rows(), masks.rows()), (z.rows(), z.rows()), "rows");
         assert!(
             z.width() >= width && start.len() >= width,
@@ -107,8 +84,11 @@ impl InstructionSet {
     ) {
         let width = registers * self.lanes();
         let fits = |end: Option<usize>, length: usize| end.is_some_and(|end| end <= length);
-        let end = reach((x.rows, x.row), (1, 0), features);
-        assert!(fits(end, x.values.len()), "columns beyond x");
+        let ((row, feature), of) = (x.first, x.elements);
+        assert!(
+            row + x.rows <= of.rows() && feature + features <= of.width(),
+            "columns beyond x"
+        );
         let end = reach((x.groups(), x.mask_row), (1, 0), features);
         assert!(fits(end, x.masks.len()), "columns beyond the masks");
         assert!(matches!(x.group, 8 | 16 | 32), "groups of {}", x.group);
@@ -131,11 +111,27 @@ impl InstructionSet {
     }
 }
 
+/// Calls a kernel for the kind of the elements, which it gets as `$x`, and a number of registers.
+macro_rules! by_kind {
+    ($kernel:ident::<$vector:ty>, $x:ident = $elements:expr, $registers:expr, $arguments:tt, $all:tt) => {
+        match $elements {
+            Elements::Floats(floats) => {
+                let $x = Floats::of(floats);
+                by_registers!($kernel::<$vector>, $registers, $arguments, $all)
+            }
+            Elements::Bytes(bytes, values) => {
+                let $x = Bytes::of(bytes, values);
+                by_registers!($kernel::<$vector>, $registers, $arguments, $all)
+            }
+        }
+    };
+}
+
 /// Calls a kernel with a constant for the number of registers across.
 macro_rules! by_registers {
     ($kernel:ident::<$vector:ty>, $registers:expr, $arguments:tt, [$($nv:literal)*]) => {
         match $registers {
-            $($nv => $kernel::<$vector, $nv> $arguments,)*
+            $($nv => $kernel::<$vector, _, $nv> $arguments,)*
             registers => unreachable!("a panel of {registers} registers"),
         }
     };
@@ -149,7 +145,7 @@ macro_rules! by_registers {
 unsafe fn rows_avx512(
     set: Avx512,
     registers: usize,
-    x: Rows,
+    x: Elements,
     masks: Rows<u64>,
     w: &[f32],
     start: &[f32],
@@ -157,7 +153,10 @@ unsafe fn rows_avx512(
 ) {
     // SAFETY: preconditions 1 to 3 are those of this function.
     unsafe {
-        by_registers!(rows::<F32x16>, registers, (set, x, masks, w, start, z), [1 2 3 4]);
+        by_kind!(
+            rows::<F32x16>, elements = x, registers,
+            (set, elements, x.width(), masks, w, start, z), [1 2 3 4]
+        );
     }
 }
 
@@ -169,7 +168,7 @@ unsafe fn rows_avx512(
 unsafe fn rows_avx2(
     set: Avx2,
     registers: usize,
-    x: Rows,
+    x: Elements,
     masks: Rows<u64>,
     w: &[f32],
     start: &[f32],
@@ -177,7 +176,10 @@ unsafe fn rows_avx2(
 ) {
     // SAFETY: preconditions 1 to 3 are those of this function.
     unsafe {
-        by_registers!(rows::<F32x8>, registers, (set, x, masks, w, start, z), [1 2 3 4 5 6 7 8]);
+        by_kind!(
+            rows::<F32x8>, elements = x, registers,
+            (set, elements, x.width(), masks, w, start, z), [1 2 3 4 5 6 7 8]
+        );
     }
 }
 
@@ -197,7 +199,10 @@ unsafe fn columns_avx512(
 ) {
     // SAFETY: preconditions 1 to 4 are those of this function.
     unsafe {
-        by_registers!(columns::<F32x16>, registers, (set, features, x, dz, start, sink), [1 2 3 4]);
+        by_kind!(
+            columns::<F32x16>, elements = x.elements, registers,
+            (set, elements, features, x, dz, start, sink), [1 2 3 4]
+        );
     }
 }
 
@@ -217,8 +222,9 @@ unsafe fn columns_avx2(
 ) {
     // SAFETY: preconditions 1 to 4 are those of this function.
     unsafe {
-        by_registers!(
-            columns::<F32x8>, registers, (set, features, x, dz, start, sink), [1 2 3 4 5 6 7 8]
+        by_kind!(
+            columns::<F32x8>, elements = x.elements, registers,
+            (set, elements, features, x, dz, start, sink), [1 2 3 4 5 6 7 8]
         );
     }
 }
@@ -259,28 +265,26 @@ unsafe fn store_row<V: Vector, const NV: usize>(row: &[V; NV], to: *mut f32) {
     }
 }
 
-/// `sums + Σ_i a[i · a_step] · b[i · b_step ..]` over the set bits i of `bits`, the lowest first.
+/// `sums + Σ_i a(i) · b[i · b_step ..]` over the set bits i of `bits`, the lowest first.
 ///
 /// # Safety
-/// 1. For each set bit i, `a + i · a_step` is valid for reads.
-/// 2. For each set bit i, `b + i · b_step` is valid for reads of `NV · LANES` floats.
+/// 1. For each set bit i, `b + i · b_step` is valid for reads of `NV · LANES` floats.
 #[inline(always)]
 unsafe fn add_set<V: Vector, const NV: usize>(
     set: V::Set,
     mut bits: u64,
-    (a, a_step): (*const f32, usize),
+    a: impl Fn(usize) -> f32,
     (b, b_step): (*const f32, usize),
     mut sums: [V; NV],
 ) -> [V; NV] {
     while bits != 0 {
         let i = bits.trailing_zeros() as usize;
         bits &= bits - 1;
-        // SAFETY: i is a set bit: precondition 1 covers the element, and precondition 2 the lanes for `j < NV`.
-        unsafe {
-            let element = V::splat(set, *a.add(i * a_step));
-            for (j, sum) in sums.iter_mut().enumerate() {
-                *sum = element.mul_add(V::load(set, b.add(i * b_step + j * V::LANES)), *sum);
-            }
+        let element = V::splat(set, a(i));
+        for (j, sum) in sums.iter_mut().enumerate() {
+            // SAFETY: i is a set bit: precondition 1 covers the lanes for `j < NV`.
+            let b = unsafe { V::load(set, b.add(i * b_step + j * V::LANES)) };
+            *sum = element.mul_add(b, *sum);
         }
     }
     sums
@@ -289,15 +293,15 @@ unsafe fn add_set<V: Vector, const NV: usize>(
 /// [`InstructionSet::sparse_rows`].
 ///
 /// # Safety
-/// 1. `x`, `masks` and `z` have the same number of rows; a row of `x` has `x.width` elements, and a row of `masks` a
-///    bit
-///    for each of them.
-/// 2. `w` has `x.width` rows of `NV · LANES` floats.
+/// 1. `x` and `masks` have as many rows as `z`; a row of `x` has `features` elements, and a row of `masks` a bit for
+///    each of them.
+/// 2. `w` has `features` rows of `NV · LANES` floats.
 /// 3. `start` has `NV · LANES` floats, and each row of `z` has as many.
 #[inline(always)]
-unsafe fn rows<V: Vector, const NV: usize>(
+unsafe fn rows<V: Vector, X: Read, const NV: usize>(
     set: V::Set,
-    x: Rows,
+    x: X,
+    features: usize,
     masks: Rows<u64>,
     w: &[f32],
     start: &[f32],
@@ -316,13 +320,13 @@ unsafe fn rows<V: Vector, const NV: usize>(
             };
             for word in first..words.min(first + WORDS) {
                 let feature = word * BITS;
-                let bits = masks.values[row * masks.stride + word] & lowest(x.width - feature);
-                let a = x.values[row * x.stride + feature..].as_ptr();
-                // SAFETY: a set bit i is below `x.width - feature`, so `feature + i` is a feature: (1) it is an element
-                // of the row of `x`, and (2) it is a row of `w`, by precondition 2.
+                let bits = masks.values[row * masks.stride + word] & lowest(features - feature);
+                let x = x.starting_at(row, feature);
+                // SAFETY: a set bit i is below `features - feature`, so `feature + i` is a feature: an element of the
+                // row of `x` by precondition 1, and (1) a row of `w` by precondition 2.
                 sums = unsafe {
-                    let b = w.as_ptr().add(feature * width);
-                    add_set(set, bits, (a, 1), (b, width), sums)
+                    let w = w.as_ptr().add(feature * width);
+                    add_set(set, bits, |i| x.read(0, i), (w, width), sums)
                 };
             }
             // SAFETY: (1) is precondition 3: `out` is a row of `z`.
@@ -334,24 +338,26 @@ unsafe fn rows<V: Vector, const NV: usize>(
 /// [`InstructionSet::sparse_columns`].
 ///
 /// # Safety
-/// 1. `x.values` contains element `r · x.row + f` for `r < x.rows` and `f < features`, and `x.masks` a word
-///    `g · x.mask_row + f` for each group g of rows.
-/// 2. For `r < x.rows`, `dz.values` contains `NV · LANES` elements from `r · dz.k` on.
+/// 1. From `columns.first` on, `x` has an element for each of `columns.rows` rows and `features` features, and
+///    `columns.masks` contains a word `g · columns.mask_row + f` for each group g of rows and feature f.
+/// 2. For `r < columns.rows`, `dz.values` contains `NV · LANES` elements from `r · dz.k` on.
 /// 3. `start` has `NV · LANES` floats.
 /// 4. Each block of the sink has `features` rows of `NV · LANES` floats.
 #[inline(always)]
-unsafe fn columns<V: Vector, const NV: usize>(
+unsafe fn columns<V: Vector, X: Read, const NV: usize>(
     set: V::Set,
+    x: X,
     features: usize,
-    x: SparseColumns,
+    columns: SparseColumns,
     dz: Operand,
     start: &[f32],
     sink: Sink,
 ) {
     // SAFETY: (1) is precondition 3.
     let start = unsafe { load_row::<V, NV>(set, start.as_ptr()) };
+    let x = x.starting_at(columns.first.0, columns.first.1);
     // SAFETY: preconditions 1 and 2 are those of this function.
-    let sum = |feature, sums| unsafe { column::<V, NV>(set, feature, &x, dz, sums) };
+    let sum = |feature, sums| unsafe { column::<V, X, NV>(set, x, feature, &columns, dz, sums) };
     match sink {
         Sink::Store { mut c } => {
             let (c, row) = (c.pointer(), c.stride());
@@ -405,31 +411,36 @@ unsafe fn columns<V: Vector, const NV: usize>(
 /// `sums + Σ_r x[r, feature] · dz[r, ..]` over the rows r that are not zero there.
 ///
 /// # Safety
-/// Preconditions 1 and 2 of [`columns`], for a `feature` below `features`.
+/// Preconditions 1 and 2 of [`columns`], for an `x` that starts at `columns.first` and a `feature` below `features`.
 #[inline(always)]
-unsafe fn column<V: Vector, const NV: usize>(
+unsafe fn column<V: Vector, X: Read, const NV: usize>(
     set: V::Set,
+    x: X,
     feature: usize,
-    x: &SparseColumns,
+    columns: &SparseColumns,
     dz: Operand,
     mut sums: [V; NV],
 ) -> [V; NV] {
-    let (groups, together) = (x.groups(), BITS / x.group);
+    let (groups, together) = (columns.groups(), BITS / columns.group);
     for first in (0..groups).step_by(together) {
         let mut bits = 0;
         for (place, group) in (first..groups.min(first + together)).enumerate() {
             // SAFETY: the group and the feature have a word by precondition 1.
-            let word = unsafe { *x.masks.get_unchecked(group * x.mask_row + feature) };
-            bits |= u64::from(word) << (place * x.group);
+            let word = unsafe {
+                *columns
+                    .masks
+                    .get_unchecked(group * columns.mask_row + feature)
+            };
+            bits |= u64::from(word) << (place * columns.group);
         }
-        let row = first * x.group;
-        bits &= lowest(x.rows - row);
-        // SAFETY: a set bit i is below `x.rows - row`, so `row + i` is a row: (1) its element of the feature is in `x`
-        // by precondition 1, and (2) its registers are in `dz` by precondition 2.
+        let row = first * columns.group;
+        bits &= lowest(columns.rows - row);
+        let x = x.starting_at(row, feature);
+        // SAFETY: a set bit i is below `columns.rows - row`, so `row + i` is a row: its element of the feature is in
+        // `x` by precondition 1, and (1) its registers are in `dz` by precondition 2.
         sums = unsafe {
-            let a = x.values.as_ptr().add(row * x.row + feature);
-            let b = dz.values.as_ptr().add(row * dz.k);
-            add_set(set, bits, (a, x.row), (b, dz.k), sums)
+            let dz_rows = dz.values.as_ptr().add(row * dz.k);
+            add_set(set, bits, |i| x.read(i, 0), (dz_rows, dz.k), sums)
         };
     }
     sums

@@ -2,11 +2,11 @@
 //! needs.
 //!
 //! Shapes for a batch of `rows`: inputs `[rows, active columns]`, the output of layer l `[rows, out_l]`, where the last
-//! one is the logits. If workers divide layers by units, each group of units has a copy of the inputs of its own: every
-//! worker reads its samples itself, which costs less than sending inputs from core to core.
+//! one is the logits.
 
-use crate::compute::affine::{Bits, Input};
-use crate::compute::nonzeros::{MAX_GROUP, Nonzeros};
+use super::inputs::{Inputs, InputsMut, MIN_GROUP};
+use crate::compute::affine::Input;
+use crate::compute::nonzeros::MAX_GROUP;
 use crate::compute::phases::{OwnPiece, OwnRows, RowPhase};
 use crate::compute::shared::{BlockMut, Matrix, Rows, RowsMut, SharedBuffer};
 use crate::error::Result;
@@ -18,11 +18,7 @@ use crate::nn::{Columns, Partition, Task};
 /// The buffers of a batch, for up to a fixed number of rows.
 #[derive(Debug)]
 pub struct Activations {
-    /// `[copies · rows of a copy, active columns]`.
-    inputs: Matrix,
-    rows_of_copy: usize,
-    /// Which inputs are not zero, if the first layer skips zeros.
-    nonzeros: Option<Nonzeros>,
+    inputs: Inputs,
     /// Inputs of idle columns, for inference only: in training they are all zero.
     pub(super) idle_inputs: Option<Matrix>,
     targets: Option<Targets>,
@@ -47,9 +43,6 @@ pub struct Gradients<'a> {
     /// The copy of the inputs that this worker reads.
     pub copy: usize,
 }
-
-/// The fewest rows whose nonzero inputs are found together.
-const MIN_GROUP: usize = 8;
 
 /// Rows whose nonzero inputs are found together: as many as possible, unless a worker would be left without rows.
 fn group_for(rows: usize, partition: &Partition) -> usize {
@@ -129,9 +122,12 @@ impl Activations {
             targets: Some(Targets::zeroed(spec, rows)?),
             ..Activations::new(
                 spec,
-                columns,
                 rows,
-                (partition.unit_groups(), Some(group_for(rows, partition))),
+                Inputs::for_training(
+                    columns,
+                    (partition.unit_groups(), rows),
+                    group_for(rows, partition),
+                )?,
             )?
         })
     }
@@ -144,29 +140,16 @@ impl Activations {
         let idle = columns.idle().len();
         Ok(Activations {
             idle_inputs: (idle > 0).then(|| Matrix::zeroed(rows, idle)).transpose()?,
-            ..Activations::new(spec, columns, rows, (1, None))?
+            ..Activations::new(spec, rows, Inputs::for_inference(columns, rows)?)?
         })
     }
 
-    /// Inputs in so many copies, and outputs. In training, nonzero inputs are found for groups of so many rows.
-    fn new(
-        spec: &Spec,
-        columns: &Columns,
-        rows: usize,
-        (copies, group): (usize, Option<usize>),
-    ) -> Result<Activations> {
+    /// Inputs and outputs.
+    fn new(spec: &Spec, rows: usize, inputs: Inputs) -> Result<Activations> {
         let layers = spec.layers().iter();
         let outputs = layers.map(|layer| Matrix::zeroed(rows, layer.fan_out));
-        let rows_of_copy = rows.next_multiple_of(MAX_GROUP);
-        let shape = ((copies, rows_of_copy), columns.width());
-        let nonzeros = columns.sparsity().map(|_| match group {
-            Some(group) => Nonzeros::zeroed(shape, group, true),
-            None => Nonzeros::zeroed(shape, MIN_GROUP, false),
-        });
         Ok(Activations {
-            inputs: Matrix::zeroed(copies * rows_of_copy, columns.width())?,
-            rows_of_copy,
-            nonzeros: nonzeros.transpose()?,
+            inputs,
             idle_inputs: None,
             targets: None,
             outputs: outputs.collect::<Result<_>>()?,
@@ -187,29 +170,38 @@ impl Activations {
         dropout: Option<Dropout>,
         partition: &Partition,
     ) -> Result<()> {
-        let shape = (partition.unit_groups(), self.rows_of_copy);
+        let shape = (partition.unit_groups(), self.inputs.rows_of_copy());
         let dropped = dropout.map(|dropout| Dropped::zeroed(dropout, spec, shape));
         self.dropped = dropped.transpose()?;
         Ok(())
     }
 
-    /// The inputs of these rows `[rows, active columns]` in this worker's copy, to write. The first layer takes them
-    /// after [`Activations::finish_inputs`].
-    pub fn inputs<'a>(&'a self, rows: &'a mut OwnRows) -> RowsMut<'a> {
-        rows.own_copy_mut(&self.inputs, self.rows_of_copy)
+    /// The inputs of these rows in this worker's copy, to write. The first layer takes them after
+    /// [`Activations::finish_inputs`].
+    pub fn inputs<'a>(&'a self, rows: &'a mut OwnRows) -> InputsMut<'a> {
+        self.inputs.rows_mut(rows)
+    }
+
+    /// [`Activations::inputs`] as floats `[rows, active columns]`.
+    ///
+    /// # Panics
+    /// Panics if the first layer takes bytes.
+    pub fn float_inputs<'a>(&'a self, rows: &'a mut OwnRows) -> RowsMut<'a> {
+        match self.inputs(rows) {
+            InputsMut::Floats(inputs) => inputs,
+            InputsMut::Bytes(_) => panic!("floats as inputs of a layer that takes bytes"),
+        }
     }
 
     /// Finds out which inputs of these rows are zero, if the first layer skips zeros. The rows start at a multiple of
     /// [`Activations::group`].
     pub fn finish_inputs(&self, rows: &mut OwnRows) {
-        if let Some(nonzeros) = &self.nonzeros {
-            nonzeros.find(rows, &self.inputs);
-        }
+        self.inputs.finish(rows);
     }
 
     /// Rows whose inputs are finished together; 1 if it does not matter.
     pub fn group(&self) -> usize {
-        self.nonzeros.as_ref().map_or(1, Nonzeros::group)
+        self.inputs.group()
     }
 
     /// The targets of these rows, to write.
@@ -278,23 +270,11 @@ impl Activations {
         rows: &'a mut OwnRows,
     ) -> (Input<'a>, BlockMut<'a>, RowPhase<'a>) {
         let outputs = &self.outputs[layer];
-        match (layer, &self.nonzeros) {
-            (0, Some(nonzeros)) => {
-                let copies = (&self.inputs, nonzeros.words());
-                let (values, bits, z, phase) =
-                    rows.sparse_product(copies, self.rows_of_copy, outputs);
-                let nonzeros = Some(Bits::ByRow(bits));
-                (Input { values, nonzeros }, z, phase)
-            }
-            (0, None) => {
-                let (x, z, phase) = rows.product((&self.inputs, Some(self.rows_of_copy)), outputs);
-                (x.into(), z, phase)
-            }
-            _ => {
-                let (x, z, phase) = rows.product((self.before(layer), None), outputs);
-                (x.into(), z, phase)
-            }
+        if layer == 0 {
+            return self.inputs.forward_product(rows, outputs);
         }
+        let (x, z, phase) = rows.product((self.before(layer), None), outputs);
+        (x.into(), z, phase)
     }
 
     /// The matrix that layer `layer` takes, which is not the first.
@@ -318,14 +298,10 @@ impl Activations {
         of: Gradients,
     ) -> (Input<'a>, Rows<'a>) {
         let dz = piece.rows(self.dz(layer), 0..of.rows);
-        if layer > 0 {
-            return (piece.rows(self.before(layer), 0..of.rows).into(), dz);
-        }
-        let first = of.copy * self.rows_of_copy;
-        let values = piece.rows(&self.inputs, first..first + of.rows);
-        let nonzeros = self.nonzeros.as_ref();
-        let nonzeros = nonzeros.map(|of_all| of_all.by_feature(piece, of.copy, of.rows));
-        let nonzeros = nonzeros.map(Bits::ByFeature);
-        (Input { values, nonzeros }, dz)
+        let x = match layer {
+            0 => self.inputs.of_copy(piece, of.copy, of.rows),
+            _ => piece.rows(self.before(layer), 0..of.rows).into(),
+        };
+        (x, dz)
     }
 }

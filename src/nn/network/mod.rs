@@ -5,6 +5,7 @@
 //! reads all rows (`update`). Neither allocates memory or knows the source of the rows.
 
 mod activations;
+mod inputs;
 mod passes;
 mod pieces;
 mod update;
@@ -12,6 +13,7 @@ mod update;
 use std::ops::Range;
 
 pub use self::activations::{Activations, Gradients, TargetsMut};
+pub use self::inputs::InputsMut;
 pub use self::passes::Part;
 
 use self::pieces::PieceTable;

@@ -98,7 +98,7 @@ impl NativeLayer {
     pub(super) fn forward(&self, x: Input, z: BlockMut, share: Share, phase: RowPhase) {
         match &self.zeros {
             Some(zeros) => zeros.forward(&self.weight, x, z, share, phase),
-            None => self.weight.multiply(x.values, z, share, phase),
+            None => self.weight.multiply(x.dense(), z, share, phase),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::compute::affine::Bits;
+use crate::compute::elements::Elements;
 use crate::compute::nonzeros::{MAX_GROUP, Nonzeros};
 use crate::compute::phases::OwnRows;
 use crate::compute::shared::Matrix;
@@ -99,9 +100,13 @@ fn check(set: InstructionSet, shape: (usize, usize, usize), of: &Expected, optio
     for piece in (0..2).flat_map(|_| 0..layer.pieces()) {
         // SAFETY: (1) and (2) this is the only token at this time.
         let piece = unsafe { OwnPiece::new(piece) };
-        let input = Input {
-            values: piece.rows(&of.x, 0..rows),
-            nonzeros: skips.then(|| Bits::ByFeature(bits.by_feature(&piece, 0, rows))),
+        let x = piece.rows(&of.x, 0..rows);
+        let input = match skips {
+            false => Input::Dense(x),
+            true => {
+                let bits = Bits::ByFeature(bits.by_feature(&piece, 0, rows));
+                Input::Sparse(Elements::Floats(x), bits)
+            }
         };
         layer.update(&piece, input, piece.rows(&of.dz, 0..rows), &step);
     }
@@ -112,9 +117,12 @@ fn check(set: InstructionSet, shape: (usize, usize, usize), of: &Expected, optio
         let mut own = unsafe { OwnRows::of_units(0..rows, share) };
         // SAFETY: (1) nobody writes the bits.
         let words = unsafe { bits.words().rows(0..rows) };
-        let (values, z, phase) = own.product((&of.x, None), &z);
-        let nonzeros = skips.then_some(Bits::ByRow(words));
-        layer.forward(Input { values, nonzeros }, z, share, phase);
+        let (x, z, phase) = own.product((&of.x, None), &z);
+        let input = match skips {
+            false => Input::Dense(x),
+            true => Input::Sparse(Elements::Floats(x), Bits::ByRow(words)),
+        };
+        layer.forward(input, z, share, phase);
         if options.inputs_need_gradient {
             let (dz, dx, phase) = own.product((&of.dz, None), &dx);
             layer.backward(dz, dx, share, phase);

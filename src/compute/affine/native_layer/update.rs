@@ -150,15 +150,11 @@ impl NativeLayer {
     fn for_tiles(&self, piece: &OwnPiece, x: Input, dz: Rows, take: &mut TakeRest) {
         let layout = &self.weight.layout;
         assert_eq!(
-            (x.values.width, dz.width),
+            (x.width(), dz.width),
             (layout.rows, layout.columns),
             "widths of x and dz"
         );
-        assert_eq!(x.values.rows(), dz.rows(), "rows of x and dz");
-        assert!(
-            x.values.width <= x.values.stride,
-            "width of x within its stride"
-        );
+        assert_eq!(x.rows(), dz.rows(), "rows of x and dz");
         let samples = dz.rows();
         let mut start = 0;
         // All but the last rows of a long batch.
@@ -196,7 +192,8 @@ impl NativeLayer {
             return zeros.for_tiles(&self.weight.layout, place, x, dz, samples, take);
         }
         let (layout, inputs) = (&self.weight.layout, self.inputs(piece));
-        let x = &x.values;
+        let x = x.dense();
+        assert!(x.width <= x.stride, "width of x within its stride");
         for panel in self.panels(piece) {
             let (registers, width) = (layout.registers(panel), layout.width(panel));
             let column = layout.first_column(panel);

@@ -6,17 +6,17 @@
 
 use std::arch::x86_64::*;
 
-/// Proof that this processor has AVX-512F, AVX-512BW and BMI1, as every one with AVX-512 since 2017: only
-/// [`Avx512::detect`] creates it.
+/// Proof that this processor has AVX-512F, AVX-512BW and what [`Avx2`] proves, as every one with AVX-512 since 2017:
+/// only [`Avx512::detect`] creates it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Avx512(());
 
 impl Avx512 {
-    /// The proof, if this processor has AVX-512F, AVX-512BW and BMI1.
+    /// The proof, if this processor has AVX-512F, AVX-512BW and what [`Avx2`] proves.
     pub fn detect() -> Option<Avx512> {
         let has = is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("bmi1");
+            && Avx2::detect().is_some();
         has.then_some(Avx512(()))
     }
 }
@@ -39,8 +39,15 @@ impl Avx2 {
 pub(super) trait Vector: Copy {
     /// The proof of the instruction set.
     type Set: Copy;
+    /// A register of half the width, or this one if there is no narrower one.
+    type Half: Vector;
     /// Floats in a register.
     const LANES: usize;
+
+    /// The lower half.
+    fn half(self) -> Self::Half;
+    /// The proof for a register of half the width.
+    fn half_set(set: Self::Set) -> <Self::Half as Vector>::Set;
 
     /// A register with all lanes 0.
     fn zero(set: Self::Set) -> Self;
@@ -94,7 +101,22 @@ pub(super) struct F32x16 {
 
 impl Vector for F32x16 {
     type Set = Avx512;
+    type Half = F32x8;
     const LANES: usize = 16;
+
+    #[inline(always)]
+    fn half(self) -> F32x8 {
+        // SAFETY: `self._set` proves that the processor has AVX-512F.
+        let lanes = unsafe { _mm512_castps512_ps256(self.lanes) };
+        let _set = F32x16::half_set(self._set);
+        F32x8 { lanes, _set }
+    }
+
+    #[inline(always)]
+    fn half_set(_set: Avx512) -> Avx2 {
+        // `_set` proves that the processor has what this proves.
+        Avx2(())
+    }
 
     #[inline(always)]
     fn zero(set: Avx512) -> Self {
@@ -201,7 +223,18 @@ pub(super) struct F32x8 {
 
 impl Vector for F32x8 {
     type Set = Avx2;
+    type Half = F32x8;
     const LANES: usize = 8;
+
+    #[inline(always)]
+    fn half(self) -> F32x8 {
+        self
+    }
+
+    #[inline(always)]
+    fn half_set(set: Avx2) -> Avx2 {
+        set
+    }
 
     #[inline(always)]
     fn zero(set: Avx2) -> Self {

@@ -92,7 +92,7 @@ fn skipping_zeros_changes_no_bit() {
 /// Rows of whole numbers in an IDX file of bytes, about two thirds of them zero.
 fn bytes(rows: usize, element: ElementType) -> Dataset {
     let mut rng = rng(6);
-    let mut file = |dimensions: &[usize], byte: &mut dyn FnMut() -> u8| {
+    let file = |dimensions: &[usize], byte: &mut dyn FnMut() -> u8| {
         let path = Path::new("bytes");
         let header = Header::new(path, element, dimensions).expect("a header");
         let payload = (0..dimensions.iter().product()).map(|_| byte());

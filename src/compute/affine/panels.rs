@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::super::phases::{RowPhase, Share};
 use super::super::shared::{BlockMut, Rows, SharedBuffer};
-use super::super::tile::{InstructionSet, Operand};
+use super::super::tile::{InstructionSet, Operand, SPARSE_STEP};
 use crate::error::Result;
 
 /// Where the elements of a matrix `[rows, columns]` are, if its columns are divided into panels.
@@ -26,32 +26,62 @@ pub(super) struct Layout {
 #[derive(Debug, Clone, Copy)]
 struct Panel {
     first_column: usize,
-    registers: usize,
+    /// Floats across.
+    width: usize,
+}
+
+/// How wide panels are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Widths {
+    /// The most registers across a panel.
+    pub registers: usize,
+    /// Floats of which the width of the last panel is a multiple.
+    pub step: usize,
+}
+
+impl Widths {
+    /// Panels for the dense kernels.
+    pub(super) fn dense(set: InstructionSet) -> Widths {
+        Widths {
+            registers: set.tile_registers(),
+            step: set.lanes(),
+        }
+    }
+
+    /// Panels for the kernels that skip zeros.
+    pub(super) fn sparse(set: InstructionSet) -> Widths {
+        Widths {
+            registers: set.sparse_registers(),
+            step: SPARSE_STEP,
+        }
+    }
 }
 
 impl Layout {
-    /// Divides the columns into `groups` groups of panels of at most `most` registers.
+    /// Divides the columns into `groups` groups of panels of such `widths`.
     pub(super) fn new(
         set: InstructionSet,
         (rows, columns): (usize, usize),
         groups: usize,
-        most: usize,
+        widths: Widths,
     ) -> Layout {
         let (mut panels, mut ends) = (Vec::new(), Vec::new());
         for index in 0..groups {
             let group = Share { index, of: groups }.columns(columns);
             let all = group.len().div_ceil(set.lanes());
-            let count = all.div_ceil(most);
+            let count = all.div_ceil(widths.registers);
             let mut first_column = group.start;
             for panel in 0..count {
                 // Panels are as even as possible, the wider ones first: two and two registers are faster than three
                 // and one.
                 let registers = all / count + usize::from(panel < all % count);
+                let rest = (group.end - first_column).next_multiple_of(widths.step);
+                let width = rest.min(registers * set.lanes());
                 panels.push(Panel {
                     first_column,
-                    registers,
+                    width,
                 });
-                first_column += registers * set.lanes();
+                first_column += width;
             }
             ends.push(panels.len());
         }
@@ -66,8 +96,8 @@ impl Layout {
 
     /// A buffer for such a matrix.
     pub(super) fn zeroed(&self) -> Result<SharedBuffer<f32>> {
-        let registers: usize = self.panels.iter().map(|panel| panel.registers).sum();
-        SharedBuffer::zeroed(self.rows.saturating_mul(registers * self.set.lanes()))
+        let width: usize = self.panels.iter().map(|panel| panel.width).sum();
+        SharedBuffer::zeroed(self.rows.saturating_mul(width))
     }
 
     /// The number of panels.
@@ -86,14 +116,14 @@ impl Layout {
         start..self.ends[group]
     }
 
-    /// Registers across a panel.
-    pub(super) fn registers(&self, panel: usize) -> usize {
-        self.panels[panel].registers
-    }
-
     /// Floats in a row of a panel.
     pub(super) fn width(&self, panel: usize) -> usize {
-        self.registers(panel) * self.set.lanes()
+        self.panels[panel].width
+    }
+
+    /// Registers across a panel for the dense kernels.
+    pub(super) fn registers(&self, panel: usize) -> usize {
+        self.width(panel) / self.set.lanes()
     }
 
     /// The first column of a panel.
@@ -226,8 +256,12 @@ mod tests {
     #[test]
     fn every_column_has_a_place_of_its_own() {
         for set in InstructionSet::all_detected() {
-            for (columns, groups) in (1..200).flat_map(|c| [1, 2, 3, 7].map(|groups| (c, groups))) {
-                let layout = Layout::new(set, (3, columns), groups, set.tile_registers());
+            for (columns, groups, widths) in (1..200).flat_map(|columns| {
+                let both = [Widths::dense(set), Widths::sparse(set)];
+                both.into_iter()
+                    .flat_map(move |widths| [1, 2, 3, 7].map(|groups| (columns, groups, widths)))
+            }) {
+                let layout = Layout::new(set, (3, columns), groups, widths);
                 let mut panels = Panels::zeroed(layout).expect("memory");
                 let values: Vec<f32> = (0..3 * columns).map(|i| i as f32).collect();
                 panels.pack(&values);
@@ -235,7 +269,7 @@ mod tests {
                 panels.layout.unpack(&mut panels.values, &mut unpacked);
                 assert_eq!(
                     unpacked, values,
-                    "{set:?}, {columns} columns, {groups} groups"
+                    "{widths:?}, {columns} columns, {groups} groups"
                 );
                 for column in 0..columns {
                     let panel = panels.layout.panel_of(column);

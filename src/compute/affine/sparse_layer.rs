@@ -90,12 +90,12 @@ impl ZeroSkipping {
         );
         let ((x, masks), rows) = (x.by_row(), z.rows());
         for panel in weight.panels_of(share) {
-            let (registers, width) = (layout.registers(panel), layout.width(panel));
+            let width = layout.width(panel);
             let start = self.start(layout.columns_of(panel), pieces(layout.rows), phase);
             let column = layout.first_column(panel) - columns.start;
             let z = z.part(0..rows, column..column + width);
             let w = weight.panel(panel, phase);
-            layout.set.sparse_rows(registers, x, masks, w, &start, z);
+            layout.set.sparse_rows(width, x, masks, w, &start, z);
         }
     }
 
@@ -125,7 +125,7 @@ impl ZeroSkipping {
             rows: samples.len(),
         };
         for panel in panels {
-            let (registers, width) = (layout.registers(panel), layout.width(panel));
+            let width = layout.width(panel);
             let column = layout.first_column(panel);
             assert!(column + width <= dz.stride, "padding of dz");
             let start = match samples.start {
@@ -138,7 +138,7 @@ impl ZeroSkipping {
                 k: dz.stride,
             };
             let tile = |sink: Sink| {
-                let shape = (inputs.len(), registers);
+                let shape = (inputs.len(), width);
                 layout.set.sparse_columns(shape, x, dz, &start, sink);
             };
             take(layout.range(panel, inputs.clone()), width, &tile);

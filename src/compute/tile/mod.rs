@@ -8,6 +8,7 @@
 
 mod dense;
 mod operand;
+mod row;
 mod set;
 mod sparse;
 mod sparse_operand;
@@ -15,6 +16,7 @@ mod transpose;
 
 pub(super) use operand::{MAX_TILE, MAX_WIDTH, Operand, Sink};
 pub use set::InstructionSet;
+pub(super) use sparse::SPARSE_STEP;
 pub(super) use sparse_operand::SparseColumns;
 
 #[cfg(test)]

@@ -4,47 +4,46 @@
 //! fused multiply-adds of the dense kernels without the terms that are zero. Leaving out `0 · b` changes no bit of a
 //! sum, except that a sum that was −0 stays −0 instead of becoming +0, and that an infinite or NaN `b` is not noticed.
 
-use super::dense::descend;
-use super::operand::{Operand, Sink, reach};
+use super::operand::{MAX_WIDTH, Operand, Sink, reach};
+use super::row::Row;
 use super::set::InstructionSet;
 use super::sparse_operand::{Bytes, Floats, Read, SparseColumns};
 use crate::compute::elements::Elements;
-use crate::compute::shared::{BlockMut, Rows};
+use crate::compute::shared::{BlockMut, LINE, Rows};
 use crate::compute::simd::{Avx2, Avx512, F32x8, F32x16, Vector, prefetch};
 
 /// Bits of a word of a mask.
 const BITS: usize = u64::BITS as usize;
 /// Words of a row's mask that are done for all rows before the next: as many rows of weights stay in the nearest cache.
 const WORDS: usize = 2;
+/// The widths of panels are multiples of it: the floats of the narrowest register.
+pub(in crate::compute) const SPARSE_STEP: usize = 8;
 /// How many rows ahead the optimiser's operands are prefetched.
 const AHEAD: usize = 2;
 
 impl InstructionSet {
     /// Registers across the widest panel of the sparse kernels.
     pub(in crate::compute) fn sparse_registers(self) -> usize {
-        match self {
-            InstructionSet::Avx512(_) => 4,
-            InstructionSet::Avx2(_) => 8,
-        }
+        MAX_WIDTH / self.lanes()
     }
 
     /// `z[r, ..] = start + Σ_f x[r, f] · w[f, ..]` over the features f whose bit is set in the mask of row r.
     ///
     /// Shapes: `x [rows, features]`, `masks [rows, words]` with a bit for each feature, `w [features · width]`,
-    /// `start [width]`, `z [rows, width]`, where `width` is `registers` registers. Overwrites `z`.
+    /// `start [width]`, `z [rows, width]`. Overwrites `z`.
     ///
     /// # Panics
-    /// Panics if the shapes do not match, or if there are too many registers.
+    /// Panics if the shapes do not match, or if the width is not a multiple of [`SPARSE_STEP`] up to [`MAX_WIDTH`].
     pub(in crate::compute) fn sparse_rows(
         self,
-        registers: usize,
+        width: usize,
         x: Elements,
         masks: Rows<u64>,
         w: &[f32],
         start: &[f32],
         z: BlockMut,
     ) {
-        let width = registers * self.lanes();
+        assert_width(width);
         assert_eq!(w.len(), x.width() * width, "weights of a panel");
         assert_eq!(masks.width, x.width().div_ceil(BITS), "words of a mask");
         assert_eq!((x.rows(), masks.rows()), (z.rows(), z.rows()), "rows");
@@ -56,12 +55,12 @@ impl InstructionSet {
             // SAFETY: `set` proves that the processor has AVX-512F and BMI1. Preconditions 1 to 3 are the assertions
             // above.
             InstructionSet::Avx512(set) => unsafe {
-                rows_avx512(set, registers, x, masks, w, start, z);
+                rows_avx512(set, width, x, masks, w, start, z);
             },
             // SAFETY: `set` proves that the processor has AVX2, FMA and BMI1. Preconditions 1 to 3 are the assertions
             // above.
             InstructionSet::Avx2(set) => unsafe {
-                rows_avx2(set, registers, x, masks, w, start, z);
+                rows_avx2(set, width, x, masks, w, start, z);
             },
         }
     }
@@ -70,19 +69,19 @@ impl InstructionSet {
     /// is set in the mask of f, passed to the sink: row f of the sink takes `g[f, ..]`. A sink that continues sums
     /// leaves out `start`.
     ///
-    /// Shapes: `start [width]`, `dz [rows, width]`, where `width` is `registers` registers.
+    /// Shapes: `start [width]`, `dz [rows, width]`.
     ///
     /// # Panics
-    /// Panics if the shapes do not match, or if there are too many registers.
+    /// Panics if the shapes do not match, or if the width is not a multiple of [`SPARSE_STEP`] up to [`MAX_WIDTH`].
     pub(in crate::compute) fn sparse_columns(
         self,
-        (features, registers): (usize, usize),
+        (features, width): (usize, usize),
         x: SparseColumns,
         dz: Operand,
         start: &[f32],
         sink: Sink,
     ) {
-        let width = registers * self.lanes();
+        assert_width(width);
         let fits = |end: Option<usize>, length: usize| end.is_some_and(|end| end <= length);
         let ((row, feature), of) = (x.first, x.elements);
         assert!(
@@ -100,51 +99,57 @@ impl InstructionSet {
             // SAFETY: `set` proves that the processor has AVX-512F and BMI1. Preconditions 1 to 4 are the assertions
             // above.
             InstructionSet::Avx512(set) => unsafe {
-                columns_avx512(set, features, registers, x, dz, start, sink);
+                columns_avx512(set, features, width, x, dz, start, sink);
             },
             // SAFETY: `set` proves that the processor has AVX2, FMA and BMI1. Preconditions 1 to 4 are the assertions
             // above.
             InstructionSet::Avx2(set) => unsafe {
-                columns_avx2(set, features, registers, x, dz, start, sink);
+                columns_avx2(set, features, width, x, dz, start, sink);
             },
         }
     }
 }
 
-/// Calls a kernel for the kind of the elements, which it gets as `$x`, and a number of registers.
+/// Panics if no kernel is as wide.
+fn assert_width(width: usize) {
+    let fits = width.is_multiple_of(SPARSE_STEP) && (1..=MAX_WIDTH).contains(&width);
+    assert!(fits, "a panel of {width} floats");
+}
+
+/// Calls a kernel for the kind of the elements, which it gets as `$x`, and the width of a panel.
 macro_rules! by_kind {
-    ($kernel:ident::<$vector:ty>, $x:ident = $elements:expr, $registers:expr, $arguments:tt, $all:tt) => {
+    ($kernel:ident::<$vector:ty>, $x:ident = $elements:expr, $width:expr, $arguments:tt, $all:tt) => {
         match $elements {
             Elements::Floats(floats) => {
                 let $x = Floats::of(floats);
-                by_registers!($kernel::<$vector>, $registers, $arguments, $all)
+                by_width!($kernel::<$vector>, $width, $arguments, $all)
             }
             Elements::Bytes(bytes, values) => {
                 let $x = Bytes::of(bytes, values);
-                by_registers!($kernel::<$vector>, $registers, $arguments, $all)
+                by_width!($kernel::<$vector>, $width, $arguments, $all)
             }
         }
     };
 }
 
-/// Calls a kernel with a constant for the number of registers across.
-macro_rules! by_registers {
-    ($kernel:ident::<$vector:ty>, $registers:expr, $arguments:tt, [$($nv:literal)*]) => {
-        match $registers {
-            $($nv => $kernel::<$vector, _, $nv> $arguments,)*
-            registers => unreachable!("a panel of {registers} registers"),
+/// Calls a kernel with constants for the registers across a panel: whole ones, and then ones of half their width.
+macro_rules! by_width {
+    ($kernel:ident::<$vector:ty>, $width:expr, $arguments:tt, [$(($nv:literal $nh:literal))*]) => {
+        match ($width / <$vector>::LANES, $width % <$vector>::LANES / SPARSE_STEP) {
+            $(($nv, $nh) => $kernel::<$vector, _, $nv, $nh> $arguments,)*
+            registers => unreachable!("a panel of {registers:?} registers"),
         }
     };
 }
 
-/// [`rows`] with a constant for the width, compiled for AVX-512.
+/// [`rows`] with constants for the width, compiled for AVX-512.
 ///
 /// # Safety
-/// Preconditions 1 to 3 of [`rows`], for `NV = registers`.
-#[target_feature(enable = "avx512f,bmi1")]
+/// Preconditions 1 to 3 of [`rows`], for a row of `width` floats.
+#[target_feature(enable = "avx512f,avx2,fma,bmi1")]
 unsafe fn rows_avx512(
     set: Avx512,
-    registers: usize,
+    width: usize,
     x: Elements,
     masks: Rows<u64>,
     w: &[f32],
@@ -154,20 +159,21 @@ unsafe fn rows_avx512(
     // SAFETY: preconditions 1 to 3 are those of this function.
     unsafe {
         by_kind!(
-            rows::<F32x16>, elements = x, registers,
-            (set, elements, x.width(), masks, w, start, z), [1 2 3 4]
+            rows::<F32x16>, elements = x, width,
+            (set, elements, x.width(), masks, w, start, z),
+            [(0 1) (1 0) (1 1) (2 0) (2 1) (3 0) (3 1) (4 0)]
         );
     }
 }
 
-/// [`rows`] with a constant for the width, compiled for AVX2.
+/// [`rows`] with constants for the width, compiled for AVX2.
 ///
 /// # Safety
-/// Preconditions 1 to 3 of [`rows`], for `NV = registers`.
+/// Preconditions 1 to 3 of [`rows`], for a row of `width` floats.
 #[target_feature(enable = "avx2,fma,bmi1")]
 unsafe fn rows_avx2(
     set: Avx2,
-    registers: usize,
+    width: usize,
     x: Elements,
     masks: Rows<u64>,
     w: &[f32],
@@ -177,21 +183,22 @@ unsafe fn rows_avx2(
     // SAFETY: preconditions 1 to 3 are those of this function.
     unsafe {
         by_kind!(
-            rows::<F32x8>, elements = x, registers,
-            (set, elements, x.width(), masks, w, start, z), [1 2 3 4 5 6 7 8]
+            rows::<F32x8>, elements = x, width,
+            (set, elements, x.width(), masks, w, start, z),
+            [(1 0) (2 0) (3 0) (4 0) (5 0) (6 0) (7 0) (8 0)]
         );
     }
 }
 
-/// [`columns`] with a constant for the width, compiled for AVX-512.
+/// [`columns`] with constants for the width, compiled for AVX-512.
 ///
 /// # Safety
-/// Preconditions 1 to 4 of [`columns`], for `NV = registers`.
-#[target_feature(enable = "avx512f,bmi1")]
+/// Preconditions 1 to 4 of [`columns`], for a row of `width` floats.
+#[target_feature(enable = "avx512f,avx2,fma,bmi1")]
 unsafe fn columns_avx512(
     set: Avx512,
     features: usize,
-    registers: usize,
+    width: usize,
     x: SparseColumns,
     dz: Operand,
     start: &[f32],
@@ -200,21 +207,22 @@ unsafe fn columns_avx512(
     // SAFETY: preconditions 1 to 4 are those of this function.
     unsafe {
         by_kind!(
-            columns::<F32x16>, elements = x.elements, registers,
-            (set, elements, features, x, dz, start, sink), [1 2 3 4]
+            columns::<F32x16>, elements = x.elements, width,
+            (set, elements, features, x, dz, start, sink),
+            [(0 1) (1 0) (1 1) (2 0) (2 1) (3 0) (3 1) (4 0)]
         );
     }
 }
 
-/// [`columns`] with a constant for the width, compiled for AVX2.
+/// [`columns`] with constants for the width, compiled for AVX2.
 ///
 /// # Safety
-/// Preconditions 1 to 4 of [`columns`], for `NV = registers`.
+/// Preconditions 1 to 4 of [`columns`], for a row of `width` floats.
 #[target_feature(enable = "avx2,fma,bmi1")]
 unsafe fn columns_avx2(
     set: Avx2,
     features: usize,
-    registers: usize,
+    width: usize,
     x: SparseColumns,
     dz: Operand,
     start: &[f32],
@@ -223,8 +231,9 @@ unsafe fn columns_avx2(
     // SAFETY: preconditions 1 to 4 are those of this function.
     unsafe {
         by_kind!(
-            columns::<F32x8>, elements = x.elements, registers,
-            (set, elements, features, x, dz, start, sink), [1 2 3 4 5 6 7 8]
+            columns::<F32x8>, elements = x.elements, width,
+            (set, elements, features, x, dz, start, sink),
+            [(1 0) (2 0) (3 0) (4 0) (5 0) (6 0) (7 0) (8 0)]
         );
     }
 }
@@ -239,53 +248,23 @@ fn lowest(count: usize) -> u64 {
     }
 }
 
-/// `NV` registers from `from` on.
-///
-/// # Safety
-/// 1. `from` is valid for reads of `NV · LANES` floats.
-#[inline(always)]
-unsafe fn load_row<V: Vector, const NV: usize>(set: V::Set, from: *const f32) -> [V; NV] {
-    let mut row = [V::zero(set); NV];
-    for (j, register) in row.iter_mut().enumerate() {
-        // SAFETY: `j < NV`, so these lanes are covered by precondition 1.
-        *register = unsafe { V::load(set, from.add(j * V::LANES)) };
-    }
-    row
-}
-
-/// Writes `NV` registers from `to` on.
-///
-/// # Safety
-/// 1. `to` is valid for writes of `NV · LANES` floats.
-#[inline(always)]
-unsafe fn store_row<V: Vector, const NV: usize>(row: &[V; NV], to: *mut f32) {
-    for (j, register) in row.iter().enumerate() {
-        // SAFETY: `j < NV`, so these lanes are covered by precondition 1.
-        unsafe { register.store(to.add(j * V::LANES)) };
-    }
-}
-
 /// `sums + Σ_i a(i) · b[i · b_step ..]` over the set bits i of `bits`, the lowest first.
 ///
 /// # Safety
-/// 1. For each set bit i, `b + i · b_step` is valid for reads of `NV · LANES` floats.
+/// 1. For each set bit i, `b + i · b_step` is valid for reads of a row.
 #[inline(always)]
-unsafe fn add_set<V: Vector, const NV: usize>(
+unsafe fn add_set<V: Vector, const NV: usize, const NH: usize>(
     set: V::Set,
     mut bits: u64,
     a: impl Fn(usize) -> f32,
     (b, b_step): (*const f32, usize),
-    mut sums: [V; NV],
-) -> [V; NV] {
+    mut sums: Row<V, NV, NH>,
+) -> Row<V, NV, NH> {
     while bits != 0 {
         let i = bits.trailing_zeros() as usize;
         bits &= bits - 1;
-        let element = V::splat(set, a(i));
-        for (j, sum) in sums.iter_mut().enumerate() {
-            // SAFETY: i is a set bit: precondition 1 covers the lanes for `j < NV`.
-            let b = unsafe { V::load(set, b.add(i * b_step + j * V::LANES)) };
-            *sum = element.mul_add(b, *sum);
-        }
+        // SAFETY: i is a set bit: (1) is precondition 1.
+        unsafe { sums.add_product(set, a(i), b.add(i * b_step)) };
     }
     sums
 }
@@ -295,10 +274,10 @@ unsafe fn add_set<V: Vector, const NV: usize>(
 /// # Safety
 /// 1. `x` and `masks` have as many rows as `z`; a row of `x` has `features` elements, and a row of `masks` a bit for
 ///    each of them.
-/// 2. `w` has `features` rows of `NV · LANES` floats.
-/// 3. `start` has `NV · LANES` floats, and each row of `z` has as many.
+/// 2. `w` has `features` rows of as many floats as a [`Row`] has.
+/// 3. `start` has as many, and so has each row of `z`.
 #[inline(always)]
-unsafe fn rows<V: Vector, X: Read, const NV: usize>(
+unsafe fn rows<V: Vector, X: Read, const NV: usize, const NH: usize>(
     set: V::Set,
     x: X,
     features: usize,
@@ -307,7 +286,7 @@ unsafe fn rows<V: Vector, X: Read, const NV: usize>(
     start: &[f32],
     mut z: BlockMut,
 ) {
-    let width = NV * V::LANES;
+    let width = Row::<V, NV, NH>::WIDTH;
     let (words, count, z_row) = (masks.width, z.rows(), z.stride());
     let z = z.pointer();
     for first in (0..words).step_by(WORDS) {
@@ -316,7 +295,7 @@ unsafe fn rows<V: Vector, X: Read, const NV: usize>(
             let (out, mut sums) = unsafe {
                 let out = z.add(row * z_row);
                 let from = if first == 0 { start.as_ptr() } else { out };
-                (out, load_row::<V, NV>(set, from))
+                (out, Row::<V, NV, NH>::load(set, from))
             };
             for word in first..words.min(first + WORDS) {
                 let feature = word * BITS;
@@ -330,7 +309,7 @@ unsafe fn rows<V: Vector, X: Read, const NV: usize>(
                 };
             }
             // SAFETY: (1) is precondition 3: `out` is a row of `z`.
-            unsafe { store_row(&sums, out) };
+            unsafe { sums.store(out) };
         }
     }
 }
@@ -340,11 +319,11 @@ unsafe fn rows<V: Vector, X: Read, const NV: usize>(
 /// # Safety
 /// 1. From `columns.first` on, `x` has an element for each of `columns.rows` rows and `features` features, and
 ///    `columns.masks` contains a word `g · columns.mask_row + f` for each group g of rows and feature f.
-/// 2. For `r < columns.rows`, `dz.values` contains `NV · LANES` elements from `r · dz.k` on.
-/// 3. `start` has `NV · LANES` floats.
-/// 4. Each block of the sink has `features` rows of `NV · LANES` floats.
+/// 2. For `r < columns.rows`, `dz.values` contains as many elements as a [`Row`] has from `r · dz.k` on.
+/// 3. `start` has as many floats.
+/// 4. Each block of the sink has `features` rows of as many floats.
 #[inline(always)]
-unsafe fn columns<V: Vector, X: Read, const NV: usize>(
+unsafe fn columns<V: Vector, X: Read, const NV: usize, const NH: usize>(
     set: V::Set,
     x: X,
     features: usize,
@@ -354,17 +333,17 @@ unsafe fn columns<V: Vector, X: Read, const NV: usize>(
     sink: Sink,
 ) {
     // SAFETY: (1) is precondition 3.
-    let start = unsafe { load_row::<V, NV>(set, start.as_ptr()) };
+    let start = unsafe { Row::<V, NV, NH>::load(set, start.as_ptr()) };
     let x = x.starting_at(columns.first.0, columns.first.1);
     // SAFETY: preconditions 1 and 2 are those of this function.
-    let sum = |feature, sums| unsafe { column::<V, X, NV>(set, x, feature, &columns, dz, sums) };
+    let sum = |feature, sums| unsafe { column(set, x, feature, &columns, dz, sums) };
     match sink {
         Sink::Store { mut c } => {
             let (c, row) = (c.pointer(), c.stride());
             for feature in 0..features {
                 let gradient = sum(feature, start);
                 // SAFETY: (1) is precondition 4: this is a row of `c`.
-                unsafe { store_row(&gradient, c.add(feature * row)) };
+                unsafe { gradient.store(c.add(feature * row)) };
             }
         }
         Sink::Add { mut c } => {
@@ -373,7 +352,7 @@ unsafe fn columns<V: Vector, X: Read, const NV: usize>(
                 // SAFETY: (1) of both functions is precondition 4: this is a row of `c`.
                 unsafe {
                     let c = c.add(feature * row);
-                    store_row(&sum(feature, load_row(set, c)), c);
+                    sum(feature, Row::load(set, c)).store(c);
                 }
             }
         }
@@ -388,20 +367,20 @@ unsafe fn columns<V: Vector, X: Read, const NV: usize>(
             let (w, v) = (w.pointer(), v.pointer());
             let sums = sums.map(|mut sums| (sums.pointer(), sums.stride()));
             for feature in 0..features {
-                for j in 0..NV {
-                    prefetch(w.wrapping_add((feature + AHEAD) * w_row + j * V::LANES));
-                    prefetch(v.wrapping_add((feature + AHEAD) * v_row + j * V::LANES));
+                for j in (0..Row::<V, NV, NH>::WIDTH).step_by(LINE) {
+                    prefetch(w.wrapping_add((feature + AHEAD) * w_row + j));
+                    prefetch(v.wrapping_add((feature + AHEAD) * v_row + j));
                 }
                 let before = match sums {
                     None => start,
                     // SAFETY: (1) is precondition 4: this is a row of the sums.
-                    Some((sums, row)) => unsafe { load_row(set, sums.add(feature * row)) },
+                    Some((sums, row)) => unsafe { Row::load(set, sums.add(feature * row)) },
                 };
                 let gradient = sum(feature, before);
                 // SAFETY: (1) is precondition 4: these are a row of `w` and a row of `v`.
                 unsafe {
                     let (w, v) = (w.add(feature * w_row), v.add(feature * v_row));
-                    descend(set, &gradient, w, v, (momentum, learning_rate));
+                    gradient.descend(set, w, v, (momentum, learning_rate));
                 }
             }
         }
@@ -413,14 +392,14 @@ unsafe fn columns<V: Vector, X: Read, const NV: usize>(
 /// # Safety
 /// Preconditions 1 and 2 of [`columns`], for an `x` that starts at `columns.first` and a `feature` below `features`.
 #[inline(always)]
-unsafe fn column<V: Vector, X: Read, const NV: usize>(
+unsafe fn column<V: Vector, X: Read, const NV: usize, const NH: usize>(
     set: V::Set,
     x: X,
     feature: usize,
     columns: &SparseColumns,
     dz: Operand,
-    mut sums: [V; NV],
-) -> [V; NV] {
+    mut sums: Row<V, NV, NH>,
+) -> Row<V, NV, NH> {
     let (groups, together) = (columns.groups(), BITS / columns.group);
     for first in (0..groups).step_by(together) {
         let mut bits = 0;

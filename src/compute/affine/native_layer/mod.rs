@@ -14,7 +14,7 @@ use super::super::shared::{BlockMut, Rows, SharedBuffer};
 use super::super::tile::{InstructionSet, MAX_WIDTH};
 use super::input::Input;
 use super::options::{AffineOptions, LONG_BATCH};
-use super::panels::{Layout, Panels};
+use super::panels::{Layout, Panels, Widths};
 use super::slots::{Keeps, shrinking};
 use super::sparse_layer::{SPARSE_PIECE_ROWS, ZeroSkipping};
 use crate::error::Result;
@@ -52,11 +52,11 @@ impl NativeLayer {
         keeps: Keeps,
         set: InstructionSet,
     ) -> Result<NativeLayer> {
-        let most = match options.skips_zeros {
-            Some(_) => set.sparse_registers(),
-            None => set.tile_registers(),
+        let widths = match options.skips_zeros {
+            Some(_) => Widths::sparse(set),
+            None => Widths::dense(set),
         };
-        let layout = Layout::new(set, (fan_in, fan_out), options.unit_groups, most);
+        let layout = Layout::new(set, (fan_in, fan_out), options.unit_groups, widths);
         let weight = Panels::zeroed(layout)?;
         let zeroed = || weight.layout.zeroed();
         let slots = (0..keeps.slots).map(|_| zeroed()).collect::<Result<_>>()?;
@@ -84,8 +84,8 @@ impl NativeLayer {
             layer.set_slot(keeps.slots - 1, from);
         }
         if options.inputs_need_gradient {
-            let most = set.tile_registers();
-            let layout = Layout::new(set, (fan_out, fan_in), options.input_groups, most);
+            let widths = Widths::dense(set);
+            let layout = Layout::new(set, (fan_out, fan_in), options.input_groups, widths);
             layer.transposed = Some(Panels::zeroed(layout)?);
         }
         for piece in 0..layer.pieces() {

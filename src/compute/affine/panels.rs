@@ -48,10 +48,10 @@ impl Widths {
         }
     }
 
-    /// Panels for the kernels that skip zeros.
-    pub(super) fn sparse(set: InstructionSet) -> Widths {
+    /// Panels for the kernels that skip zeros, for updates from so many rows.
+    pub(super) fn sparse(set: InstructionSet, rows: usize) -> Widths {
         Widths {
-            registers: set.sparse_registers(),
+            registers: set.sparse_registers(rows),
             step: SPARSE_STEP,
         }
     }
@@ -257,7 +257,7 @@ mod tests {
     fn every_column_has_a_place_of_its_own() {
         for set in InstructionSet::all_detected() {
             for (columns, groups, widths) in (1..200).flat_map(|columns| {
-                let both = [Widths::dense(set), Widths::sparse(set)];
+                let both = [Widths::dense(set), Widths::sparse(set, 1)];
                 both.into_iter()
                     .flat_map(move |widths| [1, 2, 3, 7].map(|groups| (columns, groups, widths)))
             }) {

@@ -3,7 +3,7 @@
 use crate::compute::shared::BlockMut;
 
 /// Floats across the widest panel of any instruction set.
-pub(in crate::compute) const MAX_WIDTH: usize = 64;
+pub(in crate::compute) const MAX_WIDTH: usize = 128;
 /// Floats in the largest dense tile of any instruction set.
 pub(in crate::compute) const MAX_TILE: usize = 8 * 48;
 

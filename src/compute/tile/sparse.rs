@@ -18,13 +18,19 @@ const BITS: usize = u64::BITS as usize;
 const WORDS: usize = 2;
 /// The widths of panels are multiples of it: the floats of the narrowest register.
 pub(in crate::compute) const SPARSE_STEP: usize = 8;
+/// The most rows of an update with panels of eight wide registers.
+const WIDE_ROWS: usize = 64;
 /// How many rows ahead the optimiser's operands are prefetched.
 const AHEAD: usize = 2;
 
 impl InstructionSet {
-    /// Registers across the widest panel of the sparse kernels.
-    pub(in crate::compute) fn sparse_registers(self) -> usize {
-        MAX_WIDTH / self.lanes()
+    /// Registers across the widest panel of the sparse kernels, for updates from so many rows: few enough that a
+    /// panel's part of the gradients stays in the nearest cache.
+    pub(in crate::compute) fn sparse_registers(self, rows: usize) -> usize {
+        match self {
+            InstructionSet::Avx512(_) if rows > WIDE_ROWS => 4,
+            InstructionSet::Avx512(_) | InstructionSet::Avx2(_) => 8,
+        }
     }
 
     /// `z[r, ..] = start + Σ_f x[r, f] · w[f, ..]` over the features f whose bit is set in the mask of row r.
@@ -161,7 +167,10 @@ unsafe fn rows_avx512(
         by_kind!(
             rows::<F32x16>, elements = x, width,
             (set, elements, x.width(), masks, w, start, z),
-            [(0 1) (1 0) (1 1) (2 0) (2 1) (3 0) (3 1) (4 0)]
+            [
+                (0 1) (1 0) (1 1) (2 0) (2 1) (3 0) (3 1) (4 0)
+                (4 1) (5 0) (5 1) (6 0) (6 1) (7 0) (7 1) (8 0)
+            ]
         );
     }
 }
@@ -209,7 +218,10 @@ unsafe fn columns_avx512(
         by_kind!(
             columns::<F32x16>, elements = x.elements, width,
             (set, elements, features, x, dz, start, sink),
-            [(0 1) (1 0) (1 1) (2 0) (2 1) (3 0) (3 1) (4 0)]
+            [
+                (0 1) (1 0) (1 1) (2 0) (2 1) (3 0) (3 1) (4 0)
+                (4 1) (5 0) (5 1) (6 0) (6 1) (7 0) (7 1) (8 0)
+            ]
         );
     }
 }

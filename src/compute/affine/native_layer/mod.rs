@@ -53,7 +53,7 @@ impl NativeLayer {
         set: InstructionSet,
     ) -> Result<NativeLayer> {
         let widths = match options.skips_zeros {
-            Some(_) => Widths::sparse(set),
+            Some(_) => Widths::sparse(set, options.rows),
             None => Widths::dense(set),
         };
         let layout = Layout::new(set, (fan_in, fan_out), options.unit_groups, widths);

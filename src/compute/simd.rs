@@ -70,18 +70,17 @@ pub(super) trait Vector: Copy {
     /// 1. `to` is valid for writes of `LANES` floats; it need not be aligned.
     unsafe fn store(self, to: *mut f32);
 
-    /// Writes the transpose of a block of `LANES` by `LANES` floats, whose rows start `from_row` and `to_row` floats
-    /// apart.
+    /// Writes the transpose of a block of at most `LANES` rows and columns, whose rows start `from_row` and `to_row`
+    /// floats apart. Zeros take the place of rows that are missing to `LANES`.
     ///
     /// # Safety
-    /// 1. For each `r < LANES`, `from + r · from_row` is valid for reads of `LANES` floats.
-    /// 2. For each `r < LANES`, `to + r · to_row` is valid for writes of `LANES` floats.
+    /// 1. For each `r < rows`, `from + r · from_row` is valid for reads of `LANES` floats.
+    /// 2. For each `c < columns`, `to + c · to_row` is valid for writes of `LANES` floats.
     unsafe fn transpose(
         set: Self::Set,
-        from: *const f32,
-        from_row: usize,
-        to: *mut f32,
-        to_row: usize,
+        from: (*const f32, usize),
+        shape: (usize, usize),
+        to: (*mut f32, usize),
     );
 }
 
@@ -167,18 +166,20 @@ impl Vector for F32x16 {
     #[inline(always)]
     unsafe fn transpose(
         _set: Avx512,
-        from: *const f32,
-        from_row: usize,
-        to: *mut f32,
-        to_row: usize,
+        (from, from_row): (*const f32, usize),
+        (rows, width): (usize, usize),
+        (to, to_row): (*mut f32, usize),
     ) {
-        // SAFETY: `_set` proves that the processor has AVX-512F. Row numbers are below 16: precondition 1 covers the
-        // loads and precondition 2 the stores.
+        // SAFETY: `_set` proves that the processor has AVX-512F. Precondition 1 covers the loads, of rows below `rows`,
+        // and precondition 2 the stores, of columns below `width`.
         unsafe {
             // As for eight lanes, with four groups of four rows, and a column of one quarter in each 128 bits.
             let mut columns = [[_mm512_setzero_ps(); 4]; 4];
             for (group, columns) in columns.iter_mut().enumerate() {
-                let row = |r: usize| _mm512_loadu_ps(from.add((4 * group + r) * from_row));
+                let row = |r: usize| match 4 * group + r < rows {
+                    true => _mm512_loadu_ps(from.add((4 * group + r) * from_row)),
+                    false => _mm512_setzero_ps(),
+                };
                 let (a, b) = (
                     _mm512_unpacklo_ps(row(0), row(1)),
                     _mm512_unpackhi_ps(row(0), row(1)),
@@ -204,7 +205,11 @@ impl Vector for F32x16 {
                     even(quarters[2], quarters[3]),
                 );
                 let odds = (odd(quarters[0], quarters[1]), odd(quarters[2], quarters[3]));
-                let store = |column: usize, value| _mm512_storeu_ps(to.add(column * to_row), value);
+                let store = |column: usize, value| {
+                    if column < width {
+                        _mm512_storeu_ps(to.add(column * to_row), value);
+                    }
+                };
                 store(c, even(evens.0, evens.1));
                 store(4 + c, even(odds.0, odds.1));
                 store(8 + c, odd(evens.0, evens.1));
@@ -284,19 +289,21 @@ impl Vector for F32x8 {
     #[inline(always)]
     unsafe fn transpose(
         _set: Avx2,
-        from: *const f32,
-        from_row: usize,
-        to: *mut f32,
-        to_row: usize,
+        (from, from_row): (*const f32, usize),
+        (rows, width): (usize, usize),
+        (to, to_row): (*mut f32, usize),
     ) {
-        // SAFETY: `_set` proves that the processor has AVX2. Row numbers are below 8: precondition 1 covers the loads
-        // and precondition 2 the stores.
+        // SAFETY: `_set` proves that the processor has AVX2. Precondition 1 covers the loads, of rows below `rows`, and
+        // precondition 2 the stores, of columns below `width`.
         unsafe {
             // Groups of four rows: first pairs, then four rows of one column, with a column of one half in each 128
             // bits.
             let mut columns = [[_mm256_setzero_ps(); 4]; 2];
             for (group, columns) in columns.iter_mut().enumerate() {
-                let row = |r: usize| _mm256_loadu_ps(from.add((4 * group + r) * from_row));
+                let row = |r: usize| match 4 * group + r < rows {
+                    true => _mm256_loadu_ps(from.add((4 * group + r) * from_row)),
+                    false => _mm256_setzero_ps(),
+                };
                 let (a, b) = (
                     _mm256_unpacklo_ps(row(0), row(1)),
                     _mm256_unpackhi_ps(row(0), row(1)),
@@ -315,7 +322,11 @@ impl Vector for F32x8 {
             // Joins the halves of each column.
             let [upper, lower] = columns;
             for (c, (upper, lower)) in upper.into_iter().zip(lower).enumerate() {
-                let store = |column: usize, value| _mm256_storeu_ps(to.add(column * to_row), value);
+                let store = |column: usize, value| {
+                    if column < width {
+                        _mm256_storeu_ps(to.add(column * to_row), value);
+                    }
+                };
                 store(c, _mm256_permute2f128_ps::<0x20>(upper, lower));
                 store(4 + c, _mm256_permute2f128_ps::<0x31>(upper, lower));
             }

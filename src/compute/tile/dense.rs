@@ -1,17 +1,19 @@
 //! Micro-kernels over all elements of their operands.
 
 use super::operand::{Operand, Sink, reach};
+use super::product::{product, product_fetching};
 use super::set::InstructionSet;
 use crate::compute::shared::BlockMut;
 use crate::compute::simd::{Avx2, Avx512, F32x8, F32x16, Vector, prefetch};
 
 impl InstructionSet {
-    /// Computes one tile of `rows` rows by `registers` registers, summed over `depth`, and passes it to the sink.
+    /// Computes `rows` rows by `registers` registers, summed over `depth`, tile by tile, and passes each tile to its
+    /// rows of the sink.
     ///
     /// # Panics
-    /// Panics if the tile is larger than a full one or empty, or reaches beyond an operand or the sink.
+    /// Panics if there are more registers than in a full tile, or if the rows reach beyond an operand or the sink.
     #[inline]
-    pub(in crate::compute) fn tile(
+    pub(in crate::compute) fn tiles(
         self,
         (rows, registers): (usize, usize),
         depth: usize,
@@ -29,11 +31,21 @@ impl InstructionSet {
         match self {
             // SAFETY: `set` proves that the processor has AVX-512F. Preconditions 1 to 3 are the assertions above.
             InstructionSet::Avx512(set) => unsafe {
-                avx512(set, rows, registers, depth, a, b, sink);
+                match registers {
+                    1 => sunk_avx512::<1>(set, rows, depth, a, b, sink),
+                    2 => sunk_avx512::<2>(set, rows, depth, a, b, sink),
+                    3 => sunk_avx512::<3>(set, rows, depth, a, b, sink),
+                    registers => unreachable!("tiles of {registers} registers"),
+                }
             },
             // SAFETY: `set` proves that the processor has AVX2 and FMA. Preconditions 1 to 3 are the assertions above.
             InstructionSet::Avx2(set) => unsafe {
-                avx2(set, rows, registers, depth, a, b, sink);
+                match registers {
+                    1 => sunk_avx2::<1>(set, rows, depth, a, b, sink),
+                    2 => sunk_avx2::<2>(set, rows, depth, a, b, sink),
+                    3 => sunk_avx2::<3>(set, rows, depth, a, b, sink),
+                    registers => unreachable!("tiles of {registers} registers"),
+                }
             },
         }
     }
@@ -134,6 +146,60 @@ unsafe fn avx2(
 ) {
     // SAFETY: preconditions 1 to 3 are those of this function.
     unsafe { by_shape!(F32x8, rows, registers, (set, depth, a, b, sink), [4 1 2 3], [3 2 1]) }
+}
+
+/// All rows, in full tiles and one for the rest, compiled for AVX-512.
+///
+/// # Safety
+/// Preconditions 1 to 3 of [`kernel`], for `rows` instead of `MR` rows.
+#[target_feature(enable = "avx512f")]
+unsafe fn sunk_avx512<const NV: usize>(
+    set: Avx512,
+    rows: usize,
+    depth: usize,
+    a: Operand,
+    b: Operand,
+    mut sink: Sink,
+) {
+    let mut row = 0;
+    while row + 8 <= rows {
+        let sink = sink.rows_from(row);
+        // SAFETY: preconditions 1 to 3 are those of this function, for the rows from `row` on.
+        unsafe { kernel::<F32x16, 8, NV>(set, depth, a.starting_at(row), b, sink) };
+        row += 8;
+    }
+    if row < rows {
+        let sink = sink.rows_from(row);
+        // SAFETY: preconditions 1 to 3 are those of this function, for the rows from `row` on.
+        unsafe { avx512(set, rows - row, NV, depth, a.starting_at(row), b, sink) };
+    }
+}
+
+/// [`sunk_avx512`] for AVX2.
+///
+/// # Safety
+/// Preconditions 1 to 3 of [`kernel`], for `rows` instead of `MR` rows.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn sunk_avx2<const NV: usize>(
+    set: Avx2,
+    rows: usize,
+    depth: usize,
+    a: Operand,
+    b: Operand,
+    mut sink: Sink,
+) {
+    let mut row = 0;
+    while row + 4 <= rows {
+        let sink = sink.rows_from(row);
+        // SAFETY: preconditions 1 to 3 are those of this function, for the rows from `row` on.
+        unsafe { kernel::<F32x8, 4, NV>(set, depth, a.starting_at(row), b, sink) };
+        row += 4;
+    }
+    if row < rows {
+        let sink = sink.rows_from(row);
+        // SAFETY: preconditions 1 to 3 are those of this function, for the rows from `row` on.
+        unsafe { avx2(set, rows - row, NV, depth, a.starting_at(row), b, sink) };
+    }
 }
 
 /// Rows of `NV` registers, in full tiles and one for the rest, compiled for AVX-512.
@@ -263,18 +329,20 @@ unsafe fn kernel<V: Vector, const MR: usize, const NV: usize>(
             momentum,
             learning_rate,
         } => {
-            // The optimiser's operands come from far away while the products are computed.
-            prefetch_rows::<MR, NV>(V::LANES, &mut w);
-            prefetch_rows::<MR, NV>(V::LANES, &mut v);
             let sums = match sums {
                 None => [[V::zero(set); NV]; MR],
                 // SAFETY: (1) is precondition 3 of this function.
                 Some(sums) => unsafe { load::<V, MR, NV>(set, sums) },
             };
-            // SAFETY: preconditions 1 and 2 are those of this function.
-            let tile = unsafe { product::<V, MR, NV>(set, depth, a, b, sums) };
             let (w_row, v_row) = (w.stride(), v.stride());
             let (w, v) = (w.pointer(), v.pointer());
+            // The optimiser's operands come from far away while the products are computed.
+            let fetch = |r: usize, j: usize| {
+                prefetch(w.wrapping_add(r * w_row + j * V::LANES));
+                prefetch(v.wrapping_add(r * v_row + j * V::LANES));
+            };
+            // SAFETY: preconditions 1 and 2 are those of this function.
+            let tile = unsafe { product_fetching::<V, MR, NV>(set, depth, a, b, sums, fetch) };
             for_rows!(MR, r, {
                 // SAFETY: `r < MR`, so row `r` of `v` and `w` has `NV` registers by precondition 3.
                 unsafe {
@@ -308,15 +376,6 @@ pub(super) unsafe fn descend<V: Vector, const NV: usize>(
             let weights = V::load(set, w.add(at));
             rate.mul_add(velocity, weights).store(w.add(at));
         }
-    }
-}
-
-/// Prefetches the rows of a tile.
-#[inline(always)]
-fn prefetch_rows<const MR: usize, const NV: usize>(lanes: usize, block: &mut BlockMut) {
-    let (start, row) = (block.pointer(), block.stride());
-    for at in (0..MR).flat_map(|r| (0..NV).map(move |j| r * row + j * lanes)) {
-        prefetch(start.wrapping_add(at));
     }
 }
 
@@ -356,37 +415,4 @@ unsafe fn store<V: Vector, const MR: usize, const NV: usize>(
             unsafe { register.store(start.add(r * row + j * V::LANES)) };
         }
     });
-}
-
-/// `tile + Σ_k a[.., k] · b[k, ..]`, in registers.
-///
-/// # Safety
-/// Preconditions 1 and 2 of [`kernel`].
-#[inline(always)]
-unsafe fn product<V: Vector, const MR: usize, const NV: usize>(
-    set: V::Set,
-    depth: usize,
-    a: Operand,
-    b: Operand,
-    mut tile: [[V; NV]; MR],
-) -> [[V; NV]; MR] {
-    let (mut a_k, mut b_k) = (a.values.as_ptr(), b.values.as_ptr());
-    for _ in 0..depth {
-        let mut columns = [V::zero(set); NV];
-        for (j, column) in columns.iter_mut().enumerate() {
-            // SAFETY: `b_k` points to step `k < depth` of `b`, which has `NV` registers by precondition 2.
-            *column = unsafe { V::load(set, b_k.add(j * V::LANES)) };
-        }
-        for (r, row) in tile.iter_mut().enumerate() {
-            // SAFETY: `a_k` points to step `k < depth` of `a`, which has an element for row `r < MR` by precondition 1.
-            let element = V::splat(set, unsafe { *a_k.add(r * a.row) });
-            for (sum, column) in row.iter_mut().zip(columns) {
-                *sum = element.mul_add(column, *sum);
-            }
-        }
-        // Wrapping, as the last step leaves the operands.
-        a_k = a_k.wrapping_add(a.k);
-        b_k = b_k.wrapping_add(b.k);
-    }
-    tile
 }

@@ -8,13 +8,14 @@
 
 mod dense;
 mod operand;
+mod product;
 mod row;
 mod set;
 mod sparse;
 mod sparse_operand;
 mod transpose;
 
-pub(super) use operand::{MAX_TILE, MAX_WIDTH, Operand, Sink};
+pub(super) use operand::{MAX_DENSE_WIDTH, MAX_WIDTH, Operand, Sink};
 pub use set::InstructionSet;
 pub(super) use sparse::SPARSE_STEP;
 pub(super) use sparse_operand::SparseColumns;

@@ -4,8 +4,8 @@ use crate::compute::shared::BlockMut;
 
 /// Floats across the widest panel of any instruction set.
 pub(in crate::compute) const MAX_WIDTH: usize = 128;
-/// Floats in the largest dense tile of any instruction set.
-pub(in crate::compute) const MAX_TILE: usize = 8 * 48;
+/// Floats across the widest panel of any instruction set if no zeros are skipped.
+pub(in crate::compute) const MAX_DENSE_WIDTH: usize = 48;
 
 /// An operand of a product with its strides.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +58,32 @@ pub(in crate::compute) enum Sink<'a> {
 }
 
 impl Sink<'_> {
+    /// The rows of the sink from `row` on, which it has.
+    #[inline]
+    pub(super) fn rows_from(&mut self, row: usize) -> Sink<'_> {
+        match self {
+            Sink::Store { c } => Sink::Store {
+                c: c.rows_from(row),
+            },
+            Sink::Add { c } => Sink::Add {
+                c: c.rows_from(row),
+            },
+            Sink::Momentum {
+                sums,
+                w,
+                v,
+                momentum,
+                learning_rate,
+            } => Sink::Momentum {
+                sums: sums.as_mut().map(|sums| sums.rows_from(row)),
+                w: w.rows_from(row),
+                v: v.rows_from(row),
+                momentum: *momentum,
+                learning_rate: *learning_rate,
+            },
+        }
+    }
+
     /// Whether every block of the sink has at least `rows` rows of at least `width` floats.
     pub(super) fn covers(&self, rows: usize, width: usize) -> bool {
         let fits = |block: &BlockMut| block.rows() >= rows && block.width() >= width;

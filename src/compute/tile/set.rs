@@ -27,14 +27,6 @@ impl InstructionSet {
         }
     }
 
-    /// Rows of a full tile.
-    pub(in crate::compute) fn tile_rows(self) -> usize {
-        match self {
-            InstructionSet::Avx512(_) => 8,
-            InstructionSet::Avx2(_) => 4,
-        }
-    }
-
     /// Lanes of a register.
     pub(in crate::compute) fn lanes(self) -> usize {
         match self {
@@ -53,6 +45,14 @@ impl InstructionSet {
 
 #[cfg(test)]
 impl InstructionSet {
+    /// Rows of a full tile.
+    pub(in crate::compute) fn tile_rows(self) -> usize {
+        match self {
+            InstructionSet::Avx512(_) => 8,
+            InstructionSet::Avx2(_) => 4,
+        }
+    }
+
     /// Every set that this processor has, the widest first.
     pub(in crate::compute) fn all_detected() -> Vec<InstructionSet> {
         let avx512 = Avx512::detect().map(InstructionSet::Avx512);

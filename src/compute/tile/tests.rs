@@ -14,20 +14,29 @@ fn numbers(count: usize, seed: u32) -> Vec<f32> {
 }
 
 #[test]
-fn a_block_is_transposed() {
+fn rows_are_transposed_with_zeros_for_those_that_are_missing() {
     for set in InstructionSet::all_detected() {
         let lanes = set.lanes();
-        let (from_row, to_row) = (lanes + 3, lanes + 5);
+        let (from_row, to_row) = (3 * lanes, lanes + 5);
         let from = numbers(lanes * from_row, 7);
-        let mut to = vec![0.0; lanes * to_row];
-        // SAFETY: (1) `to` has `lanes` rows of `to_row` floats, and belongs to this thread.
-        unsafe { set.transpose(&from, from_row, to.as_mut_ptr(), to_row) };
-        for (row, column) in (0..lanes).flat_map(|r| (0..lanes).map(move |c| (r, c))) {
-            assert_eq!(
-                to[column * to_row + row],
-                from[row * from_row + column],
-                "{set:?}"
-            );
+        for (rows, columns) in (1..=lanes).flat_map(|r| (1..=3 * lanes).map(move |c| (r, c))) {
+            let mut to = vec![f32::NAN; 3 * lanes * to_row];
+            let out = (to.as_mut_ptr(), to_row);
+            // SAFETY: (1) `to` has more rows of `to_row` floats, and belongs to this thread.
+            unsafe { set.transpose((&from, from_row), (rows, columns), out) };
+            for (at, found) in to.into_iter().enumerate() {
+                let (column, row) = (at / to_row, at % to_row);
+                let expected = match (column < columns && row < lanes, row < rows) {
+                    (false, _) => f32::NAN,
+                    (true, true) => from[row * from_row + column],
+                    (true, false) => 0.0,
+                };
+                assert_eq!(
+                    found.to_bits(),
+                    expected.to_bits(),
+                    "{set:?} {rows}×{columns}"
+                );
+            }
         }
     }
 }
@@ -61,7 +70,7 @@ fn only_denormal_lanes_become_zero() {
                 momentum: 1.0,
                 learning_rate: 0.0,
             };
-            set.tile((1, 1), 1, operand(1), operand(columns), sink);
+            set.tiles((1, 1), 1, operand(1), operand(columns), sink);
             assert!(v.iter().all(|&v| v == after), "{set:?}: {before}");
             assert_eq!(after, kernels::flush(before));
         }
@@ -98,7 +107,7 @@ fn nan_stays_nan_in_its_lane_in_either_sink() {
             learning_rate: 0.5,
         };
         for sink in [store, update] {
-            set.tile((1, 1), 1, a_at, b_at, sink);
+            set.tiles((1, 1), 1, a_at, b_at, sink);
         }
         for (lane, b) in b.iter().enumerate() {
             let found = [c[lane], v[lane], w[lane]].map(f32::is_nan);
@@ -140,7 +149,7 @@ fn every_tile_has_the_bits_of_a_scalar_chain() {
                     learning_rate,
                 };
                 for sink in [store, update] {
-                    set.tile((rows, registers), depth, a_at, b_at, sink);
+                    set.tiles((rows, registers), depth, a_at, b_at, sink);
                 }
                 for at in 0..w.len() {
                     let (row, column) = (at / columns, at % columns);
@@ -174,5 +183,5 @@ fn a_tile_does_not_reach_beyond_its_operands() {
     let sink = Sink::Store {
         c: BlockMut::of_slice(&mut c, set.lanes()),
     };
-    set.tile((1, 1), 2, operand(1), operand(set.lanes()), sink);
+    set.tiles((1, 1), 2, operand(1), operand(set.lanes()), sink);
 }

@@ -5,70 +5,97 @@ use super::set::InstructionSet;
 use crate::compute::simd::{Avx2, Avx512, F32x8, F32x16, Vector};
 
 impl InstructionSet {
-    /// Writes the transpose of a block with as many rows and columns as a register has lanes. Rows start `from_row` and
-    /// `to_row` floats apart.
+    /// Writes the transpose of at most as many rows as a register has lanes. Rows start `from_row` and `to_row` floats
+    /// apart, and those of `from` are whole registers. The transpose has as many columns as a register has lanes; zeros
+    /// take the place of rows that are missing.
     ///
     /// # Safety
-    /// 1. For each row `r` of the transpose, as many floats at `to + r · to_row` as a register has lanes are valid for
-    ///    writes, and no other thread reads or writes them meanwhile.
+    /// 1. For each `c < columns`, as many floats at `to + c · to_row` as a register has lanes are valid for writes, and
+    ///    no other thread reads or writes them meanwhile.
     ///
     /// # Panics
-    /// Panics if the block reaches beyond `from`.
+    /// Panics if there are more rows than lanes, or if they reach beyond `from`.
     #[inline]
     pub(in crate::compute) unsafe fn transpose(
         self,
-        from: &[f32],
-        from_row: usize,
-        to: *mut f32,
-        to_row: usize,
+        (from, from_row): (&[f32], usize),
+        (rows, columns): (usize, usize),
+        (to, to_row): (*mut f32, usize),
     ) {
         let lanes = self.lanes();
-        let end = reach((lanes, from_row), (1, 0), lanes);
-        assert!(end.is_some_and(|end| end <= from.len()), "a whole block");
-        let from = from.as_ptr();
+        let width = columns.next_multiple_of(lanes);
+        let end = reach((rows, from_row), (1, 0), width);
+        let fits = end.is_some_and(|end| end <= from.len());
+        assert!(rows <= lanes && fits, "{rows} rows of {columns} columns");
+        let (from, to) = ((from.as_ptr(), from_row), (to, to_row));
         match self {
             // SAFETY: `set` proves that the processor has AVX-512F. Precondition 1 of the callee is the assertion, and
             // its precondition 2 is precondition 1 of this function.
             InstructionSet::Avx512(set) => unsafe {
-                transpose_avx512(set, from, from_row, to, to_row);
+                transpose_avx512(set, from, (rows, columns), to);
             },
             // SAFETY: `set` proves that the processor has AVX2 and FMA. Precondition 1 of the callee is the assertion,
             // and its precondition 2 is precondition 1 of this function.
             InstructionSet::Avx2(set) => unsafe {
-                transpose_avx2(set, from, from_row, to, to_row);
+                transpose_avx2(set, from, (rows, columns), to);
             },
         }
     }
 }
 
-/// [`Vector::transpose`], compiled for AVX-512.
+/// [`blocks`], compiled for AVX-512.
 ///
 /// # Safety
-/// Preconditions 1 and 2 of [`Vector::transpose`].
+/// Preconditions 1 and 2 of [`blocks`].
 #[target_feature(enable = "avx512f")]
 unsafe fn transpose_avx512(
     set: Avx512,
-    from: *const f32,
-    from_row: usize,
-    to: *mut f32,
-    to_row: usize,
+    from: (*const f32, usize),
+    shape: (usize, usize),
+    to: (*mut f32, usize),
 ) {
     // SAFETY: preconditions 1 and 2 are those of this function.
-    unsafe { F32x16::transpose(set, from, from_row, to, to_row) }
+    unsafe { blocks::<F32x16>(set, from, shape, to) }
 }
 
-/// [`Vector::transpose`], compiled for AVX2.
+/// [`blocks`], compiled for AVX2.
 ///
 /// # Safety
-/// Preconditions 1 and 2 of [`Vector::transpose`].
+/// Preconditions 1 and 2 of [`blocks`].
 #[target_feature(enable = "avx2,fma")]
 unsafe fn transpose_avx2(
     set: Avx2,
-    from: *const f32,
-    from_row: usize,
-    to: *mut f32,
-    to_row: usize,
+    from: (*const f32, usize),
+    shape: (usize, usize),
+    to: (*mut f32, usize),
 ) {
     // SAFETY: preconditions 1 and 2 are those of this function.
-    unsafe { F32x8::transpose(set, from, from_row, to, to_row) }
+    unsafe { blocks::<F32x8>(set, from, shape, to) }
+}
+
+/// The transpose of some rows, `LANES` columns at a time.
+///
+/// # Safety
+/// 1. For each `r < rows`, `from + r · from_row` is valid for reads of `columns` floats, rounded up to whole registers.
+/// 2. For each `c < columns`, `to + c · to_row` is valid for writes of `LANES` floats.
+#[inline(always)]
+unsafe fn blocks<V: Vector>(
+    set: V::Set,
+    (from, from_row): (*const f32, usize),
+    (rows, columns): (usize, usize),
+    (to, to_row): (*mut f32, usize),
+) {
+    for column in (0..columns).step_by(V::LANES) {
+        let left = V::LANES.min(columns - column);
+        // SAFETY: `column` is below `columns`, so both are within rows of their operands. (1) and (2) are those of this
+        // function, for the columns from `column` on.
+        unsafe {
+            let from = (from.add(column), from_row);
+            let to = (to.add(column * to_row), to_row);
+            match (rows, left) == (V::LANES, V::LANES) {
+                true => V::transpose(set, from, (V::LANES, V::LANES), to),
+                false => V::transpose(set, from, (rows, left), to),
+            }
+        }
+    }
 }

@@ -165,24 +165,18 @@ impl NativeLayer {
                         .values
                         .read(layout.range(panel, start..start + rows))
                 };
-                for first in (0..width.min(layout.columns - column)).step_by(lanes) {
-                    let columns = lanes.min(layout.columns - column - first);
-                    let to_row = to_layout.width(to_panel);
-                    let to = to_layout.at(to_panel, column + first) + to_column;
-                    let to_end = to + (columns - 1) * to_row + rows;
-                    let out = transposed.values.pointer(to..to_end);
-                    if rows == lanes && columns == lanes {
-                        // SAFETY: (1) `to_end` is the end of `lanes` rows of `lanes` floats, and `pointer` checks it.
-                        // They are the transpose of rows of the piece, which only the worker with its `OwnPiece`
-                        // touches.
-                        unsafe { self.set.transpose(&block[first..], width, out, to_row) };
-                    } else {
-                        for (i, j) in (0..rows).flat_map(|i| (0..columns).map(move |j| (i, j))) {
-                            // SAFETY: the offset is below `to_end`, which `pointer` checks. The float is the transpose
-                            // of a row of the piece, which only the worker with its `OwnPiece` touches.
-                            unsafe { *out.add(j * to_row + i) = block[i * width + first + j] };
-                        }
-                    }
+                let columns = layout.columns_of(panel).len();
+                let to_row = to_layout.width(to_panel);
+                let to = to_layout.at(to_panel, column) + to_column;
+                let out = transposed
+                    .values
+                    .pointer(to..to + (columns - 1) * to_row + lanes);
+                // SAFETY: (1) `pointer` checks the end of `columns` rows of `lanes` floats. They are the transpose of
+                // rows of the piece and, in its last panel, padding after them, which only the worker with its
+                // `OwnPiece` touches.
+                unsafe {
+                    self.set
+                        .transpose((block, width), (rows, columns), (out, to_row));
                 }
             }
         }

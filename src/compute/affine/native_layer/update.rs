@@ -8,12 +8,14 @@ use crate::compute::affine::slots::write_slots;
 use crate::compute::affine::sparse_layer::{SPARSE_PIECE_ROWS, TakeTile};
 use crate::compute::phases::OwnPiece;
 use crate::compute::shared::{AtomicF64, BlockMut, Rows, SharedBuffer};
-use crate::compute::tile::{MAX_TILE, MAX_WIDTH, Operand, Sink};
+use crate::compute::tile::{MAX_DENSE_WIDTH, MAX_WIDTH, Operand, Sink};
 use crate::kernels::add_squares;
 use crate::optim::Step;
 
 /// Columns whose squares are summed together; every register is a multiple of them.
 const SQUARE_COLUMNS: usize = 8;
+/// Floats of a gradient in one panel if no zeros are skipped.
+const SMALL_GRADIENT: usize = PIECE_ROWS * MAX_DENSE_WIDTH;
 /// The most floats of a gradient that are computed at a time.
 const MAX_GRADIENT: usize = SPARSE_PIECE_ROWS * MAX_WIDTH;
 
@@ -64,8 +66,8 @@ impl NativeLayer {
                 tile(Sink::Store { c });
                 step.apply(w, &mut slots, gradient);
             };
-            match range.len() <= MAX_TILE {
-                true => apply(&mut [0.0; MAX_TILE]),
+            match range.len() <= SMALL_GRADIENT {
+                true => apply(&mut [0.0; SMALL_GRADIENT]),
                 false => apply(&mut [0.0; MAX_GRADIENT]),
             }
         });
@@ -203,18 +205,16 @@ impl NativeLayer {
                 row: 0,
                 k: dz.stride,
             };
-            for row in inputs.clone().step_by(self.set.tile_rows()) {
-                let rows = self.set.tile_rows().min(inputs.end - row);
-                let a = Operand {
-                    values: &x.values[samples.start * x.stride + row..],
-                    row: 1,
-                    k: x.stride,
-                };
-                let tile = |sink: Sink| {
-                    self.set.tile((rows, registers), samples.len(), a, b, sink);
-                };
-                take(layout.range(panel, row..row + rows), width, &tile);
-            }
+            let a = Operand {
+                values: &x.values[samples.start * x.stride + inputs.start..],
+                row: 1,
+                k: x.stride,
+            };
+            let tiles = |sink: Sink| {
+                let shape = (inputs.len(), registers);
+                self.set.tiles(shape, samples.len(), a, b, sink);
+            };
+            take(layout.range(panel, inputs.clone()), width, &tiles);
         }
     }
 }

@@ -21,8 +21,8 @@ use crate::error::Result;
 use crate::kernels::{add_squares, multiply_by};
 use crate::optim::Step;
 
-/// Rows of the weights in a piece: one cache line of `x` per sample, which stays in the cache for all panels.
-const PIECE_ROWS: usize = 16;
+/// Rows of the weights in a piece: two cache lines of `x` per sample, which stay in the cache for all panels.
+const PIECE_ROWS: usize = 32;
 /// Rows of the weights in a piece for batches of more than [`DEPTH`] rows, of which so many share the part of `dz` that
 /// is in a core's cache.
 const LONG_PIECE_ROWS: usize = 64;

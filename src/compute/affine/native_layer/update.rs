@@ -12,6 +12,8 @@ use crate::compute::tile::{MAX_DENSE_WIDTH, MAX_WIDTH, Operand, Sink};
 use crate::kernels::add_squares;
 use crate::optim::Step;
 
+/// Rows whose squares are summed together; every piece is a multiple of them.
+const SQUARE_ROWS: usize = 16;
 /// Columns whose squares are summed together; every register is a multiple of them.
 const SQUARE_COLUMNS: usize = 8;
 /// Floats of a gradient in one panel if no zeros are skipped.
@@ -100,10 +102,10 @@ impl NativeLayer {
         for (panel, start) in self.panels(piece).flat_map(|panel| {
             inputs
                 .clone()
-                .step_by(PIECE_ROWS)
+                .step_by(SQUARE_ROWS)
                 .map(move |start| (panel, start))
         }) {
-            let rows = start..inputs.end.min(start + PIECE_ROWS);
+            let rows = start..inputs.end.min(start + SQUARE_ROWS);
             let (width, first) = (layout.width(panel), layout.first_column(panel));
             // SAFETY: (1) rows of the piece, which `OwnPiece` gives to this worker.
             let gradient = unsafe { kept.read(layout.range(panel, rows)) };
@@ -112,16 +114,16 @@ impl NativeLayer {
                 for row in gradient.chunks_exact(width) {
                     add_squares(&mut sums, &row[column..]);
                 }
-                let place = start / PIECE_ROWS * of_rows + (first + column) / SQUARE_COLUMNS;
+                let place = start / SQUARE_ROWS * of_rows + (first + column) / SQUARE_COLUMNS;
                 squares[place].store(sums.into_iter().map(f64::from).sum());
             }
         }
     }
 
-    /// The terms of the squared norm: one for some columns of as many rows as a piece has if no zeros are skipped.
+    /// The terms of the squared norm: one for some columns of some rows.
     pub(in crate::compute::affine) fn squares(&self) -> usize {
         let layout = &self.weight.layout;
-        layout.rows.div_ceil(PIECE_ROWS) * layout.columns.div_ceil(SQUARE_COLUMNS)
+        layout.rows.div_ceil(SQUARE_ROWS) * layout.columns.div_ceil(SQUARE_COLUMNS)
     }
 
     pub(in crate::compute::affine) fn apply(&self, piece: &OwnPiece, step: &Step) {

@@ -60,6 +60,10 @@ pub fn read_labels(file: &IdxFile) -> Result<Vec<u32>> {
         };
         return Err(refuse(found, "one label a row", hint));
     }
+    if header.element() == ElementType::U8 {
+        // Any byte is a label.
+        return Ok(file.payload().iter().copied().map(u32::from).collect());
+    }
     let mut element = [0.0];
     let mut label_of = |item| {
         file.read(item, &mut element);

@@ -55,6 +55,7 @@ pub struct State {
     /// The parameters, `[parameters]`.
     pub parameters: Vec<f32>,
     /// The slots of the optimiser, in the order of [`crate::optim::Rule::slots`], each laid out like the parameters.
+    /// Before the first step they are as [`State::start`] makes them.
     pub slots: Vec<Vec<f32>>,
     /// The parameters after the best epoch so far, if they are kept: see [`crate::config::EarlyStop`].
     pub best: Option<Vec<f32>>,

@@ -86,7 +86,10 @@ impl Stepper {
         )?;
         let steps_per_epoch = train.samples().div_ceil(batch_size);
         let steps = state.epochs.len() * steps_per_epoch + state.steps;
-        stepper.resume(steps as u64, &state.slots);
+        // The slots of a new network are those of a run that begins.
+        if steps > 0 {
+            stepper.resume(steps as u64, &state.slots);
+        }
         stepper.freeze(&spec.layers_named(&config.freeze)?);
         stepper.set_loss(loss_for(config, train));
         stepper.set_noise(config.noise())?;

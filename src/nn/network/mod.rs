@@ -10,6 +10,7 @@ mod passes;
 mod pieces;
 mod update;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 pub use self::activations::{Activations, Gradients, TargetsMut};
@@ -119,7 +120,7 @@ impl Network {
                         skips_zeros,
                         ..options
                     };
-                    let active = take_rows(weight, layer.fan_out, columns.active().iter().cloned());
+                    let active = active_rows(weight, layer.fan_out, columns);
                     let sizes = (columns.width(), layer.fan_out);
                     Affine::new(engine, &active, sizes, options, keeps)?
                 }
@@ -164,11 +165,9 @@ impl Network {
                 if let (Some(norm), Some(from)) = (self.norms.get_mut(index), layer.norm(flat)) {
                     norm.set_slot(slot, from);
                 }
-                if index == 0 {
-                    let active = columns.active().iter().cloned();
-                    affine.set_slot(slot, &take_rows(weight, layer.fan_out, active));
-                } else {
-                    affine.set_slot(slot, weight);
+                match index {
+                    0 => affine.set_slot(slot, &active_rows(weight, layer.fan_out, columns)),
+                    _ => affine.set_slot(slot, weight),
                 }
             }
         }
@@ -296,9 +295,21 @@ impl Network {
 ///
 /// Shapes: `matrix [rows · width]`; returns `[rows taken · width]`.
 fn take_rows(matrix: &[f32], width: usize, rows: impl Iterator<Item = Range<usize>>) -> Vec<f32> {
-    rows.flat_map(|rows| &matrix[rows.start * width..rows.end * width])
-        .copied()
-        .collect()
+    let mut taken = Vec::new();
+    for rows in rows {
+        taken.extend_from_slice(&matrix[rows.start * width..rows.end * width]);
+    }
+    taken
+}
+
+/// The rows of the active columns: a copy, unless all are active.
+///
+/// Shapes: `matrix [features · width]`; returns `[active columns · width]`.
+fn active_rows<'a>(matrix: &'a [f32], width: usize, columns: &Columns) -> Cow<'a, [f32]> {
+    match columns.idle() {
+        [] => Cow::Borrowed(matrix),
+        _ => Cow::Owned(take_rows(matrix, width, columns.active().iter().cloned())),
+    }
 }
 
 /// Moves the first rows of `matrix`, which belong to the active columns, to the rows of these columns, and sets the

@@ -23,7 +23,8 @@ pub fn fit_density(train: &Rows) -> Option<f64> {
         return None;
     }
     let (all, size) = (train.len(), train.element().size());
-    let places = all.div_ceil(ROWS_PER_PLACE).min(PLACES);
+    // Places do not overlap.
+    let places = (all / ROWS_PER_PLACE).clamp(1, PLACES);
     let (mut rows, mut count) = (0, 0);
     for place in 0..places {
         let start = place * all / places;

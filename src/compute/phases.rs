@@ -250,6 +250,54 @@ impl OwnRows {
         (read, words, write, phase)
     }
 
+    /// [`OwnRows::sparse_product`] whose result is in a matrix of copies, too: this share's copy has the columns of its
+    /// units only.
+    ///
+    /// # Panics
+    /// Panics in the cases of [`OwnRows::own_copies`].
+    pub(crate) fn sparse_product_in_copy<'a, T: Number>(
+        &'a mut self,
+        (read, words): (&'a Matrix<T>, &'a Matrix<u64>),
+        rows_of_copy: usize,
+        write: &'a Matrix,
+    ) -> (Rows<'a, T>, Rows<'a, u64>, BlockMut<'a>, RowPhase<'a>) {
+        assert!(
+            !ptr::addr_eq(read, write),
+            "a matrix is written and used otherwise"
+        );
+        let rows = self.rows_of_copy(rows_of_copy);
+        // SAFETY: as in `own_copies`, for three matrices: that of the words has other numbers than the one to write,
+        // and the assertion keeps the operand apart from it.
+        let (read, words, write) = unsafe {
+            (
+                read.rows(rows.clone()),
+                words.rows(rows.clone()),
+                write.rows_mut(rows),
+            )
+        };
+        (read, words, write.into(), RowPhase { _rows: PhantomData })
+    }
+
+    /// These rows of this share's copy in a matrix of copies, to read, and these rows and units of another matrix, to
+    /// write.
+    ///
+    /// # Panics
+    /// Panics in the cases of [`OwnRows::own_copies`].
+    pub(crate) fn own_copy_and_block<'a>(
+        &'a mut self,
+        read: &'a Matrix,
+        rows_of_copy: usize,
+        write: &'a Matrix,
+    ) -> (Rows<'a>, BlockMut<'a>) {
+        assert!(
+            !ptr::addr_eq(read, write),
+            "a matrix is written and used otherwise"
+        );
+        // SAFETY: as in `own_copies`; the assertion keeps the two apart.
+        let read = unsafe { read.rows(self.rows_of_copy(rows_of_copy)) };
+        (read, self.block_mut(write))
+    }
+
     fn rows_of_copy(&self, rows_of_copy: usize) -> Range<usize> {
         assert!(
             self.range.end <= rows_of_copy,

@@ -133,6 +133,15 @@ impl<'a, T: Number> BlockMut<'a, T> {
         }
     }
 
+    /// The first `width` columns; what follows them becomes padding.
+    ///
+    /// # Panics
+    /// Panics if there are fewer.
+    pub fn narrowed(self, width: usize) -> BlockMut<'a, T> {
+        assert!(width <= self.width, "{width} columns of {}", self.width);
+        BlockMut { width, ..self }
+    }
+
     /// The rows from `row` on, with all that they reach.
     ///
     /// # Panics

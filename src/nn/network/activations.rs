@@ -127,6 +127,7 @@ impl Activations {
                     columns,
                     (partition.unit_groups(), rows),
                     group_for(rows, partition),
+                    spec.layers()[0].fan_out,
                 )?,
             )?
         })
@@ -275,6 +276,13 @@ impl Activations {
         }
         let (x, z, phase) = rows.product((self.before(layer), None), outputs);
         (x.into(), z, phase)
+    }
+
+    /// Completes the product of layer `layer`, which the layer has computed for these rows and units.
+    pub(super) fn finish_product(&self, layer: usize, rows: &mut OwnRows) {
+        if layer == 0 {
+            self.inputs.finish_product(rows, &self.outputs[0]);
+        }
     }
 
     /// The matrix that layer `layer` takes, which is not the first.

@@ -6,8 +6,8 @@
 use crate::compute::affine::{Bits, Input};
 use crate::compute::elements::{ByteValues, Elements};
 use crate::compute::nonzeros::{MAX_GROUP, Nonzeros};
-use crate::compute::phases::{OwnPiece, OwnRows, RowPhase};
-use crate::compute::shared::{BlockMut, Matrix, RowsMut};
+use crate::compute::phases::{OwnPiece, OwnRows, RowPhase, Share};
+use crate::compute::shared::{BlockMut, Matrix, Number, Rows, RowsMut};
 use crate::error::Result;
 use crate::nn::Columns;
 
@@ -20,6 +20,10 @@ pub(super) struct Inputs {
     elements: Stored,
     /// Which inputs are not zero, if the first layer skips zeros.
     nonzeros: Option<Nonzeros>,
+    /// Unfinished products of a first layer that skips zeros and is divided by units, `[copies · rows of a copy, units
+    /// of a share]`. A worker passes over them once for every 128 inputs. In the matrix of the outputs, other workers
+    /// have the next cache lines of a row, and the processors' prefetching would take lines from each other each time.
+    products: Option<Matrix>,
     rows_of_copy: usize,
 }
 
@@ -40,14 +44,23 @@ pub enum InputsMut<'a> {
 }
 
 impl Inputs {
-    /// Room for `copies` copies of `rows` rows in training. Nonzero inputs are found for groups of so many rows.
+    /// Room for `copies` copies of `rows` rows in training, one for each share of the `units` of the first layer.
+    /// Nonzero inputs are found for groups of so many rows.
     pub(super) fn for_training(
         columns: &Columns,
         (copies, rows): (usize, usize),
         group: usize,
+        units: usize,
     ) -> Result<Inputs> {
         let bytes = columns.sparsity().and_then(|of| of.bytes.clone());
-        Inputs::new(columns, (copies, rows), (group, true), bytes)
+        let mut inputs = Inputs::new(columns, (copies, rows), (group, true), bytes)?;
+        if copies > 1 && columns.sparsity().is_some() {
+            let shares = (0..copies).map(|index| Share { index, of: copies });
+            let widest = shares.map(|share| share.columns(units).len()).max();
+            let all = copies * inputs.rows_of_copy;
+            inputs.products = Some(Matrix::zeroed(all, widest.unwrap_or(0))?);
+        }
+        Ok(inputs)
     }
 
     /// Room for `rows` rows of inference, as floats.
@@ -72,6 +85,7 @@ impl Inputs {
                 Some(values) => Stored::Bytes(Matrix::zeroed(all, width)?, values),
             },
             nonzeros: nonzeros.transpose()?,
+            products: None,
             rows_of_copy,
         })
     }
@@ -104,6 +118,7 @@ impl Inputs {
     }
 
     /// These rows in this worker's copy for a forward product, and these rows of its result, to write.
+    /// [`Inputs::finish_product`] completes it.
     pub(super) fn forward_product<'a>(
         &'a self,
         rows: &'a mut OwnRows,
@@ -116,17 +131,41 @@ impl Inputs {
         let words = nonzeros.words();
         let (elements, bits, z, phase) = match &self.elements {
             Stored::Floats(x) => {
-                let (x, bits, z, phase) =
-                    rows.sparse_product((x, words), self.rows_of_copy, outputs);
+                let (x, bits, z, phase) = self.sparse_product(rows, (x, words), outputs);
                 (Elements::Floats(x), bits, z, phase)
             }
             Stored::Bytes(x, values) => {
-                let (x, bits, z, phase) =
-                    rows.sparse_product((x, words), self.rows_of_copy, outputs);
+                let (x, bits, z, phase) = self.sparse_product(rows, (x, words), outputs);
                 (Elements::Bytes(x, values), bits, z, phase)
             }
         };
         (Input::Sparse(elements, Bits::ByRow(bits)), z, phase)
+    }
+
+    fn sparse_product<'a, T: Number>(
+        &'a self,
+        rows: &'a mut OwnRows,
+        operand: (&'a Matrix<T>, &'a Matrix<u64>),
+        outputs: &'a Matrix,
+    ) -> (Rows<'a, T>, Rows<'a, u64>, BlockMut<'a>, RowPhase<'a>) {
+        let Some(products) = &self.products else {
+            return rows.sparse_product(operand, self.rows_of_copy, outputs);
+        };
+        let units = rows.share().columns(outputs.width()).len();
+        let (x, bits, z, phase) = rows.sparse_product_in_copy(operand, self.rows_of_copy, products);
+        (x, bits, z.narrowed(units), phase)
+    }
+
+    /// Brings the products of these rows to where outputs belong, if they are elsewhere.
+    pub(super) fn finish_product(&self, rows: &mut OwnRows, outputs: &Matrix) {
+        let Some(products) = &self.products else {
+            return;
+        };
+        let (from, mut to) = rows.own_copy_and_block(products, self.rows_of_copy, outputs);
+        for (row, from) in from.values.chunks_exact(from.stride).enumerate() {
+            let to = to.row(row);
+            to.copy_from_slice(&from[..to.len()]);
+        }
     }
 
     /// The first `rows` rows of copy `copy`, for an update.

@@ -44,6 +44,7 @@ impl Network {
         let share = rows.share();
         let (x, z, phase) = activations.forward_product(index, rows);
         self.layers[index].forward(x, z, share, phase);
+        activations.finish_product(index, rows);
         if let (0, Some(idle)) = (index, &activations.idle_inputs) {
             let ([idle], [z], _) = rows.views([idle], [outputs]);
             self.add_idle(idle, z);

@@ -54,24 +54,30 @@ pub fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
-/// `tanh x`, to 3 ULP: `1 − 2 / (e²ˣ + 1)`, or a polynomial near zero, where that would cancel.
+/// `tanh x`, to 3 ULP: `m / (m + 2)` with `m = e²ˣ − 1`, which does not cancel near zero.
 ///
-/// The polynomial is from S. L. Moshier, *Methods and Programs for Mathematical Functions*, 1989.
+/// `x = n·½ ln 2 + r` as for [`exp`], and a minimax polynomial for `e²ʳ − 1`.
 #[inline(always)]
 pub fn tanh(x: f32) -> f32 {
-    let square = x * x;
-    let p = -5.704_988_7e-3;
-    let p = p * square + 2.063_909e-2;
-    let p = p * square - 5.373_971_7e-2;
-    let p = p * square + 1.333_144_2e-1;
-    let p = p * square - 3.333_328e-1;
-    let near = p * square * x + x;
-    let far = 1.0 - 2.0 / (exp(2.0 * x.abs()) + 1.0);
-    if x.abs() < 0.625 {
-        near
-    } else {
-        far.copysign(x)
-    }
+    /// Adding 1.5 · 2²³ + 127 rounds to the nearest integer, and leaves the exponent of a float in the lowest bits.
+    const ROUND: f32 = 12_582_912.0 + 127.0;
+    /// ½ ln 2 in two parts, the first with trailing zeros, so that `n · HALF_LN_2_HIGH` is exact.
+    const HALF_LN_2_HIGH: f32 = 0.346_679_7;
+    const HALF_LN_2_LOW: f32 = -1.060_972_2e-4;
+    // The result is ±1 from 9.02 on.
+    let x = clamp(x, 20.0);
+    let shifted = x * (2.0 * LOG2_E) + ROUND;
+    let n = shifted - ROUND;
+    let r = (x - n * HALF_LN_2_HIGH) - n * HALF_LN_2_LOW;
+    let p = 8.888_878e-2;
+    let p = p * r + 2.678_082e-1;
+    let p = p * r + 6.666_742e-1;
+    let p = p * r + 1.333_320_5;
+    let p = p * r + 1.999_999_9;
+    let p = p * r * r + (r + r);
+    let power = f32::from_bits(shifted.to_bits() << 23);
+    let m = p * power + (power - 1.0);
+    m / (m + 2.0)
 }
 
 /// `ln(1 + eˣ)`, to 3 ULP for results above 10⁻³⁷, as `max(0, x) + ln(1 + e^−|x|)`, which does not overflow.
@@ -150,14 +156,10 @@ fn tanh_of_softplus(x: f32) -> (f32, f32, f32) {
 /// for Mathematical Functions*, 1989).
 #[inline(always)]
 pub fn ln(x: f32) -> f32 {
-    /// The bits of √½.
-    const ROOT_HALF: u32 = 0x3f35_04f3;
     const LN_2_HIGH: f32 = 0.693_359_4;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
-    // The exponent is counted from √½, and the other bits are the mantissa relative to √½.
-    let from_root = x.to_bits().wrapping_sub(ROOT_HALF);
-    let n = (from_root as i32 >> 23) as f32;
-    let r = f32::from_bits((from_root & 0x007f_ffff).wrapping_add(ROOT_HALF)) - 1.0;
+    let (n, r) = reduce_ln(x);
+    let n = n as f32;
     let p = 7.037_683_6e-2;
     let p = p * r - 1.151_461e-1;
     let p = p * r + 1.167_699_9e-1;
@@ -171,6 +173,41 @@ pub fn ln(x: f32) -> f32 {
     let p = p * r * square + n * LN_2_LOW;
     let ln = n * LN_2_HIGH + (r + (p - 0.5 * square));
     if x.is_nan() { x } else { ln }
+}
+
+/// `ln x` in `f64`, to a relative error of 10⁻¹⁵, for every normal x above 0; NaN for NaN.
+///
+/// `ln(2ⁿ m)` with `√½ ≤ m < √2` is `n ln 2 + 2 artanh s` with `s = (m − 1) / (m + 1)`, by its series.
+#[inline(always)]
+pub fn ln_wide(x: f32) -> f64 {
+    let (n, r) = reduce_ln(x);
+    let r = f64::from(r);
+    let s = r / (r + 2.0);
+    let square = s * s;
+    let p = 1.0 / 21.0;
+    let p = p * square + 1.0 / 19.0;
+    let p = p * square + 1.0 / 17.0;
+    let p = p * square + 1.0 / 15.0;
+    let p = p * square + 1.0 / 13.0;
+    let p = p * square + 1.0 / 11.0;
+    let p = p * square + 1.0 / 9.0;
+    let p = p * square + 1.0 / 7.0;
+    let p = p * square + 1.0 / 5.0;
+    let p = p * square + 1.0 / 3.0;
+    let artanh = p * square * s + s;
+    let ln = f64::from(n) * std::f64::consts::LN_2 + (artanh + artanh);
+    if x.is_nan() { f64::NAN } else { ln }
+}
+
+/// `n` and `r` with `x = 2ⁿ (1 + r)` and `√½ ≤ 1 + r < √2`, for normal x above 0.
+#[inline(always)]
+fn reduce_ln(x: f32) -> (i32, f32) {
+    /// The bits of √½.
+    const ROOT_HALF: u32 = 0x3f35_04f3;
+    // The exponent is counted from √½, and the other bits are the mantissa relative to √½.
+    let from_root = x.to_bits().wrapping_sub(ROOT_HALF);
+    let r = f32::from_bits((from_root & 0x007f_ffff).wrapping_add(ROOT_HALF)) - 1.0;
+    (from_root as i32 >> 23, r)
 }
 
 /// `x` limited to `−end..=end`; NaN stays NaN.

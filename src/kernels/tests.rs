@@ -46,6 +46,11 @@ fn functions_keep_to_their_documented_error() {
     for points in [magnitudes, grid(0.5, 2.0), grid(0.999, 1.001)] {
         let ln_ulp = worst_ulp(&points, ln, f64::ln);
         assert!(ln_ulp <= 2.0, "ln: {ln_ulp}");
+        for x in points.into_iter().filter(|&x| x != 1.0) {
+            let exact = f64::from(x).ln();
+            let off = (ln_wide(x) - exact).abs() / exact.abs();
+            assert!(off <= 1e-15, "ln_wide at {x}: {off}");
+        }
     }
 }
 
@@ -148,12 +153,13 @@ fn every_instruction_set_has_the_same_bits() {
     check("gelu_derivative", gelu_derivative);
     check("flush", flush);
     check("ln", ln);
+    check("ln_wide", |x| ln_wide(x) as f32);
     check("normal_deviate", |x| normal_deviate(x.to_bits()));
 }
 
 #[test]
 fn large_inputs_give_finite_results_and_nan_stays_nan() {
-    assert!(ln(f32::NAN).is_nan());
+    assert!(ln(f32::NAN).is_nan() && ln_wide(f32::NAN).is_nan());
     let bounded = [
         exp,
         exp_m1,

@@ -6,7 +6,7 @@
 use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 
-use crate::compute::shared::{Block, BlockMut, Rows, RowsMut};
+use crate::compute::shared::{Block, BlockMut, LINE, Rows, RowsMut};
 use crate::kernels;
 use crate::named::named;
 
@@ -242,7 +242,17 @@ fn derivative_times(activation: Activation, dy: &mut [f32], of: &[f32]) {
 #[inline(always)]
 fn with_bias(mut z: BlockMut, bias: &[f32], f: impl Fn(f32) -> f32) {
     for row in 0..z.rows() {
-        for (z, b) in z.row_of_lines(row).iter_mut().zip(bias) {
+        let z = z.row_of_lines(row);
+        let length = z.len().min(bias.len());
+        // Lines have a constant length: loops of any length would take longer to start than a narrow row takes.
+        let (z, z_rest) = z[..length].as_chunks_mut::<LINE>();
+        let (bias, bias_rest) = bias[..length].as_chunks::<LINE>();
+        for (z, b) in z.iter_mut().zip(bias) {
+            for (z, b) in z.iter_mut().zip(b) {
+                *z = f(*z + b);
+            }
+        }
+        for (z, b) in z_rest.iter_mut().zip(bias_rest) {
             *z = f(*z + b);
         }
     }

@@ -5,7 +5,13 @@
 
 use multiversion::multiversion;
 
+use crate::compute::shared::{AtomicF64, RowsMut};
 use crate::kernels;
+
+/// Rows whose exponentials are computed together: each class of theirs is a register, or two.
+const TOGETHER: usize = 16;
+/// The most classes of rows that are computed together. Longer rows fill registers by themselves.
+const MAX_TOGETHER_CLASSES: usize = 16;
 
 /// The cross-entropy of one class per sample. By default all classes have the same weight, and nothing is smoothed.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -50,6 +56,117 @@ impl CrossEntropy {
         };
         f64::from(weight) * loss
     }
+
+    /// [`CrossEntropy::backward`] for some rows, to the same bits. Stores the loss of each.
+    ///
+    /// Shapes: `logits [rows, classes]`, `labels`, `losses [rows]`. Overwrites `logits` and `losses`.
+    ///
+    /// # Panics
+    /// Panics if a label is not below the number of classes, or the shapes differ.
+    pub fn backward_rows(
+        &self,
+        mut logits: RowsMut,
+        labels: &[u32],
+        scale: f32,
+        losses: &[AtomicF64],
+    ) {
+        assert_eq!(logits.rows(), labels.len(), "rows of logits and labels");
+        assert_eq!(labels.len(), losses.len(), "labels and losses");
+        if self.smoothing == 0.0 && logits.width <= MAX_TOGETHER_CLASSES {
+            let (classes, stride) = (logits.width, logits.stride);
+            let rows = logits.values.chunks_mut(TOGETHER * stride);
+            let labels = labels.chunks(TOGETHER).zip(losses.chunks(TOGETHER));
+            for (rows, (labels, losses)) in rows.zip(labels) {
+                self.backward_together((rows, classes, stride), labels, scale, losses);
+            }
+        } else {
+            for ((row, loss), &label) in logits.iter_mut().zip(losses).zip(labels) {
+                loss.store(self.backward(row, label as usize, scale));
+            }
+        }
+    }
+
+    /// [`CrossEntropy::backward_rows`] for at most [`TOGETHER`] rows without smoothing, `rows [rows · stride]`.
+    fn backward_together(
+        &self,
+        (rows, classes, stride): (&mut [f32], usize, usize),
+        labels: &[u32],
+        scale: f32,
+        losses: &[AtomicF64],
+    ) {
+        let mut weights = [1.0; TOGETHER];
+        if let Some(of_classes) = &self.class_weights {
+            for (weight, &label) in weights.iter_mut().zip(labels) {
+                *weight = of_classes[label as usize];
+            }
+        }
+        let mut of_labels = [0.0; TOGETHER];
+        for ((of_label, row), &label) in
+            (of_labels.iter_mut().zip(rows.chunks_exact(stride))).zip(labels)
+        {
+            *of_label = row[..classes][label as usize];
+        }
+        let scales = weights.map(|weight| weight * scale);
+        let of_rows = softmax_together(rows, classes, stride, &scales, &of_labels);
+        for (lane, (row, &label)) in rows.chunks_exact_mut(stride).zip(labels).enumerate() {
+            row[label as usize] -= scales[lane];
+            losses[lane].store(f64::from(weights[lane]) * of_rows[lane]);
+        }
+    }
+}
+
+/// Replaces the logits of at most [`TOGETHER`] rows by `softmax(logits) · scale`, and returns the loss of each row
+/// whose label has the logit `of_label`.
+///
+/// Shapes: `rows [rows · stride]`, of which the first `classes` of each stride are the logits. Overwrites these.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+fn softmax_together(
+    rows: &mut [f32],
+    classes: usize,
+    stride: usize,
+    scales: &[f32; TOGETHER],
+    of_labels: &[f32; TOGETHER],
+) -> [f64; TOGETHER] {
+    let mut columns = [[0.0; TOGETHER]; MAX_TOGETHER_CLASSES];
+    let columns = &mut columns[..classes];
+    for (lane, row) in rows.chunks_exact(stride).take(TOGETHER).enumerate() {
+        for (column, z) in columns.iter_mut().zip(row) {
+            column[lane] = *z;
+        }
+    }
+    let mut largest = [f32::NEG_INFINITY; TOGETHER];
+    for column in &*columns {
+        for (most, z) in largest.iter_mut().zip(column) {
+            *most = most.max(*z);
+        }
+    }
+    let mut sums = [0.0; TOGETHER];
+    for column in &mut *columns {
+        for ((z, most), sum) in column.iter_mut().zip(&largest).zip(&mut sums) {
+            *z = kernels::exp(*z - most);
+            *sum += *z;
+        }
+    }
+    let mut factors = [0.0; TOGETHER];
+    for ((factor, scale), sum) in factors.iter_mut().zip(scales).zip(&sums) {
+        *factor = scale / sum;
+    }
+    for column in &mut *columns {
+        for (z, factor) in column.iter_mut().zip(&factors) {
+            *z = kernels::flush(*z * factor);
+        }
+    }
+    for (lane, row) in rows.chunks_exact_mut(stride).take(TOGETHER).enumerate() {
+        for (z, column) in row.iter_mut().zip(&*columns) {
+            *z = column[lane];
+        }
+    }
+    let mut losses = [0.0; TOGETHER];
+    for (lane, loss) in losses.iter_mut().enumerate() {
+        *loss =
+            kernels::ln_wide(sums[lane]) + f64::from(largest[lane]) - f64::from(of_labels[lane]);
+    }
+    losses
 }
 
 /// [`cross_entropy_backward`] for a smoothed target: `lse − (1 − ε) z[label] − ε mean(z)`, where `lse` is `ln Σ eᶻ`.
@@ -80,7 +197,7 @@ pub fn cross_entropy_backward(logits: &mut [f32], label: usize, scale: f32) -> f
     let (largest, sum) = exponentials(logits);
     scale_row(logits, scale / sum);
     logits[label] -= scale;
-    f64::from(sum).ln() + f64::from(largest) - f64::from(logit)
+    kernels::ln_wide(sum) + f64::from(largest) - f64::from(logit)
 }
 
 /// The loss of one row of logits, in nats.
@@ -95,7 +212,7 @@ pub fn cross_entropy(logits: &[f32], label: usize) -> f64 {
         .iter()
         .map(|&z| kernels::exp(z - largest))
         .sum::<f32>();
-    f64::from(sum).ln() + f64::from(largest) - f64::from(logits[label])
+    kernels::ln_wide(sum) + f64::from(largest) - f64::from(logits[label])
 }
 
 /// Turns logits into probabilities, in place: `ŷ = softmax(z)`.

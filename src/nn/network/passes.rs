@@ -210,15 +210,13 @@ impl Network {
         losses: &[AtomicF64],
     ) {
         let (mut logits, targets) = activations.logits_and_targets(rows);
-        let rows = logits.iter_mut().zip(losses);
         match (loss, targets) {
             (Loss::CrossEntropy(loss), TargetsRef::Labels(labels)) => {
-                for ((row, of_row), &label) in rows.zip(labels) {
-                    of_row.store(loss.backward(row, label as usize, scale));
-                }
+                loss.backward_rows(logits, labels, scale, losses);
             }
             (loss, TargetsRef::Rows(targets)) => {
                 let targets = targets.values.chunks_exact(targets.stride);
+                let rows = logits.iter_mut().zip(losses);
                 for ((row, of_row), targets) in rows.zip(targets) {
                     let targets = &targets[..row.len()];
                     of_row.store(loss.backward(row, targets, scale));

@@ -248,9 +248,12 @@ fn with_bias(mut z: BlockMut, bias: &[f32], f: impl Fn(f32) -> f32) {
         let (z, z_rest) = z[..length].as_chunks_mut::<LINE>();
         let (bias, bias_rest) = bias[..length].as_chunks::<LINE>();
         for (z, b) in z.iter_mut().zip(bias) {
-            for (z, b) in z.iter_mut().zip(b) {
-                *z = f(*z + b);
+            // Copies, which the compiler keeps in registers.
+            let (mut line, b) = (*z, *b);
+            for i in 0..LINE {
+                line[i] = f(line[i] + b[i]);
             }
+            *z = line;
         }
         for (z, b) in z_rest.iter_mut().zip(bias_rest) {
             *z = f(*z + b);

@@ -11,6 +11,7 @@ use std::ops::Range;
 use crate::compute::Engine;
 use crate::nn::Spec;
 use crate::nn::batch_norm::Shards;
+use crate::nn::loss::ROWS_TOGETHER;
 
 /// The rows of the largest tile of the native kernels.
 const TILE_ROWS: usize = 8;
@@ -53,7 +54,7 @@ impl Blocks {
         let block = match (native, cached) {
             // Each block reads the weights from a cache that is farther than the one its products need.
             _ if group > 1 => each.min(MAX_SPARSE_BLOCK).next_multiple_of(group),
-            (true, true) => cached_rows(spec).min(each).next_multiple_of(TILE_ROWS),
+            (true, true) => whole_rows(cached_rows(spec).min(each)),
             (true, false) => each.next_multiple_of(TILE_ROWS),
             (false, _) => rows.div_ceil(MAX_LIBRARY_BLOCKS).max(MIN_LIBRARY_ROWS),
         };
@@ -77,6 +78,14 @@ impl Blocks {
             }
             Blocks::Shards(shards) => shards.rows(block),
         }
+    }
+}
+
+/// At least so many rows, in whole tiles; if they are many, in as many as losses are computed for together.
+fn whole_rows(rows: usize) -> usize {
+    match rows > ROWS_TOGETHER {
+        true => rows.next_multiple_of(ROWS_TOGETHER),
+        false => rows.next_multiple_of(TILE_ROWS),
     }
 }
 

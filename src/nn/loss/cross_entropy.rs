@@ -8,10 +8,15 @@ use multiversion::multiversion;
 use crate::compute::shared::{AtomicF64, RowsMut};
 use crate::kernels;
 
-/// Rows whose exponentials are computed together: each class of theirs is a register, or two.
-const TOGETHER: usize = 16;
+/// Rows that are computed together: two registers for each class, so that one need not wait for the other.
+pub const ROWS_TOGETHER: usize = 32;
 /// The most classes of rows that are computed together. Longer rows fill registers by themselves.
-const MAX_TOGETHER_CLASSES: usize = 16;
+const MAX_CLASSES_TOGETHER: usize = 16;
+/// Classes that are transposed at a time.
+const CLASSES_AT_A_TIME: usize = 4;
+
+/// One number for each of the rows that are computed together.
+type OfRows<T = f32> = [T; ROWS_TOGETHER];
 
 /// The cross-entropy of one class per sample. By default all classes have the same weight, and nothing is smoothed.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -72,12 +77,13 @@ impl CrossEntropy {
     ) {
         assert_eq!(logits.rows(), labels.len(), "rows of logits and labels");
         assert_eq!(labels.len(), losses.len(), "labels and losses");
-        if self.smoothing == 0.0 && logits.width <= MAX_TOGETHER_CLASSES {
-            let (classes, stride) = (logits.width, logits.stride);
-            let rows = logits.values.chunks_mut(TOGETHER * stride);
-            let labels = labels.chunks(TOGETHER).zip(losses.chunks(TOGETHER));
-            for (rows, (labels, losses)) in rows.zip(labels) {
-                self.backward_together((rows, classes, stride), labels, scale, losses);
+        let (classes, stride) = (logits.width, logits.stride);
+        let whole = stride.is_multiple_of(CLASSES_AT_A_TIME);
+        if self.smoothing == 0.0 && classes <= MAX_CLASSES_TOGETHER && whole {
+            let rows = logits.values.chunks_mut(ROWS_TOGETHER * stride);
+            let labels = labels.chunks(ROWS_TOGETHER);
+            for ((rows, labels), losses) in rows.zip(labels).zip(losses.chunks(ROWS_TOGETHER)) {
+                self.backward_together(rows, (classes, stride), labels, scale, losses);
             }
         } else {
             for ((row, loss), &label) in logits.iter_mut().zip(losses).zip(labels) {
@@ -86,87 +92,124 @@ impl CrossEntropy {
         }
     }
 
-    /// [`CrossEntropy::backward_rows`] for at most [`TOGETHER`] rows without smoothing, `rows [rows · stride]`.
+    /// [`CrossEntropy::backward_rows`] for at most [`ROWS_TOGETHER`] rows without smoothing, `rows [rows · stride]`.
     fn backward_together(
         &self,
-        (rows, classes, stride): (&mut [f32], usize, usize),
+        rows: &mut [f32],
+        (classes, stride): (usize, usize),
         labels: &[u32],
         scale: f32,
         losses: &[AtomicF64],
     ) {
-        let mut weights = [1.0; TOGETHER];
+        let mut weights = [1.0; ROWS_TOGETHER];
         if let Some(of_classes) = &self.class_weights {
             for (weight, &label) in weights.iter_mut().zip(labels) {
                 *weight = of_classes[label as usize];
             }
         }
-        let mut of_labels = [0.0; TOGETHER];
-        for ((of_label, row), &label) in
-            (of_labels.iter_mut().zip(rows.chunks_exact(stride))).zip(labels)
-        {
+        let mut of_labels = [0.0; ROWS_TOGETHER];
+        let of_rows = rows.chunks_exact(stride).zip(labels);
+        for (of_label, (row, &label)) in of_labels.iter_mut().zip(of_rows) {
             *of_label = row[..classes][label as usize];
         }
         let scales = weights.map(|weight| weight * scale);
-        let of_rows = softmax_together(rows, classes, stride, &scales, &of_labels);
-        for (lane, (row, &label)) in rows.chunks_exact_mut(stride).zip(labels).enumerate() {
-            row[label as usize] -= scales[lane];
-            losses[lane].store(f64::from(weights[lane]) * of_rows[lane]);
+        let of_rows = softmax_together(rows, (classes, stride), &scales, &of_labels);
+        let of_labels = rows.chunks_exact_mut(stride).zip(labels);
+        for (i, ((row, &label), loss)) in of_labels.zip(losses).enumerate() {
+            row[label as usize] -= scales[i];
+            loss.store(f64::from(weights[i]) * of_rows[i]);
         }
     }
 }
 
-/// Replaces the logits of at most [`TOGETHER`] rows by `softmax(logits) · scale`, and returns the loss of each row
-/// whose label has the logit `of_label`.
+/// Replaces the logits of at most [`ROWS_TOGETHER`] rows by `softmax(logits) · scale`, and returns the loss of each row
+/// whose label has the logit `of_labels`.
 ///
 /// Shapes: `rows [rows · stride]`, of which the first `classes` of each stride are the logits. Overwrites these.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 fn softmax_together(
     rows: &mut [f32],
-    classes: usize,
-    stride: usize,
-    scales: &[f32; TOGETHER],
-    of_labels: &[f32; TOGETHER],
-) -> [f64; TOGETHER] {
-    let mut columns = [[0.0; TOGETHER]; MAX_TOGETHER_CLASSES];
-    let columns = &mut columns[..classes];
-    for (lane, row) in rows.chunks_exact(stride).take(TOGETHER).enumerate() {
-        for (column, z) in columns.iter_mut().zip(row) {
-            column[lane] = *z;
+    (classes, stride): (usize, usize),
+    scales: &OfRows,
+    of_labels: &OfRows,
+) -> OfRows<f64> {
+    let mut columns = [[0.0; ROWS_TOGETHER]; MAX_CLASSES_TOGETHER];
+    read_columns(rows, stride, &mut columns[..classes]);
+    // Loops over indices of copies: the compiler makes registers of them.
+    let mut largest = [f32::NEG_INFINITY; ROWS_TOGETHER];
+    for column in &columns[..classes] {
+        for i in 0..ROWS_TOGETHER {
+            largest[i] = largest[i].max(column[i]);
         }
     }
-    let mut largest = [f32::NEG_INFINITY; TOGETHER];
-    for column in &*columns {
-        for (most, z) in largest.iter_mut().zip(column) {
-            *most = most.max(*z);
+    let mut sums = [0.0; ROWS_TOGETHER];
+    for column in &mut columns[..classes] {
+        let mut z = *column;
+        for i in 0..ROWS_TOGETHER {
+            z[i] = kernels::exp(z[i] - largest[i]);
         }
-    }
-    let mut sums = [0.0; TOGETHER];
-    for column in &mut *columns {
-        for ((z, most), sum) in column.iter_mut().zip(&largest).zip(&mut sums) {
-            *z = kernels::exp(*z - most);
-            *sum += *z;
+        for i in 0..ROWS_TOGETHER {
+            sums[i] += z[i];
         }
+        *column = z;
     }
-    let mut factors = [0.0; TOGETHER];
-    for ((factor, scale), sum) in factors.iter_mut().zip(scales).zip(&sums) {
-        *factor = scale / sum;
+    let mut factors = *scales;
+    for i in 0..ROWS_TOGETHER {
+        factors[i] /= sums[i];
     }
-    for column in &mut *columns {
-        for (z, factor) in column.iter_mut().zip(&factors) {
-            *z = kernels::flush(*z * factor);
+    for column in &mut columns[..classes] {
+        let mut z = *column;
+        for i in 0..ROWS_TOGETHER {
+            z[i] = kernels::flush(z[i] * factors[i]);
         }
+        *column = z;
     }
-    for (lane, row) in rows.chunks_exact_mut(stride).take(TOGETHER).enumerate() {
-        for (z, column) in row.iter_mut().zip(&*columns) {
-            *z = column[lane];
-        }
+    write_columns(rows, stride, &columns[..classes]);
+    let mut losses = [0.0; ROWS_TOGETHER];
+    for i in 0..ROWS_TOGETHER {
+        losses[i] = kernels::ln_wide(sums[i]);
     }
-    let mut losses = [0.0; TOGETHER];
-    for (lane, loss) in losses.iter_mut().enumerate() {
-        *loss =
-            kernels::ln_wide(sums[lane]) + f64::from(largest[lane]) - f64::from(of_labels[lane]);
+    for i in 0..ROWS_TOGETHER {
+        losses[i] = losses[i] + f64::from(largest[i]) - f64::from(of_labels[i]);
     }
     losses
+}
+
+/// Reads a column for each class from `rows [rows · stride]`.
+#[inline(always)]
+fn read_columns(rows: &[f32], stride: usize, columns: &mut [OfRows]) {
+    for (q, columns) in columns.chunks_mut(CLASSES_AT_A_TIME).enumerate() {
+        let first = q * CLASSES_AT_A_TIME;
+        let mut parts = [[0.0; CLASSES_AT_A_TIME]; ROWS_TOGETHER];
+        for (part, row) in parts.iter_mut().zip(rows.chunks_exact(stride)) {
+            part.copy_from_slice(&row[first..first + CLASSES_AT_A_TIME]);
+        }
+        for (k, column) in columns.iter_mut().enumerate() {
+            *column = parts.map(|part| part[k]);
+        }
+    }
+}
+
+/// Writes the column of each class to `rows [rows · stride]`.
+#[inline(always)]
+fn write_columns(rows: &mut [f32], stride: usize, columns: &[OfRows]) {
+    let (whole, rest) = columns.as_chunks::<CLASSES_AT_A_TIME>();
+    for (q, columns) in whole.iter().enumerate() {
+        let first = q * CLASSES_AT_A_TIME;
+        let mut parts = [[0.0; CLASSES_AT_A_TIME]; ROWS_TOGETHER];
+        for (i, part) in parts.iter_mut().enumerate() {
+            *part = columns.map(|column| column[i]);
+        }
+        for (part, row) in parts.iter().zip(rows.chunks_exact_mut(stride)) {
+            row[first..first + CLASSES_AT_A_TIME].copy_from_slice(part);
+        }
+    }
+    for (k, column) in rest.iter().enumerate() {
+        let class = whole.len() * CLASSES_AT_A_TIME + k;
+        for (z, row) in column.iter().zip(rows.chunks_exact_mut(stride)) {
+            row[class] = *z;
+        }
+    }
 }
 
 /// [`cross_entropy_backward`] for a smoothed target: `lse − (1 − ε) z[label] − ε mean(z)`, where `lse` is `ln Σ eᶻ`.
@@ -287,6 +330,40 @@ mod tests {
             assert!((found - 0.5 * expected).abs() < 1e-6, "{logits:?}");
         }
         assert!((loss - 4.0f64.ln()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn rows_together_have_the_bits_of_each_row() {
+        for (classes, rows) in (1..=17).flat_map(|c| [1, 31, 32, 77].map(|rows| (c, rows))) {
+            let stride = 20;
+            let logits: Vec<f32> = (0..rows * stride)
+                .map(|i| match i % stride < classes {
+                    true => (i * 7919 % 1000) as f32 / 50.0 - 10.0,
+                    false => 0.0,
+                })
+                .collect();
+            let labels: Vec<u32> = (0..rows).map(|row| (row * 5 % classes) as u32).collect();
+            let class_weights = Some((0..classes).map(|class| 1.0 + class as f32).collect());
+            for class_weights in [None, class_weights] {
+                let loss = CrossEntropy {
+                    smoothing: 0.0,
+                    class_weights,
+                };
+                let (mut found, mut expected) = (logits.clone(), logits.clone());
+                let losses: Vec<_> = labels.iter().map(|_| AtomicF64::default()).collect();
+                let together = RowsMut {
+                    values: &mut found,
+                    width: classes,
+                    stride,
+                };
+                loss.backward_rows(together, &labels, 0.25, &losses);
+                for (row, expected) in expected.chunks_exact_mut(stride).enumerate() {
+                    let alone = loss.backward(&mut expected[..classes], labels[row] as usize, 0.25);
+                    assert_eq!(losses[row].load(), alone, "{classes} classes, row {row}");
+                }
+                assert_eq!(found, expected, "{classes} classes, {rows} rows");
+            }
+        }
     }
 
     #[test]

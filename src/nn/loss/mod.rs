@@ -9,7 +9,9 @@ mod error;
 mod replacement;
 mod sigmoid;
 
-pub use cross_entropy::{CrossEntropy, arg_max, cross_entropy, cross_entropy_backward, softmax};
+pub use cross_entropy::{
+    CrossEntropy, ROWS_TOGETHER, arg_max, cross_entropy, cross_entropy_backward, softmax,
+};
 
 use super::Task;
 

@@ -239,15 +239,22 @@ fn derivative_times(activation: Activation, dy: &mut [f32], of: &[f32]) {
     }
 }
 
+/// Up to so many units, a row is taken in lines of a constant length: a loop of any length would take longer to start
+/// than the row takes.
+const NARROW: usize = 4 * LINE;
+
 #[inline(always)]
 fn with_bias(mut z: BlockMut, bias: &[f32], f: impl Fn(f32) -> f32) {
     for row in 0..z.rows() {
         let z = z.row_of_lines(row);
         let length = z.len().min(bias.len());
-        // Lines have a constant length: loops of any length would take longer to start than a narrow row takes.
-        let (z, z_rest) = z[..length].as_chunks_mut::<LINE>();
-        let (bias, bias_rest) = bias[..length].as_chunks::<LINE>();
-        for (z, b) in z.iter_mut().zip(bias) {
+        let lines = match length <= NARROW {
+            true => length / LINE,
+            false => 0,
+        };
+        let (z, z_rest) = z[..length].split_at_mut(lines * LINE);
+        let (bias, bias_rest) = bias[..length].split_at(lines * LINE);
+        for (z, b) in (z.as_chunks_mut::<LINE>().0.iter_mut()).zip(bias.as_chunks::<LINE>().0) {
             // Copies, which the compiler keeps in registers.
             let (mut line, b) = (*z, *b);
             for i in 0..LINE {

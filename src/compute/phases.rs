@@ -182,10 +182,7 @@ impl OwnRows {
         (read, write): (&'a Matrix<T>, &'a Matrix<u64>),
         rows_of_copy: usize,
     ) -> (Rows<'a, T>, RowsMut<'a, u64>) {
-        assert!(
-            !ptr::addr_eq(read, write),
-            "a matrix is written and used otherwise"
-        );
+        assert_apart(read, write);
         let rows = self.rows_of_copy(rows_of_copy);
         // SAFETY: nobody else reads or writes these rows of this copy, because other tokens for the same rows have
         // another share by precondition 1 of `of_units`, and so use another copy by its precondition 3. The mutable
@@ -237,10 +234,7 @@ impl OwnRows {
         rows_of_copy: usize,
         write: &'a Matrix,
     ) -> (Rows<'a, T>, Rows<'a, u64>, BlockMut<'a>, RowPhase<'a>) {
-        assert!(
-            !ptr::addr_eq(read, write),
-            "a matrix is written and used otherwise"
-        );
+        assert_apart(read, write);
         let rows = self.rows_of_copy(rows_of_copy);
         // SAFETY: nobody else writes these rows of this copy, by precondition 1 of `of_units`, and this worker writes
         // them only through views that borrow the token. What is written below is another matrix: that of the words
@@ -261,13 +255,11 @@ impl OwnRows {
         rows_of_copy: usize,
         write: &'a Matrix,
     ) -> (Rows<'a, T>, Rows<'a, u64>, BlockMut<'a>, RowPhase<'a>) {
-        assert!(
-            !ptr::addr_eq(read, write),
-            "a matrix is written and used otherwise"
-        );
+        assert_apart(read, write);
         let rows = self.rows_of_copy(rows_of_copy);
-        // SAFETY: as in `own_copies`, for three matrices: that of the words has other numbers than the one to write,
-        // and the assertion keeps the operand apart from it.
+        // SAFETY: nobody else reads or writes these rows of these copies, by preconditions 1 and 3 of `of_units`, and the
+        // mutable borrow of the token excludes other views of this worker. The matrix to write is none of the others: the
+        // words are other numbers, and the assertion excludes the operand.
         let (read, words, write) = unsafe {
             (
                 read.rows(rows.clone()),
@@ -289,11 +281,9 @@ impl OwnRows {
         rows_of_copy: usize,
         write: &'a Matrix,
     ) -> (Rows<'a>, BlockMut<'a>) {
-        assert!(
-            !ptr::addr_eq(read, write),
-            "a matrix is written and used otherwise"
-        );
-        // SAFETY: as in `own_copies`; the assertion keeps the two apart.
+        assert_apart(read, write);
+        // SAFETY: nobody else writes these rows of this copy, by preconditions 1 and 3 of `of_units`, and this worker
+        // writes them only through views that borrow the token. The assertion excludes that it is written below.
         let read = unsafe { read.rows(self.rows_of_copy(rows_of_copy)) };
         (read, self.block_mut(write))
     }
@@ -325,6 +315,14 @@ impl OwnRows {
     pub(crate) fn view_mut<'a, T: Number>(&'a mut self, matrix: &'a Matrix<T>) -> RowsMut<'a, T> {
         self.block_mut(matrix).into_rows()
     }
+}
+
+/// Panics if both are the same matrix.
+fn assert_apart<T, U>(read: &Matrix<T>, write: &Matrix<U>) {
+    assert!(
+        !ptr::addr_eq(read, write),
+        "a matrix is written and used otherwise"
+    );
 }
 
 /// A piece of the parameters that belongs to one worker during an update phase.

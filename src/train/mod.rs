@@ -18,6 +18,7 @@ pub mod outcome;
 pub mod prepare;
 pub mod profile;
 pub mod range_test;
+mod samples;
 pub mod state;
 mod step;
 mod stepper;

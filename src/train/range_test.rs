@@ -10,8 +10,8 @@ use std::ops::ControlFlow;
 use serde::Serialize;
 
 use super::prepare::spec_for;
+use super::samples::total_weight;
 use super::state::State;
-use super::step::total_weight;
 use super::stepper::Stepper;
 use crate::compute::parallel::Workers;
 use crate::config::CheckedConfig;

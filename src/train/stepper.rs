@@ -6,8 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::prepare::{loss_for, preprocessing_for};
 use super::profile::{Clock, Phase, Profile};
+use super::samples::Batch;
 use super::state::State;
-use super::step::{Batch, Taken, Team};
+use super::step::{Taken, Team};
 use crate::compute::Engine;
 use crate::compute::parallel::{Division, Workers};
 use crate::compute::shared::AtomicF64;

@@ -144,7 +144,7 @@ impl Operand {
 
 /// Asks the library for one thread per call and for what it is, and whether its integers are wider than `c_int`.
 fn describe(functions: &Functions) -> (Blas, bool) {
-    // SAFETY: the functions are those of the library's header `cblas.h`. They take no pointers, and OpenBLAS guards
+    // SAFETY: the header `cblas.h` declares the functions with these types. They take no pointers, and OpenBLAS guards
     // this state with a lock of its own.
     let (threading, threads) = unsafe {
         (functions.set_num_threads)(1);

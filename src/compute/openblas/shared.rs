@@ -53,8 +53,8 @@ unsafe fn in_folder() -> Result<Library, libloading::Error> {
 }
 
 fn functions(library: &'static Library) -> Result<Functions, Failure> {
-    // SAFETY: the types are those of the library's header `cblas.h`, which have not changed since its first version,
-    // and for the last two those of its source, which are older.
+    // SAFETY: the header `cblas.h` declares the functions with these types, in all versions. The last two are declared in
+    // the library's source, with the same types since before that header.
     unsafe {
         Ok(Functions {
             sgemm: symbol(library, "cblas_sgemm")?,

@@ -164,13 +164,13 @@ unsafe fn sunk_avx512<const NV: usize>(
     let mut row = 0;
     while row + 8 <= rows {
         let sink = sink.rows_from(row);
-        // SAFETY: preconditions 1 to 3 are those of this function, for the rows from `row` on.
+        // SAFETY: the rows from `row` on are some of the rows that preconditions 1 to 3 of this function cover.
         unsafe { kernel::<F32x16, 8, NV>(set, depth, a.starting_at(row), b, sink) };
         row += 8;
     }
     if row < rows {
         let sink = sink.rows_from(row);
-        // SAFETY: preconditions 1 to 3 are those of this function, for the rows from `row` on.
+        // SAFETY: the rows from `row` on are some of the rows that preconditions 1 to 3 of this function cover.
         unsafe { avx512(set, rows - row, NV, depth, a.starting_at(row), b, sink) };
     }
 }
@@ -191,13 +191,13 @@ unsafe fn sunk_avx2<const NV: usize>(
     let mut row = 0;
     while row + 4 <= rows {
         let sink = sink.rows_from(row);
-        // SAFETY: preconditions 1 to 3 are those of this function, for the rows from `row` on.
+        // SAFETY: the rows from `row` on are some of the rows that preconditions 1 to 3 of this function cover.
         unsafe { kernel::<F32x8, 4, NV>(set, depth, a.starting_at(row), b, sink) };
         row += 4;
     }
     if row < rows {
         let sink = sink.rows_from(row);
-        // SAFETY: preconditions 1 to 3 are those of this function, for the rows from `row` on.
+        // SAFETY: the rows from `row` on are some of the rows that preconditions 1 to 3 of this function cover.
         unsafe { avx2(set, rows - row, NV, depth, a.starting_at(row), b, sink) };
     }
 }
@@ -223,7 +223,7 @@ unsafe fn tiles_avx512<const NV: usize>(
         let sink = Sink::Store {
             c: c.rows_from(row),
         };
-        // SAFETY: preconditions 1 to 3 are those of this function, for the rows from `row` on.
+        // SAFETY: the rows from `row` on are some of the rows that preconditions 1 to 3 of this function cover.
         unsafe { avx512(set, rows, NV, depth, a.starting_at(row), b, sink) };
     }
 }
@@ -247,7 +247,7 @@ unsafe fn tiles_avx2<const NV: usize>(
         let sink = Sink::Store {
             c: c.rows_from(row),
         };
-        // SAFETY: preconditions 1 to 3 are those of this function, for the rows from `row` on.
+        // SAFETY: the rows from `row` on are some of the rows that preconditions 1 to 3 of this function cover.
         unsafe { avx2(set, rows, NV, depth, a.starting_at(row), b, sink) };
     }
 }

@@ -20,6 +20,7 @@ mod fetch;
 mod import;
 mod inspect;
 mod man;
+mod model;
 mod origin;
 mod predict;
 mod presets;
@@ -64,6 +65,10 @@ Examples:
   perceptor data inspect DIR                      describe a data set, draw some samples
   perceptor data digits --out digits              generate handwritten digits";
 
+const MODEL_EXAMPLES: &str = "\
+Examples:
+  perceptor model show runs/train-1/model.safetensors    network, inputs, outputs, training";
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  success
@@ -102,6 +107,9 @@ enum Command {
     Predict(predict::PredictArgs),
     Export(export::ExportArgs),
     Import(import::ImportArgs),
+    /// Show model files
+    #[command(subcommand, before_help = MODEL_EXAMPLES)]
+    Model(ModelCommand),
     Bench(bench::BenchArgs),
     /// Download, generate, convert and inspect data sets
     #[command(subcommand, before_help = DATA_EXAMPLES)]
@@ -109,6 +117,11 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum ModelCommand {
+    Show(model::ShowArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -169,6 +182,7 @@ pub fn run() -> ExitCode {
         Command::Predict(args) => args.run(),
         Command::Export(args) => args.run(),
         Command::Import(args) => args.run(),
+        Command::Model(ModelCommand::Show(args)) => args.run(),
         Command::Bench(args) => args.run(),
         Command::Data(DataCommand::Fetch(args)) => args.run(),
         Command::Data(DataCommand::Convert(args)) => args.run(),

@@ -1,7 +1,7 @@
 //! Results for people and programs, written to any [`Write`]. Nothing here decides which stream they go to.
 //!
 //! Each command has a module with one report, a struct that holds everything there is to say, and its writers side by
-//! side: [`train`], [`eval`], [`predict`], [`inspect`], [`bench`], [`doctor`] and [`tune`]. [`engines`] shows how an
+//! side: [`train`], [`eval`], [`predict`], [`inspect`], [`model`], [`bench`], [`doctor`] and [`tune`]. [`engines`] shows how an
 //! engine was chosen, [`number`] formats numbers, and [`table`] aligns columns.
 
 pub mod bench;
@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod engines;
 pub mod eval;
 pub mod inspect;
+pub mod model;
 pub mod number;
 pub mod predict;
 pub mod table;

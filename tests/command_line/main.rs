@@ -25,6 +25,7 @@ mod learning_rate;
 mod limits;
 mod memory;
 mod model_file;
+mod model_show;
 mod network;
 mod output_folder;
 mod predict;

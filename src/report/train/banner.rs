@@ -37,7 +37,8 @@ pub fn banner(
         crate::BUILD_MODE
     )?;
     writeln!(out, "  data      {data_name}: {}", data_words(data, config))?;
-    writeln!(out, "  network   {}", network_words(spec, config))?;
+    let init = config.init.name();
+    writeln!(out, "  network   {}, {init} init", network_words(spec))?;
     writeln!(
         out,
         "  training  {}, batch size {}, seed {}",
@@ -90,19 +91,18 @@ fn data_words(data: &Splits, config: &TrainConfig) -> String {
     )
 }
 
-/// The layers, their activation and output, the number of parameters and how they are initialised.
-fn network_words(spec: &Spec, config: &TrainConfig) -> String {
+/// The layers, their activation and output, and the number of parameters.
+pub(in crate::report) fn network_words(spec: &Spec) -> String {
     let activation = match spec.layers() {
         [_] => String::new(),
         _ if spec.batch_norm() => format!("batch norm, {} and ", spec.activation().name()),
         _ => format!("{} and ", spec.activation().name()),
     };
     format!(
-        "{spec}, {activation}{}, {} parameters ({}), {} init",
+        "{spec}, {activation}{}, {} parameters ({})",
         spec.task().output_function(),
         grouped(spec.trainable()),
         bytes(4 * spec.parameters()),
-        config.init.name(),
     )
 }
 
@@ -162,7 +162,7 @@ fn scale_words(scale: Scale) -> String {
 }
 
 /// The task and its loss: `regression by huber loss, δ 1`.
-fn task_words(config: &TaskConfig) -> String {
+pub(in crate::report) fn task_words(config: &TaskConfig) -> String {
     let (task, loss) = (config.task.name(), config.loss());
     let delta = match loss {
         LossName::Huber => format!(", δ {}", config.huber_delta()),
@@ -219,7 +219,7 @@ fn early_ends(config: &TrainConfig) -> Vec<String> {
 }
 
 /// The optimiser with all its settings: `adamw, learning rate 0.001 by cosine, β₁ 0.9, …`.
-fn optimizer_words(config: &TrainConfig) -> String {
+pub(in crate::report) fn optimizer_words(config: &TrainConfig) -> String {
     let config = config.resolved();
     let (optimizer, schedule) = (&config.optimizer, &config.schedule);
     let mut learning_rate = match optimizer.rate() {
@@ -257,7 +257,7 @@ fn optimizer_words(config: &TrainConfig) -> String {
 }
 
 /// The regularisation in use, empty if there is none: `dropout 0.5, balanced classes`.
-fn regularization_words(config: &TrainConfig) -> String {
+pub(in crate::report) fn regularization_words(config: &TrainConfig) -> String {
     let regularization = &config.regularization;
     let strengths = [
         ("dropout", regularization.dropout),

@@ -3,7 +3,7 @@
 //! [`banner`](self::banner()) is printed before a run, [`EpochTable`] makes a line of each epoch, and [`TrainReport`]
 //! holds everything that is known at the end.
 
-mod banner;
+pub(super) mod banner;
 mod ending;
 mod epochs;
 mod profile;

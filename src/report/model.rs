@@ -1,0 +1,158 @@
+//! The report of a model file: the network, what goes in and comes out, and how it was trained.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::number::{bytes, counted, counted_as, grouped};
+use super::train::banner::{network_words, optimizer_words, regularization_words, task_words};
+use crate::data::{ClassNames, Scaling};
+use crate::model::{Model, Provenance};
+use crate::nn::Task;
+use crate::scores::{Score, metrics};
+
+/// The name and version of the JSON object's layout.
+pub const SCHEMA: &str = "perceptor.model/1";
+
+/// The most class names on a line of text.
+const MOST_NAMES: usize = 12;
+
+/// Everything a model file says about its network. Fields that are not skipped are those of the JSON object.
+#[derive(Debug, Serialize)]
+pub struct ModelReport<'a> {
+    schema: &'static str,
+    model: String,
+    bytes: u64,
+    network: String,
+    parameters: usize,
+    task: Task,
+    activation: &'static str,
+    batch_norm: bool,
+    scaling: Scaling,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    class_names: Option<&'a ClassNames>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provenance: Option<&'a Provenance>,
+    #[serde(skip)]
+    of: &'a Model,
+}
+
+impl<'a> ModelReport<'a> {
+    /// The report of the model in the file called `name`, which has this `length` in bytes.
+    pub fn new(name: String, length: u64, model: &'a Model) -> ModelReport<'a> {
+        let spec = &model.spec;
+        ModelReport {
+            schema: SCHEMA,
+            model: name,
+            bytes: length,
+            network: spec.to_string(),
+            parameters: spec.trainable(),
+            task: spec.task(),
+            activation: spec.activation().name(),
+            batch_norm: spec.batch_norm(),
+            scaling: model.scaling,
+            class_names: model.class_names.as_ref(),
+            provenance: model.provenance.as_ref(),
+            of: model,
+        }
+    }
+
+    /// Writes one JSON object.
+    ///
+    /// # Errors
+    /// Returns the errors of `out`.
+    pub fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
+        super::write_json(out, self)
+    }
+
+    /// Writes the report as text.
+    ///
+    /// # Errors
+    /// Returns the errors of `out`.
+    pub fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
+        let length = bytes(usize::try_from(self.bytes).unwrap_or(usize::MAX));
+        writeln!(out, "model     {}, {length}", self.model)?;
+        writeln!(out, "network   {}", network_words(&self.of.spec))?;
+        let Scaling { offset, factor } = self.scaling;
+        writeln!(out, "inputs    (element − {offset}) · {factor}")?;
+        writeln!(out, "outputs   {}", self.output_words())?;
+        match self.provenance {
+            Some(provenance) => write_training(out, self.task, provenance),
+            None => writeln!(out, "training  unknown (trained by another program)"),
+        }
+    }
+
+    /// What is predicted: `3 classes: setosa, versicolor, virginica`, `1 number`.
+    fn output_words(&self) -> String {
+        let outputs = self.of.spec.outputs();
+        let words = match self.task {
+            Task::Classification => counted_as(outputs, "class", "classes"),
+            Task::Regression => counted(outputs, "number"),
+            Task::Multilabel => format!("{}, any of them", counted(outputs, "label")),
+        };
+        let Some(names) = self.class_names.map(ClassNames::names) else {
+            return words;
+        };
+        let listed = names[..names.len().min(MOST_NAMES)].join(", ");
+        match names.len().checked_sub(MOST_NAMES) {
+            None | Some(0) => format!("{words}: {listed}"),
+            Some(more) => format!("{words}: {listed} and {} more", grouped(more)),
+        }
+    }
+}
+
+/// Writes the settings and figures of the training.
+fn write_training(out: &mut dyn Write, task: Task, provenance: &Provenance) -> io::Result<()> {
+    let config = &provenance.config;
+    let samples = counted(provenance.train_items, "sample");
+    writeln!(
+        out,
+        "training  {} of {samples}, batch size {}, seed {}",
+        counted(config.epochs, "epoch"),
+        config.batch_size,
+        config.seed
+    )?;
+    if let Some(hash) = &provenance.init_from {
+        writeln!(
+            out,
+            "          from the weights of a model with hash {hash}"
+        )?;
+    }
+    writeln!(out, "task      {}", task_words(&config.task))?;
+    writeln!(out, "optimiser {}", optimizer_words(config))?;
+    let regularization = regularization_words(config);
+    if !regularization.is_empty() {
+        writeln!(out, "          {regularization}")?;
+    }
+    let (version, revision) = (&provenance.version, &provenance.revision);
+    let engine = &provenance.engine;
+    writeln!(
+        out,
+        "program   perceptor {version} ({revision}), engine {engine}"
+    )?;
+    if let Some(epoch) = provenance.best_epoch {
+        writeln!(out, "epoch     {epoch}, the best on the validation set")?;
+    }
+    writeln!(out, "scores    training: loss {:.4}", provenance.train_loss)?;
+    let scores = &provenance.scores;
+    for (set, score) in [("validation", scores.validation), ("test", scores.test)] {
+        if let Some(score) = score {
+            writeln!(out, "          {set}: {}", score_words(&score, task))?;
+        }
+    }
+    Ok(())
+}
+
+/// The loss, and the metrics that the file holds: `loss 0.0812, accuracy 97.52 %`.
+fn score_words(score: &Score, task: Task) -> String {
+    let values = metrics(task).filter_map(|metric| {
+        let value = metric.of(score)?;
+        Some(format!("{} {}", metric.title, metric.text(value)))
+    });
+    let loss = format!("loss {:.4}", score.loss);
+    [loss]
+        .into_iter()
+        .chain(values)
+        .collect::<Vec<_>>()
+        .join(", ")
+}

@@ -99,6 +99,8 @@ pub mod run;
 pub mod schedule;
 #[doc(hidden)]
 pub mod scores;
+#[doc(hidden)]
+pub mod table;
 mod tensors;
 mod text_value;
 #[doc(hidden)]

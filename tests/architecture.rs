@@ -22,6 +22,7 @@ const LAYERS: &[&[&str]] = &[
     &["compute"],
     &["nn"],
     &["data", "reference", "scores", "tensors"],
+    &["table"],
     &["config", "datasets"],
     &["model"],
     &["export", "train"],

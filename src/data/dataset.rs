@@ -48,6 +48,14 @@ impl Dataset {
         Dataset::pair(rows, targets, "targets")
     }
 
+    /// Pairs rows with their targets.
+    ///
+    /// # Errors
+    /// Returns [`Error::Data`] if the numbers of rows and targets differ.
+    pub fn new_pair(rows: Rows, targets: Targets) -> Result<Dataset> {
+        Dataset::pair(rows, targets, "targets")
+    }
+
     /// Opens and checks a pair of IDX files for classification. Without `classes` their number is the largest label
     /// plus one, and at least two.
     ///

@@ -32,6 +32,8 @@ pub struct Rows {
     row_size: usize,
     /// For a selection, the position of each row in the source.
     positions: Option<Vec<u32>>,
+    /// Whether the elements are inputs of a network already.
+    are_inputs: bool,
 }
 
 /// Where the elements are.
@@ -53,6 +55,7 @@ impl From<IdxFile> for Rows {
             encoding,
             row_size: header.features() * encoding.size(),
             positions: None,
+            are_inputs: false,
             source: Arc::new(Source::Idx(file)),
         }
     }
@@ -86,7 +89,42 @@ impl Rows {
             encoding: Encoding::NativeF32,
             row_size: features * Encoding::NativeF32.size(),
             positions: None,
+            are_inputs: false,
         })
+    }
+
+    /// Takes rows that are encoded as inputs of a network, such as those of a table, which need no further scaling.
+    /// Messages call them `name`.
+    ///
+    /// Shapes: `elements [rows, features]`.
+    ///
+    /// # Errors
+    /// Returns [`Error::Data`] if there are no rows, more than 2³² − 1 of them, or no features.
+    ///
+    /// # Panics
+    /// Panics if the elements are no whole rows.
+    pub fn of_inputs(name: String, elements: Vec<f32>, features: usize) -> Result<Rows> {
+        let rows = elements.len().checked_div(features).unwrap_or(0);
+        if rows == 0 || u32::try_from(rows).is_err() {
+            let found = format!("{rows} rows of {features} features");
+            let expected = "at least one row and one feature, and at most 4294967295 rows";
+            return Err(Error::Data(Refusal::new(name, found, expected)));
+        }
+        assert_eq!(elements.len(), rows * features, "elements against features");
+        Ok(Rows {
+            source: Arc::new(Source::Array(elements)),
+            name,
+            dimensions: vec![rows, features],
+            encoding: Encoding::NativeF32,
+            row_size: features * Encoding::NativeF32.size(),
+            positions: None,
+            are_inputs: true,
+        })
+    }
+
+    /// Returns whether the elements are inputs of a network already, which are used unscaled.
+    pub fn are_inputs(&self) -> bool {
+        self.are_inputs
     }
 
     /// Selects these `rows`, in this order, which are then numbered from 0. Elements are not copied.
@@ -119,9 +157,9 @@ impl Rows {
         &self.name
     }
 
-    /// Names an array in memory; a file keeps its path.
+    /// Names an array in memory; a file keeps its path, as do the rows of a table.
     pub(super) fn set_name(&mut self, name: &str) {
-        if let Source::Array(_) = &*self.source {
+        if matches!(*self.source, Source::Array(_)) && !self.are_inputs {
             name.clone_into(&mut self.name);
         }
     }

@@ -5,10 +5,10 @@ use std::path::Path;
 use csv::{ByteRecord, ReaderBuilder};
 
 use super::cell::{is_missing, number};
-use super::columns::Columns;
 use super::text;
 use crate::datasets::convert::request::{Labels, Request};
 use crate::error::{Error, Refusal, Result};
+use crate::table::columns::Columns;
 
 /// The delimiters that are tried.
 const DELIMITERS: [u8; 4] = [b'\t', b';', b'|', b','];
@@ -56,8 +56,8 @@ pub(super) fn detect(path: &Path, request: &Request) -> Result<(Dialect, Columns
     let header = options.header.unwrap_or_else(|| {
         is_header(first, records.get(1)) || requested_names(request).into_iter().any(is_cell)
     });
-    let cells = header.then(|| first.iter().collect());
-    let columns = Columns::new(first.len(), cells);
+    let cells: Vec<&[u8]> = first.iter().collect();
+    let columns = Columns::new(first.len(), header.then_some(&cells[..]));
     Ok((Dialect { delimiter, header }, columns))
 }
 

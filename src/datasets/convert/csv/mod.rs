@@ -5,7 +5,6 @@
 //! the row starts in, and its column.
 
 mod cell;
-mod columns;
 mod dialect;
 mod text;
 
@@ -14,13 +13,13 @@ use std::path::{Path, PathBuf};
 use csv::ByteRecord;
 
 use self::cell::{is_missing, number, shown};
-use self::columns::Columns;
 use self::dialect::Dialect;
 use self::text::Text;
 use super::request::{Labels, Request};
 use super::source::{Cell, LabelKind, MAX_FEATURES, Sample, Samples, Source, Sources};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, Message, message};
+use crate::table::columns::Columns;
 
 /// A CSV file whose columns are known.
 pub(super) struct Table {

@@ -1,7 +1,10 @@
 //! The columns of a table, found by name or number.
 
+use std::collections::HashMap;
 use std::path::Path;
 
+use super::cell::short;
+use super::schema::Place;
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
 
@@ -10,7 +13,7 @@ const LABELS: [&str; 5] = ["label", "labels", "class", "target", "y"];
 
 /// The columns of a table. They are counted from 0 here, and from 1 in options and messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Columns {
+pub(crate) struct Columns {
     count: usize,
     /// Their titles in the header; `None` without a header.
     names: Option<Vec<String>>,
@@ -18,13 +21,13 @@ pub(super) struct Columns {
 
 impl Columns {
     /// Returns this many columns, with the cells of the header if there is one.
-    pub fn new(count: usize, header: Option<Vec<&[u8]>>) -> Columns {
+    pub fn new<C: AsRef<[u8]>>(count: usize, header: Option<&[C]>) -> Columns {
         let plain = |c: char| match c.is_control() {
             true => char::REPLACEMENT_CHARACTER,
             false => c,
         };
-        let name = |cell: &[u8]| {
-            String::from_utf8_lossy(cell)
+        let name = |cell: &C| {
+            String::from_utf8_lossy(cell.as_ref())
                 .trim()
                 .chars()
                 .map(plain)
@@ -32,7 +35,7 @@ impl Columns {
         };
         Columns {
             count,
-            names: header.map(|cells| cells.into_iter().map(name).collect()),
+            names: header.map(|cells| cells.iter().map(name).collect()),
         }
     }
 
@@ -53,7 +56,7 @@ impl Columns {
     /// Returns the number and title of a column, as `column 3 (petal_length)`.
     pub fn title(&self, column: usize) -> String {
         match self.name(column) {
-            Some(name) => format!("column {} ({})", column + 1, truncated(&name)),
+            Some(name) => format!("column {} ({})", column + 1, short(&name)),
             None => format!("column {}", column + 1),
         }
     }
@@ -68,31 +71,76 @@ impl Columns {
         name.unwrap_or_else(|| (column + 1).to_string())
     }
 
+    /// Returns the place of each column, with a name that no other column has, as pandas makes it.
+    pub fn places(&self) -> Vec<Place> {
+        let mut seen: HashMap<&str, usize> = HashMap::new();
+        let place = |position: usize| Place {
+            name: self
+                .names
+                .as_ref()
+                .map(|names| match names[position].as_str() {
+                    "" => format!("Unnamed: {position}"),
+                    name => match seen
+                        .entry(name)
+                        .and_modify(|count| *count += 1)
+                        .or_insert(0)
+                    {
+                        0 => name.to_owned(),
+                        count => format!("{name}.{count}"),
+                    },
+                }),
+            position,
+        };
+        (0..self.count).map(place).collect()
+    }
+
     /// Finds the column of that name or number. Numbers count from 1, negative ones from the end.
+    ///
+    /// # Errors
+    /// Returns [`Error::Config`] if there is none, if several have the name, or if the word is the name of one column and
+    /// the number of another.
     pub fn find(&self, key: Key, word: &str) -> Result<usize> {
         let word = word.trim();
         let names = self.names.iter().flatten().enumerate();
         let mut named = names.filter(|(_, name)| *name == word).map(|(at, _)| at);
-        match (named.next(), named.next()) {
-            (Some(first), Some(second)) => {
+        let numbered = self.numbered(word);
+        match (named.next(), named.next(), numbered) {
+            (Some(first), Some(second), _) => {
                 let found = format!("{word}, columns {} and {}", first + 1, second + 1);
-                return Err(self.refuse(key, found, "one of them, by its number"));
+                Err(self.refuse(key, found, "one of them, by its number"))
             }
-            (Some(at), None) => return Ok(at),
-            (None, _) => {}
+            (Some(name), None, Some(number)) if name != number => {
+                let from_end = |at: usize| at as i64 - self.count as i64;
+                let found = format!(
+                    "{word}, the name of column {} and the number of column {}",
+                    name + 1,
+                    number + 1
+                );
+                let refusal = Refusal::new(key, found, "a word for one column");
+                Err(Error::Config(refusal.hint(format!(
+                    "count from the end: {} is the column of that name, {} the one with that number",
+                    from_end(name),
+                    from_end(number)
+                ))))
+            }
+            (Some(at), None, _) | (None, _, Some(at)) => Ok(at),
+            (None, _, None) => {
+                let expected = format!("a column: {}", self.summary());
+                Err(self.refuse(key, word.to_owned(), &expected))
+            }
         }
-        let number = word.parse::<i64>().ok();
-        let at = number.and_then(|number| match number {
-            1.. => usize::try_from(number - 1).ok(),
-            0 => None,
-            _ => self
+    }
+
+    /// Returns the column of that number, if the word is one.
+    fn numbered(&self, word: &str) -> Option<usize> {
+        let at = match word.parse::<i64>().ok()? {
+            number @ 1.. => usize::try_from(number - 1).ok()?,
+            0 => return None,
+            number => self
                 .count
-                .checked_sub(usize::try_from(number.unsigned_abs()).ok()?),
-        });
-        at.filter(|&at| at < self.count).ok_or_else(|| {
-            let expected = format!("a column: {}", self.summary());
-            self.refuse(key, word.to_owned(), &expected)
-        })
+                .checked_sub(usize::try_from(number.unsigned_abs()).ok()?)?,
+        };
+        (at < self.count).then_some(at)
     }
 
     /// Finds the columns of several names or numbers separated by commas, without duplicates.
@@ -139,7 +187,7 @@ impl Columns {
         let Some(names) = &self.names else {
             return format!("1 to {} (no header)", self.count);
         };
-        let of = |at: usize| format!("{} ({})", at + 1, truncated(&names[at]));
+        let of = |at: usize| format!("{} ({})", at + 1, short(&names[at]));
         match self.count {
             0..=SHOWN => (0..self.count).map(of).collect::<Vec<_>>().join(", "),
             count => format!("{}, {}, {}, …, {}", of(0), of(1), of(2), of(count - 1)),
@@ -151,30 +199,18 @@ impl Columns {
     }
 }
 
-/// Truncates a name for a message.
-fn truncated(name: &str) -> String {
-    const MAX_CHARACTERS: usize = 40;
-    match name.char_indices().nth(MAX_CHARACTERS) {
-        None => name.to_owned(),
-        Some((at, _)) => format!("{}…", &name[..at]),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn columns(names: &[&str]) -> Columns {
-        Columns::new(
-            names.len(),
-            Some(names.iter().map(|name| name.as_bytes()).collect()),
-        )
+        Columns::new(names.len(), Some(names))
     }
 
     #[test]
-    fn a_word_is_matched_as_a_name_before_a_number() {
+    fn a_word_is_a_name_or_a_number() {
         let named = columns(&["a", "3", "c, d"]);
-        for (word, at) in [("a", 0), ("3", 1), ("1", 0), ("-1", 2), ("c, d", 2)] {
+        for (word, at) in [("a", 0), ("2", 1), ("1", 0), ("-1", 2), ("c, d", 2)] {
             assert_eq!(
                 named.find(Key("labels"), word).expect("a column"),
                 at,
@@ -196,7 +232,7 @@ mod tests {
                 "{message}"
             );
         }
-        let unnamed = Columns::new(785, None);
+        let unnamed = Columns::new::<&str>(785, None);
         assert_eq!(unnamed.find(Key("labels"), "-785").expect("a column"), 0);
         let message = unnamed
             .find(Key("labels"), "label")
@@ -206,6 +242,36 @@ mod tests {
             message,
             "labels: label, expected a column: 1 to 785 (no header)"
         );
+    }
+
+    #[test]
+    fn a_word_that_is_a_name_and_the_number_of_another_column_is_refused() {
+        let numbers = columns(&["0", "1", "2"]);
+        let refused = numbers.find(Key("label"), "1").expect_err("a refusal");
+        assert_eq!(
+            refused.to_string(),
+            "label: 1, the name of column 2 and the number of column 1, expected a word for one column"
+        );
+        let hint = refused.hint().expect("a hint").to_string();
+        assert!(hint.contains("-2 is the column of that name"), "{hint}");
+        assert_eq!(numbers.find(Key("label"), "-2").expect("a column"), 1);
+        // The name is also its own number.
+        assert_eq!(
+            columns(&["1", "2"])
+                .find(Key("label"), "2")
+                .expect("a column"),
+            1
+        );
+    }
+
+    #[test]
+    fn places_have_the_names_that_pandas_gives() {
+        let places = columns(&["", "a", "b", "a"]).places();
+        let names: Vec<&str> = places
+            .iter()
+            .filter_map(|place| place.name.as_deref())
+            .collect();
+        assert_eq!(names, ["Unnamed: 0", "a", "b", "a.1"]);
     }
 
     #[test]

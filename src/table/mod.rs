@@ -1,0 +1,45 @@
+//! Tables as people have them: CSV files with words, missing cells and columns of very different ranges.
+//!
+//! ```text
+//! CSV ─► text, syntax, dialect ─► passes ─► block ─► survey, facts ─► infer, target ─► schema
+//!        windows, where cells end  pieces    typed    first pass       what columns
+//!                                  on all    cells                     become
+//!                                  workers     └──────► encode ─► collect ─► Dataset
+//!                                                       second pass, by the schema
+//! ```
+//!
+//! [`TrainingTable::survey`] examines the training file and finds its [`Schema`], [`TrainingTable::read`] encodes it.
+//! [`Schema::read_labelled`] and [`Schema::read_rows`] read later files by the schema. Whatever is guessed, left out or
+//! changed is a [`Note`].
+//!
+//! Inputs are final: numbers are standardised, categories are 0 and 1, and a network needs no further scaling
+//! ([`crate::data::Rows::are_inputs`]).
+
+mod block;
+pub mod cell;
+mod collect;
+pub(crate) mod columns;
+mod date;
+pub(crate) mod dialect;
+mod dictionary;
+mod encode;
+mod facts;
+mod infer;
+mod later;
+mod note;
+pub mod options;
+mod passes;
+pub mod report;
+pub mod schema;
+mod survey;
+pub(crate) mod syntax;
+mod target;
+pub(crate) mod text;
+mod training;
+
+pub use later::EncodedRows;
+pub use note::Note;
+pub use options::{Decimal, Delimiter, MissingPolicy, NumberScale, TableOptions};
+pub use report::TableReport;
+pub use schema::{Column, Encoding, Schema, Target, TargetKind};
+pub use training::{Encoded, TableRequest, TrainingTable};

@@ -1,0 +1,226 @@
+//! The text of a table: a mapped file, or a gzip stream that is decoded on the way.
+//!
+//! Text is handed out in windows. A window of a mapped file is a part of it; a window of a stream is a buffer, which starts
+//! with what the records of the window before it left.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+
+use crate::data::gzip;
+use crate::data::mmap::Bytes;
+use crate::error::{Error, Refusal, Result};
+use crate::regular_file::open_regular;
+
+/// The size of the largest record, in bytes. A quote that is never closed turns the rest of the file into one record.
+pub(super) const MAX_RECORD: usize = 1 << 26;
+
+/// The number of bytes of a window.
+pub(super) const WINDOW: usize = 1 << 25;
+
+/// The number of bytes that are read to detect the dialect, if they contain two complete records.
+pub(super) const SAMPLE: usize = 1 << 20;
+
+/// The buffer of a stream, in bytes.
+const BUFFER: usize = 1 << 16;
+
+/// What a path is expected to be, in messages.
+const EXPECTED: &str = "a table";
+
+/// The beginning of a table.
+#[derive(Debug)]
+pub(crate) struct Sample {
+    pub bytes: Vec<u8>,
+    /// Whether that is the whole table.
+    pub is_complete: bool,
+}
+
+/// Text of which some records are to be read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Window<'a> {
+    /// The text from the start of the window on.
+    pub text: &'a [u8],
+    /// Records that start before this place belong to the window.
+    pub end: usize,
+    /// Whether nothing follows the text.
+    pub is_complete: bool,
+    /// How many bytes of the table come before the window.
+    pub before: u64,
+}
+
+/// Reads the windows of a table one after another.
+#[derive(Debug)]
+pub(super) struct Windows {
+    path: PathBuf,
+    source: Source,
+    /// Where the next window starts in the table.
+    before: u64,
+}
+
+enum Source {
+    Mapped(Bytes),
+    Stream {
+        decoder: Box<dyn Read + Send>,
+        buffer: Vec<u8>,
+        is_complete: bool,
+    },
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Source::Mapped(_) => "Mapped",
+            Source::Stream { .. } => "Stream",
+        })
+    }
+}
+
+impl Windows {
+    /// Opens the table at `path` and skips this many bytes.
+    pub fn open(path: &Path, skipped: u64) -> Result<Windows> {
+        let file = open_regular(path, EXPECTED)?;
+        let source = match is_gzip(path, &file)? {
+            true => {
+                let mut decoder = decoded(path, file)?;
+                let mut skipped = decoder.by_ref().take(skipped);
+                io::copy(&mut skipped, &mut io::sink()).map_err(|error| unreadable(path, error))?;
+                Source::Stream {
+                    decoder,
+                    buffer: Vec::new(),
+                    is_complete: false,
+                }
+            }
+            // SAFETY: the bytes are only read as numbers and compared with each other. No length or index is taken from
+            // them and trusted later: positions of delimiters are found anew in each pass and checked by slicing, and
+            // words are copied before they are checked as UTF-8. A file that another process truncates raises SIGBUS,
+            // which is accepted as for IDX files.
+            false => Source::Mapped(unsafe { Bytes::map(path, EXPECTED) }?),
+        };
+        Ok(Windows {
+            path: path.to_owned(),
+            source,
+            before: skipped,
+        })
+    }
+
+    /// Returns the next window; `None` after the last one.
+    pub fn next(&mut self) -> Result<Option<Window<'_>>> {
+        let before = self.before;
+        match &mut self.source {
+            Source::Mapped(bytes) => {
+                let start = usize::try_from(before).map_or(bytes.len(), |at| at.min(bytes.len()));
+                let end = bytes.len().min(start + WINDOW + MAX_RECORD + 1);
+                let text = &bytes[start..end];
+                Ok((!text.is_empty()).then_some(Window {
+                    text,
+                    end: text.len().min(WINDOW),
+                    is_complete: end == bytes.len(),
+                    before,
+                }))
+            }
+            Source::Stream {
+                decoder,
+                buffer,
+                is_complete,
+            } => {
+                if !*is_complete {
+                    let room = WINDOW.saturating_sub(buffer.len()).max(WINDOW / 2);
+                    let read = decoder.by_ref().take(room as u64).read_to_end(buffer);
+                    let read = read.map_err(|error| unreadable(&self.path, error))?;
+                    *is_complete = read < room;
+                }
+                Ok((!buffer.is_empty()).then_some(Window {
+                    text: buffer,
+                    end: buffer.len(),
+                    is_complete: *is_complete,
+                    before,
+                }))
+            }
+        }
+    }
+
+    /// Continues after this many bytes of the last window. A record that did not fit is given more room.
+    pub fn advance(&mut self, by: usize) {
+        self.before += by as u64;
+        if let Source::Stream { buffer, .. } = &mut self.source {
+            buffer.drain(..by);
+        }
+    }
+}
+
+/// Reads the beginning of the table at `path`, at most `max_bytes`.
+pub(crate) fn sample(path: &Path, max_bytes: usize) -> Result<Sample> {
+    let mut bytes = Vec::new();
+    let text = decoded(path, open_regular(path, EXPECTED)?)?;
+    let read = text.take(max_bytes as u64).read_to_end(&mut bytes);
+    read.map_err(|error| unreadable(path, error))?;
+    Ok(Sample {
+        is_complete: bytes.len() < max_bytes,
+        bytes,
+    })
+}
+
+/// Returns the error for a record, after byte `start`, that is too large.
+pub(crate) fn endless(path: &Path, start: u64) -> Error {
+    let refusal = Refusal::new(
+        row(path, start),
+        "a row that does not end",
+        "at most 64 MiB",
+    );
+    Error::Data(refusal.hint("a quote may not be closed"))
+}
+
+/// Returns the place of the record that starts at byte `at`, for messages. Rows are counted as an editor counts lines.
+pub(crate) fn row(path: &Path, at: u64) -> String {
+    match line_at(path, at) {
+        Ok(line) => format!("{}: row {line}", path.display()),
+        Err(_) => format!("{}: the row after byte {at}", path.display()),
+    }
+}
+
+/// Returns the line number, from 1, of the record that starts at byte `at`, or after it if line ends are there.
+fn line_at(path: &Path, at: u64) -> Result<u64> {
+    let text = BufReader::new(decoded(path, open_regular(path, EXPECTED)?)?);
+    let (mut line, mut after_return) = (1, false);
+    for (position, byte) in (0..).zip(text.bytes()) {
+        let byte = byte.map_err(|error| unreadable(path, error))?;
+        if position >= at && !matches!(byte, b'\n' | b'\r') {
+            break;
+        }
+        // A carriage return and a line feed are one line end.
+        line += u64::from(byte == b'\r' || (byte == b'\n' && !after_return));
+        after_return = byte == b'\r';
+    }
+    Ok(line)
+}
+
+fn is_gzip(path: &Path, file: &File) -> Result<bool> {
+    let mut start = Vec::new();
+    let read = file
+        .try_clone()
+        .and_then(|file| file.take(2).read_to_end(&mut start));
+    read.map_err(Error::io(path, "read"))?;
+    let rewound = io::Seek::rewind(&mut &*file);
+    rewound.map_err(Error::io(path, "read"))?;
+    Ok(start == [0x1f, 0x8b])
+}
+
+/// Returns the contents of `file`, decoded if they are gzip.
+fn decoded(path: &Path, file: File) -> Result<Box<dyn Read + Send>> {
+    let mut file = BufReader::with_capacity(BUFFER, file);
+    let start = file.fill_buf().map_err(Error::io(path, "read"))?;
+    Ok(match start.starts_with(&[0x1f, 0x8b]) {
+        true => Box::new(MultiGzDecoder::new(file)),
+        false => Box::new(file),
+    })
+}
+
+/// Returns the error of a read: that of the system, or that of a damaged gzip stream.
+fn unreadable(path: &Path, error: io::Error) -> Error {
+    match error.raw_os_error() {
+        Some(_) => Error::io(path, "read")(error),
+        None => gzip::damaged(path, &error),
+    }
+}

@@ -1,0 +1,546 @@
+//! The table to train on: surveyed first, then encoded by the schema that was found.
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::block::Block;
+use super::collect::Collector;
+use super::columns::Columns;
+use super::dialect::{self, Hints};
+use super::encode::{Encoder, Mapping, fill_hint};
+use super::facts::{Kind, NumberFacts};
+use super::infer::{encoding, is_narrowed};
+use super::note::Note;
+use super::options::{MissingPolicy, TableOptions};
+use super::passes::Pass;
+use super::report::TableReport;
+use super::schema::{Affine, Column, Encoding, Place, Reason, Schema, Target};
+use super::survey::{Plan, Survey};
+use super::target;
+use super::text::row;
+use crate::compute::parallel::Workers;
+use crate::data::Dataset;
+use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, Message, message};
+use crate::nn::Task;
+
+/// The blocks that are encoded at a time.
+const BATCH: usize = 64;
+
+/// The most bytes of a table whose records are kept between the two passes.
+const MAX_KEPT: u64 = 1 << 31;
+
+/// The table to train on, and what is known about it from the start.
+#[derive(Debug, Clone, Copy)]
+pub struct TableRequest<'a> {
+    /// A CSV file or the like; gzip is allowed.
+    pub path: &'a Path,
+    /// The columns to predict, by name or number. An entry may be a list separated by commas.
+    pub targets: &'a [String],
+    /// The column with the weight of each row, by name or number.
+    pub sample_weight: Option<&'a str>,
+    /// What to predict. `None` guesses it from the targets.
+    pub task: Option<Task>,
+    /// How the table is read.
+    pub options: &'a TableOptions,
+}
+
+/// A table to train on, of which every row was examined.
+#[derive(Debug)]
+pub struct TrainingTable {
+    survey: Survey,
+    schema: Schema,
+    task: Option<Task>,
+    options: TableOptions,
+    notes: Vec<Note>,
+}
+
+/// Rows of a table with their targets.
+#[derive(Debug)]
+pub struct Encoded {
+    /// The encoded rows.
+    pub data: Dataset,
+    /// The weight of each row, if the schema has a column of weights.
+    pub weights: Option<Vec<f32>>,
+    /// What was left out or changed.
+    pub notes: Vec<Note>,
+}
+
+/// The columns that are no inputs.
+struct Roles {
+    targets: Vec<usize>,
+    weight: Option<usize>,
+    dropped: Vec<usize>,
+}
+
+impl TrainingTable {
+    /// Examines all rows, and decides what each column becomes.
+    ///
+    /// # Errors
+    /// Returns [`Error::Config`] if a column that is named does not exist, or is named ambiguously; [`Error::Data`] if the
+    /// table is malformed, with the row and the column, or does not fit the task; and [`Error::Io`] if the system fails.
+    pub fn survey(request: &TableRequest, workers: &Workers) -> Result<TrainingTable> {
+        if request.targets.is_empty() {
+            let refusal = Refusal::new(
+                Key("target"),
+                "not given",
+                "the column to predict, by name or number",
+            );
+            return Err(Error::Config(refusal));
+        }
+        TrainingTable::examine(request, true, workers)
+    }
+
+    /// Examines all rows for a report. The targets need not be named.
+    ///
+    /// # Errors
+    /// Returns the errors of [`TrainingTable::survey`].
+    pub fn inspect(request: &TableRequest, workers: &Workers) -> Result<TableReport> {
+        Ok(TrainingTable::examine(request, false, workers)?.report())
+    }
+
+    fn examine(request: &TableRequest, keep: bool, workers: &Workers) -> Result<TrainingTable> {
+        let (path, options) = (request.path, request.options);
+        let mut names: Vec<&str> = request.targets.iter().map(String::as_str).collect();
+        names.extend(request.sample_weight);
+        names.extend(options.drop.iter().map(String::as_str));
+        let names = names
+            .iter()
+            .flat_map(|words| words.split(',').map(str::trim));
+        let hints = Hints {
+            delimiter: options.delimiter,
+            decimal: options.decimal,
+            comment: options.comment,
+            header: options.header,
+            names: names.collect(),
+        };
+        let opening = dialect::detect(path, &hints)?;
+        let mut notes: Vec<Note> = opening
+            .guesses
+            .iter()
+            .map(|guess| Note::new(path, guess))
+            .collect();
+        let roles = Roles::find(&opening.columns, request)?;
+        let length = path
+            .metadata()
+            .map_err(Error::io(path, "read the size"))?
+            .len();
+        let mut numbers: Vec<usize> = roles.weight.into_iter().collect();
+        if request.task == Some(Task::Regression) {
+            numbers.extend(&roles.targets);
+        }
+        let classes = match request.task {
+            Some(Task::Classification) => &roles.targets[..],
+            _ => &[],
+        };
+        let plan = Plan {
+            targets: &roles.targets,
+            dropped: &roles.dropped,
+            classes,
+            numbers: &numbers,
+            dates: options.dates,
+            max_categories: options.max_categories,
+            keep: keep && length <= MAX_KEPT,
+        };
+        let survey = Survey::of(path, opening, plan, workers)?;
+        check_rows(&survey, &roles)?;
+        let places = survey.opening.columns.places();
+        let of = |at: &usize| places[*at].clone();
+        let found = match roles.targets.is_empty() {
+            true => None,
+            false => Some(target::targets(
+                &survey,
+                roles.targets.iter().map(of).collect(),
+                request.task,
+            )?),
+        };
+        if let Some(target::Targets {
+            task,
+            guess: Some(why),
+            ..
+        }) = &found
+        {
+            let text = message![
+                "the task is ",
+                task.name(),
+                ", as ",
+                why,
+                "; to override that, use ",
+                Key("task")
+            ];
+            notes.push(Note::new(path, text));
+        }
+        let mut columns = Vec::new();
+        for place in &places {
+            if roles.is_input(place.position) {
+                columns.push(Column {
+                    encoding: encoding(&survey, place, options)?,
+                    place: place.clone(),
+                });
+            }
+        }
+        let schema = Schema {
+            header: survey.opening.columns.has_names(),
+            columns,
+            targets: found
+                .as_ref()
+                .map_or(Vec::new(), |found| found.targets.clone()),
+            sample_weight: roles.weight.as_ref().map(of),
+        };
+        let table = TrainingTable {
+            task: found.map(|found| found.task),
+            schema,
+            options: options.clone(),
+            notes,
+            survey,
+        };
+        table.with_notes()
+    }
+
+    /// Adds notes about rows and columns, and refuses missing cells if they are not filled.
+    fn with_notes(mut self) -> Result<TrainingTable> {
+        if self.options.missing == MissingPolicy::Refuse {
+            self.refuse_missing()?;
+        }
+        if self.schema.inputs() == 0 && self.task.is_some() {
+            let refusal = Refusal::new(
+                self.path().display(),
+                "no column with more than one value",
+                "inputs",
+            );
+            return Err(Error::Data(refusal));
+        }
+        let mut texts: Vec<Message> = Vec::new();
+        if self.survey.dropped > 0 {
+            texts.push(dropped_rows(self.survey.dropped, &self.schema));
+        }
+        for reason in Reason::ALL {
+            let of_reason = |column: &&Column| matches!(column.encoding, Encoding::Omitted { reason: own } if own == reason);
+            let columns: Vec<&Place> = self
+                .schema
+                .columns
+                .iter()
+                .filter(of_reason)
+                .map(|column| &column.place)
+                .collect();
+            if !columns.is_empty() {
+                texts.push(left_out(reason, &columns));
+            }
+        }
+        let facts = |column: &Column| &self.survey.facts[column.place.position];
+        let filled = self
+            .schema
+            .columns
+            .iter()
+            .map(|column| match column.encoding {
+                Encoding::Omitted { .. } => (column, 0),
+                _ => (column, facts(column).missing),
+            });
+        texts.extend(filled_cells(filled));
+        for column in &self.schema.columns {
+            if let Kind::Numbers(numbers) = &facts(column).kind {
+                texts.extend(about_numbers(column, numbers));
+            }
+        }
+        for target in &self.schema.targets {
+            texts.extend(about_target(target, &self.survey));
+        }
+        let path = self.survey.path.clone();
+        self.notes
+            .extend(texts.into_iter().map(|text| Note::new(&path, text)));
+        Ok(self)
+    }
+
+    /// Refuses the first missing cell of a column that has inputs.
+    fn refuse_missing(&self) -> Result<()> {
+        let with_inputs = self
+            .schema
+            .columns
+            .iter()
+            .filter(|column| column.encoding.inputs() > 0);
+        let missing = with_inputs.filter_map(|column| {
+            let first = self.survey.facts[column.place.position].first_missing?;
+            Some((first, column))
+        });
+        match missing.min_by_key(|(first, column)| (*first, column.place.position)) {
+            None => Ok(()),
+            Some((first, column)) => {
+                let place = format!("{}, {}", row(self.path(), first), column.place.title());
+                Err(Error::Data(
+                    Refusal::new(place, "a missing cell", "a value").hint(fill_hint()),
+                ))
+            }
+        }
+    }
+
+    /// Returns the path of the table.
+    pub fn path(&self) -> &Path {
+        &self.survey.path
+    }
+
+    /// Returns what the columns are, and how rows become inputs and targets.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// Returns the task, given or guessed.
+    ///
+    /// # Panics
+    /// Never panics for a table from [`TrainingTable::survey`], which has targets.
+    pub fn task(&self) -> Task {
+        self.task.expect("a survey has targets")
+    }
+
+    /// Returns what was guessed and left out, a line each.
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    /// Returns the number of rows that have their targets.
+    pub fn rows(&self) -> u64 {
+        self.survey.rows
+    }
+
+    /// Returns what each column has, and what becomes of it.
+    pub fn report(&self) -> TableReport {
+        TableReport::of(&self.survey, &self.schema, self.task, &self.notes)
+    }
+
+    /// Encodes all rows that have their targets.
+    ///
+    /// # Errors
+    /// Returns [`Error::Memory`] if the system refuses the memory, and [`Error::Data`] if the file changed since the
+    /// survey.
+    pub fn read(mut self, workers: &Workers) -> Result<Encoded> {
+        let path: PathBuf = self.survey.path.clone();
+        let mapping = Mapping::of_training(&self.schema);
+        let kinds = (self.survey.opening.syntax.decimal, MissingPolicy::Fill);
+        let encoder = Encoder::new(&path, &self.schema, mapping, kinds);
+        let mut collector = Collector::new(encoder.inputs, self.survey.rows as usize)?;
+        match self.survey.blocks.take() {
+            Some(blocks) => encode_blocks(&encoder, blocks, &mut collector, workers)?,
+            None => {
+                let pass = Pass {
+                    path: &path,
+                    opening: &self.survey.opening,
+                    modes: &self.survey.modes,
+                };
+                pass.run(
+                    workers,
+                    |block| encoder.encode(&block),
+                    |chunk| collector.add(&chunk?),
+                )?;
+            }
+        }
+        if collector.rows() as u64 != self.survey.rows {
+            let found = format!("{} rows", collector.rows());
+            let expected = format!("{}, as when it was examined", self.survey.rows);
+            return Err(Error::Data(Refusal::new(path.display(), found, expected)));
+        }
+        let (data, weights) = collector.data(&path, &self.schema)?;
+        Ok(Encoded {
+            data,
+            weights,
+            notes: Vec::new(),
+        })
+    }
+}
+
+/// Encodes blocks that were kept, and gives back their memory one by one.
+fn encode_blocks(
+    encoder: &Encoder,
+    blocks: Vec<Block>,
+    collector: &mut Collector,
+    workers: &Workers,
+) -> Result<()> {
+    let mut blocks = blocks.into_iter();
+    loop {
+        let batch: Vec<Block> = blocks.by_ref().take(BATCH).collect();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let chunks: Vec<_> = workers.run(|| {
+            let chunks = batch.into_par_iter().map(|block| encoder.encode(&block));
+            chunks.collect()
+        });
+        for chunk in chunks {
+            collector.add(&chunk?)?;
+        }
+    }
+}
+
+/// Refuses a table without rows.
+fn check_rows(survey: &Survey, roles: &Roles) -> Result<()> {
+    if survey.rows > 0 {
+        return Ok(());
+    }
+    let found = match survey.dropped {
+        0 => "no row".to_owned(),
+        dropped => format!("{dropped} rows without a target"),
+    };
+    let expected = match roles.targets.is_empty() {
+        true => "rows",
+        false => "rows with a target",
+    };
+    Err(Error::Data(Refusal::new(
+        survey.path.display(),
+        found,
+        expected,
+    )))
+}
+
+impl Roles {
+    fn find(columns: &Columns, request: &TableRequest) -> Result<Roles> {
+        let targets = target::find(columns, request.targets)?;
+        let weight = request
+            .sample_weight
+            .map(|word| columns.find(Key("sample_weight"), word));
+        let weight = weight.transpose()?;
+        let mut dropped = Vec::new();
+        for words in &request.options.drop {
+            dropped.extend(columns.find_all(Key("drop"), words)?);
+        }
+        let twice = |key: Key, at: usize, what: &str| {
+            let found = format!("{}, which is {what}", columns.title(at));
+            Err(Error::Config(Refusal::new(key, found, "another column")))
+        };
+        if let Some(weight) = weight.filter(|weight| targets.contains(weight)) {
+            return twice(Key("sample_weight"), weight, "a target");
+        }
+        if let Some(&both) = dropped.iter().find(|at| targets.contains(at)) {
+            return twice(Key("drop"), both, "a target");
+        }
+        if let Some(&both) = dropped.iter().find(|at| weight == Some(**at)) {
+            return twice(Key("drop"), both, "the weight of the rows");
+        }
+        Ok(Roles {
+            targets,
+            weight,
+            dropped,
+        })
+    }
+
+    fn is_input(&self, column: usize) -> bool {
+        !self.targets.contains(&column) && self.weight != Some(column)
+    }
+}
+
+/// Lists columns for a note, abbreviated to fit in a line.
+pub(super) fn list(columns: &[&Place]) -> String {
+    const SHOWN: usize = 5;
+    let names = columns.iter().take(SHOWN).map(|place| match &place.name {
+        Some(name) => super::cell::short(name),
+        None => (place.position + 1).to_string(),
+    });
+    let names: Vec<String> = names.collect();
+    let more = match columns.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let noun = if columns.len() == 1 {
+        "column"
+    } else {
+        "columns"
+    };
+    format!("{noun} {}{more}", names.join(", "))
+}
+
+fn left_out(reason: Reason, columns: &[&Place]) -> Message {
+    let is_one = columns.len() == 1;
+    let text = format!(
+        "left out {}, which {}",
+        list(columns),
+        reason.clause(is_one)
+    );
+    match reason {
+        Reason::Dates => message![
+            text,
+            "; to take ",
+            if is_one { "it" } else { "them" },
+            " as numbers, use ",
+            Key("dates").set_to(true)
+        ],
+        _ => text.into(),
+    }
+}
+
+/// Returns the note about rows without a target.
+pub(super) fn dropped_rows(dropped: u64, schema: &Schema) -> Message {
+    let targets: Vec<&Place> = schema.targets.iter().map(|target| &target.place).collect();
+    let rows = if dropped == 1 { "row" } else { "rows" };
+    format!(
+        "left out {dropped} {rows} without a value in the target, {}",
+        list(&targets)
+    )
+    .into()
+}
+
+/// Returns the note about missing cells that are filled, if there are any.
+pub(super) fn filled_cells<'a>(
+    columns: impl Iterator<Item = (&'a Column, u64)>,
+) -> Option<Message> {
+    let filled: Vec<(&Column, u64)> = columns.filter(|(_, count)| *count > 0).collect();
+    let cells: u64 = filled.iter().map(|(_, count)| count).sum();
+    let columns: Vec<&Place> = filled.iter().map(|(column, _)| &column.place).collect();
+    let noun = if cells == 1 { "cell" } else { "cells" };
+    (cells > 0).then(|| format!("filled {cells} missing {noun} in {}", list(&columns)).into())
+}
+
+/// Returns notes about words in the place of numbers, and about numbers that become the same input.
+fn about_numbers(column: &Column, numbers: &NumberFacts) -> Vec<Message> {
+    let mut texts: Vec<Message> = Vec::new();
+    let title = column.place.title();
+    if numbers.words > 0 {
+        let example = numbers
+            .examples
+            .first()
+            .map_or(String::new(), |word| super::cell::shown(word));
+        let cells = if numbers.words == 1 {
+            "cell is"
+        } else {
+            "cells are"
+        };
+        texts.push(
+            format!(
+                "{title} has numbers; {} other {cells} taken as missing, such as {example}",
+                numbers.words
+            )
+            .into(),
+        );
+    }
+    if let Encoding::Number { scale, .. } = column.encoding
+        && is_narrowed(numbers, scale)
+    {
+        let hint = match scale == Affine::IDENTITY {
+            true => message![
+                "; ",
+                Key("scale").set_to("standard"),
+                " subtracts their mean first"
+            ],
+            false => Message::default(),
+        };
+        let found = format!(
+            "{title} has whole numbers from {} to {}, of which neighbours become the same input",
+            numbers.min, numbers.max
+        );
+        texts.push(message![found, hint]);
+    }
+    texts
+}
+
+/// Returns a note about whole numbers that a target cannot hold.
+fn about_target(target: &Target, survey: &Survey) -> Option<Message> {
+    let Kind::Numbers(numbers) = &survey.facts[target.place.position].kind else {
+        return None;
+    };
+    let is_value = matches!(target.kind, super::schema::TargetKind::Values);
+    (is_value && is_narrowed(numbers, Affine::IDENTITY)).then(|| {
+        let title = target.place.title();
+        format!(
+            "{title} has whole numbers up to {}, which are rounded to 24 bits",
+            numbers.max.abs().max(numbers.min.abs())
+        )
+        .into()
+    })
+}

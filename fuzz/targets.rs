@@ -107,10 +107,7 @@ pub fn imported(bytes: &[u8]) -> bool {
     let path = Path::new("net");
     let given = Supplied {
         activation: Some(Activation::Relu),
-        scaling: Some(Scaling {
-            offset: 0.0,
-            factor: 1.0,
-        }),
+        scaling: Some(Scaling::IDENTITY),
         task: Some(Task::Regression),
     };
     let mut accepted = false;

@@ -87,7 +87,7 @@ impl<'w> Predictor<'w> {
     /// bit of a finite prediction depends on it: if an offset makes zeros another number, nothing is skipped.
     fn fit(&mut self, rows: &Rows) -> Result<()> {
         let mut preprocessing = self.model.preprocessing();
-        let keeps_zeros = preprocessing.scaling.offset == 0.0;
+        let keeps_zeros = preprocessing.scaling.keeps_zeros();
         if self.is_fitted || rows.is_empty() || !keeps_zeros || self.engine != Engine::Native {
             return Ok(());
         }

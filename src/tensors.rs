@@ -41,7 +41,7 @@ pub(crate) fn read(path: &Path, expected: &str) -> Result<Vec<u8>> {
 pub(crate) struct Kind {
     /// `model` or `checkpoint`.
     pub name: &'static str,
-    /// The newest format that is read, and the one that is written.
+    /// The newest format that is read; the first one is 1.
     pub format: u32,
     /// The error for a file that is damaged or of another kind.
     pub damaged: fn(Refusal) -> Error,
@@ -140,11 +140,13 @@ impl<'a> TensorFile<'a> {
             metadata: metadata.and_then(|map| map.get(METADATA_KEY)).cloned(),
         };
         match file.optional_metadata()? {
-            Some(Format { format }) if format != kind.format => Err((kind.unusable)(Refusal::new(
-                path.display(),
-                format!("{} format {format}", kind.name),
-                format!("{}, the newest this version reads", kind.format),
-            ))),
+            Some(Format { format }) if !(1..=kind.format).contains(&format) => {
+                Err((kind.unusable)(Refusal::new(
+                    path.display(),
+                    format!("{} format {format}", kind.name),
+                    format!("{}, the newest this version reads", kind.format),
+                )))
+            }
             _ => Ok(file),
         }
     }

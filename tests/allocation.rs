@@ -89,10 +89,8 @@ fn values(rows: usize) -> Dataset {
 
 #[test]
 fn a_step_allocates_nothing_after_the_first() {
-    let scaling = Scaling {
-        offset: 0.0,
-        factor: 0.1,
-    };
+    // A pair for each feature, and one for all.
+    let each = Scaling::per_feature(vec![0.1; 784], vec![0.1; 784]);
     let schedule = Schedule::constant(0.1);
     let rules = [
         Rule::sgd(0.9),
@@ -143,7 +141,7 @@ fn a_step_allocates_nothing_after_the_first() {
                 let start = initial_parameters(&spec, Init::Auto, 0.0, 1);
                 // With and without idle columns.
                 let preprocessing = match hidden.len() {
-                    1 => Preprocessing::of_all_columns(scaling, 784),
+                    1 => Preprocessing::of_all_columns(each.clone(), 784),
                     _ => Preprocessing::fit(Scale::Unit, data.rows(), &workers).expect("inputs"),
                 };
                 assert_eq!(preprocessing.columns.idle().is_empty(), hidden.len() == 1);

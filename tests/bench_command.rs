@@ -103,7 +103,7 @@ fn list<'a>(record: &'a Value, name: &str) -> &'a Vec<Value> {
 #[test]
 fn json_has_machine_work_and_every_run() {
     let record = Desk::new().record("a.json", "");
-    assert_eq!(record["schema"], "perceptor.bench/2");
+    assert_eq!(record["schema"], "perceptor.bench/3");
     assert!(record["machine"]["cores"].as_u64() >= Some(1));
     for fact in ["processor", "architecture", "system", "instructions"] {
         assert!(record["machine"][fact].is_string(), "{fact}");
@@ -318,7 +318,7 @@ fn refuses_files_that_are_not_records() {
     let files = [
         (
             "train.json",
-            "schema perceptor.train/1, expected perceptor.bench/2",
+            "schema perceptor.train/1, expected perceptor.bench/3",
         ),
         (
             "empty.json",
@@ -342,11 +342,11 @@ fn refuses_files_that_are_not_records() {
         ),
         (
             "other.json",
-            "JSON without a schema, expected perceptor.bench/2",
+            "JSON without a schema, expected perceptor.bench/3",
         ),
         (
             "text.json",
-            "not JSON (expected ident at line 1 column 2), expected perceptor.bench/2",
+            "not JSON (expected ident at line 1 column 2), expected perceptor.bench/3",
         ),
     ];
     for (file, message) in files {
@@ -379,7 +379,7 @@ fn measures_the_time_to_an_accuracy() {
     // Every network reaches 1 %, and none reaches 100 % after three epochs of so few digits.
     let run = desk.run(&format!("{line} --time-to 1% --format json"));
     let record: Value = serde_json::from_str(&run.done().stdout).expect("JSON");
-    assert_eq!(record["schema"], "perceptor.bench/2");
+    assert_eq!(record["schema"], "perceptor.bench/3");
     let found = &record["time_to"];
     assert_eq!(
         (&found["reached"], &found["goal"]["accuracy"]),
@@ -508,7 +508,7 @@ fn settings_come_from_a_recipe_or_a_file_and_flags_win() {
         "epochs",
         "batch_size",
     ];
-    let expected = json!([[192], "relu", "standard", "one-cycle", 3, 16]);
+    let expected = json!([[192], "relu", "standard-global", "one-cycle", 3, 16]);
     assert_eq!(json!(keys.map(|key| quick[key].clone())), expected);
     let (other, _) = settings("--recipe quick --optimizer adam");
     assert!(other["momentum"].is_null(), "{other:#}");
@@ -668,7 +668,7 @@ fn records_of_the_earlier_layout_are_read_and_compared() {
     assert!(run.done().stdout.contains(verdict), "{}", run.stdout);
     let run = desk.run("bench --from old.json --format json");
     let found: Value = serde_json::from_str(&run.done().stdout).expect("JSON");
-    assert_eq!(found["schema"], "perceptor.bench/2");
+    assert_eq!(found["schema"], "perceptor.bench/3");
     assert_eq!(found["work"]["settings"]["learning_rate"], 0.05);
     let line = format!("{TINY} --lr 0.05 --activation relu --compare old.json");
     let message = "old.json: --activation sigmoid, expected --activation relu, as measured now";

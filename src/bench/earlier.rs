@@ -1,13 +1,26 @@
-//! Reads records that an earlier version of the program wrote, which measured networks with few settings.
+//! Reads records that earlier versions of the program wrote.
 
 use serde_json::{Map, Value, json};
 
-/// The layout of earlier records.
-pub(super) const SCHEMA: &str = "perceptor.bench/1";
+use crate::data::Scale;
 
-/// Turns a record of [`SCHEMA`] into one of the layout `schema`. What does not have the fields of such a record is left
+/// The layout of records of networks with few settings.
+pub(super) const FIRST: &str = "perceptor.bench/1";
+/// The layout of records in which the scale `standard` is one pair of numbers for all features.
+pub(super) const SECOND: &str = "perceptor.bench/2";
+
+/// Turns a record of [`SECOND`] into one of the layout `schema`.
+pub(super) fn convert_second(record: &mut Value, schema: &str) {
+    record["schema"] = json!(schema);
+    let scale = record.pointer_mut("/work/settings/scale");
+    if let Some(scale) = scale.filter(|scale| **scale == json!(Scale::Standard)) {
+        *scale = json!(Scale::Standard.renamed());
+    }
+}
+
+/// Turns a record of [`FIRST`] into one of the layout `schema`. What does not have the fields of such a record is left
 /// for the reader of that layout to refuse.
-pub(super) fn convert(record: &mut Value, schema: &str) {
+pub(super) fn convert_first(record: &mut Value, schema: &str) {
     record["schema"] = json!(schema);
     for measured_later in ["cores", "phases"] {
         record[measured_later] = json!([]);
@@ -52,6 +65,16 @@ fn hidden(network: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_pair_for_all_features_has_another_name_now() {
+        for (earlier, now) in [("standard", "standard-global"), ("unit", "unit")] {
+            let mut record = json!({"schema": SECOND, "work": {"settings": {"scale": earlier}}});
+            convert_second(&mut record, "s");
+            let expected = json!({"schema": "s", "work": {"settings": {"scale": now}}});
+            assert_eq!(record, expected);
+        }
+    }
 
     #[test]
     fn hidden_layers_are_those_between_inputs_and_outputs() {

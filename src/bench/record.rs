@@ -27,7 +27,7 @@ use crate::message::{Command, Key, message};
 use crate::nn::Spec;
 
 /// The name and version of the JSON object's layout.
-pub const SCHEMA: &str = "perceptor.bench/2";
+pub const SCHEMA: &str = "perceptor.bench/3";
 
 /// The longest file that is read as a record, in bytes.
 const MAX_LENGTH: u64 = 64 << 20;
@@ -329,7 +329,8 @@ impl Record {
             .map_err(|error| refuse(format!("not JSON ({error})"), SCHEMA))?;
         match value.get("schema").and_then(Value::as_str) {
             Some(SCHEMA) => {}
-            Some(earlier::SCHEMA) => earlier::convert(&mut value, SCHEMA),
+            Some(earlier::FIRST) => earlier::convert_first(&mut value, SCHEMA),
+            Some(earlier::SECOND) => earlier::convert_second(&mut value, SCHEMA),
             Some(other) => return Err(refuse(format!("schema {other}"), SCHEMA)),
             None => return Err(refuse("JSON without a schema".to_owned(), SCHEMA)),
         }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use perceptor::data::{GlobalScaling, Scaling};
 use perceptor::export::{self, Format, activation, c_header, onnx};
 use perceptor::nn::Task;
 use perceptor::report::number::bytes;
@@ -109,13 +110,13 @@ pub fn write_done(
 
 /// Returns the lines that show how to use the file.
 fn next_lines(format: Format, name: &str, model: &Model, out: &Path) -> Vec<String> {
-    let (spec, scaling) = (&model.spec, model.scaling);
+    let spec = &model.spec;
     let inputs = spec.inputs();
     let path = format!("{:?}", out.display().to_string());
     match format {
         Format::Onnx => vec![
             format!("session = onnxruntime.InferenceSession({path})"),
-            format!("{} = session.run(None, {{\"elements\": x}})  # x: float32 [batch, {inputs}], not scaled", onnx_results(model)),
+            format!("{} = session.run(None, {{\"elements\": x}})  # x: {} [batch, {inputs}], not scaled", onnx_results(model), numpy_type(model)),
         ],
         Format::Npz => vec![
             format!("model = numpy.load({path})"),
@@ -123,7 +124,7 @@ fn next_lines(format: Format, name: &str, model: &Model, out: &Path) -> Vec<Stri
         ],
         Format::C => vec![
             format!("#include {path}"),
-            format!("{}  /* elements: {inputs} floats, not scaled; link with -lm */", c_call(name, model)),
+            format!("{}  /* elements: {inputs} {}, not scaled; link with -lm */", c_call(name, model), if model.scaling.is_wide() { "doubles" } else { "floats" }),
         ],
         Format::SafetensorsPytorch => {
             let hidden = spec.layers().len() > 1;
@@ -131,10 +132,10 @@ fn next_lines(format: Format, name: &str, model: &Model, out: &Path) -> Vec<Stri
             let lines = [
                 format!("model = {}", sequential(model)),
                 format!("model.load_state_dict(safetensors.torch.load_file({path}))"),
-                format!("{} = model((x - {:?}) * {:?})", sequential_result(model), scaling.offset, scaling.factor),
-                format!("{} import {}  imports it again", program(), shell_word(out)),
             ];
-            definition.map(str::to_owned).into_iter().chain(lines).collect()
+            let scaled = sequential_inputs(model, &path);
+            let last = scaled.into_iter().chain([format!("{} import {}  imports it again", program(), shell_word(out))]);
+            definition.map(str::to_owned).into_iter().chain(lines).chain(last).collect()
         }
     }
 }
@@ -145,6 +146,29 @@ fn onnx_results(model: &Model) -> String {
     match outputs {
         [only] => format!("({only},)"),
         several => several.join(", "),
+    }
+}
+
+/// Returns the type of the elements that an ONNX session takes, in NumPy.
+fn numpy_type(model: &Model) -> &'static str {
+    match model.scaling.is_wide() {
+        true => "float64",
+        false => "float32",
+    }
+}
+
+/// Returns the lines that scale `x` and apply the PyTorch module that was loaded from `path`, in Python.
+fn sequential_inputs(model: &Model, path: &str) -> Vec<String> {
+    let result = sequential_result(model);
+    match &model.scaling {
+        Scaling::Global(GlobalScaling { offset, factor }) => {
+            vec![format!("{result} = model((x - {offset:?}) * {factor:?})")]
+        }
+        Scaling::PerFeature(_) => vec![
+            format!("about = json.loads(safetensors.safe_open({path}, \"pt\").metadata()[\"perceptor\"])[\"scaling\"]"),
+            "offset, factor = (torch.tensor(about[key], dtype=torch.float64) for key in (\"offset\", \"factor\"))".to_owned(),
+            format!("{result} = model((x - offset).float() * factor.float())"),
+        ],
     }
 }
 

@@ -52,10 +52,9 @@ impl ImportArgs {
     pub fn run(&self) -> Result<(), Failure> {
         let supplied = Supplied {
             activation: self.activation,
-            scaling: self.scale_factor.map(|factor| Scaling {
-                offset: self.scale_offset.unwrap_or(0.0),
-                factor,
-            }),
+            scaling: self
+                .scale_factor
+                .map(|factor| Scaling::global(self.scale_offset.unwrap_or(0.0), factor)),
             task: self.task,
         };
         let model = pytorch::load(&self.file, &supplied)?;

@@ -56,8 +56,10 @@ settings! {
         bias_init: f32 = 0.0;
         /// Layers that training leaves unchanged, by their names in the model file; the first is `layers.0`.
         freeze: Vec<String> = Vec::new();
-        /// How to scale inputs: `unit` (range of the element type), `standard` (mean and deviation of the training
-        /// set), `none`, or `model` (as in `init_from`; the default with it).
+        /// How to scale inputs: `unit` (range of the element type), `standard` (each feature by its mean and deviation),
+        /// `standard-global` (all by one pair), `none`, or `model` (as in `init_from`; the default with it).
+        ///
+        /// Means and deviations are those of the training set.
         scale: Scale = Scale::default() => under(Heading::Data);
         /// Passes over the training set.
         epochs: usize = 10 => under(Heading::Training), common, may_change;

@@ -244,7 +244,7 @@ impl Dataset {
         preprocessing: &Preprocessing,
         inputs: impl ExactSizeIterator<Item = &'a mut [f32]>,
     ) {
-        let (scaling, columns) = (preprocessing.input_scaling(), &preprocessing.columns);
+        let (scaling, columns) = (&*preprocessing.input_scaling(), &preprocessing.columns);
         self.gather_by(samples, ahead, inputs, |sample, input| {
             self.rows.read_active(sample, scaling, columns, input);
         });

@@ -1,6 +1,7 @@
-//! Finds the features that are zero in every training row.
+//! Finds the features whose inputs are zero in every training row: the elements are zero, or constant if each feature is
+//! scaled by a pair of its own.
 //!
-//! A feature that is always 0 adds nothing to any product, and its weights get no gradient: they keep their initial
+//! An input that is always 0 adds nothing to any product, and its weights get no gradient: they keep their initial
 //! values. So training leaves such columns out, exactly. 67 of MNIST's 784 are of this kind. A test set may have other
 //! values there, which then meet the initial weights.
 
@@ -17,9 +18,12 @@ use crate::nn::Columns;
 const BLOCK: usize = 4096;
 
 /// Returns the columns of `train` as a network sees them under `scaling`. All are active if `scaling` maps zero to
-/// another value.
-pub fn fit_columns(train: &Rows, scaling: Scaling, workers: &Workers) -> Columns {
-    if scaling.offset != 0.0 {
+/// another value that is the same for all features.
+pub fn fit_columns(train: &Rows, scaling: &Scaling, workers: &Workers) -> Columns {
+    if let Scaling::PerFeature(of) = scaling {
+        return Columns::from_flags(of.factor().iter().map(|&factor| factor != 0.0));
+    }
+    if !scaling.keeps_zeros() {
         return Columns::all(train.features());
     }
     let element = train.element().size();
@@ -90,7 +94,7 @@ mod tests {
             [0.0, 3.0, 0.0, 0.0, 0.0, 0.0],
         ]);
         for rows in [images, rows(&array)] {
-            let columns = fit_columns(&rows, Scaling::IDENTITY, &workers(2));
+            let columns = fit_columns(&rows, &Scaling::IDENTITY, &workers(2));
             assert_eq!(columns.active(), [1..2, 4..5]);
             assert_eq!(columns.idle(), [0, 2, 3, 5]);
             assert_eq!((columns.features(), columns.width()), (6, 2));
@@ -101,7 +105,7 @@ mod tests {
     fn an_element_is_zero_only_if_all_its_bytes_are() {
         // 256 and 0: the low byte of the first is zero, the number is not.
         let images = file(ElementType::I16, 1, &[1, 0, 0, 0]);
-        let columns = fit_columns(&images, Scaling::IDENTITY, &workers(1));
+        let columns = fit_columns(&images, &Scaling::IDENTITY, &workers(1));
         assert_eq!((columns.width(), columns.idle()), (1, &[1][..]));
     }
 
@@ -113,7 +117,7 @@ mod tests {
             x[[last, 1]] = 1.0;
             let rows = rows(&x);
             for threads in [1, 3] {
-                let columns = fit_columns(&rows, Scaling::IDENTITY, &workers(threads));
+                let columns = fit_columns(&rows, &Scaling::IDENTITY, &workers(threads));
                 assert_eq!((columns.width(), columns.idle()), (1, &[0][..]));
             }
         }
@@ -121,14 +125,18 @@ mod tests {
 
     #[test]
     fn all_columns_are_active_if_zero_is_moved_or_everything_is_zero() {
-        let moved = Scaling {
-            offset: 0.5,
-            factor: 1.0,
-        };
+        let moved = &Scaling::global(0.5, 1.0);
         let some = rows(&arr2(&[[0.0, 1.0]]));
         assert_eq!(fit_columns(&some, moved, &workers(1)), Columns::all(2));
         let zeros = rows(&arr2(&[[0.0, 0.0]]));
-        let columns = fit_columns(&zeros, Scaling::IDENTITY, &workers(1));
+        let columns = fit_columns(&zeros, &Scaling::IDENTITY, &workers(1));
         assert_eq!(columns, Columns::all(2));
+    }
+
+    #[test]
+    fn a_feature_that_is_left_out_by_its_factor_is_idle() {
+        let some = rows(&arr2(&[[0.0, 7.0, 1.0]]));
+        let each = Scaling::per_feature(vec![0.0, 7.0, 1.0], vec![1.0, 0.0, 2.0]);
+        assert_eq!(fit_columns(&some, &each, &workers(1)).idle(), [1]);
     }
 }

@@ -4,14 +4,18 @@
 //! for signed types. A training set that uses at most half of the range of its type, such as bytes up to 16 or 100, is
 //! divided by its own largest magnitude instead. Floats have no range of their own: up to a magnitude of 16 (unit or
 //! standardised inputs) they stay unchanged, and beyond it they are divided by the largest one.
+//!
+//! `standard` fits a pair of numbers to each feature ([`super::fit_features`]), `standard-global` one pair to all.
 
 use std::ops::ControlFlow;
 
 use multiversion::multiversion;
 
+use super::fit_features::fit_features;
 use super::idx::ElementType;
 use super::rows::Rows;
 use super::scaling::{Scale, Scaling};
+use crate::compute::parallel::Workers;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 
@@ -21,17 +25,15 @@ const SCALED_FLOATS: f32 = 16.0;
 /// Fits `scale` to the training rows.
 ///
 /// # Errors
-/// Returns [`Error::Data`] if a float is NaN or infinite, or if `standard` meets a set whose elements are all equal, and
-/// [`Error::Config`] for [`Scale::Model`], which needs a model instead of rows.
-pub fn fit_scaling(scale: Scale, train: &Rows) -> Result<Scaling> {
+/// Returns [`Error::Data`] if a float is NaN or infinite, or if a rule that divides by a deviation meets rows without
+/// any, and [`Error::Config`] for [`Scale::Model`], which needs a model instead of rows.
+pub fn fit_scaling(scale: Scale, train: &Rows, workers: &Workers) -> Result<Scaling> {
     check_finite(train)?;
     match scale {
         Scale::None => Ok(Scaling::IDENTITY),
-        Scale::Unit => Ok(Scaling {
-            offset: 0.0,
-            factor: 1.0 / unit_magnitude(train),
-        }),
-        Scale::Standard => standard(train),
+        Scale::Unit => Ok(Scaling::global(0.0, 1.0 / unit_magnitude(train))),
+        Scale::Standard => fit_features(train, workers),
+        Scale::StandardGlobal => standard_global(train),
         Scale::Model => Err(Error::Config(Refusal::new(
             Key("scale"),
             "model",
@@ -68,7 +70,7 @@ fn unit_magnitude(train: &Rows) -> f32 {
     }
 }
 
-fn standard(train: &Rows) -> Result<Scaling> {
+fn standard_global(train: &Rows) -> Result<Scaling> {
     let (mean, deviation) = match train.element() {
         ElementType::U8 => moments_of_bytes(train),
         _ => moments(train),
@@ -81,7 +83,7 @@ fn standard(train: &Rows) -> Result<Scaling> {
                 format!("a standard deviation of {deviation}"),
                 message![
                     "elements that differ, as ",
-                    Key("scale").set_to("standard"),
+                    Key("scale").set_to("standard-global"),
                     " divides by their deviation"
                 ],
             )
@@ -93,10 +95,7 @@ fn standard(train: &Rows) -> Result<Scaling> {
             ]),
         ));
     }
-    Ok(Scaling {
-        offset: mean as f32,
-        factor,
-    })
+    Ok(Scaling::global(mean as f32, factor))
 }
 
 /// Returns the mean and standard deviation of all elements from exact integer sums, which are also faster than floats.
@@ -189,7 +188,9 @@ mod tests {
     use super::*;
     use crate::data::idx::{Header, IdxFile};
     use crate::data::mmap::Bytes;
+    use crate::data::scaling::GlobalScaling;
     use ndarray::ArrayView2;
+    use std::num::NonZeroUsize;
     use std::path::Path;
 
     fn bytes(payload: &[u8]) -> Rows {
@@ -204,8 +205,18 @@ mod tests {
         Rows::from_array(x).expect("rows")
     }
 
+    fn fit(scale: Scale, train: &Rows) -> Result<Scaling> {
+        let workers = Workers::new(NonZeroUsize::MIN).expect("a worker");
+        fit_scaling(scale, train, &workers)
+    }
+
+    fn fit_global(scale: Scale, train: &Rows) -> GlobalScaling {
+        let scaling = fit(scale, train).expect("a scaling");
+        scaling.as_global().expect("one pair")
+    }
+
     fn unit_factor(train: &Rows) -> f32 {
-        fit_scaling(Scale::Unit, train).expect("a scaling").factor
+        fit_global(Scale::Unit, train).factor
     }
 
     #[test]
@@ -224,14 +235,14 @@ mod tests {
     }
 
     #[test]
-    fn standard_yields_mean_zero_and_deviation_one() {
+    fn one_pair_yields_mean_zero_and_deviation_one() {
         for train in [bytes(&[2, 4, 6]), floats(&[2.0, 4.0, 6.0])] {
-            let scaling = fit_scaling(Scale::Standard, &train).expect("a scaling");
+            let scaling = fit_global(Scale::StandardGlobal, &train);
             // Mean 4, population deviation √(8/3).
             assert_eq!(scaling.offset, 4.0);
             assert!((scaling.factor - (3.0f32 / 8.0).sqrt()).abs() < 1e-7);
         }
-        let equal = fit_scaling(Scale::Standard, &bytes(&[7, 7]));
+        let equal = fit(Scale::StandardGlobal, &bytes(&[7, 7]));
         assert!(equal.is_err());
     }
 
@@ -253,7 +264,7 @@ mod tests {
     #[test]
     fn a_nan_or_infinite_element_is_refused_by_its_position() {
         for (element, word) in [(f32::NAN, "NaN"), (f32::NEG_INFINITY, "-inf")] {
-            let refused = fit_scaling(Scale::None, &floats(&[1.0, element]));
+            let refused = fit(Scale::None, &floats(&[1.0, element]));
             let message = refused.expect_err("a refusal").to_string();
             let expected = format!("x: row 1, feature 0 is {word}, expected finite numbers");
             assert_eq!(message, expected);

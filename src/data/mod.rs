@@ -5,7 +5,7 @@
 //! - A set: `rows` are the features, from an IDX file or an array, `targets` are what to predict, `dataset` pairs both,
 //!   `splits` has the training, validation and test sets, `holdout` draws a validation set.
 //! - Preprocessing: `preprocessing` maps a row to inputs by a `scaling` and active columns, `fit_scaling`,
-//!   `fit_columns` and `fit_sparsity` fit them to the training rows, `decode` applies them to stored elements.
+//!   `fit_features`, `fit_columns` and `fit_sparsity` fit them to the training rows, `decode` applies them to stored elements.
 //! - An epoch: `order` shuffles. A run: `fingerprint` identifies the data, `watch` detects changed files.
 
 pub mod class_names;
@@ -13,6 +13,7 @@ pub mod dataset;
 mod decode;
 pub mod fingerprint;
 pub mod fit_columns;
+mod fit_features;
 pub mod fit_scaling;
 pub mod fit_sparsity;
 pub mod folder;
@@ -36,7 +37,7 @@ pub use holdout::Holdout;
 pub use idx::IdxFile;
 pub use preprocessing::Preprocessing;
 pub use rows::Rows;
-pub use scaling::{Scale, Scaling};
+pub use scaling::{FeatureScaling, GlobalScaling, Scale, Scaling};
 pub use splits::{DataMode, Splits};
 pub use targets::Targets;
 pub use watch::Watch;

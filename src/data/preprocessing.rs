@@ -2,10 +2,12 @@
 //!
 //! It is fitted once, to the training set, and used for every row of every set.
 
+use std::borrow::Cow;
+
 use super::fit_columns::fit_columns;
 use super::fit_scaling::fit_scaling;
 use super::rows::Rows;
-use super::scaling::{Scale, Scaling};
+use super::scaling::{GlobalScaling, Scale, Scaling};
 use crate::compute::parallel::Workers;
 use crate::error::Result;
 use crate::nn::Columns;
@@ -20,27 +22,29 @@ pub struct Preprocessing {
 }
 
 impl Preprocessing {
-    /// Fits `scale` to the training rows, and leaves out the features that are zero in all of them.
+    /// Fits `scale` to the training rows, and leaves out the features whose inputs are zero in all of them.
     ///
     /// # Errors
     /// Returns the errors of [`fit_scaling`].
     pub fn fit(scale: Scale, train: &Rows, workers: &Workers) -> Result<Preprocessing> {
-        let scaling = fit_scaling(scale, train)?;
+        let scaling = fit_scaling(scale, train, workers)?;
         Ok(Preprocessing {
-            columns: fit_columns(train, scaling, workers),
+            columns: fit_columns(train, &scaling, workers),
             scaling,
         })
     }
 
     /// How elements become the inputs that the first layer takes: without the offset if the layer subtracts it.
-    pub fn input_scaling(&self) -> Scaling {
-        match self.columns.sparsity() {
-            Some(_) => Scaling {
-                offset: 0.0,
-                ..self.scaling
-            },
-            None => self.scaling,
+    ///
+    /// # Panics
+    /// Panics if the layer subtracts an offset and features have their own.
+    pub fn input_scaling(&self) -> Cow<'_, Scaling> {
+        if self.columns.sparsity().is_none() {
+            return Cow::Borrowed(&self.scaling);
         }
+        let pair = self.scaling.as_global();
+        let GlobalScaling { factor, .. } = pair.expect("one offset, which the layer subtracts");
+        Cow::Owned(Scaling::global(0.0, factor))
     }
 
     /// Uses all `features` as inputs under `scaling`, as for a model, which does not contain its training set.

@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use ndarray::ArrayView2;
 
-use super::decode::{Encoding, decode, decode_runs};
+use super::decode::{Encoding, decode, decode_each, decode_runs, decode_wide};
 use super::idx::{ElementType, IdxFile};
 use super::mmap::{self, Bytes, Stamp};
-use super::scaling::Scaling;
+use super::scaling::{GlobalScaling, Scaling};
 use crate::compute::elements::{BYTES, ByteValues};
 use crate::error::{Error, Refusal, Result};
 use crate::nn::columns::Columns;
@@ -286,7 +286,7 @@ impl Rows {
     /// # Panics
     /// Panics if `row` is out of range or `out` has another length.
     pub fn read(&self, row: usize, out: &mut [f32]) {
-        self.read_scaled(row, Scaling::IDENTITY, out);
+        self.read_scaled(row, &Scaling::IDENTITY, out);
     }
 
     /// Writes one row to `out`, scaled: `out[j] = (element_j − offset) · factor`.
@@ -294,20 +294,38 @@ impl Rows {
     /// Shapes: `out [features]`. Overwrites `out`.
     ///
     /// # Panics
-    /// Panics if `row` is out of range or `out` has another length.
-    pub fn read_scaled(&self, row: usize, scaling: Scaling, out: &mut [f32]) {
+    /// Panics if `row` is out of range, or `out` or `scaling` has another number of features.
+    pub fn read_scaled(&self, row: usize, scaling: &Scaling, out: &mut [f32]) {
         assert_eq!(out.len(), self.features(), "row against features");
-        decode(self.encoding, self.stored(row), scaling, out);
+        let stored = self.stored(row);
+        match scaling {
+            Scaling::Global(pair) => decode(self.encoding, stored, *pair, out),
+            Scaling::PerFeature(of) => {
+                assert_eq!(out.len(), of.factor().len(), "row against scaling");
+                decode_each(self.encoding, stored, of, 0..out.len(), out);
+            }
+        }
+    }
+
+    /// Writes one row to `out`, neither scaled nor rounded.
+    ///
+    /// Shapes: `out [features]`. Overwrites `out`.
+    ///
+    /// # Panics
+    /// Panics if `row` is out of range or `out` has another length.
+    pub(super) fn read_wide(&self, row: usize, out: &mut [f64]) {
+        assert_eq!(out.len(), self.features(), "row against features");
+        decode_wide(self.encoding, self.stored(row), out);
     }
 
     /// Returns what each byte becomes as an input of a layer that subtracts the offset itself, if the elements are
     /// bytes.
-    pub fn byte_values(&self, scaling: Scaling) -> Option<ByteValues> {
+    pub fn byte_values(&self, scaling: GlobalScaling) -> Option<ByteValues> {
         if self.encoding.size() > 1 {
             return None;
         }
         let bytes: [u8; BYTES] = std::array::from_fn(|byte| byte as u8);
-        let without_offset = Scaling {
+        let without_offset = GlobalScaling {
             offset: 0.0,
             ..scaling
         };
@@ -321,26 +339,44 @@ impl Rows {
     /// Shapes: `out [columns.width()]`. Overwrites `out`.
     ///
     /// # Panics
-    /// Panics if `row` is out of range, `out` has another length, or `columns` has another number of features.
-    pub fn read_active(&self, row: usize, scaling: Scaling, columns: &Columns, out: &mut [f32]) {
+    /// Panics if `row` is out of range, `out` has another length, or `columns` or `scaling` has another number of
+    /// features.
+    pub fn read_active(&self, row: usize, scaling: &Scaling, columns: &Columns, out: &mut [f32]) {
         let (stored, size) = (self.stored(row), self.encoding.size());
         assert_eq!(
             (columns.features() * size, out.len()),
             (stored.len(), columns.width()),
             "features and row against columns"
         );
-        decode_runs(self.encoding, stored, scaling, columns, out);
+        let of = match scaling {
+            Scaling::Global(pair) => {
+                return decode_runs(self.encoding, stored, *pair, columns, out);
+            }
+            Scaling::PerFeature(of) => of,
+        };
+        let mut start = 0;
+        for run in columns.active() {
+            let (bytes, end) = (run.start * size..run.end * size, start + run.len());
+            let out = &mut out[start..end];
+            decode_each(self.encoding, &stored[bytes], of, run.clone(), out);
+            start = end;
+        }
     }
 
     /// Returns one element of one row, scaled.
     ///
     /// # Panics
     /// Panics if `row` or `column` is out of range.
-    pub fn read_one(&self, row: usize, column: usize, scaling: Scaling) -> f32 {
+    pub fn read_one(&self, row: usize, column: usize, scaling: &Scaling) -> f32 {
         let size = self.encoding.size();
         let stored = &self.stored(row)[column * size..][..size];
         let mut element = [0.0];
-        decode(self.encoding, stored, scaling, &mut element);
+        match scaling {
+            Scaling::Global(pair) => decode(self.encoding, stored, *pair, &mut element),
+            Scaling::PerFeature(of) => {
+                decode_each(self.encoding, stored, of, column..column + 1, &mut element);
+            }
+        }
         element[0]
     }
 }
@@ -373,10 +409,7 @@ mod tests {
 
     #[test]
     fn scales_after_subtracting_the_offset() {
-        let scaling = Scaling {
-            offset: 10.0,
-            factor: 0.5,
-        };
+        let scaling = &Scaling::global(10.0, 0.5);
         let x = arr2(&[[0.0, 10.0, 20.0]]);
         for rows in [
             from_file(ElementType::U8, &[1, 3], &[0, 10, 20]),
@@ -435,15 +468,15 @@ mod tests {
     /// Checks that the active columns of `rows` are those of `idle`'s complement, side by side.
     fn check_active_columns(rows: &Rows, idle: &[usize]) {
         let workers = Workers::new(NonZeroUsize::MIN).expect("a worker");
-        let columns = fit_columns(rows, Scaling::IDENTITY, &workers);
+        let columns = fit_columns(rows, &Scaling::IDENTITY, &workers);
         assert_eq!(columns.idle(), idle);
         for (row, complete) in all(rows).into_iter().enumerate() {
             let mut active = vec![f32::NAN; columns.width()];
-            rows.read_active(row, Scaling::IDENTITY, &columns, &mut active);
+            rows.read_active(row, &Scaling::IDENTITY, &columns, &mut active);
             let kept = (0..rows.features()).filter(|column| !idle.contains(column));
             let expected: Vec<f32> = kept.map(|column| complete[column]).collect();
             assert_eq!(active, expected, "{:?} without {idle:?}", rows.encoding);
-            let one = rows.read_one(row, 3, Scaling::IDENTITY);
+            let one = rows.read_one(row, 3, &Scaling::IDENTITY);
             assert_eq!(one, complete[3]);
         }
     }

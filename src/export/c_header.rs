@@ -4,10 +4,12 @@
 //! It includes only `<math.h>`. Numbers are written in hexadecimal, so that any compiler reads the same bits. Products are
 //! summed in the order of the inputs, one row of weights at a time, which compilers vectorise.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use super::activation;
-use super::c_literal::Hexadecimal;
+use super::c_literal::{Hexadecimal, HexadecimalDouble};
+use crate::data::{GlobalScaling, Scaling};
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
 use crate::model::Model;
@@ -39,6 +41,7 @@ pub fn check_name(name: &str) -> Result<()> {
 /// Returns the errors of `out`.
 pub fn write(model: &Model, name: &str, out: &mut dyn Write) -> io::Result<()> {
     write_start(model, name, out)?;
+    write_scaling(model, name, out)?;
     for (index, layer) in model.spec.layers().iter().enumerate() {
         let (weight, bias) = layer.split(&model.parameters);
         writeln!(
@@ -69,6 +72,7 @@ fn output_words(task: Task) -> (&'static str, &'static str) {
 fn write_start(model: &Model, name: &str, out: &mut dyn Write) -> io::Result<()> {
     let (spec, upper) = (&model.spec, name.to_ascii_uppercase());
     let (inputs, outputs) = (spec.inputs(), spec.outputs());
+    let element = element(&model.scaling);
     let (words, size) = output_words(spec.task());
     let best = match spec.task() {
         Task::Classification => "int best = ",
@@ -83,7 +87,7 @@ fn write_start(model: &Model, name: &str, out: &mut dyn Write) -> io::Result<()>
  *
  * C99, nothing needed but <math.h>: link with -lm.
  *
- *     float elements[{upper}_INPUTS];         an item as it stands in its file: not scaled
+ *     {element} elements[{upper}_INPUTS];{gap}an item as it stands in its file: not scaled
  *     float {words}[{upper}_{size}];
  *     {best}{name}_predict(elements, {words});
  *
@@ -100,18 +104,56 @@ fn write_start(model: &Model, name: &str, out: &mut dyn Write) -> io::Result<()>
         activation = spec.activation().name(),
         function = spec.task().output_function(),
         version = crate::VERSION,
+        gap = " ".repeat(14 - element.len()),
     )
 }
 
+/// The type of an element: `double` if an offset has more digits than a `float`.
+fn element(scaling: &Scaling) -> &'static str {
+    match scaling.is_wide() {
+        true => "double",
+        false => "float",
+    }
+}
+
+/// Writes the pair of each feature, if features have their own.
+fn write_scaling(model: &Model, name: &str, out: &mut dyn Write) -> io::Result<()> {
+    let Scaling::PerFeature(of) = &model.scaling else {
+        return Ok(());
+    };
+    writeln!(
+        out,
+        "\n/* Each element minus its offset, times its factor, is an input. A factor of 0 leaves an element out. */"
+    )?;
+    let offset = format!("{name}_offset");
+    match of.narrow_offset() {
+        Some(narrow) => write_numbers(&offset, narrow, out)?,
+        None => {
+            let doubles = of.offset().iter().copied().map(HexadecimalDouble);
+            write_array("double", &offset, doubles, out)?;
+        }
+    }
+    write_numbers(&format!("{name}_factor"), of.factor(), out)
+}
+
 fn write_numbers(name: &str, values: &[f32], out: &mut dyn Write) -> io::Result<()> {
-    write!(out, "static const float {name}[{}] = {{", values.len())?;
-    for (index, &value) in values.iter().enumerate() {
+    write_array("float", name, values.iter().copied().map(Hexadecimal), out)
+}
+
+fn write_array(
+    kind: &str,
+    name: &str,
+    literals: impl ExactSizeIterator<Item = impl Display>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    write!(out, "static const {kind} {name}[{}] = {{", literals.len())?;
+    for (index, literal) in literals.enumerate() {
         let between = if index % ON_A_LINE == 0 {
             "\n    "
         } else {
             " "
         };
-        write!(out, "{between}{},", Hexadecimal(value))?;
+        write!(out, "{between}{literal},")?;
     }
     writeln!(out, "\n}};")
 }
@@ -158,9 +200,10 @@ static inline void {name}_activate(int out, float *y)
 }
 
 fn write_predict(model: &Model, name: &str, out: &mut dyn Write) -> io::Result<()> {
-    let (layers, scaling, task) = (model.spec.layers(), model.scaling, model.spec.task());
+    let (layers, task) = (model.spec.layers(), model.spec.task());
     let upper = name.to_ascii_uppercase();
     let (words, size) = output_words(task);
+    let element = element(&model.scaling);
     let (kind, gives) = match task {
         Task::Classification => ("int", "; gives the likeliest class"),
         Task::Regression | Task::Multilabel => ("void", ""),
@@ -169,19 +212,27 @@ fn write_predict(model: &Model, name: &str, out: &mut dyn Write) -> io::Result<(
         out,
         "
 /* elements [{upper}_INPUTS] to {words} [{upper}_{size}]{gives}. */
-static inline {kind} {name}_predict(const float *elements, float *{words})
+static inline {kind} {name}_predict(const {element} *elements, float *{words})
 {{"
     )?;
     for (index, layer) in layers.iter().enumerate() {
         writeln!(out, "    float x{index}[{}];", layer.fan_in)?;
     }
+    let input = match &model.scaling {
+        Scaling::Global(GlobalScaling { offset, factor }) => format!(
+            "(elements[i] - ({})) * ({})",
+            Hexadecimal(*offset),
+            Hexadecimal(*factor)
+        ),
+        Scaling::PerFeature(_) => {
+            format!("(float)(elements[i] - {name}_offset[i]) * {name}_factor[i]")
+        }
+    };
     writeln!(
         out,
         "
     for (int i = 0; i < {upper}_INPUTS; i++)
-        x0[i] = (elements[i] - ({})) * ({});",
-        Hexadecimal(scaling.offset),
-        Hexadecimal(scaling.factor)
+        x0[i] = {input};"
     )?;
     for (index, layer) in layers.iter().enumerate() {
         let (fan_in, fan_out, next) = (layer.fan_in, layer.fan_out, index + 1);

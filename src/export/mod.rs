@@ -10,6 +10,7 @@ pub mod c_header;
 mod c_literal;
 pub mod npz;
 pub mod onnx;
+mod onnx_inputs;
 mod onnx_messages;
 pub mod pytorch;
 

@@ -1,7 +1,7 @@
 //! Exports to NPZ, which `numpy.load` reads: one array for each tensor, with the names of a model file.
 //!
-//! In addition to `layers.l.weight [in, out]` and `layers.l.bias [out]` there are the scalars `scaling.offset` and
-//! `scaling.factor`, the string `activation`, and the string `task` unless it is classification. An NPZ is a zip archive,
+//! In addition to `layers.l.weight [in, out]` and `layers.l.bias [out]` there are `scaling.offset` and `scaling.factor`,
+//! which are scalars, or arrays `[in]` with offsets of 64 bits if each feature has its own pair; the string `activation`, and the string `task` unless it is classification. An NPZ is a zip archive,
 //! here without compression, of NPY files (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>): a
 //! header in Python syntax, then the numbers. Entries have no time, so that the bytes are reproducible.
 
@@ -9,6 +9,7 @@ use std::io::{self, Write};
 
 use rawzip::ZipArchiveWriter;
 
+use crate::data::Scaling;
 use crate::model::Model;
 use crate::tensors::little_endian;
 
@@ -27,11 +28,36 @@ pub fn write(model: &Model, out: &mut dyn Write) -> io::Result<()> {
         let name = format!("layers.{index}.bias");
         add(&mut archive, &name, "<f4", &shape, &little_endian(bias))?;
     }
-    for (name, number) in [
-        ("scaling.offset", model.scaling.offset),
-        ("scaling.factor", model.scaling.factor),
-    ] {
-        add(&mut archive, name, "<f4", "()", &number.to_le_bytes())?;
+    let [offset, factor] = ["scaling.offset", "scaling.factor"];
+    match &model.scaling {
+        Scaling::Global(pair) => {
+            add(
+                &mut archive,
+                offset,
+                "<f4",
+                "()",
+                &pair.offset.to_le_bytes(),
+            )?;
+            add(
+                &mut archive,
+                factor,
+                "<f4",
+                "()",
+                &pair.factor.to_le_bytes(),
+            )?;
+        }
+        Scaling::PerFeature(of) => {
+            let shape = format!("({},)", model.spec.inputs());
+            let offsets: Vec<u8> = of.offset().iter().flat_map(|x| x.to_le_bytes()).collect();
+            add(&mut archive, offset, "<f8", &shape, &offsets)?;
+            add(
+                &mut archive,
+                factor,
+                "<f4",
+                &shape,
+                &little_endian(of.factor()),
+            )?;
+        }
     }
     add_text(&mut archive, "activation", model.spec.activation().name())?;
     if !model.spec.task().is_default() {

@@ -1,8 +1,9 @@
 //! Exports to ONNX: a graph from elements to probabilities, or to the values of a regression, for runtimes such as
 //! onnxruntime.
 //!
-//! `elements [batch, features]`, the `f32`s of a data file, become inputs by `Sub` and `Mul`, as folding the scaling into
-//! the first layer would change bits. One `Gemm` for each layer follows, with the activation after all except the last, and
+//! `elements [batch, features]`, the numbers of a data file, become inputs by `Sub` and `Mul`, as
+//! folding the scaling into the first layer would change bits. They are `f32`s, or `f64`s if the offset of a feature has
+//! more digits. One `Gemm` for each layer follows, with the activation after all except the last, and
 //! a `Softmax`, or a `Sigmoid` for multi-label classification. The outputs are `probabilities` and `logits`, both `[batch,
 //! classes]`, or only `values [batch, outputs]` for a regression. The batch can have any size. The graph uses operator set
 //! 13: none of these operators has changed for `f32` since, and runtimes from 2020 on support it.
@@ -10,14 +11,14 @@
 use prost::Message;
 
 use super::activation;
+use super::onnx_inputs::{INPUTS, Start, start};
 use super::onnx_messages::{
-    AttributeProto, AttributeType, DataType, Dimension, DimensionValue, GraphProto, ModelProto,
-    NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto,
-    TensorTypeProto, TypeProto, ValueInfoProto,
+    AttributeProto, AttributeType, DataType, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
+    StringStringEntryProto, TensorProto, ValueInfoProto,
 };
 use crate::model::Model;
 use crate::nn::Task;
-use crate::tensors::{METADATA_KEY, little_endian};
+use crate::tensors::METADATA_KEY;
 
 /// The operator set of the graph.
 pub const OPERATOR_SET: i64 = 13;
@@ -51,27 +52,29 @@ pub fn to_bytes(model: &Model) -> Option<Vec<u8>> {
 }
 
 fn graph(model: &Model) -> GraphProto {
-    let (spec, scaling) = (&model.spec, model.scaling);
-    let mut initializer = vec![
-        tensor("scaling.offset", &[], &[scaling.offset]),
-        tensor("scaling.factor", &[], &[scaling.factor]),
-    ];
-    let mut node = vec![
-        NodeProto::operator("Sub", &["elements", "scaling.offset"], "centred"),
-        NodeProto::operator("Mul", &["centred", "scaling.factor"], "inputs"),
-    ];
+    let spec = &model.spec;
+    let Start {
+        input,
+        mut initializer,
+        mut node,
+    } = start(model);
     if spec.layers().len() > 1 {
         let constants = activation::onnx_constants(spec.activation()).iter();
-        initializer.extend(constants.map(|(name, value)| tensor(name, &[], &[*value])));
+        initializer
+            .extend(constants.map(|(name, value)| TensorProto::floats(name, &[], &[*value])));
     }
-    let mut x = "inputs".to_owned();
+    let mut x = INPUTS.to_owned();
     for (index, layer) in spec.layers().iter().enumerate() {
         let (weight, bias) = layer.split(&model.parameters);
         let [weight_name, bias_name, z, y] =
             ["weight", "bias", "z", "y"].map(|part| format!("layers.{index}.{part}"));
         let (fan_in, fan_out) = (layer.fan_in, layer.fan_out);
-        initializer.push(tensor(&weight_name, &[fan_in, fan_out], weight));
-        initializer.push(tensor(&bias_name, &[fan_out], bias));
+        initializer.push(TensorProto::floats(
+            &weight_name,
+            &[fan_in, fan_out],
+            weight,
+        ));
+        initializer.push(TensorProto::floats(&bias_name, &[fan_out], bias));
         let last = index + 1 == spec.layers().len();
         let z = match (last, spec.task()) {
             (false, _) => &z,
@@ -91,10 +94,10 @@ fn graph(model: &Model) -> GraphProto {
     node.extend(probabilities(spec.task()));
     GraphProto {
         name: spec.to_string(),
-        input: vec![batch_of("elements", spec.inputs())],
+        input,
         output: outputs(spec.task())
             .iter()
-            .map(|name| batch_of(name, spec.outputs()))
+            .map(|name| ValueInfoProto::batch(name, DataType::Float, spec.outputs()))
             .collect(),
         node,
         initializer,
@@ -124,35 +127,5 @@ fn probabilities(task: Task) -> Option<NodeProto> {
         }
         Task::Multilabel => Some(NodeProto::operator("Sigmoid", &["logits"], "probabilities")),
         Task::Regression => None,
-    }
-}
-
-fn tensor(name: &str, shape: &[usize], values: &[f32]) -> TensorProto {
-    TensorProto {
-        dims: shape.iter().map(|&size| size as i64).collect(),
-        data_type: DataType::Float.into(),
-        name: name.to_owned(),
-        raw_data: little_endian(values).into_owned(),
-    }
-}
-
-/// Describes an `f32` array `[batch, width]` with a batch of any size.
-fn batch_of(name: &str, width: usize) -> ValueInfoProto {
-    let dim = [
-        DimensionValue::DimParam("batch".to_owned()),
-        DimensionValue::DimValue(width as i64),
-    ];
-    let shape = TensorShapeProto {
-        dim: dim.map(|value| Dimension { value: Some(value) }).into(),
-    };
-    let tensor_type = TensorTypeProto {
-        elem_type: DataType::Float.into(),
-        shape: Some(shape),
-    };
-    ValueInfoProto {
-        name: name.to_owned(),
-        r#type: Some(TypeProto {
-            tensor_type: Some(tensor_type),
-        }),
     }
 }

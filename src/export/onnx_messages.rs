@@ -3,6 +3,8 @@
 
 use prost::{Enumeration, Message, Oneof};
 
+use crate::tensors::little_endian;
+
 #[derive(Clone, PartialEq, Message)]
 pub struct ModelProto {
     #[prost(int64, tag = "1")]
@@ -104,6 +106,7 @@ pub struct TensorProto {
 pub enum DataType {
     Undefined = 0,
     Float = 1,
+    Double = 11,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -159,6 +162,53 @@ impl NodeProto {
             name: output.to_owned(),
             op_type: op_type.to_owned(),
             attribute: Vec::new(),
+        }
+    }
+}
+
+impl TensorProto {
+    /// Makes a constant of `f32`s, row-major.
+    pub(super) fn floats(name: &str, shape: &[usize], values: &[f32]) -> TensorProto {
+        TensorProto {
+            dims: shape.iter().map(|&size| size as i64).collect(),
+            data_type: DataType::Float.into(),
+            name: name.to_owned(),
+            raw_data: little_endian(values).into_owned(),
+        }
+    }
+
+    /// Makes a constant of `f64`s, row-major.
+    pub(super) fn doubles(name: &str, shape: &[usize], values: &[f64]) -> TensorProto {
+        TensorProto {
+            data_type: DataType::Double.into(),
+            raw_data: values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+            ..TensorProto::floats(name, shape, &[])
+        }
+    }
+}
+
+impl ValueInfoProto {
+    /// Describes an array `[batch, width]` with a batch of any size.
+    pub(super) fn batch(name: &str, element: DataType, width: usize) -> ValueInfoProto {
+        let dim = [
+            DimensionValue::DimParam("batch".to_owned()),
+            DimensionValue::DimValue(width as i64),
+        ];
+        let shape = TensorShapeProto {
+            dim: dim.map(|value| Dimension { value: Some(value) }).into(),
+        };
+        let tensor_type = TensorTypeProto {
+            elem_type: element.into(),
+            shape: Some(shape),
+        };
+        ValueInfoProto {
+            name: name.to_owned(),
+            r#type: Some(TypeProto {
+                tensor_type: Some(tensor_type),
+            }),
         }
     }
 }

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::data::Scaling;
+use crate::data::{GlobalScaling, Scaling};
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
 use crate::model::{KIND, Metadata, Model};
@@ -18,7 +18,7 @@ use crate::nn::Task;
 use crate::tensors::{self, Layout, TensorFile};
 
 /// The properties of a network that a file of weights may lack.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Supplied {
     /// The activation of the hidden layers.
     pub activation: Option<Activation>,
@@ -48,7 +48,7 @@ pub fn load(path: &Path, supplied: &Supplied) -> Result<Model> {
 /// Returns the errors of [`load`].
 pub fn from_bytes(path: &Path, bytes: &[u8], supplied: &Supplied) -> Result<Model> {
     let file = TensorFile::parse(&KIND, path, bytes)?;
-    let metadata: Option<Metadata> = file.optional_metadata()?;
+    let mut metadata: Option<Metadata> = file.optional_metadata()?;
     metadata
         .iter()
         .try_for_each(|metadata| metadata.check(&file))?;
@@ -100,9 +100,12 @@ pub fn from_bytes(path: &Path, bytes: &[u8], supplied: &Supplied) -> Result<Mode
     };
     let scaling = settle(
         Key("scale_factor"),
-        supplied.scaling,
-        told.map(|metadata| metadata.scaling),
-        |Scaling { offset, factor }| format!("offset {offset}, factor {factor}"),
+        supplied.scaling.clone(),
+        told.map(|metadata| metadata.scaling.clone()),
+        |scaling| match scaling.as_global() {
+            Some(GlobalScaling { offset, factor }) => format!("offset {offset}, factor {factor}"),
+            None => "a pair of numbers for each feature".to_owned(),
+        },
     )?;
     let scaling = scaling.ok_or_else(|| {
         let expected = format!(
@@ -127,8 +130,8 @@ pub fn from_bytes(path: &Path, bytes: &[u8], supplied: &Supplied) -> Result<Mode
         ending: String::new(),
     };
     let parameters = file.flat(&spec, &layout)?;
-    let (class_names, provenance) =
-        metadata.map_or((None, None), |told| (told.class_names, told.provenance));
+    let provenance = metadata.as_mut().and_then(Metadata::take_provenance);
+    let class_names = metadata.and_then(|metadata| metadata.class_names);
     Ok(Model {
         spec,
         scaling,
@@ -139,13 +142,13 @@ pub fn from_bytes(path: &Path, bytes: &[u8], supplied: &Supplied) -> Result<Mode
 }
 
 /// Returns the given value or that of the file, which must be equal if both are known.
-fn settle<T: PartialEq + Copy>(
+fn settle<T: PartialEq>(
     key: Key,
     given: Option<T>,
     told: Option<T>,
-    name: impl Fn(T) -> String,
+    name: impl Fn(&T) -> String,
 ) -> Result<Option<T>> {
-    match (given, told) {
+    match (&given, &told) {
         (Some(given), Some(told)) if given != told => {
             let expected = format!("{}, as in the file, or nothing", name(told));
             Err(Error::Config(Refusal::new(key, name(given), expected)))
@@ -227,10 +230,7 @@ mod tests {
 
     use crate::nn::Spec;
 
-    const HALF: Scaling = Scaling {
-        offset: 1.0,
-        factor: 0.5,
-    };
+    const HALF: Scaling = Scaling::global(1.0, 0.5);
 
     const SUPPLIED: Supplied = Supplied {
         activation: Some(Activation::Relu),

@@ -4,7 +4,7 @@
 //! With batch normalisation hidden layers also have `layers.l.norm.weight`, `.running_mean` and `.running_var`, each
 //! `[out]`. The metadata of the file have one key, `perceptor`, whose value is a JSON object: `format`, `layers` (the
 //! widths from inputs to outputs), `task` unless it is classification, `activation`, `batch_norm` if there is any,
-//! `scaling` (`offset`, `factor`), `class_names` if classes have names, and `provenance`. There is one key, not several,
+//! `scaling` (`offset`, `factor`: numbers, or arrays with a number for each input), `class_names` if classes have names, and `provenance`. There is one key, not several,
 //! so that the same model always has the same bytes.
 
 use std::borrow::Cow;
@@ -172,7 +172,7 @@ impl Model {
         }
         Cow::Owned(Model {
             spec,
-            scaling: self.scaling,
+            scaling: self.scaling.clone(),
             parameters,
             class_names: self.class_names.clone(),
             provenance: self.provenance.clone(),
@@ -223,7 +223,7 @@ impl Model {
 
     /// Returns the map from the rows of a data set to the inputs of this network.
     pub fn preprocessing(&self) -> Preprocessing {
-        Preprocessing::of_all_columns(self.scaling, self.spec.inputs())
+        Preprocessing::of_all_columns(self.scaling.clone(), self.spec.inputs())
     }
 
     /// Encodes the model as a file.
@@ -245,7 +245,7 @@ impl Model {
             task: self.spec.task(),
             activation: self.spec.activation(),
             batch_norm: self.spec.batch_norm(),
-            scaling: self.scaling,
+            scaling: self.scaling.clone(),
             class_names: self.class_names.clone(),
             provenance: self.provenance.clone(),
         };
@@ -267,7 +267,7 @@ impl Model {
     /// Returns [`Error::Model`] if it is not a model, is damaged, or comes from a later version.
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Model> {
         let file = TensorFile::parse(&KIND, path, bytes)?;
-        let metadata: Metadata = file.metadata()?;
+        let mut metadata: Metadata = file.metadata()?;
         metadata.check(&file)?;
         let spec = file.spec(&metadata.layers, metadata.activation, metadata.batch_norm)?;
         let spec = spec.for_task(metadata.task);
@@ -275,20 +275,29 @@ impl Model {
         Ok(Model {
             parameters: file.flat(&spec, &Layout::own(spec.layers().len()))?,
             spec,
+            provenance: metadata.take_provenance(),
             scaling: metadata.scaling,
             class_names: metadata.class_names,
-            provenance: metadata.provenance,
         })
     }
 }
 
 impl Metadata {
+    /// Takes what is recorded of training. In a file of an earlier version, `standard` means one pair of numbers for all
+    /// features, as the scaling shows.
+    pub(crate) fn take_provenance(&mut self) -> Option<Provenance> {
+        let mut provenance = self.provenance.take()?;
+        if self.scaling.as_global().is_some() {
+            provenance.config.scale = provenance.config.scale.renamed();
+        }
+        Some(provenance)
+    }
+
     /// Checks that its numbers are in range.
     pub(crate) fn check(&self, file: &TensorFile) -> Result<()> {
-        let Scaling { offset, factor } = self.scaling;
-        if !(offset.is_finite() && factor.is_finite()) {
-            return Err(file.refuse(format!("scaling {offset}, {factor}"), "finite numbers"));
-        }
+        let features = self.layers.first().copied().unwrap_or(0);
+        let checked = self.scaling.check(features);
+        checked.map_err(|(found, expected)| file.refuse(found, &expected))?;
         let classes = self.layers.last().copied().unwrap_or(0);
         match &self.class_names {
             Some(names) if names.names().len() != classes => {
@@ -303,6 +312,7 @@ impl Metadata {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Scale;
     use crate::scores::Score;
     use proptest::prelude::*;
 
@@ -311,10 +321,7 @@ mod tests {
         Model {
             parameters: (0..spec.parameters()).map(|i| i as f32 / 7.0).collect(),
             spec,
-            scaling: Scaling {
-                offset: 0.1,
-                factor: 1.0 / 255.0,
-            },
+            scaling: Scaling::global(0.1, 1.0 / 255.0),
             class_names: None,
             provenance: Some(Provenance {
                 version: "0".to_owned(),
@@ -352,6 +359,37 @@ mod tests {
         for _ in 0..20 {
             assert_eq!(model.to_bytes(), bytes);
         }
+    }
+
+    #[test]
+    fn a_scaling_of_each_feature_is_read_bit_for_bit() {
+        let mut model = model();
+        model.scaling = Scaling::per_feature(vec![0.1, 1.7e9, -3.0], vec![0.3, 0.0, 1e-9]);
+        let bytes = model.to_bytes();
+        let read = Model::from_bytes(Path::new("m"), &bytes).expect("a model");
+        assert_eq!(read, model);
+        model.scaling = Scaling::per_feature(vec![0.0; 4], vec![1.0; 4]);
+        let message = refusal(&model.to_bytes());
+        assert!(
+            message.contains("scaling of 4 features, expected 3"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_model_of_one_pair_was_not_trained_with_a_pair_for_each_feature() {
+        let scale = |scaling: Scaling| {
+            let mut model = model();
+            model.scaling = scaling;
+            let provenance = model.provenance.as_mut().expect("provenance");
+            provenance.config.scale = Scale::Standard;
+            let read = Model::from_bytes(Path::new("m"), &model.to_bytes());
+            let provenance = read.expect("a model").provenance;
+            provenance.expect("provenance").config.scale
+        };
+        assert_eq!(scale(Scaling::IDENTITY), Scale::StandardGlobal);
+        let each = Scaling::per_feature(vec![0.0; 3], vec![1.0; 3]);
+        assert_eq!(scale(each), Scale::Standard);
     }
 
     #[test]

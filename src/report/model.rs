@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::number::{bytes, counted, counted_as, grouped};
 use super::train::banner::{network_words, optimizer_words, regularization_words, task_words};
-use crate::data::{ClassNames, Scaling};
+use crate::data::{ClassNames, GlobalScaling, Scaling};
 use crate::model::{Model, Provenance};
 use crate::nn::Task;
 use crate::scores::{Score, metrics};
@@ -28,7 +28,7 @@ pub struct ModelReport<'a> {
     task: Task,
     activation: &'static str,
     batch_norm: bool,
-    scaling: Scaling,
+    scaling: &'a Scaling,
     #[serde(skip_serializing_if = "Option::is_none")]
     class_names: Option<&'a ClassNames>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,7 +50,7 @@ impl<'a> ModelReport<'a> {
             task: spec.task(),
             activation: spec.activation().name(),
             batch_norm: spec.batch_norm(),
-            scaling: model.scaling,
+            scaling: &model.scaling,
             class_names: model.class_names.as_ref(),
             provenance: model.provenance.as_ref(),
             of: model,
@@ -73,12 +73,25 @@ impl<'a> ModelReport<'a> {
         let length = bytes(usize::try_from(self.bytes).unwrap_or(usize::MAX));
         writeln!(out, "model     {}, {length}", self.model)?;
         writeln!(out, "network   {}", network_words(&self.of.spec))?;
-        let Scaling { offset, factor } = self.scaling;
-        writeln!(out, "inputs    (element − {offset}) · {factor}")?;
+        writeln!(out, "inputs    {}", self.input_words())?;
         writeln!(out, "outputs   {}", self.output_words())?;
         match self.provenance {
             Some(provenance) => write_training(out, self.task, provenance),
             None => writeln!(out, "training  unknown (trained by another program)"),
+        }
+    }
+
+    /// How elements become inputs: `(element − 33.3) · 0.0127`.
+    fn input_words(&self) -> String {
+        match (self.scaling, self.scaling.left_out()) {
+            (Scaling::Global(GlobalScaling { offset, factor }), _) => {
+                format!("(element − {offset}) · {factor}")
+            }
+            (Scaling::PerFeature(_), 0) => "each feature by its own offset and factor".to_owned(),
+            (Scaling::PerFeature(_), left_out) => format!(
+                "each feature by its own offset and factor, {} left out",
+                grouped(left_out)
+            ),
         }
     }
 

@@ -4,7 +4,8 @@
 //! end in the name of a slot, as in `.velocity`, hold the state of the optimiser, and those that end in `.best` the weights
 //! of the best epoch so far, if these are kept. The JSON object of the metadata ends in a checksum, 128 bits of XXH3 over the
 //! object up to there and then all parameters, slots and best parameters in order, so that a single flipped bit is detected
-//! and an older checkpoint is used. The file holds no state of a random number generator: all randomness follows from the
+//! and an older checkpoint is used. Its `format` is 1, or 2 with the scale `standard`, which meant one pair of numbers for
+//! all features in files of format 1. The file holds no state of a random number generator: all randomness follows from the
 //! seed and the place in the run (see [`crate::train::state`]).
 
 use std::path::Path;
@@ -14,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::config::TrainConfig;
-use crate::data::Fingerprint;
 use crate::data::fingerprint::hexadecimal;
+use crate::data::{Fingerprint, Scale};
 use crate::error::{Error, Result};
 use crate::model::Origin;
 use crate::nn::{Activation, Spec};
@@ -23,9 +24,12 @@ use crate::scores::EpochMetrics;
 use crate::tensors::{self, Kind, Layout, TensorFile, little_endian};
 use crate::train::State;
 
+/// The format of a run whose features have a pair of numbers each.
+const FEATURE_FORMAT: u32 = 2;
+
 const KIND: Kind = Kind {
     name: "checkpoint",
-    format: 1,
+    format: FEATURE_FORMAT,
     damaged: Error::Checkpoint,
     unusable: Error::Run,
     hint: || None,
@@ -100,7 +104,10 @@ impl Checkpoint {
             state,
         } = self;
         let metadata = Metadata {
-            format: KIND.format,
+            format: match identity.config.scale {
+                Scale::Standard => FEATURE_FORMAT,
+                _ => 1,
+            },
             layers: spec.sizes(),
             activation: spec.activation(),
             batch_norm: spec.batch_norm(),
@@ -143,7 +150,11 @@ impl Checkpoint {
     /// Returns [`Error::Checkpoint`] and [`Error::Run`] as [`Checkpoint::load`] does.
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Checkpoint> {
         let file = TensorFile::parse(&KIND, path, bytes)?;
-        let metadata: Metadata = file.metadata()?;
+        let mut metadata: Metadata = file.metadata()?;
+        if metadata.format < FEATURE_FORMAT {
+            let config = &mut metadata.identity.config;
+            config.scale = config.scale.renamed();
+        }
         let spec = file.spec(&metadata.layers, metadata.activation, metadata.batch_norm)?;
         let spec = spec.for_task(metadata.identity.config.task.task);
         let slots = slot_layouts(&spec, &metadata.identity.config);
@@ -156,10 +167,9 @@ impl Checkpoint {
             })
         };
         let layout = Layout::own(spec.layers().len());
-        if let Some(Origin { scaling, .. }) = &metadata.origin
-            && !(scaling.offset.is_finite() && scaling.factor.is_finite())
-        {
-            return Err(file.refuse(format!("{scaling:?}"), "finite numbers"));
+        if let Some(Origin { scaling, .. }) = &metadata.origin {
+            let checked = scaling.check(spec.inputs());
+            checked.map_err(|(found, expected)| file.refuse(found, &expected))?;
         }
         let best = layout.clone().ending(BEST);
         let best = metadata.best.then(|| file.flat(&spec, &best));
@@ -254,10 +264,7 @@ mod tests {
                 best: Some((0..spec.parameters()).map(|i| i as f32 / 3.0).collect()),
                 spent: Duration::from_millis(5),
                 origin: Some(Origin {
-                    scaling: Scaling {
-                        offset: 0.5,
-                        factor: 0.1,
-                    },
+                    scaling: Scaling::global(0.5, 0.1),
                     parameters: "p".to_owned(),
                 }),
             },
@@ -293,6 +300,38 @@ mod tests {
         let bytes = checkpoint.to_bytes();
         assert_eq!(read(&bytes).expect("a checkpoint"), checkpoint);
         assert_eq!(checkpoint.to_bytes(), bytes);
+    }
+
+    #[test]
+    fn standard_in_the_first_format_is_one_pair_for_all_features() {
+        let of_scale = |scale| {
+            let mut checkpoint = checkpoint();
+            checkpoint.identity.config.scale = scale;
+            checkpoint
+        };
+        let standard = of_scale(Scale::Standard);
+        assert_eq!(read(&standard.to_bytes()).expect("a checkpoint"), standard);
+        // As an earlier version wrote it.
+        let text = String::from_utf8(of_scale(Scale::StandardGlobal).to_bytes());
+        let bytes = text.expect_err("numbers").into_bytes();
+        assert!(String::from_utf8_lossy(&bytes).contains(r#"{\"format\":1"#));
+        let file = TensorFile::parse(&KIND, Path::new("c"), &bytes).expect("a file");
+        let metadata = file.metadata.as_deref().expect("metadata");
+        let (metadata, _) = metadata.rsplit_once(CHECKSUM).expect("a checksum");
+        let mut earlier = metadata.replace("standard-global", "standard");
+        let sum = checksum(&earlier, &standard.state);
+        earlier.push_str(&format!("{CHECKSUM}{sum}\"}}"));
+        let layout = Layout::own(standard.spec.layers().len());
+        let slot = slot_layouts(&standard.spec, &standard.identity.config).remove(0);
+        let best = standard.state.best.as_deref().expect("best parameters");
+        let flats = [
+            (&standard.state.parameters[..], layout.clone()),
+            (&standard.state.slots[0][..], slot),
+            (best, layout.ending(BEST)),
+        ];
+        let bytes = tensors::to_bytes(&standard.spec, &flats, earlier);
+        let found = read(&bytes).expect("a checkpoint");
+        assert_eq!(found, of_scale(Scale::StandardGlobal));
     }
 
     #[test]

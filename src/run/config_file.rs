@@ -15,7 +15,7 @@ use toml::{Table, Value};
 use super::every::Every;
 use crate::config::setting::{Setting, settings};
 use crate::config::{Threads, TrainConfig};
-use crate::data::DataMode;
+use crate::data::{DataMode, Scale};
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, Message, message};
@@ -24,10 +24,13 @@ use crate::message::{Key, Message, message};
 const MAX_LENGTH: u64 = 1 << 20;
 
 const HEAD: &str = "\
-# Every setting of this run, as it took effect. They can start another run as its file of settings.
+# The settings of this run, all as they took effect. They can start another run as its file of settings.
 # This run resumes from its folder.
 
 ";
+
+/// What files start with in which `standard` meant one pair of numbers for all features.
+const EARLIER_HEAD: &str = "# Every setting of this run, as it took effect.";
 
 settings! {
     /// The settings of a run.
@@ -236,6 +239,9 @@ pub(super) fn table_of(path: &Path, bytes: &[u8]) -> Result<Table> {
     let text = std::str::from_utf8(bytes)
         .map_err(|_| refuse("bytes that are not text".to_owned(), "TOML"))?;
     let table: Table = text.parse().map_err(|error| not_toml(path, text, &error))?;
+    if text.starts_with(EARLIER_HEAD) {
+        check_earlier_scale(path, &table)?;
+    }
     let mut settings = Table::new();
     for (key, value) in table {
         let setting = setting_of(path, &key)?;
@@ -255,6 +261,23 @@ pub(super) fn table_of(path: &Path, bytes: &[u8]) -> Result<Table> {
         }
     }
     Ok(settings)
+}
+
+/// Refuses a table that an earlier version wrote if it has the scale `standard`, which means something else now.
+///
+/// # Errors
+/// Returns [`Error::Config`] for that scale.
+pub(crate) fn check_earlier_scale(path: &Path, table: &Table) -> Result<()> {
+    let scale = table.get("scale").and_then(Value::as_str);
+    if scale != Some(Scale::Standard.name()) {
+        return Ok(());
+    }
+    let found = "standard, in a file of an earlier version";
+    let expected = "standard-global, the name that one pair of numbers for all features has now";
+    let refusal = Refusal::new(format!("{}: scale", path.display()), found, expected);
+    Err(Error::Config(refusal.hint(
+        "write standard-global there; to train another run with a pair for each feature, remove the first line of the file",
+    )))
 }
 
 fn not_toml(path: &Path, text: &str, error: &toml::de::Error) -> Error {

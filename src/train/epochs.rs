@@ -279,7 +279,7 @@ impl Run<'_> {
             profile: self.profile,
             model: Model {
                 spec,
-                scaling: self.stepper.preprocessing().scaling,
+                scaling: self.stepper.preprocessing().scaling.clone(),
                 parameters,
                 class_names: self.data.train.class_names().cloned(),
                 provenance: Some(provenance),

@@ -323,7 +323,7 @@ impl Evaluator {
         );
         let (activations, size) = (&self.activations, self.block);
         let (scaling, columns) = (
-            self.preprocessing.input_scaling(),
+            &*self.preprocessing.input_scaling(),
             &self.preprocessing.columns,
         );
         let taken = Pieces::default();

@@ -9,9 +9,10 @@ use crate::config::{CheckedConfig, ClassWeight};
 use crate::data::fit_columns::fit_columns;
 use crate::data::fit_scaling::{check_finite, fit_scaling};
 use crate::data::fit_sparsity::fit_density;
-use crate::data::{Dataset, Preprocessing, Scale, Splits};
+use crate::data::{Dataset, Preprocessing, Scale, Scaling, Splits};
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
+use crate::model::Origin;
 use crate::nn::loss::{CrossEntropy, Loss};
 use crate::nn::{Columns, Sparsity, Spec, Task};
 use crate::optim::Rule;
@@ -69,7 +70,7 @@ pub(crate) fn loss_for(config: &CheckedConfig, train: &Dataset) -> Loss {
 }
 
 /// How samples of `train` become the inputs of a network that `engine` computes. With [`Scale::Model`] the scaling is
-/// that of the model that the run began from.
+/// that of the model that the run began from. Rows that are inputs already stay as they are.
 ///
 /// # Errors
 /// Returns the errors of [`fit_scaling`].
@@ -81,21 +82,27 @@ pub(crate) fn preprocessing_for(
     workers: &Workers,
 ) -> Result<Preprocessing> {
     let rows = train.rows();
-    let scaling = match (config.scale, from.and_then(|state| state.origin.as_ref())) {
+    let origin = from.and_then(|state| state.origin.as_ref());
+    let scaling = match (config.scale, origin) {
+        _ if rows.are_inputs() => {
+            check_finite(rows)?;
+            Scaling::IDENTITY
+        }
         (Scale::Model, Some(origin)) => {
             check_finite(rows)?;
-            origin.scaling
+            origin.scaling.clone()
         }
-        _ => fit_scaling(config.scale, rows)?,
+        _ => fit_scaling(config.scale, rows, workers)?,
     };
-    if let (Engine::Native, Some(density)) = (engine, density_if_skipped(config, train)) {
+    let density = density_if_skipped(config, train, origin);
+    if let (Engine::Native, Some(density), Some(pair)) = (engine, density, scaling.as_global()) {
         // Idle features cost hardly anything if zeros are skipped, and rows without gaps are read faster.
         let noise = config.noise();
         let only_scaled = noise.inputs == 0.0 && noise.input_dropout.is_none();
         let sparsity = Sparsity {
             density,
-            offset: scaling.offset * scaling.factor,
-            bytes: only_scaled.then(|| rows.byte_values(scaling)).flatten(),
+            offset: pair.offset * pair.factor,
+            bytes: only_scaled.then(|| rows.byte_values(pair)).flatten(),
         };
         let columns = Columns::all(train.features());
         return Ok(Preprocessing {
@@ -107,17 +114,31 @@ pub(crate) fn preprocessing_for(
     let windowed = config.window_for(train.samples()).is_some();
     let columns = match windowed || config.moves_idle_weights() {
         true => Columns::all(train.features()),
-        false => fit_columns(rows, scaling, workers),
+        false => fit_columns(rows, &scaling, workers),
     };
     Ok(Preprocessing { scaling, columns })
 }
 
 /// The estimated share of inputs that are not zero, if a first layer of the native engine skips the zeros of `train`;
 /// `None` if it computes all products. Noise leaves no zeros; and if zeros are moved to another number, which the layer
-/// subtracts, no inputs may be dropped, as these would be moved too. With batch normalisation nothing is skipped.
-pub fn density_if_skipped(config: &CheckedConfig, train: &Dataset) -> Option<f64> {
+/// subtracts, no inputs may be dropped, as these would be moved too. If each feature is moved to a number of its own, and
+/// with batch normalisation, nothing is skipped. `origin` is the model that the run starts from.
+pub fn density_if_skipped(
+    config: &CheckedConfig,
+    train: &Dataset,
+    origin: Option<&Origin>,
+) -> Option<f64> {
     let noise = config.noise();
-    let moves_zeros = matches!(config.scale, Scale::Standard | Scale::Model);
+    let moves_zeros = match config.scale {
+        _ if train.rows().are_inputs() => false,
+        Scale::Unit | Scale::None => false,
+        Scale::StandardGlobal => true,
+        Scale::Standard => return None,
+        Scale::Model if origin.is_some_and(|origin| origin.scaling.as_global().is_none()) => {
+            return None;
+        }
+        Scale::Model => true,
+    };
     let keeps_zeros = noise.inputs == 0.0 && !(moves_zeros && noise.input_dropout.is_some());
     // Shards start anywhere, and nonzero inputs are found for groups of rows.
     let keeps_zeros = keeps_zeros && !config.batch_norm;

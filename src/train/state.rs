@@ -116,7 +116,7 @@ impl State {
         }
         let hash = xxh3_128(&little_endian(&model.parameters));
         let origin = Origin {
-            scaling: model.scaling,
+            scaling: model.scaling.clone(),
             parameters: hexadecimal(hash),
         };
         Ok(State::of_parameters(

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
 
 use super::halving::{Rung, rungs};
 use super::space::Space;
@@ -12,11 +13,15 @@ use crate::durable;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Command, Key, Message, message};
 use crate::run::Settings;
+use crate::run::config_file::check_earlier_scale;
 
 const HEAD: &str = "\
-# The plan of this search, as it took effect. The search resumes from its folder.
+# The plan of this search, with all settings as they took effect. The search resumes from its folder.
 
 ";
+
+/// What plans start with in which `standard` meant one pair of numbers for all features.
+const EARLIER_HEAD: &str = "# The plan of this search, as it took effect.";
 
 /// The most trials of the first rung: all of them are drawn and checked before the search starts.
 const MAX_TRIALS: usize = 100_000;
@@ -123,6 +128,12 @@ impl Plan {
     /// Returns [`Error::Io`] if it cannot be read, and [`Error::Run`] if it is damaged.
     pub fn read(path: &Path) -> Result<Plan> {
         let text = fs::read_to_string(path).map_err(Error::io(path, "read"))?;
+        if text.starts_with(EARLIER_HEAD) {
+            let table: Table = text.parse().unwrap_or_default();
+            if let Some(settings) = table.get("settings").and_then(Value::as_table) {
+                check_earlier_scale(path, settings)?;
+            }
+        }
         toml::from_str(&text).map_err(|error: toml::de::Error| {
             let found = error.message().replace('\n', " ");
             Error::Run(Refusal::new(

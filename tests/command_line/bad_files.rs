@@ -324,7 +324,7 @@ fn rejects_training_inputs_that_are_not_finite() {
     ] {
         let desk = Desk::with(&EasySet::of(Element::F32));
         desk.put(images, &images_with(number, "train"));
-        for scale in ["unit", "standard", "none"] {
+        for scale in ["unit", "standard", "standard-global", "none"] {
             desk.refuses(
                 &format!("{TRAIN} --scale {scale}"),
                 1,

@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 
 use crate::desk::Desk;
 use crate::idx_set::{EasySet, Element, idx, labels};
-use crate::model_file::scaling;
+use crate::model_file::{metadata, scaling};
 
 const LEARN: &str = "--hidden 16 --epochs 20 --lr 0.3";
 const NAMES: [&str; 4] = [
@@ -89,14 +89,14 @@ fn inputs_are_scaled_as_the_flag_says() {
     let count = pixels.len() as f64;
     let mean = pixels.iter().sum::<f64>() / count;
     let variance = pixels.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count;
-    let (offset, factor) = scaling_of("--scale standard");
+    let (offset, factor) = scaling_of("--scale standard-global");
     assert!((offset - mean).abs() <= 1e-6 * mean, "{offset} {mean}");
     let expected = 1.0 / variance.sqrt();
     assert!(
         (factor - expected).abs() <= 1e-6 * expected,
         "{factor} {expected}"
     );
-    assert!(desk.accuracy_of(&format!("{LEARN} --scale standard")) >= 0.95);
+    assert!(desk.accuracy_of(&format!("{LEARN} --scale standard-global")) >= 0.95);
 }
 
 #[test]
@@ -105,10 +105,10 @@ fn equal_elements_cannot_be_standardised() {
     let images = "set/train-images-idx3-ubyte";
     desk.put(images, &idx(Element::U8, &[200, 3, 3], &[7; 1800]));
     let run = desk.refuses(
-        "train --data set --scale standard",
+        "train --data set --scale standard-global",
         1,
         &format!(
-            "{images}: a standard deviation of 0, expected elements that differ, as --scale standard \
+            "{images}: a standard deviation of 0, expected elements that differ, as --scale standard-global \
              divides by their deviation"
         ),
     );
@@ -238,6 +238,64 @@ fn the_classes_flag_may_exceed_the_labels() {
 }
 
 #[test]
+fn each_feature_is_scaled_by_its_own_mean_and_deviation() {
+    let set = EasySet::default();
+    let desk = Desk::with(&set);
+    let model = desk.model_of("--data set --epochs 1 --scale standard");
+    let scaling = &metadata(&model)["scaling"];
+    let images = &set.images("train")[16..];
+    for feature in 0..9 {
+        let elements = || {
+            images
+                .iter()
+                .skip(feature)
+                .step_by(9)
+                .map(|&x| f64::from(x))
+        };
+        let count = elements().count() as f64;
+        let mean = elements().sum::<f64>() / count;
+        let variance = elements().map(|x| (x - mean).powi(2)).sum::<f64>() / count;
+        for (name, expected) in [("offset", mean), ("factor", 1.0 / variance.sqrt())] {
+            let found = scaling[name][feature].as_f64().expect("a number");
+            assert!(
+                (found - expected).abs() <= 1e-6 * expected,
+                "{name} {feature}: {found}"
+            );
+        }
+    }
+    assert!(desk.accuracy_of(&format!("{LEARN} --scale standard")) >= 0.95);
+}
+
+#[test]
+fn constant_features_are_reported_and_left_out() {
+    let set = EasySet::default();
+    let desk = Desk::with(&set);
+    let mut images = set.images("train");
+    images[16..].iter_mut().step_by(9).for_each(|x| *x = 7);
+    desk.put("set/train-images-idx3-ubyte", &images);
+    let run = desk.run("train --data set --scale standard --epochs 1");
+    assert_eq!(
+        run.done().value("features"),
+        "1 of 9 left out: constant in the training set"
+    );
+    let report = desk.report_of("--data set --scale standard --epochs 1");
+    assert_eq!(report["left_out_features"], 1);
+    assert!(
+        desk.report_of("--data set --epochs 1")
+            .get("left_out_features")
+            .is_none()
+    );
+}
+
+/// Trains on `table.csv`, and returns what is printed before.
+fn banner(desk: &Desk, scale: &str) -> String {
+    let run = desk.run(&format!(
+        "train --data set --epochs 1 --hidden 4 --scale {scale}"
+    ));
+    run.done().stderr.clone()
+}
+
+#[test]
 fn columns_of_very_different_ranges_cause_a_warning() {
     let desk = Desk::empty();
     let row = |at: usize| {
@@ -256,14 +314,44 @@ fn columns_of_very_different_ranges_cause_a_warning() {
     );
     desk.run("data convert table.csv --labels buys --out set")
         .done();
-    let run = desk.run("train --data set --epochs 1 --hidden 4 --scale standard");
-    let words = "  warning: one feature's range is 3,655 times the median range";
-    assert!(run.done().stderr.contains(words), "{run:#?}");
-    assert!(
-        run.stderr.contains("3 f32, standard scale, 2 classes"),
-        "{run:#?}"
-    );
+    let text = banner(&desk, "standard-global");
+    for words in [
+        "3 f32, standard-global scale, 2 classes",
+        "  warning: one feature's values are ",
+        " times as large as the median range of a feature",
+        "scale = standard scales each feature by its own mean and deviation",
+    ] {
+        assert!(text.contains(words), "{text}");
+    }
+    assert!(banner(&desk, "unit").contains("warning: one feature's values"));
+    let text = banner(&desk, "standard");
+    assert!(text.contains("3 f32, standard scale, 2 classes"), "{text}");
+    assert!(!text.contains("one feature's values"), "{text}");
     EasySet::default().write(&desk.path("even"));
     let run = desk.run("train --data even --epochs 1 --hidden 4");
     assert!(!run.done().stderr.contains("range"), "{run:#?}");
+}
+
+/// The range of such a column is no larger than that of others, but it is far from zero.
+#[test]
+fn a_column_of_years_among_small_numbers_causes_a_warning() {
+    let desk = Desk::empty();
+    let row = |at: usize| format!("{},{},{}.5,{}\n", 1990 + at % 31, at % 7, at % 5, at % 2);
+    let rows: String = (0..200).map(row).collect();
+    desk.put("table.csv", format!("year,a,b,y\n{rows}").as_bytes());
+    desk.run("data convert table.csv --labels y --out set")
+        .done();
+    for (scale, warns) in [
+        ("unit", true),
+        ("none", true),
+        ("standard-global", true),
+        ("standard", false),
+    ] {
+        let text = banner(&desk, scale);
+        assert_eq!(
+            text.contains("warning: one feature's values"),
+            warns,
+            "{scale}: {text}"
+        );
+    }
 }

@@ -22,7 +22,7 @@ fn flags_override_the_settings_of_a_recipe() {
         "epochs = 1",
         "hidden = [8]",
         "activation = \"relu\"",
-        "scale = \"standard\"",
+        "scale = \"standard-global\"",
         "schedule = \"one-cycle\"",
         "batch_size = 64",
     ] {

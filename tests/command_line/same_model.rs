@@ -62,7 +62,10 @@ fn any_thread_count_gives_the_same_model_for_many_shards() {
         test: 700,
         ..EasySet::noisy()
     };
-    assert_threads_change_nothing(&set, "--hidden 50,30 --batch-size 700 --scale standard");
+    assert_threads_change_nothing(
+        &set,
+        "--hidden 50,30 --batch-size 700 --scale standard-global",
+    );
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn auto_gives_the_same_model_as_any_number_of_threads() {
     for flags in [
         "--hidden 20,12 --batch-size 1",
         "--hidden 33 --batch-size 33 --activation relu --optimizer adamw --dropout 0.2",
-        "--hidden 17,40 --batch-size 200 --scale standard --batch-norm --init orthogonal",
+        "--hidden 17,40 --batch-size 200 --scale standard-global --batch-norm --init orthogonal",
         "--hidden none --batch-size 64 --lr auto",
         "--hidden 16 --class-weight balanced --input-noise 0.1 --clip-norm 1 --max-norm 2 --ema 0.9 --freeze layers.0",
     ] {

@@ -383,7 +383,7 @@ fn columns_that_are_always_zero_are_left_out_exactly_before_batch_norm() {
     let (train, test) = with_idle_columns(90);
     let fitted = Preprocessing::fit(Scale::Unit, train.rows(), &workers).expect("a scaling");
     assert!(!fitted.columns.idle().is_empty());
-    let all = Preprocessing::of_all_columns(fitted.scaling, train.features());
+    let all = Preprocessing::of_all_columns(fitted.scaling.clone(), train.features());
     let spec = normalized(train.features(), &[19], 3, Activation::Tanh);
     let start = parameters(&spec, 4);
     let batch: Vec<u32> = (0..90).collect();

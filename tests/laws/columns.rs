@@ -8,7 +8,7 @@ fn columns_that_are_always_zero_are_left_out_exactly() {
     let (train, test) = with_idle_columns(61);
     let fitted = Preprocessing::fit(Scale::Unit, train.rows(), &workers).expect("a scaling");
     assert_eq!(fitted.columns.idle(), [0, 1, 7, 20]);
-    let all = Preprocessing::of_all_columns(fitted.scaling, train.features());
+    let all = Preprocessing::of_all_columns(fitted.scaling.clone(), train.features());
     let spec = Spec::new(train.features(), &[19], 3, Activation::Tanh).expect("a spec");
     let start = parameters(&spec, 4);
     let batch: Vec<u32> = (0..61).collect();

@@ -10,6 +10,7 @@ mod optimizers;
 mod pytorch;
 mod regularization;
 mod resumption;
+mod scaling;
 mod sparsity;
 mod symmetry;
 mod tasks;

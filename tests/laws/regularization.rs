@@ -383,7 +383,7 @@ fn evaluation_uses_no_noise_and_the_plain_loss() {
         let model = &outcome.model;
         let net = reference(&model.spec, &model.parameters);
         let test = data.test.as_ref().expect("a test set");
-        let factor = f64::from(model.scaling.factor);
+        let factor = f64::from(model.scaling.as_global().expect("one pair").factor);
         let losses = (0..test.samples()).map(|at| {
             let x: Vec<f64> = item(test, at).into_iter().map(|x| x * factor).collect();
             net.loss(&x, test.labels()[at] as usize)

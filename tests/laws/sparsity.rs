@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use perceptor::data::IdxFile;
 use perceptor::data::idx::{ElementType, Header};
 use perceptor::data::mmap::Bytes;
+use perceptor::data::{GlobalScaling, IdxFile};
 use perceptor::nn::{Columns, Sparsity};
 
 use super::*;
@@ -27,14 +27,14 @@ fn labels(rows: usize) -> Array1<u32> {
     Array1::from_shape_fn(rows, |row| row as u32 % 5)
 }
 
-fn preprocessing(scaling: Scaling, skips_zeros: bool) -> Preprocessing {
+fn preprocessing(scaling: GlobalScaling, skips_zeros: bool) -> Preprocessing {
     let sparsity = skips_zeros.then_some(Sparsity {
         density: 0.3,
         offset: scaling.offset * scaling.factor,
         bytes: None,
     });
     Preprocessing {
-        scaling,
+        scaling: Scaling::Global(scaling),
         columns: Columns::all(FEATURES).with_sparsity(sparsity),
     }
 }
@@ -79,7 +79,7 @@ fn skipping_zeros_changes_no_bit() {
             let data = labelled(&sparse_rows(rows + rows / 2), &labels(rows + rows / 2), 5);
             let spec = Spec::new(FEATURES, &[width], 5, Activation::Tanh).expect("a spec");
             let [all, some] = [false, true].map(|skips| {
-                let preprocessing = preprocessing(Scaling::IDENTITY, skips);
+                let preprocessing = preprocessing(GlobalScaling::IDENTITY, skips);
                 trained(&spec, &data, rows, &preprocessing, rule)
             });
             assert!(all.0 == some.0, "{rows} rows, {width} units");
@@ -116,7 +116,7 @@ fn a_layer_that_takes_bytes_has_the_same_bits() {
     if Engine::Native.check().is_err() {
         return;
     }
-    let of_offset = |offset| Scaling {
+    let of_offset = |offset| GlobalScaling {
         offset,
         factor: 1.0 / 255.0,
     };
@@ -148,7 +148,7 @@ fn an_offset_is_folded_into_the_products() {
     if Engine::Native.check().is_err() {
         return;
     }
-    let scaling = Scaling {
+    let scaling = GlobalScaling {
         offset: 0.25,
         factor: 2.0,
     };
@@ -192,7 +192,7 @@ fn the_gradient_of_a_layer_that_skips_zeros_equals_the_slow_one() {
     }
     let (rows, scaling) = (
         40,
-        Scaling {
+        GlobalScaling {
             offset: 0.25,
             factor: 2.0,
         },

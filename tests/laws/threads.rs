@@ -38,7 +38,11 @@ fn any_thread_count_gives_the_same_model() {
         // Weights that exceed a core's cache, so that rows are split by the number of threads.
         (100, 300, &[1500, 300]),
     ];
-    let options = [(Scale::Standard, None), (Scale::Unit, Some(70))];
+    let options = [
+        (Scale::StandardGlobal, None),
+        (Scale::Unit, Some(70)),
+        (Scale::Standard, None),
+    ];
     for ((batch_size, items, hidden), (scale, shuffle_window)) in cases
         .into_iter()
         .flat_map(|case| options.map(|option| (case, option)))
@@ -163,7 +167,7 @@ fn any_thread_count_gives_the_same_model_of_divided_layers_under_every_rule() {
         return;
     }
     for optimizer in every_rule() {
-        for (scale, dropout) in [(Scale::Unit, 0.3), (Scale::Standard, 0.0)] {
+        for (scale, dropout) in [(Scale::Unit, 0.3), (Scale::StandardGlobal, 0.0)] {
             let config = TrainConfig {
                 optimizer: optimizer.clone(),
                 scale,

@@ -165,11 +165,16 @@ fn scaling_and_columns_are_fitted_on_the_rows_that_are_not_held_out() {
         let x: Vec<f32> = rows.flatten().map(|x| x as f32).collect();
         let x = Array2::from_shape_vec((set.samples(), set.features()), x).expect("rows");
         let copy = perceptor::data::Rows::from_array(x.view()).expect("rows");
-        Preprocessing::fit(Scale::Standard, &copy, &workers).expect("inputs")
+        let scales = [Scale::Standard, Scale::StandardGlobal];
+        scales.map(|scale| Preprocessing::fit(scale, &copy, &workers).expect("inputs"))
     };
-    let fitted = Preprocessing::fit(Scale::Standard, train.rows(), &workers).expect("inputs");
+    let scales = [Scale::Standard, Scale::StandardGlobal];
+    let fitted =
+        scales.map(|scale| Preprocessing::fit(scale, train.rows(), &workers).expect("inputs"));
     assert_eq!(fitted, fit(train));
-    assert_ne!(fitted, fit(validation));
+    for (fitted, other) in fitted.iter().zip(fit(validation)) {
+        assert_ne!(*fitted, other);
+    }
 }
 
 #[test]
@@ -187,6 +192,7 @@ fn frozen_layers_keep_their_parameters_and_the_others_do_not() {
     let cases = [
         (Scale::Unit, false, OptimizerConfig::default()),
         (Scale::Standard, false, OptimizerConfig::default()),
+        (Scale::StandardGlobal, false, OptimizerConfig::default()),
         (Scale::Unit, false, optimizer.clone()),
         (Scale::Unit, true, OptimizerConfig::default()),
         (Scale::Unit, true, optimizer),

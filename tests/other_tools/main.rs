@@ -14,3 +14,4 @@ mod onnx;
 mod python;
 mod pytorch;
 mod tasks;
+mod timestamps;

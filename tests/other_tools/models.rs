@@ -22,6 +22,8 @@ pub struct Trained {
     /// The name in failures, such as `relu 48,24`.
     name: String,
     pub activation: &'static str,
+    /// Whether features have pairs of numbers of their own.
+    pub scales_features: bool,
     /// Whether an export is another network: the model with its batch normalisation folded.
     pub folds: bool,
     pub model: PathBuf,
@@ -72,7 +74,12 @@ impl Models {
         ];
         let models = networks.map(|(activation, hidden, lr)| {
             let out = folder.path().join(format!("{activation}-{hidden}"));
-            let network = format!("--hidden {hidden} --activation {activation} --scale standard");
+            // One pair of numbers for all features, or a pair for each.
+            let scale = match activation {
+                "relu" => "standard",
+                _ => "standard-global",
+            };
+            let network = format!("--hidden {hidden} --activation {activation} --scale {scale}");
             let settings = format!("{network} --lr {lr} --batch-size 16 --epochs 1");
             let line = format!("train {settings} --quiet --data");
             perceptor(&line, &[&data, Path::new("--out"), &out]);
@@ -85,6 +92,7 @@ impl Models {
             Trained {
                 name: format!("{activation} {hidden}"),
                 activation,
+                scales_features: scale == "standard",
                 folds: hidden.contains("--batch-norm"),
                 model,
                 predictions,

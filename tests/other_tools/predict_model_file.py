@@ -25,7 +25,8 @@ activate = {
     "identity": lambda z: z,
 }[model["activation"]]
 pixels = np.fromfile(sys.argv[2], np.uint8, offset=16).reshape(-1, model["layers"][0])
-x = (pixels.astype(np.float32) - model["scaling"]["offset"]) * model["scaling"]["factor"]
+offset, factor = (np.array(model["scaling"][name]) for name in ("offset", "factor"))
+x = ((pixels - offset) * factor).astype(np.float32)
 for n, (weight, bias) in enumerate(tensors[:-1]):
     x = x @ weight
     if norms:

@@ -8,7 +8,9 @@ assert sorted(model) == sorted(
     [f"layers.{n}.{part}" for n in range(layers) for part in ("weight", "bias")]
     + ["scaling.offset", "scaling.factor", "activation"]
 )
-assert all(model[name].dtype == np.float32 for name in model if name != "activation")
+per_feature = model["scaling.offset"].ndim == 1
+assert model["scaling.offset"].dtype == (np.float64 if per_feature else np.float32)
+assert all(model[name].dtype == np.float32 for name in model if name not in ("activation", "scaling.offset"))
 erf = np.vectorize(math.erf, otypes=[np.float32])
 activate = {
     "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
@@ -25,7 +27,7 @@ activate = {
     "identity": lambda z: z,
 }[str(model["activation"])]
 items = np.fromfile(sys.argv[2], np.uint8, offset=16).reshape(-1, model["layers.0.weight"].shape[0])
-x = (items.astype(np.float32) - model["scaling.offset"]) * model["scaling.factor"]
+x = (items.astype(np.float32) - model["scaling.offset"]).astype(np.float32) * model["scaling.factor"]
 for n in range(layers):
     x = x @ model[f"layers.{n}.weight"] + model[f"layers.{n}.bias"]
     if n + 1 < layers:

@@ -16,7 +16,7 @@ x = items.reshape(-1, npz["layers.0.weight"].shape[0]).astype(np.float32)
 for row in session.run(None, {"elements": x})[0]:
     print(*(repr(float(q)) for q in row), sep=",")
 
-z = (x - npz["scaling.offset"]) * npz["scaling.factor"]
+z = (x - npz["scaling.offset"]).astype(np.float32) * npz["scaling.factor"]
 z = np.tanh(z @ npz["layers.0.weight"] + npz["layers.0.bias"]) @ npz["layers.1.weight"] + npz["layers.1.bias"]
 for row in z if task == "regression" else 1 / (1 + np.exp(-z)):
     print(*(repr(float(q)) for q in row), sep=",")

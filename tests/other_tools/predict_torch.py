@@ -34,7 +34,8 @@ saved = {name: np.ascontiguousarray(tensor.detach().numpy()) for name, tensor in
 numpy.save_file(saved, sys.argv[3])
 items = np.fromfile(sys.argv[2], np.uint8, offset=16).reshape(-1, about["layers"][0])
 scaling = about["scaling"]
-x = (torch.from_numpy(items.astype(np.float32)) - scaling["offset"]) * scaling["factor"]
+offset, factor = (torch.tensor(scaling[key], dtype=torch.float64) for key in ("offset", "factor"))
+x = (torch.from_numpy(items) - offset).float() * factor.float()
 with torch.no_grad():
     probabilities = torch.softmax(model(x), 1).numpy()
 for row in probabilities:

@@ -51,6 +51,49 @@ fn the_recorded_settings_of_a_run_reproduce_it() {
 }
 
 #[test]
+fn standard_in_a_file_of_an_earlier_version_is_refused() {
+    let desk = short_desk();
+    desk.run(&format!("{SHORT} --scale standard-global")).done();
+    let recorded = desk.read_text("out/config.toml");
+    let (_, settings) = recorded.split_once("\n\n").expect("a comment");
+    let earlier = format!(
+        "# Every setting of this run, as it took effect. They can start another run.\n\n{}",
+        settings.replace("standard-global", "standard")
+    );
+    desk.put("out/config.toml", earlier.as_bytes());
+    let message = "out/config.toml: scale: standard, in a file of an earlier version, expected standard-global, \
+                   the name that one pair of numbers for all features has now";
+    for command in ["train --resume out", "train --config out/config.toml"] {
+        let run = desk.refuses(command, 2, message);
+        assert!(
+            run.hint().starts_with("write standard-global there"),
+            "{run:#?}"
+        );
+    }
+    // Other scales are called what they were called, and files by hand have the names of today.
+    for (text, accepted) in [
+        (
+            earlier.replace("\"standard\"", "\"unit\""),
+            "scale = \"unit\"",
+        ),
+        (
+            earlier.replace("\"standard\"", "\"standard-global\""),
+            "scale = \"standard-global\"",
+        ),
+        (
+            settings.replace("standard-global", "standard"),
+            "scale = \"standard\"",
+        ),
+    ] {
+        desk.put("other.toml", text.as_bytes());
+        desk.run("train --config other.toml --quiet --out other --exist-ok")
+            .done();
+        let recorded = desk.read_text("other/config.toml");
+        assert!(recorded.lines().any(|line| line == accepted), "{recorded}");
+    }
+}
+
+#[test]
 fn a_run_folder_has_environment_and_metrics() {
     let desk = short_desk();
     desk.run(SHORT).done();

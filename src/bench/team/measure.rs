@@ -78,7 +78,7 @@ impl<'a> Scratch<'a> {
         };
         let origin = run.from.and_then(|state| state.origin.clone());
         if config.scale == Scale::Model && origin.is_none() {
-            config.scale = Scale::Standard;
+            config.scale = Scale::StandardGlobal;
         }
         let config = config.check()?;
         Ok(Scratch {

@@ -180,7 +180,7 @@ impl Session<'_> {
             name,
             &self.data,
             &self.spec,
-            config,
+            (config, self.from.as_ref()),
             (&self.workers, &self.team, self.engine),
         )?;
         if let Some(found) = &self.range_test {

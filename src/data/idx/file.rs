@@ -6,7 +6,7 @@ use super::super::decode::{Encoding, decode};
 use super::super::gzip::{self, Decoded};
 use super::super::mmap::Bytes;
 
-use super::super::scaling::Scaling;
+use super::super::scaling::GlobalScaling;
 use super::header::Header;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
@@ -144,7 +144,7 @@ impl IdxFile {
     pub fn read(&self, item: usize, row: &mut [f32]) {
         assert_eq!(row.len(), self.header.features(), "row against features");
         let encoding = Encoding::BigEndian(self.header.element());
-        decode(encoding, self.item(item), Scaling::IDENTITY, row);
+        decode(encoding, self.item(item), GlobalScaling::IDENTITY, row);
     }
 }
 

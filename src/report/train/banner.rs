@@ -14,10 +14,11 @@ use crate::nn::Task;
 use crate::report::number::{bytes, counted, grouped, percent, rate};
 use crate::report::target_words;
 use crate::schedule::ScheduleName;
-use crate::train::RangeTest;
 use crate::train::prepare::density_if_skipped;
+use crate::train::{RangeTest, State};
 
-/// Writes what a run is about to do: data, network, settings, the engine and threads that compute, and warnings.
+/// Writes what a run is about to do: data, network, settings, the engine and threads that compute, and warnings. `from` is
+/// the state that the run starts from, if there is any.
 ///
 /// # Errors
 /// Returns the errors of `out`.
@@ -26,7 +27,7 @@ pub fn banner(
     data_name: &str,
     data: &Splits,
     spec: &Spec,
-    config: &CheckedConfig,
+    (config, from): (&CheckedConfig, Option<&State>),
     (workers, team, engine): (&Workers, &TeamChoice, Engine),
 ) -> io::Result<()> {
     writeln!(
@@ -62,7 +63,11 @@ pub fn banner(
         writeln!(out, "  ends      {}", ends.join("; "))?;
     }
     writeln!(out, "  compute   {}", compute_words(workers, team, engine))?;
-    let density = density_if_skipped(config, &data.train);
+    let density = density_if_skipped(
+        config,
+        &data.train,
+        from.and_then(|from| from.origin.as_ref()),
+    );
     if let (Engine::Native, Some(density)) = (engine, density) {
         let zeros = (100.0 * (1.0 - density)).round();
         writeln!(
@@ -70,7 +75,7 @@ pub fn banner(
             "            skips the {zeros} % of inputs that are zero"
         )?;
     }
-    write_warnings(out, &data.train, workers)
+    write_warnings(out, &data.train, config.scale, workers)
 }
 
 /// The sets, the shape and scaling of samples, and the targets: `60,000 training and 10,000 test samples, 28×28 u8, 10
@@ -120,7 +125,12 @@ fn compute_words(workers: &Workers, team: &TeamChoice, engine: Engine) -> String
 }
 
 /// Writes warnings about what may slow the run down, or keep the network from learning.
-fn write_warnings(out: &mut dyn Write, train: &Dataset, workers: &Workers) -> io::Result<()> {
+fn write_warnings(
+    out: &mut dyn Write,
+    train: &Dataset,
+    scale: Scale,
+    workers: &Workers,
+) -> io::Result<()> {
     let (threads, cores) = (workers.threads(), Workers::available().get());
     if threads > cores {
         writeln!(
@@ -129,11 +139,11 @@ fn write_warnings(out: &mut dyn Write, train: &Dataset, workers: &Workers) -> io
             counted(cores, "core"),
         )?;
     }
-    if let Some(times) = unevenness(train) {
+    if let Some(times) = unevenness(train, scale) {
         writeln!(
             out,
-            "  warning: one feature's range is {} times the median range, and all features are scaled alike: \
-             rescale the columns to similar ranges first",
+            "  warning: one feature's values are {} times as large as the median range of a feature, and one pair of \
+             numbers scales them all: scale = standard scales each feature by its own mean and deviation",
             grouped(times as usize)
         )?;
     }
@@ -183,26 +193,42 @@ fn size_of_large(targets: &Targets) -> Option<f64> {
     (size > LARGE).then_some(size)
 }
 
-/// The largest range of a feature as a multiple of the median range, if it is so large that the other features hardly
-/// count. Only some of the samples are read, and none of a set of bytes, whose ranges cannot differ so much.
-fn unevenness(train: &Dataset) -> Option<f32> {
+/// The largest distance of a feature from the offset of all features, as a multiple of the median range of a feature, if
+/// one pair of numbers scales all and the multiple is so large that other features hardly count: one has a far larger
+/// range, or is far from zero. Only some of the samples are read, and none of a set of bytes, whose ranges cannot differ
+/// so much.
+fn unevenness(train: &Dataset, scale: Scale) -> Option<f32> {
     const SAMPLES: usize = 1000;
     const MUCH: f32 = 100.0;
-    if train.rows().element() == ElementType::U8 {
+    let offset_is_mean = match scale {
+        Scale::Unit | Scale::None => false,
+        Scale::StandardGlobal => true,
+        Scale::Standard | Scale::Model => return None,
+    };
+    if train.rows().element() == ElementType::U8 || train.rows().are_inputs() {
         return None;
     }
     let mut row = vec![0.0; train.features()];
     let mut bounds = vec![(f32::INFINITY, f32::NEG_INFINITY); train.features()];
+    let (mut sum, mut count) = (0.0, 0);
     for sample in (0..train.samples()).step_by(train.samples().div_ceil(SAMPLES)) {
         train.rows().read(sample, &mut row);
         for ((low, high), &x) in bounds.iter_mut().zip(&row) {
             (*low, *high) = (low.min(x), high.max(x));
         }
+        sum += row.iter().map(|&x| f64::from(x)).sum::<f64>();
+        count += row.len();
     }
-    let ranges = bounds.into_iter().map(|(low, high)| high - low);
-    let mut ranges: Vec<f32> = ranges.filter(|range| *range > 0.0).collect();
+    let offset = match offset_is_mean {
+        true => (sum / count as f64) as f32,
+        false => 0.0,
+    };
+    bounds.retain(|(low, high)| high > low);
+    let distance = |&(low, high): &(f32, f32)| (low - offset).abs().max((high - offset).abs());
+    let largest = bounds.iter().map(distance).reduce(f32::max)?;
+    let mut ranges: Vec<f32> = bounds.iter().map(|(low, high)| high - low).collect();
     ranges.sort_by(f32::total_cmp);
-    let times = ranges.last()? / ranges[(ranges.len() - 1) / 2];
+    let times = largest / ranges[(ranges.len() - 1) / 2];
     (times > MUCH).then_some(times)
 }
 

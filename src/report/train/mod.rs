@@ -87,6 +87,10 @@ pub struct TrainReport<'a> {
     /// The model whose weights the run began from; `None` if they were drawn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init_from: Option<String>,
+    /// The number of features that are left out because they are constant in the training set, with a scaling of each
+    /// feature.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub left_out_features: usize,
     /// The settings that decide the result.
     pub config: &'a TrainConfig,
     /// How the learning rate was found; `None` if it was set.
@@ -163,6 +167,7 @@ impl<'a> TrainReport<'a> {
             network: outcome.model.spec.to_string(),
             parameters: outcome.model.spec.trainable(),
             init_from: details.init_from.map(|path| path.display().to_string()),
+            left_out_features: outcome.model.scaling.left_out(),
             config: details.config,
             range_test: details.range_test,
             threads: workers.threads(),
@@ -214,6 +219,14 @@ impl<'a> TrainReport<'a> {
         if let (Some(shares), Some(peak)) = (&self.profile, self.peak) {
             profile::write_shares(out, shares, peak)?;
         }
+        if self.left_out_features > 0 {
+            writeln!(
+                out,
+                "features       {} of {} left out: constant in the training set",
+                grouped(self.left_out_features),
+                grouped(self.outcome.model.spec.inputs()),
+            )?;
+        }
         writeln!(out, "model          {}", self.model)?;
         for warning in &self.warnings {
             writeln!(out, "warning: {}", warning.what)?;
@@ -229,6 +242,10 @@ impl<'a> TrainReport<'a> {
     pub fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
         super::write_json(out, self)
     }
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 fn accuracy(score: Option<Score>) -> Option<f64> {

@@ -14,6 +14,7 @@ const ROUND: usize = 1 << 16;
 ///
 /// A waiting member spins for the usual short wait, then yields its core, then sleeps.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(super) struct Barrier {
     members: usize,
     /// The members that reached the barrier in this round.
@@ -101,6 +102,7 @@ impl Barrier {
 
 /// Pieces of work, each of which one member takes.
 #[derive(Debug)]
+#[repr(align(128))]
 pub struct Pieces {
     next: AtomicUsize,
 }

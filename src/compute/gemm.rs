@@ -168,6 +168,7 @@ mod tests {
         let x: Vec<f32> = (0..5 * 16).map(|i| (i % 13) as f32).collect();
         let dz: Vec<f32> = (0..5 * 9).map(|i| (i % 7) as f32 - 3.0).collect();
         let all = Rows {
+            first: 0,
             values: &x,
             width: 10,
             stride: 16,

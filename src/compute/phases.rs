@@ -6,6 +6,9 @@
 //! - in a *row phase* each worker writes rows of its own, or some columns of them, and nobody writes parameters;
 //! - in an *update phase* each worker writes pieces of the parameters of its own, and nobody writes rows.
 //!
+//! No barrier is needed between the two if what a worker updates, and what it reads for that, is used only by itself
+//! until the next barrier. Then the phases are those of a share of the units.
+//!
 //! A worker creates a token of this module for what it takes in a phase. Creating it is `unsafe`, because the caller
 //! promises that the token is the only one; everything that takes a token is safe. A token stays on its thread.
 
@@ -47,7 +50,7 @@ pub struct OwnRows {
     _thread: OnThisThread,
 }
 
-/// Proof that a row phase lasts, in which nobody writes parameters.
+/// Proof that a row phase lasts, in which nobody writes parameters that the share of the units uses.
 #[derive(Debug, Clone, Copy)]
 pub struct RowPhase<'a> {
     _rows: PhantomData<&'a OwnRows>,
@@ -74,9 +77,11 @@ impl OwnRows {
     /// Until the token is dropped:
     /// 1. every other [`OwnRows`] for the same buffers that contains any of these rows has another share of as many
     ///    groups, and no matrix is written with one of them and read as a whole with another;
-    /// 2. no [`OwnPiece`] or [`OwnUnits`] exists for a network or for buffers that are used with this token;
+    /// 2. no [`OwnPiece`] or [`OwnUnits`] exists for a network or for buffers that are used with this token, except for
+    ///    pieces of parameters that this token is not used with, by a worker that reads only groups, copies and rows
+    ///    that are not written with this token;
     /// 3. a matrix that is used as copies, with this token or another, is used only so, and always with the same number
-    ///    of rows in a copy.
+    ///    of rows in a copy, and one in groups has a group for each share.
     pub(crate) unsafe fn of_units(range: Range<usize>, share: Share) -> OwnRows {
         OwnRows {
             range,
@@ -118,14 +123,13 @@ impl OwnRows {
                 "a matrix is written and used otherwise"
             );
         }
-        let columns = |matrix: &Matrix| self.share.columns(matrix.width());
         // SAFETY: nobody else reads or writes these units of these rows, by precondition 1 of `of_units`. This worker
         // does so only through views that borrow the token, which is borrowed mutably here, and the assertion keeps
         // the views apart.
-        let read = read.map(|matrix| unsafe { matrix.block(self.range(), columns(matrix)) });
+        let read = read.map(|matrix| unsafe { self.units_of(matrix) }.into_block());
         // SAFETY: as for the views to read: precondition 1 of `of_units` excludes other workers, the mutable borrow of
         // the token excludes other views of this worker, and the assertion excludes overlaps among these views.
-        let write = write.map(|matrix| unsafe { matrix.block_mut(self.range(), columns(matrix)) });
+        let write = write.map(|matrix| unsafe { self.units_of(matrix) });
         (read, write, RowPhase { _rows: PhantomData })
     }
 
@@ -177,11 +181,11 @@ impl OwnRows {
     ///
     /// # Panics
     /// Panics if a copy has fewer rows, or a matrix has fewer copies.
-    pub(crate) fn own_copies<'a, T: Number>(
+    pub(crate) fn own_copies<'a, T: Number, U: Number>(
         &'a mut self,
-        (read, write): (&'a Matrix<T>, &'a Matrix<u64>),
+        (read, write): (&'a Matrix<T>, &'a Matrix<U>),
         rows_of_copy: usize,
-    ) -> (Rows<'a, T>, RowsMut<'a, u64>) {
+    ) -> (Rows<'a, T>, RowsMut<'a, U>) {
         assert_apart(read, write);
         let rows = self.rows_of_copy(rows_of_copy);
         // SAFETY: nobody else reads or writes these rows of this copy, because other tokens for the same rows have
@@ -244,51 +248,24 @@ impl OwnRows {
         (read, words, write, phase)
     }
 
-    /// [`OwnRows::sparse_product`] whose result is in a matrix of copies, too: this share's copy has the columns of its
-    /// units only.
+    /// These rows of sums, to read, and of a matrix that has a copy of all rows for each share of the units, to write.
     ///
     /// # Panics
     /// Panics in the cases of [`OwnRows::own_copies`].
-    pub(crate) fn sparse_product_in_copy<'a, T: Number>(
+    pub(crate) fn sums_and_copy<'a>(
         &'a mut self,
-        (read, words): (&'a Matrix<T>, &'a Matrix<u64>),
+        sums: &'a Matrix,
+        copies: &'a Matrix,
         rows_of_copy: usize,
-        write: &'a Matrix,
-    ) -> (Rows<'a, T>, Rows<'a, u64>, BlockMut<'a>, RowPhase<'a>) {
-        assert_apart(read, write);
-        let rows = self.rows_of_copy(rows_of_copy);
-        // SAFETY: nobody else reads or writes these rows of these copies, by preconditions 1 and 3 of `of_units`, and the
-        // mutable borrow of the token excludes other views of this worker. The matrix to write is none of the others: the
-        // words are other numbers, and the assertion excludes the operand.
-        let (read, words, write) = unsafe {
-            (
-                read.rows(rows.clone()),
-                words.rows(rows.clone()),
-                write.rows_mut(rows),
-            )
-        };
-        (read, words, write.into(), RowPhase { _rows: PhantomData })
+    ) -> (Rows<'a>, RowsMut<'a>) {
+        assert_apart(sums, copies);
+        // SAFETY: (1) no token exists that writes sums, by precondition 1 of `OwnTurn::new`.
+        let sums = unsafe { sums.rows(self.range()) };
+        (sums, self.own_copy_mut(copies, rows_of_copy))
     }
 
-    /// These rows of this share's copy in a matrix of copies, to read, and these rows and units of another matrix, to
-    /// write.
-    ///
-    /// # Panics
-    /// Panics in the cases of [`OwnRows::own_copies`].
-    pub(crate) fn own_copy_and_block<'a>(
-        &'a mut self,
-        read: &'a Matrix,
-        rows_of_copy: usize,
-        write: &'a Matrix,
-    ) -> (Rows<'a>, BlockMut<'a>) {
-        assert_apart(read, write);
-        // SAFETY: nobody else writes these rows of this copy, by preconditions 1 and 3 of `of_units`, and this worker
-        // writes them only through views that borrow the token. The assertion excludes that it is written below.
-        let read = unsafe { read.rows(self.rows_of_copy(rows_of_copy)) };
-        (read, self.block_mut(write))
-    }
-
-    fn rows_of_copy(&self, rows_of_copy: usize) -> Range<usize> {
+    /// Where these rows are in this share's copy of all rows.
+    pub(crate) fn rows_of_copy(&self, rows_of_copy: usize) -> Range<usize> {
         assert!(
             self.range.end <= rows_of_copy,
             "rows {:?} of {rows_of_copy}",
@@ -305,7 +282,22 @@ impl OwnRows {
     pub(crate) fn block_mut<'a, T: Number>(&'a mut self, matrix: &'a Matrix<T>) -> BlockMut<'a, T> {
         // SAFETY: nobody else reads or writes these units of these rows, by precondition 1 of `of_units`, and the
         // mutable borrow of the token excludes other views of this worker.
-        unsafe { matrix.block_mut(self.range(), self.share.columns(matrix.width())) }
+        unsafe { self.units_of(matrix) }
+    }
+
+    /// These rows and units of a matrix.
+    ///
+    /// # Safety
+    /// 1. Nobody else reads or writes these units of these rows while the result is in use.
+    unsafe fn units_of<'a, T: Number>(&self, matrix: &'a Matrix<T>) -> BlockMut<'a, T> {
+        let columns = self.share.columns(matrix.width());
+        // SAFETY: (1) of both is precondition 1 of this function: a group has the units of one share.
+        unsafe {
+            match matrix.rows_of_group() {
+                None => matrix.block_mut(self.range(), columns),
+                Some(_) => matrix.group_mut(self.range(), (self.share.index, columns.len())),
+            }
+        }
     }
 
     /// These rows of a matrix of any numbers, to write.
@@ -314,6 +306,48 @@ impl OwnRows {
     /// Panics if this is not all units, or if the matrix has fewer rows.
     pub(crate) fn view_mut<'a, T: Number>(&'a mut self, matrix: &'a Matrix<T>) -> RowsMut<'a, T> {
         self.block_mut(matrix).into_rows()
+    }
+}
+
+/// Rows of sums that a worker adds to while it is its turn: all workers that have these rows follow each other.
+#[derive(Debug)]
+pub struct OwnTurn<'a> {
+    rows: &'a mut OwnRows,
+}
+
+impl<'a> OwnTurn<'a> {
+    /// Takes these rows of the matrices of sums.
+    ///
+    /// # Safety
+    /// Until the token is dropped:
+    /// 1. no other [`OwnTurn`] for the same buffers contains any of these rows, and no other token is used with a
+    ///    matrix of sums.
+    pub(crate) unsafe fn new(rows: &'a mut OwnRows) -> OwnTurn<'a> {
+        OwnTurn { rows }
+    }
+
+    /// These rows and units of the matrix `read`, which is in groups, and these rows of the matrix of sums `write`.
+    ///
+    /// # Panics
+    /// Panics if both are the same matrix, if `read` is not in groups, or if one has fewer rows.
+    pub(crate) fn product<'b>(
+        &'b mut self,
+        read: &'b Matrix,
+        write: &'b Matrix,
+    ) -> (Rows<'b>, BlockMut<'b>, RowPhase<'b>) {
+        assert_apart(read, write);
+        let (range, share) = (self.rows.range(), self.rows.share);
+        let columns = share.columns(read.width());
+        // SAFETY: nobody else writes these units of these rows, by precondition 1 of `of_units`, and nobody uses these
+        // rows of the sums, by precondition 1 of `new`; this worker does so only through views that borrow its tokens,
+        // and the assertion keeps these two apart.
+        unsafe {
+            (
+                read.rows_in_group(range.clone(), (share.index, columns)),
+                write.rows_mut(range).into(),
+                RowPhase { _rows: PhantomData },
+            )
+        }
     }
 }
 
@@ -338,7 +372,9 @@ impl OwnPiece {
     /// # Safety
     /// Until the token is dropped:
     /// 1. no other [`OwnPiece`] for the same piece of the same parameters exists, and no [`OwnUnits`] for them;
-    /// 2. no [`OwnRows`] exists for a network or for buffers that are used with this token.
+    /// 2. no [`OwnRows`] exists for a network or for buffers that are used with this token, except for those that are
+    ///    not used with the parameters of the piece, and write only groups, copies and rows that are not read with this
+    ///    token.
     pub(crate) unsafe fn new(index: usize) -> OwnPiece {
         OwnPiece {
             index,
@@ -351,7 +387,7 @@ impl OwnPiece {
         self.index
     }
 
-    /// Rows of a matrix, to read: all workers may read all rows in an update phase.
+    /// Rows of a matrix, to read: all workers may read all rows in an update phase that follows a barrier.
     ///
     /// # Panics
     /// Panics if the matrix has fewer rows.
@@ -360,8 +396,26 @@ impl OwnPiece {
         matrix: &'a Matrix<T>,
         rows: Range<usize>,
     ) -> Rows<'a, T> {
-        // SAFETY: nobody writes rows while this token exists, by precondition 2 of `new`.
+        // SAFETY: nobody writes rows that are read with this token, by precondition 2 of `new`.
         unsafe { matrix.rows(rows) }
+    }
+
+    /// Rows of a matrix, to read: if it is in groups, with the columns of a share.
+    ///
+    /// # Panics
+    /// Panics if the matrix has fewer rows.
+    pub(crate) fn rows_of_share<'a>(
+        &'a self,
+        matrix: &'a Matrix,
+        share: Share,
+        rows: Range<usize>,
+    ) -> Rows<'a> {
+        if matrix.rows_of_group().is_none() {
+            return self.rows(matrix, rows);
+        }
+        let columns = share.columns(matrix.width());
+        // SAFETY: (1) nobody writes rows that are read with this token, by precondition 2 of `new`.
+        unsafe { matrix.rows_in_group(rows, (share.index, columns)) }
     }
 }
 

@@ -7,6 +7,8 @@ use bytemuck::cast_slice_mut;
 use multiversion::multiversion;
 use rand::Rng;
 
+use super::network::in_groups;
+use super::partition::Partition;
 use super::spec::Spec;
 use crate::compute::phases::OwnRows;
 use crate::compute::shared::{Block, BlockMut, Matrix, Rows};
@@ -66,7 +68,8 @@ pub(super) struct Dropped {
     /// units, so that no draws travel from worker to worker.
     draws: Vec<Matrix<u16>>,
     rows_of_copy: usize,
-    /// The outputs of each hidden layer with some of them dropped, `[rows, out_l]`.
+    /// The outputs of each hidden layer with some of them dropped, `[rows, out_l]`, in groups if the layer's outputs
+    /// are.
     outputs: Vec<Matrix>,
 }
 
@@ -74,13 +77,21 @@ impl Dropped {
     pub(super) fn zeroed(
         dropout: Dropout,
         spec: &Spec,
-        (copies, rows_of_copy): (usize, usize),
+        rows_of_copy: usize,
+        partition: &Partition,
     ) -> Result<Dropped> {
+        let copies = partition.unit_groups();
         let widths = spec.layers()[1..].iter().map(|layer| layer.fan_in);
         let draws = widths
             .clone()
             .map(|width| Matrix::zeroed(copies * rows_of_copy, width));
-        let outputs = widths.map(|width| Matrix::zeroed(rows_of_copy, width));
+        let outputs =
+            widths
+                .enumerate()
+                .map(|(layer, width)| match partition.keeps_outputs(layer) {
+                    true => in_groups((rows_of_copy, width), copies),
+                    false => Matrix::zeroed(rows_of_copy, width),
+                });
         Ok(Dropped {
             dropout,
             rows_of_copy,

@@ -6,8 +6,10 @@
 //! and the optimiser's slots never leave its caches, but activations travel, and the workers meet after every layer.
 //! Which moves less depends on the batch: a layer of `in · out` weights moves its weights or `rows · out` activations.
 //!
-//! The layers from the first to the last one that is worth it are divided by units, and the rest, such as the last
-//! layer of a classifier, by rows. With more workers than units can be divided among, each group of units is computed
+//! The layers from the first to the last one that is worth it are divided by units, and the rest by rows. If the rest is
+//! one narrow layer, such as the last one of a classifier, it is divided by inputs instead: each worker multiplies the
+//! units that it has computed, and adds the products to the sums of the worker before it, so that only these sums travel.
+//! Then all workers compute the loss. With more workers than units can be divided among, each group of units is computed
 //! by several workers, which divide the rows.
 
 use std::ops::Range;
@@ -27,6 +29,7 @@ pub struct Partition {
     threads: usize,
     unit_groups: usize,
     divided: usize,
+    last_by_inputs: bool,
 }
 
 impl Partition {
@@ -36,6 +39,7 @@ impl Partition {
             threads,
             unit_groups: 1,
             divided: 0,
+            last_by_inputs: false,
         }
     }
 
@@ -67,6 +71,13 @@ impl Partition {
                 threads,
                 unit_groups,
                 divided: last + 1,
+                last_by_inputs: last + 2 == spec.layers().len() && {
+                    let layer = &spec.layers()[last + 1];
+                    // The sums of a row travel on their way through all workers and back, and its units and their
+                    // gradients would travel to the worker with the row and back.
+                    let lines = |width: usize| width.div_ceil(LINE);
+                    lines(layer.fan_in) >= MIN_LINES * unit_groups * lines(layer.fan_out)
+                },
             },
             _ => Partition::by_rows(threads),
         }
@@ -94,6 +105,26 @@ impl Partition {
     /// The number of layers, from the first one on, that are divided by units.
     pub fn divided(&self) -> usize {
         self.divided
+    }
+
+    /// Whether the last layer is divided by inputs, and all others by units.
+    pub fn last_by_inputs(&self) -> bool {
+        self.last_by_inputs
+    }
+
+    /// Whether each output of a layer is used only by the worker that computes it.
+    pub fn keeps_outputs(&self, layer: usize) -> bool {
+        self.last_by_inputs && layer + 1 == self.divided
+    }
+
+    /// Whether each gradient at a layer's outputs is used only by the worker that computes it.
+    pub fn keeps_gradients(&self, layer: usize) -> bool {
+        layer == 0 && (self.last_by_inputs || self.divided > 1)
+    }
+
+    /// Whether a worker uses only what it has computed itself from the loss to the end of the update.
+    pub fn updates_apart(&self) -> bool {
+        self.last_by_inputs && self.divided == 1 && self.row_groups() == 1
     }
 
     /// The number of groups of units, and of copies of the inputs; 1 if no layer is divided by units.
@@ -159,6 +190,20 @@ mod tests {
         assert_eq!(divided(&spec(784, &[100], 10), 128, 1), 0);
         let normalized = spec(784, &[100], 10).with_batch_norm(true).expect("a spec");
         assert_eq!(divided(&normalized, 128, 2), 0);
+    }
+
+    #[test]
+    fn narrow_last_layers_are_divided_by_inputs() {
+        let by_inputs = |spec: &Spec, threads| {
+            let partition = Partition::new(spec, 128, threads, threads);
+            partition.last_by_inputs()
+        };
+        assert!(by_inputs(&spec(784, &[100], 10), 2));
+        assert!(by_inputs(&spec(784, &[512, 256], 10), 4));
+        // More outputs than units, a layer between, and no layer that is divided by units.
+        assert!(!by_inputs(&spec(784, &[100], 60), 2));
+        assert!(!by_inputs(&spec(784, &[256, 20], 10), 2));
+        assert!(!by_inputs(&spec(4, &[32], 4), 2));
     }
 
     #[test]

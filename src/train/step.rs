@@ -2,7 +2,8 @@
 //!
 //! All workers take the same steps as one team. [`Partition`] says how they divide the layers. Layers that are divided
 //! by units are computed one after the other, with a barrier after each. In all other layers, one worker takes a block of
-//! rows to the loss and back; if no layer is divided by units, that is the whole row phase. In the update phase
+//! rows to the loss and back; if no layer is divided by units, that is the whole row phase. If there is only one other
+//! layer, and it is narrow, workers divide it by inputs instead, and add to its sums in turn. In the update phase
 //! each piece of the parameters is updated by one worker from all rows. Limits on the norm of the gradient and on the
 //! norms of units take one more barrier each. No sum is shared between workers, so no bit depends on which worker does
 //! what. After the first step nothing is allocated, except for the packing buffers that matrixmultiply makes in each of
@@ -16,7 +17,7 @@ use super::samples::{Batch, NextSamples, ahead, gather_targets, total_weight};
 use crate::compute::Engine;
 use crate::compute::nonzeros::MAX_GROUP;
 use crate::compute::parallel::{Member, OwnedPieces, Pieces};
-use crate::compute::phases::{OwnPiece, OwnRows, OwnUnits};
+use crate::compute::phases::{OwnPiece, OwnRows, OwnTurn, OwnUnits};
 use crate::compute::shared::AtomicF64;
 use crate::data::{Dataset, Preprocessing};
 use crate::nn::loss::Loss;
@@ -34,8 +35,10 @@ pub(super) struct Team<'a> {
     pub activations: &'a Activations,
     pub loss: &'a Loss,
     pub noise: &'a Noise,
-    /// The loss of each row of a batch.
+    /// The loss of each row of a batch; a copy for each share of the units if the last layer is divided by inputs.
     pub losses: &'a [AtomicF64],
+    /// Where the next copy of the losses starts.
+    pub losses_of_copy: usize,
     /// The terms of the squared norm of the gradient, if it is limited.
     pub squares: &'a [AtomicF64],
     pub rule: &'a Rule,
@@ -77,23 +80,39 @@ impl Team<'_> {
     ) -> f64 {
         self.gather(member, batch, clock);
         self.forward(member, batch, clock);
-        self.forward_and_backward_by_rows(member, batch, clock);
+        match self.partition.last_by_inputs() {
+            true => self.forward_and_backward_by_inputs(member, batch, clock),
+            false => self.forward_and_backward_by_rows(member, batch, clock),
+        }
         self.backward(member, batch, clock);
         self.update(member, batch, step, clock);
         // Row by row: which worker had a row must not matter.
-        self.losses[..batch.samples.len()]
+        self.losses_of(member)[..batch.samples.len()]
             .iter()
             .map(AtomicF64::load)
             .sum()
+    }
+
+    /// The losses that a member reads.
+    fn losses_of(&self, member: Member) -> &[AtomicF64] {
+        match self.partition.last_by_inputs() {
+            true => {
+                &self.losses[self.partition.share(member.index()).index * self.losses_of_copy..]
+            }
+            false => self.losses,
+        }
     }
 
     /// The units of a member in the layers that are divided by units, for some of its rows.
     fn units(&self, member: Member, rows: Range<usize>) -> OwnRows {
         // SAFETY: (1) members differ in their rows or in their share of the units. Between two barriers each writes its
         // copies of inputs, bits and draws, which only its share reads before the next barrier, and its units of the
-        // matrices of one layer, which none of them reads as a whole. (2) Tokens of the update are created only after
-        // the barrier that ends the row phase, and those of the last update ended before the barrier that ended it. (3)
-        // Inputs, bits and draws are used only as copies of as many rows as the activations have.
+        // matrices of one layer, which none of them reads as a whole. (2) Tokens of the last update ended before the
+        // barrier that ended it. Those of this update are created only after the barrier that ends the row phase. If
+        // there is none, because shares are updated apart, they follow the last turn at the sums: from there on a member
+        // uses only its copies and groups, and transposed weights of its own share. (3) Inputs, bits and draws are used
+        // only as copies of as many rows as the activations have, and so are targets and the outputs of the last layer
+        // if it is divided by inputs; groups are made for the shares of the partition.
         unsafe { OwnRows::of_units(rows, self.partition.share(member.index())) }
     }
 
@@ -133,6 +152,56 @@ impl Team<'_> {
                 self.network
                     .forward_layer(layer, self.activations, &mut own, &mut end);
             }
+            if !self.partition.keeps_outputs(layer) {
+                self.meet(member, clock);
+            }
+        }
+    }
+
+    /// The last layer by inputs: one member of those that have the same rows after the other adds the products of its
+    /// units to the sums. Then each computes the loss of all these rows, and its units' gradients at the last layer that
+    /// is divided by units.
+    fn forward_and_backward_by_inputs<const CLOCKED: bool>(
+        &self,
+        member: Member,
+        batch: Batch,
+        clock: &mut Clock<CLOCKED>,
+    ) {
+        let (network, activations) = (self.network, self.activations);
+        let rows = self.partition.rows(member.index(), batch.samples.len());
+        for turn in 0..self.partition.unit_groups() {
+            if turn == self.partition.share(member.index()).index {
+                let mut own = self.units(member, rows.clone());
+                // SAFETY: (1) members whose tokens have the same rows have other shares, and so other turns, which
+                // barriers keep apart. The sums are taken after the last turn, and before the barrier that ends the
+                // step.
+                let mut turn = unsafe { OwnTurn::new(&mut own) };
+                network.add_outputs(activations, &mut turn);
+                clock.end(Phase::Forward);
+            }
+            self.meet(member, clock);
+        }
+        {
+            // The token ends before the barrier.
+            let mut own = self.units(member, rows.clone());
+            activations.take_sums(&mut own);
+            gather_targets(
+                self.data,
+                &batch.samples[rows.clone()],
+                activations.targets(&mut own),
+            );
+            let mean = (1.0 / total_weight(self.loss, self.data, batch.samples)) as f32;
+            let losses = &self.losses_of(member)[rows];
+            network.loss(activations, &mut own, self.loss, mean, losses);
+            clock.end(Phase::Loss);
+            let mut end = |part| clock.end(phase(part, Phase::Backward));
+            let layer = self.partition.divided() - 1;
+            network.backward_layer(layer, activations, &mut own, &mut end);
+        }
+        if member.leads() && self.rule.max_norm.is_some() {
+            self.taken.units.reset();
+        }
+        if !self.partition.updates_apart() {
             self.meet(member, clock);
         }
     }
@@ -352,13 +421,24 @@ impl Team<'_> {
         Gradients {
             activations: self.activations,
             rows,
-            copy: self.partition.share(member.index()).index,
+            share: self.partition.share(member.index()),
         }
     }
 
     /// Calls `work` for each piece of the parameters that `member` takes from `taken`.
     fn for_pieces(&self, taken: &OwnedPieces, member: Member, mut work: impl FnMut(&OwnPiece)) {
         let threads = self.partition.threads();
+        if self.partition.last_by_inputs() {
+            // What the update of a piece reads belongs to one member.
+            for piece in self.network.pieces_of(member.index(), threads) {
+                // SAFETY: (1) the pieces of members are disjoint. (2) The tokens of rows ended before the barrier that
+                // ended the row phase. If there was none, because shares are updated apart, other members have tokens of
+                // other shares, which they use as `units` says; this one reads its own copies and groups. The next tokens
+                // of rows follow the barrier that ends the step.
+                work(&unsafe { OwnPiece::new(piece) });
+            }
+            return;
+        }
         let pieces_of = |member| self.network.pieces_of(member, threads);
         taken.for_each(member.index(), pieces_of, |piece| {
             // SAFETY: (1) `for_each` passes each piece to one member until the barrier after which the next queue is

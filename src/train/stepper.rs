@@ -11,7 +11,7 @@ use super::state::State;
 use super::step::{Taken, Team};
 use crate::compute::Engine;
 use crate::compute::parallel::{Division, Workers};
-use crate::compute::shared::AtomicF64;
+use crate::compute::shared::{AtomicF64, ROWS_APART};
 use crate::config::CheckedConfig;
 use crate::data::{Dataset, Preprocessing};
 use crate::error::Result;
@@ -160,7 +160,7 @@ impl Stepper {
             preprocessing,
             loss: Loss::of(spec.task()),
             noise: Noise::default(),
-            losses: zeros(batch_size),
+            losses: zeros(losses_of_copy(batch_size) * partition.unit_groups()),
             batch_size,
             engine,
             partition,
@@ -287,6 +287,7 @@ impl Stepper {
             loss: &self.loss,
             noise: &self.noise,
             losses: &self.losses,
+            losses_of_copy: losses_of_copy(self.batch_size),
             squares: &self.squares,
             rule: &self.rule,
             engine: self.engine,
@@ -301,6 +302,7 @@ impl Stepper {
         workers.team(|member| {
             let mut clock = Clock::<CLOCKED>::start();
             let mut on_step = member.leads().then(|| lock(&on_step));
+            let mut done = 0;
             let mut batches = order.chunks(stepper.batch_size).enumerate().peekable();
             while let Some((number, batch)) = batches.next() {
                 let batch = Batch {
@@ -312,7 +314,7 @@ impl Stepper {
                 let step = stepper.rule.at(batch.number + 1, rate);
                 let loss = team.step(member, batch, step, &mut clock);
                 if let Some(on_step) = &mut on_step {
-                    steps.fetch_add(1, Ordering::Relaxed);
+                    done += 1;
                     if on_step(number, loss).is_break() {
                         stopped.store(true, Ordering::Relaxed);
                     }
@@ -323,6 +325,7 @@ impl Stepper {
                     break;
                 }
             }
+            steps.fetch_add(done, Ordering::Relaxed);
             lock(&profile).add_all(&clock.into_profile());
         });
         self.steps = steps.into_inner();
@@ -393,6 +396,11 @@ impl Stepper {
         self.network.fill_idle(&mut average);
         Some(average)
     }
+}
+
+/// Where the next copy of the losses of a batch starts: not in the cache lines that a processor fetches ahead.
+fn losses_of_copy(batch_size: usize) -> usize {
+    batch_size + ROWS_APART
 }
 
 fn zeros(count: usize) -> Vec<AtomicF64> {

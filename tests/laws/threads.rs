@@ -162,6 +162,19 @@ fn any_thread_count_gives_the_same_model_of_divided_layers() {
 }
 
 #[test]
+fn any_thread_count_gives_the_same_model_of_divided_layers_with_a_frozen_one() {
+    for frozen in ["layers.0", "layers.1", "layers.2"] {
+        for engine in engines() {
+            let config = TrainConfig {
+                freeze: vec![frozen.to_owned()],
+                ..divided(engine)
+            };
+            assert_same_model_on(&DIVIDED, &config, &sparse_splits(150, 300, 6));
+        }
+    }
+}
+
+#[test]
 fn any_thread_count_gives_the_same_model_of_divided_layers_under_every_rule() {
     if Engine::Native.check().is_err() {
         return;

@@ -104,6 +104,21 @@ impl Affine {
         either!(self, layer => layer.forward(x, z, share, phase));
     }
 
+    /// `z = z + x · w` for the inputs that `x` has, as if the sum went on from `z`. If they are the first, `z` is
+    /// overwritten.
+    ///
+    /// Shapes: `x [rows, some inputs]`, `z [rows, out]`.
+    ///
+    /// # Panics
+    /// Panics if the engine is not the native one.
+    pub fn add_forward(&self, x: Rows, z: BlockMut, phase: RowPhase) {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Affine::Native(layer) => layer.add_forward(x, z, phase),
+            Affine::Gemm(_) => panic!("a library with some of the inputs"),
+        }
+    }
+
     /// `dx = dz · wᵀ` for a share of the inputs.
     ///
     /// Shapes: `dz [rows, out]`, `dx [rows, inputs of the share]`. Overwrites `dx`.

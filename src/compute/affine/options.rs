@@ -12,6 +12,8 @@ pub struct AffineOptions {
     pub unit_groups: usize,
     /// The number of groups into which workers divide the gradient at the inputs.
     pub input_groups: usize,
+    /// Whether workers divide the weights by inputs, in as many groups: each has whole pieces.
+    pub by_inputs: bool,
     /// If given, zeros of the inputs are skipped, and this is subtracted from every input; only for the native engine.
     pub skips_zeros: Option<f32>,
     /// The most rows of an update.
@@ -25,6 +27,7 @@ impl Default for AffineOptions {
             inputs_need_gradient: true,
             unit_groups: 1,
             input_groups: 1,
+            by_inputs: false,
             skips_zeros: None,
             rows: 0,
         }

@@ -6,8 +6,8 @@
 use std::ops::Range;
 
 use super::super::phases::{RowPhase, Share};
-use super::super::shared::{BlockMut, Rows, SharedBuffer};
-use super::super::tile::{InstructionSet, Operand, SPARSE_STEP};
+use super::super::shared::{BlockMut, PAGE, Rows, SharedBuffer};
+use super::super::tile::{InstructionSet, Operand, SPARSE_STEP, Sink};
 use crate::error::Result;
 
 /// Where the elements of a matrix `[rows, columns]` are, if its columns are divided into panels.
@@ -25,6 +25,8 @@ pub(super) struct Layout {
 
 #[derive(Debug, Clone, Copy)]
 struct Panel {
+    /// Where the panel starts in the buffer.
+    start: usize,
     first_column: usize,
     /// Floats across.
     width: usize,
@@ -66,6 +68,7 @@ impl Layout {
         widths: Widths,
     ) -> Layout {
         let (mut panels, mut ends) = (Vec::new(), Vec::new());
+        let mut start = 0_usize;
         for index in 0..groups {
             let group = Share { index, of: groups }.columns(columns);
             let all = group.len().div_ceil(set.lanes());
@@ -78,11 +81,15 @@ impl Layout {
                 let rest = (group.end - first_column).next_multiple_of(widths.step);
                 let width = rest.min(registers * set.lanes());
                 panels.push(Panel {
+                    start,
                     first_column,
                     width,
                 });
                 first_column += width;
+                start = start.saturating_add(rows.saturating_mul(width));
             }
+            // Processors fetch ahead within pages: a worker's reads take no lines from the one with the next group.
+            start = start.next_multiple_of(PAGE);
             ends.push(panels.len());
         }
         Layout {
@@ -96,8 +103,11 @@ impl Layout {
 
     /// A buffer for such a matrix.
     pub(super) fn zeroed(&self) -> Result<SharedBuffer<f32>> {
-        let width: usize = self.panels.iter().map(|panel| panel.width).sum();
-        SharedBuffer::zeroed(self.rows.saturating_mul(width))
+        let end = |last: &Panel| {
+            let floats = self.rows.saturating_mul(last.width);
+            last.start.saturating_add(floats)
+        };
+        SharedBuffer::zeroed(self.panels.last().map_or(0, end))
     }
 
     /// The number of panels.
@@ -140,7 +150,7 @@ impl Layout {
 
     /// The index of the first float in row `row` of a panel.
     pub(super) fn at(&self, panel: usize, row: usize) -> usize {
-        self.first_column(panel) * self.rows + row * self.width(panel)
+        self.panels[panel].start + row * self.width(panel)
     }
 
     /// The range of some rows of a panel.
@@ -245,6 +255,40 @@ impl Panels {
             };
             let c = c.part(0..rows, column..column + width);
             set.rows_of_tiles(registers, layout.rows, a, b, c);
+        }
+    }
+
+    /// `c = c + a · self`, for the columns that `a` has of a matrix: as many rows of this one. If these are the first,
+    /// `c` is overwritten.
+    ///
+    /// Shapes: `a [rows, some of self.rows]`, `c [rows, columns]`.
+    pub(super) fn multiply_some(&self, a: Rows, mut c: BlockMut, phase: RowPhase) {
+        let layout = &self.layout;
+        assert!(a.first + a.width <= layout.rows, "columns of a");
+        assert_eq!(c.width(), layout.columns, "width of c");
+        assert_eq!(a.rows(), c.rows(), "rows of a and c");
+        let rows = c.rows();
+        for panel in 0..layout.count() {
+            let (registers, width) = (layout.registers(panel), layout.width(panel));
+            let column = layout.first_column(panel);
+            let b = Operand {
+                values: &self.panel(panel, phase)[a.first * width..],
+                row: 0,
+                k: width,
+            };
+            let operand = Operand {
+                values: a.values,
+                row: a.stride,
+                k: 1,
+            };
+            let c = c.part(0..rows, column..column + width);
+            let sink = match a.first {
+                0 => Sink::Store { c },
+                _ => Sink::Add { c },
+            };
+            layout
+                .set
+                .tiles((rows, registers), a.width, operand, b, sink);
         }
     }
 }

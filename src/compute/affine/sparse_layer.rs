@@ -59,7 +59,7 @@ impl ZeroSkipping {
         start
     }
 
-    /// `−o Σ_r dz_r` for the columns of a panel.
+    /// `−o Σ_r dz_r` for some columns of `dz`, counted from its first.
     fn start_of_gradient(&self, dz: Rows, columns: Range<usize>) -> [f32; MAX_WIDTH] {
         let mut start = [0.0; MAX_WIDTH];
         if let Some((offset, _)) = &self.offset {
@@ -126,10 +126,10 @@ impl ZeroSkipping {
         };
         for panel in panels {
             let width = layout.width(panel);
-            let column = layout.first_column(panel);
-            assert!(column + width <= dz.stride, "padding of dz");
+            let column = column_in(dz, layout.first_column(panel), width);
+            let columns = column..column + layout.columns_of(panel).len();
             let start = match samples.start {
-                0 => self.start_of_gradient(dz, layout.columns_of(panel)),
+                0 => self.start_of_gradient(dz, columns),
                 _ => [0.0; MAX_WIDTH],
             };
             let dz = Operand {
@@ -194,6 +194,16 @@ impl ZeroSkipping {
         };
         sum_rows(weights, layout.width(panel), sums);
     }
+}
+
+/// Where a column of a matrix is in `dz`, which has `width` columns from there on, or padding.
+///
+/// # Panics
+/// Panics if it has not.
+pub(super) fn column_in(dz: Rows, column: usize, width: usize) -> usize {
+    let fits = dz.first <= column && column + width <= dz.first + dz.stride;
+    assert!(fits, "column {column} of dz");
+    column - dz.first
 }
 
 /// The number of pieces of so many rows of weights.

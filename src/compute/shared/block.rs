@@ -133,15 +133,6 @@ impl<'a, T: Number> BlockMut<'a, T> {
         }
     }
 
-    /// The first `width` columns; what follows them becomes padding.
-    ///
-    /// # Panics
-    /// Panics if there are fewer.
-    pub fn narrowed(self, width: usize) -> BlockMut<'a, T> {
-        assert!(width <= self.width, "{width} columns of {}", self.width);
-        BlockMut { width, ..self }
-    }
-
     /// The rows from `row` on, with all that they reach.
     ///
     /// # Panics
@@ -266,6 +257,7 @@ impl<'a, T: Number> Block<'a, T> {
     pub fn into_rows(self) -> Rows<'a, T> {
         assert_eq!(self.reach, self.stride, "all columns of a matrix");
         Rows {
+            first: 0,
             // SAFETY: the rows have no gaps by the assertion, and are borrowed for as long as the block.
             values: unsafe { std::slice::from_raw_parts(self.start, self.rows * self.stride) },
             width: self.width,

@@ -12,6 +12,9 @@ use crate::error::{Error, Refusal, Result};
 /// Floats in a cache line, and in the widest register.
 pub const LINE: usize = 16;
 
+/// Floats in a page of memory, which a buffer starts with.
+pub const PAGE: usize = 1024;
+
 /// The size of a huge page on most systems, in bytes.
 const HUGE_PAGE: usize = 2 << 20;
 

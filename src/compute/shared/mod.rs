@@ -11,6 +11,6 @@ mod matrix;
 mod rows;
 
 pub use block::{Block, BlockMut};
-pub use buffer::{AtomicF64, LINE, Number, SharedBuffer};
-pub use matrix::Matrix;
+pub use buffer::{AtomicF64, LINE, Number, PAGE, SharedBuffer};
+pub use matrix::{Matrix, ROWS_APART};
 pub use rows::{Rows, RowsMut};

@@ -5,6 +5,8 @@
 pub struct Rows<'a, T = f32> {
     /// The memory of the rows, padding included.
     pub values: &'a [T],
+    /// The first column of the matrix that the rows have: not 0 in a group of columns.
+    pub first: usize,
     /// Columns.
     pub width: usize,
     /// Numbers from the start of a row to the start of the next.
@@ -39,6 +41,7 @@ impl<T> RowsMut<'_, T> {
     pub fn as_rows(&self) -> Rows<'_, T> {
         Rows {
             values: self.values,
+            first: 0,
             width: self.width,
             stride: self.stride,
         }

@@ -4,10 +4,12 @@
 //! Shapes for a batch of `rows`: inputs `[rows, active columns]`, the output of layer l `[rows, out_l]`, where the last
 //! one is the logits.
 
-use super::inputs::{Inputs, InputsMut, MIN_GROUP};
+use std::ops::Range;
+
+use super::inputs::{Inputs, InputsMut, MIN_GROUP, in_groups};
 use crate::compute::affine::Input;
 use crate::compute::nonzeros::MAX_GROUP;
-use crate::compute::phases::{OwnPiece, OwnRows, RowPhase};
+use crate::compute::phases::{OwnPiece, OwnRows, OwnTurn, RowPhase, Share};
 use crate::compute::shared::{BlockMut, Matrix, Rows, RowsMut, SharedBuffer};
 use crate::error::Result;
 use crate::nn::batch_norm::ShardSums;
@@ -22,7 +24,11 @@ pub struct Activations {
     /// Inputs of idle columns, for inference only: in training they are all zero.
     pub(super) idle_inputs: Option<Matrix>,
     targets: Option<Targets>,
+    /// If a layer's outputs are used only by the workers that compute them, they are in groups. If the last layer is
+    /// divided by inputs, its outputs are copies, one for each share of these, and so are the targets.
     pub(super) outputs: Vec<Matrix>,
+    /// The sums that become the last layer's outputs if it is divided by inputs, `[rows, outputs]`.
+    sums: Option<Matrix>,
     /// The hidden outputs that the next layers see, in training with dropout.
     pub(in crate::nn) dropped: Option<Dropped>,
     /// What the backward pass needs of each hidden layer in addition to its output: x̂ with batch normalisation,
@@ -40,8 +46,8 @@ pub struct Gradients<'a> {
     pub activations: &'a Activations,
     /// The number of rows.
     pub rows: usize,
-    /// The copy of the inputs that this worker reads.
-    pub copy: usize,
+    /// The share of the units of this worker, whose copy of the inputs it reads.
+    pub share: Share,
 }
 
 /// Rows whose nonzero inputs are found together: as many as possible, unless a worker would be left without rows.
@@ -105,31 +111,34 @@ impl Activations {
         partition: &Partition,
     ) -> Result<Activations> {
         let hidden = &spec.layers()[..spec.layers().len() - 1];
-        let matrices = || {
-            hidden
-                .iter()
-                .map(|layer| Matrix::zeroed(rows, layer.fan_out))
+        let matrices = |keeps: fn(&Partition, usize) -> bool| {
+            let layers = hidden.iter().enumerate();
+            layers.map(move |(index, layer)| match keeps(partition, index) {
+                true => in_groups((rows, layer.fan_out), partition.unit_groups()),
+                false => Matrix::zeroed(rows, layer.fan_out),
+            })
         };
+        let outputs = matrices(Partition::keeps_outputs).collect::<Result<Vec<_>>>()?;
+        let copies = (partition.unit_groups(), rows);
+        let inputs =
+            Inputs::for_training(columns, copies, group_for(rows, partition), outputs.first())?;
+        let rows_of_last = match partition.last_by_inputs() {
+            true => partition.unit_groups() * inputs.rows_of_copy(),
+            false => rows,
+        };
+        let sums = || Matrix::zeroed(rows, spec.outputs());
         let saves = spec.batch_norm() || spec.activation().needs_input();
         let normalized = hidden.iter().filter(|layer| layer.is_normalized());
         let shard_sums = normalized.map(|layer| ShardSums::zeroed(rows, layer.fan_out));
         Ok(Activations {
-            d_outputs: matrices().collect::<Result<_>>()?,
-            saved: matrices()
+            d_outputs: matrices(Partition::keeps_gradients).collect::<Result<_>>()?,
+            saved: matrices(Partition::keeps_outputs)
                 .take(if saves { hidden.len() } else { 0 })
                 .collect::<Result<_>>()?,
             shard_sums: shard_sums.collect::<Result<_>>()?,
-            targets: Some(Targets::zeroed(spec, rows)?),
-            ..Activations::new(
-                spec,
-                rows,
-                Inputs::for_training(
-                    columns,
-                    (partition.unit_groups(), rows),
-                    group_for(rows, partition),
-                    spec.layers()[0].fan_out,
-                )?,
-            )?
+            targets: Some(Targets::zeroed(spec, rows_of_last)?),
+            sums: partition.last_by_inputs().then(sums).transpose()?,
+            ..Activations::new(spec, inputs, outputs, rows_of_last)?
         })
     }
 
@@ -139,21 +148,30 @@ impl Activations {
     /// Returns [`crate::Error::Memory`] if the system does not grant the memory.
     pub fn for_inference(spec: &Spec, columns: &Columns, rows: usize) -> Result<Activations> {
         let idle = columns.idle().len();
+        let hidden = spec.layers()[1..].iter();
+        let outputs = hidden.map(|layer| Matrix::zeroed(rows, layer.fan_in));
+        let outputs = outputs.collect::<Result<_>>()?;
+        let inputs = Inputs::for_inference(columns, rows)?;
         Ok(Activations {
             idle_inputs: (idle > 0).then(|| Matrix::zeroed(rows, idle)).transpose()?,
-            ..Activations::new(spec, rows, Inputs::for_inference(columns, rows)?)?
+            ..Activations::new(spec, inputs, outputs, rows)?
         })
     }
 
-    /// Inputs and outputs.
-    fn new(spec: &Spec, rows: usize, inputs: Inputs) -> Result<Activations> {
-        let layers = spec.layers().iter();
-        let outputs = layers.map(|layer| Matrix::zeroed(rows, layer.fan_out));
+    /// Inputs, the outputs of hidden layers, and those of the last layer with so many rows.
+    fn new(
+        spec: &Spec,
+        inputs: Inputs,
+        mut outputs: Vec<Matrix>,
+        rows: usize,
+    ) -> Result<Activations> {
+        outputs.push(Matrix::zeroed(rows, spec.outputs())?);
         Ok(Activations {
             inputs,
             idle_inputs: None,
             targets: None,
-            outputs: outputs.collect::<Result<_>>()?,
+            outputs,
+            sums: None,
             dropped: None,
             saved: Vec::new(),
             shard_sums: Vec::new(),
@@ -171,8 +189,9 @@ impl Activations {
         dropout: Option<Dropout>,
         partition: &Partition,
     ) -> Result<()> {
-        let shape = (partition.unit_groups(), self.inputs.rows_of_copy());
-        let dropped = dropout.map(|dropout| Dropped::zeroed(dropout, spec, shape));
+        let rows_of_copy = self.inputs.rows_of_copy();
+        let dropped =
+            dropout.map(|dropout| Dropped::zeroed(dropout, spec, rows_of_copy, partition));
         self.dropped = dropped.transpose()?;
         Ok(())
     }
@@ -212,10 +231,21 @@ impl Activations {
     pub fn targets<'a>(&'a self, rows: &'a mut OwnRows) -> TargetsMut<'a> {
         match self.training_targets() {
             Targets::Labels(labels) => {
-                // SAFETY: (1) `OwnRows` gives the rows to this worker, and the result borrows it mutably.
-                TargetsMut::Labels(unsafe { labels.write(rows.range()) })
+                // SAFETY: (1) `OwnRows` gives the rows, or their copy, to this worker, and the result borrows it mutably.
+                TargetsMut::Labels(unsafe { labels.write(self.rows_of_last(rows)) })
             }
-            Targets::Rows(targets) => TargetsMut::Rows(rows.view_mut(targets)),
+            Targets::Rows(targets) => TargetsMut::Rows(match self.sums {
+                None => rows.view_mut(targets),
+                Some(_) => rows.own_copy_mut(targets, self.inputs.rows_of_copy()),
+            }),
+        }
+    }
+
+    /// Where these rows are in the outputs of the last layer and in the targets.
+    fn rows_of_last(&self, rows: &OwnRows) -> Range<usize> {
+        match self.sums {
+            None => rows.range(),
+            Some(_) => rows.rows_of_copy(self.inputs.rows_of_copy()),
         }
     }
 
@@ -249,19 +279,54 @@ impl Activations {
         rows: &'a mut OwnRows,
     ) -> (RowsMut<'a>, TargetsRef<'a>) {
         let logits = &self.outputs[self.outputs.len() - 1];
+        let rows_of_copy = self.sums.as_ref().map(|_| self.inputs.rows_of_copy());
         match self.training_targets() {
             Targets::Labels(labels) => {
-                let range = rows.range();
-                let logits = rows.view_mut(logits);
+                let range = self.rows_of_last(rows);
+                let logits = match rows_of_copy {
+                    None => rows.view_mut(logits),
+                    Some(rows_of_copy) => rows.own_copy_mut(logits, rows_of_copy),
+                };
                 // SAFETY: (1) only `targets` writes labels, and only of rows whose `OwnRows` it borrows mutably, as the
                 // result of this function does.
                 (logits, TargetsRef::Labels(unsafe { labels.read(range) }))
             }
             Targets::Rows(targets) => {
-                let ([targets], [logits], _) = rows.views([targets], [logits]);
+                let (targets, logits) = match rows_of_copy {
+                    None => {
+                        let ([targets], [logits], _) = rows.views([targets], [logits]);
+                        (targets, logits)
+                    }
+                    Some(rows_of_copy) => rows.own_copies((targets, logits), rows_of_copy),
+                };
                 (logits, TargetsRef::Rows(targets))
             }
         }
+    }
+
+    /// The sums of the last layer, and what this worker adds to them: the outputs of its units before that layer.
+    ///
+    /// # Panics
+    /// Panics if the last layer is not divided by inputs.
+    pub(super) fn sums_product<'a>(
+        &'a self,
+        turn: &'a mut OwnTurn,
+    ) -> (Rows<'a>, BlockMut<'a>, RowPhase<'a>) {
+        turn.product(self.before(self.outputs.len() - 1), self.sums())
+    }
+
+    /// Copies the sums of these rows to this worker's outputs of the last layer.
+    ///
+    /// # Panics
+    /// Panics if the last layer is not divided by inputs.
+    pub fn take_sums(&self, rows: &mut OwnRows) {
+        let logits = &self.outputs[self.outputs.len() - 1];
+        let (sums, logits) = rows.sums_and_copy(self.sums(), logits, self.inputs.rows_of_copy());
+        logits.values.copy_from_slice(sums.values);
+    }
+
+    fn sums(&self) -> &Matrix {
+        self.sums.as_ref().expect("a last layer divided by inputs")
     }
 
     /// The inputs of layer `layer` for a forward pass, and its outputs, to write.
@@ -294,8 +359,37 @@ impl Activations {
     }
 
     /// The gradient at the product of layer `layer`. That of the last layer takes the place of the logits.
-    pub(super) fn dz(&self, layer: usize) -> &Matrix {
+    fn dz(&self, layer: usize) -> &Matrix {
         self.d_outputs.get(layer).unwrap_or(&self.outputs[layer])
+    }
+
+    /// The rows of a copy of the gradient at the product of layer `layer`, if each share of the units has one.
+    fn copies_of_dz(&self, layer: usize) -> Option<usize> {
+        let is_last = layer + 1 == self.outputs.len();
+        (is_last && self.sums.is_some()).then(|| self.inputs.rows_of_copy())
+    }
+
+    /// The gradient at the product of layer `layer + 1`, and the gradient at the outputs of layer `layer`, to write.
+    pub(super) fn backward_product<'a>(
+        &'a self,
+        layer: usize,
+        rows: &'a mut OwnRows,
+    ) -> (Rows<'a>, BlockMut<'a>, RowPhase<'a>) {
+        let dz = (self.dz(layer + 1), self.copies_of_dz(layer + 1));
+        rows.product(dz, &self.d_outputs[layer])
+    }
+
+    /// The gradient at the product of layer `layer`, for an update.
+    pub(super) fn dz_of<'a>(
+        &'a self,
+        layer: usize,
+        piece: &'a OwnPiece,
+        of: Gradients,
+    ) -> Rows<'a> {
+        let copy = self
+            .copies_of_dz(layer)
+            .map_or(0, |rows| of.share.index * rows);
+        piece.rows_of_share(self.dz(layer), of.share, copy..copy + of.rows)
     }
 
     /// The inputs of layer `layer` and the gradient at its product, for an update.
@@ -305,11 +399,13 @@ impl Activations {
         piece: &'a OwnPiece,
         of: Gradients,
     ) -> (Input<'a>, Rows<'a>) {
-        let dz = piece.rows(self.dz(layer), 0..of.rows);
         let x = match layer {
-            0 => self.inputs.of_copy(piece, of.copy, of.rows),
-            _ => piece.rows(self.before(layer), 0..of.rows).into(),
+            0 => self.inputs.of_copy(piece, of.share.index, of.rows),
+            _ => {
+                let x = piece.rows_of_share(self.before(layer), of.share, 0..of.rows);
+                x.into()
+            }
         };
-        (x, dz)
+        (x, self.dz_of(layer, piece, of))
     }
 }

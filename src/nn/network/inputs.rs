@@ -7,7 +7,7 @@ use crate::compute::affine::{Bits, Input};
 use crate::compute::elements::{ByteValues, Elements};
 use crate::compute::nonzeros::{MAX_GROUP, Nonzeros};
 use crate::compute::phases::{OwnPiece, OwnRows, RowPhase, Share};
-use crate::compute::shared::{BlockMut, Matrix, Number, Rows, RowsMut};
+use crate::compute::shared::{BlockMut, Matrix, Number, ROWS_APART, Rows, RowsMut};
 use crate::error::Result;
 use crate::nn::Columns;
 
@@ -20,9 +20,9 @@ pub(super) struct Inputs {
     elements: Stored,
     /// Which inputs are not zero, if the first layer skips zeros.
     nonzeros: Option<Nonzeros>,
-    /// Unfinished products of a first layer that skips zeros and is divided by units, `[copies · rows of a copy, units
-    /// of a share]`. A worker passes over them once for every 128 inputs. In the matrix of the outputs, other workers
-    /// have the next cache lines of a row, and the processors' prefetching would take lines from each other each time.
+    /// Unfinished products of a first layer that skips zeros and is divided by units, `[rows, units]` in groups. A worker
+    /// passes over them once for every 128 inputs. In a matrix of outputs that is not in groups, other workers have the
+    /// next cache lines of a row, and the processors' prefetching would take lines from each other each time.
     products: Option<Matrix>,
     rows_of_copy: usize,
 }
@@ -43,22 +43,29 @@ pub enum InputsMut<'a> {
     Bytes(RowsMut<'a, u8>),
 }
 
+/// A matrix of zeros `[rows, units]`, in a group for each of `shares` shares of the units.
+///
+/// # Errors
+/// Returns [`crate::Error::Memory`] if the system does not grant the memory.
+pub(in crate::nn) fn in_groups((rows, units): (usize, usize), shares: usize) -> Result<Matrix> {
+    let widths = (0..shares).map(|index| Share { index, of: shares }.columns(units).len());
+    Matrix::zeroed_in_groups((rows, units), (shares, widths.max().unwrap_or(0)))
+}
+
 impl Inputs {
-    /// Room for `copies` copies of `rows` rows in training, one for each share of the `units` of the first layer.
-    /// Nonzero inputs are found for groups of so many rows.
+    /// Room for `copies` copies of `rows` rows in training, one for each share of the units of the first layer, of which
+    /// the `outputs` are a matrix if it is a hidden one. Nonzero inputs are found for groups of so many rows.
     pub(super) fn for_training(
         columns: &Columns,
         (copies, rows): (usize, usize),
         group: usize,
-        units: usize,
+        outputs: Option<&Matrix>,
     ) -> Result<Inputs> {
         let bytes = columns.sparsity().and_then(|of| of.bytes.clone());
         let mut inputs = Inputs::new(columns, (copies, rows), (group, true), bytes)?;
-        if copies > 1 && columns.sparsity().is_some() {
-            let shares = (0..copies).map(|index| Share { index, of: copies });
-            let widest = shares.map(|share| share.columns(units).len()).max();
-            let all = copies * inputs.rows_of_copy;
-            inputs.products = Some(Matrix::zeroed(all, widest.unwrap_or(0))?);
+        let outputs = outputs.filter(|outputs| outputs.rows_of_group().is_none());
+        if let (Some(outputs), Some(_), true) = (outputs, columns.sparsity(), copies > 1) {
+            inputs.products = Some(in_groups((rows, outputs.width()), copies)?);
         }
         Ok(inputs)
     }
@@ -74,7 +81,9 @@ impl Inputs {
         (group, gradients): (usize, bool),
         bytes: Option<ByteValues>,
     ) -> Result<Inputs> {
-        let (rows_of_copy, width) = (rows.next_multiple_of(MAX_GROUP), columns.width());
+        let gap = if copies > 1 { ROWS_APART } else { 0 };
+        let rows_of_copy = rows.next_multiple_of(MAX_GROUP) + gap;
+        let width = columns.width();
         let shape = ((copies, rows_of_copy), width);
         let nonzeros = columns.sparsity();
         let nonzeros = nonzeros.map(|_| Nonzeros::zeroed(shape, group, gradients));
@@ -148,12 +157,8 @@ impl Inputs {
         operand: (&'a Matrix<T>, &'a Matrix<u64>),
         outputs: &'a Matrix,
     ) -> (Rows<'a, T>, Rows<'a, u64>, BlockMut<'a>, RowPhase<'a>) {
-        let Some(products) = &self.products else {
-            return rows.sparse_product(operand, self.rows_of_copy, outputs);
-        };
-        let units = rows.share().columns(outputs.width()).len();
-        let (x, bits, z, phase) = rows.sparse_product_in_copy(operand, self.rows_of_copy, products);
-        (x, bits, z.narrowed(units), phase)
+        let products = self.products.as_ref().unwrap_or(outputs);
+        rows.sparse_product(operand, self.rows_of_copy, products)
     }
 
     /// Brings the products of these rows to where outputs belong, if they are elsewhere.
@@ -161,10 +166,10 @@ impl Inputs {
         let Some(products) = &self.products else {
             return;
         };
-        let (from, mut to) = rows.own_copy_and_block(products, self.rows_of_copy, outputs);
-        for (row, from) in from.values.chunks_exact(from.stride).enumerate() {
+        let ([from], [mut to], _) = rows.blocks([products], [outputs]);
+        for row in 0..to.rows() {
             let to = to.row(row);
-            to.copy_from_slice(&from[..to.len()]);
+            to.copy_from_slice(&from.row_of_lines(row)[..to.len()]);
         }
     }
 

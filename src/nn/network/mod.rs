@@ -15,6 +15,7 @@ use std::ops::Range;
 
 pub use self::activations::{Activations, Gradients, TargetsMut};
 pub use self::inputs::InputsMut;
+pub(in crate::nn) use self::inputs::in_groups;
 pub use self::passes::Part;
 
 use self::pieces::PieceTable;
@@ -110,6 +111,7 @@ impl Network {
                 inputs_need_gradient: inputs_need_gradient && index > 0,
                 unit_groups: partition.groups_of(index),
                 input_groups: partition.groups_of(index.saturating_sub(1)),
+                by_inputs: partition.last_by_inputs() && index + 1 == spec.layers().len(),
                 skips_zeros: None,
                 rows,
             };

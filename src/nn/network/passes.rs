@@ -2,7 +2,7 @@
 
 use super::Network;
 use super::activations::{Activations, TargetsRef};
-use crate::compute::phases::OwnRows;
+use crate::compute::phases::{OwnRows, OwnTurn};
 use crate::compute::shared::{AtomicF64, Rows, RowsMut};
 use crate::nn::activation::{Activation, activate, activate_backward, activate_keeping};
 use crate::nn::loss::Loss;
@@ -66,6 +66,21 @@ impl Network {
         done(Part::Layers);
     }
 
+    /// The part of a forward pass through the last layer that is this worker's if the layer is divided by inputs: adds
+    /// the products of its inputs to the sums, as the worker before it has left them, and the bias if they are the last.
+    ///
+    /// # Panics
+    /// Panics if the last layer is not divided by inputs.
+    pub fn add_outputs(&self, activations: &Activations, turn: &mut OwnTurn) {
+        let last = self.layers.len() - 1;
+        let (x, mut z, phase) = activations.sums_product(turn);
+        self.layers[last].add_forward(x, z.reborrow(), phase);
+        if x.first + x.width == self.spec.layers()[last].fan_in {
+            let bias = self.biases[last].values_of(0..z.width(), phase);
+            activate(Activation::Identity, z, bias);
+        }
+    }
+
     /// From the gradient at the logits back: for each layer from the last `dx = dz · wᵀ`, then `dz = dx ⊙ f'` for the
     /// layer before it and the gradient of its normalisation, down to the first layer that is trained.
     ///
@@ -99,7 +114,7 @@ impl Network {
         }
         let d_outputs = &activations.d_outputs[index];
         let share = rows.share();
-        let (dz, dx, phase) = rows.product((activations.dz(index + 1), None), d_outputs);
+        let (dz, dx, phase) = activations.backward_product(index, rows);
         self.layers[index + 1].backward(dz, dx, share, phase);
         if let Some(dropped) = &activations.dropped {
             dropped.backward(index, rows, d_outputs);

@@ -46,8 +46,11 @@ impl PieceTable {
             let start = places.len();
             for (layer, affine) in layers.iter().enumerate() {
                 let mut push = |part| places.push(Place { layer, part });
-                let (weights, bias) =
-                    parts_of(worker, affine, layer < partition.divided(), partition);
+                let (weights, bias) = match partition.last_by_inputs() && layer + 1 == layers.len()
+                {
+                    true => parts_by_inputs(worker, spec.layers()[layer].fan_in, partition),
+                    false => parts_of(worker, affine, layer < partition.divided(), partition),
+                };
                 weights.for_each(|piece| push(Part::Weights(piece)));
                 bias.into_iter().for_each(|share| push(Part::Bias(share)));
             }
@@ -99,6 +102,25 @@ impl PieceTable {
 /// A worker's part of `count` pieces, which is equal to those of others as far as possible.
 fn part(count: usize, worker: usize, workers: usize) -> Range<usize> {
     worker * count / workers..(worker + 1) * count / workers
+}
+
+/// The pieces of the weights of a layer that is divided by inputs that belong to a worker: those that its share of the
+/// inputs has, divided among the workers with the same share. The worker with the last piece has the biases.
+fn parts_by_inputs(
+    worker: usize,
+    fan_in: usize,
+    partition: &Partition,
+) -> (Range<usize>, Option<Share>) {
+    let inputs = partition.share(worker).columns(fan_in);
+    let (first, end) = (inputs.start / LINE, inputs.end.div_ceil(LINE));
+    let of_rows = part(
+        end - first,
+        worker / partition.unit_groups(),
+        partition.row_groups(),
+    );
+    let is_last = inputs.end == fan_in && first + of_rows.end == end;
+    let pieces = first + of_rows.start..first + of_rows.end;
+    (pieces, is_last.then_some(Share::ALL))
 }
 
 /// The pieces of a layer's weights that belong to a worker, and its share of the biases.

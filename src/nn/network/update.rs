@@ -78,11 +78,10 @@ impl Network {
     ) {
         match of.activations.shard_sums.get(layer) {
             Some(shards) => BatchNorm::add_d_beta(shards, piece, of.rows, sums),
-            None => add_column_sums(
-                piece.rows(of.activations.dz(layer), 0..of.rows),
-                first,
-                sums,
-            ),
+            None => {
+                let dz = of.activations.dz_of(layer, piece, of);
+                add_column_sums(dz, first - dz.first, sums);
+            }
         }
     }
 

@@ -10,7 +10,7 @@ mod update;
 use std::ops::Range;
 
 use super::super::phases::{OwnPiece, OwnUnits, RowPhase, Share};
-use super::super::shared::{BlockMut, Rows, SharedBuffer};
+use super::super::shared::{BlockMut, LINE, Rows, SharedBuffer};
 use super::super::tile::{InstructionSet, MAX_WIDTH};
 use super::input::Input;
 use super::options::{AffineOptions, LONG_BATCH};
@@ -23,6 +23,8 @@ use crate::optim::Step;
 
 /// Rows of the weights in a piece: two cache lines of `x` per sample, which stay in the cache for all panels.
 const PIECE_ROWS: usize = 32;
+/// Rows of the weights in a piece if workers divide them: as many as shares of units are multiples of.
+const SHARED_PIECE_ROWS: usize = LINE;
 /// Rows of the weights in a piece for batches of more than [`DEPTH`] rows, of which so many share the part of `dz` that
 /// is in a core's cache.
 const LONG_PIECE_ROWS: usize = 64;
@@ -74,6 +76,7 @@ impl NativeLayer {
             keeps,
             zeros: zeros.transpose()?,
             piece_rows: match options.skips_zeros {
+                _ if options.by_inputs => SHARED_PIECE_ROWS,
                 _ if is_long => LONG_PIECE_ROWS,
                 Some(_) => SPARSE_PIECE_ROWS,
                 None => PIECE_ROWS,
@@ -100,6 +103,10 @@ impl NativeLayer {
             Some(zeros) => zeros.forward(&self.weight, x, z, share, phase),
             None => self.weight.multiply(x.dense(), z, share, phase),
         }
+    }
+
+    pub(super) fn add_forward(&self, x: Rows, z: BlockMut, phase: RowPhase) {
+        self.weight.multiply_some(x, z, phase);
     }
 
     pub(super) fn backward(&self, dz: Rows, dx: BlockMut, share: Share, phase: RowPhase) {

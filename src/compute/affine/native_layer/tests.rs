@@ -4,7 +4,7 @@ use super::*;
 use crate::compute::affine::Bits;
 use crate::compute::elements::Elements;
 use crate::compute::nonzeros::{MAX_GROUP, Nonzeros};
-use crate::compute::phases::OwnRows;
+use crate::compute::phases::{OwnRows, OwnTurn};
 use crate::compute::shared::Matrix;
 use crate::optim::Rule;
 
@@ -169,6 +169,40 @@ fn all_three_products_have_the_bits_of_scalar_chains() {
                 ..dense
             };
             check(set, shape, &expected, sparse);
+        }
+    }
+}
+
+/// Workers that divide the inputs continue each other's sums.
+#[test]
+fn sums_in_turn_have_the_bits_of_scalar_chains() {
+    for (shape, shares) in [((9, 70, 7), 2), ((33, 129, 40), 3)] {
+        let (rows, fan_in, fan_out) = shape;
+        let of = expected(shape);
+        for set in InstructionSet::all_detected() {
+            let options = AffineOptions {
+                by_inputs: true,
+                ..AffineOptions::default()
+            };
+            let sizes = (fan_in, fan_out);
+            let layer = NativeLayer::new(&of.weight, sizes, options, Keeps::default(), set);
+            let layer = layer.expect("memory");
+            let mut z = matrix(rows, fan_out, 4);
+            let x = Matrix::zeroed_in_groups((rows, fan_in), (shares, fan_in)).expect("memory");
+            for share in (0..shares).map(|index| Share { index, of: shares }) {
+                // SAFETY: (1) to (3) this is the only token at this time.
+                let mut own = unsafe { OwnRows::of_units(0..rows, share) };
+                let ([from], [mut to], _) = own.blocks([&of.x], [&x]);
+                for row in 0..rows {
+                    let to = to.row(row);
+                    to.copy_from_slice(&from.row_of_lines(row)[..to.len()]);
+                }
+                // SAFETY: (1) this is the only token at this time.
+                let mut turn = unsafe { OwnTurn::new(&mut own) };
+                let (x, z, phase) = turn.product(&x, &z);
+                layer.add_forward(x, z, phase);
+            }
+            assert!(flat(&mut z) == of.z, "{set:?} {shape:?} {shares} shares");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{DEPTH, NativeLayer, PIECE_ROWS};
 use crate::compute::affine::input::Input;
 use crate::compute::affine::slots::write_slots;
-use crate::compute::affine::sparse_layer::{SPARSE_PIECE_ROWS, TakeTile};
+use crate::compute::affine::sparse_layer::{SPARSE_PIECE_ROWS, TakeTile, column_in};
 use crate::compute::phases::OwnPiece;
 use crate::compute::shared::{AtomicF64, BlockMut, Rows, SharedBuffer};
 use crate::compute::tile::{MAX_DENSE_WIDTH, MAX_WIDTH, Operand, Sink};
@@ -153,9 +153,8 @@ impl NativeLayer {
     /// of that size. The ranges lie in the piece and are disjoint.
     fn for_tiles(&self, piece: &OwnPiece, x: Input, dz: Rows, take: &mut TakeRest) {
         let layout = &self.weight.layout;
-        assert_eq!(
-            (x.width(), dz.width),
-            (layout.rows, layout.columns),
+        assert!(
+            x.width() <= layout.rows && dz.first + dz.width <= layout.columns,
             "widths of x and dz"
         );
         assert_eq!(x.rows(), dz.rows(), "rows of x and dz");
@@ -197,18 +196,20 @@ impl NativeLayer {
         }
         let (layout, inputs) = (&self.weight.layout, self.inputs(piece));
         let x = x.dense();
-        assert!(x.width <= x.stride, "width of x within its stride");
+        assert!(
+            x.first <= inputs.start && inputs.end <= x.first + x.width && x.width <= x.stride,
+            "inputs {inputs:?} of x"
+        );
         for panel in self.panels(piece) {
             let (registers, width) = (layout.registers(panel), layout.width(panel));
-            let column = layout.first_column(panel);
-            assert!(column + width <= dz.stride, "padding of dz");
+            let column = column_in(dz, layout.first_column(panel), width);
             let b = Operand {
                 values: &dz.values[samples.start * dz.stride + column..],
                 row: 0,
                 k: dz.stride,
             };
             let a = Operand {
-                values: &x.values[samples.start * x.stride + inputs.start..],
+                values: &x.values[samples.start * x.stride + inputs.start - x.first..],
                 row: 1,
                 k: x.stride,
             };

@@ -100,6 +100,8 @@ pub mod schedule;
 #[doc(hidden)]
 pub mod scores;
 #[doc(hidden)]
+pub mod system;
+#[doc(hidden)]
 pub mod table;
 mod tensors;
 mod text_value;

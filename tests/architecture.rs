@@ -17,7 +17,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 const LAYERS: &[&[&str]] = &[
     &["message", "named"],
     &["duration", "error", "random", "schedule", "text_value"],
-    &["durable", "kernels", "regular_file"],
+    &["durable", "kernels", "regular_file", "system"],
     &["optim"],
     &["compute"],
     &["nn"],

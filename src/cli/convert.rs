@@ -15,6 +15,7 @@ use perceptor::datasets::convert::{
     Request, TableOptions, TestSplit, convert,
 };
 use perceptor::report::number::{grouped, seconds};
+use perceptor::table::{Decimal, Delimiter};
 
 use super::bar::Bar;
 use super::failure::Failure;
@@ -132,9 +133,12 @@ pub struct ConvertArgs {
         allow_negative_numbers = true
     )]
     drop: Option<String>,
-    /// CSV: separator of cells, a character, tab or space [default: detected]
+    /// CSV: separator of cells, a character, tab, or space for runs of white space [default: detected]
     #[arg(long, hide_short_help = true, value_name = "CHARACTER", help_heading = "Samples", value_parser = parse_delimiter)]
-    delimiter: Option<u8>,
+    delimiter: Option<Delimiter>,
+    /// CSV: decimal mark of numbers [default: detected]
+    #[arg(long, hide_short_help = true, value_name = "MARK", help_heading = "Samples", value_parser = named(Decimal::ALL, Decimal::name))]
+    decimal: Option<Decimal>,
     /// CSV: whether the first row has the names of the columns [default: detected]
     #[arg(long, hide_short_help = true, value_name = "yes|no", help_heading = "Samples", value_parser = named([true, false], yes_or_no))]
     header: Option<bool>,
@@ -184,14 +188,16 @@ fn parse_shape(text: &str) -> Result<Shape, String> {
         .ok_or_else(|| "expected one to three sizes joined by x, as 28x28".to_owned())
 }
 
-fn parse_delimiter(text: &str) -> Result<u8, String> {
+fn parse_delimiter(text: &str) -> Result<Delimiter, String> {
     match text {
-        "tab" | "\\t" => return Ok(b'\t'),
-        "space" => return Ok(b' '),
+        "tab" | "\\t" => return Ok(Delimiter::Byte(b'\t')),
+        "space" | " " => return Ok(Delimiter::WhiteSpace),
         _ => {}
     }
     match text.as_bytes() {
-        &[character] if character.is_ascii() && !b"\"\r\n\0".contains(&character) => Ok(character),
+        &[character] if character.is_ascii() && !b"\"\r\n\0".contains(&character) => {
+            Ok(Delimiter::Byte(character))
+        }
         _ => Err(
             "expected tab, space, or one ASCII character other than a quote or a line break"
                 .to_owned(),
@@ -254,6 +260,7 @@ impl ConvertArgs {
             table: TableOptions {
                 header: self.header,
                 delimiter: self.delimiter,
+                decimal: self.decimal,
                 drop: self.drop.clone(),
             },
             arrays: ArrayOptions {

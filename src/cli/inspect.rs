@@ -8,28 +8,37 @@ use clap::Args;
 use perceptor::data::{DataMode, Dataset, IdxFile, Rows, Splits, Targets, folder};
 use perceptor::nn::Task;
 use perceptor::report::inspect::InspectReport;
+use perceptor::table::{TableOptions, TableRequest, TrainingTable, is_table};
+use perceptor::{Error, Refusal, Workers};
 
 use super::failure::Failure;
-use super::values::named;
+use super::values::{Format, named};
 
 const EXAMPLES: &str = "\
 Examples:
   perceptor data inspect data/mnist
-  perceptor data inspect t10k-images-idx3-ubyte.gz --items 8 --offset 100";
+  perceptor data inspect t10k-images-idx3-ubyte.gz --items 8 --offset 100
+  perceptor data inspect houses.csv --target price";
 
 /// Columns to draw in if stdout is not a terminal.
 const DEFAULT_COLUMNS: usize = 80;
 
-/// Describe an IDX file or a data set: sizes, class counts, a few samples drawn
+/// Describe a data set, an IDX file or a table: sizes, classes, samples drawn, columns
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub struct InspectArgs {
-    /// An IDX file, raw or .gz, or a folder with a data set
+    /// An IDX file, a table such as CSV, raw or .gz, or a folder with a data set
     #[arg(value_name = "PATH")]
     path: PathBuf,
-    /// What the labels of a folder mean
-    #[arg(long, default_value = Task::default().name(), value_parser = named(Task::ALL, Task::name))]
-    task: Task,
+    /// What the labels of a folder or the targets of a table mean [default: classification; guessed for a table]
+    #[arg(long, value_parser = named(Task::ALL, Task::name))]
+    task: Option<Task>,
+    /// Column of a table to predict, by name or number; may be given several times
+    #[arg(long, value_name = "COLUMN", allow_negative_numbers = true)]
+    target: Vec<String>,
+    /// How a table is described: as text, or as one JSON object
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
     /// Number of samples to draw
     #[arg(long, value_name = "N", default_value_t = 4)]
     items: usize,
@@ -41,9 +50,17 @@ pub struct InspectArgs {
 impl InspectArgs {
     pub fn run(&self) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
+        if is_table(&self.path)? {
+            return self.table(&mut out);
+        }
+        if !self.target.is_empty() {
+            let found = format!("given for {}", self.path.display());
+            let refusal = Refusal::new("--target", found, "a table to go with it");
+            return Err(Error::Config(refusal).into());
+        }
         if self.path.is_dir() {
             let (files, mode) = (folder::find(&self.path)?, DataMode::default());
-            let splits = Splits::open_for(self.task, &files, None, mode)?;
+            let splits = Splits::open_for(self.task.unwrap_or_default(), &files, None, mode)?;
             self.dataset(&mut out, "training", &splits.train)?;
             if let Some(test) = &splits.test {
                 writeln!(out)?;
@@ -51,6 +68,25 @@ impl InspectArgs {
             }
         } else {
             self.file(&mut out, &self.path)?;
+        }
+        out.flush()?;
+        Ok(())
+    }
+
+    /// Describes the columns of a table.
+    fn table(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        let options = TableOptions::default();
+        let request = TableRequest {
+            path: &self.path,
+            targets: &self.target,
+            sample_weight: None,
+            task: self.task,
+            options: &options,
+        };
+        let report = TrainingTable::inspect(&request, &Workers::new(Workers::available())?)?;
+        match self.format {
+            Format::Text => report.write_text(out)?,
+            Format::Json => report.write_json(out)?,
         }
         out.flush()?;
         Ok(())

@@ -4,9 +4,10 @@
 //! A mapping needs no copy and shares the page cache with every other process that reads the same file. Bytes without
 //! a file, such as a decoded gzip stream in a read-only folder, are owned.
 
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
+use std::io::{BufWriter, Write};
 use std::ops::{Deref, Range};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use memmap2::Mmap;
@@ -118,7 +119,7 @@ impl Bytes {
     }
 
     /// Tells the system that `range` of a mapped file is not needed for now. This is only advice.
-    pub(super) fn give_back(&self, range: Range<usize>) {
+    pub(crate) fn give_back(&self, range: Range<usize>) {
         #[cfg(unix)]
         if let Bytes::Mapped(Mapping(map), _) = self {
             let advice = memmap2::UncheckedAdvice::DontNeed;
@@ -128,6 +129,56 @@ impl Bytes {
         }
         #[cfg(not(unix))]
         let _ = range;
+    }
+}
+
+/// A file without a name that is written once and then mapped. The system removes it with the process.
+#[derive(Debug)]
+pub struct Scratch {
+    file: BufWriter<File>,
+    folder: PathBuf,
+}
+
+impl Scratch {
+    /// Creates an empty file in `folder`.
+    ///
+    /// # Errors
+    /// Returns [`Error::Io`] if the system refuses it.
+    pub fn create_in(folder: &Path) -> Result<Scratch> {
+        let file = tempfile::tempfile_in(folder);
+        let file = file.map_err(Error::io(folder, "create a file for rows"))?;
+        Ok(Scratch {
+            file: BufWriter::with_capacity(1 << 20, file),
+            folder: folder.to_owned(),
+        })
+    }
+
+    /// Appends `bytes`.
+    ///
+    /// # Errors
+    /// Returns [`Error::Io`] if the system refuses it, as for a full disk.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let written = self.file.write_all(bytes);
+        written.map_err(Error::io(&self.folder, "write rows"))
+    }
+
+    /// Maps everything that was written.
+    ///
+    /// # Errors
+    /// Returns [`Error::Io`] if the system refuses it.
+    pub fn map(self) -> Result<Bytes> {
+        let file = self.file.into_inner().map_err(|error| error.into_error());
+        let file = file.map_err(Error::io(&self.folder, "write rows"))?;
+        let metadata = file
+            .metadata()
+            .map_err(Error::io(&self.folder, "read the size of rows"))?;
+        if metadata.len() == 0 {
+            return Ok(Bytes::Owned(Vec::new()));
+        }
+        // SAFETY: the file has no name, so no other process opens it, and its only handle is closed below: nothing writes
+        // to it or truncates it while the mapping lives.
+        let map = unsafe { Mmap::map(&file) }.map_err(Error::io(&self.folder, "map rows"))?;
+        Ok(Bytes::Mapped(Mapping(map), Stamp::of(&metadata)))
     }
 }
 

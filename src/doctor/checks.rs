@@ -11,11 +11,11 @@ use super::cores::Cores;
 use super::diagnosis::Diagnosis;
 use super::finding::Finding;
 use super::kernels;
-use super::machine::Memory;
 use super::program::{Build, Engines, Library};
 use crate::compute::EngineChoice;
 use crate::durable::check_writable;
 use crate::message::{Key, message};
+use crate::system::Memory;
 
 /// Less available memory than this, in bytes, causes a warning.
 const LITTLE_MEMORY: u64 = 512_000_000;

@@ -8,9 +8,10 @@ use std::ops::RangeInclusive;
 
 use serde::Serialize;
 
-use super::cgroup::Limits;
-use super::system_files::{SystemFiles, value};
 use crate::compute::parallel::Workers;
+use crate::system::SystemFiles;
+use crate::system::cgroup::Limits;
+use crate::system::files::value;
 
 /// Numbers of cores. Except in `physical`, every hardware thread counts as a core.
 #[derive(Debug, Clone, PartialEq, Serialize)]

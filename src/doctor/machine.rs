@@ -6,9 +6,10 @@
 
 use serde::Serialize;
 
-use super::cgroup::Limits;
 use super::cores::Cores;
-use super::system_files::{SystemFiles, value};
+use crate::system::cgroup::Limits;
+use crate::system::files::value;
+use crate::system::{Memory, SystemFiles};
 
 /// The machine that the program runs on.
 #[derive(Debug, Clone, Serialize)]
@@ -27,17 +28,6 @@ pub struct Machine {
     pub memory: Memory,
     /// The system's setting for transparent huge pages: `always`, `madvise` or `never`.
     pub huge_pages: Option<String>,
-}
-
-/// Memory in bytes.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Memory {
-    /// The memory of the machine.
-    pub total: Option<u64>,
-    /// The limit of the control group.
-    pub limit: Option<u64>,
-    /// The memory that the process can still allocate.
-    pub available: Option<u64>,
 }
 
 impl Machine {
@@ -63,33 +53,11 @@ impl Machine {
     }
 }
 
-impl Memory {
-    fn detect(files: &SystemFiles, limits: &Limits) -> Memory {
-        let meminfo = files.read("proc/meminfo").unwrap_or_default();
-        let total = size(&meminfo, "MemTotal");
-        let of_machine = size(&meminfo, "MemAvailable");
-        let available = [of_machine, limits.memory_left].into_iter().flatten().min();
-        // A limit above the memory of the machine has no effect.
-        let applies = |&limit: &u64| total.is_none_or(|total| limit < total);
-        Memory {
-            total,
-            limit: limits.memory.filter(applies),
-            available,
-        }
-    }
-}
-
 /// Returns the name of the processor in `/proc/cpuinfo`. Its key depends on the architecture.
 fn processor(cpuinfo: &str) -> Option<String> {
     let keys = ["model name", "Model", "Hardware", "cpu model", "cpu"];
     let name = keys.into_iter().find_map(|key| value(cpuinfo, key))?;
     (!name.is_empty()).then(|| name.to_owned())
-}
-
-/// Returns a size in `/proc/meminfo` in bytes.
-fn size(meminfo: &str, key: &str) -> Option<u64> {
-    let number = value(meminfo, key)?.strip_suffix("kB")?;
-    number.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 /// Returns the choice in brackets, as in `always [madvise] never`.
@@ -128,7 +96,6 @@ fn instruction_sets() -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     #[test]
     fn the_name_of_the_processor_is_found_under_any_key() {
@@ -139,33 +106,6 @@ mod tests {
         let arm = "processor\t: 0\nBogoMIPS\t: 108.00\nModel\t\t: Raspberry Pi 5\n";
         assert_eq!(processor(arm).as_deref(), Some("Raspberry Pi 5"));
         assert_eq!(processor(""), None);
-    }
-
-    #[test]
-    fn available_memory_is_the_lower_of_machine_and_limit() {
-        let root = tempfile::tempdir().expect("a folder");
-        fs::create_dir(root.path().join("proc")).expect("a folder");
-        let meminfo = "MemTotal:       1000 kB\nMemFree: 5 kB\nMemAvailable:    800 kB\n";
-        fs::write(root.path().join("proc/meminfo"), meminfo).expect("a file");
-        let files = SystemFiles::below(root.path());
-        let detected = |memory, memory_left| {
-            let limits = Limits {
-                cores: None,
-                memory,
-                memory_left,
-            };
-            let found = Memory::detect(&files, &limits);
-            (found.limit, found.available)
-        };
-        assert_eq!(detected(None, None), (None, Some(800 * 1024)));
-        assert_eq!(
-            detected(Some(100_000), Some(70_000)),
-            (Some(100_000), Some(70_000))
-        );
-        assert_eq!(
-            detected(Some(9_000_000), Some(8_999_999)),
-            (None, Some(800 * 1024))
-        );
     }
 
     #[test]

@@ -1,11 +1,9 @@
 //! Facts about this machine and this build, and checks of what may be wrong with them: what `perceptor doctor` reports.
 //!
-//! `machine`, `cores` and `cgroup` describe the hardware and how much of it the process may use, and `program` describes
-//! this build and the libraries it calls. `checks`, `kernels` and `engines` turn those facts into findings;
+//! `machine` and `cores` describe the hardware and how much of it the process may use, and `program` describes this build and the libraries it calls. `checks`, `kernels` and `engines` turn those facts into findings;
 //! `gradient_check` runs the engines against the reference. Nothing here prints or fails: what a system does not report is
 //! omitted.
 
-pub mod cgroup;
 pub mod checks;
 pub mod cores;
 pub mod diagnosis;
@@ -15,16 +13,16 @@ pub mod gradient_check;
 pub mod kernels;
 pub mod machine;
 pub mod program;
-pub mod system_files;
 
 use std::num::NonZeroUsize;
+
+pub use crate::system::{Memory, SystemFiles};
 
 pub use cores::{Cores, Limit};
 pub use diagnosis::{Diagnosis, Question};
 pub use finding::{Finding, Verdict};
-pub use machine::{Machine, Memory};
+pub use machine::Machine;
 pub use program::{Build, Engines, Library, Variable};
-pub use system_files::SystemFiles;
 
 /// Returns whether OpenBLAS, as loaded here, would crash the process on its first call. See [`kernels`].
 pub fn openblas_would_crash() -> bool {

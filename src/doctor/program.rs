@@ -8,10 +8,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::system_files::SystemFiles;
 use crate::compute::blas::{self, Blas};
 use crate::compute::{Engine, EngineChoice, openblas};
 use crate::message::Message;
+use crate::system::SystemFiles;
 
 /// A build of perceptor.
 #[derive(Debug, Clone, Serialize)]

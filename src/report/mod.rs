@@ -1,10 +1,11 @@
 //! Results for people and programs, written to any [`Write`]. Nothing here decides which stream they go to.
 //!
 //! Each command has a module with one report, a struct that holds everything there is to say, and its writers side by
-//! side: [`train`], [`eval`], [`predict`], [`inspect`], [`model`], [`bench`], [`doctor`] and [`tune`]. [`engines`] shows how an
-//! engine was chosen, [`number`] formats numbers, and [`table`] aligns columns.
+//! side: [`train`], [`eval`], [`predict`], [`inspect`], [`model`], [`bench`], [`doctor`] and [`tune`]. [`columns`] has the columns of a table,
+//! [`engines`] shows how an engine was chosen, [`number`] formats numbers, and [`table`] aligns columns.
 
 pub mod bench;
+pub mod columns;
 pub mod doctor;
 pub mod engines;
 pub mod eval;

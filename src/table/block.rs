@@ -12,21 +12,26 @@ use super::syntax::{Cell, End, Syntax};
 use super::text::MAX_RECORD;
 
 /// The code of a missing word.
-pub(super) const MISSING: u32 = u32::MAX;
+pub(crate) const MISSING: u32 = u32::MAX;
 
 /// What a column is expected to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     /// Nothing of interest.
     Skip,
     Number,
     Date(DateFormat),
+    /// Words, some of which count as missing.
     Text,
+    /// Numbers; anything else is a word, even if it counts as missing elsewhere.
+    OnlyNumber,
+    /// Words; none of them counts as missing.
+    OnlyText,
 }
 
 /// The cells of a column in a block, a row each.
 #[derive(Debug)]
-pub(super) enum Cells {
+pub(crate) enum Cells {
     Skipped,
     Numbers(Numbers),
     Text(Words),
@@ -34,7 +39,7 @@ pub(super) enum Cells {
 
 /// Numbers or dates.
 #[derive(Debug, Default)]
-pub(super) struct Numbers {
+pub(crate) struct Numbers {
     /// NaN for missing cells and for words.
     pub values: Vec<f64>,
     /// The rows that have words, with the numbers of the words.
@@ -44,7 +49,7 @@ pub(super) struct Numbers {
 
 /// Words.
 #[derive(Debug, Default)]
-pub(super) struct Words {
+pub(crate) struct Words {
     /// The numbers of the words, or [`MISSING`].
     pub codes: Vec<u32>,
     pub dictionary: Dictionary,
@@ -52,7 +57,7 @@ pub(super) struct Words {
 
 /// Some consecutive records.
 #[derive(Debug, Default)]
-pub(super) struct Block {
+pub(crate) struct Block {
     /// Where the block starts in the table.
     pub base: u64,
     /// Where each record starts, from the start of the block.
@@ -178,8 +183,8 @@ impl Mode {
     fn cells(self) -> Cells {
         match self {
             Mode::Skip => Cells::Skipped,
-            Mode::Number | Mode::Date(_) => Cells::Numbers(Numbers::default()),
-            Mode::Text => Cells::Text(Words::default()),
+            Mode::Number | Mode::OnlyNumber | Mode::Date(_) => Cells::Numbers(Numbers::default()),
+            Mode::Text | Mode::OnlyText => Cells::Text(Words::default()),
         }
     }
 }
@@ -215,9 +220,11 @@ impl Reader<'_> {
         let last = modes.len() - 1;
         for (column, (mode, cells)) in modes.iter().zip(columns).enumerate() {
             let end = match (mode, cells) {
-                (Mode::Number, Cells::Numbers(numbers)) => self.number(numbers),
+                (Mode::Number, Cells::Numbers(numbers)) => self.number(numbers, is_missing),
+                (Mode::OnlyNumber, Cells::Numbers(numbers)) => self.number(numbers, |_| false),
                 (Mode::Date(format), Cells::Numbers(dates)) => self.date(*format, dates),
-                (Mode::Text, Cells::Text(words)) => self.word(words),
+                (Mode::Text, Cells::Text(words)) => self.word(words, is_missing),
+                (Mode::OnlyText, Cells::Text(words)) => self.word(words, |_| false),
                 _ => self.skip(),
             };
             match end {
@@ -262,7 +269,7 @@ impl Reader<'_> {
     }
 
     #[inline]
-    fn number(&mut self, numbers: &mut Numbers) -> End {
+    fn number(&mut self, numbers: &mut Numbers, is_missing: impl Fn(&[u8]) -> bool) -> End {
         if let Some((value, at)) = number_at(self.text, self.at, self.syntax.decimal)
             && self
                 .text
@@ -275,15 +282,20 @@ impl Reader<'_> {
             return end;
         }
         let decimal = self.syntax.decimal;
-        self.value(numbers, |text| number(text, decimal))
+        self.value(numbers, |text| number(text, decimal), is_missing)
     }
 
     fn date(&mut self, format: DateFormat, dates: &mut Numbers) -> End {
-        self.value(dates, |text| format.days(text))
+        self.value(dates, |text| format.days(text), is_missing)
     }
 
     /// Reads a cell that is a number by `parse`, missing, or a word.
-    fn value(&mut self, numbers: &mut Numbers, parse: impl Fn(&[u8]) -> Option<f64>) -> End {
+    fn value(
+        &mut self,
+        numbers: &mut Numbers,
+        parse: impl Fn(&[u8]) -> Option<f64>,
+        is_missing: impl Fn(&[u8]) -> bool,
+    ) -> End {
         let row = self.row;
         let cell = self.cell();
         let (end, next) = (cell.end, cell.next);
@@ -297,7 +309,7 @@ impl Reader<'_> {
         end
     }
 
-    fn word(&mut self, words: &mut Words) -> End {
+    fn word(&mut self, words: &mut Words, is_missing: impl Fn(&[u8]) -> bool) -> End {
         let cell = self.cell();
         let (end, next) = (cell.end, cell.next);
         words.codes.push(match is_missing(cell.text) {

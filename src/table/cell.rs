@@ -161,3 +161,87 @@ pub(crate) fn short(name: &str) -> String {
         Some((at, _)) => format!("{}…", &name[..at]),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_number_is_read_as_the_standard_library_reads_it() {
+        for text in [
+            "0",
+            "7",
+            "-3",
+            "+5",
+            "3.25",
+            ".5",
+            "5.",
+            "-0.1",
+            "1e3",
+            "1E-3",
+            "2.5e+10",
+            "123456789012345678",
+            "12345678901234567890123",
+            "0.1234567890123456789",
+            "1e22",
+            "1e23",
+            "9007199254740993",
+            "1e-400",
+            "0.000000000000000000000000000001",
+            "1.7976931348623157e308",
+        ] {
+            let expected: f64 = text.parse().expect("a number");
+            assert_eq!(
+                number(text.as_bytes(), Decimal::Point),
+                Some(expected),
+                "{text}"
+            );
+        }
+        assert_eq!(number(b"1,5", Decimal::Comma), Some(1.5));
+        assert_eq!(
+            number(b"1234567890,12345678901", Decimal::Comma),
+            Some(1234567890.123_456_8)
+        );
+        assert_eq!(number(b"-0", Decimal::Point).map(f64::to_bits), Some(0));
+    }
+
+    #[test]
+    fn words_are_no_numbers() {
+        for text in [
+            "", "-", ".", "e5", "1e", "1e+", "1.2.3", "1 2", "0x10", "inf", "nan", "1e999", "1,5",
+            "12a", "--1",
+        ] {
+            assert_eq!(number(text.as_bytes(), Decimal::Point), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn missing_cells_are_those_of_pandas() {
+        for word in MISSING {
+            assert!(is_missing(word.as_bytes()), "{word:?}");
+        }
+        assert!(is_missing(b"?"));
+        for word in ["0", "none", "No", "Nan1", "-", "na", "missing"] {
+            assert!(!is_missing(word.as_bytes()), "{word:?}");
+        }
+    }
+
+    proptest! {
+        /// Every number that is written out is read again exactly, in each notation.
+        #[test]
+        fn written_numbers_are_read_exactly(value in any::<f64>().prop_filter("finite", |x| x.is_finite())) {
+            for text in [format!("{value}"), format!("{value:e}"), format!("{value:.3}")] {
+                let expected = text.parse::<f64>().expect("a number") + 0.0;
+                prop_assert_eq!(number(text.as_bytes(), Decimal::Point), Some(expected));
+            }
+        }
+
+        /// What the standard library takes as a finite decimal number is one, and nothing else.
+        #[test]
+        fn any_bytes_are_a_number_only_if_they_are_one(text in "[-+0-9.eE]{0,24}") {
+            let expected = text.parse::<f64>().ok().filter(|value| value.is_finite());
+            prop_assert_eq!(number(text.as_bytes(), Decimal::Point), expected.map(|value| value + 0.0));
+        }
+    }
+}

@@ -1,18 +1,30 @@
 //! Encoded blocks, joined to a data set.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::encode::{Chunk, Counts};
 use super::schema::{Schema, TargetKind};
+use crate::data::mmap::Scratch;
 use crate::data::{ClassNames, Dataset, Rows, Targets};
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
+use crate::system::cgroup::Limits;
+use crate::system::{Memory, SystemFiles};
+
+/// The memory that rows may use if the system does not report how much there is, in bytes.
+const UNKNOWN_MEMORY: u64 = 1 << 32;
+
+/// Rows that need more than this part of the memory go to a file.
+const PART: u64 = 4;
 
 /// The rows of a table so far.
 #[derive(Debug)]
 pub(super) struct Collector {
     inputs: usize,
-    elements: Vec<f32>,
+    elements: Elements,
+    cache: PathBuf,
+    /// The most bytes of elements in memory.
+    limit: u64,
     labels: Vec<u32>,
     values: Vec<f32>,
     flags: Vec<u8>,
@@ -21,22 +33,45 @@ pub(super) struct Collector {
     pub counts: Counts,
 }
 
+/// The elements of the rows so far, `[rows, inputs]`.
+#[derive(Debug)]
+enum Elements {
+    Memory(Vec<f32>),
+    File(Scratch),
+}
+
+/// Returns the most bytes that rows, or the records of a table, may use in memory.
+pub(super) fn memory_limit() -> u64 {
+    let files = SystemFiles::default();
+    let memory = Memory::detect(&files, &Limits::read(&files));
+    memory.usable().unwrap_or(UNKNOWN_MEMORY) / PART
+}
+
 impl Collector {
-    /// Starts without rows, which are expected to be this many.
+    /// Starts without rows, which are expected to be this many. More bytes of elements than `limit` go to a file in the
+    /// folder `cache`.
     ///
     /// # Errors
-    /// Returns [`Error::Memory`] if the system refuses the memory.
-    pub fn new(inputs: usize, rows: usize) -> Result<Collector> {
-        let mut elements = Vec::new();
-        let length = inputs.checked_mul(rows);
-        let reserved = length.map(|length| elements.try_reserve_exact(length));
-        match reserved {
-            Some(Ok(())) => {}
-            _ => return Err(no_memory(inputs, rows)),
-        }
+    /// Returns [`Error::Memory`] if the system refuses the memory, and [`Error::Io`] if it refuses the file.
+    pub fn new(inputs: usize, rows: usize, cache: Option<&Path>, limit: u64) -> Result<Collector> {
+        let cache = cache.map_or_else(std::env::temp_dir, Path::to_owned);
+        let length = inputs
+            .checked_mul(rows)
+            .ok_or_else(|| no_memory(inputs, rows))?;
+        let elements = match size_of::<f32>() as u64 * length as u64 > limit {
+            true => Elements::File(Scratch::create_in(&cache)?),
+            false => {
+                let mut elements = Vec::new();
+                let reserved = elements.try_reserve_exact(length);
+                reserved.map_err(|_| no_memory(inputs, rows))?;
+                Elements::Memory(elements)
+            }
+        };
         Ok(Collector {
             inputs,
             elements,
+            cache,
+            limit,
             labels: Vec::new(),
             values: Vec::new(),
             flags: Vec::new(),
@@ -49,12 +84,24 @@ impl Collector {
     /// Adds the rows of the next block.
     ///
     /// # Errors
-    /// Returns [`Error::Memory`] if the system refuses the memory.
+    /// Returns [`Error::Memory`] if the system refuses the memory, and [`Error::Io`] if it refuses the file.
     pub fn add(&mut self, chunk: &Chunk) -> Result<()> {
-        if self.elements.try_reserve(chunk.inputs.len()).is_err() {
-            return Err(no_memory(self.inputs, self.rows + chunk.rows));
+        if let Elements::Memory(elements) = &mut self.elements {
+            let length = elements.len() + chunk.inputs.len();
+            if size_of::<f32>() as u64 * length as u64 > self.limit {
+                let mut file = Scratch::create_in(&self.cache)?;
+                file.write(bytemuck::cast_slice(elements))?;
+                self.elements = Elements::File(file);
+            }
         }
-        self.elements.extend_from_slice(&chunk.inputs);
+        match &mut self.elements {
+            Elements::Memory(elements) => {
+                let reserved = elements.try_reserve(chunk.inputs.len());
+                reserved.map_err(|_| no_memory(self.inputs, self.rows + chunk.rows))?;
+                elements.extend_from_slice(&chunk.inputs);
+            }
+            Elements::File(file) => file.write(bytemuck::cast_slice(&chunk.inputs))?,
+        }
         self.labels.extend_from_slice(&chunk.labels);
         self.values.extend_from_slice(&chunk.values);
         self.flags.extend_from_slice(&chunk.flags);
@@ -109,7 +156,7 @@ impl Collector {
             let refusal = Refusal::new(Key("sample_weight"), "0 in each row", "a weight above 0");
             return Err(Error::Data(refusal));
         }
-        let rows = Rows::of_inputs(path.display().to_string(), self.elements, self.inputs)?;
+        let rows = self.elements.rows(path, self.inputs)?;
         let data = Dataset::new_pair(rows, targets)?;
         let data = match names {
             Some(names) => data.with_class_names(names)?,
@@ -120,7 +167,17 @@ impl Collector {
 
     /// Returns the rows of the table at `path`.
     pub fn into_rows(self, path: &Path) -> Result<Rows> {
-        Rows::of_inputs(path.display().to_string(), self.elements, self.inputs)
+        self.elements.rows(path, self.inputs)
+    }
+}
+
+impl Elements {
+    fn rows(self, path: &Path, inputs: usize) -> Result<Rows> {
+        let name = path.display().to_string();
+        match self {
+            Elements::Memory(elements) => Rows::of_inputs(name, elements, inputs),
+            Elements::File(file) => Rows::of_mapped_inputs(name, file.map()?, inputs),
+        }
     }
 }
 

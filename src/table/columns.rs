@@ -146,8 +146,8 @@ impl Columns {
     /// Finds the columns of several names or numbers separated by commas, without duplicates.
     pub fn find_all(&self, key: Key, words: &str) -> Result<Vec<usize>> {
         // A name may contain a comma.
-        if let Some(at) = self.names.iter().flatten().position(|name| name == words) {
-            return Ok(vec![at]);
+        if words.contains(',') && self.names.iter().flatten().any(|name| name == words) {
+            return Ok(vec![self.find(key, words)?]);
         }
         let mut found = Vec::new();
         for word in words.split(',') {

@@ -136,3 +136,61 @@ fn part_of_day(time: &[u8]) -> Option<f64> {
     };
     Some((f64::from(hours * 60 + minutes) - shift) / 1440.0 + seconds / 86_400.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_days_since_1970() {
+        let iso = DateFormat::YearMonthDay(b'-');
+        for (text, days) in [
+            ("1970-01-01", 0.0),
+            ("1969-12-31", -1.0),
+            ("2000-02-29", 11_016.0),
+            ("2026-11-30", 20_787.0),
+            ("2026-11-30T12:00", 20_787.5),
+            ("2026-11-30 18:00:00.0Z", 20_787.75),
+            ("2026-11-30T01:00:00+01:00", 20_787.0),
+            ("2026-11-30T00:00-0600", 20_787.25),
+        ] {
+            assert_eq!(iso.days(text.as_bytes()), Some(days), "{text}");
+        }
+        assert_eq!(DateFormat::DayMonthYear(b'.').days(b"1.3.1970"), Some(59.0));
+        assert_eq!(
+            DateFormat::MonthDayYear(b'/').days(b"03/01/1970"),
+            Some(59.0)
+        );
+    }
+
+    #[test]
+    fn other_text_is_no_date() {
+        let iso = DateFormat::YearMonthDay(b'-');
+        for text in [
+            "",
+            "2026",
+            "2026-13-01",
+            "2026-02-29",
+            "2026-00-10",
+            "2026-1-",
+            "20260101",
+            "2026-01-01T",
+            "2026-01-01T25:00",
+            "2026-01-01T12:60",
+            "2026-01-01-01",
+            "99-01-01",
+            "2026-01-01T12:00+",
+            "a-b-c",
+        ] {
+            assert_eq!(iso.days(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn every_format_has_its_name() {
+        for format in DateFormat::ALL {
+            assert_eq!(DateFormat::named(&format.name()), Some(format));
+        }
+        assert_eq!(DateFormat::named("%Y"), None);
+    }
+}

@@ -260,12 +260,12 @@ fn detect_delimiter(sample: &Sample, start: usize, comment: Option<u8>) -> Delim
 /// same number of cells.
 fn score(records: &[Record]) -> (f64, usize) {
     let width = |record: &Record| record.cells.len();
-    // The header may be shorter by a cell.
     let usual = records.get(1).or(records.first()).map_or(0, width);
-    let same = records
-        .iter()
-        .filter(|record| width(record) == usual)
-        .count();
+    let is_same = |(at, record): &(usize, &Record)| {
+        // The header may lack a title.
+        width(record) == usual || (*at == 0 && width(record) + 1 == usual)
+    };
+    let same = records.iter().enumerate().filter(is_same).count();
     // A single record of another length may itself be wrong, which is reported later.
     if usual < 2 || 10 * same < 9 * records.len() {
         return (0.0, 0);
@@ -340,4 +340,103 @@ fn are_names(first: &Record, below: &[Record], decimal: Decimal) -> bool {
 
 fn is_word(cell: &[u8], decimal: Decimal) -> bool {
     number(cell, decimal).is_none() && !is_missing(cell)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opening(text: &str) -> Opening {
+        let sample = Sample {
+            bytes: text.as_bytes().to_vec(),
+            is_complete: true,
+        };
+        let hints = Hints::default();
+        let (guess, records) = Guess::of(&sample, &hints);
+        guess
+            .opening(Path::new("t.csv"), records, &hints)
+            .expect("a table")
+    }
+
+    /// Returns the delimiter, the decimal mark and whether there is a header.
+    fn dialect(text: &str) -> (char, char, bool) {
+        let opening = opening(text);
+        let delimiter = match opening.syntax.delimiter {
+            Delimiter::Byte(byte) => char::from(byte),
+            Delimiter::WhiteSpace => ' ',
+        };
+        let decimal = char::from(opening.syntax.decimal.byte());
+        (delimiter, decimal, opening.columns.has_names())
+    }
+
+    #[test]
+    fn detects_delimiter_decimal_mark_and_header() {
+        for (text, expected) in [
+            ("a,b,label\n1,2,x\n3,4,y\n", (',', '.', true)),
+            ("1,2,x\n3,4,y\n", (',', '.', false)),
+            ("5.1;3.5;setosa\n4.9;3.0;setosa\n", (';', '.', false)),
+            ("5,1;3,5\n4,9;3,0\n", (';', ',', false)),
+            ("a;b\n5,1;3\n4,9;3\n", (';', ',', true)),
+            ("a\tb\n1\t2\n", ('\t', '.', true)),
+            ("a|b\n1|2\n", ('|', '.', true)),
+            // Three columns by commas, two by semicolons in words.
+            ("1,2,a;b\n3,4,c;d\n", (',', '.', false)),
+            ("\"a, b\";c\n1;2\n", (';', '.', true)),
+            ("0,1,2,3\n5,6,7,8\n", (',', '.', true)),
+            (",0,1,2\n0,6,7,8\n", (',', '.', true)),
+            ("0,1,2\n5,6,7\n", (',', '.', false)),
+            // A missing value is no title.
+            ("1,,3\n4,5,6\n", (',', '.', false)),
+            ("NA,2\n4,5\n", (',', '.', false)),
+            ("7\n8\n", (',', '.', false)),
+            ("pixel\n8\n", (',', '.', true)),
+            ("1,2,x", (',', '.', false)),
+            ("  1.0   2.0\n 3.0 4.0\n", (' ', '.', false)),
+            ("x y\n1 2\n3  4\n", (' ', '.', true)),
+            (
+                "first name,last\nJohn x,Mary y\nAnn z,Eve w\n",
+                (',', '.', true),
+            ),
+            // Words that occur again are no names.
+            ("a,b\na,c\nd,b\n", (',', '.', false)),
+            ("kind,colour\ncat,red\ndog,red\n", (',', '.', true)),
+        ] {
+            assert_eq!(dialect(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn lines_before_the_table_are_understood() {
+        for (text, first) in [
+            ("sep=;\na;b\n1;2\n", "1"),
+            ("\u{feff}a,b\n1,2\n", "1"),
+            ("# made by hand\n# twice\na,b\n1,2\n", "1"),
+            ("#a,b\n1,2\n", "1"),
+            ("\n\n a,b\n\n1,2\n", "1"),
+        ] {
+            let opening = opening(text);
+            assert!(opening.columns.has_names(), "{text:?}");
+            assert_eq!(opening.columns.name(0).as_deref(), Some("a"), "{text:?}");
+            assert_eq!(opening.records[0].cells[0], first.as_bytes(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_rows_and_delimiters_at_their_ends_are_columns_without_a_name() {
+        let of_r = opening("\"a\" \"b\"\n\"1\" 5 6\n\"2\" 7 8\n");
+        assert_eq!((of_r.columns.count(), of_r.columns.name(0)), (3, None));
+        assert_eq!(of_r.columns.name(1).as_deref(), Some("a"));
+        let at_end = opening("a,b\n1,2,\n3,4,\n");
+        assert_eq!((at_end.columns.count(), at_end.columns.name(2)), (3, None));
+    }
+
+    #[test]
+    fn other_files_are_refused() {
+        for (bytes, found) in [(&b"\xff\xfea\0"[..], "UTF-16"), (b"a\0b", "binary")] {
+            let message = check_text(Path::new("t"), bytes)
+                .expect_err("a refusal")
+                .to_string();
+            assert!(message.contains(found), "{message}");
+        }
+    }
 }

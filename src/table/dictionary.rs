@@ -7,7 +7,7 @@ const EMPTY: u32 = u32::MAX;
 
 /// Different words with numbers from 0.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Dictionary {
+pub(crate) struct Dictionary {
     /// All words, one after another.
     text: Vec<u8>,
     /// Where each word ends.

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use super::collect::Collector;
+use super::collect::{Collector, memory_limit};
 use super::dialect::{self, Hints, Opening};
 use super::encode::{Counts, Encoder, Mapping};
-use super::note::Note;
+use super::note::{Note, dropped_rows, filled_cells, list};
 use super::options::TableOptions;
 use super::passes::Pass;
 use super::schema::{Column, Encoding, Place, Schema};
-use super::training::{Encoded, dropped_rows, filled_cells, list};
+use super::training::Encoded;
 use crate::compute::parallel::Workers;
 use crate::data::Rows;
 use crate::error::{Error, Refusal, Result};
@@ -86,9 +86,11 @@ impl Schema {
         let mapping = self.find_columns(path, &opening, labelled)?;
         let mut texts: Vec<Message> = opening.guesses.iter().map(Message::from).collect();
         texts.extend(self.ignored(&opening, &mapping));
+        let positions = mapping.columns.clone();
         let kinds = (opening.syntax.decimal, options.missing);
         let encoder = Encoder::new(path, self, mapping, kinds);
-        let mut collector = Collector::new(encoder.inputs, 0)?;
+        let mut collector =
+            Collector::new(encoder.inputs, 0, options.cache.as_deref(), memory_limit())?;
         let modes = encoder.modes();
         let pass = Pass {
             path,
@@ -100,7 +102,7 @@ impl Schema {
             |block| encoder.encode(&block),
             |chunk| collector.add(&chunk?),
         )?;
-        texts.extend(self.about(&collector.counts));
+        texts.extend(self.about(&collector.counts, &positions));
         Ok((
             collector,
             texts
@@ -247,18 +249,19 @@ impl Schema {
     }
 
     /// Returns notes about rows and cells.
-    fn about(&self, counts: &Counts) -> Vec<Message> {
+    fn about(&self, counts: &Counts, positions: &[Option<usize>]) -> Vec<Message> {
         let mut texts = Vec::new();
         if counts.dropped > 0 {
             texts.push(dropped_rows(counts.dropped, self));
         }
         let columns = || self.columns.iter();
         texts.extend(filled_cells(columns().zip(counts.missing.iter().copied())));
-        for (column, &unknown) in columns()
-            .zip(&counts.unknown)
-            .filter(|(_, count)| **count > 0)
+        let unknown = counts.unknown.iter().zip(positions);
+        for (column, (&unknown, position)) in
+            columns().zip(unknown).filter(|(_, (count, _))| **count > 0)
         {
-            let title = column.place.title();
+            let place = &column.place;
+            let title = place.moved_to(position.unwrap_or(place.position)).title();
             let cells = if unknown == 1 { "cell" } else { "cells" };
             let text = match column.encoding {
                 Encoding::Number { .. } => {

@@ -15,7 +15,8 @@
 //! Inputs are final: numbers are standardised, categories are 0 and 1, and a network needs no further scaling
 //! ([`crate::data::Rows::are_inputs`]).
 
-mod block;
+pub(crate) mod block;
+pub(crate) mod blocks;
 pub mod cell;
 mod collect;
 pub(crate) mod columns;
@@ -30,6 +31,7 @@ mod note;
 pub mod options;
 mod passes;
 pub mod report;
+mod roles;
 pub mod schema;
 mod survey;
 pub(crate) mod syntax;
@@ -42,4 +44,5 @@ pub use note::Note;
 pub use options::{Decimal, Delimiter, MissingPolicy, NumberScale, TableOptions};
 pub use report::TableReport;
 pub use schema::{Column, Encoding, Schema, Target, TargetKind};
+pub use text::is_table;
 pub use training::{Encoded, TableRequest, TrainingTable};

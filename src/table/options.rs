@@ -1,5 +1,7 @@
 //! The options of a table: how its text is read, and what becomes of its columns.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::named::named;
@@ -29,6 +31,8 @@ pub struct TableOptions {
     pub dates: bool,
     /// How numbers become inputs.
     pub scale: NumberScale,
+    /// The folder for a file of encoded rows that are too many for the memory. `None` is that for temporary files.
+    pub cache: Option<PathBuf>,
 }
 
 impl Default for TableOptions {
@@ -43,6 +47,7 @@ impl Default for TableOptions {
             drop: Vec::new(),
             dates: false,
             scale: NumberScale::default(),
+            cache: None,
         }
     }
 }

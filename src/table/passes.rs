@@ -9,13 +9,13 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::block::{self, Block, Fault, FaultKind, Mode, Parsed};
+use super::block::{self, Block, Fault, Mode, Parsed};
+use super::blocks::refuse;
 use super::dialect::Opening;
 use super::syntax::Syntax;
 use super::text::{self, Window, Windows};
 use crate::compute::parallel::Workers;
-use crate::error::{Error, Refusal, Result};
-use crate::message::{Key, message};
+use crate::error::Result;
 
 /// The bytes of a piece of the text.
 const PIECE: usize = 1 << 19;
@@ -44,7 +44,8 @@ impl Pass<'_> {
             let mut end = 0;
             for piece in parsed {
                 if let Some(fault) = piece.fault {
-                    return Err(self.refuse(window.before, fault));
+                    let columns = self.modes.len();
+                    return Err(refuse(self.path, window.before, fault, columns));
                 }
                 end = piece.end;
                 take(piece.result)?;
@@ -106,28 +107,6 @@ impl Pass<'_> {
         }
         pieces
     }
-
-    /// Returns the error for a record that cannot be read.
-    fn refuse(&self, before: u64, fault: Fault) -> Error {
-        let start = before + fault.at as u64;
-        let found = match fault.kind {
-            FaultKind::Endless => return text::endless(self.path, start),
-            FaultKind::Cells(found) => found,
-        };
-        let columns = self.modes.len();
-        let refusal = Refusal::new(
-            text::row(self.path, start),
-            format!("{found} cells"),
-            format!("{columns}, as in the first row"),
-        );
-        Error::Data(refusal.hint(match found < columns {
-            true => message![
-                "the row may be truncated, or the delimiter is another one: ",
-                Key("delimiter")
-            ],
-            false => "quote cells that contain the delimiter".into(),
-        }))
-    }
 }
 
 /// The records of a piece.
@@ -183,4 +162,89 @@ fn first_record(text: &[u8], start: usize, mut quoted: bool, syntax: &Syntax) ->
         quoted = !quoted;
     }
     text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::block::Cells;
+    use crate::table::dialect::{Hints, detect};
+    use std::num::NonZeroUsize;
+
+    /// Returns the words of a column of one table by a pass, and how many pieces its text has.
+    fn words(text: &[u8], threads: usize) -> Result<Vec<String>> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("t.csv");
+        std::fs::write(&path, text).expect("writing");
+        let opening = detect(&path, &Hints::default())?;
+        let modes = vec![Mode::Text; opening.columns.count()];
+        let pass = Pass {
+            path: &path,
+            opening: &opening,
+            modes: &modes,
+        };
+        let workers = Workers::new(NonZeroUsize::new(threads).expect("not zero")).expect("workers");
+        let mut all = Vec::new();
+        pass.run(
+            &workers,
+            |block| block,
+            |block| {
+                let Cells::Text(words) = &block.columns[1] else {
+                    panic!("words");
+                };
+                let word =
+                    |&code: &u32| String::from_utf8_lossy(words.dictionary.word(code)).into_owned();
+                all.extend(words.codes.iter().map(word));
+                Ok(())
+            },
+        )?;
+        Ok(all)
+    }
+
+    #[test]
+    fn quotes_across_pieces_are_read_as_if_there_was_one_piece() {
+        // Long cells with line ends and delimiters, single quotes within cells, and records of all lengths.
+        let mut text = b"number,cell\n".to_vec();
+        let mut expected = Vec::new();
+        let mut random = 1u32;
+        for number in 0..60_000 {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let length = (random >> 24) as usize / 4 + 1;
+            let (written, cell) = match random >> 16 & 7 {
+                0 => (
+                    format!("\"{}\n, \"\"{number}\"\"\"", "x".repeat(length)),
+                    format!("{}\n, \"{number}\"", "x".repeat(length)),
+                ),
+                1 if number > 30_000 => (format!("5\" {number}"), format!("5\" {number}")),
+                _ => (format!("w{number}"), format!("w{number}")),
+            };
+            text.extend(format!("{number},{written}\n").bytes());
+            expected.push(cell);
+        }
+        assert!(text.len() > 3 * PIECE, "{} bytes", text.len());
+        for threads in [1, 3] {
+            let found = words(&text, threads).expect("a table");
+            assert_eq!(found.len(), expected.len());
+            let different = found.iter().zip(&expected).position(|(a, b)| a != b);
+            assert_eq!(different, None);
+        }
+    }
+
+    #[test]
+    fn a_row_of_another_length_is_refused_with_its_line() {
+        let mut text = "a,b\n".to_owned();
+        for number in 0..200_000 {
+            text += &match number {
+                150_000 => format!("{number}\n"),
+                _ => format!("{number},\"x\"\n"),
+            };
+        }
+        let message = words(text.as_bytes(), 2)
+            .expect_err("a refusal")
+            .to_string();
+        assert!(
+            message.ends_with("row 150002: 1 cells, expected 2, as in the first row"),
+            "{message}"
+        );
+    }
 }

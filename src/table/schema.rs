@@ -281,6 +281,14 @@ impl Encoding {
 }
 
 impl Place {
+    /// Returns the place of the same column in a table where it has another number.
+    pub(super) fn moved_to(&self, position: usize) -> Place {
+        Place {
+            name: self.name.clone(),
+            position,
+        }
+    }
+
     /// Returns the number and name of the column, as `column 3 (petal_length)`.
     pub fn title(&self) -> String {
         match &self.name {

@@ -39,12 +39,6 @@ pub(super) struct Targets {
 
 /// Decides what the targets are.
 pub(super) fn targets(survey: &Survey, places: Vec<Place>, given: Option<Task>) -> Result<Targets> {
-    for place in &places {
-        if survey.facts[place.position].rows == 0 {
-            let refusal = Refusal::new(at(survey, place), "no value", "a target in some row");
-            return Err(Error::Data(refusal));
-        }
-    }
     let (task, guess) = match given {
         Some(task) => (task, None),
         None => {

@@ -65,6 +65,9 @@ enum Source {
         decoder: Box<dyn Read + Send>,
         buffer: Vec<u8>,
         is_complete: bool,
+        /// Shares its position with the file that is decoded.
+        file: File,
+        size: u64,
     },
 }
 
@@ -83,6 +86,8 @@ impl Windows {
         let file = open_regular(path, EXPECTED)?;
         let source = match is_gzip(path, &file)? {
             true => {
+                let metadata = file.metadata().map_err(Error::io(path, "read the size"))?;
+                let shared = file.try_clone().map_err(Error::io(path, "open"))?;
                 let mut decoder = decoded(path, file)?;
                 let mut skipped = decoder.by_ref().take(skipped);
                 io::copy(&mut skipped, &mut io::sink()).map_err(|error| unreadable(path, error))?;
@@ -90,6 +95,8 @@ impl Windows {
                     decoder,
                     buffer: Vec::new(),
                     is_complete: false,
+                    file: shared,
+                    size: metadata.len(),
                 }
             }
             // SAFETY: the bytes are only read as numbers and compared with each other. No length or index is taken from
@@ -124,6 +131,7 @@ impl Windows {
                 decoder,
                 buffer,
                 is_complete,
+                ..
             } => {
                 if !*is_complete {
                     let room = WINDOW.saturating_sub(buffer.len()).max(WINDOW / 2);
@@ -141,12 +149,27 @@ impl Windows {
         }
     }
 
+    /// Returns how many bytes of the file have been read, and its size.
+    pub fn progress(&self) -> (u64, u64) {
+        match &self.source {
+            Source::Mapped(bytes) => (self.before.min(bytes.len() as u64), bytes.len() as u64),
+            Source::Stream { file, size, .. } => {
+                (io::Seek::stream_position(&mut &*file).unwrap_or(0), *size)
+            }
+        }
+    }
+
     /// Continues after this many bytes of the last window. A record that did not fit is given more room.
     pub fn advance(&mut self, by: usize) {
-        self.before += by as u64;
-        if let Source::Stream { buffer, .. } = &mut self.source {
-            buffer.drain(..by);
+        match &mut self.source {
+            Source::Mapped(bytes) => {
+                // What is behind the window need not count as memory of this process.
+                let start = self.before as usize;
+                bytes.give_back(start..start + by);
+            }
+            Source::Stream { buffer, .. } => drop(buffer.drain(..by)),
         }
+        self.before += by as u64;
     }
 }
 
@@ -160,6 +183,19 @@ pub(crate) fn sample(path: &Path, max_bytes: usize) -> Result<Sample> {
         is_complete: bytes.len() < max_bytes,
         bytes,
     })
+}
+
+/// Returns whether the file at `path` is a table: text, or gzip of text. Anything that is no regular file is none.
+///
+/// # Errors
+/// Returns [`Error::Io`] if the file cannot be read.
+pub fn is_table(path: &Path) -> Result<bool> {
+    if !path.metadata().map_err(Error::io(path, "open"))?.is_file() {
+        return Ok(false);
+    }
+    // A damaged gzip stream is no table; whoever reads it reports the damage.
+    let start = sample(path, 1 << 12).map(|sample| sample.bytes);
+    Ok(start.is_ok_and(|start| !start.is_empty() && !start.contains(&0)))
 }
 
 /// Returns the error for a record, after byte `start`, that is too large.

@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::block::Block;
-use super::collect::Collector;
-use super::columns::Columns;
-use super::dialect::{self, Hints};
+use super::collect::{Collector, memory_limit};
+use super::dialect::{self, Hints, Opening};
 use super::encode::{Encoder, Mapping, fill_hint};
-use super::facts::{Kind, NumberFacts};
-use super::infer::{encoding, is_narrowed};
-use super::note::Note;
+use super::facts::Kind;
+use super::infer::encoding;
+use super::note::{Note, about_numbers, about_target, dropped_rows, filled_cells, left_out};
 use super::options::{MissingPolicy, TableOptions};
 use super::passes::Pass;
 use super::report::TableReport;
-use super::schema::{Affine, Column, Encoding, Place, Reason, Schema, Target};
+use super::roles::Roles;
+use super::schema::{Column, Encoding, Place, Reason, Schema};
 use super::survey::{Plan, Survey};
 use super::target;
 use super::text::row;
@@ -28,8 +28,8 @@ use crate::nn::Task;
 /// The blocks that are encoded at a time.
 const BATCH: usize = 64;
 
-/// The most bytes of a table whose records are kept between the two passes.
-const MAX_KEPT: u64 = 1 << 31;
+/// How many times larger than its gzip file a table is assumed to be.
+const GZIP_RATIO: u64 = 6;
 
 /// The table to train on, and what is known about it from the start.
 #[derive(Debug, Clone, Copy)]
@@ -66,14 +66,6 @@ pub struct Encoded {
     /// What was left out or changed.
     pub notes: Vec<Note>,
 }
-
-/// The columns that are no inputs.
-struct Roles {
-    targets: Vec<usize>,
-    weight: Option<usize>,
-    dropped: Vec<usize>,
-}
-
 impl TrainingTable {
     /// Examines all rows, and decides what each column becomes.
     ///
@@ -121,11 +113,12 @@ impl TrainingTable {
             .iter()
             .map(|guess| Note::new(path, guess))
             .collect();
-        let roles = Roles::find(&opening.columns, request)?;
-        let length = path
-            .metadata()
-            .map_err(Error::io(path, "read the size"))?
-            .len();
+        let roles = Roles::find(
+            &opening.columns,
+            request.targets,
+            request.sample_weight,
+            &options.drop,
+        )?;
         let mut numbers: Vec<usize> = roles.weight.into_iter().collect();
         if request.task == Some(Task::Regression) {
             numbers.extend(&roles.targets);
@@ -141,7 +134,7 @@ impl TrainingTable {
             numbers: &numbers,
             dates: options.dates,
             max_categories: options.max_categories,
-            keep: keep && length <= MAX_KEPT,
+            keep: keep && records_size(path, &opening)? <= memory_limit(),
         };
         let survey = Survey::of(path, opening, plan, workers)?;
         check_rows(&survey, &roles)?;
@@ -317,7 +310,12 @@ impl TrainingTable {
         let mapping = Mapping::of_training(&self.schema);
         let kinds = (self.survey.opening.syntax.decimal, MissingPolicy::Fill);
         let encoder = Encoder::new(&path, &self.schema, mapping, kinds);
-        let mut collector = Collector::new(encoder.inputs, self.survey.rows as usize)?;
+        let mut collector = Collector::new(
+            encoder.inputs,
+            self.survey.rows as usize,
+            self.options.cache.as_deref(),
+            memory_limit(),
+        )?;
         match self.survey.blocks.take() {
             Some(blocks) => encode_blocks(&encoder, blocks, &mut collector, workers)?,
             None => {
@@ -370,6 +368,26 @@ fn encode_blocks(
     }
 }
 
+/// Estimates the memory for all records of a table as typed cells, in bytes.
+fn records_size(path: &Path, opening: &Opening) -> Result<u64> {
+    let length = path
+        .metadata()
+        .map_err(Error::io(path, "read the size"))?
+        .len();
+    let text = match path.extension().is_some_and(|extension| extension == "gz") {
+        true => GZIP_RATIO * length,
+        false => length,
+    };
+    let (Some(first), Some(last)) = (opening.records.first(), opening.records.last()) else {
+        return Ok(0);
+    };
+    let sampled = (last.start - first.start) as u64;
+    let cells = ((opening.records.len() - 1) * opening.columns.count()) as u64;
+    // A number, or the code of a word, for each cell, and where its record starts.
+    let cells = text.saturating_mul(cells) / sampled.max(1);
+    Ok(cells.saturating_mul(size_of::<f64>() as u64 + 1))
+}
+
 /// Refuses a table without rows.
 fn check_rows(survey: &Survey, roles: &Roles) -> Result<()> {
     if survey.rows > 0 {
@@ -388,159 +406,4 @@ fn check_rows(survey: &Survey, roles: &Roles) -> Result<()> {
         found,
         expected,
     )))
-}
-
-impl Roles {
-    fn find(columns: &Columns, request: &TableRequest) -> Result<Roles> {
-        let targets = target::find(columns, request.targets)?;
-        let weight = request
-            .sample_weight
-            .map(|word| columns.find(Key("sample_weight"), word));
-        let weight = weight.transpose()?;
-        let mut dropped = Vec::new();
-        for words in &request.options.drop {
-            dropped.extend(columns.find_all(Key("drop"), words)?);
-        }
-        let twice = |key: Key, at: usize, what: &str| {
-            let found = format!("{}, which is {what}", columns.title(at));
-            Err(Error::Config(Refusal::new(key, found, "another column")))
-        };
-        if let Some(weight) = weight.filter(|weight| targets.contains(weight)) {
-            return twice(Key("sample_weight"), weight, "a target");
-        }
-        if let Some(&both) = dropped.iter().find(|at| targets.contains(at)) {
-            return twice(Key("drop"), both, "a target");
-        }
-        if let Some(&both) = dropped.iter().find(|at| weight == Some(**at)) {
-            return twice(Key("drop"), both, "the weight of the rows");
-        }
-        Ok(Roles {
-            targets,
-            weight,
-            dropped,
-        })
-    }
-
-    fn is_input(&self, column: usize) -> bool {
-        !self.targets.contains(&column) && self.weight != Some(column)
-    }
-}
-
-/// Lists columns for a note, abbreviated to fit in a line.
-pub(super) fn list(columns: &[&Place]) -> String {
-    const SHOWN: usize = 5;
-    let names = columns.iter().take(SHOWN).map(|place| match &place.name {
-        Some(name) => super::cell::short(name),
-        None => (place.position + 1).to_string(),
-    });
-    let names: Vec<String> = names.collect();
-    let more = match columns.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let noun = if columns.len() == 1 {
-        "column"
-    } else {
-        "columns"
-    };
-    format!("{noun} {}{more}", names.join(", "))
-}
-
-fn left_out(reason: Reason, columns: &[&Place]) -> Message {
-    let is_one = columns.len() == 1;
-    let text = format!(
-        "left out {}, which {}",
-        list(columns),
-        reason.clause(is_one)
-    );
-    match reason {
-        Reason::Dates => message![
-            text,
-            "; to take ",
-            if is_one { "it" } else { "them" },
-            " as numbers, use ",
-            Key("dates").set_to(true)
-        ],
-        _ => text.into(),
-    }
-}
-
-/// Returns the note about rows without a target.
-pub(super) fn dropped_rows(dropped: u64, schema: &Schema) -> Message {
-    let targets: Vec<&Place> = schema.targets.iter().map(|target| &target.place).collect();
-    let rows = if dropped == 1 { "row" } else { "rows" };
-    format!(
-        "left out {dropped} {rows} without a value in the target, {}",
-        list(&targets)
-    )
-    .into()
-}
-
-/// Returns the note about missing cells that are filled, if there are any.
-pub(super) fn filled_cells<'a>(
-    columns: impl Iterator<Item = (&'a Column, u64)>,
-) -> Option<Message> {
-    let filled: Vec<(&Column, u64)> = columns.filter(|(_, count)| *count > 0).collect();
-    let cells: u64 = filled.iter().map(|(_, count)| count).sum();
-    let columns: Vec<&Place> = filled.iter().map(|(column, _)| &column.place).collect();
-    let noun = if cells == 1 { "cell" } else { "cells" };
-    (cells > 0).then(|| format!("filled {cells} missing {noun} in {}", list(&columns)).into())
-}
-
-/// Returns notes about words in the place of numbers, and about numbers that become the same input.
-fn about_numbers(column: &Column, numbers: &NumberFacts) -> Vec<Message> {
-    let mut texts: Vec<Message> = Vec::new();
-    let title = column.place.title();
-    if numbers.words > 0 {
-        let example = numbers
-            .examples
-            .first()
-            .map_or(String::new(), |word| super::cell::shown(word));
-        let cells = if numbers.words == 1 {
-            "cell is"
-        } else {
-            "cells are"
-        };
-        texts.push(
-            format!(
-                "{title} has numbers; {} other {cells} taken as missing, such as {example}",
-                numbers.words
-            )
-            .into(),
-        );
-    }
-    if let Encoding::Number { scale, .. } = column.encoding
-        && is_narrowed(numbers, scale)
-    {
-        let hint = match scale == Affine::IDENTITY {
-            true => message![
-                "; ",
-                Key("scale").set_to("standard"),
-                " subtracts their mean first"
-            ],
-            false => Message::default(),
-        };
-        let found = format!(
-            "{title} has whole numbers from {} to {}, of which neighbours become the same input",
-            numbers.min, numbers.max
-        );
-        texts.push(message![found, hint]);
-    }
-    texts
-}
-
-/// Returns a note about whole numbers that a target cannot hold.
-fn about_target(target: &Target, survey: &Survey) -> Option<Message> {
-    let Kind::Numbers(numbers) = &survey.facts[target.place.position].kind else {
-        return None;
-    };
-    let is_value = matches!(target.kind, super::schema::TargetKind::Values);
-    (is_value && is_narrowed(numbers, Affine::IDENTITY)).then(|| {
-        let title = target.place.title();
-        format!(
-            "{title} has whole numbers up to {}, which are rounded to 24 bits",
-            numbers.max.abs().max(numbers.min.abs())
-        )
-        .into()
-    })
 }

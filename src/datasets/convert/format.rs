@@ -137,13 +137,14 @@ impl Format {
 }
 
 /// The options that only some formats have: whether each is given, and those formats.
-fn options(request: &Request) -> [(Key, bool, &'static [Format]); 11] {
+fn options(request: &Request) -> [(Key, bool, &'static [Format]); 12] {
     use Format::{Csv, Npy, Npz, Pictures};
     let labels = matches!(request.labels, Labels::In(_));
     let targets = matches!(request.labels, Labels::Targets(_));
     let (table, arrays, pictures) = (&request.table, &request.arrays, &request.pictures);
     [
         (Key("delimiter"), table.delimiter.is_some(), &[Csv]),
+        (Key("decimal"), table.decimal.is_some(), &[Csv]),
         (Key("header"), table.header.is_some(), &[Csv]),
         (Key("drop"), table.drop.is_some(), &[Csv]),
         (Key("images"), arrays.images.is_some(), &[Npz]),

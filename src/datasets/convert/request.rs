@@ -10,6 +10,7 @@ use crate::data::idx::ElementType;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, Message, message};
 use crate::named::named;
+use crate::table::{Decimal, Delimiter};
 
 /// The options of a conversion.
 #[derive(Debug, Clone, Default)]
@@ -62,7 +63,9 @@ pub struct TableOptions {
     /// Whether the first row is a header. `None` detects it.
     pub header: Option<bool>,
     /// The delimiter between cells. `None` detects it.
-    pub delimiter: Option<u8>,
+    pub delimiter: Option<Delimiter>,
+    /// The decimal mark of numbers. `None` detects it.
+    pub decimal: Option<Decimal>,
     /// Columns to ignore, separated by commas.
     pub drop: Option<String>,
 }

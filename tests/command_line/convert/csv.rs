@@ -209,7 +209,7 @@ fn flags_override_the_detected_dialect() {
     );
     assert!(
         run.value("from")
-            .contains("a space between cells, a header, no labels"),
+            .contains("white space between cells, a header, no labels"),
         "{run:#?}"
     );
     assert!(

@@ -42,6 +42,28 @@ enum Source {
     Idx(IdxFile),
     /// Row by row, `[rows, features]`.
     Array(Vec<f32>),
+    /// The same in a mapped file.
+    Scratch(Bytes),
+}
+
+impl Source {
+    /// Returns everything, with the header of a file.
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Source::Idx(file) => file.bytes(),
+            Source::Array(elements) => bytemuck::cast_slice(elements),
+            Source::Scratch(bytes) => bytes,
+        }
+    }
+
+    /// Returns the bytes that may be in a file, and the length of its header.
+    fn mapping(&self) -> Option<(&Bytes, usize)> {
+        match self {
+            Source::Idx(file) => Some((file.bytes(), file.header().header_bytes())),
+            Source::Array(_) => None,
+            Source::Scratch(bytes) => Some((bytes, 0)),
+        }
+    }
 }
 
 impl From<IdxFile> for Rows {
@@ -104,19 +126,35 @@ impl Rows {
     /// # Panics
     /// Panics if the elements are no whole rows.
     pub fn of_inputs(name: String, elements: Vec<f32>, features: usize) -> Result<Rows> {
-        let rows = elements.len().checked_div(features).unwrap_or(0);
+        Rows::encoded(name, Source::Array(elements), features)
+    }
+
+    /// Takes rows as [`Rows::of_inputs`] does, from a mapped file of `f32`s in the byte order of this machine.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Rows::of_inputs`].
+    ///
+    /// # Panics
+    /// Panics if the elements are no whole rows.
+    pub(crate) fn of_mapped_inputs(name: String, elements: Bytes, features: usize) -> Result<Rows> {
+        Rows::encoded(name, Source::Scratch(elements), features)
+    }
+
+    fn encoded(name: String, source: Source, features: usize) -> Result<Rows> {
+        let (size, row_size) = (source.bytes().len(), features * size_of::<f32>());
+        let rows = size.checked_div(row_size).unwrap_or(0);
         if rows == 0 || u32::try_from(rows).is_err() {
             let found = format!("{rows} rows of {features} features");
             let expected = "at least one row and one feature, and at most 4294967295 rows";
             return Err(Error::Data(Refusal::new(name, found, expected)));
         }
-        assert_eq!(elements.len(), rows * features, "elements against features");
+        assert_eq!(size, rows * row_size, "elements against features");
         Ok(Rows {
-            source: Arc::new(Source::Array(elements)),
+            source: Arc::new(source),
             name,
             dimensions: vec![rows, features],
             encoding: Encoding::NativeF32,
-            row_size: features * Encoding::NativeF32.size(),
+            row_size,
             positions: None,
             are_inputs: true,
         })
@@ -194,10 +232,7 @@ impl Rows {
 
     /// Returns the bytes of the whole source, with the header of a file, even for a selection.
     pub fn source_bytes(&self) -> &[u8] {
-        match &*self.source {
-            Source::Idx(file) => file.bytes(),
-            Source::Array(elements) => bytemuck::cast_slice(elements),
-        }
+        self.source.bytes()
     }
 
     /// Returns the path of the source and its stamp when it was mapped, if it is a mapped file.
@@ -207,7 +242,7 @@ impl Rows {
                 Bytes::Mapped(_, stamp) => Some((file.path(), *stamp)),
                 Bytes::Owned(_) => None,
             },
-            Source::Array(_) => None,
+            Source::Array(_) | Source::Scratch(_) => None,
         }
     }
 
@@ -226,7 +261,7 @@ impl Rows {
     pub fn stored(&self, row: usize) -> &[u8] {
         let elements = match &*self.source {
             Source::Idx(file) => file.payload(),
-            Source::Array(elements) => bytemuck::cast_slice(elements),
+            Source::Array(_) | Source::Scratch(_) => self.source.bytes(),
         };
         &elements[self.position(row) * self.row_size..][..self.row_size]
     }
@@ -245,8 +280,8 @@ impl Rows {
     /// # Panics
     /// Panics if they are out of range.
     pub fn read_ahead(&self, rows: Range<usize>) {
-        if let Source::Idx(file) = &*self.source {
-            file.bytes().read_ahead(self.bytes_of(file, rows));
+        if let Some((bytes, header)) = self.source.mapping() {
+            bytes.read_ahead(self.bytes_of(header, rows));
         }
     }
 
@@ -256,13 +291,14 @@ impl Rows {
     /// # Panics
     /// Panics if they are out of range.
     pub fn give_back(&self, rows: Range<usize>) {
-        if let Source::Idx(file) = &*self.source {
-            file.bytes().give_back(self.bytes_of(file, rows));
+        if let Some((bytes, header)) = self.source.mapping() {
+            bytes.give_back(self.bytes_of(header, rows));
         }
     }
 
-    /// Returns the bytes of `file` from the first to the last of `rows`, with everything between them.
-    fn bytes_of(&self, file: &IdxFile, rows: Range<usize>) -> Range<usize> {
+    /// Returns the bytes of a file from the first to the last of `rows`, with everything between them, behind this many
+    /// bytes of a header.
+    fn bytes_of(&self, header: usize, rows: Range<usize>) -> Range<usize> {
         assert!(rows.end <= self.len(), "rows {rows:?} of {}", self.len());
         let positions = match &self.positions {
             None => rows,
@@ -275,8 +311,7 @@ impl Rows {
                 first..last + 1
             }
         };
-        let start = file.header().header_bytes();
-        start + positions.start * self.row_size..start + positions.end * self.row_size
+        header + positions.start * self.row_size..header + positions.end * self.row_size
     }
 
     /// Writes one row to `out`, unscaled.
@@ -382,133 +417,4 @@ impl Rows {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::compute::parallel::Workers;
-    use crate::data::fit_columns::fit_columns;
-    use crate::data::idx::Header;
-    use ndarray::{Array2, arr2};
-    use std::num::NonZeroUsize;
-
-    fn from_file(element: ElementType, dimensions: &[usize], payload: &[u8]) -> Rows {
-        let path = Path::new("some-file");
-        let header = Header::new(path, element, dimensions).expect("a header");
-        let bytes = [header.to_bytes(), payload.to_vec()].concat();
-        let file = IdxFile::from_bytes(path, Bytes::Owned(bytes));
-        Rows::from(file.expect("a good file"))
-    }
-
-    fn all(rows: &Rows) -> Vec<Vec<f32>> {
-        let row = |row| {
-            let mut out = vec![0.0; rows.features()];
-            rows.read(row, &mut out);
-            out
-        };
-        (0..rows.len()).map(row).collect()
-    }
-
-    #[test]
-    fn scales_after_subtracting_the_offset() {
-        let scaling = &Scaling::global(10.0, 0.5);
-        let x = arr2(&[[0.0, 10.0, 20.0]]);
-        for rows in [
-            from_file(ElementType::U8, &[1, 3], &[0, 10, 20]),
-            Rows::from_array(x.view()).expect("rows"),
-        ] {
-            let mut row = [0.0; 3];
-            rows.read_scaled(0, scaling, &mut row);
-            assert_eq!(row, [-5.0, 0.0, 5.0]);
-            assert_eq!(rows.read_one(0, 2, scaling), 5.0);
-        }
-    }
-
-    #[test]
-    fn an_array_in_any_memory_layout_is_read_row_by_row() {
-        let x = arr2(&[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]);
-        let rows = Rows::from_array(x.t()).expect("rows");
-        assert_eq!(rows.dimensions(), [2, 3]);
-        assert_eq!(all(&rows), [[1.0, 3.0, 5.0], [2.0, 4.0, 6.0]]);
-        assert_eq!(rows.element(), ElementType::F32);
-    }
-
-    #[test]
-    fn an_empty_array_is_refused() {
-        for shape in [(0, 3), (3, 0)] {
-            let refused = Rows::from_array(Array2::zeros(shape).view()).expect_err("a refusal");
-            let words = format!("x: an array of shape [{}, {}]", shape.0, shape.1);
-            assert!(refused.to_string().starts_with(&words), "{refused}");
-        }
-    }
-
-    #[test]
-    fn a_selection_of_a_selection_refers_to_the_source() {
-        let file = from_file(ElementType::U8, &[5, 2], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-        let x = Array2::from_shape_fn((5, 2), |(row, column)| (2 * row + column) as f32);
-        for rows in [file, Rows::from_array(x.view()).expect("rows")] {
-            let some = rows.select(&[1, 3, 4]);
-            assert_eq!(some.dimensions(), [3, 2]);
-            assert_eq!(all(&some), [[2.0, 3.0], [6.0, 7.0], [8.0, 9.0]]);
-            assert_eq!(all(&some.select(&[2, 0])), [[8.0, 9.0], [2.0, 3.0]]);
-            assert!(some.shares_source_with(&rows));
-        }
-    }
-
-    #[test]
-    fn the_bytes_of_rows_reach_from_the_first_to_the_last_in_the_file() {
-        let rows = from_file(ElementType::U8, &[5, 2], &[0; 10]);
-        let some = rows.select(&[1, 3, 4]);
-        let Source::Idx(file) = &*some.source else {
-            panic!("rows of a file");
-        };
-        // Behind a header of 12 bytes.
-        assert_eq!(some.bytes_of(file, 0..2), 14..20);
-        assert_eq!(some.bytes_of(file, 1..1).len(), 0);
-    }
-
-    /// Checks that the active columns of `rows` are those of `idle`'s complement, side by side.
-    fn check_active_columns(rows: &Rows, idle: &[usize]) {
-        let workers = Workers::new(NonZeroUsize::MIN).expect("a worker");
-        let columns = fit_columns(rows, &Scaling::IDENTITY, &workers);
-        assert_eq!(columns.idle(), idle);
-        for (row, complete) in all(rows).into_iter().enumerate() {
-            let mut active = vec![f32::NAN; columns.width()];
-            rows.read_active(row, &Scaling::IDENTITY, &columns, &mut active);
-            let kept = (0..rows.features()).filter(|column| !idle.contains(column));
-            let expected: Vec<f32> = kept.map(|column| complete[column]).collect();
-            assert_eq!(active, expected, "{:?} without {idle:?}", rows.encoding);
-            let one = rows.read_one(row, 3, &Scaling::IDENTITY);
-            assert_eq!(one, complete[3]);
-        }
-    }
-
-    #[test]
-    fn active_columns_are_read_side_by_side() {
-        // Runs shorter and longer than a register, at both ends and in the middle.
-        let features = 70;
-        for idle in [
-            &[][..],
-            &[0, 1],
-            &[69],
-            &[5, 6, 7, 40, 69],
-            &[0, 2, 4, 66, 68],
-        ] {
-            for element in [ElementType::U8, ElementType::I16, ElementType::F64] {
-                let size = element.size();
-                let byte = |at: usize| match idle.contains(&(at / size % features)) {
-                    true => 0,
-                    // Small enough that no f64 of these bytes overflows an f32.
-                    false => (at % 50) as u8 + 1,
-                };
-                let payload: Vec<u8> = (0..2 * features * size).map(byte).collect();
-                check_active_columns(&from_file(element, &[2, features], &payload), idle);
-            }
-            let x = Array2::from_shape_fn((2, features), |(row, column)| {
-                match idle.contains(&column) {
-                    true => 0.0,
-                    false => (row * features + column) as f32 + 0.5,
-                }
-            });
-            check_active_columns(&Rows::from_array(x.view()).expect("rows"), idle);
-        }
-    }
-}
+mod tests;

@@ -1,31 +1,25 @@
 //! CSV: a row per sample, a column per feature or label.
 //!
-//! `dialect` detects the delimiter and the header, `columns` finds columns by name or number, `text` reads and decodes the
-//! file, and `cell` parses numbers. A cell that is no number is refused with its row, which is the line of the file that
-//! the row starts in, and its column.
-
-mod cell;
-mod dialect;
-mod text;
+//! [`crate::table`] detects the dialect and reads the text. A cell that is no number is refused with its row, which is the
+//! line of the file that the row starts in, and its column.
 
 use std::path::{Path, PathBuf};
 
-use csv::ByteRecord;
-
-use self::cell::{is_missing, number, shown};
-use self::dialect::Dialect;
-use self::text::Text;
 use super::request::{Labels, Request};
 use super::source::{Cell, LabelKind, MAX_FEATURES, Sample, Samples, Source, Sources};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, Message, message};
+use crate::table::block::{Block, Cells, Mode};
+use crate::table::blocks::Blocks;
+use crate::table::cell::{is_missing, shown};
 use crate::table::columns::Columns;
+use crate::table::dialect::{self, Hints, Opening};
+use crate::table::text::row;
 
 /// A CSV file whose columns are known.
 pub(super) struct Table {
     path: PathBuf,
-    dialect: Dialect,
-    columns: Columns,
+    opening: Opening,
     /// The columns that are elements.
     features: Vec<usize>,
     /// The columns that are labels.
@@ -48,7 +42,8 @@ impl Table {
     }
 
     fn open_file(path: &Path, request: &Request) -> Result<Table> {
-        let (dialect, columns) = dialect::detect(path, request)?;
+        let opening = dialect::detect(path, &hints(request))?;
+        let columns = &opening.columns;
         let labels = match &request.labels {
             Labels::Absent => Vec::new(),
             Labels::Auto => vec![columns.usual_labels(path)?],
@@ -86,9 +81,8 @@ impl Table {
         };
         Ok(Table {
             path: path.to_owned(),
-            dialect,
             sample_shape: request.sample_shape_for(vec![features.len()])?,
-            columns,
+            opening,
             features,
             labels,
             label_kind,
@@ -105,10 +99,10 @@ impl Table {
                 expected,
             )))
         };
-        let (own, other) = (self.columns.count(), train.columns.count());
+        let (own, other) = (self.columns().count(), train.columns().count());
         // Without a header there is nothing to compare except the number of columns.
-        if self.columns.has_names() == train.columns.has_names() {
-            let titles = |at| (self.columns.title(at), train.columns.title(at));
+        if self.columns().has_names() == train.columns().has_names() {
+            let titles = |at| (self.columns().title(at), train.columns().title(at));
             let mut titles = (0..own.max(other)).map(titles);
             if let Some((own, other)) = titles.find(|(own, other)| own != other) {
                 return refuse(own, other);
@@ -120,12 +114,23 @@ impl Table {
         }
     }
 
-    /// Returns the place of the record that starts after this many bytes. Rows are counted as an editor counts lines.
-    fn row(&self, bytes: u64) -> String {
-        match text::line_at(&self.path, bytes) {
-            Ok(line) => format!("{}: row {line}", self.path.display()),
-            Err(_) => format!("{}: the row after byte {bytes}", self.path.display()),
+    fn columns(&self) -> &Columns {
+        &self.opening.columns
+    }
+
+    /// Returns what each column is expected to have.
+    fn modes(&self) -> Vec<Mode> {
+        let mut modes = vec![Mode::Skip; self.columns().count()];
+        for &feature in &self.features {
+            modes[feature] = Mode::OnlyNumber;
         }
+        for &label in &self.labels {
+            modes[label] = match self.label_kind {
+                LabelKind::Class => Mode::OnlyText,
+                LabelKind::Absent | LabelKind::Values(_) => Mode::OnlyNumber,
+            };
+        }
+        modes
     }
 }
 
@@ -135,18 +140,18 @@ impl Source for Table {
     }
 
     fn description(&self) -> String {
-        let header = match self.dialect.header {
+        let header = match self.columns().has_names() {
             true => "a header",
             false => "no header",
         };
-        let labels = self.labels.iter().map(|&at| self.columns.title(at));
+        let labels = self.labels.iter().map(|&at| self.columns().title(at));
         let labels: Vec<String> = labels.collect();
         let labels = match (&self.label_kind, labels.len()) {
             (LabelKind::Absent, _) => "no labels".to_owned(),
             (_, 1..=3) => format!("labels in {}", labels.join(", ")),
             (_, count) => format!("labels in {count} columns"),
         };
-        let delimiter = self.dialect.delimiter_name();
+        let delimiter = self.opening.syntax.delimiter.name();
         format!(
             "{}: CSV, {delimiter} between cells, {header}, {labels}",
             self.path.display()
@@ -162,15 +167,13 @@ impl Source for Table {
     }
 
     fn samples(&self) -> Result<Box<dyn Samples + '_>> {
-        let mut rows = Rows {
+        Ok(Box::new(Rows {
             table: self,
-            text: Text::open(&self.path, self.dialect.delimiter)?,
-            record: ByteRecord::new(),
-        };
-        if self.dialect.header {
-            rows.read()?;
-        }
-        Ok(Box::new(rows))
+            blocks: Blocks::open(&self.path, &self.opening, self.modes())?,
+            block: Block::default(),
+            row: 0,
+            next: 0,
+        }))
     }
 
     fn place(&self, position: u64, cell: Cell) -> String {
@@ -179,54 +182,84 @@ impl Source for Table {
             Cell::Class => self.labels[0],
             Cell::Value(at) => self.labels[at],
         };
-        format!("{}, {}", self.row(position), self.columns.title(column))
+        format!(
+            "{}, {}",
+            row(&self.path, position),
+            self.columns().title(column)
+        )
+    }
+}
+
+/// Returns what the request says about the text.
+fn hints(request: &Request) -> Hints<'_> {
+    let words = match &request.labels {
+        Labels::In(words) | Labels::Targets(words) => Some(words),
+        Labels::Auto | Labels::Absent => None,
+    };
+    let words = words.into_iter().chain(&request.table.drop);
+    Hints {
+        delimiter: request.table.delimiter,
+        decimal: request.table.decimal,
+        comment: None,
+        header: request.table.header,
+        names: words
+            .flat_map(|words| words.split(','))
+            .map(str::trim)
+            .collect(),
     }
 }
 
 /// A pass over the rows of a table.
 struct Rows<'a> {
     table: &'a Table,
-    text: Text,
-    record: ByteRecord,
+    blocks: Blocks,
+    block: Block,
+    /// The row of the block that was read last.
+    row: usize,
+    /// The row of the block to read next.
+    next: usize,
 }
 
 impl Rows<'_> {
-    /// Reads the next record, which must have a cell for each column. Returns false after the last one.
+    /// Moves to the next row. Returns false after the last one.
     fn read(&mut self) -> Result<bool> {
-        if !self.text.read(&mut self.record)? {
-            return Ok(false);
+        if self.next == self.block.rows() {
+            match self.blocks.next()? {
+                None => return Ok(false),
+                Some(block) => (self.block, self.next) = (block, 0),
+            }
         }
-        let (found, columns) = (self.record.len(), self.table.columns.count());
-        if found == columns {
-            return Ok(true);
-        }
-        let refusal = Refusal::new(
-            self.table.row(self.position()),
-            format!("{found} cells"),
-            format!("{columns}, as in the first row"),
-        );
-        let hint = match found < columns {
-            true => message![
-                "the row may be truncated, or the delimiter is another one: ",
-                Key("delimiter")
-            ],
-            false => "quote cells that contain the delimiter".into(),
-        };
-        Err(Error::Data(refusal.hint(hint)))
+        self.row = self.next;
+        self.next += 1;
+        Ok(true)
     }
 
     fn number(&self, column: usize, cell: Cell) -> Result<f64> {
-        let text = &self.record[column];
-        number(text).ok_or_else(|| {
-            let place = self.table.place(self.position(), cell);
-            let refusal = Refusal::new(place, shown(text), "a finite number");
-            Error::Data(refusal.hint(self.hint(text, column)))
-        })
+        let Cells::Numbers(numbers) = &self.block.columns[column] else {
+            unreachable!("a column of numbers");
+        };
+        let value = numbers.values[self.row];
+        if !value.is_nan() {
+            return Ok(value);
+        }
+        let word = numbers
+            .word(self.row)
+            .map(|word| numbers.dictionary.word(word));
+        let word = word.unwrap_or_default();
+        if word.eq_ignore_ascii_case(b"true") {
+            return Ok(1.0);
+        }
+        if word.eq_ignore_ascii_case(b"false") {
+            return Ok(0.0);
+        }
+        let place = self.table.place(self.position(), cell);
+        let refusal = Refusal::new(place, shown(word), "a finite number");
+        Err(Error::Data(refusal.hint(self.hint(word, column))))
     }
 
     /// Returns the hint for a cell that is no number.
     fn hint(&self, text: &[u8], column: usize) -> Message {
-        let drop = Key("drop").set_to(self.table.columns.word(column));
+        let drop = Key("drop").set_to(self.table.columns().word(column));
         if is_missing(text) {
             return message!["fill in missing values first, or drop the column: ", drop];
         }
@@ -238,7 +271,10 @@ impl Rows<'_> {
     }
 
     fn class(&self) -> Result<&str> {
-        let text = self.record[self.table.labels[0]].trim_ascii();
+        let Cells::Text(words) = &self.block.columns[self.table.labels[0]] else {
+            unreachable!("a column of words");
+        };
+        let text = words.dictionary.word(words.codes[self.row]);
         std::str::from_utf8(text).map_err(|_| {
             let place = self.table.place(self.position(), Cell::Class);
             let refusal = Refusal::new(place, shown(text), "text in UTF-8");
@@ -275,10 +311,13 @@ impl Samples for Rows<'_> {
     }
 
     fn position(&self) -> u64 {
-        self.record.position().map_or(0, csv::Position::byte)
+        match self.block.rows() {
+            0 => 0,
+            _ => self.block.position(self.row),
+        }
     }
 
     fn progress(&self) -> (u64, u64) {
-        self.text.progress()
+        self.blocks.progress()
     }
 }

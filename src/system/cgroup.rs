@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::system_files::SystemFiles;
+use super::files::SystemFiles;
 
 /// Version 1 writes the largest number of pages if there is no limit. Anything from here on means that.
 const NO_LIMIT: u64 = 1 << 60;

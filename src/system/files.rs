@@ -34,7 +34,7 @@ impl SystemFiles {
 }
 
 /// Returns the value of the first line of the form `key: value` with this key.
-pub(super) fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+pub(crate) fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     text.lines().find_map(|line| {
         let (found, value) = line.split_once(':')?;
         (found.trim() == key).then_some(value.trim())

@@ -11,7 +11,7 @@ use crate::data::{Dataset, Preprocessing, Rows};
 use crate::error::{Error, Refusal, Result};
 use crate::model::Model;
 use crate::nn::loss::arg_max;
-use crate::nn::{Network, Sparsity, Task};
+use crate::nn::{Link, Network, Sparsity, Task};
 use crate::train::{Evaluation, Evaluator};
 
 /// Rows that are copied at a time, at most: what a prediction needs beside its result stays small.
@@ -214,6 +214,9 @@ impl<'w> Predictor<'w> {
                 expected,
             )));
         }
+        if spec.link() == Link::Log {
+            data.targets().check_counts(data.rows().name())?;
+        }
         self.fit(data.rows())?;
         self.evaluator.evaluate(self.workers, &self.network, data)
     }
@@ -237,6 +240,7 @@ fn prepared(
     let network = Network::for_inference(spec, &model.parameters, columns, engine)?;
     let mut evaluator = Evaluator::new(spec, preprocessing, workers)?;
     evaluator.set_loss(model.loss());
+    evaluator.set_target_scaling(model.target_scaling.clone());
     Ok((network, evaluator))
 }
 

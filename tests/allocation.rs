@@ -14,7 +14,7 @@ use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
 use perceptor::data::idx::{ElementType, Header};
 use perceptor::data::mmap::Bytes;
-use perceptor::data::{Dataset, IdxFile, Preprocessing, Scale, Scaling, Targets};
+use perceptor::data::{Dataset, IdxFile, Preprocessing, Scale, Scaling, TargetScaling, Targets};
 use perceptor::nn::init::initial_parameters;
 use perceptor::nn::loss::{CrossEntropy, Loss};
 use perceptor::nn::{Activation, Dropout, Init, Noise, Spec};
@@ -110,7 +110,8 @@ fn a_step_allocates_nothing_after_the_first() {
         },
     ];
     let (rows, steps) = (150usize, 20);
-    let (classes, numbers) = (classes(rows), values(rows));
+    let weighed = |data: Dataset| data.with_weights((1..=rows).map(|row| row as f32).collect());
+    let (classes, numbers) = (classes(rows), weighed(values(rows)).expect("weights"));
     // Without matrixmultiply, which allocates a packing buffer in each product.
     let engines = [Engine::Native, Engine::Openblas];
     for engine in engines.into_iter().filter(|engine| engine.check().is_ok()) {
@@ -161,6 +162,11 @@ fn a_step_allocates_nothing_after_the_first() {
                         smoothing: 0.1,
                         class_weights: Some(vec![2.0; 10]),
                     }));
+                }
+                // With standardised targets and row weights in the regression.
+                if hidden.len() == 2 {
+                    let scaling = TargetScaling::standard(data.targets(), data.weights());
+                    stepper.set_target_scaling(Some(scaling));
                 }
                 let batch: Vec<u32> = (0..rows as u32).collect();
                 let mut after_first = 0;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use perceptor::data::{GlobalScaling, Scaling};
 use perceptor::export::{self, Format, activation, c_header, onnx};
-use perceptor::nn::Task;
+use perceptor::nn::{Link, Task};
 use perceptor::report::number::bytes;
 use perceptor::{Error, Model, Refusal};
 
@@ -159,15 +159,14 @@ fn numpy_type(model: &Model) -> &'static str {
 
 /// Returns the lines that scale `x` and apply the PyTorch module that was loaded from `path`, in Python.
 fn sequential_inputs(model: &Model, path: &str) -> Vec<String> {
-    let result = sequential_result(model);
     match &model.scaling {
         Scaling::Global(GlobalScaling { offset, factor }) => {
-            vec![format!("{result} = model((x - {offset:?}) * {factor:?})")]
+            vec![sequential_call(model, &format!("(x - {offset:?}) * {factor:?}"))]
         }
         Scaling::PerFeature(_) => vec![
             format!("about = json.loads(safetensors.safe_open({path}, \"pt\").metadata()[\"perceptor\"])[\"scaling\"]"),
             "offset, factor = (torch.tensor(about[key], dtype=torch.float64) for key in (\"offset\", \"factor\"))".to_owned(),
-            format!("{result} = model((x - offset).float() * factor.float())"),
+            sequential_call(model, "(x - offset).float() * factor.float()"),
         ],
     }
 }
@@ -181,11 +180,12 @@ fn c_call(name: &str, model: &Model) -> String {
     }
 }
 
-/// Returns the name of what the PyTorch module returns; it ends before the softmax or the sigmoids.
-fn sequential_result(model: &Model) -> &'static str {
-    match model.spec.task() {
-        Task::Classification | Task::Multilabel => "logits",
-        Task::Regression => "values",
+/// Returns a call of the PyTorch module, which ends before the softmax, the sigmoids or the exponential.
+fn sequential_call(model: &Model, inputs: &str) -> String {
+    match (model.spec.task(), model.spec.link()) {
+        (Task::Classification | Task::Multilabel, _) => format!("logits = model({inputs})"),
+        (Task::Regression, Link::Identity) => format!("values = model({inputs})"),
+        (Task::Regression, Link::Log) => format!("values = model({inputs}).exp()"),
     }
 }
 

@@ -7,6 +7,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use perceptor::Model;
+use perceptor::config::LossName;
+use perceptor::data::TargetScale;
+use perceptor::nn::{Link, Task};
 use perceptor::run::{Layer, RECIPES, Recipe, Settings};
 
 use super::origin::Origin;
@@ -101,6 +104,16 @@ fn layer_of(model: &Model) -> Layer {
         ("scale", "model"),
     ] {
         set(&mut layer, key, text);
+    }
+    if model.spec.task() == Task::Regression {
+        let scale = match model.target_scaling {
+            Some(_) => TargetScale::Standard,
+            None => TargetScale::None,
+        };
+        set(&mut layer, "target_scale", scale.name());
+        if model.spec.link() == Link::Log {
+            set(&mut layer, "loss", LossName::Poisson.name());
+        }
     }
     layer
 }

@@ -65,8 +65,9 @@ pub struct Source {
 }
 
 impl Source {
-    /// Adds the validation files that `settings` name.
-    pub fn with_validation(mut self, settings: &Settings) -> Source {
+    /// Adds the validation files and the weights that `settings` name.
+    pub fn with_settings(mut self, settings: &Settings) -> Source {
+        self.files.weights.clone_from(&settings.sample_weights);
         let (images, labels) = (&settings.validation_images, &settings.validation_labels);
         let named = images.as_ref().zip(labels.as_ref());
         self.files.validation = named.map(|(images, labels)| pair(images, labels));
@@ -91,6 +92,7 @@ impl DataArgs {
                     validation: None,
                     test: self.named_test(),
                     class_names: None,
+                    weights: None,
                 },
                 folder: None,
             });
@@ -262,6 +264,7 @@ pub fn recorded(settings: &Settings, source: &Source) -> Settings {
         validation_labels: validation.and_then(|pair| absolute(&pair.labels)),
         test_images: None,
         test_labels: None,
+        sample_weights: settings.sample_weights.as_deref().and_then(absolute),
         init_from: settings.init_from.as_deref().and_then(absolute),
         ..settings.clone()
     };

@@ -5,13 +5,16 @@ use serde::{Deserialize, Serialize};
 use super::requirement::Requirement;
 use super::setting::settings;
 use super::value::named_values;
+use crate::data::TargetScale;
 use crate::message::{Key, Message, message};
 use crate::named::named;
-use crate::nn::Task;
 use crate::nn::loss::{CrossEntropy, Loss};
+use crate::nn::{Link, Task};
 
 /// The default distance δ of Huber's loss, as in PyTorch.
 const DEFAULT_DELTA: f32 = 1.0;
+/// The default quantile, the median.
+const DEFAULT_QUANTILE: f32 = 0.5;
 
 named! {
     /// The name of a loss.
@@ -23,6 +26,12 @@ named! {
         Mse = "mse",
         /// Quadratic up to a distance, and linear beyond.
         Huber = "huber",
+        /// The mean absolute error.
+        Mae = "mae",
+        /// The pinball loss, whose best prediction is a quantile.
+        Quantile = "quantile",
+        /// The Poisson deviance of counts, with the logarithm of the mean as output.
+        Poisson = "poisson",
         /// The cross-entropy of a sigmoid for each label.
         BinaryCrossEntropy = "binary-cross-entropy",
     }
@@ -35,7 +44,13 @@ impl LossName {
     fn of(task: Task) -> &'static [LossName] {
         match task {
             Task::Classification => &[LossName::CrossEntropy],
-            Task::Regression => &[LossName::Mse, LossName::Huber],
+            Task::Regression => &[
+                LossName::Mse,
+                LossName::Huber,
+                LossName::Mae,
+                LossName::Quantile,
+                LossName::Poisson,
+            ],
             Task::Multilabel => &[LossName::BinaryCrossEntropy],
         }
     }
@@ -50,11 +65,21 @@ settings! {
         /// for each label.
         task: Task = Task::default();
         /// Loss to minimise.
+        ///
+        /// A regression predicts means by `mse` and `poisson` (for counts), medians by `mae`, and a quantile by `quantile`.
         loss: Option<LossName> = None =>
             default("cross-entropy for classification, mse for regression, binary-cross-entropy for multilabel"),
             part_of("task");
         /// Distance from which `loss = huber` is linear, in units of the labels.
         huber_delta: Option<f32> = None => placeholder("D"), default("1"), part_of("loss");
+        /// With `loss = quantile`, the share of targets that lie below the predictions, between 0 and 1.
+        quantile: Option<f32> = None => placeholder("Q"), default("0.5, the median"), part_of("loss");
+        /// How to scale the targets of a regression: `standard` (mean and deviation of each output in the training set; with
+        /// `loss = poisson` only the mean, as a factor), or `none`.
+        ///
+        /// Losses and predictions stay in the targets' own units. A network that starts from a model takes the scaling of
+        /// that model.
+        target_scale: Option<TargetScale> = None => default("standard"), part_of("task");
     }
 }
 
@@ -69,6 +94,24 @@ impl TaskConfig {
         self.huber_delta.unwrap_or(DEFAULT_DELTA)
     }
 
+    /// The share of targets below a predicted quantile.
+    pub fn quantile(&self) -> f32 {
+        self.quantile.unwrap_or(DEFAULT_QUANTILE)
+    }
+
+    /// What the outputs of the network are.
+    pub fn link(&self) -> Link {
+        self.plain_loss().link()
+    }
+
+    /// How targets are scaled.
+    pub fn target_scale(&self) -> TargetScale {
+        match self.task {
+            Task::Regression => self.target_scale.unwrap_or_default(),
+            Task::Classification | Task::Multilabel => TargetScale::None,
+        }
+    }
+
     /// The loss that evaluation reports: without class weights and label smoothing.
     pub fn plain_loss(&self) -> Loss {
         match self.loss() {
@@ -77,6 +120,11 @@ impl TaskConfig {
             LossName::Huber => Loss::Huber {
                 delta: self.huber_delta(),
             },
+            LossName::Mae => Loss::AbsoluteError,
+            LossName::Quantile => Loss::Quantile {
+                share: self.quantile(),
+            },
+            LossName::Poisson => Loss::Poisson,
             LossName::BinaryCrossEntropy => Loss::BinaryCrossEntropy,
         }
     }
@@ -88,13 +136,15 @@ impl TaskConfig {
             task: self.task,
             loss: Some(loss),
             huber_delta: (loss == LossName::Huber).then(|| self.huber_delta()),
+            quantile: (loss == LossName::Quantile).then(|| self.quantile()),
+            target_scale: (self.task == Task::Regression).then(|| self.target_scale()),
         }
     }
 
     pub(super) fn requirements(&self) -> Vec<Requirement> {
         let (loss, losses) = (self.loss(), LossName::of(self.task));
         let names: Vec<&str> = losses.iter().map(|loss| loss.name()).collect();
-        let delta = self.huber_delta();
+        let (delta, quantile) = (self.huber_delta(), self.quantile());
         let with = |found: &str, key: Key, name: &str| -> Message {
             message![found, " with ", key.set_to(name)]
         };
@@ -103,7 +153,7 @@ impl TaskConfig {
                 losses.contains(&loss),
                 Key("loss"),
                 with(loss.name(), Key("task"), self.task.name()),
-                names.join(" or "),
+                names.join(", "),
             ),
             Requirement::above_zero(Key("huber_delta"), delta),
             Requirement::new(
@@ -111,6 +161,28 @@ impl TaskConfig {
                 Key("huber_delta"),
                 with(&delta.to_string(), Key("loss"), loss.name()),
                 message![Key("loss").set_to("huber"), ", the only loss with it"],
+            ),
+            Requirement::new(
+                quantile > 0.0 && quantile < 1.0,
+                Key("quantile"),
+                quantile,
+                "above 0 and below 1",
+            ),
+            Requirement::new(
+                self.quantile.is_none() || loss == LossName::Quantile,
+                Key("quantile"),
+                with(&quantile.to_string(), Key("loss"), loss.name()),
+                message![Key("loss").set_to("quantile"), ", the only loss with it"],
+            ),
+            Requirement::new(
+                self.target_scale.is_none() || self.task == Task::Regression,
+                Key("target_scale"),
+                with(
+                    self.target_scale.unwrap_or_default().name(),
+                    Key("task"),
+                    self.task.name(),
+                ),
+                message![Key("task").set_to("regression"), ", the only task with it"],
             ),
         ]
     }

@@ -10,11 +10,11 @@ use super::setting::settings;
 use super::task::TaskConfig;
 use super::validation::ValidationConfig;
 use crate::compute::{Engine, EngineChoice};
-use crate::data::Scale;
+use crate::data::{Scale, TargetScale};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 use crate::nn::init::{DEFAULT_RANGE, Start};
-use crate::nn::{Activation, Dropout, Init, Noise};
+use crate::nn::{Activation, Dropout, Init, Noise, Task};
 use crate::schedule::Schedule;
 
 /// The largest range of initial weights: twice it is still finite.
@@ -250,6 +250,13 @@ impl CheckedConfig {
             engine: engine.into(),
             ..self.0
         })
+    }
+
+    /// Returns the settings with the scaling of targets that a run really has.
+    pub(crate) fn with_target_scale(self, scale: TargetScale) -> CheckedConfig {
+        let mut config = self.0;
+        config.task.target_scale = (config.task.task == Task::Regression).then_some(scale);
+        CheckedConfig(config)
     }
 
     /// Returns the settings with another learning rate.

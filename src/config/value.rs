@@ -7,7 +7,7 @@ use serde::Serialize;
 use toml::Value;
 
 use crate::compute::EngineChoice;
-use crate::data::{DataMode, Holdout, Scale};
+use crate::data::{DataMode, Holdout, Scale, TargetScale};
 use crate::error::Error;
 use crate::nn::{Activation, Init, Task};
 use crate::schedule::ScheduleName;
@@ -218,11 +218,16 @@ impl SettingValue for Vec<String> {
     }
 }
 
-/// Implements [`SettingValue`] for enums whose values have names.
+/// Implements [`SettingValue`] for enums whose values have names. The text `none` unsets an optional setting unless it is
+/// one of these names, which `has_none = false` says.
 macro_rules! named_values {
     ($($type:ty),+ $(,)?) => {
-        $(impl $crate::config::value::SettingValue for $type {
+        $($crate::config::value::named_values!($type: has_none = true);)+
+    };
+    ($type:ty: has_none = $has_none:literal) => {
+        impl $crate::config::value::SettingValue for $type {
             const PLACEHOLDER: &'static str = "NAME";
+            const HAS_NONE: bool = $has_none;
 
             fn choices() -> Vec<&'static str> {
                 <$type>::ALL.map(<$type>::name).to_vec()
@@ -239,7 +244,7 @@ macro_rules! named_values {
             fn text(&self) -> Option<String> {
                 Some(self.name().to_owned())
             }
-        })+
+        }
     };
 }
 pub(crate) use named_values;
@@ -253,6 +258,7 @@ named_values!(
     ScheduleName,
     Task
 );
+named_values!(TargetScale: has_none = false);
 
 /// Implements [`SettingValue`] for types that are read from and written as text.
 macro_rules! text_values {

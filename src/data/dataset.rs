@@ -31,6 +31,8 @@ use crate::nn::task::Task;
 pub struct Dataset {
     rows: Rows,
     targets: Targets,
+    /// What each sample counts in training, with a mean of 1 when they were given, `[samples]`.
+    weights: Option<Vec<f32>>,
     class_names: Option<ClassNames>,
 }
 
@@ -101,6 +103,7 @@ impl Dataset {
         Ok(Dataset {
             rows,
             targets,
+            weights: None,
             class_names: None,
         })
     }
@@ -113,8 +116,70 @@ impl Dataset {
         Dataset {
             rows: self.rows.select(samples),
             targets: self.targets.select(samples),
+            weights: self.weights.as_ref().map(|weights| {
+                let weights = samples.iter().map(|&sample| weights[sample as usize]);
+                weights.collect()
+            }),
             class_names: self.class_names.clone(),
         }
+    }
+
+    /// Weighs the samples in training: a sample of weight 2 counts as much as two of weight 1. The loss of a batch or an
+    /// epoch is divided by the sum of its weights, so only their proportions matter; weights of classes multiply them. Scores
+    /// of an evaluation are not weighted.
+    ///
+    /// Shapes: `weights [samples]`.
+    ///
+    /// # Errors
+    /// Returns [`Error::Data`] if there is not one weight for each sample, if one is negative, NaN or infinite, or if all
+    /// are 0.
+    ///
+    /// ```
+    /// use perceptor::ndarray::{arr1, arr2};
+    /// use perceptor::{Dataset, Targets};
+    ///
+    /// let x = arr2(&[[5.1], [6.2], [5.0]]);
+    /// let y = Targets::values(arr2(&[[1.0], [2.0], [3.0]]).view())?;
+    /// let data = Dataset::from_rows(x.view(), y)?.with_weights(vec![1.0, 4.0, 1.0])?;
+    /// assert_eq!(data.weights(), Some(&[0.5, 2.0, 0.5][..]));
+    /// # Ok::<(), perceptor::Error>(())
+    /// ```
+    pub fn with_weights(self, weights: Vec<f32>) -> Result<Dataset> {
+        self.weighted("sample weights", weights)
+    }
+
+    /// [`Dataset::with_weights`], which messages call `place`.
+    pub(super) fn weighted(mut self, place: &str, mut weights: Vec<f32>) -> Result<Dataset> {
+        let refuse = |found: String, expected: String| {
+            Err(Error::Data(Refusal::new(place, found, expected)))
+        };
+        if weights.len() != self.samples() {
+            let (found, rows) = (format!("{} weights", weights.len()), self.rows.name());
+            let expected = format!("{}, one for each row of {rows}", self.samples());
+            return refuse(found, expected);
+        }
+        let is_weight = |weight: f32| weight.is_finite() && weight >= 0.0;
+        if let Some(row) = weights.iter().position(|&weight| !is_weight(weight)) {
+            let found = format!("row {row} has weight {}", weights[row]);
+            return refuse(found, "a finite number of at least 0".to_owned());
+        }
+        let total: f64 = weights.iter().copied().map(f64::from).sum();
+        if total == 0.0 {
+            return refuse("weights of 0 only".to_owned(), "one above 0".to_owned());
+        }
+        // Equal weights become 1 exactly: their sum and this product are exact.
+        let count = weights.len() as f64;
+        for weight in &mut weights {
+            *weight = (f64::from(*weight) * count / total) as f32;
+        }
+        self.weights = Some(weights);
+        Ok(self)
+    }
+
+    /// What each sample counts in training, `[samples]`; `None` if all count the same. The weights are scaled: only their
+    /// proportions are those that were given.
+    pub fn weights(&self) -> Option<&[f32]> {
+        self.weights.as_deref()
     }
 
     /// Names the classes, or the labels of multi-label classification.
@@ -314,6 +379,45 @@ mod tests {
         assert_eq!(
             refused.to_string(),
             "x: row 0, feature 1 is inf, expected finite numbers"
+        );
+    }
+
+    #[test]
+    fn weights_stay_with_their_rows_and_equal_ones_are_1() {
+        let x = arr2(&[[1.0], [2.0], [3.0]]);
+        let set = || Dataset::from_rows(x.view(), labels(&[0, 1, 2])).expect("a data set");
+        assert_eq!(set().weights(), None);
+        let weighted = set().with_weights(vec![1.0, 0.0, 2.0]).expect("weights");
+        assert_eq!(weighted.weights(), Some(&[1.0, 0.0, 2.0][..]));
+        let selected = weighted.select(&[2, 0]);
+        assert_eq!(selected.weights(), Some(&[2.0, 1.0][..]));
+        for weight in [0.1, 3.0, 1e-30, 1e30] {
+            let equal = set().with_weights(vec![weight; 3]).expect("weights");
+            assert_eq!(equal.weights(), Some(&[1.0; 3][..]));
+        }
+    }
+
+    #[test]
+    fn weights_that_are_none_are_refused() {
+        let refusal = |weights: &[f32]| {
+            let x = arr2(&[[1.0], [2.0]]);
+            let set = Dataset::from_rows(x.view(), labels(&[0, 1])).expect("a data set");
+            let refused = set.with_weights(weights.to_vec());
+            refused.expect_err("a refusal").to_string()
+        };
+        assert_eq!(
+            refusal(&[1.0]),
+            "sample weights: 1 weights, expected 2, one for each row of x"
+        );
+        for weight in [-1.0, f32::NAN, f32::INFINITY] {
+            let expected = format!(
+                "sample weights: row 1 has weight {weight}, expected a finite number of at least 0"
+            );
+            assert_eq!(refusal(&[1.0, weight]), expected);
+        }
+        assert_eq!(
+            refusal(&[0.0, 0.0]),
+            "sample weights: weights of 0 only, expected one above 0"
         );
     }
 

@@ -39,6 +39,9 @@ pub struct HalfPrint {
     /// XXH3 of the class names, one a line, in hexadecimal, if there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class_names: Option<String>,
+    /// XXH3 of the weights of the samples in hexadecimal, 32-bit little-endian numbers, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<String>,
 }
 
 impl Fingerprint {
@@ -121,12 +124,15 @@ impl HalfPrint {
             class_names: data
                 .class_names()
                 .map(|names| hexadecimal(xxh3_128(names.to_text().as_bytes()))),
+            weights: data
+                .weights()
+                .map(|weights| hexadecimal(hash_of(weights, |weight| weight.to_le_bytes()))),
         }
     }
 
     fn difference(&self, other: &HalfPrint) -> Option<(String, String)> {
         let sides = [self, other];
-        let facts: [fn(&HalfPrint) -> String; 6] = [
+        let facts: [fn(&HalfPrint) -> String; 7] = [
             |half| format!("{} samples", half.items),
             |half| format!("{} classes", half.classes),
             |half| format!("{} bytes of images", half.image_bytes),
@@ -135,6 +141,10 @@ impl HalfPrint {
             |half| match &half.class_names {
                 Some(hash) => format!("class names with hash {hash}"),
                 None => "no class names".to_owned(),
+            },
+            |half| match &half.weights {
+                Some(hash) => format!("sample weights with hash {hash}"),
+                None => "no sample weights".to_owned(),
             },
         ];
         facts

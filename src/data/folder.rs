@@ -52,6 +52,7 @@ pub fn find(folder: &Path) -> Result<Files> {
         (Some(_), None) => return Err(missing(folder, TEST, "labels")),
     };
     Ok(Files {
+        weights: None,
         train,
         validation: None,
         test,

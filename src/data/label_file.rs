@@ -28,6 +28,24 @@ impl Targets {
     }
 }
 
+/// Reads the weights of samples: one number of any type for each item.
+///
+/// # Errors
+/// Returns [`Error::Data`] if `file` has several numbers for each item.
+pub(super) fn read_weights(file: &IdxFile) -> Result<Vec<f32>> {
+    let header = file.header();
+    if header.features() != 1 {
+        let found = format!("weights of dimensions {:?}", header.dimensions());
+        let refusal = Refusal::new(file.path().display(), found, "one weight a row");
+        return Err(Error::Data(refusal));
+    }
+    let mut weights = vec![0.0; header.items()];
+    for (item, weight) in weights.chunks_exact_mut(1).enumerate() {
+        file.read(item, weight);
+    }
+    Ok(weights)
+}
+
 /// Reads the labels of `file`, without checking them against a number of classes.
 ///
 /// # Errors

@@ -3,7 +3,8 @@
 //! - Files: `folder` finds them by their usual names, `mmap` maps them, `gzip` decodes
 //!   compressed ones, `idx` checks the format, `label_file` and `class_names` read labels and names.
 //! - A set: `rows` are the features, from an IDX file or an array, `targets` are what to predict, `dataset` pairs both,
-//!   `splits` has the training, validation and test sets, `holdout` draws a validation set.
+//!   `splits` has the training, validation and test sets, `holdout` draws a validation set, `target_scaling`
+//!   standardises the values of a regression.
 //! - Preprocessing: `preprocessing` maps a row to inputs by a `scaling` and active columns, `fit_scaling`,
 //!   `fit_features`, `fit_columns` and `fit_sparsity` fit them to the training rows, `decode` applies them to stored elements.
 //! - An epoch: `order` shuffles. A run: `fingerprint` identifies the data, `watch` detects changed files.
@@ -27,6 +28,7 @@ pub mod preprocessing;
 pub mod rows;
 pub mod scaling;
 pub mod splits;
+pub mod target_scaling;
 pub mod targets;
 pub mod watch;
 
@@ -39,5 +41,6 @@ pub use preprocessing::Preprocessing;
 pub use rows::Rows;
 pub use scaling::{FeatureScaling, GlobalScaling, Scale, Scaling};
 pub use splits::{DataMode, Splits};
+pub use target_scaling::{TargetScale, TargetScaling};
 pub use targets::Targets;
 pub use watch::Watch;

@@ -9,6 +9,7 @@ use super::dataset::Dataset;
 use super::fit_scaling::check_finite;
 use super::holdout::{self, Holdout};
 use super::idx::IdxFile;
+use super::label_file::read_weights;
 use super::targets::MAX_CLASSES;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
@@ -25,6 +26,8 @@ pub struct Files {
     pub test: Option<Pair>,
     /// The class names.
     pub class_names: Option<PathBuf>,
+    /// The weights of the training samples.
+    pub weights: Option<PathBuf>,
 }
 
 /// A file of images and the file of their labels.
@@ -167,6 +170,10 @@ impl Splits {
         let images = mode.open(&files.train.images)?;
         let labels = IdxFile::open(&files.train.labels)?;
         let mut train = Dataset::for_task(task, images, &labels, classes)?;
+        if let Some(path) = &files.weights {
+            let weights = read_weights(&IdxFile::open(path)?)?;
+            train = train.weighted(&path.display().to_string(), weights)?;
+        }
         if let (Some(names), Some(path)) = (names, &files.class_names) {
             train.name_classes(path, names, classes.is_none())?;
         }

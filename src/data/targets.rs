@@ -8,6 +8,7 @@ use std::fmt::Display;
 use ndarray::{ArrayView1, ArrayView2};
 
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, message};
 use crate::nn::Task;
 
 /// The largest number of classes. More are a mistake in the labels, not a problem for a softmax.
@@ -150,6 +151,27 @@ impl Targets {
                 classes: *classes,
             },
         }
+    }
+
+    /// Checks that values are counts or other numbers of at least 0; messages name the set `place`.
+    ///
+    /// # Errors
+    /// Returns [`Error::Data`] for the first value below 0.
+    pub(crate) fn check_counts(&self, place: &str) -> Result<()> {
+        let Targets::Values { values, outputs } = self else {
+            return Ok(());
+        };
+        let Some(at) = values.iter().position(|&value| value < 0.0) else {
+            return Ok(());
+        };
+        let (row, output) = (at / outputs, at % outputs);
+        let found = format!("the target of row {row} is {} at {output}", values[at]);
+        Err(Error::Data(Refusal::new(place, found, "0 or more").hint(
+            message![
+                Key("loss").set_to("poisson"),
+                " is for counts; use another loss"
+            ],
+        )))
     }
 
     /// Returns the task that the targets are for.

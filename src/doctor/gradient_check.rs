@@ -1,7 +1,7 @@
 //! Comparison of each engine's gradient with the reference in `f64`, and of its bits for several numbers of workers.
 //!
 //! The cases are small and awkward: batches that do not fill a block, widths that do not fill a register, every
-//! activation. They are drawn from a fixed seed, so that every run checks the same cases.
+//! activation, every loss, with and without row weights. They are drawn from a fixed seed, so that every run checks the same cases.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -11,13 +11,14 @@ use rand::RngExt;
 
 use crate::compute::Engine;
 use crate::compute::parallel::Workers;
-use crate::config::{LearningRate, OptimizerConfig, TrainConfig};
-use crate::data::{Dataset, Scale, Targets};
+use crate::config::{LearningRate, LossName, OptimizerConfig, TaskConfig, TrainConfig};
+use crate::data::{Dataset, Scale, TargetScale, Targets};
 use crate::error::Result;
 use crate::nn::init::initial_parameters;
-use crate::nn::{Activation, Init, Spec};
+use crate::nn::loss::Loss;
+use crate::nn::{Activation, Init, Spec, Task};
 use crate::random::{Purpose, stream};
-use crate::reference::Reference;
+use crate::reference::{Objective, Reference};
 use crate::schedule::Schedule;
 use crate::train::{State, Stepper};
 
@@ -35,6 +36,16 @@ const SHAPES: [(usize, &[usize], usize); 5] = [
     (3, &[2], 12),
     (70, &[129], 10),
 ];
+/// Losses of other tasks, each checked for these inputs, hidden widths and outputs.
+const LOSSES: [(Task, LossName); 6] = [
+    (Task::Regression, LossName::Mse),
+    (Task::Regression, LossName::Huber),
+    (Task::Regression, LossName::Mae),
+    (Task::Regression, LossName::Quantile),
+    (Task::Regression, LossName::Poisson),
+    (Task::Multilabel, LossName::BinaryCrossEntropy),
+];
+const SHAPE_OF_LOSSES: (usize, &[usize], usize) = (13, &[19, 6], 17);
 /// Batch sizes and hidden widths. The weights of the last network do not fit the cache of a core.
 const STEPS: [(usize, &[usize]); 3] = [(33, &[20]), (128, &[64, 33]), (100, &[1500, 100])];
 const LEARNING_RATE: f32 = 0.2;
@@ -70,6 +81,7 @@ impl Deviation {
 /// A network, a batch, and parameters without special values.
 struct Case {
     spec: Spec,
+    task: TaskConfig,
     data: Dataset,
     parameters: Vec<f32>,
     batch: Vec<u32>,
@@ -78,7 +90,11 @@ struct Case {
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let activation = self.spec.activation().name();
-        write!(f, "{} {activation}, {} rows", self.spec, self.batch.len())
+        write!(f, "{} {activation}, {} rows", self.spec, self.batch.len())?;
+        match self.task.loss() {
+            LossName::CrossEntropy => Ok(()),
+            loss => write!(f, ", {}", loss.name()),
+        }
     }
 }
 
@@ -101,14 +117,59 @@ impl Case {
         Ok(Case {
             data: Dataset::from_rows(x.view(), Targets::classes(labels.view(), classes)?)?,
             spec,
+            task: TaskConfig::default(),
             parameters,
             batch: (0..rows as u32).rev().collect(),
+        })
+    }
+
+    /// A case of another loss than the cross-entropy, with row weights that are not all equal.
+    fn of_loss((task, loss): (Task, LossName), rows: usize) -> Result<Case> {
+        let (inputs, hidden, outputs) = SHAPE_OF_LOSSES;
+        let case = Case::new(inputs, hidden, outputs, (Activation::Tanh, rows))?;
+        let task = TaskConfig {
+            task,
+            loss: Some(loss),
+            huber_delta: (loss == LossName::Huber).then_some(0.7),
+            quantile: (loss == LossName::Quantile).then_some(0.3),
+            target_scale: (task == Task::Regression).then_some(TargetScale::None),
+        };
+        let mut rng = stream(SEED, Purpose::Init, 98);
+        let mut x = Array2::zeros((rows, inputs));
+        for (row, mut x) in x.rows_mut().into_iter().enumerate() {
+            let x = x
+                .as_slice_mut()
+                .expect("rows of a new array are contiguous");
+            case.data.rows().read(row, x);
+        }
+        let shape = (rows, outputs);
+        let targets = match loss {
+            LossName::BinaryCrossEntropy => {
+                let flags = Array2::from_shape_simple_fn(shape, || rng.random_range(0..2u8));
+                Targets::flags(flags.view())
+            }
+            LossName::Poisson => {
+                let counts = Array2::from_shape_simple_fn(shape, || rng.random_range(0..5u8));
+                Targets::values(counts.mapv(f32::from).view())
+            }
+            _ => {
+                let values = Array2::from_shape_simple_fn(shape, || rng.random_range(-2.0f32..2.0));
+                Targets::values(values.view())
+            }
+        };
+        let weights = (0..rows).map(|_| rng.random_range(0.5f32..2.0)).collect();
+        Ok(Case {
+            data: Dataset::from_rows(x.view(), targets?)?.with_weights(weights)?,
+            spec: case.spec.for_task(task.task).with_link(task.link()),
+            task,
+            ..case
         })
     }
 
     fn stepper(&self, engine: Engine, workers: &Workers) -> Result<Stepper> {
         let config = TrainConfig {
             scale: Scale::None,
+            task: self.task.clone(),
             batch_size: self.batch.len(),
             optimizer: OptimizerConfig {
                 learning_rate: Some(LearningRate::Value(LEARNING_RATE)),
@@ -138,25 +199,50 @@ impl Case {
         }
     }
 
-    /// Returns a sample in the types of the reference.
-    fn sample(&self, row: u32) -> (Vec<f64>, usize) {
+    /// Returns the inputs of a sample in the type of the reference.
+    fn inputs(&self, row: u32) -> Vec<f64> {
         let mut x = vec![0.0; self.data.features()];
         self.data.rows().read(row as usize, &mut x);
-        let label = self.data.labels()[row as usize] as usize;
-        (x.into_iter().map(f64::from).collect(), label)
+        x.into_iter().map(f64::from).collect()
     }
 
-    /// Returns the mean gradient over the batch, computed by the reference.
+    /// Returns the weighted mean gradient over the batch, computed by the reference.
     fn slow_gradient(&self) -> Vec<f64> {
         let net = self.reference();
+        let weight = |row: u32| {
+            let weights = self.data.weights();
+            weights.map_or(1.0, |weights| f64::from(weights[row as usize]))
+        };
+        let total: f64 = self.batch.iter().map(|&row| weight(row)).sum();
         let mut mean = vec![0.0; net.parameters.len()];
         for &row in &self.batch {
-            let (x, label) = self.sample(row);
-            for (mean, g) in mean.iter_mut().zip(net.gradient(&x, label)) {
-                *mean += g / self.batch.len() as f64;
+            let gradient = self.gradient_of_row(&net, row);
+            for (mean, g) in mean.iter_mut().zip(gradient) {
+                *mean += weight(row) * g / total;
             }
         }
         mean
+    }
+
+    /// Returns the gradient of the loss of one sample, computed by the reference.
+    fn gradient_of_row(&self, net: &Reference, row: u32) -> Vec<f64> {
+        let x = self.inputs(row);
+        if let Targets::Classes { labels, .. } = self.data.targets() {
+            return net.gradient(&x, labels[row as usize] as usize);
+        }
+        let mut truth = vec![0.0; self.data.outputs()];
+        self.data.targets().read_row(row as usize, &mut truth);
+        let truth: Vec<f64> = truth.into_iter().map(f64::from).collect();
+        let objective = match self.task.plain_loss() {
+            Loss::CrossEntropy(_) => unreachable!("a row of targets for one class per sample"),
+            Loss::BinaryCrossEntropy => Objective::BinaryCrossEntropy(&truth),
+            Loss::SquaredError => Objective::SquaredError(&truth),
+            Loss::Huber { delta } => Objective::Huber(&truth, delta.into()),
+            Loss::AbsoluteError => Objective::AbsoluteError(&truth),
+            Loss::Quantile { share } => Objective::Quantile(&truth, share.into()),
+            Loss::Poisson => Objective::Poisson(&truth),
+        };
+        net.gradient_of(&x, objective)
     }
 
     /// Returns the mean gradient over the batch, computed by an engine. The velocity starts at zero, so after one step it is
@@ -183,9 +269,13 @@ fn cases() -> impl Iterator<Item = Result<Case>> {
         .into_iter()
         .flat_map(|shape| ROWS.map(|rows| (shape, rows)));
     let all = shapes.flat_map(|it| Activation::ALL.map(|activation| (it, activation)));
-    all.map(|(((inputs, hidden, classes), rows), activation)| {
+    let activations = all.map(|(((inputs, hidden, classes), rows), activation)| {
         Case::new(inputs, hidden, classes, (activation, rows))
-    })
+    });
+    let losses = LOSSES
+        .into_iter()
+        .flat_map(|loss| ROWS.map(|rows| (loss, rows)));
+    activations.chain(losses.map(|(loss, rows)| Case::of_loss(loss, rows)))
 }
 
 /// Returns the largest difference relative to the largest element, or NaN if any difference is NaN.
@@ -293,7 +383,7 @@ mod tests {
                 Activation::Relu | Activation::LeakyRelu
             ) {
                 for &row in &case.batch {
-                    let outputs = case.reference().affine_outputs(&case.sample(row).0);
+                    let outputs = case.reference().affine_outputs(&case.inputs(row));
                     let hidden = &outputs[..outputs.len() - 1];
                     let least = hidden
                         .iter()

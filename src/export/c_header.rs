@@ -13,7 +13,7 @@ use crate::data::{GlobalScaling, Scaling};
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
 use crate::model::Model;
-use crate::nn::Task;
+use crate::nn::{Link, Task};
 
 /// The default prefix of all names in a header.
 pub const DEFAULT_NAME: &str = "perceptor";
@@ -102,7 +102,7 @@ fn write_start(model: &Model, name: &str, out: &mut dyn Write) -> io::Result<()>
 #define {upper}_{size} {outputs}
 ",
         activation = spec.activation().name(),
-        function = spec.task().output_function(),
+        function = spec.output_function(),
         version = crate::VERSION,
         gap = " ".repeat(14 - element.len()),
     )
@@ -258,9 +258,22 @@ static inline {kind} {name}_predict(const {element} *elements, float *{words})
     for (int c = 0; c < {upper}_CLASSES; c++)
         probabilities[c] = 1.0f / (1.0f + expf(-probabilities[c]));"
         )?,
-        Task::Regression => {}
+        Task::Regression => write_link(model.spec.link(), &upper, out)?,
     }
     writeln!(out, "}}")
+}
+
+/// Writes the step from the outputs of a regression to values.
+fn write_link(link: Link, upper: &str, out: &mut dyn Write) -> io::Result<()> {
+    match link {
+        Link::Identity => Ok(()),
+        Link::Log => writeln!(
+            out,
+            "
+    for (int o = 0; o < {upper}_OUTPUTS; o++)
+        values[o] = expf(values[o]);"
+        ),
+    }
 }
 
 /// Writes the step from logits to probabilities and the most probable class.

@@ -3,7 +3,7 @@
 //!
 //! An exported model takes the elements of a data file and scales them itself, except in `pytorch`: an `nn.Sequential` has
 //! no place for the scaling, which is in the metadata. Weights keep their bits, except with batch normalisation, which is
-//! folded into the weights and biases before it. Exporting a model twice writes the same bytes.
+//! folded into the weights and biases before it, and the last layer of a regression, which takes the scaling of targets. Exporting a model twice writes the same bytes.
 
 pub mod activation;
 pub mod c_header;
@@ -63,14 +63,19 @@ impl Format {
     }
 }
 
-/// Writes `model` to `path`, completely or not at all. Batch normalisation is folded into the weights
-/// ([`Model::folded`]). `name` is the prefix of all names in a C header.
+/// Writes `model` to `path`, completely or not at all. Batch normalisation and the scaling of targets are folded into the
+/// weights ([`Model::folded`]). `name` is the prefix of all names in a C header.
 ///
 /// # Errors
 /// Returns [`Error::Io`] if the file cannot be written, [`Error::Config`] if `name` is not a C identifier, and
-/// [`Error::Model`] if the model exceeds the size limit of the format.
+/// [`Error::Model`] if the model exceeds the size limit of the format, or if a folded weight is infinite.
 pub fn save(model: &Model, format: Format, name: &str, path: &Path) -> Result<()> {
     let model = &*model.folded();
+    if let Some(weight) = model.parameters.iter().find(|weight| !weight.is_finite()) {
+        let found = format!("a weight of {weight} in units of the targets");
+        let refusal = Refusal::new(path.display(), found, "finite weights");
+        return Err(Error::Model(refusal));
+    }
     match format {
         Format::Onnx => {
             let bytes = onnx::to_bytes(model).ok_or_else(|| {

@@ -1,7 +1,9 @@
 //! Exports to NPZ, which `numpy.load` reads: one array for each tensor, with the names of a model file.
 //!
 //! In addition to `layers.l.weight [in, out]` and `layers.l.bias [out]` there are `scaling.offset` and `scaling.factor`,
-//! which are scalars, or arrays `[in]` with offsets of 64 bits if each feature has its own pair; the string `activation`, and the string `task` unless it is classification. An NPZ is a zip archive,
+//! which are scalars, or arrays `[in]` with offsets of 64 bits if each feature has its own pair; the string `activation`,
+//! the string `task` unless it is classification, and the string `link` (`log`) if the outputs of a regression are
+//! logarithms. An NPZ is a zip archive,
 //! here without compression, of NPY files (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>): a
 //! header in Python syntax, then the numbers. Entries have no time, so that the bytes are reproducible.
 
@@ -11,6 +13,7 @@ use rawzip::ZipArchiveWriter;
 
 use crate::data::Scaling;
 use crate::model::Model;
+use crate::nn::Link;
 use crate::tensors::little_endian;
 
 /// Writes the archive.
@@ -62,6 +65,9 @@ pub fn write(model: &Model, out: &mut dyn Write) -> io::Result<()> {
     add_text(&mut archive, "activation", model.spec.activation().name())?;
     if !model.spec.task().is_default() {
         add_text(&mut archive, "task", model.spec.task().name())?;
+    }
+    if model.spec.link() != Link::default() {
+        add_text(&mut archive, "link", model.spec.link().name())?;
     }
     archive.finish().map(drop).map_err(io::Error::other)
 }

@@ -5,7 +5,7 @@
 //! folding the scaling into the first layer would change bits. They are `f32`s, or `f64`s if the offset of a feature has
 //! more digits. One `Gemm` for each layer follows, with the activation after all except the last, and
 //! a `Softmax`, or a `Sigmoid` for multi-label classification. The outputs are `probabilities` and `logits`, both `[batch,
-//! classes]`, or only `values [batch, outputs]` for a regression. The batch can have any size. The graph uses operator set
+//! classes]`, or only `values [batch, outputs]` for a regression, after an `Exp` if its outputs are logarithms. The batch can have any size. The graph uses operator set
 //! 13: none of these operators has changed for `f32` since, and runtimes from 2020 on support it.
 
 use prost::Message;
@@ -17,7 +17,7 @@ use super::onnx_messages::{
     StringStringEntryProto, TensorProto, ValueInfoProto,
 };
 use crate::model::Model;
-use crate::nn::Task;
+use crate::nn::{Link, Spec, Task};
 use crate::tensors::METADATA_KEY;
 
 /// The operator set of the graph.
@@ -76,10 +76,10 @@ fn graph(model: &Model) -> GraphProto {
         ));
         initializer.push(TensorProto::floats(&bias_name, &[fan_out], bias));
         let last = index + 1 == spec.layers().len();
-        let z = match (last, spec.task()) {
-            (false, _) => &z,
-            (true, Task::Regression) => "values",
-            (true, _) => "logits",
+        let z = match (last, spec.task(), spec.link()) {
+            (false, _, _) => &z,
+            (true, Task::Regression, Link::Identity) => "values",
+            (true, _, _) => "logits",
         };
         node.push(NodeProto::operator(
             "Gemm",
@@ -91,7 +91,7 @@ fn graph(model: &Model) -> GraphProto {
             x = y;
         }
     }
-    node.extend(probabilities(spec.task()));
+    node.extend(last_node(spec));
     GraphProto {
         name: spec.to_string(),
         input,
@@ -112,10 +112,10 @@ pub fn outputs(task: Task) -> &'static [&'static str] {
     }
 }
 
-/// Returns the node from logits to probabilities, except for a regression.
-fn probabilities(task: Task) -> Option<NodeProto> {
-    match task {
-        Task::Classification => {
+/// Returns the node from logits to probabilities or values, unless the logits are the values.
+fn last_node(spec: &Spec) -> Option<NodeProto> {
+    match (spec.task(), spec.link()) {
+        (Task::Classification, _) => {
             let mut softmax = NodeProto::operator("Softmax", &["logits"], "probabilities");
             softmax.attribute.push(AttributeProto {
                 name: "axis".to_owned(),
@@ -125,7 +125,8 @@ fn probabilities(task: Task) -> Option<NodeProto> {
             });
             Some(softmax)
         }
-        Task::Multilabel => Some(NodeProto::operator("Sigmoid", &["logits"], "probabilities")),
-        Task::Regression => None,
+        (Task::Multilabel, _) => Some(NodeProto::operator("Sigmoid", &["logits"], "probabilities")),
+        (Task::Regression, Link::Log) => Some(NodeProto::operator("Exp", &["logits"], "values")),
+        (Task::Regression, Link::Identity) => None,
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `nn.Sequential(nn.Linear(784, 100), nn.Sigmoid(), nn.Linear(100, 10))` names its tensors `0.weight [out, in]`,
 //! `0.bias [out]`, `2.weight`, and so on, by the numbers of the modules. An identity activation is an `nn.Identity`, and a
-//! scaled tanh is a module that the reader defines, as PyTorch has none. A `state_dict` lacks the activation and the
+//! scaled tanh is a module that the reader defines, as PyTorch has none. With a log link the module returns logarithms. A `state_dict` lacks the activation and the
 //! scaling, which are in the metadata as in a model file; for a file without them the caller gives them. There may be
 //! other modules between the layers (dropout, flatten), and a prefix before the numbers (`net.0.weight`).
 
@@ -13,8 +13,7 @@ use crate::data::{GlobalScaling, Scaling};
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
 use crate::model::{KIND, Metadata, Model};
-use crate::nn::Activation;
-use crate::nn::Task;
+use crate::nn::{Activation, Link, Task};
 use crate::tensors::{self, Layout, TensorFile};
 
 /// The properties of a network that a file of weights may lack.
@@ -122,7 +121,8 @@ pub fn from_bytes(path: &Path, bytes: &[u8], supplied: &Supplied) -> Result<Mode
         |task| task.name().to_owned(),
     )?;
     let spec = file.spec(&sizes, activation, false)?;
-    let spec = spec.for_task(task.unwrap_or_default());
+    let link = told.map_or(Link::default(), |metadata| metadata.link);
+    let spec = spec.for_task(task.unwrap_or_default()).with_link(link);
     file.check_count(&spec, 1)?;
     let layout = Layout {
         stems,
@@ -131,10 +131,13 @@ pub fn from_bytes(path: &Path, bytes: &[u8], supplied: &Supplied) -> Result<Mode
     };
     let parameters = file.flat(&spec, &layout)?;
     let provenance = metadata.as_mut().and_then(Metadata::take_provenance);
-    let class_names = metadata.and_then(|metadata| metadata.class_names);
+    let (target_scaling, class_names) = metadata.map_or((None, None), |metadata| {
+        (metadata.target_scaling, metadata.class_names)
+    });
     Ok(Model {
         spec,
         scaling,
+        target_scaling,
         parameters,
         class_names,
         provenance,
@@ -244,6 +247,7 @@ mod tests {
             parameters: (0..spec.parameters()).map(|i| i as f32 / 7.0).collect(),
             spec,
             scaling: HALF,
+            target_scaling: None,
             class_names: None,
             provenance: None,
         }

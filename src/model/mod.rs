@@ -3,8 +3,10 @@
 //! Layer l, counted from 0 at the inputs, has two `f32` tensors, `layers.l.weight [in, out]` and `layers.l.bias [out]`.
 //! With batch normalisation hidden layers also have `layers.l.norm.weight`, `.running_mean` and `.running_var`, each
 //! `[out]`. The metadata of the file have one key, `perceptor`, whose value is a JSON object: `format`, `layers` (the
-//! widths from inputs to outputs), `task` unless it is classification, `activation`, `batch_norm` if there is any,
-//! `scaling` (`offset`, `factor`: numbers, or arrays with a number for each input), `class_names` if classes have names, and `provenance`. There is one key, not several,
+//! widths from inputs to outputs), `task` unless it is classification, `link` (`log`) if the outputs of a regression are
+//! logarithms, `activation`, `batch_norm` if there is any, `scaling` (`offset`, `factor`: numbers, or arrays with a number
+//! for each input), `target_scaling` if the targets of a regression are standardised (`offset` and `factor`, a list of `f64`
+//! each, `[out]`: a value is `output / factor + offset`), `class_names` if classes have names, and `provenance`. There is one key, not several,
 //! so that the same model always has the same bytes.
 
 use std::borrow::Cow;
@@ -14,13 +16,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::TrainConfig;
 use crate::data::fit_scaling::check_finite;
-use crate::data::{ClassNames, Preprocessing, Rows, Scaling};
+use crate::data::{ClassNames, Preprocessing, Rows, Scaling, TargetScaling};
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Command, message};
-use crate::nn::Task;
 use crate::nn::loss::Loss;
 use crate::nn::{Activation, Spec, batch_norm};
+use crate::nn::{Link, Task};
 use crate::scores::SetScores;
 use crate::tensors::{self, Kind, Layout, TensorFile};
 
@@ -61,6 +63,8 @@ pub struct Model {
     pub spec: Spec,
     /// How elements become inputs.
     pub scaling: Scaling,
+    /// How the targets that the network has learned are standardised; `None` if its outputs are the values themselves.
+    pub target_scaling: Option<TargetScaling>,
     /// All parameters in one flat buffer, `[parameters]`.
     pub parameters: Vec<f32>,
     /// The class names, if they are known.
@@ -112,10 +116,14 @@ pub(crate) struct Metadata {
     pub layers: Vec<usize>,
     #[serde(default, skip_serializing_if = "Task::is_default")]
     pub task: Task,
+    #[serde(default, skip_serializing_if = "Link::is_default")]
+    pub link: Link,
     pub activation: Activation,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub batch_norm: bool,
     pub scaling: Scaling,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_scaling: Option<TargetScaling>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class_names: Option<ClassNames>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -149,13 +157,16 @@ impl Model {
         )))
     }
 
-    /// Returns the same network without batch normalisation, whose running statistics are folded into the weights and
-    /// biases before it: `w' = w γ / √(var + ε)` and `b' = b − γ mean / √(var + ε)`.
+    /// Returns the same network without batch normalisation and with outputs in the targets' own units.
+    ///
+    /// Running statistics are folded into the weights and biases before them: `w' = w γ / √(var + ε)` and `b' = b − γ mean
+    /// / √(var + ε)`. The scaling of targets is folded into the last layer: `w' = w / factor` and `b' = b / factor +
+    /// offset`, each computed in `f64` and rounded once. Outputs that are logarithms stay so: `b' = b − ln factor`.
     ///
     /// # Panics
     /// Panics if the parameters do not belong to the spec.
     pub fn folded(&self) -> Cow<'_, Model> {
-        if !self.spec.batch_norm() {
+        if !self.spec.batch_norm() && self.target_scaling.is_none() {
             return Cow::Borrowed(self);
         }
         let spec = self.spec.clone().with_batch_norm(false);
@@ -170,9 +181,17 @@ impl Model {
                 batch_norm::fold(weight, bias, norm);
             }
         }
+        if let (Some(scaling), Some(last)) = (&self.target_scaling, spec.layers().last()) {
+            let (weight, bias) = last.split_mut(&mut parameters);
+            match spec.link() {
+                Link::Identity => scaling.fold(weight, bias),
+                Link::Log => scaling.fold_logarithms(bias),
+            }
+        }
         Cow::Owned(Model {
             spec,
             scaling: self.scaling.clone(),
+            target_scaling: None,
             parameters,
             class_names: self.class_names.clone(),
             provenance: self.provenance.clone(),
@@ -182,15 +201,11 @@ impl Model {
     /// Returns the loss that evaluation measures: the one it was trained with, without class weights and label smoothing,
     /// or the usual one of its task if that is unknown.
     pub fn loss(&self) -> Loss {
-        let task = self.spec.task();
-        let config = self
-            .provenance
-            .as_ref()
-            .map(|provenance| &provenance.config.task);
-        match config.filter(|config| config.task == task) {
-            Some(config) => config.plain_loss(),
-            None => Loss::of(task),
-        }
+        let (task, link) = (self.spec.task(), self.spec.link());
+        let trained = self.provenance.as_ref();
+        let loss = trained.map(|provenance| provenance.config.task.plain_loss());
+        let fitting = loss.filter(|loss| (loss.task(), loss.link()) == (task, link));
+        fitting.unwrap_or_else(|| Loss::with_link(task, link))
     }
 
     /// Checks that the class names in the file `path`, which belong to a set of labels, are those of this model.
@@ -243,9 +258,11 @@ impl Model {
             format: KIND.format,
             layers: self.spec.sizes(),
             task: self.spec.task(),
+            link: self.spec.link(),
             activation: self.spec.activation(),
             batch_norm: self.spec.batch_norm(),
             scaling: self.scaling.clone(),
+            target_scaling: self.target_scaling.clone(),
             class_names: self.class_names.clone(),
             provenance: self.provenance.clone(),
         };
@@ -270,13 +287,14 @@ impl Model {
         let mut metadata: Metadata = file.metadata()?;
         metadata.check(&file)?;
         let spec = file.spec(&metadata.layers, metadata.activation, metadata.batch_norm)?;
-        let spec = spec.for_task(metadata.task);
+        let spec = spec.for_task(metadata.task).with_link(metadata.link);
         file.check_count(&spec, 1)?;
         Ok(Model {
             parameters: file.flat(&spec, &Layout::own(spec.layers().len()))?,
             spec,
             provenance: metadata.take_provenance(),
             scaling: metadata.scaling,
+            target_scaling: metadata.target_scaling,
             class_names: metadata.class_names,
         })
     }
@@ -299,6 +317,18 @@ impl Metadata {
         let checked = self.scaling.check(features);
         checked.map_err(|(found, expected)| file.refuse(found, &expected))?;
         let classes = self.layers.last().copied().unwrap_or(0);
+        if self.link == Link::Log && self.task != Task::Regression {
+            let found = format!("a log link with {}", self.task.name());
+            return Err(file.refuse(found, "one of a regression"));
+        }
+        if let Some(scaling) = &self.target_scaling
+            && !(self.task == Task::Regression && scaling.fits(classes))
+        {
+            let found = format!("a target scaling of {} outputs", scaling.factor.len());
+            let expected =
+                format!("{classes} finite offsets and factors above 0, for a regression");
+            return Err(file.refuse(found, &expected));
+        }
         match &self.class_names {
             Some(names) if names.names().len() != classes => {
                 let found = format!("{} class names", names.names().len());
@@ -322,6 +352,7 @@ mod tests {
             parameters: (0..spec.parameters()).map(|i| i as f32 / 7.0).collect(),
             spec,
             scaling: Scaling::global(0.1, 1.0 / 255.0),
+            target_scaling: None,
             class_names: None,
             provenance: Some(Provenance {
                 version: "0".to_owned(),

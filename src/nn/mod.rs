@@ -30,4 +30,4 @@ pub use network::{Activations, Network, TargetsMut};
 pub use noise::Noise;
 pub use partition::Partition;
 pub use spec::{Layer, Norm, Spec};
-pub use task::Task;
+pub use task::{Link, Task};

@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use ndarray::ArrayView2;
 
-use super::Task;
 use super::activation::Activation;
+use super::{Link, Task};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 
@@ -109,10 +109,11 @@ impl Layer {
 }
 
 /// The shape of a network: the widths from inputs to outputs, the activation of the hidden layers, whether these have
-/// batch normalisation, and the task, which defines the meaning of the outputs.
+/// batch normalisation, the task, which defines the meaning of the outputs, and the link of a regression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spec {
     task: Task,
+    link: Link,
     activation: Activation,
     batch_norm: bool,
     layers: Vec<Layer>,
@@ -141,7 +142,7 @@ impl Spec {
     /// Returns [`Error::Config`] if there are more than 2³¹ − 1 parameters.
     pub fn with_batch_norm(self, batch_norm: bool) -> Result<Spec> {
         let spec = Spec::laid_out(&self.sizes(), self.activation, batch_norm)?;
-        Ok(spec.for_task(self.task))
+        Ok(spec.for_task(self.task).with_link(self.link))
     }
 
     fn laid_out(sizes: &[usize], activation: Activation, batch_norm: bool) -> Result<Spec> {
@@ -185,6 +186,7 @@ impl Spec {
         }
         Ok(Spec {
             task: Task::default(),
+            link: Link::default(),
             activation,
             batch_norm,
             layers,
@@ -195,6 +197,26 @@ impl Spec {
     /// The same network for another task.
     pub fn for_task(self, task: Task) -> Spec {
         Spec { task, ..self }
+    }
+
+    /// The same network with outputs that are the logarithms of values, or the values themselves.
+    pub fn with_link(self, link: Link) -> Spec {
+        Spec { link, ..self }
+    }
+
+    /// What the outputs of a regression are.
+    pub fn link(&self) -> Link {
+        self.link
+    }
+
+    /// The name of the function that the outputs pass through.
+    pub fn output_function(&self) -> &'static str {
+        match (self.task, self.link) {
+            (Task::Classification, _) => "softmax",
+            (Task::Multilabel, _) => "sigmoid",
+            (Task::Regression, Link::Identity) => "identity",
+            (Task::Regression, Link::Log) => "exp",
+        }
     }
 
     /// The task, which defines the meaning of the outputs.

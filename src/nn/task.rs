@@ -26,16 +26,26 @@ named! {
     }
 }
 
-impl Task {
-    /// The name of the function that the outputs pass through.
-    pub fn output_function(self) -> &'static str {
-        match self {
-            Task::Classification => "softmax",
-            Task::Regression => "identity",
-            Task::Multilabel => "sigmoid",
-        }
+named! {
+    /// What the outputs of a regression are.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+    pub enum Link {
+        /// The values themselves.
+        #[default]
+        Identity = "identity",
+        /// The natural logarithms of the values.
+        Log = "log",
     }
+}
 
+impl Link {
+    /// Whether the link is the default, which files do not name.
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Link::default()
+    }
+}
+
+impl Task {
     /// Whether the task is the default, which files do not name.
     pub(crate) fn is_default(&self) -> bool {
         *self == Task::default()

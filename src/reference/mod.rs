@@ -46,6 +46,13 @@ pub enum Objective<'a> {
     SquaredError(&'a [f64]),
     /// The mean over these targets of `½ (z − t)²` up to a distance, and of the tangent at that distance beyond it.
     Huber(&'a [f64], f64),
+    /// The mean of `|z − t|` over these targets.
+    AbsoluteError(&'a [f64]),
+    /// The mean over these targets of the distance to `z`, times this share for targets above and times the rest of 1 for
+    /// targets below.
+    Quantile(&'a [f64], f64),
+    /// The mean of `2 (t ln(t / μ) − t + μ)` with `μ = eᶻ` over these targets.
+    Poisson(&'a [f64]),
 }
 
 impl Objective<'_> {
@@ -68,6 +75,15 @@ impl Objective<'_> {
                 near if near <= delta => near.powi(2) / 2.0,
                 far => delta * far - delta.powi(2) / 2.0,
             }),
+            Objective::AbsoluteError(t) => mean(z, t, |z, t| (z - t).abs()),
+            Objective::Quantile(t, share) => mean(z, t, |z, t| match z < t {
+                true => share * (t - z),
+                false => (1.0 - share) * (z - t),
+            }),
+            Objective::Poisson(t) => mean(z, t, |z, t| {
+                let log = if t > 0.0 { t * (t.ln() - z) } else { 0.0 };
+                2.0 * (log - t + z.exp())
+            }),
         }
     }
 
@@ -88,6 +104,12 @@ impl Objective<'_> {
             Objective::BinaryCrossEntropy(t) => each(t, &|z, t| 1.0 / (1.0 + (-z).exp()) - t),
             Objective::SquaredError(t) => each(t, &|z, t| 2.0 * (z - t)),
             Objective::Huber(t, delta) => each(t, &|z, t| (z - t).clamp(-delta, delta)),
+            Objective::AbsoluteError(t) => each(t, &|z, t| (z - t).signum()),
+            Objective::Quantile(t, share) => each(t, &|z, t| match z < t {
+                true => -share,
+                false => 1.0 - share,
+            }),
+            Objective::Poisson(t) => each(t, &|z, t| 2.0 * (z.exp() - t)),
         }
     }
 }

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::number::{bytes, counted, counted_as, grouped};
 use super::train::banner::{network_words, optimizer_words, regularization_words, task_words};
-use crate::data::{ClassNames, GlobalScaling, Scaling};
+use crate::config::TaskConfig;
+use crate::data::{ClassNames, GlobalScaling, Scaling, TargetScale, TargetScaling};
 use crate::model::{Model, Provenance};
 use crate::nn::Task;
 use crate::scores::{Score, metrics};
@@ -30,6 +31,8 @@ pub struct ModelReport<'a> {
     batch_norm: bool,
     scaling: &'a Scaling,
     #[serde(skip_serializing_if = "Option::is_none")]
+    target_scaling: Option<&'a TargetScaling>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     class_names: Option<&'a ClassNames>,
     #[serde(skip_serializing_if = "Option::is_none")]
     provenance: Option<&'a Provenance>,
@@ -51,6 +54,7 @@ impl<'a> ModelReport<'a> {
             activation: spec.activation().name(),
             batch_norm: spec.batch_norm(),
             scaling: &model.scaling,
+            target_scaling: model.target_scaling.as_ref(),
             class_names: model.class_names.as_ref(),
             provenance: model.provenance.as_ref(),
             of: model,
@@ -76,7 +80,7 @@ impl<'a> ModelReport<'a> {
         writeln!(out, "inputs    {}", self.input_words())?;
         writeln!(out, "outputs   {}", self.output_words())?;
         match self.provenance {
-            Some(provenance) => write_training(out, self.task, provenance),
+            Some(provenance) => self.write_training(out, provenance),
             None => writeln!(out, "training  unknown (trained by another program)"),
         }
     }
@@ -93,6 +97,57 @@ impl<'a> ModelReport<'a> {
                 grouped(left_out)
             ),
         }
+    }
+
+    /// Writes the settings and figures of the training.
+    fn write_training(&self, out: &mut dyn Write, provenance: &Provenance) -> io::Result<()> {
+        let config = &provenance.config;
+        let samples = counted(provenance.train_items, "sample");
+        writeln!(
+            out,
+            "training  {} of {samples}, batch size {}, seed {}",
+            counted(config.epochs, "epoch"),
+            config.batch_size,
+            config.seed
+        )?;
+        if let Some(hash) = &provenance.init_from {
+            writeln!(
+                out,
+                "          from the weights of a model with hash {hash}"
+            )?;
+        }
+        // Models of earlier versions have no such setting, and learned their targets as they are.
+        let target_scale = match self.target_scaling {
+            Some(_) => TargetScale::Standard,
+            None => TargetScale::None,
+        };
+        let task = TaskConfig {
+            target_scale: Some(target_scale),
+            ..config.task.clone()
+        };
+        writeln!(out, "task      {}", task_words(&task))?;
+        writeln!(out, "optimiser {}", optimizer_words(config))?;
+        let regularization = regularization_words(config);
+        if !regularization.is_empty() {
+            writeln!(out, "          {regularization}")?;
+        }
+        let (version, revision) = (&provenance.version, &provenance.revision);
+        let engine = &provenance.engine;
+        writeln!(
+            out,
+            "program   perceptor {version} ({revision}), engine {engine}"
+        )?;
+        if let Some(epoch) = provenance.best_epoch {
+            writeln!(out, "epoch     {epoch}, the best on the validation set")?;
+        }
+        writeln!(out, "scores    training: loss {:.4}", provenance.train_loss)?;
+        let scores = &provenance.scores;
+        for (set, score) in [("validation", scores.validation), ("test", scores.test)] {
+            if let Some(score) = score {
+                writeln!(out, "          {set}: {}", score_words(&score, self.task))?;
+            }
+        }
+        Ok(())
     }
 
     /// What is predicted: `3 classes: setosa, versicolor, virginica`, `1 number`.
@@ -112,48 +167,6 @@ impl<'a> ModelReport<'a> {
             Some(more) => format!("{words}: {listed} and {} more", grouped(more)),
         }
     }
-}
-
-/// Writes the settings and figures of the training.
-fn write_training(out: &mut dyn Write, task: Task, provenance: &Provenance) -> io::Result<()> {
-    let config = &provenance.config;
-    let samples = counted(provenance.train_items, "sample");
-    writeln!(
-        out,
-        "training  {} of {samples}, batch size {}, seed {}",
-        counted(config.epochs, "epoch"),
-        config.batch_size,
-        config.seed
-    )?;
-    if let Some(hash) = &provenance.init_from {
-        writeln!(
-            out,
-            "          from the weights of a model with hash {hash}"
-        )?;
-    }
-    writeln!(out, "task      {}", task_words(&config.task))?;
-    writeln!(out, "optimiser {}", optimizer_words(config))?;
-    let regularization = regularization_words(config);
-    if !regularization.is_empty() {
-        writeln!(out, "          {regularization}")?;
-    }
-    let (version, revision) = (&provenance.version, &provenance.revision);
-    let engine = &provenance.engine;
-    writeln!(
-        out,
-        "program   perceptor {version} ({revision}), engine {engine}"
-    )?;
-    if let Some(epoch) = provenance.best_epoch {
-        writeln!(out, "epoch     {epoch}, the best on the validation set")?;
-    }
-    writeln!(out, "scores    training: loss {:.4}", provenance.train_loss)?;
-    let scores = &provenance.scores;
-    for (set, score) in [("validation", scores.validation), ("test", scores.test)] {
-        if let Some(score) = score {
-            writeln!(out, "          {set}: {}", score_words(&score, task))?;
-        }
-    }
-    Ok(())
 }
 
 /// The loss, and the metrics that the file holds: `loss 0.0812, accuracy 97.52 %`.

@@ -16,10 +16,10 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::config::TrainConfig;
 use crate::data::fingerprint::hexadecimal;
-use crate::data::{Fingerprint, Scale};
+use crate::data::{Fingerprint, Scale, TargetScale, TargetScaling};
 use crate::error::{Error, Result};
 use crate::model::Origin;
-use crate::nn::{Activation, Spec};
+use crate::nn::{Activation, Spec, Task};
 use crate::scores::EpochMetrics;
 use crate::tensors::{self, Kind, Layout, TensorFile, little_endian};
 use crate::train::State;
@@ -91,6 +91,9 @@ struct Metadata {
     /// The model that the run started from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     origin: Option<Origin>,
+    /// How targets are standardised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    target_scaling: Option<TargetScaling>,
     /// The epochs that are done, including the best so far.
     epochs: Vec<EpochMetrics>,
 }
@@ -118,6 +121,7 @@ impl Checkpoint {
             spent_seconds: state.spent.as_secs_f64(),
             best: state.best.is_some(),
             origin: state.origin.clone(),
+            target_scaling: state.target_scaling.clone(),
             epochs: state.epochs.clone(),
         };
         let mut text = serde_json::to_string(&metadata).expect("plain data is always JSON");
@@ -156,7 +160,8 @@ impl Checkpoint {
             config.scale = config.scale.renamed();
         }
         let spec = file.spec(&metadata.layers, metadata.activation, metadata.batch_norm)?;
-        let spec = spec.for_task(metadata.identity.config.task.task);
+        let task = &metadata.identity.config.task;
+        let spec = spec.for_task(task.task).with_link(task.link());
         let slots = slot_layouts(&spec, &metadata.identity.config);
         file.check_count(&spec, 1 + slots.len() + usize::from(metadata.best))?;
         let time = |seconds: f64| {
@@ -170,6 +175,18 @@ impl Checkpoint {
         if let Some(Origin { scaling, .. }) = &metadata.origin {
             let checked = scaling.check(spec.inputs());
             checked.map_err(|(found, expected)| file.refuse(found, &expected))?;
+        }
+        let task = &mut metadata.identity.config.task;
+        match &metadata.target_scaling {
+            Some(scaling) if task.task != Task::Regression || !scaling.fits(spec.outputs()) => {
+                let found = format!("a target scaling of {} outputs", scaling.factor.len());
+                return Err(file.refuse(found, "one of each output of a regression"));
+            }
+            // Earlier versions scaled no targets, and had no such setting.
+            None if task.task == Task::Regression && task.target_scale.is_none() => {
+                task.target_scale = Some(TargetScale::None);
+            }
+            _ => {}
         }
         let best = layout.clone().ending(BEST);
         let best = metadata.best.then(|| file.flat(&spec, &best));
@@ -186,6 +203,7 @@ impl Checkpoint {
             best: best.transpose()?,
             spent: time(metadata.spent_seconds)?,
             origin: metadata.origin,
+            target_scaling: metadata.target_scaling,
         };
         let text = file.metadata.as_deref().unwrap_or_default();
         let text = text.rsplit_once(CHECKSUM);
@@ -267,6 +285,7 @@ mod tests {
                     scaling: Scaling::global(0.5, 0.1),
                     parameters: "p".to_owned(),
                 }),
+                target_scaling: None,
             },
             spec,
             identity: Identity {
@@ -282,6 +301,7 @@ mod tests {
                         images: "a".to_owned(),
                         labels: "b".to_owned(),
                         class_names: None,
+                        weights: None,
                     },
                     validation: None,
                     test: None,
@@ -367,6 +387,31 @@ mod tests {
         for length in 0..bytes.len() {
             assert!(read(&bytes[..length]).is_err(), "{length} bytes");
         }
+    }
+
+    #[test]
+    fn a_regression_without_a_target_scaling_continues_without_one() {
+        let mut checkpoint = checkpoint();
+        checkpoint.spec = checkpoint.spec.for_task(Task::Regression);
+        checkpoint.identity.config.task.task = Task::Regression;
+        let read = |checkpoint: &Checkpoint| {
+            let read = Checkpoint::from_bytes(Path::new("c"), &checkpoint.to_bytes());
+            read.map_err(|error| error.to_string())
+        };
+        let scale = read(&checkpoint).map(|read| read.identity.config.task.target_scale);
+        assert_eq!(scale, Ok(Some(TargetScale::None)));
+        let scaling = |outputs| TargetScaling {
+            offset: vec![1.0 / 3.0; outputs],
+            factor: vec![0.1; outputs],
+        };
+        checkpoint.state.target_scaling = Some(scaling(2));
+        assert_eq!(read(&checkpoint), Ok(checkpoint.clone()));
+        checkpoint.state.target_scaling = Some(scaling(3));
+        let refused = read(&checkpoint).expect_err("a refusal");
+        assert!(
+            refused.contains("a target scaling of 3 outputs"),
+            "{refused}"
+        );
     }
 
     proptest! {

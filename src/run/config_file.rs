@@ -55,6 +55,10 @@ settings! {
         test_images: Option<PathBuf> = None => set("data"), requires("test_labels"), may_change;
         /// Test labels, an IDX file.
         test_labels: Option<PathBuf> = None => set("data"), requires("test_images"), may_change;
+        /// Weights of the training samples, an IDX file with a number for each row.
+        ///
+        /// A sample of weight 2 counts as much in training as two of weight 1. Evaluation is not weighted.
+        sample_weights: Option<PathBuf> = None => part_of("data"), may_change;
         /// Number of classes.
         classes: Option<usize> = None => default("counted from the training labels");
         /// How images are held: memory-mapped, or copied into memory, for files that other programs write to.
@@ -173,13 +177,14 @@ impl Settings {
     }
 
     /// The paths among the settings, with their keys.
-    pub(super) fn paths_mut(&mut self) -> [(&'static str, &mut Option<PathBuf>); 8] {
+    pub(super) fn paths_mut(&mut self) -> [(&'static str, &mut Option<PathBuf>); 9] {
         [
             ("data", &mut self.data),
             ("train_images", &mut self.train_images),
             ("train_labels", &mut self.train_labels),
             ("test_images", &mut self.test_images),
             ("test_labels", &mut self.test_labels),
+            ("sample_weights", &mut self.sample_weights),
             ("validation_images", &mut self.validation_images),
             ("validation_labels", &mut self.validation_labels),
             ("init_from", &mut self.init_from),

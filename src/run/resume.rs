@@ -36,7 +36,7 @@ impl Resumption {
     /// [`Error::Checkpoint`] if there are checkpoints and none is valid.
     pub fn open(path: &Path) -> Result<Resumption> {
         let folder = RunFolder::open(path)?;
-        let settings = Settings::read(&folder.config())?;
+        let mut settings = Settings::read(&folder.config())?;
         let mut newest = folder.checkpoints().newest()?;
         if newest.valid.is_none() && !newest.damaged.is_empty() {
             let count = newest.damaged.len();
@@ -51,6 +51,12 @@ impl Resumption {
                 ])),
                 error => error,
             });
+        }
+        if let Some((_, checkpoint)) = &newest.valid {
+            // A run of an earlier version goes on without scaled targets.
+            let task = &mut settings.train.task;
+            let of_run = checkpoint.identity.config.task.target_scale;
+            task.target_scale = task.target_scale.or(of_run);
         }
         Ok(Resumption {
             folder,
@@ -242,11 +248,15 @@ mod tests {
         ];
         for setting in TrainConfig::descriptions() {
             let mut base = Layer::default();
-            if setting.part_of == Some("loss") {
-                for (key, text) in [("task", "regression"), ("loss", "huber")] {
-                    let setting = Settings::setting(key).expect("a setting");
-                    base.set(setting, text).expect("a value");
-                }
+            let needed = match setting.key {
+                "huber_delta" => &[("task", "regression"), ("loss", "huber")][..],
+                "quantile" => &[("task", "regression"), ("loss", "quantile")],
+                "target_scale" => &[("task", "regression")],
+                _ => &[],
+            };
+            for (key, text) in needed {
+                let setting = Settings::setting(key).expect("a setting");
+                base.set(setting, text).expect("a value");
             }
             let config = |layer: &Layer| layer.settings().expect("settings").train;
             let default = config(&base);

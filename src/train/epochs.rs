@@ -280,6 +280,7 @@ impl Run<'_> {
             model: Model {
                 spec,
                 scaling: self.stepper.preprocessing().scaling.clone(),
+                target_scaling: self.stepper.target_scaling().cloned(),
                 parameters,
                 class_names: self.data.train.class_names().cloned(),
                 provenance: Some(provenance),
@@ -359,6 +360,7 @@ impl Run<'_> {
             best: self.best.clone(),
             spent: self.time.spent(),
             origin: self.origin.clone(),
+            target_scaling: self.stepper.target_scaling().cloned(),
         })
     }
 }

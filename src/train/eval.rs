@@ -8,12 +8,13 @@ use std::ops::Range;
 use std::time::Instant;
 
 use super::profile::{Phase, Profile};
+use super::readout::Readout;
 use crate::compute::parallel::{Pieces, Workers};
 use crate::compute::phases::OwnRows;
 use crate::compute::shared::{Number, SharedBuffer};
-use crate::data::{Dataset, Preprocessing, Rows, Targets};
+use crate::data::{Dataset, Preprocessing, Rows, TargetScaling, Targets};
 use crate::error::Result;
-use crate::nn::loss::{Loss, arg_max, cross_entropy, finish};
+use crate::nn::loss::{Loss, arg_max, cross_entropy};
 use crate::nn::{Activations, Network, Spec};
 use crate::scores::{Predicted, Score};
 
@@ -47,7 +48,7 @@ pub enum Predictions {
 pub struct Evaluator {
     preprocessing: Preprocessing,
     activations: Activations,
-    loss: Loss,
+    readout: Readout,
     block: usize,
     threads: usize,
 }
@@ -67,7 +68,7 @@ impl Evaluator {
                 threads * block.next_multiple_of(ALIGNED),
             )?,
             preprocessing,
-            loss: Loss::of(spec.task()),
+            readout: Readout::new(spec),
             block,
             threads,
         })
@@ -76,10 +77,15 @@ impl Evaluator {
     /// Measures `loss` from now on. For classes it is always the plain cross-entropy, without weights and smoothing.
     ///
     /// # Panics
-    /// Panics if it is for another task.
+    /// Panics if it is for another task or link.
     pub fn set_loss(&mut self, loss: Loss) {
-        assert_eq!(loss.task(), self.loss.task(), "the loss of a task");
-        self.loss = loss;
+        self.readout.set_loss(loss);
+    }
+
+    /// Predicts and measures in the targets' own units from now on, for networks that have learned targets standardised
+    /// by `scaling`; `None` for networks that have learned the targets themselves.
+    pub fn set_target_scaling(&mut self, scaling: Option<TargetScaling>) {
+        self.readout.set_target_scaling(scaling);
     }
 
     /// The score and the predictions of `network` on `data`.
@@ -156,7 +162,7 @@ impl Evaluator {
         let (items, outputs) = (data.samples(), data.outputs());
         let predictions = SharedBuffer::<f32>::zeroed(items * outputs)?;
         let losses = SharedBuffer::<f64>::zeroed(items)?;
-        let (task, loss) = (data.task(), self.loss.clone());
+        let readout = self.readout.clone();
         self.for_each_block(
             workers,
             network,
@@ -175,9 +181,9 @@ impl Evaluator {
                     .zip(row_predictions.chunks_exact_mut(outputs));
                 for ((item, (row, prediction)), item_loss) in range.zip(rows).zip(losses) {
                     prediction.copy_from_slice(row);
-                    finish(task, prediction);
+                    readout.finish(prediction);
                     targets.read_row(item, &mut truth);
-                    *item_loss = loss.backward(row, &truth, 1.0);
+                    *item_loss = readout.loss_of(row, &mut truth);
                 }
             },
         );
@@ -243,7 +249,7 @@ impl Evaluator {
         items: Range<usize>,
     ) -> Result<Vec<f32>> {
         let (first, outputs) = (items.start, network.spec().outputs());
-        let task = network.spec().task();
+        let readout = self.readout.clone();
         let predictions = SharedBuffer::<f32>::zeroed(items.len() * outputs)?;
         self.for_each_block(
             workers,
@@ -256,7 +262,7 @@ impl Evaluator {
                 // SAFETY: (1) blocks of items are disjoint, and `for_each_block` passes each to one worker.
                 let out = unsafe { predictions.write(out) };
                 for (row, out) in logits.iter_mut().zip(out.chunks_exact_mut(outputs)) {
-                    finish(task, row);
+                    readout.finish(row);
                     out.copy_from_slice(row);
                 }
             },

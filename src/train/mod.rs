@@ -6,8 +6,9 @@
 //! Around it: `prepare` derives from the settings what a run needs, `blocks` cuts a batch into blocks of rows,
 //! `divergence` stops a run whose loss is not finite, `stopping` decides when a run is over and which epoch is the
 //! best, `state` is a run between two steps, `supervisor` decides when it is saved or stopped, `event` reports its
-//! progress, and `outcome` is its result. `eval` measures a network on a data set, `range_test` finds a learning rate,
-//! and `profile` shows how the workers spend their time. `team_shape` is how a run divides the work of a step.
+//! progress, and `outcome` is its result. `eval` measures a network on a data set, `readout` turns its outputs into
+//! predictions and losses, `range_test` finds a learning rate, and `profile` shows how the workers spend their time.
+//! `team_shape` is how a run divides the work of a step.
 
 mod blocks;
 pub(crate) mod divergence;
@@ -18,6 +19,7 @@ pub mod outcome;
 pub mod prepare;
 pub mod profile;
 pub mod range_test;
+mod readout;
 mod samples;
 pub mod state;
 mod step;

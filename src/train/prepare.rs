@@ -9,12 +9,12 @@ use crate::config::{CheckedConfig, ClassWeight};
 use crate::data::fit_columns::fit_columns;
 use crate::data::fit_scaling::{check_finite, fit_scaling};
 use crate::data::fit_sparsity::fit_density;
-use crate::data::{Dataset, Preprocessing, Scale, Scaling, Splits};
+use crate::data::{Dataset, Preprocessing, Scale, Scaling, Splits, TargetScale, TargetScaling};
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
 use crate::model::Origin;
 use crate::nn::loss::{CrossEntropy, Loss};
-use crate::nn::{Columns, Sparsity, Spec, Task};
+use crate::nn::{Columns, Link, Sparsity, Spec, Task};
 use crate::optim::Rule;
 
 /// The network that `config` describes for `data`.
@@ -28,22 +28,37 @@ pub fn spec_for(config: &CheckedConfig, data: &Splits) -> Result<Spec> {
     let train = &data.train;
     data.check()?;
     check_data(config, train)?;
+    let link = config.task.link();
+    if link == Link::Log {
+        let sets = [Some(train), data.validation.as_ref(), data.test.as_ref()];
+        let mut sets = sets.into_iter().flatten();
+        sets.try_for_each(|set| set.targets().check_counts(set.rows().name()))?;
+    }
     let (features, outputs) = (train.features(), train.outputs());
     let spec = Spec::new(features, &config.hidden, outputs, config.activation)?;
-    let spec = spec.for_task(train.task());
+    let spec = spec.for_task(train.task()).with_link(link);
     spec.with_batch_norm(config.batch_norm)
 }
 
 /// Checks the settings against the training set.
 ///
 /// # Errors
-/// Returns [`Error::Config`] if the task differs, or the number of class weights is not that of the classes.
+/// Returns [`Error::Config`] if the task differs, or the number of class weights is not that of the classes, and
+/// [`Error::Data`] if no sample has a weight.
 fn check_data(config: &CheckedConfig, train: &Dataset) -> Result<()> {
     let (found, expected) = (config.task.task, train.task());
     if found != expected {
         let expected = format!("{}, as the labels were read", expected.name());
         let refusal = Refusal::new(Key("task"), found.name(), expected);
         return Err(Error::Config(refusal));
+    }
+    if train
+        .weights()
+        .is_some_and(|weights| weights.iter().all(|&weight| weight == 0.0))
+    {
+        let place = train.rows().name();
+        let refusal = Refusal::new(place, "sample weights of 0 only", "one above 0");
+        return Err(Error::Data(refusal));
     }
     match &config.regularization.class_weight {
         Some(weights) => weights.check_classes(train.outputs()),
@@ -67,6 +82,24 @@ pub(crate) fn loss_for(config: &CheckedConfig, train: &Dataset) -> Loss {
         smoothing: config.regularization.label_smoothing,
         class_weights,
     })
+}
+
+/// How the targets of `train` are standardised in a run that continues from `from`: as in the steps before or in the model
+/// that the run began from, else fitted to `train`; `None` if they are used unchanged.
+pub(crate) fn target_scaling_for(
+    config: &CheckedConfig,
+    train: &Dataset,
+    from: &State,
+) -> Option<TargetScaling> {
+    if !from.is_start() || from.origin.is_some() {
+        return from.target_scaling.clone();
+    }
+    let (targets, weights) = (train.targets(), train.weights());
+    match (config.task.target_scale(), config.task.link()) {
+        (TargetScale::Standard, Link::Identity) => Some(TargetScaling::standard(targets, weights)),
+        (TargetScale::Standard, Link::Log) => Some(TargetScaling::of_means(targets, weights)),
+        (TargetScale::None, _) => None,
+    }
 }
 
 /// How samples of `train` become the inputs of a network that `engine` computes. With [`Scale::Model`] the scaling is

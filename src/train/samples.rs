@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use crate::data::Dataset;
+use crate::data::{Dataset, TargetScaling};
 use crate::nn::TargetsMut;
-use crate::nn::loss::Loss;
+use crate::nn::loss::{Loss, RowShares};
 
 /// The samples of a step.
 #[derive(Clone, Copy)]
@@ -33,11 +33,16 @@ impl NextSamples<'_> {
     }
 }
 
-/// Copies the targets of `samples`.
+/// Copies the targets of `samples`, standardised by `scaling`, if there is one.
 ///
 /// # Panics
 /// Panics if `data` is for another task, or a sample is out of range.
-pub(super) fn gather_targets(data: &Dataset, samples: &[u32], targets: TargetsMut) {
+pub(super) fn gather_targets(
+    data: &Dataset,
+    samples: &[u32],
+    scaling: Option<&TargetScaling>,
+    targets: TargetsMut,
+) {
     match targets {
         TargetsMut::Labels(out) => {
             let labels = data.labels();
@@ -48,6 +53,9 @@ pub(super) fn gather_targets(data: &Dataset, samples: &[u32], targets: TargetsMu
         TargetsMut::Rows(mut rows) => {
             for (row, &sample) in rows.iter_mut().zip(samples) {
                 data.targets().read_row(sample as usize, row);
+                if let Some(scaling) = scaling {
+                    scaling.apply(row);
+                }
             }
         }
     }
@@ -65,14 +73,32 @@ pub(super) fn ahead<'b>(batch: Batch<'b>, distance: usize, rows: &Range<usize>) 
     }
 }
 
-/// What the summed losses of `samples` are divided by for their mean: their number, or the sum of their class weights.
+/// What the summed losses of `samples` are divided by for their mean: their number, or the sum of their weights, each times
+/// that of its class. At least a number above 0, so that losses of samples without weight have a mean.
 pub(super) fn total_weight(loss: &Loss, data: &Dataset, samples: &[u32]) -> f64 {
+    if let Some(weights) = data.weights() {
+        let of_class = |sample: usize| match loss {
+            Loss::CrossEntropy(loss) => loss.class_weight(data.labels()[sample]),
+            _ => 1.0,
+        };
+        let samples = samples.iter().map(|&sample| sample as usize);
+        let weights = samples.map(|sample| f64::from(weights[sample]) * of_class(sample));
+        return weights.sum::<f64>().max(f64::MIN_POSITIVE);
+    }
     match loss {
         Loss::CrossEntropy(loss) => {
             let labels = data.labels();
             loss.total_weight(samples.iter().map(|&sample| labels[sample as usize]))
         }
         _ => samples.len() as f64,
+    }
+}
+
+/// The shares of `samples`, which are some rows of a batch, in its loss. `total` is the [`total_weight`] of the batch.
+pub(super) fn row_shares<'a>(data: &'a Dataset, samples: &'a [u32], total: f64) -> RowShares<'a> {
+    match data.weights() {
+        None => RowShares::equal(total),
+        Some(weights) => RowShares::weighted(total, weights, samples),
     }
 }
 

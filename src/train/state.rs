@@ -12,11 +12,11 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::stopping::{Cause, cause};
 use crate::config::CheckedConfig;
 use crate::data::fingerprint::hexadecimal;
+use crate::data::{TargetScale, TargetScaling};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, Message, message};
 use crate::model::{Model, Origin};
-use crate::nn::Spec;
-use crate::nn::Task;
+use crate::nn::{Link, Spec, Task};
 use crate::optim::AVERAGE;
 use crate::scores::EpochMetrics;
 use crate::tensors::little_endian;
@@ -63,6 +63,8 @@ pub struct State {
     pub spent: Duration,
     /// The model that the run began from; `None` if its weights were drawn.
     pub origin: Option<Origin>,
+    /// How targets are standardised; `None` if they are used unchanged. It is fitted when a run with drawn weights starts.
+    pub target_scaling: Option<TargetScaling>,
 }
 
 impl State {
@@ -75,13 +77,17 @@ impl State {
     /// The start of a run of the network `spec` from the weights of `model`.
     ///
     /// # Errors
-    /// Returns [`Error::Config`] if `model` is another network.
+    /// Returns [`Error::Config`] if `model` is another network, or if its targets are standardised and `config` says that
+    /// they are not, or the other way round.
     pub fn warm_start(spec: &Spec, config: &CheckedConfig, model: &Model) -> Result<State> {
         if *spec != model.spec {
             let words = |spec: &Spec| {
                 let mut words = format!("{spec}, {}", spec.activation().name());
                 if spec.batch_norm() {
                     words += ", batch norm";
+                }
+                if spec.link() == Link::Log {
+                    words += ", log link";
                 }
                 match spec.task() {
                     Task::Classification => words,
@@ -114,16 +120,16 @@ impl State {
                 .hint(hint),
             ));
         }
+        check_target_scale(config, model)?;
         let hash = xxh3_128(&little_endian(&model.parameters));
         let origin = Origin {
             scaling: model.scaling.clone(),
             parameters: hexadecimal(hash),
         };
-        Ok(State::of_parameters(
-            config,
-            model.parameters.clone(),
-            Some(origin),
-        ))
+        Ok(State {
+            target_scaling: model.target_scaling.clone(),
+            ..State::of_parameters(config, model.parameters.clone(), Some(origin))
+        })
     }
 
     fn of_parameters(
@@ -146,14 +152,19 @@ impl State {
             best: None,
             spent: Duration::ZERO,
             origin,
+            target_scaling: None,
         }
+    }
+
+    /// Whether no step has been taken.
+    pub(crate) fn is_start(&self) -> bool {
+        self.epochs.is_empty() && self.steps == 0
     }
 
     /// Why a run of `config` is over here; `None` if it continues.
     pub fn over(&self, config: &CheckedConfig) -> Option<Cause> {
         let limit = config.validation.max_time;
-        let began = !self.epochs.is_empty() || self.steps > 0;
-        let late = began && limit.is_some_and(|limit| self.spent >= limit.0);
+        let late = !self.is_start() && limit.is_some_and(|limit| self.spent >= limit.0);
         cause(config, &self.epochs).or(late.then_some(Cause::MaxTime))
     }
 
@@ -163,5 +174,25 @@ impl State {
             epochs: self.epochs.len(),
             steps: self.steps,
         }
+    }
+}
+
+/// Checks that `config` standardises targets as `model` has learned them, unless it leaves that open.
+fn check_target_scale(config: &CheckedConfig, model: &Model) -> Result<()> {
+    let own = match model.target_scaling {
+        Some(_) => TargetScale::Standard,
+        None => TargetScale::None,
+    };
+    match config.task.target_scale {
+        Some(given) if given != own => {
+            let expected = format!("{}, as in the model", own.name());
+            let refusal = Refusal::new(Key("target_scale"), given.name(), expected);
+            Err(Error::Config(refusal.hint(message![
+                "leave ",
+                Key("target_scale"),
+                " out to train on targets as the model has learned them",
+            ])))
+        }
+        _ => Ok(()),
     }
 }

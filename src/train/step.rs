@@ -13,14 +13,14 @@ use std::ops::Range;
 
 use super::blocks::Blocks;
 use super::profile::{Clock, Phase};
-use super::samples::{Batch, NextSamples, ahead, gather_targets, total_weight};
+use super::samples::{Batch, NextSamples, ahead, gather_targets, row_shares, total_weight};
 use crate::compute::Engine;
 use crate::compute::nonzeros::MAX_GROUP;
 use crate::compute::parallel::{Member, OwnedPieces, Pieces};
 use crate::compute::phases::{OwnPiece, OwnRows, OwnTurn, OwnUnits};
 use crate::compute::shared::AtomicF64;
-use crate::data::{Dataset, Preprocessing};
-use crate::nn::loss::Loss;
+use crate::data::{Dataset, Preprocessing, TargetScaling};
+use crate::nn::loss::{Loss, Units};
 use crate::nn::network::{Gradients, InputsMut, Part};
 use crate::nn::{Activations, Network, Noise, Partition};
 use crate::optim::{Rule, Step};
@@ -34,6 +34,8 @@ pub(super) struct Team<'a> {
     pub preprocessing: &'a Preprocessing,
     pub activations: &'a Activations,
     pub loss: &'a Loss,
+    /// How targets are standardised, and their units, if they are.
+    pub targets: Option<(&'a TargetScaling, &'a Units)>,
     pub noise: &'a Noise,
     /// The loss of each row of a batch; a copy for each share of the units if the last layer is divided by inputs.
     pub losses: &'a [AtomicF64],
@@ -188,11 +190,12 @@ impl Team<'_> {
             gather_targets(
                 self.data,
                 &batch.samples[rows.clone()],
+                self.targets.map(|(scaling, _)| scaling),
                 activations.targets(&mut own),
             );
-            let mean = (1.0 / total_weight(self.loss, self.data, batch.samples)) as f32;
+            let total = total_weight(self.loss, self.data, batch.samples);
             let losses = &self.losses_of(member)[rows];
-            network.loss(activations, &mut own, self.loss, mean, losses);
+            self.take_loss(&mut own, batch, total, losses);
             clock.end(Phase::Loss);
             let mut end = |part| clock.end(phase(part, Phase::Backward));
             let layer = self.partition.divided() - 1;
@@ -214,7 +217,7 @@ impl Team<'_> {
         batch: Batch,
         clock: &mut Clock<CLOCKED>,
     ) {
-        let mean = (1.0 / total_weight(self.loss, self.data, batch.samples)) as f32;
+        let total = total_weight(self.loss, self.data, batch.samples);
         let blocks = self.blocks(batch.samples.len());
         let blocks_of = |member| self.partition.part(member, blocks.count());
         self.taken
@@ -227,7 +230,7 @@ impl Team<'_> {
                 // update are created only after the barrier that ends the row phase, and those of the last update ended
                 // before the barrier that ended it.
                 let mut rows = unsafe { OwnRows::new(range) };
-                self.block(&mut rows, batch, ahead, mean, clock);
+                self.block(&mut rows, batch, ahead, total, clock);
             });
         if member.leads() {
             self.taken.pieces.reset();
@@ -252,7 +255,7 @@ impl Team<'_> {
         rows: &mut OwnRows,
         batch: Batch,
         ahead: &[u32],
-        mean: f32,
+        total: f64,
         clock: &mut Clock<CLOCKED>,
     ) {
         let (network, activations) = (self.network, self.activations);
@@ -263,6 +266,7 @@ impl Team<'_> {
         gather_targets(
             self.data,
             &batch.samples[rows.range()],
+            self.targets.map(|(scaling, _)| scaling),
             activations.targets(rows),
         );
         let mut end = |part| clock.end(phase(part, Phase::Forward));
@@ -270,12 +274,20 @@ impl Team<'_> {
             network.forward_layer(layer, activations, rows, &mut end);
         }
         let losses = &self.losses[rows.range()];
-        network.loss(activations, rows, self.loss, mean, losses);
+        self.take_loss(rows, batch, total, losses);
         clock.end(Phase::Loss);
         let mut end = |part| clock.end(phase(part, Phase::Backward));
         for layer in (divided.saturating_sub(1)..layers - 1).rev() {
             network.backward_layer(layer, activations, rows, &mut end);
         }
+    }
+
+    /// The loss of some rows of a batch whose weights add up to `total`, and the gradient at their logits.
+    fn take_loss(&self, rows: &mut OwnRows, batch: Batch, total: f64, losses: &[AtomicF64]) {
+        let loss = (self.loss, self.targets.map(|(_, units)| units));
+        let shares = row_shares(self.data, &batch.samples[rows.range()], total);
+        self.network
+            .loss(self.activations, rows, loss, shares, losses);
     }
 
     /// Reads the inputs of some rows, adds their noise, and makes the draws of dropout.

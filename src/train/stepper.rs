@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::prepare::{loss_for, preprocessing_for};
+use super::prepare::{loss_for, preprocessing_for, target_scaling_for};
 use super::profile::{Clock, Phase, Profile};
 use super::samples::Batch;
 use super::state::State;
@@ -13,9 +13,9 @@ use crate::compute::Engine;
 use crate::compute::parallel::{Division, Workers};
 use crate::compute::shared::{AtomicF64, ROWS_APART};
 use crate::config::CheckedConfig;
-use crate::data::{Dataset, Preprocessing};
+use crate::data::{Dataset, Preprocessing, TargetScaling};
 use crate::error::Result;
-use crate::nn::loss::Loss;
+use crate::nn::loss::{Loss, Units};
 use crate::nn::{Activations, Network, Noise, Partition, Spec};
 use crate::optim::Rule;
 use crate::schedule::Schedule;
@@ -27,6 +27,8 @@ pub struct Stepper {
     preprocessing: Preprocessing,
     activations: Activations,
     loss: Loss,
+    /// How targets are standardised, and their units, if they are.
+    targets: Option<(TargetScaling, Units)>,
     noise: Noise,
     losses: Vec<AtomicF64>,
     batch_size: usize,
@@ -43,7 +45,7 @@ pub struct Stepper {
 }
 
 /// Receives the number of each step of a pass, counted from 0, and the sum of its samples' losses before the update,
-/// in nats. It may end the pass, and must not use the workers of the pass, which are busy.
+/// in nats or in the units of the targets. It may end the pass, and must not use the workers of the pass, which are busy.
 pub type StepHandler<'a> = dyn FnMut(usize, f64) -> ControlFlow<()> + Send + 'a;
 
 impl Stepper {
@@ -93,6 +95,7 @@ impl Stepper {
         }
         stepper.freeze(&spec.layers_named(&config.freeze)?);
         stepper.set_loss(loss_for(config, train));
+        stepper.set_target_scaling(target_scaling_for(config, train, state));
         stepper.set_noise(config.noise())?;
         Ok(stepper)
     }
@@ -158,7 +161,8 @@ impl Stepper {
             squares: zeros(squares),
             activations: Activations::for_training(spec, columns, batch_size, &partition)?,
             preprocessing,
-            loss: Loss::of(spec.task()),
+            loss: Loss::with_link(spec.task(), spec.link()),
+            targets: None,
             noise: Noise::default(),
             losses: zeros(losses_of_copy(batch_size) * partition.unit_groups()),
             batch_size,
@@ -193,14 +197,26 @@ impl Stepper {
     /// Minimises `loss` from now on.
     ///
     /// # Panics
-    /// Panics if it is for another task.
+    /// Panics if it is for another task or link.
     pub fn set_loss(&mut self, loss: Loss) {
-        assert_eq!(
-            loss.task(),
-            self.network.spec().task(),
-            "the loss of a task"
-        );
+        let spec = self.network.spec();
+        let (found, expected) = ((loss.task(), loss.link()), (spec.task(), spec.link()));
+        assert_eq!(found, expected, "the loss of a task");
         self.loss = loss;
+        self.set_target_scaling(self.target_scaling().cloned());
+    }
+
+    /// Standardises targets by `scaling` from now on, or uses them unchanged. Losses stay in the targets' own units.
+    ///
+    /// # Panics
+    /// Panics if it does not fit the outputs of the network.
+    pub fn set_target_scaling(&mut self, scaling: Option<TargetScaling>) {
+        self.targets = scaling.map(|scaling| {
+            let outputs = self.network.spec().outputs();
+            assert!(scaling.fits(outputs), "{scaling:?} for {outputs} outputs");
+            let units = self.loss.units(&scaling.deviations());
+            (scaling, units)
+        });
     }
 
     /// Trains with `noise` from now on.
@@ -285,6 +301,10 @@ impl Stepper {
             preprocessing: &self.preprocessing,
             activations: &self.activations,
             loss: &self.loss,
+            targets: self
+                .targets
+                .as_ref()
+                .map(|(scaling, units)| (scaling, units)),
             noise: &self.noise,
             losses: &self.losses,
             losses_of_copy: losses_of_copy(self.batch_size),
@@ -333,7 +353,7 @@ impl Stepper {
     }
 
     /// Trains one step on the samples `batch` of `data`. Returns the sum of their losses before the update, in nats,
-    /// with class weights.
+    /// with class weights and row weights.
     ///
     /// # Panics
     /// Panics if there are more samples than the batch size, and in the cases of [`Stepper::pass`].
@@ -370,6 +390,11 @@ impl Stepper {
     /// How samples become inputs.
     pub fn preprocessing(&self) -> &Preprocessing {
         &self.preprocessing
+    }
+
+    /// How targets are standardised; `None` if they are used unchanged.
+    pub fn target_scaling(&self) -> Option<&TargetScaling> {
+        self.targets.as_ref().map(|(scaling, _)| scaling)
     }
 
     /// The engine that computes.

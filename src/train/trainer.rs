@@ -17,8 +17,8 @@ use super::stopping::TimeLimit;
 use super::supervisor::{Supervisor, Unsupervised};
 use crate::compute::parallel::Workers;
 use crate::config::{CheckedConfig, TrainConfig};
-use crate::data::Splits;
 use crate::data::order::Order;
+use crate::data::{Splits, TargetScale};
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
@@ -111,9 +111,15 @@ impl Training<'_> {
         check_state(&state, &spec, &rule, steps_per_epoch)?;
         let over = state.over(&config);
         let stepper = Stepper::for_run(&config, &spec, train, schedule, &state, self.workers)?;
+        let target_scaling = stepper.target_scaling().cloned();
+        let config = config.with_target_scale(match target_scaling {
+            Some(_) => TargetScale::Standard,
+            None => TargetScale::None,
+        });
         let preprocessing = stepper.preprocessing().clone();
         let mut evaluator = Evaluator::new(&spec, preprocessing, self.workers)?;
         evaluator.set_loss(config.task.plain_loss());
+        evaluator.set_target_scaling(target_scaling);
         let loss = stepper.loss().clone();
         let run = Run {
             config: &config,

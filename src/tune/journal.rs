@@ -266,6 +266,7 @@ mod tests {
             images: "a".to_owned(),
             labels: "b".to_owned(),
             class_names: None,
+            weights: None,
         };
         Subject {
             version: "0".to_owned(),

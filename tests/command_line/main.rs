@@ -23,6 +23,7 @@ mod idx_set;
 mod inputs;
 mod learning_rate;
 mod limits;
+mod losses;
 mod memory;
 mod model_file;
 mod model_show;

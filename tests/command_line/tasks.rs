@@ -56,7 +56,7 @@ fn a_regression_reports_mae_and_r2_everywhere() {
     );
     assert!(stderr.contains("sigmoid and identity"), "{run:#?}");
     assert!(
-        stderr.contains("  task      regression by mse loss\n"),
+        stderr.contains("  task      regression by mse loss, targets standardised\n"),
         "{run:#?}"
     );
     assert!(
@@ -187,7 +187,27 @@ fn a_model_of_every_task_is_exported_and_imported() {
             .done();
         let file = "model/model.pytorch.safetensors";
         desk.run(&format!("import {file} --out back")).done();
-        assert!(desk.read("back") == desk.read(MODEL));
+        let predict = |model: &str| {
+            let line = format!("predict {model} set/t10k-images-idx3-ubyte --format csv");
+            desk.run(&line).done().stdout.clone()
+        };
+        match task {
+            // The scaling of targets is folded into the last layer.
+            "regression" => {
+                let (found, expected) = (predict("back"), predict(MODEL));
+                assert!(found.lines().count() == expected.lines().count());
+                for (found, expected) in found.split([',', '\n']).zip(expected.split([',', '\n'])) {
+                    let numbers = [found, expected].map(|text| text.parse::<f64>().ok());
+                    match numbers {
+                        [Some(found), Some(expected)] => {
+                            assert!((found - expected).abs() < 1e-5, "{found} for {expected}");
+                        }
+                        _ => assert_eq!(found, expected),
+                    }
+                }
+            }
+            _ => assert!(desk.read("back") == desk.read(MODEL)),
+        }
         desk.run(&format!("import {file} --task {task} --out back --force"))
             .done();
         let message =
@@ -349,7 +369,7 @@ fn settings_of_another_task_are_refused() {
     for (flags, message) in [
         (
             "--task regression --loss cross-entropy",
-            "--loss: cross-entropy with --task regression, expected mse or huber".to_owned(),
+            "--loss: cross-entropy with --task regression, expected mse, huber, mae, quantile, poisson".to_owned(),
         ),
         (
             "--loss huber",
@@ -365,12 +385,25 @@ fn settings_of_another_task_are_refused() {
                 .to_owned(),
         ),
         (
+            "--task regression --loss quantile --quantile 1",
+            "--quantile: 1, expected above 0 and below 1".to_owned(),
+        ),
+        (
+            "--task regression --loss mae --quantile 0.9",
+            "--quantile: 0.9 with --loss mae, expected --loss quantile, the only loss with it".to_owned(),
+        ),
+        (
             "--task regression --loss huber --huber-delta 0",
             "--huber-delta: 0, expected a finite number above 0".to_owned(),
         ),
         (
             "--task regression --loss huber --huber-delta nan",
             "--huber-delta: NaN, expected a finite number above 0".to_owned(),
+        ),
+        (
+            "--target-scale standard",
+            "--target-scale: standard with --task classification, expected --task regression, the only task with it"
+                .to_owned(),
         ),
         (
             "--task regression --label-smoothing 0.1",
@@ -431,6 +464,121 @@ fn labels_that_do_not_fit_the_task_are_refused_with_their_position() {
     desk.refuses("train --data set --task regression", 1, message);
 }
 
+/// Returns a desk whose two values per sample are about 300,000 and 0.001.
+fn desk_of_prices() -> Desk {
+    let set = EasySet::default();
+    let desk = desk_of("regression");
+    for (half, count) in [("train", set.train), ("t10k", set.test)] {
+        let classes = set.classes_of(half);
+        let numbers = classes
+            .iter()
+            .flat_map(|&class| [3e5 + 4e4 * f64::from(class), 1e-3 * f64::from(class)]);
+        let payload: Vec<u8> = numbers.flat_map(|x| Element::F32.bytes(x)).collect();
+        let labels = idx(Element::F32, &[count, 2], &payload);
+        desk.put(&format!("set/{half}-labels-idx2-float"), &labels);
+    }
+    desk
+}
+
+#[test]
+fn prices_are_learned_at_the_default_learning_rate_and_shown_in_their_own_unit() {
+    let desk = desk_of_prices();
+    let run = desk.run("train --data set --task regression --hidden 16 --epochs 40 --out model");
+    assert!(
+        !run.done()
+            .stderr
+            .contains("warning: the numbers to predict"),
+        "{run:#?}"
+    );
+    assert!(run.value("test").contains(", R² 0.9"), "{run:#?}");
+    let line = format!("eval {MODEL} --data set --format json");
+    let json = desk.run(&line).done().json();
+    let output = |at: usize| &json["outputs"][at];
+    assert!(
+        number(&output(0)["r2"]) > 0.9 && number(&output(1)["r2"]) > 0.9,
+        "{json:#}"
+    );
+    assert!(
+        number(&output(0)["rmse"]) < 2e4 && number(&output(1)["rmse"]) < 1e-3,
+        "{json:#}"
+    );
+    // The mean over the outputs, in their own units.
+    let squares = (0..2).map(|at| number(&output(at)["rmse"]).powi(2));
+    let loss = squares.sum::<f64>() / 2.0;
+    assert!(
+        (number(&json["loss"]) / loss - 1.0).abs() < 1e-4,
+        "{json:#}"
+    );
+    let csv = desk.run(&format!(
+        "predict {MODEL} set/t10k-images-idx3-ubyte --limit 1 --format csv"
+    ));
+    let line = csv.done().stdout.lines().nth(1).expect("a line").to_owned();
+    let price: f64 = line
+        .split(',')
+        .nth(1)
+        .expect("a value")
+        .parse()
+        .expect("a number");
+    assert!((2.9e5..4.4e5).contains(&price), "{line}");
+}
+
+#[test]
+fn training_from_a_model_takes_its_scaling_of_targets() {
+    let desk = desk_of_prices();
+    let line = "train --data set --task regression --hidden 16 --epochs 40 --quiet --out";
+    desk.run(&format!("{line} model")).done();
+    desk.run(&format!("{line} unscaled --target-scale none --lr 1e-13"))
+        .done();
+    let scaling = |model: &str| {
+        let bytes = desk.read(&format!("{model}/model.safetensors"));
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let start = text.find("\\\"target_scaling\\\"")?;
+        Some(
+            text[start..]
+                .split_once('}')
+                .expect("an object")
+                .0
+                .to_owned(),
+        )
+    };
+    let of_model = scaling("model");
+    assert!(of_model.is_some() && scaling("unscaled").is_none());
+    // Another training set would have another scaling.
+    let numbers = (0..400).flat_map(|at| Element::F32.bytes(f64::from(at)));
+    let labels = idx(Element::F32, &[200, 2], &numbers.collect::<Vec<u8>>());
+    desk.put("set/train-labels-idx2-float", &labels);
+    let from = "train --data set --epochs 1 --quiet --lr 1e-13 --init-from";
+    desk.run(&format!("{from} {MODEL} --out warm")).done();
+    assert_eq!(scaling("warm"), of_model);
+    desk.run(&format!("{from} unscaled/model.safetensors --out cold"))
+        .done();
+    assert_eq!(scaling("cold"), None);
+    for (model, given, own) in [
+        (MODEL, "none", "standard"),
+        ("unscaled/model.safetensors", "standard", "none"),
+    ] {
+        let line = format!("{from} {model} --target-scale {given}");
+        let message = format!("--target-scale: {given}, expected {own}, as in the model");
+        desk.refuses(&line, 2, &message);
+    }
+}
+
+#[test]
+fn a_run_of_a_version_without_target_scaling_resumes_without_it() {
+    let desk = desk_of("regression");
+    let line = "train --data set --task regression --target-scale none --hidden 16 --quiet";
+    desk.run(&format!("{line} --epochs 6 --out uninterrupted"))
+        .done();
+    desk.run(&format!("{line} --epochs 3 --out part")).done();
+    let settings = desk.read_text("part/config.toml");
+    let earlier = settings.replace("target_scale = \"none\"\n", "");
+    assert_ne!(earlier, settings);
+    desk.put("part/config.toml", earlier.as_bytes());
+    desk.run("train --resume part --epochs 6 --quiet").done();
+    let bytes = |run: &str| desk.read(&format!("{run}/model.safetensors"));
+    assert!(bytes("uninterrupted") == bytes("part"));
+}
+
 #[test]
 fn large_target_values_cause_a_warning() {
     let desk = desk_of("regression");
@@ -441,13 +589,15 @@ fn large_target_values_cause_a_warning() {
         "set/train-labels-idx2-float",
         &idx(Element::F32, &[200, 2], &payload),
     );
-    let run = desk.run("train --data set --task regression --lr 1e-5 --epochs 1");
+    let run =
+        desk.run("train --data set --task regression --target-scale none --lr 1e-5 --epochs 1");
     assert!(
         run.done()
             .stderr
             .contains("  warning: the numbers to predict are about 231 in size"),
         "{run:#?}"
     );
-    let run = desk.run("train --data set --task regression --lr 1 --epochs 5 --out bad");
+    let run = desk
+        .run("train --data set --task regression --target-scale none --lr 1 --epochs 5 --out bad");
     assert_eq!(run.code, Some(3), "{run:#?}");
 }

@@ -306,6 +306,7 @@ fn evaluation_uses_the_running_statistics_and_a_folded_model_predicts_the_same()
         let model = Model {
             spec,
             scaling: Scaling::IDENTITY,
+            target_scaling: None,
             parameters,
             class_names: None,
             provenance: None,

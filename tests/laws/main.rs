@@ -13,9 +13,11 @@ mod resumption;
 mod scaling;
 mod sparsity;
 mod symmetry;
+mod target_scaling;
 mod tasks;
 mod threads;
 mod validation;
+mod weights;
 
 use std::num::NonZeroUsize;
 use std::time::Duration;

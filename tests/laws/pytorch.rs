@@ -241,7 +241,7 @@ fn every_loss_of_values_and_flags_equals_pytorch() {
         let targets = rows(&figures[targets]);
         let share = 1.0 / targets.len() as f32;
         let (sum, gradient) = loss_and_gradient(&figures, |row, outputs| {
-            loss.backward(outputs, &targets[row], share)
+            loss.backward(outputs, &targets[row], None, share)
         });
         assert_equals_pytorch(&figures, name, sum * f64::from(share), &gradient);
     }

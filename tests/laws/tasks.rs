@@ -15,14 +15,17 @@ use super::threads::assert_same_model_on_any_threads;
 use super::*;
 
 /// The losses of regression and multi-label classification. Some errors exceed the Huber delta and others do not.
-const LOSSES: [Loss; 3] = [
+pub const LOSSES: [Loss; 6] = [
     Loss::SquaredError,
     Loss::Huber { delta: 0.7 },
+    Loss::AbsoluteError,
+    Loss::Quantile { share: 0.3 },
+    Loss::Poisson,
     Loss::BinaryCrossEntropy,
 ];
 
 /// Float features between −1 and 1; targets that depend on them, or random flags.
-fn set(task: Task, items: usize, features: usize, outputs: usize, seed: u64) -> Dataset {
+pub fn set(task: Task, items: usize, features: usize, outputs: usize, seed: u64) -> Dataset {
     let mut rng = rng(seed);
     let rows: Vec<f32> = (0..items * features)
         .map(|_| rng.random_range(-1.0f32..1.0))
@@ -46,22 +49,61 @@ fn set(task: Task, items: usize, features: usize, outputs: usize, seed: u64) -> 
     Dataset::from_rows(x, targets.expect("targets")).expect("a data set")
 }
 
-fn truth(data: &Dataset, item: usize) -> Vec<f64> {
+/// A set for a loss: counts and zeros for that of counts.
+pub fn set_for(loss: &Loss, items: usize, features: usize, outputs: usize, seed: u64) -> Dataset {
+    let set = set(loss.task(), items, features, outputs, seed);
+    let Targets::Values { values, .. } = set.targets() else {
+        return set;
+    };
+    let count = |&value: &f32| match loss {
+        Loss::Poisson => (4.0 * value).round().max(0.0),
+        _ => value,
+    };
+    let values = Array2::from_shape_vec((items, outputs), values.iter().map(count).collect());
+    let targets = Targets::values(values.expect("as many numbers").view()).expect("values");
+    let rows = Array2::from_shape_vec((items, features), all_rows(&set)).expect("as many numbers");
+    Dataset::from_rows(rows.view(), targets).expect("a data set")
+}
+
+/// The elements of all rows.
+pub fn all_rows(data: &Dataset) -> Vec<f32> {
+    let mut rows = vec![0.0; data.samples() * data.features()];
+    for (row, x) in rows.chunks_exact_mut(data.features()).enumerate() {
+        data.rows().read(row, x);
+    }
+    rows
+}
+
+/// The network of a loss.
+pub fn spec_for(
+    loss: &Loss,
+    inputs: usize,
+    hidden: &[usize],
+    outputs: usize,
+    of: Activation,
+) -> Spec {
+    spec(loss.task(), inputs, hidden, outputs, of).with_link(loss.link())
+}
+
+pub fn truth(data: &Dataset, item: usize) -> Vec<f64> {
     let mut row = vec![0.0; data.outputs()];
     data.targets().read_row(item, &mut row);
     wide(&row)
 }
 
-fn objective<'a>(loss: &Loss, truth: &'a [f64]) -> Objective<'a> {
+pub fn objective<'a>(loss: &Loss, truth: &'a [f64]) -> Objective<'a> {
     match *loss {
         Loss::SquaredError => Objective::SquaredError(truth),
         Loss::Huber { delta } => Objective::Huber(truth, delta.into()),
+        Loss::AbsoluteError => Objective::AbsoluteError(truth),
+        Loss::Quantile { share } => Objective::Quantile(truth, share.into()),
+        Loss::Poisson => Objective::Poisson(truth),
         Loss::BinaryCrossEntropy => Objective::BinaryCrossEntropy(truth),
         Loss::CrossEntropy(_) => unreachable!("classification is tested in `gradients`"),
     }
 }
 
-fn spec(task: Task, inputs: usize, hidden: &[usize], outputs: usize, of: Activation) -> Spec {
+pub fn spec(task: Task, inputs: usize, hidden: &[usize], outputs: usize, of: Activation) -> Spec {
     Spec::new(inputs, hidden, outputs, of)
         .expect("a spec")
         .for_task(task)
@@ -71,8 +113,8 @@ fn spec(task: Task, inputs: usize, hidden: &[usize], outputs: usize, of: Activat
 fn central_differences_prove_the_reference_for_every_loss() {
     for loss in LOSSES {
         for activation in Activation::ALL {
-            let spec = spec(loss.task(), 8, &[9, 5], 4, activation);
-            let data = set(loss.task(), 1, 8, 4, 5);
+            let spec = spec_for(&loss, 8, &[9, 5], 4, activation);
+            let data = set_for(&loss, 1, 8, 4, 5);
             let net = reference(&spec, &parameters(&spec, 6));
             let (x, truth) = (item(&data, 0), truth(&data, 0));
             let objective = objective(&loss, &truth);
@@ -104,8 +146,8 @@ fn the_fast_gradient_of_every_loss_equals_the_slow_one_over_awkward_shapes() {
         .flat_map(|rows| shapes.map(|shape| (rows, shape)))
     {
         for loss in LOSSES {
-            let spec = spec(loss.task(), inputs, hidden, outputs, Activation::Tanh);
-            let data = set(loss.task(), rows, inputs, outputs, 7);
+            let spec = spec_for(&loss, inputs, hidden, outputs, Activation::Tanh);
+            let data = set_for(&loss, rows, inputs, outputs, 7);
             let parameters = parameters(&spec, 8);
             let net = reference(&spec, &parameters);
             let (mut expected, mut expected_loss) = (vec![0.0; parameters.len()], 0.0);
@@ -137,8 +179,8 @@ fn evaluation_of_every_task_equals_the_slow_path() {
     // More than one block of samples, the last one ragged.
     let (items, outputs) = (600, 5);
     for loss in LOSSES {
-        let spec = spec(loss.task(), 13, &[11], outputs, Activation::Sigmoid);
-        let data = set(loss.task(), items, 13, outputs, 3);
+        let spec = spec_for(&loss, 13, &[11], outputs, Activation::Sigmoid);
+        let data = set_for(&loss, items, 13, outputs, 3);
         let parameters = parameters(&spec, 4);
         let net = reference(&spec, &parameters);
         let (mut total, mut predicted) = (0.0, Vec::new());
@@ -146,6 +188,9 @@ fn evaluation_of_every_task_equals_the_slow_path() {
             let (x, truth) = (item(&data, row), truth(&data, row));
             total += net.loss_of(&x, objective(&loss, &truth));
             predicted.extend(net.affine_outputs(&x).pop().expect("outputs"));
+        }
+        if loss == Loss::Poisson {
+            predicted.iter_mut().for_each(|z| *z = z.exp());
         }
         if loss.task() == Task::Multilabel {
             predicted
@@ -234,7 +279,7 @@ fn hits(flags: &[u8], predicted: &[f64], outputs: usize) -> (f64, f64) {
     )
 }
 
-fn config(
+pub fn config(
     loss: LossName,
     task: Task,
     engine: impl Into<EngineChoice>,
@@ -244,7 +289,7 @@ fn config(
         task: TaskConfig {
             task,
             loss: Some(loss),
-            huber_delta: None,
+            ..TaskConfig::default()
         },
         hidden: hidden.to_vec(),
         engine: engine.into(),
@@ -258,24 +303,31 @@ fn configs() -> impl Iterator<Item = TrainConfig> {
     let tasks = [
         (LossName::Mse, Task::Regression),
         (LossName::Huber, Task::Regression),
+        (LossName::Mae, Task::Regression),
+        (LossName::Quantile, Task::Regression),
+        (LossName::Poisson, Task::Regression),
         (LossName::BinaryCrossEntropy, Task::Multilabel),
     ];
     engines()
         .flat_map(move |engine| tasks.map(|(loss, task)| config(loss, task, engine, &[37, 20])))
 }
 
-fn splits(task: Task, items: usize) -> Splits {
+pub fn splits(task: Task, items: usize) -> Splits {
+    splits_for(&Loss::of(task), items)
+}
+
+fn splits_for(loss: &Loss, items: usize) -> Splits {
     Splits {
-        train: set(task, items, 41, 6, 11),
+        train: set_for(loss, items, 41, 6, 11),
         validation: None,
-        test: Some(set(task, 300, 41, 6, 12)),
+        test: Some(set_for(loss, 300, 41, 6, 12)),
     }
 }
 
 #[test]
 fn any_thread_count_gives_the_same_model_for_every_task() {
     for config in configs() {
-        let splits = splits(config.task.task, 301);
+        let splits = splits_for(&config.task.plain_loss(), 301);
         assert_same_model_on_any_threads(&config, &splits);
     }
 }
@@ -283,7 +335,7 @@ fn any_thread_count_gives_the_same_model_for_every_task() {
 #[test]
 fn a_run_of_every_task_resumes_from_any_step() {
     for config in configs() {
-        assert_resumes_from_every_step(&config, &splits(config.task.task, 100));
+        assert_resumes_from_every_step(&config, &splits_for(&config.task.plain_loss(), 100));
     }
 }
 

@@ -18,5 +18,7 @@ for row in session.run(None, {"elements": x})[0]:
 
 z = (x - npz["scaling.offset"]).astype(np.float32) * npz["scaling.factor"]
 z = np.tanh(z @ npz["layers.0.weight"] + npz["layers.0.bias"]) @ npz["layers.1.weight"] + npz["layers.1.bias"]
+if "link" in npz:
+    z = np.exp(z)
 for row in z if task == "regression" else 1 / (1 + np.exp(-z)):
     print(*(repr(float(q)) for q in row), sep=",")

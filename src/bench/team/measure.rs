@@ -86,6 +86,7 @@ impl<'a> Scratch<'a> {
             train: run.train.select(&(0..samples as u32).collect::<Vec<u32>>()),
             state: State {
                 origin,
+                target_scaling: run.from.and_then(|state| state.target_scaling.clone()),
                 ..State::start(run.spec, &config)
             },
             config,

@@ -372,7 +372,7 @@ fn open_data(
     quiet: bool,
 ) -> perceptor::Result<(Source, Arc<Splits>)> {
     let source = DataArgs::of(settings).training(workers, quiet)?;
-    let source = source.with_validation(settings);
+    let source = source.with_settings(settings);
     let (task, classes) = (settings.train.task.task, settings.classes);
     let data = Splits::open_for(task, &source.files, classes, settings.data_mode)?;
     Ok((

@@ -65,16 +65,19 @@ const DEFAULTS: [(&str, &str); 3] = [
 ];
 
 /// Settings that are the same in all trials, and have flags.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 22] = [
     "data",
     "train_images",
     "train_labels",
     "test_images",
     "test_labels",
+    "sample_weights",
     "classes",
     "task",
     "loss",
     "huber_delta",
+    "quantile",
+    "target_scale",
     "activation",
     "optimizer",
     "schedule",
@@ -204,7 +207,7 @@ impl TuneArgs {
         let workers = workers(plan.settings.threads)?;
         plan.settings.train.engine.resolve()?;
         let source = DataArgs::of(&plan.settings).training(&workers, self.quiet)?;
-        let mut source = source.with_validation(&plan.settings);
+        let mut source = source.with_settings(&plan.settings);
         let with_paths = recorded(&plan.settings, &source);
         source.files.test = None;
         let data = self.open_data(&mut plan, &source)?;

@@ -5,6 +5,7 @@
 
 use multiversion::multiversion;
 
+use super::row_shares::RowShares;
 use crate::compute::shared::{AtomicF64, RowsMut};
 use crate::kernels;
 
@@ -40,6 +41,15 @@ impl CrossEntropy {
         }
     }
 
+    /// The weight of the samples of a class.
+    ///
+    /// # Panics
+    /// Panics if there is no such class.
+    pub fn class_weight(&self, class: u32) -> f64 {
+        let weights = self.class_weights.as_ref();
+        weights.map_or(1.0, |weights| f64::from(weights[class as usize]))
+    }
+
     /// Returns the loss of one sample times the weight of its class, and replaces the logits by its gradient. A
     /// smoothed target is weighted as a whole by the class of the sample; PyTorch weights each class's share by that
     /// class.
@@ -62,7 +72,8 @@ impl CrossEntropy {
         f64::from(weight) * loss
     }
 
-    /// [`CrossEntropy::backward`] for some rows, to the same bits. Stores the loss of each.
+    /// [`CrossEntropy::backward`] for some rows with their `shares`, to the same bits. Stores the loss of each, times its
+    /// weight.
     ///
     /// Shapes: `logits [rows, classes]`, `labels`, `losses [rows]`. Overwrites `logits` and `losses`.
     ///
@@ -72,7 +83,7 @@ impl CrossEntropy {
         &self,
         mut logits: RowsMut,
         labels: &[u32],
-        scale: f32,
+        shares: RowShares,
         losses: &[AtomicF64],
     ) {
         assert_eq!(logits.rows(), labels.len(), "rows of logits and labels");
@@ -82,12 +93,17 @@ impl CrossEntropy {
         if self.smoothing == 0.0 && classes <= MAX_CLASSES_TOGETHER && whole {
             let rows = logits.values.chunks_mut(ROWS_TOGETHER * stride);
             let labels = labels.chunks(ROWS_TOGETHER);
-            for ((rows, labels), losses) in rows.zip(labels).zip(losses.chunks(ROWS_TOGETHER)) {
-                self.backward_together(rows, (classes, stride), labels, scale, losses);
+            let losses = losses.chunks(ROWS_TOGETHER);
+            for (index, ((rows, labels), losses)) in rows.zip(labels).zip(losses).enumerate() {
+                let shares = shares.rows(index * ROWS_TOGETHER, labels.len());
+                self.backward_together(rows, (classes, stride), labels, shares, losses);
             }
         } else {
-            for ((row, loss), &label) in logits.iter_mut().zip(losses).zip(labels) {
-                loss.store(self.backward(row, label as usize, scale));
+            let rows = logits.iter_mut().zip(losses).zip(labels);
+            for (index, ((row, loss), &label)) in rows.enumerate() {
+                let weight = shares.weight(index);
+                let of_row = self.backward(row, label as usize, weight * shares.scale());
+                loss.store(f64::from(weight) * of_row);
             }
         }
     }
@@ -98,7 +114,7 @@ impl CrossEntropy {
         rows: &mut [f32],
         (classes, stride): (usize, usize),
         labels: &[u32],
-        scale: f32,
+        shares: RowShares,
         losses: &[AtomicF64],
     ) {
         let mut weights = [1.0; ROWS_TOGETHER];
@@ -112,12 +128,24 @@ impl CrossEntropy {
         for (of_label, (row, &label)) in of_labels.iter_mut().zip(of_rows) {
             *of_label = row[..classes][label as usize];
         }
-        let scales = weights.map(|weight| weight * scale);
+        let scale = shares.scale();
+        let mut scales = weights.map(|weight| weight * scale);
+        if shares.are_weighted() {
+            for (row, (scale_of_row, weight)) in scales
+                .iter_mut()
+                .zip(&weights)
+                .enumerate()
+                .take(labels.len())
+            {
+                *scale_of_row = weight * (shares.weight(row) * scale);
+            }
+        }
         let of_rows = softmax_together(rows, (classes, stride), &scales, &of_labels);
         let of_labels = rows.chunks_exact_mut(stride).zip(labels);
         for (i, ((row, &label), loss)) in of_labels.zip(losses).enumerate() {
             row[label as usize] -= scales[i];
-            loss.store(f64::from(weights[i]) * of_rows[i]);
+            let of_row = f64::from(weights[i]) * of_rows[i];
+            loss.store(f64::from(shares.weight(i)) * of_row);
         }
     }
 }
@@ -356,7 +384,7 @@ mod tests {
                     width: classes,
                     stride,
                 };
-                loss.backward_rows(together, &labels, 0.25, &losses);
+                loss.backward_rows(together, &labels, RowShares::equal(4.0), &losses);
                 for (row, expected) in expected.chunks_exact_mut(stride).enumerate() {
                     let alone = loss.backward(&mut expected[..classes], labels[row] as usize, 0.25);
                     assert_eq!(losses[row].load(), alone, "{classes} classes, row {row}");

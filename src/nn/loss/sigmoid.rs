@@ -12,7 +12,7 @@ use crate::kernels::{flush, sigmoid, softplus};
 /// Shapes: `z`, `t [labels]`. Overwrites `z`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 pub(super) fn backward(z: &mut [f32], t: &[f32], scale: f32) -> f64 {
-    replace_and_sum(z, t, |z, t| {
+    replace_and_sum(z, t, None, |z, t| {
         // A comparison with NaN is false, so NaN is kept.
         let above = if z < 0.0 { 0.0 } else { z };
         let loss = (above - z * t) + softplus(-z.abs());

@@ -5,7 +5,7 @@ use super::activations::{Activations, TargetsRef};
 use crate::compute::phases::{OwnRows, OwnTurn};
 use crate::compute::shared::{AtomicF64, Rows, RowsMut};
 use crate::nn::activation::{Activation, activate, activate_backward, activate_keeping};
-use crate::nn::loss::Loss;
+use crate::nn::loss::{Loss, RowShares, Units};
 
 /// A part of a pass, for callers that measure its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,8 +209,8 @@ impl Network {
         }
     }
 
-    /// From the logits of [`Network::forward`] to the `loss` of each row, and the gradient of `scale · loss` at the
-    /// logits in their place.
+    /// From the logits of [`Network::forward`] to the `loss` of each row, and the gradient of its share of the loss of the
+    /// batch at the logits in their place. Standardised targets have `units`: see [`Loss::backward`].
     ///
     /// Overwrites the logits of these rows, and `losses [rows]` with the loss of each in nats, times its weight.
     ///
@@ -220,21 +220,24 @@ impl Network {
         &self,
         activations: &Activations,
         rows: &mut OwnRows,
-        loss: &Loss,
-        scale: f32,
+        (loss, units): (&Loss, Option<&Units>),
+        shares: RowShares,
         losses: &[AtomicF64],
     ) {
         let (mut logits, targets) = activations.logits_and_targets(rows);
         match (loss, targets) {
             (Loss::CrossEntropy(loss), TargetsRef::Labels(labels)) => {
-                loss.backward_rows(logits, labels, scale, losses);
+                loss.backward_rows(logits, labels, shares, losses);
             }
             (loss, TargetsRef::Rows(targets)) => {
                 let targets = targets.values.chunks_exact(targets.stride);
                 let rows = logits.iter_mut().zip(losses);
-                for ((row, of_row), targets) in rows.zip(targets) {
+                for (index, ((row, of_row), targets)) in rows.zip(targets).enumerate() {
                     let targets = &targets[..row.len()];
-                    of_row.store(loss.backward(row, targets, scale));
+                    let weight = shares.weight(index);
+                    let scale = weight * shares.scale();
+                    let loss = loss.backward(row, targets, units, scale);
+                    of_row.store(f64::from(weight) * loss);
                 }
             }
             (loss, TargetsRef::Labels(_)) => {

@@ -8,9 +8,8 @@ use crate::compute::Engine;
 use crate::compute::parallel::Workers;
 use crate::config::{CheckedConfig, ClassWeight, LossName, TaskConfig, TrainConfig};
 use crate::data::idx::ElementType;
-use crate::data::{Dataset, Scale, Splits, Targets};
-use crate::nn::Spec;
-use crate::nn::Task;
+use crate::data::{Dataset, Scale, Splits, TargetScale, Targets};
+use crate::nn::{Link, Spec, Task};
 use crate::report::number::{bytes, counted, grouped, percent, rate};
 use crate::report::target_words;
 use crate::schedule::ScheduleName;
@@ -75,7 +74,7 @@ pub fn banner(
             "            skips the {zeros} % of inputs that are zero"
         )?;
     }
-    write_warnings(out, &data.train, config.scale, workers)
+    write_warnings(out, &data.train, config, workers)
 }
 
 /// The sets, the shape and scaling of samples, and the targets: `60,000 training and 10,000 test samples, 28×28 u8, 10
@@ -85,6 +84,9 @@ fn data_words(data: &Splits, config: &TrainConfig) -> String {
     let mut sets = samples(&data.train, "training");
     if let Some(validation) = &data.validation {
         sets += &format!(", {}", samples(validation, "validation"));
+    }
+    if data.train.weights().is_some() {
+        sets += " (weighted)";
     }
     let test = data.test.as_ref().map(|test| samples(test, "test"));
     format!(
@@ -105,7 +107,7 @@ pub(in crate::report) fn network_words(spec: &Spec) -> String {
     };
     format!(
         "{spec}, {activation}{}, {} parameters ({})",
-        spec.task().output_function(),
+        spec.output_function(),
         grouped(spec.trainable()),
         bytes(4 * spec.parameters()),
     )
@@ -128,7 +130,7 @@ fn compute_words(workers: &Workers, team: &TeamChoice, engine: Engine) -> String
 fn write_warnings(
     out: &mut dyn Write,
     train: &Dataset,
-    scale: Scale,
+    config: &TrainConfig,
     workers: &Workers,
 ) -> io::Result<()> {
     let (threads, cores) = (workers.threads(), Workers::available().get());
@@ -139,7 +141,7 @@ fn write_warnings(
             counted(cores, "core"),
         )?;
     }
-    if let Some(times) = unevenness(train, scale) {
+    if let Some(times) = unevenness(train, config.scale) {
         writeln!(
             out,
             "  warning: one feature's values are {} times as large as the median range of a feature, and one pair of \
@@ -147,11 +149,12 @@ fn write_warnings(
             grouped(times as usize)
         )?;
     }
-    if let Some(size) = size_of_large(train.targets()) {
+    let large = size_of_large(train.targets());
+    if let (Some(size), TargetScale::None) = (large, config.task.target_scale()) {
         writeln!(
             out,
             "  warning: the numbers to predict are about {size:.0} in size, and networks learn numbers near 1 best: \
-             scale them down, or lower the learning rate"
+             standardise them, scale them down, or lower the learning rate"
         )?;
     }
     if cfg!(debug_assertions) {
@@ -171,14 +174,20 @@ fn scale_words(scale: Scale) -> String {
     }
 }
 
-/// The task and its loss: `regression by huber loss, δ 1`.
+/// The task and its loss: `regression by huber loss, δ 1, targets standardised`.
 pub(in crate::report) fn task_words(config: &TaskConfig) -> String {
     let (task, loss) = (config.task.name(), config.loss());
     let delta = match loss {
         LossName::Huber => format!(", δ {}", config.huber_delta()),
+        LossName::Quantile => format!(", share {}", config.quantile()),
         _ => String::new(),
     };
-    format!("{task} by {} loss{delta}", loss.name())
+    let scale = match (config.target_scale(), config.link()) {
+        (TargetScale::Standard, Link::Identity) => ", targets standardised",
+        (TargetScale::Standard, Link::Log) => ", targets divided by their mean",
+        (TargetScale::None, _) => "",
+    };
+    format!("{task} by {} loss{delta}{scale}", loss.name())
 }
 
 /// The root mean square of the numbers to predict, if it is so large that usual learning rates are too high.

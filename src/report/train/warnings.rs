@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::config::LossName;
 use crate::message::{Key, Spelling, message};
 use crate::nn::Task;
 use crate::report::number::rate;
@@ -37,6 +38,14 @@ pub(super) fn warnings(outcome: &Outcome, spelling: &dyn Spelling) -> Vec<Warnin
         .collect()
 }
 
+fn predicts_a_quantile(outcome: &Outcome) -> bool {
+    let provenance = outcome.model.provenance.as_ref();
+    provenance.is_some_and(|provenance| {
+        let task = &provenance.config.task;
+        task.loss() == LossName::Quantile && task.quantile() != 0.5
+    })
+}
+
 /// A warning if the network is no better than guessing.
 ///
 /// Guessing every class with the same probability has a loss of `ln classes`, guessing every label with probability ½
@@ -52,6 +61,8 @@ fn learned_nothing(outcome: &Outcome, spelling: &dyn Spelling) -> Option<Warning
     let what = match spec.task() {
         Task::Classification => by_loss((spec.outputs() as f64).ln()),
         Task::Multilabel => by_loss(2.0f64.ln()),
+        // A quantile other than the median is not near the mean.
+        Task::Regression if predicts_a_quantile(outcome) => None,
         Task::Regression => {
             let r2 = kept.score().and_then(|score| score.r2);
             r2.filter(|r2| *r2 <= 0.0).map(|r2| {

@@ -111,7 +111,7 @@ impl Setting {
             is_common: false,
             may_change: false,
             is_searched: false,
-            is_path: !T::HAS_NONE,
+            is_path: T::IS_PATH,
             part_of: None,
             set: None,
             requires: None,

@@ -44,6 +44,9 @@ pub trait SettingValue: Serialize + Sized {
     /// Whether the text `none` unsets an optional setting of this type.
     const HAS_NONE: bool = true;
 
+    /// Whether values are paths, which may have bytes that are not text.
+    const IS_PATH: bool = false;
+
     /// All values as text, if there are few.
     fn choices() -> Vec<&'static str> {
         Vec::new()
@@ -75,6 +78,7 @@ pub trait SettingValue: Serialize + Sized {
 impl<T: SettingValue> SettingValue for Option<T> {
     const PLACEHOLDER: &'static str = T::PLACEHOLDER;
     const HAS_NONE: bool = T::HAS_NONE;
+    const IS_PATH: bool = T::IS_PATH;
 
     fn choices() -> Vec<&'static str> {
         T::choices()
@@ -164,6 +168,7 @@ impl SettingValue for bool {
 impl SettingValue for PathBuf {
     const PLACEHOLDER: &'static str = "FILE";
     const HAS_NONE: bool = false;
+    const IS_PATH: bool = true;
 
     fn parse(text: &str) -> Result<PathBuf, ParseError> {
         Ok(PathBuf::from(text))

@@ -26,7 +26,7 @@ fn medians_and_quantiles_are_learned() {
     let run = desk.run(&format!("{LINE} --loss mae --out mae"));
     let words = "  task      regression by mae loss, targets standardised\n";
     assert!(run.done().stderr.contains(words), "{run:#?}");
-    assert!(run.value("test").contains(", R² 0.9"), "{run:#?}");
+    assert!(run.value("test").contains(", R² 0.8"), "{run:#?}");
     let line = "eval mae/model.safetensors --data set --format json";
     let json = desk.run(line).done().json();
     assert!(
@@ -143,7 +143,7 @@ fn samples_are_weighed_by_a_file() {
     desk.refuses_in_parts(
         "train --resume part --epochs 40",
         1,
-        &["sample weights with hash"],
+        &["/", "set: training half: sample weights with hash"],
     );
     desk.put("various", &desk.read("kept"));
     desk.run("train --resume part --epochs 40 --quiet").done();

@@ -12,6 +12,9 @@ use crate::message::{Key, message};
 /// The bytes of text that become a block.
 const PIECE: usize = 1 << 18;
 
+/// The bytes of text that are read at a time.
+const WINDOW: usize = 1 << 20;
+
 /// Reads a table block by block.
 #[derive(Debug)]
 pub(crate) struct Blocks {
@@ -28,7 +31,7 @@ impl Blocks {
             path: path.to_owned(),
             syntax: opening.syntax.clone(),
             modes,
-            windows: Windows::open(path, opening.data)?,
+            windows: Windows::stream(path, opening.data, WINDOW)?,
         })
     }
 
@@ -41,7 +44,8 @@ impl Blocks {
             let (text, kinds) = (window.text, (&self.syntax, &self.modes[..]));
             let end = window.end.min(PIECE);
             let parsed = block::parse(text, 0..end, window.is_complete, window.before, kinds);
-            if let Some(fault) = parsed.fault {
+            // The records before it come first.
+            if let Some(fault) = parsed.fault.filter(|_| parsed.block.rows() == 0) {
                 return Err(refuse(&self.path, window.before, fault, self.modes.len()));
             }
             let left = text.len() - parsed.end;

@@ -207,7 +207,7 @@ mod tests {
         let mut text = b"number,cell\n".to_vec();
         let mut expected = Vec::new();
         let mut random = 1u32;
-        for number in 0..60_000 {
+        for number in 0..120_000 {
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let length = (random >> 24) as usize / 4 + 1;
             let (written, cell) = match random >> 16 & 7 {

@@ -55,8 +55,12 @@ pub(super) struct Window<'a> {
 pub(super) struct Windows {
     path: PathBuf,
     source: Source,
+    /// The bytes of a window.
+    size: usize,
     /// Where the next window starts in the table.
     before: u64,
+    /// Whether no record of the last window was complete.
+    is_starved: bool,
 }
 
 enum Source {
@@ -81,34 +85,49 @@ impl std::fmt::Debug for Source {
 }
 
 impl Windows {
-    /// Opens the table at `path` and skips this many bytes.
+    /// Opens the table at `path` and skips this many bytes. A file that is no gzip stream is mapped.
     pub fn open(path: &Path, skipped: u64) -> Result<Windows> {
         let file = open_regular(path, EXPECTED)?;
-        let source = match is_gzip(path, &file)? {
-            true => {
-                let metadata = file.metadata().map_err(Error::io(path, "read the size"))?;
-                let shared = file.try_clone().map_err(Error::io(path, "open"))?;
-                let mut decoder = decoded(path, file)?;
-                let mut skipped = decoder.by_ref().take(skipped);
-                io::copy(&mut skipped, &mut io::sink()).map_err(|error| unreadable(path, error))?;
-                Source::Stream {
-                    decoder,
-                    buffer: Vec::new(),
-                    is_complete: false,
-                    file: shared,
-                    size: metadata.len(),
-                }
-            }
-            // SAFETY: the bytes are only read as numbers and compared with each other. No length or index is taken from
-            // them and trusted later: positions of delimiters are found anew in each pass and checked by slicing, and
-            // words are copied before they are checked as UTF-8. A file that another process truncates raises SIGBUS,
-            // which is accepted as for IDX files.
-            false => Source::Mapped(unsafe { Bytes::map(path, EXPECTED) }?),
-        };
+        if is_gzip(path, &file)? {
+            return Windows::of_stream(path, file, skipped, WINDOW);
+        }
+        // SAFETY: the bytes are only read as numbers and compared with each other. No length or index is taken from them and
+        // trusted later: positions of delimiters are found anew in each pass and checked by slicing, and words are copied
+        // before they are checked as UTF-8. A file that another process truncates raises SIGBUS, which is accepted as for
+        // IDX files.
+        let bytes = unsafe { Bytes::map(path, EXPECTED) }?;
         Ok(Windows {
             path: path.to_owned(),
-            source,
+            source: Source::Mapped(bytes),
+            size: WINDOW,
             before: skipped,
+            is_starved: false,
+        })
+    }
+
+    /// Opens a table as [`Windows::open`] does, in windows of `size` bytes that are never mapped.
+    pub fn stream(path: &Path, skipped: u64, size: usize) -> Result<Windows> {
+        Windows::of_stream(path, open_regular(path, EXPECTED)?, skipped, size)
+    }
+
+    fn of_stream(path: &Path, file: File, skipped: u64, size: usize) -> Result<Windows> {
+        let metadata = file.metadata().map_err(Error::io(path, "read the size"))?;
+        let shared = file.try_clone().map_err(Error::io(path, "open"))?;
+        let mut decoder = decoded(path, file)?;
+        let skip = io::copy(&mut decoder.by_ref().take(skipped), &mut io::sink());
+        skip.map_err(|error| unreadable(path, error))?;
+        Ok(Windows {
+            path: path.to_owned(),
+            source: Source::Stream {
+                decoder,
+                buffer: Vec::new(),
+                is_complete: false,
+                file: shared,
+                size: metadata.len(),
+            },
+            size,
+            before: skipped,
+            is_starved: false,
         })
     }
 
@@ -118,11 +137,11 @@ impl Windows {
         match &mut self.source {
             Source::Mapped(bytes) => {
                 let start = usize::try_from(before).map_or(bytes.len(), |at| at.min(bytes.len()));
-                let end = bytes.len().min(start + WINDOW + MAX_RECORD + 1);
+                let end = bytes.len().min(start + self.size + MAX_RECORD + 1);
                 let text = &bytes[start..end];
                 Ok((!text.is_empty()).then_some(Window {
                     text,
-                    end: text.len().min(WINDOW),
+                    end: text.len().min(self.size),
                     is_complete: end == bytes.len(),
                     before,
                 }))
@@ -133,8 +152,10 @@ impl Windows {
                 is_complete,
                 ..
             } => {
-                if !*is_complete {
-                    let room = WINDOW.saturating_sub(buffer.len()).max(WINDOW / 2);
+                let is_short = buffer.len() < self.size / 2 || self.is_starved;
+                if !*is_complete && is_short {
+                    let room = self.size.saturating_sub(buffer.len()).max(self.size / 2);
+                    buffer.reserve_exact(room);
                     let read = decoder.by_ref().take(room as u64).read_to_end(buffer);
                     let read = read.map_err(|error| unreadable(&self.path, error))?;
                     *is_complete = read < room;
@@ -170,6 +191,7 @@ impl Windows {
             Source::Stream { buffer, .. } => drop(buffer.drain(..by)),
         }
         self.before += by as u64;
+        self.is_starved = by == 0;
     }
 }
 

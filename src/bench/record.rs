@@ -268,7 +268,7 @@ impl Record {
             network: spec.to_string(),
             parameters: spec.parameters(),
             flops_per_sample: spec.training_flops(),
-            batch_size: config.batch_size.min(data.train.samples()),
+            batch_size: config.batch_for(data.train.samples()),
             engine: engine.name().to_owned(),
             kernels: engine.describe(),
             init_from: init_from.map(|path| path.display().to_string()),

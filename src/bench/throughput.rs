@@ -73,7 +73,7 @@ impl<'a> Trainee<'a> {
             start,
         } = subject;
         let samples = data.samples();
-        let batch_size = config.batch_size.min(samples);
+        let batch_size = config.batch_for(samples);
         let schedule = config.schedule(samples.div_ceil(batch_size))?;
         Ok(Trainee {
             subject,

@@ -20,6 +20,12 @@ use crate::schedule::Schedule;
 /// The largest range of initial weights: twice it is still finite.
 const MAX_RANGE: f32 = 1e38;
 
+/// The smallest batch that `min_steps` leads to; the gradient of a smaller one is mostly noise.
+const SMALLEST_BATCH: usize = 16;
+
+/// What batch sizes that follow from `min_steps` are multiples of, so that kernels have few rows left over.
+const BATCH_MULTIPLE: usize = 8;
+
 settings! {
     /// Every setting that decides what a run computes, except the data. The default is the network of the classic
     /// tutorial: one hidden layer of 100 sigmoid units.
@@ -69,6 +75,11 @@ settings! {
         shuffle_window: Option<usize> = None => under(Heading::Training);
         /// Samples per step.
         batch_size: usize = 32 => under(Heading::Training), common, searched;
+        /// Take at least N steps per epoch: smaller sets are trained in smaller batches, of at least 16 samples.
+        ///
+        /// With `batch_size = 256` and 32 steps, 1,000 samples are trained in batches of 24. Such sizes are multiples of
+        /// 8.
+        min_steps: Option<usize> = None => under(Heading::Training);
         /// Seed of all randomness.
         ///
         /// The same seed gives the same model.
@@ -100,6 +111,25 @@ settings! {
 }
 
 impl TrainConfig {
+    /// The number of samples in a step on a training set of `samples`; only the last step of an epoch may have fewer.
+    ///
+    /// ```
+    /// use perceptor::TrainConfig;
+    ///
+    /// let config = TrainConfig { batch_size: 256, min_steps: Some(32), ..TrainConfig::default() };
+    /// assert_eq!([10, 100, 1_000, 10_000].map(|samples| config.batch_for(samples)), [10, 16, 24, 256]);
+    /// ```
+    pub fn batch_for(&self, samples: usize) -> usize {
+        let batch = match self.min_steps {
+            Some(steps) => {
+                let share = samples / steps.max(1) / BATCH_MULTIPLE * BATCH_MULTIPLE;
+                self.batch_size.min(share.max(SMALLEST_BATCH))
+            }
+            None => self.batch_size,
+        };
+        batch.min(samples)
+    }
+
     /// The window to shuffle a set of `items` samples in; `None` if one window would hold them all.
     pub fn window_for(&self, items: usize) -> Option<usize> {
         self.shuffle_window.filter(|&window| window < items)
@@ -219,6 +249,7 @@ impl TrainConfig {
             ),
             Requirement::count(Key("epochs"), self.epochs),
             Requirement::count(Key("batch_size"), self.batch_size),
+            Requirement::count(Key("min_steps"), self.min_steps.unwrap_or(1)),
             Requirement::count(Key("shuffle_window"), self.shuffle_window.unwrap_or(1)),
         ]
     }
@@ -286,6 +317,27 @@ impl Deref for CheckedConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn smaller_sets_are_trained_in_smaller_batches_only_with_min_steps() {
+        let batches = |batch_size, min_steps| {
+            let config = TrainConfig {
+                batch_size,
+                min_steps,
+                ..TrainConfig::default()
+            };
+            [1, 40, 999, 100_000].map(|samples| config.batch_for(samples))
+        };
+        assert_eq!(batches(64, None), [1, 40, 64, 64]);
+        assert_eq!(batches(64, Some(32)), [1, 16, 24, 64]);
+        assert_eq!(batches(64, Some(usize::MAX)), [1, 16, 16, 16]);
+        assert_eq!(batches(8, Some(32)), [1, 8, 8, 8]);
+        let none = TrainConfig {
+            min_steps: Some(0),
+            ..TrainConfig::default()
+        };
+        assert!(none.check().is_err());
+    }
 
     #[test]
     fn a_window_that_holds_the_whole_set_is_ignored() {

@@ -107,7 +107,7 @@ impl<'a> ModelReport<'a> {
             out,
             "training  {} of {samples}, batch size {}, seed {}",
             counted(config.epochs, "epoch"),
-            config.batch_size,
+            config.batch_for(provenance.train_items),
             config.seed
         )?;
         if let Some(hash) = &provenance.init_from {

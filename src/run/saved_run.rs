@@ -157,7 +157,7 @@ impl<'w> SavedRun<'w> {
         let policy = Policy {
             every: self.settings.checkpoint_every,
             keep: self.settings.keep,
-            steps_per_epoch: samples.div_ceil(config.batch_size.min(samples)),
+            steps_per_epoch: samples.div_ceil(config.batch_for(samples)),
             stop: self.stop,
         };
         let identity = IdentitySource {

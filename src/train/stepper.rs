@@ -68,7 +68,7 @@ impl Stepper {
         state: &State,
         workers: &Workers,
     ) -> Result<Stepper> {
-        let batch_size = config.batch_size.min(train.samples());
+        let batch_size = config.batch_for(train.samples());
         let threads = workers.threads();
         let engine = config.engine.resolve()?;
         let groups = match (engine, workers.division()) {

@@ -105,7 +105,7 @@ impl Training<'_> {
         };
         let rule = config.optimizer.rule();
         let items = train.samples();
-        let batch_size = config.batch_size.min(items);
+        let batch_size = config.batch_for(items);
         let steps_per_epoch = items.div_ceil(batch_size);
         let schedule = config.schedule(steps_per_epoch)?;
         check_state(&state, &spec, &rule, steps_per_epoch)?;

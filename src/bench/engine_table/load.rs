@@ -30,7 +30,7 @@ impl<'a> Load<'a> {
     /// The training of `spec` on `train`, some of whose rows are read to see whether zeros are skipped. A
     /// run that starts from a model is taken to have one pair of numbers for all features.
     pub fn training(config: &CheckedConfig, spec: &'a Spec, train: &Dataset) -> Load<'a> {
-        let batch_size = config.batch_size.min(train.samples());
+        let batch_size = config.batch_for(train.samples());
         let density = density_if_skipped(config, train, None);
         Load {
             // As fast as without skipping at the density from which on zeros are skipped, and in proportion below.

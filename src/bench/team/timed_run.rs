@@ -64,6 +64,6 @@ impl TimedRun<'_> {
 
     /// The number of samples in a step.
     pub(super) fn batch_size(&self) -> usize {
-        self.config.batch_size.min(self.train.samples())
+        self.config.batch_for(self.train.samples())
     }
 }

@@ -288,7 +288,7 @@ impl Session<'_> {
                 .data
                 .train
                 .samples()
-                .div_ceil(config.batch_size.min(self.data.train.samples())),
+                .div_ceil(config.batch_for(self.data.train.samples())),
             stop: Arc::clone(&signals.stop),
         };
         let identity = IdentitySource {

@@ -43,7 +43,7 @@ pub fn banner(
         out,
         "  training  {}, batch size {}, seed {}",
         counted(config.epochs, "epoch"),
-        config.batch_size.min(data.train.samples()),
+        config.batch_for(data.train.samples()),
         config.seed
     )?;
     if spec.task() != Task::Classification {

@@ -189,6 +189,7 @@ fn use_checkpoint(checkpoint: Checkpoint) {
     let training = Training {
         config: &config,
         data,
+        schema: None,
         workers,
         profiled: false,
         from: Some(checkpoint.state),

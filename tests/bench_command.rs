@@ -567,7 +567,7 @@ fn refuses_settings_that_contradict_each_other_before_it_measures() {
         ),
         (
             "--recipe slow",
-            "--recipe: slow, expected tutorial, quick, accurate, fashion or list",
+            "--recipe: slow, expected tutorial, quick, accurate, fashion, table or list",
         ),
         (
             "--time-to 0.9 --task regression",

@@ -114,6 +114,7 @@ pub fn from_seed<E: From<Error> + Send>(
         ..ValidationConfig::default()
     };
     let training = Training {
+        schema: None,
         config: &config.check()?,
         data,
         workers,

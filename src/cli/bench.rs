@@ -23,10 +23,11 @@ use perceptor::{Error, Model, Refusal};
 use super::bar::Bar;
 use super::engine::{Verbosity, choose_for_training};
 use super::failure::Failure;
+use super::opening::{Opened, print_notes};
 use super::origin::Origin;
-use super::presets::{PresetArgs, merge, set, write_recipes};
-use super::setting_flags::{Selection, SettingFlags};
-use super::source::DataArgs;
+use super::presets::{PresetArgs, merge, write_recipes};
+use super::setting_flags::{Selection, SettingFlags, set};
+use super::table::Surveyed;
 use super::team::choose_team;
 use super::threads::workers;
 use super::time_to;
@@ -218,14 +219,14 @@ impl BenchArgs {
         if !self.is_quiet() {
             note_ignored(&origin, &file.without(&measured));
         }
-        let settings = self.merge(flags, measured);
-        let settings = settings.map_err(|error| origin.locate(error))?;
+        let merged = self.merge(flags, measured);
+        let (settings, table) = merged.map_err(|error| origin.locate(error))?;
         if let (Some(seed), Some(goal)) = (self.evaluate_seed, self.goal(&settings)) {
-            return self.one_seed(settings, seed, goal).map(|()| None);
+            return self.one_seed((settings, table), seed, goal).map(|()| None);
         }
         let measurement = self.measurement(&settings);
         measurement.check()?;
-        let prepared = self.prepare(settings);
+        let prepared = self.prepare(settings, table);
         let prepared = prepared.map_err(|error| origin.locate(error))?;
         self.measure_prepared(prepared, measurement, earlier)
             .map(Some)
@@ -240,7 +241,7 @@ impl BenchArgs {
     }
 
     /// Merges flags, file and defaults.
-    fn merge(&self, flags: Layer, file: Layer) -> perceptor::Result<Settings> {
+    fn merge(&self, flags: Layer, file: Layer) -> perceptor::Result<(Settings, Option<Surveyed>)> {
         let mut defaults = Layer::default();
         for (key, text) in DEFAULTS {
             set(&mut defaults, key, text);
@@ -267,12 +268,15 @@ impl BenchArgs {
     }
 
     /// Opens the data. Everything that can be refused is checked here.
-    fn prepare(&self, settings: Settings) -> perceptor::Result<Prepared> {
+    fn prepare(&self, settings: Settings, table: Option<Surveyed>) -> perceptor::Result<Prepared> {
         let workers = workers(settings.threads)?;
         settings.train.engine.resolve()?;
-        let source = DataArgs::of(&settings).training(&workers, self.is_quiet())?;
-        let (task, classes) = (settings.train.task.task, settings.classes);
-        let data = Splits::open_for(task, &source.files, classes, settings.data_mode)?;
+        let quiet = self.is_quiet();
+        let opened = Opened::open(&settings, table, true, (&workers, quiet))?;
+        let (source, data) = (opened.source, opened.splits);
+        if !quiet {
+            print_notes(&opened.notes);
+        }
         if self.time_to.is_some() && data.test.is_none() {
             return Err(no_test_set(source.name));
         }
@@ -347,13 +351,18 @@ impl BenchArgs {
     }
 
     /// Runs a process that [`time_to::measure`] has started.
-    fn one_seed(&self, mut settings: Settings, seed: u64, goal: Goal) -> Result<(), Failure> {
+    fn one_seed(
+        &self,
+        (mut settings, table): (Settings, Option<Surveyed>),
+        seed: u64,
+        goal: Goal,
+    ) -> Result<(), Failure> {
         settings.train.seed = seed;
         if let Some(engine) = self.evaluate_with {
             settings.train.engine = engine;
         }
         let threads = settings.threads;
-        let prepared = self.prepare(settings)?;
+        let prepared = self.prepare(settings, table)?;
         // As in training, whose time this is.
         let run = TimedRun {
             config: &prepared.config,

@@ -4,20 +4,27 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
+use perceptor::compute::parallel::Workers;
 use perceptor::data::{Dataset, IdxFile, Rows};
 use perceptor::report::eval::EvalReport;
+use perceptor::table::{Note, Schema};
 use perceptor::train::eval::MOST_ITEMS;
 use perceptor::{Model, Predictor};
 
 use super::engine::{ComputeArgs, Verbosity, choose};
 use super::failure::Failure;
+use super::opening::print_notes;
+use super::reading::Reading;
+use super::setting_flags::SettingFlags;
 use super::source::{DataArgs, TestFiles};
+use super::spelling::Flags;
 use super::values::Format;
 
 const EXAMPLES: &str = "\
 Examples:
   perceptor eval runs/train-1/model.safetensors    on data/mnist or generated digits
-  perceptor eval model.safetensors --data DIR --format json";
+  perceptor eval model.safetensors --data DIR --format json
+  perceptor eval model.safetensors --data test.csv    a model that was trained on a table";
 
 /// Measure a model on a test set: loss, accuracy, confusion matrix, or R²
 #[derive(Debug, Args)]
@@ -28,6 +35,8 @@ pub struct EvalArgs {
     model: PathBuf,
     #[command(flatten)]
     data: DataArgs,
+    #[command(flatten)]
+    reading: SettingFlags<Reading>,
     /// Output format: text, or one JSON object
     #[arg(long, help_heading = "Output", value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -39,15 +48,12 @@ impl EvalArgs {
     pub fn run(&self) -> Result<(), Failure> {
         let workers = self.compute.threads.workers()?;
         let model = Model::load(&self.model)?;
-        let TestFiles { files, class_names } = self.data.test(&workers)?;
-        if let Some(path) = &class_names {
-            model.check_class_names(path)?;
-        }
+        let (data, notes) = match &model.schema {
+            Some(schema) => self.table(&model, schema, &workers)?,
+            None => (self.idx_files(&model, &workers)?, Vec::new()),
+        };
+        print_notes(&notes);
         let spec = &model.spec;
-        let images = Rows::from(IdxFile::open(&files.images)?);
-        model.check_inputs(&images)?;
-        let labels = IdxFile::open(&files.labels)?;
-        let data = Dataset::for_task(spec.task(), images, &labels, Some(spec.outputs()))?;
         let engine = choose(self.compute.engine, spec, MOST_ITEMS, Verbosity::Normal)?;
         let evaluation = Predictor::with_engine(&model, engine, &workers)?.evaluate(&data)?;
         let name = self.model.display().to_string();
@@ -58,6 +64,7 @@ impl EvalArgs {
             &data,
             &evaluation,
         );
+        let report = report.with_notes(&notes, &Flags);
         let mut out = io::stdout().lock();
         match self.format {
             Format::Text => report.write_text(&mut out)?,
@@ -65,5 +72,32 @@ impl EvalArgs {
         }
         out.flush()?;
         Ok(())
+    }
+
+    /// Reads a table by the schema of the model.
+    fn table(
+        &self,
+        model: &Model,
+        schema: &Schema,
+        workers: &Workers,
+    ) -> perceptor::Result<(Dataset, Vec<Note>)> {
+        let (path, options) = (self.data.test_table()?, self.reading.options(model)?);
+        let encoded = schema.read_labelled(path, &options, workers)?;
+        Ok((encoded.data, encoded.notes))
+    }
+
+    /// Opens IDX files.
+    fn idx_files(&self, model: &Model, workers: &Workers) -> perceptor::Result<Dataset> {
+        self.data.check_no_table()?;
+        self.reading.options(model)?;
+        let TestFiles { files, class_names } = self.data.test(workers)?;
+        if let Some(path) = &class_names {
+            model.check_class_names(path)?;
+        }
+        let spec = &model.spec;
+        let images = Rows::from(IdxFile::open(&files.images)?);
+        model.check_inputs(&images)?;
+        let labels = IdxFile::open(&files.labels)?;
+        Dataset::for_task(spec.task(), images, &labels, Some(spec.outputs()))
     }
 }

@@ -1,8 +1,8 @@
 //! The command line: parses arguments into settings of the library, and prints results.
 //!
 //! Each subcommand has a file. Several of them share `presets` (recipes and files of settings), `source` (where the
-//! data are), `threads` and `engine` (what computes), `signals` (Ctrl-C and other signals), and `progress` and
-//! `downloads` (the `bar` on stderr); `time_to` starts processes.
+//! data are), `table` and `opening` (the data of commands that train), `threads` and `engine` (what computes), `signals`
+//! (Ctrl-C and other signals), and `progress` and `downloads` (the `bar` on stderr); `time_to` starts processes.
 //! Results go to stdout, everything else to stderr.
 
 mod bar;
@@ -21,15 +21,18 @@ mod import;
 mod inspect;
 mod man;
 mod model;
+mod opening;
 mod origin;
 mod predict;
 mod presets;
 mod progress;
+mod reading;
 mod setting_flags;
 mod short_help;
 mod signals;
 mod source;
 mod spelling;
+mod table;
 mod team;
 mod threads;
 mod time_to;
@@ -52,6 +55,7 @@ Examples:
   perceptor data fetch mnist                        download MNIST
   perceptor train                                   train on it
   perceptor train --data DIR --hidden 512,256 --activation relu --batch-size 128
+  perceptor train --data houses.csv --target price  train on a table
   perceptor train --resume runs/train-1             resume a stopped run
   perceptor eval runs/train-1/model.safetensors     measure a model
   perceptor predict runs/train-1/model.safetensors IMAGES --format csv
@@ -91,7 +95,7 @@ const VERSION: &str = concat!(
     ")"
 );
 
-/// Train dense neural networks on CPUs, fast: IDX files in; model, accuracy and throughput out.
+/// Train dense neural networks on CPUs, fast: tables or IDX files in; model, accuracy and throughput out.
 #[derive(Debug, Parser)]
 #[command(version = VERSION, before_help = EXAMPLES, after_long_help = EXIT_CODES, max_term_width = 100)]
 struct Cli {

@@ -12,6 +12,7 @@ pub struct Origin {
     file: String,
     given: Vec<&'static str>,
     typed: Vec<&'static str>,
+    is_default: bool,
 }
 
 impl Origin {
@@ -21,7 +22,22 @@ impl Origin {
             file,
             given: layer.keys().filter(|key| !flags.gives(key)).collect(),
             typed: flags.keys().collect(),
+            is_default: false,
         }
+    }
+
+    /// The same settings, which were taken as none were named.
+    #[must_use]
+    pub fn by_default(self) -> Origin {
+        Origin {
+            is_default: true,
+            ..self
+        }
+    }
+
+    /// Whether the settings were taken as none were named.
+    pub fn is_default(&self) -> bool {
+        self.is_default
     }
 
     /// The name of the file; empty if there is none.

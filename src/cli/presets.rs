@@ -13,7 +13,12 @@ use perceptor::nn::{Link, Task};
 use perceptor::run::{Layer, RECIPES, Recipe, Settings};
 
 use super::origin::Origin;
-use super::setting_flags::COMMON;
+use super::setting_flags::{COMMON, set};
+use super::table::Surveyed;
+use super::threads::workers;
+
+/// The recipe of tables, unless another one or a file of settings is named.
+const FOR_TABLES: &str = "table";
 
 /// The flags that name settings which are written down somewhere.
 #[derive(Debug, Args)]
@@ -39,31 +44,60 @@ impl PresetArgs {
     /// # Errors
     /// Returns the errors of [`Recipe::find`] and [`Layer::read`].
     pub fn layer(&self, flags: &Layer) -> perceptor::Result<(Layer, Origin)> {
+        let recipe = |name: &str| Ok((format!("recipe {name}"), Recipe::find(name)?.layer()));
         let (name, layer) = match (&self.recipe, &self.config) {
-            (Some(name), _) => (format!("recipe {name}"), Recipe::find(name)?.layer()),
+            (Some(name), _) => recipe(name)?,
             (None, Some(path)) => (path.display().to_string(), Layer::read(path)?),
-            (None, None) => return Ok((Layer::default(), Origin::default())),
+            (None, None) => {
+                let settings = flags.settings()?;
+                if settings.table_path().is_none() || settings.init_from.is_some() {
+                    return Ok((Layer::default(), Origin::default()));
+                }
+                let (name, layer) = recipe(FOR_TABLES)?;
+                return Ok((layer.clone(), Origin::new(name, &layer, flags).by_default()));
+            }
         };
         let origin = Origin::new(name, &layer, flags);
         Ok((layer, origin))
     }
 }
 
-/// Merges flags and a file, and below them the network and scaling of the model that training starts from, before any
-/// data are read.
+/// Merges flags and a file, and below them what follows from the model that training starts from, and from the table to
+/// train on. Of the data only a table is read, which is returned.
 ///
 /// # Errors
 /// Returns [`perceptor::Error::Config`] if a setting is out of range or contradicts another, and the errors of
-/// [`Model::load`].
-pub fn merge(flags: Layer, file: Layer) -> perceptor::Result<Settings> {
-    let mut settings = flags.clone().over(file.clone()).settings()?;
+/// [`Model::load`] and [`Surveyed::survey`].
+pub fn merge(flags: Layer, file: Layer) -> perceptor::Result<(Settings, Option<Surveyed>)> {
+    let given = flags.clone().over(file.clone());
+    let mut settings = given.settings()?;
     settings.check_paths()?;
-    if let Some(path) = &settings.init_from {
-        let model = layer_of(&Model::load(path)?);
-        settings = checked(flags.over(file.over(model)))?;
+    let model = settings.init_from.as_deref().map(Model::load).transpose()?;
+    let table = match &model {
+        Some(model) => Surveyed::by_model(&settings, model)?,
+        None => survey(&settings, &given)?,
+    };
+    let lower = match (&model, &table) {
+        (Some(model), _) => layer_of(model),
+        (None, Some(table)) => table.layer(),
+        (None, None) => Layer::default(),
+    };
+    if model.is_some() || table.is_some() {
+        settings = checked(flags.over(file.over(lower)))?;
     }
     settings.train = settings.train.check()?.resolved().into_inner();
-    Ok(settings)
+    Ok((settings, table))
+}
+
+/// Surveys the table that `settings` name, if they name one; `given` has the settings that are not defaults.
+///
+/// # Errors
+/// Returns the errors of [`Surveyed::survey`].
+pub fn survey(settings: &Settings, given: &Layer) -> perceptor::Result<Option<Surveyed>> {
+    match settings.table_path() {
+        Some(_) => Surveyed::survey(settings, given, &workers(settings.threads)?),
+        None => Ok(None),
+    }
 }
 
 /// The settings of a layer, each in its range.
@@ -116,15 +150,6 @@ fn layer_of(model: &Model) -> Layer {
         }
     }
     layer
-}
-
-/// Gives the setting `key` the value that `text` stands for.
-///
-/// # Panics
-/// Panics if there is no such setting or value.
-pub fn set(layer: &mut Layer, key: &str, text: &str) {
-    let setting = Settings::setting(key).expect("a setting");
-    layer.set(setting, text).expect("a value of the setting");
 }
 
 /// Prints every recipe with the comment at its top.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, ValueParser};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use perceptor::config::setting::{ParseError, Setting};
 use perceptor::message::{Key, Spelling};
 use perceptor::run::{Layer, Settings};
@@ -41,7 +41,11 @@ impl<S> SettingFlags<S> {
             layer.set_path(setting, path.clone());
         }
         for (setting, text) in &self.texts {
-            layer.set(setting, text).map_err(|error| match error {
+            let given = match setting.is_list {
+                true => layer.add(setting, text),
+                false => layer.set(setting, text),
+            };
+            given.map_err(|error| match error {
                 ParseError::File(error) => error,
                 ParseError::Text(expected) => {
                     let expected = expected.trim_start_matches("expected ");
@@ -99,12 +103,22 @@ impl<S: Selection> FromArgMatches for SettingFlags<S> {
                 let path = matches.get_one::<PathBuf>(setting.key).cloned();
                 self.paths.extend(path.map(|path| (setting, path)));
             } else {
-                let text = matches.get_one::<String>(setting.key).cloned();
-                self.texts.extend(text.map(|text| (setting, text)));
+                let texts = matches.get_many::<String>(setting.key).into_iter();
+                let texts = texts.flatten().map(|text| (setting.clone(), text.clone()));
+                self.texts.extend(texts);
             }
         }
         Ok(())
     }
+}
+
+/// Gives the setting `key` the value that `text` stands for.
+///
+/// # Panics
+/// Panics if there is no such setting or value.
+pub fn set(layer: &mut Layer, key: &str, text: &str) {
+    let setting = Settings::setting(key).expect("a setting");
+    layer.set(setting, text).expect("a value of the setting");
 }
 
 /// Whether the flag `id` was typed.
@@ -159,6 +173,9 @@ fn flag(setting: Setting) -> Arg {
         .long_help(long)
         .value_parser(parser(&setting))
         .conflicts_with_all(setting.conflicts);
+    if setting.is_list {
+        arg = arg.action(ArgAction::Append);
+    }
     if setting.alias.is_some() {
         arg = arg.alias(long_name(setting.key));
     }

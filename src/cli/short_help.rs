@@ -15,9 +15,12 @@ pub const TRAIN: ShortHelp = ShortHelp {
     examples: "\
 Examples:
   perceptor train --data DIR --epochs 30
+  perceptor train --data houses.csv --target price
   perceptor train --hidden 512,256 --activation relu --batch-size 128
   perceptor train --resume runs/train-1",
     flags: &[
+        ("data", "Folder with IDX files, or a table"),
+        ("target", "Column of a table to predict"),
         ("recipe", "Start from tested settings; list shows them"),
         ("resume", "Resume the run in this folder"),
         ("out", "Folder of the run [default: runs/train-N]"),
@@ -32,6 +35,8 @@ Examples:
   perceptor tune --data DIR --width 256..1024 --depth 2 --dropout 0
   perceptor tune --resume runs/tune-1",
     flags: &[
+        ("data", "Folder with IDX files, or a table"),
+        ("target", "Column of a table to predict"),
         ("trials", "Trials of the first rung"),
         ("time", "Stop after this time, as 10m or 1h 30m"),
         ("lr", "Learning rates, as 0.003..0.5 or 0.1"),
@@ -54,6 +59,8 @@ Examples:
   perceptor bench --hidden 512,256 --activation relu --batch-size 128
   perceptor bench --compare before.json",
     flags: &[
+        ("data", "Folder with IDX files, or a table"),
+        ("target", "Column of a table to predict"),
         ("recipe", "Start from tested settings; list shows them"),
         ("time_to", "Measure the seconds to this test accuracy"),
         ("compare", "Show what is slower or faster than this JSON"),

@@ -18,10 +18,18 @@ const DEFAULT_FOLDER: &str = "data/mnist";
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
-    /// Folder with IDX files, named as MNIST's, raw or .gz
+    /// Folder with IDX files, named as MNIST's, raw or .gz, or a table for a model that was trained on one
     /// [default: data/mnist if it exists, else generated digits]
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["train_images", "train_labels", "test_images", "test_labels"])]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["train_images", "train_labels", "test_images", "test_labels"])]
     data: Option<PathBuf>,
+    /// Table to test on; the same as --data TABLE
+    #[arg(
+        long,
+        hide_short_help = true,
+        value_name = "TABLE",
+        conflicts_with_all = ["data", "train_images", "test_images"]
+    )]
+    test_data: Option<PathBuf>,
     /// Training samples, an IDX file
     #[arg(
         long,
@@ -56,21 +64,34 @@ pub struct DataArgs {
     test_labels: Option<PathBuf>,
 }
 
-/// Data files, and their name for messages.
+/// Where the data come from, and their name for messages.
 pub struct Source {
     pub name: String,
-    pub files: Files,
+    /// The IDX files; `None` for a table.
+    pub files: Option<Files>,
     /// The folder they were found in; `None` if each file was named.
     pub folder: Option<PathBuf>,
 }
 
 impl Source {
+    /// The table that `settings` name.
+    pub fn of_table(settings: &Settings) -> Source {
+        let path = settings.data.as_deref().unwrap_or("".as_ref());
+        Source {
+            name: path.display().to_string(),
+            files: None,
+            folder: None,
+        }
+    }
+
     /// Adds the validation files and the weights that `settings` name.
     pub fn with_settings(mut self, settings: &Settings) -> Source {
-        self.files.weights.clone_from(&settings.sample_weights);
         let (images, labels) = (&settings.validation_images, &settings.validation_labels);
         let named = images.as_ref().zip(labels.as_ref());
-        self.files.validation = named.map(|(images, labels)| pair(images, labels));
+        if let Some(files) = &mut self.files {
+            files.weights.clone_from(&settings.sample_weights);
+            files.validation = named.map(|(images, labels)| pair(images, labels));
+        }
         self
     }
 }
@@ -87,13 +108,13 @@ impl DataArgs {
         if let (Some(images), Some(labels)) = (&self.train_images, &self.train_labels) {
             return Ok(Source {
                 name: images.display().to_string(),
-                files: Files {
+                files: Some(Files {
                     train: pair(images, labels),
                     validation: None,
                     test: self.named_test(),
                     class_names: None,
                     weights: None,
-                },
+                }),
                 folder: None,
             });
         }
@@ -123,7 +144,8 @@ impl DataArgs {
             )));
         }
         let source = self.folder(workers, false)?;
-        let files = source.files.test.ok_or_else(|| {
+        let found = source.files.expect("IDX files");
+        let files = found.test.ok_or_else(|| {
             Error::Data(
                 Refusal::new(source.name, "no test files", "t10k-… or test-…")
                     .hint("name the files with --test-images and --test-labels"),
@@ -131,12 +153,15 @@ impl DataArgs {
         })?;
         Ok(TestFiles {
             files,
-            class_names: source.files.class_names,
+            class_names: found.class_names,
         })
     }
 
     /// Returns the flags that name the same test files to another command, each after a space.
     pub fn test_flags(&self) -> String {
+        if let Some(table) = &self.test_data {
+            return format!(" --data {}", shell_word(table));
+        }
         let flags = [
             ("data", &self.data),
             ("test-images", &self.test_images),
@@ -147,6 +172,39 @@ impl DataArgs {
             Some(format!(" --{name} {}", shell_word(path)))
         });
         given.collect()
+    }
+
+    /// Returns the table to test on, for a model that was trained on one.
+    ///
+    /// # Errors
+    /// Returns [`Error::Config`] if IDX files are named, or nothing.
+    pub fn test_table(&self) -> Result<&Path> {
+        let named = self.test_data.as_ref().or(self.data.as_ref());
+        if let Some(path) = named {
+            return Ok(path);
+        }
+        let idx = [
+            ("--train-images", &self.train_images),
+            ("--test-images", &self.test_images),
+        ];
+        let given = idx
+            .into_iter()
+            .find_map(|(flag, path)| Some((flag, path.as_ref()?)));
+        let (place, found) = match given {
+            Some((flag, path)) => (flag, path.display().to_string()),
+            None => ("--data", "not given".to_owned()),
+        };
+        let expected = "--data TABLE, as the model was trained on a table";
+        Err(Error::Config(Refusal::new(place, found, expected)))
+    }
+
+    /// Returns an error if a table is named.
+    pub fn check_no_table(&self) -> Result<()> {
+        let file = self.data.as_ref().filter(|path| path.is_file());
+        match self.test_data.as_ref().or(file) {
+            None => Ok(()),
+            Some(path) => Err(Error::Data(no_schema(path))),
+        }
     }
 
     fn named_test(&self) -> Option<Pair> {
@@ -162,7 +220,7 @@ impl DataArgs {
         };
         Ok(Source {
             name: folder.display().to_string(),
-            files: folder::find(&folder)?,
+            files: Some(folder::find(&folder)?),
             folder: Some(folder),
         })
     }
@@ -171,12 +229,20 @@ impl DataArgs {
     pub fn of(settings: &Settings) -> DataArgs {
         DataArgs {
             data: settings.data.clone(),
+            test_data: settings.test_data.clone(),
             train_images: settings.train_images.clone(),
             train_labels: settings.train_labels.clone(),
             test_images: settings.test_images.clone(),
             test_labels: settings.test_labels.clone(),
         }
     }
+}
+
+/// Returns why a table cannot be read for a model that was trained on other data.
+pub fn no_schema(path: &Path) -> Refusal {
+    let expected = "IDX files, as the model was not trained on a table";
+    Refusal::new(path.display(), "no IDX file", expected)
+        .hint("`perceptor train --data TABLE --target COLUMN` trains a model that reads tables")
 }
 
 /// Returns the name this program was called by, quoted for a shell.
@@ -230,7 +296,7 @@ fn generated(workers: &Workers, quiet: bool) -> Result<Source> {
     }
     Ok(Source {
         name: "generated digits".to_owned(),
-        files: folder::find(&folder)?,
+        files: Some(folder::find(&folder)?),
         folder: Some(folder),
     })
 }
@@ -255,7 +321,18 @@ pub fn cache_folder() -> PathBuf {
 /// Returns `settings` as they are recorded: with absolute paths of the data.
 pub fn recorded(settings: &Settings, source: &Source) -> Settings {
     let absolute = |path: &Path| -> Option<PathBuf> { std::path::absolute(path).ok() };
-    let validation = source.files.validation.as_ref();
+    let init_from = settings.init_from.as_deref().and_then(absolute);
+    let Some(files) = &source.files else {
+        let absolute = |path: &Option<PathBuf>| path.as_deref().and_then(absolute);
+        return Settings {
+            data: absolute(&settings.data),
+            test_data: absolute(&settings.test_data),
+            validation_data: absolute(&settings.validation_data),
+            init_from,
+            ..settings.clone()
+        };
+    };
+    let validation = files.validation.as_ref();
     let mut settings = Settings {
         data: None,
         train_images: None,
@@ -265,13 +342,13 @@ pub fn recorded(settings: &Settings, source: &Source) -> Settings {
         test_images: None,
         test_labels: None,
         sample_weights: settings.sample_weights.as_deref().and_then(absolute),
-        init_from: settings.init_from.as_deref().and_then(absolute),
+        init_from,
         ..settings.clone()
     };
     match &source.folder {
         Some(folder) => settings.data = absolute(folder),
         None => {
-            let (train, test) = (&source.files.train, source.files.test.as_ref());
+            let (train, test) = (&files.train, files.test.as_ref());
             settings.train_images = absolute(&train.images);
             settings.train_labels = absolute(&train.labels);
             settings.test_images = test.and_then(|test| absolute(&test.images));

@@ -76,6 +76,8 @@ pub struct Setting {
     pub is_searched: bool,
     /// Whether its value is a path, which may have bytes that are not text.
     pub is_path: bool,
+    /// Whether its value is a list, and its flag adds an entry each time it is given.
+    pub is_list: bool,
     /// The setting to whose value this one belongs: the momentum belongs to the optimiser.
     pub part_of: Option<&'static str>,
     /// The name of the settings that are replaced together with it, such as all paths of a data set.
@@ -112,6 +114,7 @@ impl Setting {
             may_change: false,
             is_searched: false,
             is_path: T::IS_PATH,
+            is_list: T::IS_LIST,
             part_of: None,
             set: None,
             requires: None,

@@ -44,8 +44,11 @@ pub trait SettingValue: Serialize + Sized {
     /// Whether the text `none` unsets an optional setting of this type.
     const HAS_NONE: bool = true;
 
-    /// Whether values are paths, which may have bytes that are not text.
+    /// Whether a value is a path, which may have bytes that are not text.
     const IS_PATH: bool = false;
+
+    /// Whether a value is a list to which each of several texts adds an entry.
+    const IS_LIST: bool = false;
 
     /// All values as text, if there are few.
     fn choices() -> Vec<&'static str> {
@@ -162,6 +165,18 @@ impl SettingValue for bool {
 
     fn text(&self) -> Option<String> {
         Some(self.to_string())
+    }
+}
+
+impl SettingValue for String {
+    const PLACEHOLDER: &'static str = "NAME";
+
+    fn parse(text: &str) -> Result<String, ParseError> {
+        Ok(text.to_owned())
+    }
+
+    fn text(&self) -> Option<String> {
+        Some(self.clone())
     }
 }
 

@@ -131,8 +131,8 @@ pub fn from_bytes(path: &Path, bytes: &[u8], supplied: &Supplied) -> Result<Mode
     };
     let parameters = file.flat(&spec, &layout)?;
     let provenance = metadata.as_mut().and_then(Metadata::take_provenance);
-    let (target_scaling, class_names) = metadata.map_or((None, None), |metadata| {
-        (metadata.target_scaling, metadata.class_names)
+    let (target_scaling, class_names, schema) = metadata.map_or((None, None, None), |told| {
+        (told.target_scaling, told.class_names, told.schema)
     });
     Ok(Model {
         spec,
@@ -140,6 +140,7 @@ pub fn from_bytes(path: &Path, bytes: &[u8], supplied: &Supplied) -> Result<Mode
         target_scaling,
         parameters,
         class_names,
+        schema,
         provenance,
     })
 }
@@ -249,6 +250,7 @@ mod tests {
             scaling: HALF,
             target_scaling: None,
             class_names: None,
+            schema: None,
             provenance: None,
         }
     }

@@ -6,8 +6,11 @@
 //! widths from inputs to outputs), `task` unless it is classification, `link` (`log`) if the outputs of a regression are
 //! logarithms, `activation`, `batch_norm` if there is any, `scaling` (`offset`, `factor`: numbers, or arrays with a number
 //! for each input), `target_scaling` if the targets of a regression are standardised (`offset` and `factor`, a list of `f64`
-//! each, `[out]`: a value is `output / factor + offset`), `class_names` if classes have names, and `provenance`. There is one key, not several,
+//! each, `[out]`: a value is `output / factor + offset`), `class_names` if classes have names, `schema` if it was trained
+//! on a table (see [`crate::table::schema`]), and `provenance`. There is one key, not several,
 //! so that the same model always has the same bytes.
+
+mod schema_check;
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -24,6 +27,7 @@ use crate::nn::loss::Loss;
 use crate::nn::{Activation, Spec, batch_norm};
 use crate::nn::{Link, Task};
 use crate::scores::SetScores;
+use crate::table::Schema;
 use crate::tensors::{self, Kind, Layout, TensorFile};
 
 /// The kind of model files. A file of weights from another program is refused with a hint to import it.
@@ -69,6 +73,8 @@ pub struct Model {
     pub parameters: Vec<f32>,
     /// The class names, if they are known.
     pub class_names: Option<ClassNames>,
+    /// How the rows of a table become inputs, and what is predicted; `None` if it was not trained on a table.
+    pub schema: Option<Schema>,
     /// How the model was trained; `None` if another program trained it.
     pub provenance: Option<Provenance>,
 }
@@ -126,6 +132,8 @@ pub(crate) struct Metadata {
     pub target_scaling: Option<TargetScaling>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class_names: Option<ClassNames>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Schema>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provenance: Option<Provenance>,
 }
@@ -194,6 +202,7 @@ impl Model {
             target_scaling: None,
             parameters,
             class_names: self.class_names.clone(),
+            schema: self.schema.clone(),
             provenance: self.provenance.clone(),
         })
     }
@@ -264,6 +273,7 @@ impl Model {
             scaling: self.scaling.clone(),
             target_scaling: self.target_scaling.clone(),
             class_names: self.class_names.clone(),
+            schema: self.schema.clone(),
             provenance: self.provenance.clone(),
         };
         serde_json::to_string(&metadata).expect("plain data is always JSON")
@@ -296,6 +306,7 @@ impl Model {
             scaling: metadata.scaling,
             target_scaling: metadata.target_scaling,
             class_names: metadata.class_names,
+            schema: metadata.schema,
         })
     }
 }
@@ -332,9 +343,13 @@ impl Metadata {
         match &self.class_names {
             Some(names) if names.names().len() != classes => {
                 let found = format!("{} class names", names.names().len());
-                Err(file.refuse(found, &format!("{classes}, one a class")))
+                return Err(file.refuse(found, &format!("{classes}, one a class")));
             }
-            _ => Ok(()),
+            _ => {}
+        }
+        match &self.schema {
+            Some(schema) => self.check_schema(schema, file),
+            None => Ok(()),
         }
     }
 }
@@ -354,6 +369,7 @@ mod tests {
             scaling: Scaling::global(0.1, 1.0 / 255.0),
             target_scaling: None,
             class_names: None,
+            schema: None,
             provenance: Some(Provenance {
                 version: "0".to_owned(),
                 revision: "0".to_owned(),

@@ -7,11 +7,13 @@ use serde::Serialize;
 
 use super::number::{grouped, percent};
 use crate::data::{ClassNames, Dataset, Targets};
+use crate::message::Spelling;
 use crate::nn::Task;
 use crate::scores::{
     ClassMetrics, OutputMetrics, Score, class_metrics, confusion, label_metrics, metrics,
     output_metrics,
 };
+use crate::table::Note;
 use crate::train::{Evaluation, Predictions};
 
 /// The name and version of the JSON object's layout.
@@ -35,6 +37,9 @@ pub struct EvalReport {
     score: Score,
     #[serde(flatten)]
     details: Details,
+    /// What was left out or changed in the table that was read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
     #[serde(skip)]
     task: Task,
 }
@@ -147,7 +152,17 @@ impl EvalReport {
             items: data.samples(),
             score: evaluation.score,
             details: Details::new(names, data, &evaluation.predictions),
+            notes: Vec::new(),
             task: data.task(),
+        }
+    }
+
+    /// Adds notes about the table that was read, with settings spelled by `spelling`.
+    #[must_use]
+    pub fn with_notes(self, notes: &[Note], spelling: &dyn Spelling) -> EvalReport {
+        EvalReport {
+            notes: super::note_texts(notes, spelling),
+            ..self
         }
     }
 

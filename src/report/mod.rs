@@ -13,6 +13,7 @@ pub mod inspect;
 pub mod model;
 pub mod number;
 pub mod predict;
+mod schema;
 pub mod table;
 pub mod train;
 pub mod tune;
@@ -22,11 +23,19 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::data::Targets;
+use crate::message::Spelling;
+use crate::table::Note;
 
 /// Writes a report as one JSON object, indented, and ends the line.
 fn write_json(mut out: &mut dyn Write, report: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut out, report)?;
     writeln!(out)
+}
+
+/// Notes about tables, with settings spelled by `spelling`.
+fn note_texts(notes: &[Note], spelling: &dyn Spelling) -> Vec<String> {
+    let texts = notes.iter().map(|note| note.message().spelled(spelling));
+    texts.collect()
 }
 
 /// What is learned from a data set: `10 classes`, `2 numbers to predict`, `3 labels, any of them`.

@@ -5,15 +5,20 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::number::{bytes, counted, counted_as, grouped};
+use super::schema::{encoding_words, name, schema_words, target_titles};
 use super::train::banner::{network_words, optimizer_words, regularization_words, task_words};
 use crate::config::TaskConfig;
 use crate::data::{ClassNames, GlobalScaling, Scaling, TargetScale, TargetScaling};
 use crate::model::{Model, Provenance};
 use crate::nn::Task;
 use crate::scores::{Score, metrics};
+use crate::table::Schema;
 
 /// The name and version of the JSON object's layout.
 pub const SCHEMA: &str = "perceptor.model/1";
+
+/// The widest name of a column that others are aligned with, in characters.
+const WIDEST_TITLE: usize = 24;
 
 /// The most class names on a line of text.
 const MOST_NAMES: usize = 12;
@@ -34,6 +39,9 @@ pub struct ModelReport<'a> {
     target_scaling: Option<&'a TargetScaling>,
     #[serde(skip_serializing_if = "Option::is_none")]
     class_names: Option<&'a ClassNames>,
+    /// How the rows of a table become inputs, and what is predicted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    table: Option<&'a Schema>,
     #[serde(skip_serializing_if = "Option::is_none")]
     provenance: Option<&'a Provenance>,
     #[serde(skip)]
@@ -56,6 +64,7 @@ impl<'a> ModelReport<'a> {
             scaling: &model.scaling,
             target_scaling: model.target_scaling.as_ref(),
             class_names: model.class_names.as_ref(),
+            table: model.schema.as_ref(),
             provenance: model.provenance.as_ref(),
             of: model,
         }
@@ -77,7 +86,10 @@ impl<'a> ModelReport<'a> {
         let length = bytes(usize::try_from(self.bytes).unwrap_or(usize::MAX));
         writeln!(out, "model     {}, {length}", self.model)?;
         writeln!(out, "network   {}", network_words(&self.of.spec))?;
-        writeln!(out, "inputs    {}", self.input_words())?;
+        match self.table {
+            Some(schema) => write_columns(out, schema)?,
+            None => writeln!(out, "inputs    {}", self.input_words())?,
+        }
         writeln!(out, "outputs   {}", self.output_words())?;
         match self.provenance {
             Some(provenance) => self.write_training(out, provenance),
@@ -167,6 +179,20 @@ impl<'a> ModelReport<'a> {
             Some(more) => format!("{words}: {listed} and {} more", grouped(more)),
         }
     }
+}
+
+/// Writes what becomes of each column, and which ones are predicted.
+fn write_columns(out: &mut dyn Write, schema: &Schema) -> io::Result<()> {
+    writeln!(out, "table     {}", schema_words(schema))?;
+    let titles = schema.columns.iter().map(|column| name(&column.place));
+    let titles: Vec<String> = titles.collect();
+    let widths = titles.iter().map(|title| title.chars().count());
+    let width = widths.max().unwrap_or(0).min(WIDEST_TITLE);
+    for (title, column) in titles.iter().zip(&schema.columns) {
+        let words = encoding_words(&column.encoding);
+        writeln!(out, "          {title:<width$}  {words}")?;
+    }
+    writeln!(out, "target    {}", target_titles(schema))
 }
 
 /// The loss, and the metrics that the file holds: `loss 0.0812, accuracy 97.52 %`.

@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::model::Origin;
 use crate::nn::{Activation, Spec, Task};
 use crate::scores::EpochMetrics;
+use crate::table::Schema;
 use crate::tensors::{self, Kind, Layout, TensorFile, little_endian};
 use crate::train::State;
 
@@ -53,6 +54,9 @@ pub struct Identity {
     pub engine: String,
     /// The fingerprint of the data.
     pub data: Fingerprint,
+    /// How the table was read that it trains on; `None` for other data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Schema>,
 }
 
 /// The content of a checkpoint file.
@@ -306,6 +310,7 @@ mod tests {
                     validation: None,
                     test: None,
                 },
+                schema: None,
             },
         }
     }

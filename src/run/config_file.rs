@@ -14,11 +14,10 @@ use toml::{Table, Value};
 
 use super::every::Every;
 use crate::config::setting::{Setting, settings};
-use crate::config::{Threads, TrainConfig};
+use crate::config::{TableConfig, Threads, TrainConfig};
 use crate::data::{DataMode, Scale};
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
-use crate::message::{Key, Message, message};
 
 /// The longest file that is read, in bytes.
 const MAX_LENGTH: u64 = 1 << 20;
@@ -35,16 +34,21 @@ const EARLIER_HEAD: &str = "# Every setting of this run, as it took effect.";
 settings! {
     /// The settings of a run.
     pub struct Settings, Data {
-        /// Folder with IDX files.
+        /// Folder with IDX files, or a table: CSV, TSV, or one of them as .gz.
         ///
-        /// The files have their usual names, raw or .gz.
+        /// IDX files have their usual names, raw or .gz. A table needs `target`.
         data: Option<PathBuf> = None =>
-            placeholder("DIR"), default("data/mnist, otherwise generated digits"), set("data"),
+            placeholder("PATH"), default("data/mnist, otherwise generated digits"), set("data"),
             conflicts(&["train_images", "train_labels", "test_images", "test_labels"]), common, may_change;
+        /// Table to test on, with the columns of the training table in any order.
+        test_data: Option<PathBuf> = None => placeholder("TABLE"), set("data"), may_change;
         /// Training images, an IDX file.
         train_images: Option<PathBuf> = None => set("data"), requires("train_labels"), may_change;
         /// Training labels, an IDX file.
         train_labels: Option<PathBuf> = None => set("data"), requires("train_images"), may_change;
+        /// Table to validate on, with the columns of the training table in any order.
+        validation_data: Option<PathBuf> = None =>
+            under(Heading::Validation), placeholder("TABLE"), set("validation"), may_change;
         /// Validation images, an IDX file.
         validation_images: Option<PathBuf> = None =>
             under(Heading::Validation), set("validation"), requires("validation_labels"), may_change;
@@ -84,6 +88,9 @@ settings! {
         /// The settings that decide the result.
         #[serde(flatten, with = "seed_as_text")]
         train: TrainConfig;
+        /// How a table is read, and what becomes of its columns.
+        #[serde(flatten)]
+        table: TableConfig;
     }
 }
 
@@ -124,62 +131,12 @@ impl Settings {
         })
     }
 
-    /// Checks that paths which belong together are given together.
-    ///
-    /// # Errors
-    /// Returns [`Error::Config`] if they are not, or if a setting needs a validation set and there is none.
-    pub fn check_paths(&self) -> Result<()> {
-        let pairs = [
-            (
-                (Key("train_images"), &self.train_images),
-                (Key("train_labels"), &self.train_labels),
-            ),
-            (
-                (Key("test_images"), &self.test_images),
-                (Key("test_labels"), &self.test_labels),
-            ),
-            (
-                (Key("validation_images"), &self.validation_images),
-                (Key("validation_labels"), &self.validation_labels),
-            ),
-        ];
-        let refuse = |key: Key, refusal: (Message, Message)| {
-            Err(Error::Config(Refusal::new(key, refusal.0, refusal.1)))
-        };
-        for ((images, path), (labels, other)) in pairs {
-            let without = |other: Key| {
-                (
-                    message!["given without ", other],
-                    message![other, " as well"],
-                )
-            };
-            match (path, other) {
-                (Some(_), None) => return refuse(images, without(labels)),
-                (None, Some(_)) => return refuse(labels, without(images)),
-                (Some(_), Some(_)) if self.data.is_some() && images != Key("validation_images") => {
-                    let found = message!["given together with ", Key("data")];
-                    return refuse(images, (found, "one of them".into()));
-                }
-                _ => {}
-            }
-        }
-        let validation = &self.train.validation;
-        let (is_split, is_named) = (
-            validation.validation_split.is_some(),
-            self.validation_images.is_some(),
-        );
-        if is_split && is_named {
-            let found = message!["given together with ", Key("validation_split")];
-            return refuse(Key("validation_images"), (found, "one of them".into()));
-        }
-        // Whether there is a test set is known once the data are open.
-        validation.check_sets(is_split || is_named, true)
-    }
-
     /// The paths among the settings, with their keys.
-    pub(super) fn paths_mut(&mut self) -> [(&'static str, &mut Option<PathBuf>); 9] {
+    pub(super) fn paths_mut(&mut self) -> [(&'static str, &mut Option<PathBuf>); 11] {
         [
             ("data", &mut self.data),
+            ("test_data", &mut self.test_data),
+            ("validation_data", &mut self.validation_data),
             ("train_images", &mut self.train_images),
             ("train_labels", &mut self.train_labels),
             ("test_images", &mut self.test_images),

@@ -1,6 +1,7 @@
 //! Runs that outlive their process: a folder with settings, metrics, checkpoints and finally the model.
 //!
-//! `folder` is the layout of the folder, `config_file` its `config.toml`, `precedence` which source of a setting wins, and
+//! `folder` is the layout of the folder, `config_file` its `config.toml`, `data_settings` the settings that name data,
+//! `precedence` which source of a setting wins, and
 //! `recipes` are files of settings that are part of the program. `environment` and `metrics` are records for people and
 //! programs. `checkpoint` is the file, `checkpoints` the folder of them, `every` how often one is saved; `saver` writes them
 //! during training, `supervisor` saves and stops a run, and `resume` decides whether and from where an earlier run resumes.
@@ -8,6 +9,7 @@
 pub mod checkpoint;
 pub mod checkpoints;
 pub mod config_file;
+mod data_settings;
 pub mod environment;
 pub mod every;
 pub mod folder;

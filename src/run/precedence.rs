@@ -70,6 +70,21 @@ impl Layer {
         Ok(())
     }
 
+    /// Adds the entry that `text` stands for to a setting that is a list.
+    ///
+    /// # Errors
+    /// Returns what is accepted if `text` is not an entry of the setting.
+    pub fn add(&mut self, setting: &Setting, text: &str) -> Result<(), ParseError> {
+        let entries = setting.parse(text)?;
+        match (self.given.get_mut(setting.key), entries) {
+            (Some(Given::Value(Value::Array(all))), Some(Value::Array(entries))) => {
+                all.extend(entries);
+                Ok(())
+            }
+            _ => self.set(setting, text),
+        }
+    }
+
     /// Gives a setting that is a path.
     pub fn set_path(&mut self, setting: &Setting, path: PathBuf) {
         self.given.insert(setting.key, Given::Path(path));

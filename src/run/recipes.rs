@@ -18,8 +18,8 @@ pub struct Recipe {
     pub text: &'static str,
 }
 
-/// Every recipe, the quickest first.
-pub const RECIPES: [Recipe; 4] = [
+/// Every recipe: those of images, the quickest first, and the one of tables.
+pub const RECIPES: [Recipe; 5] = [
     Recipe {
         name: "tutorial",
         text: include_str!("../../recipes/tutorial.toml"),
@@ -35,6 +35,10 @@ pub const RECIPES: [Recipe; 4] = [
     Recipe {
         name: "fashion",
         text: include_str!("../../recipes/fashion.toml"),
+    },
+    Recipe {
+        name: "table",
+        text: include_str!("../../recipes/table.toml"),
     },
 ];
 

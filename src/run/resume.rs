@@ -15,6 +15,7 @@ use crate::config::TrainConfig;
 use crate::data::Fingerprint;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Command, Key, Message, message};
+use crate::table::Schema;
 use crate::train::State;
 
 /// An earlier run that is about to resume.
@@ -69,6 +70,12 @@ impl Resumption {
     /// The checkpoint from which the run resumes; `None` if it was stopped before there was one, and starts over.
     pub fn from(&self) -> Option<&Path> {
         self.checkpoint.as_ref().map(|(path, _)| path.as_path())
+    }
+
+    /// How the table was read that the run trains on; `None` for other data, or without a checkpoint.
+    pub fn schema(&self) -> Option<&Schema> {
+        let (_, checkpoint) = self.checkpoint.as_ref()?;
+        checkpoint.identity.schema.as_ref()
     }
 
     /// The errors of newer checkpoints that are damaged or cannot be read, newest first.

@@ -17,6 +17,7 @@ use crate::compute::parallel::Workers;
 use crate::config::TrainConfig;
 use crate::data::{Fingerprint, Splits};
 use crate::error::Result;
+use crate::table::Schema;
 use crate::train::event::EventHandler;
 use crate::train::prepare::spec_for;
 use crate::train::{Ending, State, Training};
@@ -53,6 +54,7 @@ pub struct SavedRun<'w> {
     start: Start,
     settings: Settings,
     data: Arc<Splits>,
+    schema: Option<Schema>,
     workers: &'w Workers,
     stop: Arc<AtomicBool>,
 }
@@ -87,6 +89,7 @@ impl<'w> SavedRun<'w> {
             start: Start::New(RunFolder::create(Some(folder), false)?),
             settings,
             data: Arc::new(data),
+            schema: None,
             workers,
             stop: Arc::default(),
         })
@@ -104,12 +107,19 @@ impl<'w> SavedRun<'w> {
         let mut settings = resumption.settings.clone();
         settings.train.engine = settings.train.engine.resolve()?.into();
         Ok(SavedRun {
+            schema: resumption.schema().cloned(),
             start: Start::Resumed(Box::new(resumption)),
             settings,
             data: Arc::new(data),
             workers,
             stop: Arc::default(),
         })
+    }
+
+    /// Keeps the schema of the table that the data are from in the model. A run that resumes has the schema of its
+    /// checkpoint.
+    pub fn set_schema(&mut self, schema: Schema) {
+        self.schema = Some(schema);
     }
 
     /// Returns the settings of the run.
@@ -166,6 +176,7 @@ impl<'w> SavedRun<'w> {
             engine: engine.describe(),
             data: Arc::clone(&self.data),
             fingerprint,
+            schema: self.schema.clone(),
         };
         let threads = self.workers.threads();
         let environment = move || Environment::describe(engine, threads);
@@ -181,6 +192,7 @@ impl<'w> SavedRun<'w> {
         let training = Training {
             config,
             data: &self.data,
+            schema: self.schema.as_ref(),
             workers: self.workers,
             profiled: false,
             from,

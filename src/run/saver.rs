@@ -20,6 +20,7 @@ use crate::data::{Fingerprint, Splits, Watch};
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::nn::Spec;
+use crate::table::Schema;
 use crate::train::State;
 
 /// A file of a run that could not be written.
@@ -44,6 +45,8 @@ pub struct IdentitySource {
     pub data: Arc<Splits>,
     /// The fingerprint of the data, if it is known already.
     pub fingerprint: Option<Fingerprint>,
+    /// How the table was read that it trains on; `None` for other data.
+    pub schema: Option<Schema>,
 }
 
 impl IdentitySource {
@@ -65,6 +68,7 @@ impl IdentitySource {
             config: self.config.clone(),
             engine: self.engine.clone(),
             data,
+            schema: self.schema.clone(),
         })
     }
 }

@@ -26,6 +26,7 @@ use crate::nn::Network;
 use crate::nn::loss::Loss;
 use crate::nn::symmetry::identical_units;
 use crate::scores::{EpochMetrics, Score, SetScores};
+use crate::table::Schema;
 
 /// How often progress is reported within an epoch.
 const REPORTS_PER_EPOCH: usize = 100;
@@ -34,6 +35,7 @@ const REPORTS_PER_EPOCH: usize = 100;
 pub(super) struct Run<'a> {
     pub config: &'a CheckedConfig,
     pub data: &'a Splits,
+    pub schema: Option<&'a Schema>,
     pub workers: &'a Workers,
     pub stepper: Stepper,
     pub loss: Loss,
@@ -283,6 +285,7 @@ impl Run<'_> {
                 target_scaling: self.stepper.target_scaling().cloned(),
                 parameters,
                 class_names: self.data.train.class_names().cloned(),
+                schema: self.schema.cloned(),
                 provenance: Some(provenance),
             },
             epochs: self.epochs,

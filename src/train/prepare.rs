@@ -145,7 +145,8 @@ pub(crate) fn preprocessing_for(
     }
     // A file that is read in windows does not fit into memory, so it is not read just to find idle features.
     let windowed = config.window_for(train.samples()).is_some();
-    let columns = match windowed || config.moves_idle_weights() {
+    let keeps_all = windowed || config.moves_idle_weights() || rows.are_inputs();
+    let columns = match keeps_all {
         true => Columns::all(train.features()),
         false => fit_columns(rows, &scaling, workers),
     };

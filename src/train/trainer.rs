@@ -22,6 +22,7 @@ use crate::data::{Splits, TargetScale};
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
+use crate::table::Schema;
 
 /// Trains a network on `data` with `workers`, and reports to `on_event` meanwhile.
 ///
@@ -52,6 +53,7 @@ pub fn train(
     let training = Training {
         config: &config.clone().check()?,
         data,
+        schema: None,
         workers,
         profiled: false,
         from: None,
@@ -69,6 +71,8 @@ pub struct Training<'a> {
     pub config: &'a CheckedConfig,
     /// The training set, and the sets to evaluate on.
     pub data: &'a Splits,
+    /// How the table was read that the data are from, for the model; `None` for other data.
+    pub schema: Option<&'a Schema>,
     /// The threads that compute.
     pub workers: &'a Workers,
     /// Whether the outcome has the time of each phase. It costs about one per cent of the speed.
@@ -124,6 +128,7 @@ impl Training<'_> {
         let run = Run {
             config: &config,
             data: self.data,
+            schema: self.schema,
             workers: self.workers,
             stepper,
             loss,

@@ -111,7 +111,8 @@ impl Plan {
             );
         }
         let held_out = validation.validation_split.is_some();
-        if !held_out && settings.validation_images.is_none() {
+        let named = settings.validation_images.is_some() || settings.validation_data.is_some();
+        if !held_out && !named {
             return refuse(
                 "tune".into(),
                 "no validation set".to_owned(),

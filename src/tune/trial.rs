@@ -64,6 +64,7 @@ impl Trial<'_> {
         let training = Training {
             config: self.config,
             data: self.data,
+            schema: None,
             workers,
             profiled: false,
             from,
@@ -122,6 +123,7 @@ impl Trial<'_> {
                 config: self.config.clone().into_inner(),
                 engine: subject.engine,
                 data: subject.data,
+                schema: None,
             },
             state,
         })?;

@@ -43,7 +43,7 @@ fn rejects_a_folder_that_does_not_exist() {
         "nowhere: no such folder, expected a folder with IDX files",
     );
     assert!(run.hint().contains("--train-images"), "{run:#?}");
-    desk.put("file", b"text");
+    desk.put("file", b"no table\0");
     desk.refuses(
         "train --data file",
         1,

@@ -255,7 +255,7 @@ fn rejects_flags_that_conflict_or_require_another() {
     for (line, start) in [
         (
             "train --data set --train-images a --train-labels b".to_owned(),
-            "the argument '--data <DIR>' cannot be used with",
+            "the argument '--data <PATH>' cannot be used with",
         ),
         (
             format!("train --train-images {images}"),

@@ -233,7 +233,7 @@ fn a_wrong_value_of_any_flag_lists_the_accepted_ones() {
             // Paths, and names of what is in files, can only be checked against the files.
             let is_free = [
                 "DIR", "FOLDER", "FILE", "PATH", "ARRAY", "COLUMN", "URL", "RUN", "NAME", "MODEL",
-                "WEIGHT",
+                "WEIGHT", "TABLE",
             ];
             let is_free = is_free.iter().any(|name| flag.value.contains(name));
             if is_free && flag.possible.is_empty() {

@@ -35,6 +35,7 @@ mod regularization;
 mod same_model;
 mod settings_files;
 mod streams;
+mod tables;
 mod tasks;
 mod threads;
 mod training;

@@ -6,7 +6,7 @@ use crate::idx_set::EasySet;
 #[test]
 fn the_list_has_every_recipe_with_its_accuracy() {
     let list = Desk::empty().run("train --recipe list");
-    for name in ["tutorial", "quick", "accurate", "fashion"] {
+    for name in ["tutorial", "quick", "accurate", "fashion", "table"] {
         assert!(list.done().stdout.contains(&format!("{name} ")), "{list:?}");
     }
     assert!(list.stdout.contains('%'), "{list:?}");
@@ -35,6 +35,6 @@ fn an_unknown_recipe_is_refused_with_a_list_of_the_known_ones() {
     Desk::empty().refuses(
         "train --recipe slow",
         2,
-        "--recipe: slow, expected tutorial, quick, accurate, fashion or list",
+        "--recipe: slow, expected tutorial, quick, accurate, fashion, table or list",
     );
 }

@@ -15,7 +15,7 @@ use crate::sources;
 const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 /// The commands whose flags prose may name.
-pub const COMMANDS: [&str; 14] = [
+pub const COMMANDS: [&str; 15] = [
     "",
     "train",
     "tune",
@@ -23,6 +23,7 @@ pub const COMMANDS: [&str; 14] = [
     "predict",
     "export",
     "import",
+    "model show",
     "bench",
     "doctor",
     "data",

@@ -309,6 +309,7 @@ fn evaluation_uses_the_running_statistics_and_a_folded_model_predicts_the_same()
             target_scaling: None,
             parameters,
             class_names: None,
+            schema: None,
             provenance: None,
         };
         let folded = model.folded().into_owned();

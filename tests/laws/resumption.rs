@@ -31,6 +31,7 @@ impl Supervisor for Everything {
 pub fn assert_resumes_from_every_step(config: &TrainConfig, splits: &Splits) {
     let run = |threads, from, supervisor: &mut dyn Supervisor| {
         let training = Training {
+            schema: None,
             config: &checked(config),
             data: splits,
             workers: &workers(threads),
@@ -125,6 +126,7 @@ fn a_run_that_saves_at_every_step_reports_the_same_progress() {
     };
     let progress_under = |supervisor: &mut dyn Supervisor| {
         let training = Training {
+            schema: None,
             config: &checked(&config),
             data: &splits,
             workers: &workers(2),

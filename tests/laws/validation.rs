@@ -58,6 +58,7 @@ fn run(
     supervisor: &mut dyn Supervisor,
 ) -> Outcome {
     let training = Training {
+        schema: None,
         config: &checked(config),
         data: &splits(config),
         workers: &workers(threads),

@@ -22,3 +22,4 @@ mod refused;
 mod resumed;
 mod search;
 mod signals;
+mod tables;

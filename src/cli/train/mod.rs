@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{ArgMatches, Args};
+use perceptor::Model;
 use perceptor::config::setting::Setting;
 use perceptor::run::{Layer, Resumption, Settings};
 
@@ -19,13 +20,15 @@ use self::output::OutputArgs;
 use self::session::{Plan, Session};
 use super::failure::Failure;
 use super::origin::Origin;
-use super::presets::{PresetArgs, checked, merge, write_recipes};
+use super::presets::{PresetArgs, checked, merge, survey, write_recipes};
 use super::setting_flags::{COMMON, Selection, SettingFlags, check_resumed};
+use super::table::Surveyed;
 
 const EXAMPLES: &str = "\
 Examples:
   perceptor train                                     data/mnist, or generated digits without it
   perceptor train --data DIR --epochs 30              the tutorial's network on your own IDX files
+  perceptor train --data houses.csv --target price    a table, and the column to predict
   perceptor train --recipe quick                      settings by name; --recipe list shows them
   perceptor train --hidden 512,256 --activation relu --batch-size 128 --lr 0.05
   perceptor train --resume runs/train-1               resume a stopped run
@@ -103,13 +106,33 @@ impl TrainArgs {
     }
 }
 
-/// Merges the sources of settings, before any data are read.
+/// Merges the sources of settings. Of the data only a table is read, which decides about the task.
 fn plan(flags: Layer, file: Layer, resumption: Option<Resumption>) -> perceptor::Result<Plan> {
-    if let Some(mut resumption) = resumption {
-        resumption.settings = checked(flags.over(file))?;
-        return Ok(Plan::Resume(Box::new(resumption)));
-    }
-    merge(flags, file).map(|settings| Plan::New(Box::new(settings)))
+    let Some(mut resumption) = resumption else {
+        let (settings, table) = merge(flags, file)?;
+        return Ok(Plan {
+            settings,
+            table,
+            resumption: None,
+        });
+    };
+    let given = flags.over(file);
+    resumption.settings = checked(given.clone())?;
+    let settings = resumption.settings.clone();
+    let table = match (
+        settings.table_path(),
+        resumption.schema(),
+        &settings.init_from,
+    ) {
+        (Some(path), Some(schema), _) => Some(Surveyed::by_schema(path, schema)),
+        (Some(_), None, Some(model)) => Surveyed::by_model(&settings, &Model::load(model)?)?,
+        _ => survey(&settings, &given)?,
+    };
+    Ok(Plan {
+        settings,
+        table,
+        resumption: Some(resumption),
+    })
 }
 
 #[cfg(test)]

@@ -13,11 +13,14 @@ use perceptor::compute::parallel::Workers;
 use perceptor::config::CheckedConfig;
 use perceptor::data::{Fingerprint, Splits};
 use perceptor::nn::Spec;
-use perceptor::report::train::{EpochTable, RunDetails, TrainReport, banner, range_test_line};
+use perceptor::report::train::{
+    BannerData, EpochTable, RunDetails, TrainReport, banner, range_test_line,
+};
 use perceptor::run::{
     Environment, IdentitySource, Policy, Resumption, RunFolder, RunSupervisor, Settings,
     WriteFailure,
 };
+use perceptor::table::{Note, Schema};
 use perceptor::train::prepare::spec_for;
 use perceptor::train::{Ending, Outcome, RangeTest, State, Training, range_test};
 
@@ -25,11 +28,13 @@ use super::notices::{finished, report_write_failure, warn_of_another_program, wa
 use super::output::OutputArgs;
 use crate::cli::engine::{Verbosity, choose_for_training};
 use crate::cli::failure::{Failure, report};
+use crate::cli::opening::{Opened, print_notes};
 use crate::cli::origin::Origin;
 use crate::cli::progress::Progress;
 use crate::cli::signals::{StopSignals, set_truncation_hint};
 use crate::cli::source::{DataArgs, Source, program, recorded, shell_word};
 use crate::cli::spelling::Flags;
+use crate::cli::table::Surveyed;
 use crate::cli::team::choose_team;
 use crate::cli::threads::workers;
 use crate::cli::values::Format;
@@ -41,9 +46,12 @@ const NOT_SAVED: u8 = 4;
 const PEAK_SECONDS: f64 = 1e-3;
 
 /// What to train.
-pub(super) enum Plan {
-    New(Box<Settings>),
-    Resume(Box<Resumption>),
+pub(super) struct Plan {
+    pub settings: Settings,
+    /// The table to train on; `None` for IDX files.
+    pub table: Option<Surveyed>,
+    /// The run to resume; `None` for a new one.
+    pub resumption: Option<Resumption>,
 }
 
 /// A run in its folder, ready to train.
@@ -56,6 +64,10 @@ pub(super) struct Session<'a> {
     team: TeamChoice,
     workers: Workers,
     data: Arc<Splits>,
+    /// How the table was read; `None` for IDX files.
+    schema: Option<Schema>,
+    /// What was guessed, left out or changed in the table.
+    notes: Vec<Note>,
     source: Source,
     spec: Spec,
     folder: RunFolder,
@@ -75,17 +87,22 @@ impl Session<'_> {
         plan: Plan,
         origin: &'a Origin,
     ) -> perceptor::Result<Session<'a>> {
-        let (mut settings, resumption) = match plan {
-            Plan::New(settings) => (*settings, None),
-            Plan::Resume(resumption) => (resumption.settings.clone(), Some(*resumption)),
-        };
+        let Plan {
+            mut settings,
+            table,
+            resumption,
+        } = plan;
         let workers = workers(settings.threads)?;
         if let Some(resumption) = &resumption {
             resumption.check_engine(|engine| engine.describe())?;
         }
         // Checked before the data are read; the choice needs the network.
         settings.train.engine.resolve()?;
-        let (source, data) = open_data(&settings, &workers, output.quiet)?;
+        let opened = Opened::open(&settings, table, true, (&workers, output.quiet))?;
+        let (source, data) = (opened.source, Arc::new(opened.splits));
+        if !output.quiet {
+            print_notes(&opened.notes);
+        }
         let config = settings.train.clone().check()?;
         let spec = spec_for(&config, &data)?;
         let verbosity = Verbosity::new(output.quiet, output.verbose.verbose);
@@ -158,6 +175,8 @@ impl Session<'_> {
             team,
             workers,
             data,
+            schema: opened.schema,
+            notes: opened.notes,
             source,
             spec,
             folder,
@@ -174,15 +193,16 @@ impl Session<'_> {
             return Ok(());
         }
         let mut text = Vec::new();
-        let (name, config) = (&self.source.name, &self.config);
-        banner(
-            &mut text,
-            name,
-            &self.data,
-            &self.spec,
-            (config, self.from.as_ref()),
-            (&self.workers, &self.team, self.engine),
-        )?;
+        let config = &self.config;
+        let settings = (config, self.from.as_ref());
+        let data = BannerData {
+            name: &self.source.name,
+            sets: &self.data,
+            schema: self.schema.as_ref(),
+            default_settings: self.origin.is_default().then(|| self.origin.file()),
+        };
+        let computed = (&self.workers, &self.team, self.engine);
+        banner(&mut text, &data, &self.spec, settings, computed)?;
         if let Some(found) = &self.range_test {
             range_test_line(&mut text, found)?;
         }
@@ -235,6 +255,7 @@ impl Session<'_> {
         let training = Training {
             config: &self.config,
             data: &self.data,
+            schema: self.schema.as_ref(),
             workers: &self.workers,
             profiled: self.output.profile || self.output.format == Format::Json,
             from: self.from.take(),
@@ -297,6 +318,7 @@ impl Session<'_> {
             engine: engine.describe(),
             data: Arc::clone(&self.data),
             fingerprint: self.fingerprint.clone(),
+            schema: self.schema.clone(),
         };
         let threads = self.workers.threads();
         let environment = move || Environment::describe(engine, threads);
@@ -337,6 +359,7 @@ impl Session<'_> {
             range_test: self.range_test.as_ref(),
             model: &model,
             spelling: &Flags,
+            notes: &self.notes,
         };
         let report = TrainReport::new(outcome, &details);
         let mut out = io::stdout().lock();
@@ -360,28 +383,10 @@ impl Session<'_> {
                 "{program} eval {model}{}",
                 DataArgs::of(&self.settings).test_flags()
             ),
+            None if self.schema.is_some() => format!("{program} predict {model} TABLE"),
             None => format!("{program} predict {model} IMAGES"),
         }
     }
-}
-
-/// Opens the sets of a run, and returns where they come from.
-fn open_data(
-    settings: &Settings,
-    workers: &Workers,
-    quiet: bool,
-) -> perceptor::Result<(Source, Arc<Splits>)> {
-    let source = DataArgs::of(settings).training(workers, quiet)?;
-    let source = source.with_settings(settings);
-    let (task, classes) = (settings.train.task.task, settings.classes);
-    let data = Splits::open_for(task, &source.files, classes, settings.data_mode)?;
-    Ok((
-        source,
-        Arc::new(data.hold_out(
-            settings.train.validation.validation_split,
-            settings.train.seed,
-        )?),
-    ))
 }
 
 /// Finds a learning rate by a range test, if it is `auto`.

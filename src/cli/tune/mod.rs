@@ -28,11 +28,13 @@ use self::progress::Progress;
 use self::ranges::{BatchNorm, RangeFlags};
 use super::engine::{Verbosity, choose_for_training};
 use super::failure::Failure;
+use super::opening::{Opened, print_notes};
 use super::origin::Origin;
-use super::presets::set;
-use super::setting_flags::{Selection, SettingFlags, check_resumed, is_typed};
+use super::presets::survey;
+use super::setting_flags::{Selection, SettingFlags, check_resumed, is_typed, set};
 use super::signals::{StopSignals, set_truncation_hint};
-use super::source::{DataArgs, Source, program, recorded, shell_word};
+use super::source::{program, recorded, shell_word};
+use super::table::Surveyed;
 use super::team::choose_team;
 use super::threads::workers;
 use super::values::Format;
@@ -65,8 +67,19 @@ const DEFAULTS: [(&str, &str); 3] = [
 ];
 
 /// Settings that are the same in all trials, and have flags.
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 34] = [
     "data",
+    "test_data",
+    "target",
+    "sample_weight",
+    "drop",
+    "missing",
+    "max_categories",
+    "dates",
+    "delimiter",
+    "decimal",
+    "header",
+    "comment",
     "train_images",
     "train_labels",
     "test_images",
@@ -84,6 +97,7 @@ const KEYS: [&str; 22] = [
     "epochs",
     "seed",
     "validation_split",
+    "validation_data",
     "validation_images",
     "validation_labels",
     "threads",
@@ -163,7 +177,7 @@ pub struct TuneArgs {
 impl TuneArgs {
     pub fn run(self, matches: &ArgMatches) -> Result<(), Failure> {
         let flags = self.settings.layer()?;
-        let (plan, earlier, origin) = match &self.resume {
+        let (plan, table, earlier, origin) = match &self.resume {
             None => {
                 let (file, origin) = match &self.config {
                     Some(path) => {
@@ -173,10 +187,10 @@ impl TuneArgs {
                     }
                     None => (Layer::default(), Origin::default()),
                 };
-                let plan = self
+                let (plan, table) = self
                     .plan(flags, file)
                     .map_err(|error| origin.locate(error))?;
-                (plan, None, origin)
+                (plan, table, None, origin)
             }
             Some(path) => {
                 let hint = "start another search with this flag";
@@ -184,16 +198,18 @@ impl TuneArgs {
                 check_resumed(matches, &WITH_RESUME, ("the search", hint), may_change)?;
                 let folder = TuneFolder::open(path)?;
                 let mut plan = Plan::read(&folder.plan())?;
-                plan.settings = flags.over(Layer::of(&plan.settings)).settings()?;
+                let given = flags.over(Layer::of(&plan.settings));
+                plan.settings = given.settings()?;
+                let table = survey(&plan.settings, &given)?;
                 if is_typed(matches, "time") {
                     plan.time = self.time;
                 }
-                (plan, Some(folder), Origin::default())
+                (plan, table, Some(folder), Origin::default())
             }
         };
         plan.check().map_err(|error| origin.locate(error))?;
         let (session, journal) = self
-            .open(plan, earlier)
+            .open(plan, table, earlier)
             .map_err(|error| origin.locate(error))?;
         session.run(journal)
     }
@@ -202,15 +218,18 @@ impl TuneArgs {
     fn open(
         &self,
         mut plan: Plan,
+        table: Option<Surveyed>,
         earlier: Option<TuneFolder>,
     ) -> perceptor::Result<(Session<'_>, Journal)> {
         let workers = workers(plan.settings.threads)?;
         plan.settings.train.engine.resolve()?;
-        let source = DataArgs::of(&plan.settings).training(&workers, self.quiet)?;
-        let mut source = source.with_settings(&plan.settings);
+        let opened = Opened::open(&plan.settings, table, false, (&workers, self.quiet))?;
+        if !self.quiet {
+            print_notes(&opened.notes);
+        }
+        let (source, data) = (opened.source, opened.splits);
         let with_paths = recorded(&plan.settings, &source);
-        source.files.test = None;
-        let data = self.open_data(&mut plan, &source)?;
+        self.choose_engine(&mut plan, &data)?;
         let train = &plan.settings.train;
         let subject = Subject {
             version: VERSION.to_owned(),
@@ -249,8 +268,8 @@ impl TuneArgs {
         Ok((session, journal))
     }
 
-    /// Returns what to search, from flags and a file, before any data are read.
-    fn plan(&self, flags: Layer, file: Layer) -> perceptor::Result<Plan> {
+    /// Returns what to search, from flags and a file. Of the data only a table is read, which is returned.
+    fn plan(&self, flags: Layer, file: Layer) -> perceptor::Result<(Plan, Option<Surveyed>)> {
         let mut defaults = Layer::default();
         for (key, text) in DEFAULTS {
             set(&mut defaults, key, text);
@@ -258,40 +277,45 @@ impl TuneArgs {
         // The defaults of a search win over those of a run, and not over the file.
         let upper = flags.over(defaults.without(&file));
         let is_fixed = |key: &str| file.gives(key);
-        let mut settings = upper.over(file.clone()).settings()?;
-        if settings.validation_images.is_none() {
-            let split = &mut settings.train.validation.validation_split;
-            split.get_or_insert(HELD_OUT);
-        }
+        let given = upper.clone().over(file.clone());
+        let mut settings = with_validation(given.settings()?);
         settings.check_paths()?;
+        let table = survey(&settings, &given)?;
+        if let Some(table) = &table {
+            let lower = file.clone().over(table.layer());
+            settings = with_validation(upper.over(lower).settings()?);
+        }
         let space = self.ranges.space(&settings.train, &is_fixed);
         if let Some(BatchNorm::On | BatchNorm::Off) = self.ranges.batch_norm {
             settings.train.batch_norm = self.ranges.batch_norm == Some(BatchNorm::On);
         }
-        Ok(Plan {
+        let plan = Plan {
             trials: self.trials,
             time: self.time,
             space,
             settings,
-        })
+        };
+        Ok((plan, table))
     }
 
-    /// Opens the data without a test set, and chooses the engine of all trials, which is that of the first.
-    fn open_data(&self, plan: &mut Plan, source: &Source) -> perceptor::Result<Splits> {
-        let settings = &plan.settings;
-        let (task, classes) = (settings.train.task.task, settings.classes);
-        let data = Splits::open_for(task, &source.files, classes, settings.data_mode)?;
-        let data = data.hold_out(
-            settings.train.validation.validation_split,
-            settings.train.seed,
-        )?;
+    /// Chooses the engine of all trials, which is that of the first.
+    fn choose_engine(&self, plan: &mut Plan, data: &Splits) -> perceptor::Result<()> {
         let first = plan.config(1).check()?;
-        let spec = spec_for(&first, &data)?;
+        let spec = spec_for(&first, data)?;
         let verbosity = Verbosity::new(self.quiet, false);
         let engine = choose_for_training(&first, &spec, &data.train, verbosity)?;
         plan.settings.train.engine = engine.into();
-        Ok(data)
+        Ok(())
     }
+}
+
+/// Returns settings with a validation set: a part of the training set, if none is named.
+fn with_validation(mut settings: Settings) -> Settings {
+    if settings.validation_images.is_none() && settings.validation_data.is_none() {
+        let split = &mut settings.train.validation.validation_split;
+        split.get_or_insert(HELD_OUT);
+    }
+    settings
 }
 
 /// A search in its folder, ready to run.

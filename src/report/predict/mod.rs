@@ -4,10 +4,12 @@
 mod class;
 mod format;
 mod rows;
+mod table;
 
 use std::io::{self, Write};
 
 pub use self::format::{Detail, Format};
+pub use self::table::PredictedColumns;
 use crate::data::ClassNames;
 use crate::nn::Task;
 

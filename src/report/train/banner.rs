@@ -11,10 +11,25 @@ use crate::data::idx::ElementType;
 use crate::data::{Dataset, Scale, Splits, TargetScale, Targets};
 use crate::nn::{Link, Spec, Task};
 use crate::report::number::{bytes, counted, grouped, percent, rate};
+use crate::report::schema::{schema_words, target_titles};
 use crate::report::target_words;
 use crate::schedule::ScheduleName;
+use crate::table::Schema;
 use crate::train::prepare::density_if_skipped;
 use crate::train::{RangeTest, State};
+
+/// The data of a run, for its banner.
+#[derive(Debug)]
+pub struct BannerData<'a> {
+    /// Where they come from.
+    pub name: &'a str,
+    /// The sets.
+    pub sets: &'a Splits,
+    /// How the table was read that they are from; `None` for other data.
+    pub schema: Option<&'a Schema>,
+    /// The settings that were taken as no others were named, such as `recipe table`.
+    pub default_settings: Option<&'a str>,
+}
 
 /// Writes what a run is about to do: data, network, settings, the engine and threads that compute, and warnings. `from` is
 /// the state that the run starts from, if there is any.
@@ -23,8 +38,7 @@ use crate::train::{RangeTest, State};
 /// Returns the errors of `out`.
 pub fn banner(
     out: &mut dyn Write,
-    data_name: &str,
-    data: &Splits,
+    data: &BannerData,
     spec: &Spec,
     (config, from): (&CheckedConfig, Option<&State>),
     (workers, team, engine): (&Workers, &TeamChoice, Engine),
@@ -36,9 +50,18 @@ pub fn banner(
         crate::REVISION,
         crate::BUILD_MODE
     )?;
-    writeln!(out, "  data      {data_name}: {}", data_words(data, config))?;
+    let default_settings = data.default_settings;
+    let (name, schema, data) = (data.name, data.schema, data.sets);
+    writeln!(out, "  data      {name}: {}", data_words(data, config))?;
+    if let Some(schema) = schema {
+        writeln!(out, "  table     {}", schema_words(schema))?;
+        writeln!(out, "  target    {}", target_titles(schema))?;
+    }
     let init = config.init.name();
     writeln!(out, "  network   {}, {init} init", network_words(spec))?;
+    if let Some(default) = default_settings {
+        writeln!(out, "  settings  {default}, the default for a table")?;
+    }
     writeln!(
         out,
         "  training  {}, batch size {}, seed {}",

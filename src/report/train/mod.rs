@@ -15,7 +15,7 @@ use std::path::Path;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-pub use self::banner::{banner, range_test_line};
+pub use self::banner::{BannerData, banner, range_test_line};
 pub use self::epochs::EpochTable;
 pub use self::warnings::Warning;
 use super::number::{grouped, seconds};
@@ -28,6 +28,7 @@ use crate::config::TrainConfig;
 use crate::data::{Dataset, Splits};
 use crate::message::Spelling;
 use crate::scores::{EpochMetrics, METRICS, Score};
+use crate::table::Note;
 use crate::train::{Cause, Outcome, RangeTest};
 
 /// The name and version of the JSON object's layout.
@@ -60,6 +61,8 @@ pub struct RunDetails<'a> {
     pub model: &'a Path,
     /// How settings are spelled.
     pub spelling: &'a dyn Spelling,
+    /// What was guessed, left out or changed in the tables that were read.
+    pub notes: &'a [Note],
 }
 
 /// Everything there is to say about a finished run. Fields that are not skipped are those of the JSON object.
@@ -138,6 +141,9 @@ pub struct TrainReport<'a> {
     pub peak_gflops: Option<f64>,
     /// How the workers spent their time.
     pub profile: Option<Vec<PhaseShare>>,
+    /// What was guessed, left out or changed in the tables that were read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// What the user should know about the model.
     pub warnings: Vec<Warning>,
     /// The file of the model.
@@ -188,6 +194,7 @@ impl<'a> TrainReport<'a> {
             gflops: outcome.gflops(),
             peak_gflops: details.peak.as_ref().map(|peak| peak.gflops),
             profile: profile.map(|(profile, peak)| shares(profile, peak)),
+            notes: super::note_texts(details.notes, details.spelling),
             warnings: warnings::warnings(outcome, details.spelling),
             model: details.model.display().to_string(),
             outcome,

@@ -1,0 +1,103 @@
+//! Opens the data of a command that trains: IDX files, or a table that was surveyed.
+
+use std::io::{self, Write};
+
+use perceptor::Result;
+use perceptor::compute::parallel::Workers;
+use perceptor::data::Splits;
+use perceptor::run::Settings;
+use perceptor::table::{Note, Schema};
+
+use super::source::{DataArgs, Source};
+use super::spelling::Flags;
+use super::table::{Surveyed, TableSets};
+
+/// The sets of a run, and where they come from.
+pub struct Opened {
+    pub source: Source,
+    pub splits: Splits,
+    /// How the table was read; `None` for IDX files.
+    pub schema: Option<Schema>,
+    /// What was guessed, left out or changed in the table.
+    pub notes: Vec<Note>,
+}
+
+impl Opened {
+    /// Opens the sets that `settings` name, without the test set unless it is wanted, and holds out a validation set.
+    ///
+    /// # Errors
+    /// Returns the errors of the files.
+    pub fn open(
+        settings: &Settings,
+        table: Option<Surveyed>,
+        with_test: bool,
+        (workers, quiet): (&Workers, bool),
+    ) -> Result<Opened> {
+        let opened = match table {
+            Some(table) => of_table(settings, table, with_test, workers)?,
+            None => of_idx_files(settings, with_test, (workers, quiet))?,
+        };
+        let (split, seed) = (
+            settings.train.validation.validation_split,
+            settings.train.seed,
+        );
+        Ok(Opened {
+            splits: opened.splits.hold_out(split, seed)?,
+            ..opened
+        })
+    }
+}
+
+fn of_table(
+    settings: &Settings,
+    table: Surveyed,
+    with_test: bool,
+    workers: &Workers,
+) -> Result<Opened> {
+    let source = Source::of_table(settings);
+    let without_test = Settings {
+        test_data: None,
+        ..settings.clone()
+    };
+    let settings = if with_test { settings } else { &without_test };
+    let TableSets {
+        splits,
+        schema,
+        notes,
+    } = table.read(settings, workers)?;
+    Ok(Opened {
+        source,
+        splits,
+        schema: Some(schema),
+        notes,
+    })
+}
+
+fn of_idx_files(
+    settings: &Settings,
+    with_test: bool,
+    (workers, quiet): (&Workers, bool),
+) -> Result<Opened> {
+    let source = DataArgs::of(settings).training(workers, quiet)?;
+    let source = source.with_settings(settings);
+    let mut files = source.files.clone().expect("IDX files");
+    if !with_test {
+        files.test = None;
+    }
+    let (task, classes) = (settings.train.task.task, settings.classes);
+    Ok(Opened {
+        splits: Splits::open_for(task, &files, classes, settings.data_mode)?,
+        source,
+        schema: None,
+        notes: Vec::new(),
+    })
+}
+
+/// Prints notes to stderr, a line each.
+pub fn print_notes(notes: &[Note]) {
+    for note in notes {
+        let text = note.message().spelled(&Flags);
+        // A closed stderr must not end the command.
+        drop(writeln!(io::stderr(), "note: {text}"));
+    }
+}

@@ -1,0 +1,131 @@
+//! Which data the settings name, IDX files or a table, and which settings belong to which.
+
+use std::path::{Path, PathBuf};
+
+use super::config_file::Settings;
+use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, Message, message};
+use crate::table::is_table;
+
+type Named<'a> = (Key, &'a Option<PathBuf>);
+
+impl Settings {
+    /// Returns the table to train on; `None` if the data are IDX files.
+    pub fn table_path(&self) -> Option<&Path> {
+        let path = self.data.as_deref()?;
+        // Whatever else a path names is meant as a table if the settings are those of one.
+        let is_meant = || !path.is_dir() && self.table.first_given().is_some();
+        (is_table(path).unwrap_or(false) || is_meant()).then_some(path)
+    }
+
+    /// Checks that settings of the data which belong together are given together.
+    ///
+    /// # Errors
+    /// Returns [`Error::Config`] if they are not, or if a setting needs a validation set and there is none.
+    pub fn check_paths(&self) -> Result<()> {
+        self.table.check()?;
+        match self.table_path() {
+            Some(path) => self.check_table(path)?,
+            None => self.check_idx_files()?,
+        }
+        let validation = &self.train.validation;
+        let named = [
+            (Key("validation_images"), &self.validation_images),
+            (Key("validation_data"), &self.validation_data),
+        ];
+        let named = named.iter().find(|(_, path)| path.is_some());
+        let is_split = validation.validation_split.is_some();
+        if let (true, Some((key, _))) = (is_split, named) {
+            let found = message!["given together with ", Key("validation_split")];
+            return refuse(*key, found, "one of them");
+        }
+        // Whether there is a test set is known once the data are open.
+        validation.check_sets(is_split || named.is_some(), true)
+    }
+
+    /// Checks the settings of training on IDX files.
+    fn check_idx_files(&self) -> Result<()> {
+        let pairs: [[Named; 2]; 3] = [
+            [
+                (Key("train_images"), &self.train_images),
+                (Key("train_labels"), &self.train_labels),
+            ],
+            [
+                (Key("test_images"), &self.test_images),
+                (Key("test_labels"), &self.test_labels),
+            ],
+            [
+                (Key("validation_images"), &self.validation_images),
+                (Key("validation_labels"), &self.validation_labels),
+            ],
+        ];
+        for [(images, path), (labels, other)] in pairs {
+            let without = |key: Key, other: Key| {
+                let found = message!["given without ", other];
+                refuse(key, found, message![other, " as well"])
+            };
+            match (path, other) {
+                (Some(_), None) => return without(images, labels),
+                (None, Some(_)) => return without(labels, images),
+                (Some(_), Some(_)) if self.data.is_some() && images != Key("validation_images") => {
+                    let found = message!["given together with ", Key("data")];
+                    return refuse(images, found, "one of them");
+                }
+                _ => {}
+            }
+        }
+        let tables = [
+            (Key("test_data"), &self.test_data),
+            (Key("validation_data"), &self.validation_data),
+        ];
+        let table = tables.into_iter().find(|(_, path)| path.is_some());
+        let given = table.map(|(key, _)| key).or(self.table.first_given());
+        match given {
+            None => Ok(()),
+            Some(key) => {
+                let found = match &self.data {
+                    Some(folder) => format!("given with the folder {}", folder.display()),
+                    None => "given without a table".to_owned(),
+                };
+                let expected = message!["a table to train on, named with ", Key("data")];
+                refuse(key, found, expected)
+            }
+        }
+    }
+
+    /// Checks the settings of training on the table at `path`.
+    fn check_table(&self, path: &Path) -> Result<()> {
+        let idx = [
+            (Key("train_images"), self.train_images.is_some()),
+            (Key("train_labels"), self.train_labels.is_some()),
+            (Key("sample_weights"), self.sample_weights.is_some()),
+            (Key("test_images"), self.test_images.is_some()),
+            (Key("test_labels"), self.test_labels.is_some()),
+            (Key("validation_images"), self.validation_images.is_some()),
+            (Key("validation_labels"), self.validation_labels.is_some()),
+        ];
+        if let Some((key, _)) = idx.into_iter().find(|(_, is_given)| *is_given) {
+            let found = format!("given with the table {}", path.display());
+            let expected = message![
+                "tables, named with ",
+                Key("test_data"),
+                " and ",
+                Key("validation_data")
+            ];
+            return refuse(key, found, expected);
+        }
+        if let Some(classes) = self.classes {
+            let found = format!("{classes} with the table {}", path.display());
+            return refuse(
+                Key("classes"),
+                found,
+                "none: the classes are those of the target",
+            );
+        }
+        Ok(())
+    }
+}
+
+fn refuse(key: Key, found: impl Into<Message>, expected: impl Into<Message>) -> Result<()> {
+    Err(Error::Config(Refusal::new(key, found, expected)))
+}

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use perceptor::data::{GlobalScaling, Scaling};
+use perceptor::export::columns::TableColumns;
 use perceptor::export::{self, Format, activation, c_header, onnx};
 use perceptor::nn::{Link, Task};
 use perceptor::report::number::bytes;
@@ -110,34 +111,89 @@ pub fn write_done(
 
 /// Returns the lines that show how to use the file.
 fn next_lines(format: Format, name: &str, model: &Model, out: &Path) -> Vec<String> {
-    let spec = &model.spec;
-    let inputs = spec.inputs();
     let path = format!("{:?}", out.display().to_string());
     match format {
-        Format::Onnx => vec![
-            format!("session = onnxruntime.InferenceSession({path})"),
-            format!("{} = session.run(None, {{\"elements\": x}})  # x: {} [batch, {inputs}], not scaled", onnx_results(model), numpy_type(model)),
-        ],
-        Format::Npz => vec![
-            format!("model = numpy.load({path})"),
-            "z = (x - model[\"scaling.offset\"]) * model[\"scaling.factor\"] @ model[\"layers.0.weight\"] + model[\"layers.0.bias\"]".to_owned(),
-        ],
-        Format::C => vec![
-            format!("#include {path}"),
-            format!("{}  /* elements: {inputs} {}, not scaled; link with -lm */", c_call(name, model), if model.scaling.is_wide() { "doubles" } else { "floats" }),
-        ],
+        Format::Onnx => onnx_lines(model, &path),
+        Format::Npz => npz_lines(model, &path),
+        Format::C => vec![format!("#include {path}"), c_line(name, model)],
         Format::SafetensorsPytorch => {
-            let hidden = spec.layers().len() > 1;
-            let definition = activation::pytorch_definition(spec.activation()).filter(|_| hidden);
-            let lines = [
-                format!("model = {}", sequential(model)),
-                format!("model.load_state_dict(safetensors.torch.load_file({path}))"),
-            ];
-            let scaled = sequential_inputs(model, &path);
-            let last = scaled.into_iter().chain([format!("{} import {}  imports it again", program(), shell_word(out))]);
-            definition.map(str::to_owned).into_iter().chain(lines).chain(last).collect()
+            let hidden = model.spec.layers().len() > 1;
+            let activation = model.spec.activation();
+            let definition = activation::pytorch_definition(activation).filter(|_| hidden);
+            let mut lines: Vec<String> = definition.map(str::to_owned).into_iter().collect();
+            lines.push(format!("model = {}", sequential(model)));
+            lines.push(format!(
+                "model.load_state_dict(safetensors.torch.load_file({path}))"
+            ));
+            lines.extend(sequential_inputs(model, &path));
+            lines.push(format!(
+                "{} import {}  imports it again",
+                program(),
+                shell_word(out)
+            ));
+            lines
         }
     }
+}
+
+/// Returns the lines that run an ONNX session, in Python.
+fn onnx_lines(model: &Model, path: &str) -> Vec<String> {
+    let session = format!("session = onnxruntime.InferenceSession({path})");
+    let results = onnx_results(model);
+    let Some(schema) = &model.schema else {
+        let (element, inputs) = (numpy_type(model), model.spec.inputs());
+        let shape = format!("x: {element} [batch, {inputs}], not scaled");
+        return vec![
+            session,
+            format!("{results} = session.run(None, {{\"elements\": x}})  # {shape}"),
+        ];
+    };
+    let columns = TableColumns::of(schema);
+    let inputs = [
+        ("(\"numbers\", \"float64\")", !columns.numbers.is_empty()),
+        ("(\"texts\", str)", !columns.texts.is_empty()),
+    ];
+    let inputs = inputs.iter().filter(|(_, exists)| *exists);
+    let inputs: Vec<&str> = inputs.map(|(input, _)| *input).collect();
+    vec![
+        session,
+        "columns = session.get_modelmeta().custom_metadata_map".to_owned(),
+        format!(
+            "feed = {{key: table[json.loads(columns[key])].to_numpy(kind) for key, kind in [{}]}}",
+            inputs.join(", ")
+        ),
+        format!("{results} = session.run(None, feed)  # table: a pandas.DataFrame"),
+    ]
+}
+
+/// Returns the lines that compute the first layer of an NPZ file, in Python.
+fn npz_lines(model: &Model, path: &str) -> Vec<String> {
+    let layer = "model[\"layers.0.weight\"] + model[\"layers.0.bias\"]";
+    let first = match model.schema {
+        Some(_) => {
+            format!("z = x @ {layer}  # x: rows encoded by json.loads(str(model[\"schema\"]))")
+        }
+        None => {
+            format!("z = (x - model[\"scaling.offset\"]) * model[\"scaling.factor\"] @ {layer}")
+        }
+    };
+    vec![format!("model = numpy.load({path})"), first]
+}
+
+/// Returns a call of the C function, with what it takes.
+fn c_line(name: &str, model: &Model) -> String {
+    let takes = match &model.schema {
+        Some(_) => "a double for each column that the header lists".to_owned(),
+        None => {
+            let kind = match model.scaling.is_wide() {
+                true => "doubles",
+                false => "floats",
+            };
+            format!("{} {kind}", model.spec.inputs())
+        }
+    };
+    let call = c_call(name, model);
+    format!("{call}  /* elements: {takes}, not scaled; link with -lm */")
 }
 
 /// Returns the left side of a call of an ONNX session, in Python.
@@ -160,12 +216,23 @@ fn numpy_type(model: &Model) -> &'static str {
 /// Returns the lines that scale `x` and apply the PyTorch module that was loaded from `path`, in Python.
 fn sequential_inputs(model: &Model, path: &str) -> Vec<String> {
     match &model.scaling {
+        _ if model.schema.is_some() => {
+            let call = sequential_call(model, "x");
+            vec![format!(
+                "{call}  # x: rows encoded by the schema in the metadata"
+            )]
+        }
         Scaling::Global(GlobalScaling { offset, factor }) => {
-            vec![sequential_call(model, &format!("(x - {offset:?}) * {factor:?}"))]
+            vec![sequential_call(
+                model,
+                &format!("(x - {offset:?}) * {factor:?}"),
+            )]
         }
         Scaling::PerFeature(_) => vec![
-            format!("about = json.loads(safetensors.safe_open({path}, \"pt\").metadata()[\"perceptor\"])[\"scaling\"]"),
-            "offset, factor = (torch.tensor(about[key], dtype=torch.float64) for key in (\"offset\", \"factor\"))".to_owned(),
+            format!("about = safetensors.safe_open({path}, \"pt\").metadata()[\"perceptor\"]"),
+            "scaling = [json.loads(about)[\"scaling\"][key] for key in (\"offset\", \"factor\")]"
+                .to_owned(),
+            "offset, factor = torch.tensor(scaling, dtype=torch.float64)".to_owned(),
             sequential_call(model, "(x - offset).float() * factor.float()"),
         ],
     }

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 
 use super::activation;
 use super::c_literal::{Hexadecimal, HexadecimalDouble};
+use super::c_table;
 use crate::data::{GlobalScaling, Scaling};
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
@@ -52,6 +53,9 @@ pub fn write(model: &Model, name: &str, out: &mut dyn Write) -> io::Result<()> {
         write_numbers(&format!("{name}_weight_{index}"), weight, out)?;
         write_numbers(&format!("{name}_bias_{index}"), bias, out)?;
     }
+    if let Some(schema) = &model.schema {
+        c_table::write_encode(schema, name, out)?;
+    }
     write_affine(name, out)?;
     if let Some(function) = function(model) {
         write_activate(&function, name, out)?;
@@ -72,7 +76,7 @@ fn output_words(task: Task) -> (&'static str, &'static str) {
 fn write_start(model: &Model, name: &str, out: &mut dyn Write) -> io::Result<()> {
     let (spec, upper) = (&model.spec, name.to_ascii_uppercase());
     let (inputs, outputs) = (spec.inputs(), spec.outputs());
-    let element = element(&model.scaling);
+    let element = element(model);
     let (words, size) = output_words(spec.task());
     let best = match spec.task() {
         Task::Classification => "int best = ",
@@ -87,7 +91,7 @@ fn write_start(model: &Model, name: &str, out: &mut dyn Write) -> io::Result<()>
  *
  * C99, nothing needed but <math.h>: link with -lm.
  *
- *     {element} elements[{upper}_INPUTS];{gap}an item as it stands in its file: not scaled
+ *     {element} elements[{upper}_{count}];{gap}{what}
  *     float {words}[{upper}_{size}];
  *     {best}{name}_predict(elements, {words});
  *
@@ -98,21 +102,38 @@ fn write_start(model: &Model, name: &str, out: &mut dyn Write) -> io::Result<()>
 
 #include <math.h>
 
-#define {upper}_INPUTS {inputs}
+{columns}#define {upper}_INPUTS {inputs}
 #define {upper}_{size} {outputs}
 ",
+        columns = match &model.schema {
+            Some(schema) => format!("#define {upper}_COLUMNS {}\n", c_table::cells(schema)),
+            None => String::new(),
+        },
         activation = spec.activation().name(),
         function = spec.output_function(),
         version = crate::VERSION,
         gap = " ".repeat(14 - element.len()),
+        count = count_word(model),
+        what = match model.schema {
+            Some(_) => "the cells of a row, as listed below: not scaled",
+            None => "an item as it stands in its file: not scaled",
+        },
     )
 }
 
-/// The type of an element: `double` if an offset has more digits than a `float`.
-fn element(scaling: &Scaling) -> &'static str {
-    match scaling.is_wide() {
+/// The type of an element: `double` for cells of a table, or if an offset has more digits than a `float`.
+fn element(model: &Model) -> &'static str {
+    match model.schema.is_some() || model.scaling.is_wide() {
         true => "double",
         false => "float",
+    }
+}
+
+/// The name of the number of elements after the prefix.
+fn count_word(model: &Model) -> &'static str {
+    match model.schema {
+        Some(_) => "COLUMNS",
+        None => "INPUTS",
     }
 }
 
@@ -203,7 +224,8 @@ fn write_predict(model: &Model, name: &str, out: &mut dyn Write) -> io::Result<(
     let (layers, task) = (model.spec.layers(), model.spec.task());
     let upper = name.to_ascii_uppercase();
     let (words, size) = output_words(task);
-    let element = element(&model.scaling);
+    let element = element(model);
+    let count = count_word(model);
     let (kind, gives) = match task {
         Task::Classification => ("int", "; gives the likeliest class"),
         Task::Regression | Task::Multilabel => ("void", ""),
@@ -211,7 +233,7 @@ fn write_predict(model: &Model, name: &str, out: &mut dyn Write) -> io::Result<(
     writeln!(
         out,
         "
-/* elements [{upper}_INPUTS] to {words} [{upper}_{size}]{gives}. */
+/* elements [{upper}_{count}] to {words} [{upper}_{size}]{gives}. */
 static inline {kind} {name}_predict(const {element} *elements, float *{words})
 {{"
     )?;
@@ -228,12 +250,15 @@ static inline {kind} {name}_predict(const {element} *elements, float *{words})
             format!("(float)(elements[i] - {name}_offset[i]) * {name}_factor[i]")
         }
     };
-    writeln!(
-        out,
-        "
+    match model.schema {
+        Some(_) => writeln!(out, "\n    {name}_encode(elements, x0);")?,
+        None => writeln!(
+            out,
+            "
     for (int i = 0; i < {upper}_INPUTS; i++)
         x0[i] = {input};"
-    )?;
+        )?,
+    }
     for (index, layer) in layers.iter().enumerate() {
         let (fan_in, fan_out, next) = (layer.fan_in, layer.fan_out, index + 1);
         let last = next == layers.len();

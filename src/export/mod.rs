@@ -2,16 +2,21 @@
 //! [`save`].
 //!
 //! An exported model takes the elements of a data file and scales them itself, except in `pytorch`: an `nn.Sequential` has
-//! no place for the scaling, which is in the metadata. Weights keep their bits, except with batch normalisation, which is
-//! folded into the weights and biases before it, and the last layer of a regression, which takes the scaling of targets. Exporting a model twice writes the same bytes.
+//! no place for the scaling, which is in the metadata. A model of a table takes the cells of columns in `onnx` and `c`, and
+//! rows that are encoded by the schema in `npz` and `pytorch`, which contain it. Weights keep their bits, except with batch
+//! normalisation, which is folded into the weights and biases before it, and in the last layer of a regression, which takes
+//! the scaling of targets. Exporting a model twice writes the same bytes.
 
 pub mod activation;
 pub mod c_header;
 mod c_literal;
+mod c_table;
+pub mod columns;
 pub mod npz;
 pub mod onnx;
 mod onnx_inputs;
 mod onnx_messages;
+mod onnx_table;
 pub mod pytorch;
 
 use std::path::Path;

@@ -1,11 +1,16 @@
 //! Exports to NPZ, which `numpy.load` reads: one array for each tensor, with the names of a model file.
 //!
-//! In addition to `layers.l.weight [in, out]` and `layers.l.bias [out]` there are `scaling.offset` and `scaling.factor`,
-//! which are scalars, or arrays `[in]` with offsets of 64 bits if each feature has its own pair; the string `activation`,
-//! the string `task` unless it is classification, and the string `link` (`log`) if the outputs of a regression are
-//! logarithms. An NPZ is a zip archive,
-//! here without compression, of NPY files (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>): a
-//! header in Python syntax, then the numbers. Entries have no time, so that the bytes are reproducible.
+//! In addition to `layers.l.weight [in, out]` and `layers.l.bias [out]` there are:
+//!
+//! - `scaling.offset` and `scaling.factor`: scalars, or arrays `[in]` with offsets of 64 bits if each feature has its own
+//!   pair;
+//! - the string `activation`, and the string `task` unless it is classification;
+//! - the string `link` (`log`) if the outputs of a regression are logarithms;
+//! - the string `schema`, which is JSON, if the model was trained on a table: its inputs are rows encoded by it.
+//!
+//! An NPZ is a zip archive, here without compression, of NPY files
+//! (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>): a header in Python syntax, then the numbers.
+//! Entries have no time, so that the bytes are reproducible.
 
 use std::io::{self, Write};
 
@@ -68,6 +73,10 @@ pub fn write(model: &Model, out: &mut dyn Write) -> io::Result<()> {
     }
     if model.spec.link() != Link::default() {
         add_text(&mut archive, "link", model.spec.link().name())?;
+    }
+    if let Some(schema) = &model.schema {
+        let text = serde_json::to_string(schema).expect("plain data is always JSON");
+        add_text(&mut archive, "schema", &text)?;
     }
     archive.finish().map(drop).map_err(io::Error::other)
 }

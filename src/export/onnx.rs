@@ -1,21 +1,24 @@
 //! Exports to ONNX: a graph from elements to probabilities, or to the values of a regression, for runtimes such as
 //! onnxruntime.
 //!
-//! `elements [batch, features]`, the numbers of a data file, become inputs by `Sub` and `Mul`, as
-//! folding the scaling into the first layer would change bits. They are `f32`s, or `f64`s if the offset of a feature has
-//! more digits. One `Gemm` for each layer follows, with the activation after all except the last, and
-//! a `Softmax`, or a `Sigmoid` for multi-label classification. The outputs are `probabilities` and `logits`, both `[batch,
-//! classes]`, or only `values [batch, outputs]` for a regression, after an `Exp` if its outputs are logarithms. The batch can have any size. The graph uses operator set
-//! 13: none of these operators has changed for `f32` since, and runtimes from 2020 on support it.
+//! `elements [batch, features]`, the numbers of a data file, become inputs by `Sub` and `Mul`, as folding the scaling into
+//! the first layer would change bits. They are `f32`s, or `f64`s if the offset of a feature has more digits. A model of a
+//! table takes the cells of its columns instead, as `numbers` and `texts`; `onnx_table.rs` describes them.
+//!
+//! One `Gemm` for each layer follows, with the activation after all except the last, and a `Softmax`, or a `Sigmoid` for
+//! multi-label classification. The outputs are `probabilities` and `logits`, both `[batch, classes]`, or only `values
+//! [batch, outputs]` for a regression, after an `Exp` if its outputs are logarithms. The batch can have any size. The graph
+//! uses operator set 13: none of these operators has changed for `f32` since, and runtimes from 2020 on support it.
 
 use prost::Message;
 
 use super::activation;
-use super::onnx_inputs::{INPUTS, Start, start};
+use super::onnx_inputs::{INPUTS, Start, elements_start};
 use super::onnx_messages::{
     AttributeProto, AttributeType, DataType, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
     StringStringEntryProto, TensorProto, ValueInfoProto,
 };
+use super::onnx_table::{TEXT_DOMAIN, TEXT_OPERATOR_SET, table_start};
 use crate::model::Model;
 use crate::nn::{Link, Spec, Task};
 use crate::tensors::METADATA_KEY;
@@ -32,32 +35,42 @@ pub fn to_bytes(model: &Model) -> Option<Vec<u8>> {
     if model.spec.parameters() > MAX_BYTES / size_of::<f32>() {
         return None;
     }
-    let property = StringStringEntryProto {
+    let mut properties = vec![StringStringEntryProto {
         key: METADATA_KEY.to_owned(),
         value: model.metadata(),
+    }];
+    let graph = graph(model, &mut properties);
+    let set = |domain: &str, version| OperatorSetIdProto {
+        domain: domain.to_owned(),
+        version,
     };
+    let has_texts = graph.node.iter().any(|node| node.domain == TEXT_DOMAIN);
+    let texts = has_texts.then(|| set(TEXT_DOMAIN, TEXT_OPERATOR_SET));
     let file = ModelProto {
         ir_version: IR_VERSION,
         producer_name: "perceptor".to_owned(),
         producer_version: crate::VERSION.to_owned(),
         doc_string: format!("{}, {}", model.spec, model.spec.activation().name()),
-        graph: Some(graph(model)),
-        opset_import: vec![OperatorSetIdProto {
-            domain: String::new(),
-            version: OPERATOR_SET,
-        }],
-        metadata_props: vec![property],
+        graph: Some(graph),
+        opset_import: texts.into_iter().chain([set("", OPERATOR_SET)]).collect(),
+        metadata_props: properties,
     };
     (file.encoded_len() <= MAX_BYTES).then(|| file.encode_to_vec())
 }
 
-fn graph(model: &Model) -> GraphProto {
+/// Returns the graph, and adds what describes its inputs to `properties`.
+fn graph(model: &Model, properties: &mut Vec<StringStringEntryProto>) -> GraphProto {
     let spec = &model.spec;
     let Start {
         input,
         mut initializer,
         mut node,
-    } = start(model);
+        property,
+    } = match &model.schema {
+        Some(schema) => table_start(schema),
+        None => elements_start(model),
+    };
+    properties.extend(property);
     if spec.layers().len() > 1 {
         let constants = activation::onnx_constants(spec.activation()).iter();
         initializer

@@ -4,7 +4,7 @@
 //! subtraction, as in training.
 
 use super::onnx_messages::{
-    AttributeProto, AttributeType, DataType, NodeProto, TensorProto, ValueInfoProto,
+    DataType, NodeProto, StringStringEntryProto, TensorProto, ValueInfoProto,
 };
 use crate::data::Scaling;
 use crate::model::Model;
@@ -18,10 +18,12 @@ pub(super) struct Start {
     pub input: Vec<ValueInfoProto>,
     pub initializer: Vec<TensorProto>,
     pub node: Vec<NodeProto>,
+    /// What describes the inputs.
+    pub property: Vec<StringStringEntryProto>,
 }
 
 /// Returns the nodes from `elements` to [`INPUTS`].
-pub(super) fn start(model: &Model) -> Start {
+pub(super) fn elements_start(model: &Model) -> Start {
     const OFFSET: &str = "scaling.offset";
     const FACTOR: &str = "scaling.factor";
     let features = model.spec.inputs();
@@ -45,19 +47,13 @@ pub(super) fn start(model: &Model) -> Start {
     };
     let mut node = vec![NodeProto::operator("Sub", &["elements", OFFSET], centred)];
     if is_wide {
-        let mut cast = NodeProto::operator("Cast", &[centred], "centred");
-        cast.attribute.push(AttributeProto {
-            name: "to".to_owned(),
-            i: DataType::Float as i64,
-            r#type: AttributeType::Int.into(),
-            ..AttributeProto::default()
-        });
-        node.push(cast);
+        node.push(NodeProto::cast(centred, DataType::Float, "centred"));
     }
     node.push(NodeProto::operator("Mul", &["centred", FACTOR], INPUTS));
     Start {
         input: vec![ValueInfoProto::batch("elements", element, features)],
         initializer: vec![offset, factor],
         node,
+        property: Vec::new(),
     }
 }

@@ -66,6 +66,9 @@ pub struct NodeProto {
     pub op_type: String,
     #[prost(message, repeated, tag = "5")]
     pub attribute: Vec<AttributeProto>,
+    /// Empty for the operators of ONNX itself.
+    #[prost(string, tag = "7")]
+    pub domain: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -76,6 +79,12 @@ pub struct AttributeProto {
     pub f: f32,
     #[prost(int64, tag = "3")]
     pub i: i64,
+    #[prost(float, repeated, tag = "7")]
+    pub floats: Vec<f32>,
+    #[prost(int64, repeated, tag = "8")]
+    pub ints: Vec<i64>,
+    #[prost(bytes = "vec", repeated, tag = "9")]
+    pub strings: Vec<Vec<u8>>,
     #[prost(enumeration = "AttributeType", tag = "20")]
     pub r#type: i32,
 }
@@ -86,6 +95,9 @@ pub enum AttributeType {
     Undefined = 0,
     Float = 1,
     Int = 2,
+    Floats = 6,
+    Ints = 7,
+    Strings = 8,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -106,6 +118,8 @@ pub struct TensorProto {
 pub enum DataType {
     Undefined = 0,
     Float = 1,
+    Int64 = 7,
+    String = 8,
     Double = 11,
 }
 
@@ -115,6 +129,8 @@ pub struct ValueInfoProto {
     pub name: String,
     #[prost(message, optional, tag = "2")]
     pub r#type: Option<TypeProto>,
+    #[prost(string, tag = "3")]
+    pub doc_string: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -162,6 +178,75 @@ impl NodeProto {
             name: output.to_owned(),
             op_type: op_type.to_owned(),
             attribute: Vec::new(),
+            domain: String::new(),
+        }
+    }
+
+    /// Makes a node that converts elements.
+    pub(super) fn cast(input: &str, to: DataType, output: &str) -> NodeProto {
+        let node = NodeProto::operator("Cast", &[input], output);
+        node.with(AttributeProto::int("to", to as i64))
+    }
+
+    /// The same node of another set of operators.
+    pub(super) fn of_domain(mut self, domain: &str) -> NodeProto {
+        self.domain = domain.to_owned();
+        self
+    }
+
+    /// The same node with a further attribute.
+    pub(super) fn with(mut self, attribute: AttributeProto) -> NodeProto {
+        self.attribute.push(attribute);
+        self
+    }
+}
+
+impl AttributeProto {
+    fn of(name: &str, kind: AttributeType) -> AttributeProto {
+        AttributeProto {
+            name: name.to_owned(),
+            r#type: kind.into(),
+            ..AttributeProto::default()
+        }
+    }
+
+    /// Makes a whole number.
+    pub(super) fn int(name: &str, i: i64) -> AttributeProto {
+        AttributeProto {
+            i,
+            ..AttributeProto::of(name, AttributeType::Int)
+        }
+    }
+
+    /// Makes a number.
+    pub(super) fn float(name: &str, f: f32) -> AttributeProto {
+        AttributeProto {
+            f,
+            ..AttributeProto::of(name, AttributeType::Float)
+        }
+    }
+
+    /// Makes whole numbers.
+    pub(super) fn ints(name: &str, ints: Vec<i64>) -> AttributeProto {
+        AttributeProto {
+            ints,
+            ..AttributeProto::of(name, AttributeType::Ints)
+        }
+    }
+
+    /// Makes numbers.
+    pub(super) fn floats(name: &str, floats: Vec<f32>) -> AttributeProto {
+        AttributeProto {
+            floats,
+            ..AttributeProto::of(name, AttributeType::Floats)
+        }
+    }
+
+    /// Makes texts.
+    pub(super) fn strings(name: &str, texts: &[&str]) -> AttributeProto {
+        AttributeProto {
+            strings: texts.iter().map(|text| text.as_bytes().to_vec()).collect(),
+            ..AttributeProto::of(name, AttributeType::Strings)
         }
     }
 }
@@ -174,6 +259,18 @@ impl TensorProto {
             data_type: DataType::Float.into(),
             name: name.to_owned(),
             raw_data: little_endian(values).into_owned(),
+        }
+    }
+
+    /// Makes a constant of whole numbers, row-major.
+    pub(super) fn ints(name: &str, shape: &[usize], values: &[i64]) -> TensorProto {
+        TensorProto {
+            data_type: DataType::Int64.into(),
+            raw_data: values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+            ..TensorProto::floats(name, shape, &[])
         }
     }
 
@@ -206,6 +303,7 @@ impl ValueInfoProto {
         };
         ValueInfoProto {
             name: name.to_owned(),
+            doc_string: String::new(),
             r#type: Some(TypeProto {
                 tensor_type: Some(tensor_type),
             }),

@@ -11,6 +11,12 @@ pub const MISSING: [&str; 19] = [
 /// A further cell that counts as missing.
 const UNKNOWN: &[u8] = b"?";
 
+/// Returns every cell that counts as missing.
+pub fn missing_words<'a>() -> impl Iterator<Item = &'a str> {
+    let words: [&'a str; 19] = MISSING;
+    words.into_iter().chain(["?"])
+}
+
 /// The largest number up to which every whole number is an `f64`: 2⁵³.
 const EXACT: u64 = 1 << 53;
 

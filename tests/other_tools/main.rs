@@ -13,5 +13,6 @@ mod numpy;
 mod onnx;
 mod python;
 mod pytorch;
+mod tables;
 mod tasks;
 mod timestamps;

@@ -22,7 +22,9 @@ def network(x, offset, factor, tensor):
 npz = np.load(folder / "model.npz")
 by_npz = network(x, npz["scaling.offset"], npz["scaling.factor"], npz.get)
 with safe_open(folder / "run/model.safetensors", "np") as file:
-    scaling = json.loads(file.metadata()["perceptor"])["scaling"]
+    about = json.loads(file.metadata()["perceptor"])
+    scaling, targets = about["scaling"], about["target_scaling"]
     by_file = network(x, scaling["offset"], scaling["factor"], file.get_tensor)
+    by_file = by_file / targets["factor"] + targets["offset"]
 for rows in by_onnx, by_npz, by_file:
     print(*(repr(float(row[0])) for row in rows), sep="\n")

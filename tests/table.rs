@@ -498,6 +498,37 @@ fn what_is_wrong_is_refused_with_its_place() {
 }
 
 #[test]
+fn a_column_has_the_weights_of_the_rows() {
+    let folder = Folder::new();
+    let read = |text: &str| {
+        let options = TableOptions::default();
+        let request = TableRequest {
+            path: &folder.write("train.csv", text),
+            targets: &["y".to_owned()],
+            sample_weight: Some("w"),
+            task: None,
+            options: &options,
+        };
+        TrainingTable::survey(&request, &workers())?.read(&workers())
+    };
+    let encoded = read("x,w,y\n5,1,1.5\n6,3,2.5\n9,0,\n7,2,3.5\n").expect("rows");
+    assert_eq!(encoded.data.weights(), Some(&[0.5, 1.5, 1.0][..]));
+    assert_eq!(encoded.data.features(), 1);
+    for (weight, words) in [
+        ("-1", "-1, expected a weight"),
+        ("", "a missing cell"),
+        ("w", "\"w\", expected a weight"),
+    ] {
+        let text = format!("x,w,y\n5,1,1.5\n6,{weight},2.5\n");
+        let refused = read(&text).expect_err("a refusal").to_string();
+        assert!(
+            refused.contains("row 3, column 2 (w): ") && refused.contains(words),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
 fn whole_numbers_that_become_the_same_input_are_noted() {
     let rows: String = (0..20)
         .map(|row| {

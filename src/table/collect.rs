@@ -7,7 +7,6 @@ use super::schema::{Schema, TargetKind};
 use crate::data::mmap::Scratch;
 use crate::data::{ClassNames, Dataset, Rows, Targets};
 use crate::error::{Error, Refusal, Result};
-use crate::message::Key;
 use crate::system::cgroup::Limits;
 use crate::system::{Memory, SystemFiles};
 
@@ -116,8 +115,8 @@ impl Collector {
         self.rows
     }
 
-    /// Returns the rows of the table at `path`, and the weights, targets and class names of `schema`.
-    pub fn data(self, path: &Path, schema: &Schema) -> Result<(Dataset, Option<Vec<f32>>)> {
+    /// Returns the rows of the table at `path` with their targets, weights and class names, by `schema`.
+    pub fn data(self, path: &Path, schema: &Schema) -> Result<Dataset> {
         let outputs = schema.targets.len();
         let mut names = None;
         let targets = match &schema.targets[0].kind {
@@ -149,20 +148,16 @@ impl Collector {
                 }
             }
         };
-        let weights = schema.sample_weight.as_ref().map(|_| self.weights);
-        if let Some(weights) = &weights
-            && weights.iter().all(|&weight| weight == 0.0)
-        {
-            let refusal = Refusal::new(Key("sample_weight"), "0 in each row", "a weight above 0");
-            return Err(Error::Data(refusal));
-        }
         let rows = self.elements.rows(path, self.inputs)?;
         let data = Dataset::new_pair(rows, targets)?;
         let data = match names {
             Some(names) => data.with_class_names(names)?,
             None => data,
         };
-        Ok((data, weights))
+        match schema.sample_weight {
+            Some(_) => data.with_weights(self.weights),
+            None => Ok(data),
+        }
     }
 
     /// Returns the rows of the table at `path`.

@@ -196,7 +196,7 @@ impl RowsOf<'_> {
             facts.count += 1;
             facts.min = facts.min.min(value);
             facts.max = facts.max.max(value);
-            facts.is_whole &= value.fract() == 0.0;
+            facts.is_whole &= is_whole(value);
             sum += value;
             if row % stride == 0 {
                 facts.sample.push(value);
@@ -247,6 +247,14 @@ impl RowsOf<'_> {
         };
         BlockColumn::Text(facts, counts)
     }
+}
+
+/// Returns whether a number is whole, without a call of a function that rounds.
+#[inline]
+fn is_whole(value: f64) -> bool {
+    /// From here on, every number is.
+    const ALL: f64 = 4_503_599_627_370_496.0;
+    value.abs() >= ALL || (value as i64) as f64 == value
 }
 
 impl Default for NumberFacts {

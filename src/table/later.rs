@@ -43,12 +43,8 @@ impl Schema {
                 Refusal::new(path.display(), "no row with a target", "rows with a target");
             return Err(Error::Data(refusal));
         }
-        let (data, weights) = collector.data(path, self)?;
-        Ok(Encoded {
-            data,
-            weights,
-            notes,
-        })
+        let data = collector.data(path, self)?;
+        Ok(Encoded { data, notes })
     }
 
     /// Reads the rows of a table, as for a prediction. Targets and weights may be there or not.

@@ -59,10 +59,8 @@ pub struct TrainingTable {
 /// Rows of a table with their targets.
 #[derive(Debug)]
 pub struct Encoded {
-    /// The encoded rows.
+    /// The encoded rows with their targets and weights.
     pub data: Dataset,
-    /// The weight of each row, if the schema has a column of weights.
-    pub weights: Option<Vec<f32>>,
     /// What was left out or changed.
     pub notes: Vec<Note>,
 }
@@ -336,10 +334,9 @@ impl TrainingTable {
             let expected = format!("{}, as when it was examined", self.survey.rows);
             return Err(Error::Data(Refusal::new(path.display(), found, expected)));
         }
-        let (data, weights) = collector.data(&path, &self.schema)?;
+        let data = collector.data(&path, &self.schema)?;
         Ok(Encoded {
             data,
-            weights,
             notes: Vec::new(),
         })
     }

@@ -138,10 +138,7 @@ impl Surveyed {
             }
         };
         notes.extend(train.notes);
-        let train = match train.weights {
-            Some(weights) => train.data.with_weights(weights)?,
-            None => train.data,
-        };
+        let train = train.data;
         let mut later = |path: &Option<PathBuf>| -> Result<Option<Dataset>> {
             let Some(path) = path else {
                 return Ok(None);

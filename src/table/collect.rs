@@ -154,9 +154,10 @@ impl Collector {
             Some(names) => data.with_class_names(names)?,
             None => data,
         };
-        match schema.sample_weight {
-            Some(_) => data.with_weights(self.weights),
-            None => Ok(data),
+        // A later table may lack the column of weights.
+        match self.weights.is_empty() {
+            true => Ok(data),
+            false => data.with_weights(self.weights),
         }
     }
 

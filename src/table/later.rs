@@ -129,16 +129,13 @@ impl Schema {
             .iter()
             .filter(|_| labelled)
             .map(|target| find(&target.place));
-        let weight = self
-            .sample_weight
-            .iter()
-            .filter(|_| labelled)
-            .map(find)
-            .next();
+        // Weights are no part of a measurement, so a later table may lack them.
+        let weight = self.sample_weight.iter().filter(|_| labelled);
+        let weight = weight.filter_map(|place| find(place).ok()).next();
         Ok(Mapping {
             columns: columns.collect::<Result<_>>()?,
             targets: targets.collect::<Result<_>>()?,
-            weight: weight.transpose()?,
+            weight,
             width,
         })
     }
@@ -200,15 +197,12 @@ impl Schema {
             .iter()
             .filter(|_| labelled)
             .map(|target| target.place.position);
-        let weight = self
-            .sample_weight
-            .iter()
-            .filter(|_| labelled)
-            .map(|place| place.position);
+        let weight = self.sample_weight.as_ref().filter(|_| labelled);
+        let weight = weight.map(|place| place.position);
         Ok(Mapping {
             columns: columns.collect(),
             targets: targets.collect(),
-            weight: { weight }.next(),
+            weight,
             width,
         })
     }

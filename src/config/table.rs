@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::requirement::Requirement;
 use super::setting::settings;
-use super::value::{ParseError, SettingValue, named_values, text_values};
+use super::value::{NONE, ParseError, SettingValue, named_values, text_values};
 use crate::data::Scale;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
@@ -135,12 +135,13 @@ impl SettingValue for Columns {
     fn parse(text: &str) -> Result<Columns, ParseError> {
         match text.trim() {
             "" => Err("expected the name or number of a column".into()),
+            NONE => Ok(Columns::default()),
             _ => Ok(Columns(vec![text.to_owned()])),
         }
     }
 
     fn text(&self) -> Option<String> {
-        None
+        self.0.is_empty().then(|| NONE.to_owned())
     }
 
     fn is_unset(&self) -> bool {

@@ -13,7 +13,7 @@ use crate::nn::{Activation, Init, Task};
 use crate::schedule::ScheduleName;
 
 /// The text for a value that is not set.
-const NONE: &str = "none";
+pub(super) const NONE: &str = "none";
 
 /// Why text is not a value of a setting.
 #[derive(Debug)]

@@ -216,8 +216,14 @@ pub fn is_table(path: &Path) -> Result<bool> {
         return Ok(false);
     }
     // A damaged gzip stream is no table; whoever reads it reports the damage.
+    if path.extension().is_some_and(|ending| ending == "gz")
+        && !is_gzip(path, &open_regular(path, "a file")?)?
+    {
+        return Ok(false);
+    }
     let start = sample(path, 1 << 12).map(|sample| sample.bytes);
-    Ok(start.is_ok_and(|start| !start.is_empty() && !start.contains(&0)))
+    let is_text = |byte: &u8| !byte.is_ascii_control() || byte.is_ascii_whitespace();
+    Ok(start.is_ok_and(|start| !start.is_empty() && start.iter().all(is_text)))
 }
 
 /// Returns the error for a record, after byte `start`, that is too large.

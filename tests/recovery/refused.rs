@@ -87,9 +87,9 @@ fn a_removed_shuffle_window_is_refused() {
 #[test]
 fn a_later_format_is_refused_without_falling_back() {
     let desk = trained();
-    replace(&desk, NEWEST, "format\\\":1", "format\\\":2");
+    replace(&desk, NEWEST, "format\\\":1", "format\\\":3");
     let message =
-        format!("{NEWEST}: checkpoint format 2, expected 1, the newest this version reads");
+        format!("{NEWEST}: checkpoint format 3, expected 2, the newest this version reads");
     desk.refuses("train --resume out", 1, &message);
 }
 

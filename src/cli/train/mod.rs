@@ -117,7 +117,11 @@ fn plan(flags: Layer, file: Layer, resumption: Option<Resumption>) -> perceptor:
         });
     };
     let given = flags.over(file);
+    // What the checkpoint adds to a file of an earlier version.
+    let target_scale = resumption.settings.train.task.target_scale;
     resumption.settings = checked(given.clone())?;
+    let task = &mut resumption.settings.train.task;
+    task.target_scale = task.target_scale.or(target_scale);
     let settings = resumption.settings.clone();
     let table = match (
         settings.table_path(),

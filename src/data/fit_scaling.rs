@@ -5,7 +5,7 @@
 //! divided by its own largest magnitude instead. Floats have no range of their own: up to a magnitude of 16 (unit or
 //! standardised inputs) they stay unchanged, and beyond it they are divided by the largest one.
 //!
-//! `standard` fits a pair of numbers to each feature ([`super::fit_features`]), `standard-global` one pair to all.
+//! `standard` fits a pair of numbers to each feature (`fit_features`), `standard-global` one pair to all.
 
 use std::ops::ControlFlow;
 

@@ -15,10 +15,22 @@
 //! Inputs are final: numbers are standardised, categories are 0 and 1, and a network needs no further scaling
 //! ([`crate::data::Rows::are_inputs`]).
 
+#[cfg_attr(
+    not(feature = "convert"),
+    expect(dead_code, reason = "conversion reads with more options")
+)]
 pub(crate) mod block;
+#[cfg_attr(
+    not(feature = "convert"),
+    expect(dead_code, reason = "conversion reads with more options")
+)]
 pub(crate) mod blocks;
 pub mod cell;
 mod collect;
+#[cfg_attr(
+    not(feature = "convert"),
+    expect(dead_code, reason = "conversion reads with more options")
+)]
 pub(crate) mod columns;
 mod date;
 pub(crate) mod dialect;
@@ -37,6 +49,10 @@ pub mod schema;
 mod survey;
 pub(crate) mod syntax;
 mod target;
+#[cfg_attr(
+    not(feature = "convert"),
+    expect(dead_code, reason = "conversion reads with more options")
+)]
 pub(crate) mod text;
 mod training;
 

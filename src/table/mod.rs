@@ -49,10 +49,6 @@ pub mod schema;
 mod survey;
 pub(crate) mod syntax;
 mod target;
-#[cfg_attr(
-    not(feature = "convert"),
-    expect(dead_code, reason = "conversion reads with more options")
-)]
 pub(crate) mod text;
 mod training;
 

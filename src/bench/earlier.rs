@@ -12,7 +12,10 @@ pub(super) const SECOND: &str = "perceptor.bench/2";
 /// Turns a record of [`SECOND`] into one of the layout `schema`.
 pub(super) fn convert_second(record: &mut Value, schema: &str) {
     record["schema"] = json!(schema);
-    let scale = record.pointer_mut("/work/settings/scale");
+    let settings = record
+        .get_mut("work")
+        .and_then(|work| work.get_mut("settings"));
+    let scale = settings.and_then(|settings| settings.get_mut("scale"));
     if let Some(scale) = scale.filter(|scale| **scale == json!(Scale::Standard)) {
         *scale = json!(Scale::Standard.renamed());
     }

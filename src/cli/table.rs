@@ -36,8 +36,8 @@ pub struct TableSets {
 }
 
 impl Surveyed {
-    /// Examines the table that `settings` name, if they name one. Its task and the scale of its numbers are those of the
-    /// settings if `given` gives them.
+    /// Examines the table that `settings` name, if they name one. The settings decide its task and the scale of its
+    /// numbers only if `given` gives these.
     ///
     /// # Errors
     /// Returns the errors of [`TrainingTable::survey`].
@@ -232,7 +232,7 @@ fn check_against(table: &TableConfig, schema: &Schema) -> Result<()> {
         Some((key, _)) => refuse(
             key,
             "given with --init-from".to_owned(),
-            "none: the columns are those of the model".to_owned(),
+            "none, as the model decides about the columns".to_owned(),
         ),
     }
 }

@@ -65,7 +65,7 @@ settings! {
         /// How to scale inputs: `unit` (range of the element type), `standard` (each feature by its mean and deviation),
         /// `standard-global` (all by one pair), `none`, or `model` (as in `init_from`; the default with it).
         ///
-        /// Means and deviations are those of the training set.
+        /// Means and deviations are computed from the training set.
         scale: Scale = Scale::default() => under(Heading::Data);
         /// Passes over the training set.
         epochs: usize = 10 => under(Heading::Training), common, may_change;

@@ -80,7 +80,7 @@ pub(super) fn decode_wide(encoding: Encoding, bytes: &[u8], row: &mut [f64]) {
     }
 }
 
-/// Writes the elements of `bytes`, which are those of `features`, to `row`, each scaled by the pair of its feature.
+/// Writes the elements of `bytes`, one for each of `features`, to `row`, each scaled by the pair of its feature.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 pub(super) fn decode_each(
     encoding: Encoding,

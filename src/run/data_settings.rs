@@ -119,7 +119,7 @@ impl Settings {
             return refuse(
                 Key("classes"),
                 found,
-                "none: the classes are those of the target",
+                "none, as the target decides about the classes",
             );
         }
         Ok(())

@@ -26,7 +26,7 @@ pub(crate) struct Hints<'a> {
     pub decimal: Option<Decimal>,
     pub comment: Option<u8>,
     pub header: Option<bool>,
-    /// Words that are names of columns if they are no numbers. If the first row has one of them, it is a header.
+    /// Words that name columns, unless they are numbers. If the first row has one of them, it is a header.
     pub names: Vec<&'a str>,
 }
 
@@ -53,7 +53,7 @@ pub(crate) struct Record {
 /// Detects the dialect of the table at `path` and its columns.
 ///
 /// # Errors
-/// Returns [`Error::Data`] if there is no row, or if the file is no text.
+/// Returns [`Error::Data`] if there is no row, or if the file is not text.
 pub(crate) fn detect(path: &Path, hints: &Hints) -> Result<Opening> {
     let mut max_bytes = text::SAMPLE;
     loop {
@@ -74,7 +74,7 @@ pub(crate) fn detect(path: &Path, hints: &Hints) -> Result<Opening> {
     }
 }
 
-/// Refuses what is no text.
+/// Refuses what is not text.
 fn check_text(path: &Path, start: &[u8]) -> Result<()> {
     let found = match start {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "UTF-16 text",
@@ -385,7 +385,7 @@ mod tests {
             ("0,1,2,3\n5,6,7,8\n", (',', '.', true)),
             (",0,1,2\n0,6,7,8\n", (',', '.', true)),
             ("0,1,2\n5,6,7\n", (',', '.', false)),
-            // A missing value is no title.
+            // A missing value is not a title.
             ("1,,3\n4,5,6\n", (',', '.', false)),
             ("NA,2\n4,5\n", (',', '.', false)),
             ("7\n8\n", (',', '.', false)),

@@ -33,7 +33,7 @@ const NO_AND_YES: [(&str, &str); 5] = [
     ("off", "on"),
 ];
 
-/// Returns how a column that is no target becomes inputs.
+/// Returns how a column that is not a target becomes inputs.
 pub(super) fn encoding(survey: &Survey, place: &Place, options: &TableOptions) -> Result<Encoding> {
     let facts = &survey.facts[place.position];
     let mode = survey.modes[place.position];

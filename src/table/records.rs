@@ -29,7 +29,7 @@ impl Records {
     /// Opens the table at `path`, whose first record has the names of the columns if there is a `header`.
     ///
     /// # Errors
-    /// Returns [`Error::Data`] if there is no row, or if the file is no text, and [`Error::Io`] if the system fails.
+    /// Returns [`Error::Data`] if there is no row, or if the file is not text, and [`Error::Io`] if the system fails.
     pub fn open(path: &Path, options: &TableOptions, header: bool) -> Result<Records> {
         let hints = Hints {
             delimiter: options.delimiter,

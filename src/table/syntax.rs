@@ -77,7 +77,7 @@ impl Syntax {
                 Some(&byte) if Some(byte) == self.comment => at = line_end(text, first),
                 Some(b'\n' | b'\r') => at = first,
                 _ if self.delimiter == Delimiter::WhiteSpace => return first,
-                // A single-column table may have blanks in a cell, but a line of blanks at the end is no record.
+                // A single-column table may have blanks in a cell, but a line of blanks at the end is not a record.
                 None => return first,
                 _ => return at,
             }

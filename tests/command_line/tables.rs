@@ -475,7 +475,7 @@ fn settings_of_tables_and_of_idx_files_do_not_mix() {
     desk.refuses(
         "train --data t.csv --target answer --classes 3",
         2,
-        "--classes: 3 with the table t.csv, expected none: the classes are those of the target",
+        "--classes: 3 with the table t.csv, expected none, as the target decides about the classes",
     );
     desk.refuses_in_parts(
         "train --data t.csv --target answer --scale unit",

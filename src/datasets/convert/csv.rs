@@ -1,6 +1,6 @@
 //! CSV: a row per sample, a column per feature or label.
 //!
-//! [`crate::table`] detects the dialect and reads the text. A cell that is no number is refused with its row, which is the
+//! [`crate::table`] detects the dialect and reads the text. A cell that is not a number is refused with its row, which is the
 //! line of the file that the row starts in, and its column.
 
 use std::path::{Path, PathBuf};

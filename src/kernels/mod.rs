@@ -1,6 +1,6 @@
 //! Elementwise functions written so that the compiler turns loops over them into vector code.
 //!
-//! Each is branch-free arithmetic on one `f32`, without fused multiply-add, and gives the same bits in every
+//! Each is branch-free arithmetic on one `f32`, without fused multiply-add_rows, and gives the same bits in every
 //! instruction set. Callers put them into loops under `#[multiversion]`, which chooses AVX-512, AVX2 or the portable
 //! version at run time. NaN inputs give NaN, so that a diverging run is visible. `sums` has loops of its own.
 

@@ -12,7 +12,7 @@ use super::super::tile::{MAX_WIDTH, Operand, Sink, SparseColumns};
 use super::input::Input;
 use super::panels::{Layout, Panels};
 use crate::error::Result;
-use crate::kernels::add;
+use crate::kernels::add_rows;
 
 /// Rows of the weights in a piece: few enough for equal shares of them, enough for the sums of the gradient's columns
 /// not to matter.
@@ -48,12 +48,10 @@ impl ZeroSkipping {
         let mut start = [0.0; MAX_WIDTH];
         if let Some((offset, sums)) = &self.offset {
             let start = &mut start[..columns.len()];
-            for chunk in 0..chunks {
-                let at = chunk * self.width;
-                // SAFETY: (1) the phase proves that nobody writes parameters, which these sums belong to.
-                let sums = unsafe { sums.read(at + columns.start..at + columns.end) };
-                add(start, sums);
-            }
+            let end = (chunks - 1) * self.width + columns.end;
+            // SAFETY: (1) the phase proves that nobody writes parameters, which these sums belong to.
+            let sums = unsafe { sums.read(columns.start..end) };
+            add_rows(start, sums, self.width);
             start.iter_mut().for_each(|sum| *sum *= -offset);
         }
         start
@@ -64,9 +62,7 @@ impl ZeroSkipping {
         let mut start = [0.0; MAX_WIDTH];
         if let Some((offset, _)) = &self.offset {
             let start = &mut start[..columns.len()];
-            for row in dz.values.chunks_exact(dz.stride) {
-                add(start, &row[columns.clone()]);
-            }
+            add_rows(start, &dz.values[columns.start..], dz.stride);
             start.iter_mut().for_each(|sum| *sum *= -offset);
         }
         start
@@ -192,7 +188,8 @@ impl ZeroSkipping {
                 sums.write(at + columns.start..at + columns.end),
             )
         };
-        sum_rows(weights, layout.width(panel), sums);
+        sums.fill(0.0);
+        add_rows(sums, weights, layout.width(panel));
     }
 }
 
@@ -209,14 +206,4 @@ pub(super) fn column_in(dz: Rows, column: usize, width: usize) -> usize {
 /// The number of pieces of so many rows of weights.
 fn pieces(rows: usize) -> usize {
     rows.div_ceil(SPARSE_PIECE_ROWS)
-}
-
-/// `sums = Σ_rows rows`.
-///
-/// Shapes: `rows [rows · width]`, `sums [columns]`, where columns are at most `width`. Overwrites `sums`.
-fn sum_rows(rows: &[f32], width: usize, sums: &mut [f32]) {
-    sums.fill(0.0);
-    for row in rows.chunks_exact(width) {
-        add(sums, &row[..sums.len()]);
-    }
 }

@@ -453,7 +453,7 @@ fn what_is_wrong_is_refused_with_its_place() {
         (
             "a,y\n1,2\n3\n",
             &["y"],
-            "train.csv: row 3: 1 cells, expected 2, as in the first row",
+            "train.csv: row 3: 1 cell, expected 2, as in the first row",
         ),
         (
             "a,y\n1,2\n3,4,5\n",

@@ -26,10 +26,15 @@ pub fn find(folder: &Path) -> Result<Files> {
         let found = if folder.exists() {
             "not a folder"
         } else {
-            "no such folder"
+            "no such file or folder"
         };
         return Err(Error::Data(
-            Refusal::new(folder.display(), found, "a folder with IDX files").hint(message![
+            Refusal::new(
+                folder.display(),
+                found,
+                "a folder with IDX files, or a table",
+            )
+            .hint(message![
                 "name the files one by one with ",
                 Key("train_images"),
                 " and so on, or leave ",

@@ -75,7 +75,10 @@ pub(super) fn refuse(path: &Path, before: u64, fault: Fault, columns: usize) -> 
     };
     let refusal = Refusal::new(
         text::row(path, start),
-        format!("{found} cells"),
+        match found {
+            1 => "1 cell".to_owned(),
+            _ => format!("{found} cells"),
+        },
         format!("{columns}, as in the first row"),
     );
     Error::Data(refusal.hint(match found < columns {

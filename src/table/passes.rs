@@ -243,7 +243,7 @@ mod tests {
             .expect_err("a refusal")
             .to_string();
         assert!(
-            message.ends_with("row 150002: 1 cells, expected 2, as in the first row"),
+            message.ends_with("row 150002: 1 cell, expected 2, as in the first row"),
             "{message}"
         );
     }

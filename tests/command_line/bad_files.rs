@@ -40,14 +40,14 @@ fn rejects_a_folder_that_does_not_exist() {
     let run = desk.refuses(
         "train --data nowhere",
         1,
-        "nowhere: no such folder, expected a folder with IDX files",
+        "nowhere: no such file or folder, expected a folder with IDX files, or a table",
     );
     assert!(run.hint().contains("--train-images"), "{run:#?}");
     desk.put("file", b"no table\0");
     desk.refuses(
         "train --data file",
         1,
-        "file: not a folder, expected a folder with IDX files",
+        "file: not a folder, expected a folder with IDX files, or a table",
     );
 }
 

@@ -90,42 +90,17 @@ impl Context<'_> {
             }
             (
                 Cells::Text(words),
-                ColumnKind::Words {
-                    words: known,
-                    other,
-                    ..
-                },
+                ColumnKind::Words { words: known, .. } | ColumnKind::Flag { words: known, .. },
             ) => {
+                let takes_others = matches!(column.kind, ColumnKind::Words { other: true, .. });
                 let codes = translated(&words.dictionary, known);
-                for (row, &code) in words
-                    .codes
-                    .iter()
-                    .enumerate()
-                    .filter(|(row, _)| counts_row(*row))
-                {
-                    match code {
-                        MISSING => {
-                            missing += 1;
-                            first = first.or(Some(row));
-                        }
-                        code => unknown += u64::from(!other && codes[code as usize] == NONE),
-                    }
-                }
-            }
-            (Cells::Text(words), ColumnKind::Flag { words: known, .. }) => {
-                let codes = translated(&words.dictionary, known);
-                for (row, &code) in words
-                    .codes
-                    .iter()
-                    .enumerate()
-                    .filter(|(row, _)| counts_row(*row))
-                {
-                    match code {
-                        MISSING => {
-                            missing += 1;
-                            first = first.or(Some(row));
-                        }
-                        code => unknown += u64::from(codes[code as usize] == NONE),
+                let cells = words.codes.iter().enumerate();
+                for (row, &code) in cells.filter(|(row, _)| counts_row(*row)) {
+                    if code == MISSING {
+                        missing += 1;
+                        first = first.or(Some(row));
+                    } else if !takes_others && codes[code as usize] == NONE {
+                        unknown += 1;
                     }
                 }
             }

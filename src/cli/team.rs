@@ -1,5 +1,5 @@
-//! How many threads train a network with `--threads auto`: as many as are fastest, measured once for each kind of work, then
-//! kept next to the speeds of the engines.
+//! How many threads train a network with `--threads auto`: as many as are fastest, measured at the first starts with each kind of
+//! work, then kept next to the speeds of the engines.
 
 use std::io::{self, Write};
 use std::time::SystemTime;
@@ -43,11 +43,11 @@ fn fastest(run: &TimedRun) -> TeamChoice {
         return TeamChoice::from_rates(rates, cores, ChosenBy::EarlierMeasurement);
     }
     // What is wrong with the data is reported by the run itself.
-    let rates = team::measure(run, &candidates).unwrap_or_default();
+    let mut rates = team::measure(run, &candidates).unwrap_or_default();
     if !rates.is_empty() {
         // Read again: another process may have measured meanwhile.
         let mut table = EngineTable::read(&path).unwrap_or_else(EngineTable::empty);
-        table.teams.keep(work, rates.clone(), now);
+        rates = table.teams.keep(work, rates, now);
         // If the cache cannot be written, the next run measures again.
         drop(table.write(&path));
     }

@@ -89,7 +89,7 @@ fn whole_rows(rows: usize) -> usize {
     }
 }
 
-/// The rows of a block whose activations and gradients stay in the nearest cache; the calls for a block take as long as
+/// The rows of a block whose activations and gradients stay in the nearest cache, at least one; the calls for a block take as long as
 /// some rows of a small network.
 fn cached_rows(spec: &Spec) -> usize {
     let widths: usize = spec
@@ -97,7 +97,7 @@ fn cached_rows(spec: &Spec) -> usize {
         .iter()
         .map(|layer| layer.fan_in + 2 * layer.fan_out)
         .sum();
-    CACHED_ACTIVATIONS / (4 * widths)
+    (CACHED_ACTIVATIONS / (4 * widths)).max(1)
 }
 
 #[cfg(test)]
@@ -107,8 +107,13 @@ mod tests {
 
     #[test]
     fn blocks_cover_the_rows_and_depend_on_threads_only_for_the_native_engine() {
-        for (hidden, batch_norm) in [(100, false), (2000, false), (100, true)] {
-            let spec = Spec::new(784, &[hidden], 10, Activation::Relu).expect("a spec");
+        for (inputs, hidden, batch_norm) in [
+            (784, 100, false),
+            (784, 2000, false),
+            (784, 100, true),
+            (50_000, 1, false),
+        ] {
+            let spec = Spec::new(inputs, &[hidden], 10, Activation::Relu).expect("a spec");
             let spec = spec.with_batch_norm(batch_norm).expect("a spec");
             for engine in [Engine::Native, Engine::Openblas, Engine::Portable] {
                 for rows in [1, 7, 8, 33, 65, 128, 5000] {

@@ -54,7 +54,8 @@ pub fn write_if_absent(
     }
 }
 
-fn folder_of(path: &Path) -> &Path {
+/// Returns the folder of the file `path`.
+pub(crate) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -127,6 +128,15 @@ impl Draft {
         let path = self.path.clone();
         let temporary = self.close(true)?;
         Ok(Finished { path, temporary })
+    }
+
+    /// Puts the file in place without waiting for the disk: a power failure may lose it, or a part of it.
+    ///
+    /// # Errors
+    /// Returns [`Error::Io`] if it cannot be written or renamed.
+    pub fn put_unsynced(self) -> Result<()> {
+        let path = self.path.clone();
+        put(self.close(false)?, &path)
     }
 
     fn close(self, synced: bool) -> Result<tempfile::TempPath> {

@@ -478,7 +478,7 @@ fn what_is_wrong_is_refused_with_its_place() {
         (
             "a,y\n1,1.5\n1,2.5\n",
             &["y"],
-            "no column with more than one value, expected inputs",
+            "no column that becomes inputs, expected inputs",
         ),
         ("", &["y"], "train.csv: no row"),
         ("a,y\n1,2\n", &[], "target: not given"),

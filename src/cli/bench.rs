@@ -272,7 +272,7 @@ impl BenchArgs {
         let workers = workers(settings.threads)?;
         settings.train.engine.resolve()?;
         let quiet = self.is_quiet();
-        let opened = Opened::open(&settings, table, true, (&workers, quiet))?;
+        let opened = Opened::open(&settings, (table, None), true, (&workers, quiet))?;
         let (source, data) = (opened.source, opened.splits);
         if !quiet {
             print_notes(&opened.notes);

@@ -5,20 +5,27 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use perceptor::config::TableConfig;
+use perceptor::config::setting::Setting;
 use perceptor::data::{DataMode, Dataset, IdxFile, Rows, Splits, Targets, folder};
+use perceptor::message::Key;
 use perceptor::nn::Task;
 use perceptor::report::inspect::InspectReport;
-use perceptor::table::{TableOptions, TableRequest, TrainingTable, is_table};
+use perceptor::run::{Layer, Settings};
+use perceptor::table::{TrainingTable, is_table};
 use perceptor::{Error, Refusal, Workers};
 
 use super::failure::Failure;
-use super::values::{Format, named};
+use super::setting_flags::{Selection, SettingFlags};
+use super::spelling::Flags;
+use super::table::{options, request};
+use super::values::Format;
 
 const EXAMPLES: &str = "\
 Examples:
   perceptor data inspect data/mnist
   perceptor data inspect t10k-images-idx3-ubyte.gz --items 8 --offset 100
-  perceptor data inspect houses.csv --target price";
+  perceptor data inspect houses.csv --target price --drop id --max-categories 20";
 
 /// Columns to draw in if stdout is not a terminal.
 const DEFAULT_COLUMNS: usize = 80;
@@ -30,12 +37,8 @@ pub struct InspectArgs {
     /// An IDX file, a table such as CSV, raw or .gz, or a folder with a data set
     #[arg(value_name = "PATH")]
     path: PathBuf,
-    /// What the labels of a folder or the targets of a table mean [default: classification; guessed for a table]
-    #[arg(long, value_parser = named(Task::ALL, Task::name))]
-    task: Option<Task>,
-    /// Column of a table to predict, by name or number; may be given several times
-    #[arg(long, value_name = "COLUMN", allow_negative_numbers = true)]
-    target: Vec<String>,
+    #[command(flatten)]
+    settings: SettingFlags<Described>,
     /// How a table is described: as text, or as one JSON object
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -47,20 +50,40 @@ pub struct InspectArgs {
     offset: usize,
 }
 
+/// The settings that decide what a data set is: all of a table, and the task.
+struct Described;
+
+impl Described {
+    /// The settings in addition to those of [`TableConfig`]. Of these, only the task is one of IDX files, too.
+    const OTHERS: [&str; 2] = [TASK, "scale"];
+}
+
+const TASK: &str = "task";
+
+impl Selection for Described {
+    fn settings() -> Vec<Setting> {
+        let others = Described::OTHERS.into_iter().filter_map(Settings::setting);
+        let of_table = TableConfig::descriptions().into_iter();
+        of_table.chain(others.cloned()).collect()
+    }
+}
+
 impl InspectArgs {
     pub fn run(&self) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
+        let given = self.settings.layer()?;
         if is_table(&self.path)? {
-            return self.table(&mut out);
+            return self.table(&given, &mut out);
         }
-        if !self.target.is_empty() {
+        if let Some(key) = given.keys().find(|&key| key != TASK) {
             let found = format!("given for {}", self.path.display());
-            let refusal = Refusal::new("--target", found, "a table to go with it");
+            let refusal = Refusal::new(Key(key), found, "a table to go with it");
             return Err(Error::Config(refusal).into());
         }
+        let task = given.settings()?.train.task.task;
         if self.path.is_dir() {
             let (files, mode) = (folder::find(&self.path)?, DataMode::default());
-            let splits = Splits::open_for(self.task.unwrap_or_default(), &files, None, mode)?;
+            let splits = Splits::open_for(task, &files, None, mode)?;
             self.dataset(&mut out, "training", &splits.train)?;
             if let Some(test) = &splits.test {
                 writeln!(out)?;
@@ -73,17 +96,14 @@ impl InspectArgs {
         Ok(())
     }
 
-    /// Describes the columns of a table.
-    fn table(&self, out: &mut dyn Write) -> Result<(), Failure> {
-        let options = TableOptions::default();
-        let request = TableRequest {
-            path: &self.path,
-            targets: &self.target,
-            sample_weight: None,
-            task: self.task,
-            options: &options,
-        };
+    /// Describes the columns of a table, of which `given` has the settings.
+    fn table(&self, given: &Layer, out: &mut dyn Write) -> Result<(), Failure> {
+        let settings = given.settings()?;
+        settings.table.check()?;
+        let options = options(&settings, given)?;
+        let request = request(&self.path, &settings, given, &options);
         let report = TrainingTable::inspect(&request, &Workers::new(Workers::available())?)?;
+        let report = report.spelled(&Flags);
         match self.format {
             Format::Text => report.write_text(out)?,
             Format::Json => report.write_json(out)?,

@@ -173,6 +173,7 @@ fn with_expectation(error: clap::Error) -> clap::Error {
 /// Parses the command line, runs the command, and returns its exit code.
 pub fn run() -> ExitCode {
     signals::report_truncated_files();
+    signals::report_large_files();
     let matches = command_line()
         .try_get_matches()
         .unwrap_or_else(|error| with_expectation(error).exit());

@@ -1,6 +1,7 @@
 //! Opens the data of a command that trains: IDX files, or a table that was surveyed.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use perceptor::Result;
 use perceptor::compute::parallel::Workers;
@@ -23,18 +24,19 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Opens the sets that `settings` name, without the test set unless it is wanted, and holds out a validation set.
+    /// Opens the sets that `settings` name, without the test set unless it is wanted, and holds out a validation set. The
+    /// folder `cache` is for rows of a table that are too many for the memory.
     ///
     /// # Errors
     /// Returns the errors of the files.
     pub fn open(
         settings: &Settings,
-        table: Option<Surveyed>,
+        (table, cache): (Option<Surveyed>, Option<&Path>),
         with_test: bool,
         (workers, quiet): (&Workers, bool),
     ) -> Result<Opened> {
         let opened = match table {
-            Some(table) => of_table(settings, table, with_test, workers)?,
+            Some(table) => of_table(settings, (table, cache), with_test, workers)?,
             None => of_idx_files(settings, with_test, (workers, quiet))?,
         };
         let (split, seed) = (
@@ -50,7 +52,7 @@ impl Opened {
 
 fn of_table(
     settings: &Settings,
-    table: Surveyed,
+    (table, cache): (Surveyed, Option<&Path>),
     with_test: bool,
     workers: &Workers,
 ) -> Result<Opened> {
@@ -64,7 +66,7 @@ fn of_table(
         splits,
         schema,
         notes,
-    } = table.read(settings, workers)?;
+    } = table.read(settings, cache, workers)?;
     Ok(Opened {
         source,
         splits,

@@ -1,7 +1,7 @@
 //! Signal handlers: Ctrl-C (SIGINT), SIGTERM and SIGHUP stop a command in order, and SIGBUS reports a truncated file.
 //!
 //! Signals that were ignored when the program started stay ignored, so that `nohup` and background jobs of a shell
-//! work as expected. On systems other than Unix no handlers are installed.
+//! work as expected. SIGXFSZ is ignored, so that a limit on the size of files is an error of the write. On systems other than Unix no handlers are installed.
 
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -65,6 +65,15 @@ hint: use files that no other program writes to
 pub fn report_truncated_files() {
     #[cfg(unix)]
     unix::report_truncated_files();
+}
+
+/// Makes the system return an error for a file that becomes larger than the process may write, instead of ending the process.
+pub fn report_large_files() {
+    // SAFETY: ignoring a signal has no precondition.
+    #[cfg(unix)]
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
 }
 
 /// Sets the hint that follows the error about a truncated file. Only the first call in a process counts.

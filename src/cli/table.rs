@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use perceptor::compute::parallel::Workers;
-use perceptor::config::TableConfig;
+use perceptor::config::{Size, TableConfig};
 use perceptor::data::{Dataset, Scale, Splits};
 use perceptor::message::Key;
 use perceptor::run::{Layer, Settings};
 use perceptor::table::schema::Place;
-use perceptor::table::{Note, Schema, TableOptions, TableRequest, TrainingTable};
+use perceptor::table::{Cache, Note, Schema, TableOptions, TableRequest, TrainingTable};
 use perceptor::{Error, Model, Refusal, Result};
 
 use super::setting_flags::set;
@@ -49,19 +49,11 @@ impl Surveyed {
         let Some(path) = settings.table_path() else {
             return Ok(None);
         };
-        let (train, table) = (&settings.train, &settings.table);
-        let scale = match given.gives("scale") {
-            true => train.scale,
-            false => Scale::Standard,
+        let options = TableOptions {
+            memory: memory(settings),
+            ..options(settings, given)?
         };
-        let options = cached(table.options(scale)?);
-        let request = TableRequest {
-            path,
-            targets: &table.target.0,
-            sample_weight: table.sample_weight.as_deref(),
-            task: given.gives("task").then_some(train.task.task),
-            options: &options,
-        };
+        let request = request(path, settings, given, &options);
         if request.targets.is_empty() {
             return Err(without_target(&request, workers));
         }
@@ -119,37 +111,52 @@ impl Surveyed {
         layer
     }
 
-    /// Reads the training table, and the tables for validation and test that `settings` name.
+    /// Reads the training table, and the tables for validation and test that `settings` name. Rows that are too many for the
+    /// memory go to files in the folder `cache`, or without one to files that end with this process.
     ///
     /// # Errors
     /// Returns the errors of [`TrainingTable::read`] and [`Schema::read_labelled`], and [`Error::Data`] if the tables
     /// differ.
-    pub fn read(self, settings: &Settings, workers: &Workers) -> Result<TableSets> {
-        let options = cached(settings.table.reading());
+    pub fn read(
+        self,
+        settings: &Settings,
+        cache: Option<&Path>,
+        workers: &Workers,
+    ) -> Result<TableSets> {
+        let options = |set: &str| TableOptions {
+            memory: memory(settings),
+            cache: match cache {
+                Some(folder) => Cache::File(folder.join(format!("{set}.rows"))),
+                None => Cache::Unnamed(usable_cache_folder()),
+            },
+            ..settings.table.reading()
+        };
+        let of_training = options("training");
         let mut notes = Vec::new();
         let (schema, train) = match self.found {
             Found::Survey(table) => {
                 notes.extend_from_slice(table.notes());
-                (table.schema().clone(), table.read(workers)?)
+                let schema = table.schema().clone();
+                (schema, table.with_cache(of_training.cache).read(workers)?)
             }
             Found::Earlier(schema) => {
-                let train = schema.read_labelled(&self.path, &options, workers)?;
+                let train = schema.read_labelled(&self.path, &of_training, workers)?;
                 (*schema, train)
             }
         };
         notes.extend(train.notes);
         let train = train.data;
-        let mut later = |path: &Option<PathBuf>| -> Result<Option<Dataset>> {
+        let mut later = |path: &Option<PathBuf>, set: &str| -> Result<Option<Dataset>> {
             let Some(path) = path else {
                 return Ok(None);
             };
-            let set = schema.read_labelled(path, &options, workers)?;
+            let set = schema.read_labelled(path, &options(set), workers)?;
             notes.extend(set.notes);
             Ok(Some(set.data))
         };
         let splits = Splits {
-            validation: later(&settings.validation_data)?,
-            test: later(&settings.test_data)?,
+            validation: later(&settings.validation_data, "validation")?,
+            test: later(&settings.test_data, "test")?,
             train,
         };
         splits.check()?;
@@ -161,12 +168,45 @@ impl Surveyed {
     }
 }
 
+/// The options of a table. The settings decide the scale of its numbers only if `given` gives it.
+///
+/// # Errors
+/// Returns [`Error::Config`] if the scale is one of IDX files.
+pub fn options(settings: &Settings, given: &Layer) -> Result<TableOptions> {
+    let scale = match given.gives("scale") {
+        true => settings.train.scale,
+        false => Scale::Standard,
+    };
+    settings.table.options(scale)
+}
+
+/// What is asked about the table at `path`. The settings decide its task only if `given` gives it.
+pub fn request<'a>(
+    path: &'a Path,
+    settings: &'a Settings,
+    given: &Layer,
+    options: &'a TableOptions,
+) -> TableRequest<'a> {
+    TableRequest {
+        path,
+        targets: &settings.table.target.0,
+        sample_weight: settings.table.sample_weight.as_deref(),
+        task: given.gives("task").then_some(settings.train.task.task),
+        options,
+    }
+}
+
 /// The options of a table whose rows go to a file in the user's cache if they are too many for the memory.
 pub fn cached(options: TableOptions) -> TableOptions {
     TableOptions {
-        cache: Some(usable_cache_folder()),
+        cache: Cache::Unnamed(usable_cache_folder()),
         ..options
     }
+}
+
+/// The most bytes of encoded rows in memory, if `settings` limit them.
+fn memory(settings: &Settings) -> Option<u64> {
+    settings.table_memory.map(|Size(bytes)| bytes)
 }
 
 /// Returns the error for a table whose target is not named, with the columns to choose from.

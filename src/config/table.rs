@@ -86,8 +86,7 @@ impl TableConfig {
             max_categories: self.max_categories,
             drop: self.drop.0.clone(),
             dates: self.dates,
-            scale: NumberScale::default(),
-            cache: None,
+            ..TableOptions::default()
         }
     }
 

@@ -13,7 +13,15 @@ use crate::message::{Key, message};
 /// The mapped files of a data set, with their metadata when they were opened.
 #[derive(Debug, Clone)]
 pub struct Watch {
-    files: Vec<(PathBuf, Stamp)>,
+    files: Vec<Watched>,
+}
+
+#[derive(Debug, Clone)]
+struct Watched {
+    path: PathBuf,
+    stamp: Stamp,
+    /// Whether it has the encoded rows of a table.
+    is_cache: bool,
 }
 
 impl Watch {
@@ -26,7 +34,11 @@ impl Watch {
         let sets = [Some(train), own, data.test.as_ref()];
         let mapped = sets.into_iter().flatten().filter_map(|set| {
             let (path, stamp) = set.rows().mapped_file()?;
-            Some((path.to_owned(), stamp))
+            Some(Watched {
+                path: path.to_owned(),
+                stamp,
+                is_cache: set.rows().cache().is_some(),
+            })
         });
         Watch {
             files: mapped.collect(),
@@ -38,22 +50,25 @@ impl Watch {
     /// # Errors
     /// Returns [`Error::Data`] for the first file that changed.
     pub fn check(&self) -> Result<()> {
-        let changed = self.files.iter().find_map(|(path, stamp)| {
-            let found = match path.metadata() {
+        let changed = self.files.iter().find_map(|file| {
+            let found = match file.path.metadata() {
                 Err(error) => format!("{error}, while training read it"),
-                Ok(metadata) => stamp.change(&Stamp::of(&metadata))?,
+                Ok(metadata) => file.stamp.change(&Stamp::of(&metadata))?,
             };
-            Some((path, found))
+            Some((file, found))
         });
-        match changed {
-            None => Ok(()),
-            Some((path, found)) => Err(Error::Data(
-                Refusal::new(path.display(), found, "an unchanged file").hint(message![
-                    "use ",
-                    Key("data_mode").set_to("copy"),
-                    " for files that other processes write to"
-                ]),
-            )),
-        }
+        let Some((file, found)) = changed else {
+            return Ok(());
+        };
+        let hint = match file.is_cache {
+            true => "resume the run, which encodes the table again".into(),
+            false => message![
+                "use ",
+                Key("data_mode").set_to("copy"),
+                " for files that other processes write to"
+            ],
+        };
+        let refusal = Refusal::new(file.path.display(), found, "an unchanged file");
+        Err(Error::Data(refusal.hint(hint)))
     }
 }

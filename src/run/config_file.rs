@@ -14,7 +14,7 @@ use toml::{Table, Value};
 
 use super::every::Every;
 use crate::config::setting::{Setting, settings};
-use crate::config::{TableConfig, Threads, TrainConfig};
+use crate::config::{Size, TableConfig, Threads, TrainConfig};
 use crate::data::{DataMode, Scale};
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
@@ -67,6 +67,11 @@ settings! {
         classes: Option<usize> = None => default("counted from the training labels");
         /// How images are held: memory-mapped, or copied into memory, for files that other programs write to.
         data_mode: DataMode = DataMode::default() => may_change;
+        /// The most memory for the encoded rows of a table, such as 2GB; more of them go to a file in the folder of the run.
+        ///
+        /// The file is removed when the run is done; a run that is resumed uses it again if its table is unchanged. The
+        /// result does not depend on it.
+        table_memory: Option<Size> = None => default("a quarter of the memory"), may_change;
         /// Start from the weights of this model.
         ///
         /// Without `hidden`, `activation`, `batch_norm` and `task`, its network is used, too.

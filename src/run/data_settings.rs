@@ -79,7 +79,9 @@ impl Settings {
             (Key("validation_data"), &self.validation_data),
         ];
         let table = tables.into_iter().find(|(_, path)| path.is_some());
-        let given = table.map(|(key, _)| key).or(self.table.first_given());
+        let memory = self.table_memory.map(|_| Key("table_memory"));
+        let given = table.map(|(key, _)| key);
+        let given = given.or(self.table.first_given()).or(memory);
         match given {
             None => Ok(()),
             Some(key) => {

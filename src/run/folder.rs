@@ -1,7 +1,8 @@
 //! The folder of a run and its files.
 //!
-//! `config.toml`, `environment.json`, `metrics.csv`, `metrics.jsonl`, `model.safetensors` and `checkpoint/`. One process
-//! at a time works in a folder: it holds a lock that the system releases when the process ends.
+//! `config.toml`, `environment.json`, `metrics.csv`, `metrics.jsonl`, `model.safetensors`, `checkpoint/`, and `cache/` with
+//! the rows of tables that are larger than the memory, until the run is done. One process at a time works in a folder: it
+//! holds a lock that the system releases when the process ends.
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
@@ -17,6 +18,11 @@ const ENVIRONMENT: &str = "environment.json";
 const METRICS_CSV: &str = "metrics.csv";
 const METRICS_JSONL: &str = "metrics.jsonl";
 const MODEL: &str = "model.safetensors";
+const CHECKPOINTS: &str = "checkpoint";
+const LOCK: &str = "lock";
+const CACHE: &str = "cache";
+/// The files of encoded rows.
+const ROWS: [&str; 3] = ["training.rows", "validation.rows", "test.rows"];
 /// The files of a run in addition to its checkpoints, the most significant first.
 const FILES: [&str; 5] = [MODEL, CONFIG, ENVIRONMENT, METRICS_CSV, METRICS_JSONL];
 
@@ -28,19 +34,33 @@ pub struct RunFolder {
     is_new: bool,
     /// Whether this process created the folder.
     is_created: bool,
+    /// Whether the files of an earlier run may be replaced.
+    has_begun: bool,
+    /// Whether an earlier run left its lock.
+    had_lock: bool,
+    /// Whether an earlier run left rows.
+    had_cache: bool,
     /// Held until the process ends; `None` if the file system has no locks.
     _lock: Option<File>,
 }
 
 impl RunFolder {
+    /// Prepares the folder of a new run and starts the run in it, as [`RunFolder::prepare`] and [`RunFolder::begin`] do.
+    ///
+    /// # Errors
+    /// Returns their errors.
+    pub fn create(out: Option<&Path>, exist_ok: bool) -> Result<RunFolder> {
+        RunFolder::prepare(out, exist_ok)?.begin()
+    }
+
     /// Creates the folder of a new run and checks that it can be written, before hours are spent on training: the folder
     /// `out`, or `runs/train-N` with the next free number. A folder that has any file of a run is used only with
-    /// `exist_ok`; checkpoints and metrics are then removed, and a model stays until there is a new one.
+    /// `exist_ok`.
     ///
     /// # Errors
     /// Returns [`Error::Io`] if the folder cannot be created or written, [`Error::Config`] if it has a file of a run,
     /// [`Error::Model`] if the model's path is a folder, and [`Error::Run`] if another process works in it.
-    pub fn create(out: Option<&Path>, exist_ok: bool) -> Result<RunFolder> {
+    pub fn prepare(out: Option<&Path>, exist_ok: bool) -> Result<RunFolder> {
         let (path, is_created) = match out {
             None => (next_free(Path::new("runs"), "train")?, true),
             Some(path) => {
@@ -50,20 +70,33 @@ impl RunFolder {
             }
         };
         let mut folder = RunFolder {
-            path,
             is_new: true,
             is_created,
+            has_begun: false,
+            had_lock: path.join(CHECKPOINTS).join(LOCK).exists(),
+            had_cache: path.join(CACHE).exists(),
+            path,
             _lock: None,
         };
         folder.check_free(exist_ok)?;
         check_writable(&folder.path)?;
         folder.lock()?;
         folder.remove_leftovers()?;
+        Ok(folder)
+    }
+
+    /// Starts a new run: the checkpoints of an earlier one are removed, and its metrics are about to be replaced. A model
+    /// stays until there is a new one.
+    ///
+    /// # Errors
+    /// Returns [`Error::Io`] if a checkpoint cannot be removed.
+    pub fn begin(mut self) -> Result<RunFolder> {
+        self.has_begun = true;
         // Checkpoints first: a process that is killed in between leaves a run that resumes from its start.
-        for (_, path) in folder.checkpoints().list()? {
+        for (_, path) in self.checkpoints().list()? {
             fs::remove_file(&path).map_err(Error::io(&path, "remove"))?;
         }
-        Ok(folder)
+        Ok(self)
     }
 
     /// Opens the folder of an earlier run, and removes files that a killed process left incomplete.
@@ -76,6 +109,9 @@ impl RunFolder {
             path: path.to_owned(),
             is_new: false,
             is_created: false,
+            has_begun: true,
+            had_lock: true,
+            had_cache: true,
             _lock: None,
         };
         if !folder.config().is_file() {
@@ -98,16 +134,20 @@ impl RunFolder {
 
     /// Creates the folder of checkpoints and locks it.
     fn lock(&mut self) -> Result<()> {
-        let checkpoints = self.path.join("checkpoint");
+        let checkpoints = self.path.join(CHECKPOINTS);
         create_folder(&checkpoints)?;
-        self._lock = lock(&self.path, &checkpoints.join("lock"))?;
+        self._lock = lock(&self.path, &checkpoints.join(LOCK))?;
         Ok(())
     }
 
     /// Removes files that a killed process left incomplete.
     fn remove_leftovers(&self) -> Result<()> {
         remove_leftovers(&self.path, &FILES)?;
-        remove_leftovers(self.checkpoints().path(), &["epoch-"])
+        remove_leftovers(self.checkpoints().path(), &["epoch-"])?;
+        match self.cache().is_dir() {
+            true => remove_leftovers(&self.cache(), &ROWS),
+            false => Ok(()),
+        }
     }
 
     fn check_free(&self, exist_ok: bool) -> Result<()> {
@@ -178,23 +218,46 @@ impl RunFolder {
 
     /// The checkpoints of the run.
     pub fn checkpoints(&self) -> Checkpoints {
-        Checkpoints::at(self.path.join("checkpoint"))
+        Checkpoints::at(self.path.join(CHECKPOINTS))
+    }
+
+    /// The folder of encoded rows of tables that are larger than the memory: `training.rows`, `validation.rows` and
+    /// `test.rows`. They exist only while the run is not done.
+    pub fn cache(&self) -> PathBuf {
+        self.path.join(CACHE)
+    }
+
+    /// Removes the files of encoded rows, except those that are `used`. Failures are ignored, as a later run tries again.
+    pub fn clear_cache(&self, used: &[&Path]) {
+        for path in ROWS.map(|file| self.cache().join(file)) {
+            if !used.contains(&&*path) {
+                drop(fs::remove_file(path));
+            }
+        }
+        drop(fs::remove_dir(self.cache()));
     }
 
     /// Removes the files of a new run that failed without a checkpoint. An earlier model stays.
     pub fn discard(self) {
         let checkpoints = self.checkpoints();
-        if !self.is_new || !checkpoints.list().is_ok_and(|list| list.is_empty()) {
+        if !self.is_new || (self.has_begun && !checkpoints.list().is_ok_and(|list| list.is_empty()))
+        {
             return;
         }
         // Best effort: the error that ended the run is the one to report.
-        for file in [
+        if self.has_begun || !self.had_cache {
+            self.clear_cache(&[]);
+        }
+        let lock = checkpoints.path().join(LOCK);
+        let of_run = [
             self.config(),
             self.environment(),
             self.metrics_csv(),
             self.metrics_jsonl(),
-            checkpoints.path().join("lock"),
-        ] {
+        ];
+        let of_run = of_run.into_iter().filter(|_| self.has_begun);
+        let lock = Some(lock).filter(|_| self.has_begun || !self.had_lock);
+        for file in of_run.chain(lock) {
             drop(fs::remove_file(file));
         }
         drop(fs::remove_dir(checkpoints.path()));

@@ -9,6 +9,7 @@ use super::options::{Decimal, Delimiter};
 use super::syntax::{End, Syntax, line_end, skip_lines};
 use super::text::{self, Sample};
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, Message, message};
 
 /// The delimiters that are tried.
 const DELIMITERS: [u8; 4] = *b"\t;|,";
@@ -40,7 +41,7 @@ pub(crate) struct Opening {
     /// The first records behind the header.
     pub records: Vec<Record>,
     /// What was guessed and may surprise, such as a decimal comma.
-    pub guesses: Vec<String>,
+    pub guesses: Vec<Message>,
 }
 
 /// A record of a sample.
@@ -88,7 +89,7 @@ fn check_text(path: &Path, start: &[u8]) -> Result<()> {
 /// What the lines before the first record and the first records reveal.
 struct Guess {
     syntax: Syntax,
-    guesses: Vec<String>,
+    guesses: Vec<Message>,
 }
 
 impl Guess {
@@ -124,7 +125,7 @@ impl Guess {
             && comment.is_some()
             && let Some(header) = commented_header(sample, start, &syntax)
         {
-            guesses.push("the line of names starts with #".to_owned());
+            guesses.push("the line of names starts with #".into());
             syntax.comment = None;
             start = header;
         }
@@ -133,10 +134,10 @@ impl Guess {
             .decimal
             .unwrap_or_else(|| detect_decimal(&records, delimiter));
         if hints.decimal.is_none() && syntax.decimal == Decimal::Comma {
-            guesses.push("numbers have a decimal comma".to_owned());
+            guesses.push("numbers have a decimal comma".into());
         }
         if hints.delimiter.is_none() && delimiter == Delimiter::WhiteSpace {
-            guesses.push("white space separates the cells".to_owned());
+            guesses.push("white space separates the cells".into());
         }
         (Guess { syntax, guesses }, records)
     }
@@ -158,6 +159,18 @@ impl Guess {
             is_header(first, &records[1..], decimal) || first.cells.iter().any(is_name)
         });
         let width = first.cells.len();
+        let has_word = first.cells.iter().any(|cell| is_word(cell, decimal));
+        if hints.header.is_none() && !(header && has_word) {
+            let found = match header {
+                true => "the first row has numbers, which are taken as names of columns",
+                false => "the first row is data, not names of columns",
+            };
+            self.guesses.push(message![
+                found,
+                "; to override that, use ",
+                Key("header").set_to(!header)
+            ]);
+        }
         if !header {
             return Ok(Opening {
                 columns: Columns::new::<Vec<u8>>(width, None),
@@ -173,8 +186,8 @@ impl Guess {
             let at_end = records.iter().all(|record| record.cells[width].is_empty());
             names.insert(if at_end { width } else { 0 }, Vec::new());
             self.guesses.push(match at_end {
-                true => "each row has an empty cell more than the header at its end".to_owned(),
-                false => "each row has a cell without a title at its start".to_owned(),
+                true => "each row has an empty cell more than the header at its end".into(),
+                false => "each row has a cell without a title at its start".into(),
             });
         }
         Ok(Opening {
@@ -256,7 +269,7 @@ fn detect_delimiter(sample: &Sample, start: usize, comment: Option<u8>) -> Delim
     }
 }
 
-/// Returns the share of cells that are numbers and the number of cells per record; zeros if the records do not have the
+/// Returns the share of numbers among the cells below the first record and the number of cells per record; zeros if the records do not have the
 /// same number of cells.
 fn score(records: &[Record]) -> (f64, usize) {
     let width = |record: &Record| record.cells.len();
@@ -273,7 +286,9 @@ fn score(records: &[Record]) -> (f64, usize) {
     let is_number = |cell: &Vec<u8>| {
         number(cell, Decimal::Point).is_some() || number(cell, Decimal::Comma).is_some()
     };
-    let cells = records.iter().flat_map(|record| &record.cells);
+    // A header has no numbers, and may have fewer cells.
+    let body = &records[usize::from(records.len() > 1)..];
+    let cells = body.iter().flat_map(|record| &record.cells);
     let (mut all, mut numbers) = (0usize, 0usize);
     for cell in cells {
         all += 1;
@@ -397,6 +412,7 @@ mod tests {
                 "first name,last\nJohn x,Mary y\nAnn z,Eve w\n",
                 (',', '.', true),
             ),
+            ("a,t\n1.5,name 1\n2.5,name 2\n", (',', '.', true)),
             // Words that occur again are no names.
             ("a,b\na,c\nd,b\n", (',', '.', false)),
             ("kind,colour\ncat,red\ndog,red\n", (',', '.', true)),

@@ -6,6 +6,7 @@ use super::options::{NumberScale, TableOptions};
 use super::schema::{Affine, Encoding, Place, Reason};
 use super::survey::{Survey, dates};
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, message};
 
 /// The first whole number that an `f32` cannot tell from the next one: 2²⁴.
 const EXACT_IN_F32: f64 = 16_777_216.0;
@@ -120,11 +121,12 @@ fn check_range(survey: &Survey, place: &Place, numbers: &NumberFacts) -> Result<
 fn out_of_range(survey: &Survey, place: &Place, numbers: &NumberFacts) -> Error {
     let found = format!("numbers from {:e} to {:e}", numbers.min, numbers.max);
     let place = format!("{}: {}", survey.path.display(), place.title());
-    Error::Data(Refusal::new(
-        place,
-        found,
-        "numbers that have a standard deviation in f64",
-    ))
+    let expected = "numbers that have a standard deviation in f64";
+    let hint = message![
+        "correct the table, or leave the column out with ",
+        Key("drop")
+    ];
+    Error::Data(Refusal::new(place, found, expected).hint(hint))
 }
 
 /// Returns whether a column only numbers the rows: the first column, if it counts from 0 or 1; or one of different whole

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::collect::{Collector, memory_limit};
+use super::cache::Reading;
+use super::collect::collect;
+use super::collected::Collected;
 use super::dialect::{self, Hints, Opening};
 use super::encode::{Counts, Encoder, Mapping};
 use super::note::{Note, dropped_rows, filled_cells, list};
@@ -37,13 +39,13 @@ impl Schema {
         options: &TableOptions,
         workers: &Workers,
     ) -> Result<Encoded> {
-        let (collector, notes) = self.read(path, options, true, workers)?;
-        if collector.rows() == 0 {
+        let (collected, notes) = self.read(path, options, true, workers)?;
+        if collected.rows == 0 {
             let refusal =
                 Refusal::new(path.display(), "no row with a target", "rows with a target");
             return Err(Error::Data(refusal));
         }
-        let data = collector.data(path, self)?;
+        let data = collected.data(path, self)?;
         Ok(Encoded { data, notes })
     }
 
@@ -57,9 +59,13 @@ impl Schema {
         options: &TableOptions,
         workers: &Workers,
     ) -> Result<EncodedRows> {
-        let (collector, notes) = self.read(path, options, false, workers)?;
+        let (collected, notes) = self.read(path, options, false, workers)?;
+        if collected.rows == 0 {
+            let refusal = Refusal::new(path.display(), "no row below the header", "rows");
+            return Err(Error::Data(refusal));
+        }
         Ok(EncodedRows {
-            rows: collector.into_rows(path)?,
+            rows: collected.into_rows(path)?,
             notes,
         })
     }
@@ -70,7 +76,7 @@ impl Schema {
         options: &TableOptions,
         labelled: bool,
         workers: &Workers,
-    ) -> Result<(Collector, Vec<Note>)> {
+    ) -> Result<(Collected, Vec<Note>)> {
         let hints = Hints {
             delimiter: options.delimiter,
             decimal: options.decimal,
@@ -80,32 +86,33 @@ impl Schema {
         };
         let opening = dialect::detect(path, &hints)?;
         let mapping = self.find_columns(path, &opening, labelled)?;
-        let mut texts: Vec<Message> = opening.guesses.iter().map(Message::from).collect();
+        let mut texts = opening.guesses.clone();
         texts.extend(self.ignored(&opening, &mapping));
         let positions = mapping.columns.clone();
         let kinds = (opening.syntax.decimal, options.missing);
         let encoder = Encoder::new(path, self, mapping, kinds);
-        let mut collector =
-            Collector::new(encoder.inputs, 0, options.cache.as_deref(), memory_limit())?;
         let modes = encoder.modes();
         let pass = Pass {
             path,
             opening: &opening,
             modes: &modes,
         };
-        pass.run(
-            workers,
-            |block| encoder.encode(&block),
-            |chunk| collector.add(&chunk?),
-        )?;
-        texts.extend(self.about(&collector.counts, &positions));
-        Ok((
-            collector,
-            texts
-                .into_iter()
-                .map(|text| Note::new(path, text))
-                .collect(),
-        ))
+        let reading = Reading {
+            schema: self,
+            options,
+            labelled,
+        };
+        let (collected, about) = collect(path, reading, 0, |collector| {
+            pass.run(
+                workers,
+                |block| encoder.encode(&block),
+                |chunk| collector.add(&chunk?),
+            )
+        })?;
+        texts.extend(self.about(&collected.counts, &positions));
+        texts.extend(about);
+        let notes = texts.into_iter().map(|text| Note::new(path, text));
+        Ok((collected, notes.collect()))
     }
 
     /// Finds the columns of the schema in a table.
@@ -252,14 +259,17 @@ impl Schema {
         {
             let place = &column.place;
             let title = place.moved_to(position.unwrap_or(place.position)).title();
-            let cells = if unknown == 1 { "cell" } else { "cells" };
+            let (cells, are_words) = match unknown {
+                1 => ("1 cell".to_owned(), "is not a number"),
+                _ => (format!("{unknown} cells"), "are not numbers"),
+            };
             let text = match column.encoding {
                 Encoding::Number { .. } => {
-                    format!("{title} has {unknown} {cells} that are no numbers, taken as missing")
+                    format!("{title} has {cells} that {are_words}, taken as missing")
                 }
-                _ => format!(
-                    "{title} has {unknown} {cells} with a value that the training file did not have"
-                ),
+                _ => {
+                    format!("{title} has {cells} with a value that the training file did not have")
+                }
             };
             texts.push(text.into());
         }

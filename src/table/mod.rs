@@ -25,8 +25,10 @@ pub(crate) mod block;
     expect(dead_code, reason = "conversion reads with more options")
 )]
 pub(crate) mod blocks;
+mod cache;
 pub mod cell;
 mod collect;
+mod collected;
 #[cfg_attr(
     not(feature = "convert"),
     expect(dead_code, reason = "conversion reads with more options")
@@ -54,7 +56,7 @@ mod training;
 
 pub use later::EncodedRows;
 pub use note::Note;
-pub use options::{Decimal, Delimiter, MissingPolicy, NumberScale, TableOptions};
+pub use options::{Cache, Decimal, Delimiter, MissingPolicy, NumberScale, TableOptions};
 pub use records::Records;
 pub use report::TableReport;
 pub use schema::{Column, Encoding, Schema, Target, TargetKind};

@@ -135,12 +135,20 @@ pub(super) fn about_numbers(column: &Column, numbers: &NumberFacts) -> Vec<Messa
     texts
 }
 
-/// Returns a note about whole numbers that a target cannot hold.
+/// Returns a note about a target that is the same in each row, or has whole numbers that it cannot hold.
 pub(super) fn about_target(target: &Target, survey: &Survey) -> Option<Message> {
     let Kind::Numbers(numbers) = &survey.facts[target.place.position].kind else {
         return None;
     };
     let is_value = matches!(target.kind, TargetKind::Values);
+    if is_value && numbers.min == numbers.max {
+        let title = target.place.title();
+        let found = format!(
+            "{title} is {} in each row, so there is nothing to learn",
+            numbers.min
+        );
+        return Some(found.into());
+    }
     (is_value && is_narrowed(numbers, Affine::IDENTITY)).then(|| {
         let title = target.place.title();
         format!(

@@ -31,8 +31,23 @@ pub struct TableOptions {
     pub dates: bool,
     /// How numbers become inputs.
     pub scale: NumberScale,
-    /// The folder for a file of encoded rows that are too many for the memory. `None` is that for temporary files.
-    pub cache: Option<PathBuf>,
+    /// The most bytes of encoded rows in memory; more go to a file. `None` is a quarter of the memory.
+    pub memory: Option<u64>,
+    /// The file for encoded rows that are too many for the memory.
+    pub cache: Cache,
+}
+
+/// The file for encoded rows that are too many for the memory.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Cache {
+    /// A file without a name in the folder for temporary files. The system removes it with the process.
+    #[default]
+    Temporary,
+    /// A file without a name in this folder.
+    Unnamed(PathBuf),
+    /// This file, which stays, and is used again if it has the rows of the same table, read in the same way. It names the
+    /// table that its rows are from, and appears only when it is complete.
+    File(PathBuf),
 }
 
 impl Default for TableOptions {
@@ -47,7 +62,8 @@ impl Default for TableOptions {
             drop: Vec::new(),
             dates: false,
             scale: NumberScale::default(),
-            cache: None,
+            memory: None,
+            cache: Cache::default(),
         }
     }
 }

@@ -6,6 +6,7 @@ use super::facts::{Facts, Kind};
 use super::note::Note;
 use super::schema::{Encoding, Place, Schema};
 use super::survey::Survey;
+use crate::message::{Message, Spelling};
 use crate::nn::Task;
 
 /// The most frequent values of a column that are listed.
@@ -31,7 +32,7 @@ pub struct TableReport {
     /// All columns, in the order of the file.
     pub columns: Vec<ColumnReport>,
     /// What was guessed and left out, a line each.
-    pub notes: Vec<String>,
+    pub notes: Vec<Message>,
 }
 
 /// What a column has, and what becomes of it.
@@ -93,8 +94,17 @@ impl TableReport {
             inputs: schema.inputs(),
             task,
             columns: places.into_iter().map(column).collect(),
-            notes: notes.iter().map(Note::to_string).collect(),
+            notes: notes.iter().map(|note| note.message().clone()).collect(),
         }
+    }
+
+    /// Returns the same report, in whose notes settings are spelled by `spelling`.
+    #[must_use]
+    pub fn spelled(mut self, spelling: &dyn Spelling) -> TableReport {
+        for note in &mut self.notes {
+            *note = note.settled(spelling);
+        }
+        self
     }
 }
 

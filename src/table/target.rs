@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::cell::{number, shown};
 use super::columns::Columns;
-use super::facts::{Kind, MAX_WORDS, NumberFacts};
+use super::facts::{Kind, MAX_WORDS, NumberFacts, TextFacts};
 use super::options::Decimal;
 use super::schema::{Place, Target, TargetKind};
 use super::survey::Survey;
@@ -90,6 +90,9 @@ fn guess(survey: &Survey, places: &[Place]) -> Result<(Task, Message)> {
                 }
                 None => (Task::Regression, format!("{title} has numbers").into()),
             },
+            Kind::Text(text) if is_almost_all_different(text) => {
+                return Err(no_classes(survey, place, text));
+            }
             Kind::Text(text) => {
                 let why = format!("{title} has {} different words", text.dictionary.len());
                 (Task::Classification, why.into())
@@ -123,6 +126,36 @@ fn few_whole_numbers(numbers: &NumberFacts) -> Option<usize> {
     let is_often = distinct == 2 || numbers.count >= FEWEST_ROWS * distinct as u64;
     (numbers.is_whole && numbers.words == 0 && (2..=MOST_CLASSES).contains(&distinct) && is_often)
         .then_some(distinct)
+}
+
+/// Returns whether there are so many different words that they cannot be meant as classes.
+fn is_almost_all_different(text: &TextFacts) -> bool {
+    let (words, rows) = (text.dictionary.len(), text.counts.iter().sum::<u64>());
+    words > MOST_CLASSES && 2 * words as u64 > rows
+}
+
+/// Returns the error for a target whose words are almost all different, which may be numbers in another notation.
+fn no_classes(survey: &Survey, place: &Place, text: &TextFacts) -> Error {
+    let words = text.dictionary.len();
+    let example = text.dictionary.words().next().map_or(String::new(), shown);
+    let found = format!("{words} different words, such as {example}");
+    let refusal = Refusal::new(at(survey, place), found, "numbers, or fewer classes");
+    let other = match survey.opening.syntax.decimal {
+        Decimal::Point => Decimal::Comma,
+        Decimal::Comma => Decimal::Point,
+    };
+    let numbers = text.dictionary.words();
+    let numbers = numbers.filter(|word| number(word, other).is_some()).count();
+    Error::Data(refusal.hint(match 2 * numbers > words {
+        true => message![
+            "for this decimal mark, use ",
+            Key("decimal").set_to(other.name())
+        ],
+        false => message![
+            "to take each word as a class, use ",
+            Key("task").set_to(Task::Classification.name())
+        ],
+    }))
 }
 
 fn at(survey: &Survey, place: &Place) -> String {

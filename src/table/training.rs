@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::block::Block;
-use super::collect::{Collector, memory_limit};
+use super::cache::Reading;
+use super::collect::{Collector, collect, memory_limit};
 use super::dialect::{self, Hints, Opening};
 use super::encode::{Encoder, Mapping, fill_hint};
 use super::facts::Kind;
 use super::infer::encoding;
 use super::note::{Note, about_numbers, about_target, dropped_rows, filled_cells, left_out};
-use super::options::{MissingPolicy, TableOptions};
+use super::options::{Cache, MissingPolicy, TableOptions};
 use super::passes::Pass;
 use super::report::TableReport;
 use super::roles::Roles;
@@ -132,7 +133,7 @@ impl TrainingTable {
             numbers: &numbers,
             dates: options.dates,
             max_categories: options.max_categories,
-            keep: keep && records_size(path, &opening)? <= memory_limit(),
+            keep: keep && records_size(path, &opening)? <= memory_limit(options.memory),
         };
         let survey = Survey::of(path, opening, plan, workers)?;
         check_rows(&survey, &roles)?;
@@ -195,12 +196,16 @@ impl TrainingTable {
             self.refuse_missing()?;
         }
         if self.schema.inputs() == 0 && self.task.is_some() {
-            let refusal = Refusal::new(
-                self.path().display(),
-                "no column with more than one value",
-                "inputs",
-            );
-            return Err(Error::Data(refusal));
+            let found = match self.schema.columns.is_empty() {
+                true => "no column except the target",
+                false => "no column that becomes inputs",
+            };
+            let refusal = Refusal::new(self.path().display(), found, "inputs");
+            let hint = "all other columns are empty, constant, dropped, or almost all different";
+            return Err(Error::Data(match self.schema.columns.is_empty() {
+                true => refusal,
+                false => refusal.hint(hint),
+            }));
         }
         let mut texts: Vec<Message> = Vec::new();
         if self.survey.dropped > 0 {
@@ -298,6 +303,13 @@ impl TrainingTable {
         TableReport::of(&self.survey, &self.schema, self.task, &self.notes)
     }
 
+    /// Sets the file for rows that are too many for the memory.
+    #[must_use]
+    pub fn with_cache(mut self, cache: Cache) -> TrainingTable {
+        self.options.cache = cache;
+        self
+    }
+
     /// Encodes all rows that have their targets.
     ///
     /// # Errors
@@ -308,36 +320,36 @@ impl TrainingTable {
         let mapping = Mapping::of_training(&self.schema);
         let kinds = (self.survey.opening.syntax.decimal, MissingPolicy::Fill);
         let encoder = Encoder::new(&path, &self.schema, mapping, kinds);
-        let mut collector = Collector::new(
-            encoder.inputs,
-            self.survey.rows as usize,
-            self.options.cache.as_deref(),
-            memory_limit(),
-        )?;
-        match self.survey.blocks.take() {
-            Some(blocks) => encode_blocks(&encoder, blocks, &mut collector, workers)?,
-            None => {
-                let pass = Pass {
-                    path: &path,
-                    opening: &self.survey.opening,
-                    modes: &self.survey.modes,
-                };
-                pass.run(
-                    workers,
-                    |block| encoder.encode(&block),
-                    |chunk| collector.add(&chunk?),
-                )?;
-            }
-        }
-        if collector.rows() as u64 != self.survey.rows {
-            let found = format!("{} rows", collector.rows());
-            let expected = format!("{}, as when it was examined", self.survey.rows);
+        let reading = Reading {
+            schema: &self.schema,
+            options: &self.options,
+            labelled: true,
+        };
+        let blocks = self.survey.blocks.take();
+        let pass = Pass {
+            path: &path,
+            opening: &self.survey.opening,
+            modes: &self.survey.modes,
+        };
+        let rows = self.survey.rows as usize;
+        let (collected, about) = collect(&path, reading, rows, |collector| match blocks {
+            Some(blocks) => encode_blocks(&encoder, blocks, collector, workers),
+            None => pass.run(
+                workers,
+                |block| encoder.encode(&block),
+                |chunk| collector.add(&chunk?),
+            ),
+        })?;
+        if collected.rows != rows {
+            let found = format!("{} rows", collected.rows);
+            let expected = format!("{rows}, as when it was examined");
             return Err(Error::Data(Refusal::new(path.display(), found, expected)));
         }
-        let data = collector.data(&path, &self.schema)?;
+        let data = collected.data(&path, &self.schema)?;
+        let notes = about.into_iter().map(|text| Note::new(&path, text));
         Ok(Encoded {
             data,
-            notes: Vec::new(),
+            notes: notes.collect(),
         })
     }
 }

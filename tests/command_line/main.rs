@@ -35,6 +35,8 @@ mod regularization;
 mod same_model;
 mod settings_files;
 mod streams;
+mod table_columns;
+mod table_forms;
 mod tables;
 mod tasks;
 mod threads;

@@ -22,4 +22,5 @@ mod refused;
 mod resumed;
 mod search;
 mod signals;
+mod table_cache;
 mod tables;

@@ -11,7 +11,7 @@ use perceptor::bench::team::{TeamChoice, TimedRun};
 use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
 use perceptor::config::CheckedConfig;
-use perceptor::data::{Fingerprint, Splits};
+use perceptor::data::{Dataset, Fingerprint, Rows, Splits};
 use perceptor::nn::Spec;
 use perceptor::report::train::{
     BannerData, EpochTable, RunDetails, TrainReport, banner, range_test_line,
@@ -82,7 +82,30 @@ pub(super) struct Session<'a> {
 }
 
 impl Session<'_> {
+    /// Opens the data and the folder of a run.
+    ///
+    /// # Errors
+    /// Returns their errors, and those of settings that do not fit the data. A folder that was created is removed then.
     pub(super) fn open<'a>(
+        output: &'a OutputArgs,
+        plan: Plan,
+        origin: &'a Origin,
+    ) -> perceptor::Result<Session<'a>> {
+        // A table may be larger than the memory, and its rows then go to the folder of the run.
+        let mut early = match (&plan.table, &plan.resumption) {
+            (Some(_), None) => Some(RunFolder::prepare(output.out.as_deref(), output.exist_ok)?),
+            _ => None,
+        };
+        let session = Session::open_in(&mut early, output, plan, origin);
+        if let (Err(_), Some(folder)) = (&session, early) {
+            folder.discard();
+        }
+        session
+    }
+
+    /// Opens the data and the folder of a run, which is `early` if it was created before the data are read.
+    fn open_in<'a>(
+        early: &mut Option<RunFolder>,
         output: &'a OutputArgs,
         plan: Plan,
         origin: &'a Origin,
@@ -98,6 +121,9 @@ impl Session<'_> {
         }
         // Checked before the data are read; the choice needs the network.
         settings.train.engine.resolve()?;
+        let of_run = resumption.as_ref().map(|resumption| &resumption.folder);
+        let cache = early.as_ref().or(of_run).map(RunFolder::cache);
+        let table = (table, cache.as_deref());
         let opened = Opened::open(&settings, table, true, (&workers, output.quiet))?;
         let (source, data) = (opened.source, Arc::new(opened.splits));
         if !output.quiet {
@@ -133,7 +159,10 @@ impl Session<'_> {
         let (mut fingerprint, mut range_test) = (None, None);
         let (folder, from) = match resumption {
             None => {
-                let folder = RunFolder::create(output.out.as_deref(), output.exist_ok)?;
+                let folder = match early.take() {
+                    Some(folder) => folder.begin()?,
+                    None => RunFolder::create(output.out.as_deref(), output.exist_ok)?,
+                };
                 match find_rate(config, &data, &workers, start.as_ref()) {
                     Ok(found) => (config, range_test) = found,
                     Err(error) => {
@@ -152,6 +181,7 @@ impl Session<'_> {
                 resumption.begin()?
             }
         };
+        folder.clear_cache(&caches(&data));
         let is_new = from.is_none();
         let from = from.or(start);
         settings.train = config.clone().into_inner();
@@ -288,6 +318,7 @@ impl Session<'_> {
                 {
                     drop(writeln!(io::stderr(), "kept           {}", kept.display()));
                 }
+                self.folder.clear_cache(&[]);
                 self.folder.discard();
                 Err(Failure::Reported(code))
             }
@@ -336,6 +367,8 @@ impl Session<'_> {
         outcome: &Outcome,
         start: Instant,
     ) -> Result<(), Failure> {
+        // A file stays readable as long as it is mapped, where the system removes it at all meanwhile.
+        self.folder.clear_cache(&[]);
         let model = self.folder.model();
         let saved = outcome.model.save(&model);
         let failed = supervisor.finish();
@@ -387,6 +420,17 @@ impl Session<'_> {
             None => format!("{program} predict {model} IMAGES"),
         }
     }
+}
+
+/// The files with rows of `data` that are too many for the memory.
+fn caches(data: &Splits) -> Vec<&Path> {
+    let sets = [
+        Some(&data.train),
+        data.validation.as_ref(),
+        data.test.as_ref(),
+    ];
+    let rows = sets.into_iter().flatten().map(Dataset::rows);
+    rows.filter_map(Rows::cache).collect()
 }
 
 /// Finds a learning rate by a range test, if it is `auto`.

@@ -223,7 +223,7 @@ impl TuneArgs {
     ) -> perceptor::Result<(Session<'_>, Journal)> {
         let workers = workers(plan.settings.threads)?;
         plan.settings.train.engine.resolve()?;
-        let opened = Opened::open(&plan.settings, table, false, (&workers, self.quiet))?;
+        let opened = Opened::open(&plan.settings, (table, None), false, (&workers, self.quiet))?;
         if !self.quiet {
             print_notes(&opened.notes);
         }

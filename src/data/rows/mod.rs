@@ -4,7 +4,7 @@
 //! never once an element.
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ndarray::ArrayView2;
@@ -42,8 +42,12 @@ enum Source {
     Idx(IdxFile),
     /// Row by row, `[rows, features]`.
     Array(Vec<f32>),
-    /// The same in a mapped file.
-    Scratch(Bytes),
+    /// The same in a mapped file, which has this path, if any, and starts with so many bytes of elements.
+    Cached {
+        bytes: Bytes,
+        length: usize,
+        path: Option<PathBuf>,
+    },
 }
 
 impl Source {
@@ -52,7 +56,7 @@ impl Source {
         match self {
             Source::Idx(file) => file.bytes(),
             Source::Array(elements) => bytemuck::cast_slice(elements),
-            Source::Scratch(bytes) => bytes,
+            Source::Cached { bytes, length, .. } => &bytes[..*length],
         }
     }
 
@@ -61,7 +65,7 @@ impl Source {
         match self {
             Source::Idx(file) => Some((file.bytes(), file.header().header_bytes())),
             Source::Array(_) => None,
-            Source::Scratch(bytes) => Some((bytes, 0)),
+            Source::Cached { bytes, .. } => Some((bytes, 0)),
         }
     }
 }
@@ -129,15 +133,25 @@ impl Rows {
         Rows::encoded(name, Source::Array(elements), features)
     }
 
-    /// Takes rows as [`Rows::of_inputs`] does, from a mapped file of `f32`s in the byte order of this machine.
+    /// Takes rows as [`Rows::of_inputs`] does, from a mapped file of `f32`s in the byte order of this machine: so many bytes
+    /// at its start, and its path if it has one.
     ///
     /// # Errors
     /// Returns the errors of [`Rows::of_inputs`].
     ///
     /// # Panics
     /// Panics if the elements are no whole rows.
-    pub(crate) fn of_mapped_inputs(name: String, elements: Bytes, features: usize) -> Result<Rows> {
-        Rows::encoded(name, Source::Scratch(elements), features)
+    pub(crate) fn of_mapped_inputs(
+        name: String,
+        (bytes, length, path): (Bytes, usize, Option<PathBuf>),
+        features: usize,
+    ) -> Result<Rows> {
+        let source = Source::Cached {
+            bytes,
+            length,
+            path,
+        };
+        Rows::encoded(name, source, features)
     }
 
     fn encoded(name: String, source: Source, features: usize) -> Result<Rows> {
@@ -242,7 +256,20 @@ impl Rows {
                 Bytes::Mapped(_, stamp) => Some((file.path(), *stamp)),
                 Bytes::Owned(_) => None,
             },
-            Source::Array(_) | Source::Scratch(_) => None,
+            Source::Cached {
+                bytes: Bytes::Mapped(_, stamp),
+                path: Some(path),
+                ..
+            } => Some((path, *stamp)),
+            Source::Array(_) | Source::Cached { .. } => None,
+        }
+    }
+
+    /// Returns the file with a name that the rows of a table are in, if they are not in memory.
+    pub fn cache(&self) -> Option<&Path> {
+        match &*self.source {
+            Source::Cached { path, .. } => path.as_deref(),
+            Source::Idx(_) | Source::Array(_) => None,
         }
     }
 
@@ -261,7 +288,7 @@ impl Rows {
     pub fn stored(&self, row: usize) -> &[u8] {
         let elements = match &*self.source {
             Source::Idx(file) => file.payload(),
-            Source::Array(_) | Source::Scratch(_) => self.source.bytes(),
+            Source::Array(_) | Source::Cached { .. } => self.source.bytes(),
         };
         &elements[self.position(row) * self.row_size..][..self.row_size]
     }

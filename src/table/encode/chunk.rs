@@ -1,5 +1,7 @@
 //! Encoded rows.
 
+use serde::{Deserialize, Serialize};
+
 /// The targets of some rows.
 #[derive(Debug, Default)]
 pub(in crate::table) struct Chunk {
@@ -15,7 +17,7 @@ pub(in crate::table) struct Chunk {
 }
 
 /// What happened to cells, for notes.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(in crate::table) struct Counts {
     /// Rows without a target.
     pub dropped: u64,

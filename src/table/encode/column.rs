@@ -76,7 +76,12 @@ impl Context<'_> {
                             found,
                             expected,
                         );
-                        return Err(Error::Data(refusal));
+                        return Err(Error::Data(match self.schema.header {
+                            true => refusal,
+                            false => refusal.hint(
+                                "the training file had no header, so every row of a later file is data",
+                            ),
+                        }));
                     }
                     unknown += 1;
                 }

@@ -71,12 +71,15 @@ pub(super) trait Vector: Copy {
     unsafe fn store(self, to: *mut f32);
 
     /// Writes the transpose of a block of at most `LANES` rows and columns, whose rows start `from_row` and `to_row`
-    /// floats apart. Zeros take the place of rows that are missing to `LANES`.
+    /// floats apart. Zeros take the place of rows that are missing to `LANES`. If `STREAMING`, the transpose goes to
+    /// memory past the caches.
     ///
     /// # Safety
     /// 1. For each `r < rows`, `from + r · from_row` is valid for reads of `LANES` floats.
     /// 2. For each `c < columns`, `to + c · to_row` is valid for writes of `LANES` floats.
-    unsafe fn transpose(
+    /// 3. If `STREAMING`, each of these addresses is a multiple of the size of a register, and the caller calls
+    ///    [`finish_streaming`] before any thread reads the transpose.
+    unsafe fn transpose<const STREAMING: bool>(
         set: Self::Set,
         from: (*const f32, usize),
         shape: (usize, usize),
@@ -89,6 +92,13 @@ pub(super) trait Vector: Copy {
 pub(super) fn prefetch(at: *const f32) {
     // SAFETY: every x86-64 processor has the instruction, and it accepts any address.
     unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
+}
+
+/// Orders all streaming stores of this thread before its later stores, as no other store or barrier does.
+#[inline(always)]
+pub(super) fn finish_streaming() {
+    // SAFETY: every x86-64 processor has the instruction, which has no operands.
+    unsafe { _mm_sfence() };
 }
 
 /// A register of 16 floats.
@@ -164,14 +174,14 @@ impl Vector for F32x16 {
     }
 
     #[inline(always)]
-    unsafe fn transpose(
+    unsafe fn transpose<const STREAMING: bool>(
         _set: Avx512,
         (from, from_row): (*const f32, usize),
         (rows, width): (usize, usize),
         (to, to_row): (*mut f32, usize),
     ) {
         // SAFETY: `_set` proves that the processor has AVX-512F. Precondition 1 covers the loads, of rows below `rows`,
-        // and precondition 2 the stores, of columns below `width`.
+        // and preconditions 2 and 3 the stores, of columns below `width`.
         unsafe {
             // As for eight lanes, with four groups of four rows, and a column of one quarter in each 128 bits.
             let mut columns = [[_mm512_setzero_ps(); 4]; 4];
@@ -205,10 +215,10 @@ impl Vector for F32x16 {
                     even(quarters[2], quarters[3]),
                 );
                 let odds = (odd(quarters[0], quarters[1]), odd(quarters[2], quarters[3]));
-                let store = |column: usize, value| {
-                    if column < width {
-                        _mm512_storeu_ps(to.add(column * to_row), value);
-                    }
+                let store = |column: usize, value| match column < width {
+                    true if STREAMING => _mm512_stream_ps(to.add(column * to_row), value),
+                    true => _mm512_storeu_ps(to.add(column * to_row), value),
+                    false => (),
                 };
                 store(c, even(evens.0, evens.1));
                 store(4 + c, even(odds.0, odds.1));
@@ -287,14 +297,14 @@ impl Vector for F32x8 {
     }
 
     #[inline(always)]
-    unsafe fn transpose(
+    unsafe fn transpose<const STREAMING: bool>(
         _set: Avx2,
         (from, from_row): (*const f32, usize),
         (rows, width): (usize, usize),
         (to, to_row): (*mut f32, usize),
     ) {
         // SAFETY: `_set` proves that the processor has AVX2. Precondition 1 covers the loads, of rows below `rows`, and
-        // precondition 2 the stores, of columns below `width`.
+        // preconditions 2 and 3 the stores, of columns below `width`.
         unsafe {
             // Groups of four rows: first pairs, then four rows of one column, with a column of one half in each 128
             // bits.
@@ -322,10 +332,10 @@ impl Vector for F32x8 {
             // Joins the halves of each column.
             let [upper, lower] = columns;
             for (c, (upper, lower)) in upper.into_iter().zip(lower).enumerate() {
-                let store = |column: usize, value| {
-                    if column < width {
-                        _mm256_storeu_ps(to.add(column * to_row), value);
-                    }
+                let store = |column: usize, value| match column < width {
+                    true if STREAMING => _mm256_stream_ps(to.add(column * to_row), value),
+                    true => _mm256_storeu_ps(to.add(column * to_row), value),
+                    false => (),
                 };
                 store(c, _mm256_permute2f128_ps::<0x20>(upper, lower));
                 store(4 + c, _mm256_permute2f128_ps::<0x31>(upper, lower));

@@ -19,6 +19,7 @@ pub(super) use operand::{MAX_DENSE_WIDTH, MAX_WIDTH, Operand, Sink};
 pub use set::InstructionSet;
 pub(super) use sparse::SPARSE_STEP;
 pub(super) use sparse_operand::SparseColumns;
+pub(super) use transpose::Stores;
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::compute::shared::BlockMut;
+use crate::compute::simd::finish_streaming;
 use crate::kernels;
 
 fn numbers(count: usize, seed: u32) -> Vec<f32> {
@@ -17,25 +18,34 @@ fn numbers(count: usize, seed: u32) -> Vec<f32> {
 fn rows_are_transposed_with_zeros_for_those_that_are_missing() {
     for set in InstructionSet::all_detected() {
         let lanes = set.lanes();
-        let (from_row, to_row) = (3 * lanes, lanes + 5);
+        let from_row = 3 * lanes;
         let from = numbers(lanes * from_row, 7);
-        for (rows, columns) in (1..=lanes).flat_map(|r| (1..=3 * lanes).map(move |c| (r, c))) {
-            let mut to = vec![f32::NAN; 3 * lanes * to_row];
-            let out = (to.as_mut_ptr(), to_row);
-            // SAFETY: (1) `to` has more rows of `to_row` floats, and belongs to this thread.
-            unsafe { set.transpose((&from, from_row), (rows, columns), out) };
-            for (at, found) in to.into_iter().enumerate() {
-                let (column, row) = (at / to_row, at % to_row);
-                let expected = match (column < columns && row < lanes, row < rows) {
-                    (false, _) => f32::NAN,
-                    (true, true) => from[row * from_row + column],
-                    (true, false) => 0.0,
-                };
-                assert_eq!(
-                    found.to_bits(),
-                    expected.to_bits(),
-                    "{set:?} {rows}×{columns}"
-                );
+        let shapes = (1..=lanes).flat_map(|r| (1..=3 * lanes).map(move |c| (r, c)));
+        for ((rows, columns), to_row) in
+            shapes.flat_map(|shape| [(shape, lanes + 5), (shape, 2 * lanes)])
+        {
+            for stores in [Stores::Cached, Stores::Streaming] {
+                let mut buffer = vec![f32::NAN; 3 * lanes * to_row + lanes];
+                // Streaming stores are used at multiples of a register.
+                let first = buffer.as_ptr().align_offset(lanes * size_of::<f32>());
+                let to = &mut buffer[first..][..3 * lanes * to_row];
+                let out = (to.as_mut_ptr(), to_row);
+                // SAFETY: (1) `to` has more rows of `to_row` floats, and belongs to this thread. (2) The next statement.
+                unsafe { set.transpose((&from, from_row), (rows, columns), out, stores) };
+                finish_streaming();
+                for (at, found) in to.iter().enumerate() {
+                    let (column, row) = (at / to_row, at % to_row);
+                    let expected = match (column < columns && row < lanes, row < rows) {
+                        (false, _) => f32::NAN,
+                        (true, true) => from[row * from_row + column],
+                        (true, false) => 0.0,
+                    };
+                    assert_eq!(
+                        found.to_bits(),
+                        expected.to_bits(),
+                        "{set:?} {rows}×{columns} {stores:?}"
+                    );
+                }
             }
         }
     }

@@ -11,7 +11,8 @@ use std::ops::Range;
 
 use super::super::phases::{OwnPiece, OwnUnits, RowPhase, Share};
 use super::super::shared::{BlockMut, LINE, Rows, SharedBuffer};
-use super::super::tile::{InstructionSet, MAX_WIDTH};
+use super::super::simd::finish_streaming;
+use super::super::tile::{InstructionSet, MAX_WIDTH, Stores};
 use super::input::Input;
 use super::options::{AffineOptions, LONG_BATCH};
 use super::panels::{Layout, Panels, Widths};
@@ -28,6 +29,9 @@ const SHARED_PIECE_ROWS: usize = LINE;
 /// Rows of the weights in a piece for batches of more than [`DEPTH`] rows, of which so many share the part of `dz` that
 /// is in a core's cache.
 const LONG_PIECE_ROWS: usize = 64;
+/// The fewest weights of a layer whose transposed copy is written past the caches. With its weights and velocity it has
+/// 24 MB or more, so that no cache keeps it until the next step.
+const STREAMED: usize = 1 << 21;
 /// The most rows of a batch that are summed before the next panel: their part of `x` and `dz` stays in the caches.
 const DEPTH: usize = LONG_BATCH;
 
@@ -159,6 +163,10 @@ impl NativeLayer {
     fn transpose(&self, transposed: &Panels, piece: &OwnPiece) {
         let (layout, to_layout) = (&self.weight.layout, &transposed.layout);
         let (lanes, inputs) = (self.set.lanes(), self.inputs(piece));
+        let stores = match layout.rows * layout.columns >= STREAMED {
+            true => Stores::Streaming,
+            false => Stores::Cached,
+        };
         // As many rows as a register has lanes are neighbours in one panel of the transpose.
         for start in inputs.clone().step_by(lanes) {
             let rows = lanes.min(inputs.end - start);
@@ -180,12 +188,15 @@ impl NativeLayer {
                     .pointer(to..to + (columns - 1) * to_row + lanes);
                 // SAFETY: (1) `pointer` checks the end of `columns` rows of `lanes` floats. They are the transpose of
                 // rows of the piece and, in its last panel, padding after them, which only the worker with its
-                // `OwnPiece` touches.
+                // `OwnPiece` touches. (2) Streaming is finished below, before the worker returns its piece.
                 unsafe {
-                    self.set
-                        .transpose((block, width), (rows, columns), (out, to_row));
+                    let (from, to) = ((block, width), (out, to_row));
+                    self.set.transpose(from, (rows, columns), to, stores);
                 }
             }
+        }
+        if stores == Stores::Streaming {
+            finish_streaming();
         }
     }
 

@@ -173,6 +173,20 @@ fn all_three_products_have_the_bits_of_scalar_chains() {
     }
 }
 
+#[test]
+fn a_transposed_copy_that_is_written_past_the_caches_has_the_same_bits() {
+    let shape = (2, 1030, 2050);
+    assert!(shape.1 * shape.2 >= STREAMED);
+    let expected = expected(shape);
+    let options = AffineOptions {
+        rows: shape.0,
+        ..AffineOptions::default()
+    };
+    for set in InstructionSet::all_detected() {
+        check(set, shape, &expected, options);
+    }
+}
+
 /// Workers that divide the inputs continue each other's sums.
 #[test]
 fn sums_in_turn_have_the_bits_of_scalar_chains() {

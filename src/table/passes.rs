@@ -51,14 +51,13 @@ impl Pass<'_> {
                 take(piece.result)?;
             }
             // The record at the end did not fit into the text.
-            let left = window.text.len() - end;
-            match window.is_complete {
-                true if left == 0 => break,
-                false if left > text::MAX_RECORD => {
-                    return Err(text::endless(self.path, window.before + end as u64));
-                }
-                _ => windows.advance(end),
+            if window.is_endless(end) {
+                return Err(text::endless(self.path, window.before + end as u64));
             }
+            if window.is_complete && end == window.text.len() {
+                break;
+            }
+            windows.advance(end);
         }
         Ok(())
     }

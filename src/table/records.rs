@@ -113,11 +113,10 @@ impl Records {
             self.ends.push(self.text.len());
             at = end;
         }
-        let left = window.text.len() - at;
-        if !window.is_complete && left > text::MAX_RECORD {
+        if window.is_endless(at) {
             return Err(text::endless(&self.path, window.before + at as u64));
         }
-        self.is_over = window.is_complete && left == 0;
+        self.is_over = window.is_complete && at == window.text.len();
         self.windows.advance(at);
         Ok(())
     }

@@ -50,6 +50,14 @@ pub(super) struct Window<'a> {
     pub before: u64,
 }
 
+impl Window<'_> {
+    /// Returns whether the record that starts at `text[at]` is too large, if it is the first one that is incomplete.
+    /// A record that starts behind the window belongs to the next one, whatever its length.
+    pub fn is_endless(&self, at: usize) -> bool {
+        !self.is_complete && at < self.end && self.text.len() - at > MAX_RECORD
+    }
+}
+
 /// Reads the windows of a table one after another.
 #[derive(Debug)]
 pub(super) struct Windows {
@@ -286,5 +294,24 @@ fn unreadable(path: &Path, error: io::Error) -> Error {
     match error.raw_os_error() {
         Some(_) => Error::io(path, "read")(error),
         None => gzip::damaged(path, &error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_starts_where_a_window_ends_is_not_endless() {
+        let text = vec![0; WINDOW + MAX_RECORD + 1];
+        let window = Window {
+            text: &text,
+            end: WINDOW,
+            is_complete: false,
+            before: 0,
+        };
+        assert!(window.is_endless(WINDOW - 1));
+        assert!(!window.is_endless(WINDOW));
+        assert!(!window.is_endless(WINDOW + 1));
     }
 }

@@ -7,12 +7,12 @@ use std::ops::Range;
 
 use super::cell::{is_missing, number, number_at};
 use super::date::DateFormat;
-use super::dictionary::Dictionary;
+use super::dictionary::{self, Dictionary};
 use super::syntax::{Cell, End, Syntax};
 use super::text::MAX_RECORD;
 
 /// The code of a missing word.
-pub(crate) const MISSING: u32 = u32::MAX;
+pub(crate) const MISSING: u32 = dictionary::LEFT_OUT;
 
 /// What a column is expected to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,7 +169,7 @@ pub(super) fn parse(
     block
         .columns
         .iter_mut()
-        .for_each(|cells| cells.truncate(block.starts.len()));
+        .for_each(|cells| cells.finish(block.starts.len()));
     Parsed {
         block,
         start,
@@ -190,15 +190,19 @@ impl Mode {
 }
 
 impl Cells {
-    /// Removes what an incomplete record left.
-    fn truncate(&mut self, rows: usize) {
+    /// Removes what an incomplete record left, and what only reading needed.
+    fn finish(&mut self, rows: usize) {
         match self {
             Cells::Skipped => {}
             Cells::Numbers(numbers) => {
                 numbers.values.truncate(rows);
                 numbers.words.pop_if(|(row, _)| *row as usize >= rows);
+                numbers.dictionary.shrink();
             }
-            Cells::Text(words) => words.codes.truncate(rows),
+            Cells::Text(words) => {
+                words.codes.truncate(rows);
+                words.dictionary.shrink();
+            }
         }
     }
 }
@@ -312,10 +316,9 @@ impl Reader<'_> {
     fn word(&mut self, words: &mut Words, is_missing: impl Fn(&[u8]) -> bool) -> End {
         let cell = self.cell();
         let (end, next) = (cell.end, cell.next);
-        words.codes.push(match is_missing(cell.text) {
-            true => MISSING,
-            false => words.dictionary.code(cell.text),
-        });
+        words
+            .codes
+            .push(words.dictionary.code_unless(cell.text, is_missing));
         self.at = next;
         end
     }

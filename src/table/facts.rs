@@ -1,9 +1,10 @@
-//! Facts about the columns of a table, gathered block by block and joined in the order of the table.
+//! Facts about the columns of a table, each gathered row by row in the order of the table.
 
 use std::collections::HashSet;
 
 use super::block::{Block, Cells, MISSING, Numbers, Words};
 use super::dictionary::Dictionary;
+use super::moments::Moments;
 
 /// The most different words of a column that are listed, and the most different numbers of a target.
 pub(super) const MAX_WORDS: usize = 1 << 16;
@@ -34,13 +35,12 @@ pub(super) enum Kind {
 /// Facts about numbers.
 #[derive(Debug, Clone)]
 pub(super) struct NumberFacts {
+    moments: Moments,
     /// How many there are.
     pub count: u64,
     pub min: f64,
     pub max: f64,
     pub mean: f64,
-    /// The sum of the squared differences from the mean.
-    pub squares: f64,
     /// Whether all are whole.
     pub is_whole: bool,
     /// Whether each is one more than that of the row before, over all rows.
@@ -66,57 +66,16 @@ pub(super) struct TextFacts {
     pub unlisted: u64,
 }
 
-/// What to find out about a block.
+/// The rows that come next.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Question<'a> {
-    /// The columns of targets: rows without one of them do not count.
-    pub targets: &'a [usize],
+pub(super) struct NextRows<'a> {
+    pub block: &'a Block,
+    /// Which rows have all their targets; `None` if all have.
+    pub kept: Option<&'a [bool]>,
+    /// How many rows come before them.
+    pub before: u64,
     /// Numbers of every so many-th row are kept in the sample.
-    pub stride: usize,
-}
-
-/// Facts about a block.
-#[derive(Debug)]
-pub(super) struct BlockFacts {
-    /// The number of rows without a target.
-    pub dropped: u64,
-    pub columns: Vec<BlockColumn>,
-}
-
-/// Facts about a column of a block.
-#[derive(Debug)]
-pub(super) enum BlockColumn {
-    Numbers(Facts),
-    /// The rows, the missing cells and the first of them, and how many rows have each word of the block.
-    Text(Facts, Vec<u64>),
-    Skipped,
-}
-
-impl BlockFacts {
-    /// Examines a block.
-    pub fn of(block: &Block, question: Question) -> BlockFacts {
-        let kept = kept(block, question.targets);
-        let columns = block.columns.iter().enumerate().map(|(column, cells)| {
-            let rows = RowsOf {
-                block,
-                kept: kept.as_deref(),
-            };
-            match cells {
-                Cells::Skipped => BlockColumn::Skipped,
-                Cells::Numbers(numbers) => {
-                    let is_target = question.targets.contains(&column);
-                    BlockColumn::Numbers(rows.numbers(numbers, question.stride, is_target))
-                }
-                Cells::Text(words) => rows.text(words),
-            }
-        });
-        BlockFacts {
-            columns: columns.collect(),
-            dropped: kept
-                .as_ref()
-                .map_or(0, |kept| kept.iter().filter(|kept| !**kept).count() as u64),
-        }
-    }
+    pub stride: u64,
 }
 
 /// Returns which rows have all their targets; `None` if all have.
@@ -143,112 +102,6 @@ pub(super) fn kept(block: &Block, targets: &[usize]) -> Option<Vec<bool>> {
     kept
 }
 
-/// The rows of a block that count.
-struct RowsOf<'a> {
-    block: &'a Block,
-    kept: Option<&'a [bool]>,
-}
-
-impl RowsOf<'_> {
-    fn count(&self) -> u64 {
-        match self.kept {
-            None => self.block.rows() as u64,
-            Some(kept) => kept.iter().filter(|kept| **kept).count() as u64,
-        }
-    }
-
-    #[inline]
-    fn counts(&self, row: usize) -> bool {
-        self.kept.is_none_or(|kept| kept[row])
-    }
-
-    fn numbers(&self, numbers: &Numbers, stride: usize, is_target: bool) -> Facts {
-        let words = numbers
-            .words
-            .iter()
-            .filter(|(row, _)| self.counts(*row as usize));
-        let mut facts = NumberFacts {
-            words: words.count() as u64,
-            examples: numbers
-                .dictionary
-                .words()
-                .take(EXAMPLES)
-                .map(<[u8]>::to_vec)
-                .collect(),
-            ends: numbers
-                .values
-                .first()
-                .copied()
-                .zip(numbers.values.last().copied()),
-            distinct: is_target.then(HashSet::new),
-            ..NumberFacts::default()
-        };
-        facts.counts_rows = numbers
-            .values
-            .windows(2)
-            .all(|pair| pair[1] == pair[0] + 1.0);
-        let present = || {
-            let values = numbers.values.iter().enumerate();
-            values.filter(|(row, value)| !value.is_nan() && self.counts(*row))
-        };
-        let mut sum = 0.0;
-        for (row, &value) in present() {
-            facts.count += 1;
-            facts.min = facts.min.min(value);
-            facts.max = facts.max.max(value);
-            facts.is_whole &= is_whole(value);
-            sum += value;
-            if row % stride == 0 {
-                facts.sample.push(value);
-            }
-        }
-        facts.mean = sum / facts.count.max(1) as f64;
-        facts.squares = present()
-            .map(|(_, value)| (value - facts.mean) * (value - facts.mean))
-            .sum();
-        if let Some(distinct) = &mut facts.distinct {
-            distinct.extend(present().map(|(_, value)| value.to_bits()));
-        }
-        let rows = self.count();
-        let missing = rows - facts.count - facts.words;
-        let is_missing = |row: &usize| numbers.is_missing(*row) && self.counts(*row);
-        let first = (missing > 0)
-            .then(|| (0..self.block.rows()).find(is_missing))
-            .flatten();
-        Facts {
-            rows,
-            missing,
-            first_missing: first.map(|row| self.block.position(row)),
-            kind: Kind::Numbers(facts),
-        }
-    }
-
-    fn text(&self, words: &Words) -> BlockColumn {
-        let mut counts = vec![0; words.dictionary.len()];
-        let (mut missing, mut first) = (0, None);
-        for (row, &code) in words
-            .codes
-            .iter()
-            .enumerate()
-            .filter(|(row, _)| self.counts(*row))
-        {
-            if code == MISSING {
-                missing += 1;
-                first = first.or(Some(row));
-            } else {
-                counts[code as usize] += 1;
-            }
-        }
-        let facts = Facts {
-            rows: self.count(),
-            missing,
-            first_missing: first.map(|row| self.block.position(row)),
-            kind: Kind::Skipped,
-        };
-        BlockColumn::Text(facts, counts)
-    }
-}
-
 /// Returns whether a number is whole, without a call of a function that rounds.
 #[inline]
 fn is_whole(value: f64) -> bool {
@@ -257,21 +110,15 @@ fn is_whole(value: f64) -> bool {
     value.abs() >= ALL || (value as i64) as f64 == value
 }
 
-impl Default for NumberFacts {
-    fn default() -> NumberFacts {
-        NumberFacts {
-            count: 0,
-            min: f64::INFINITY,
-            max: f64::NEG_INFINITY,
-            mean: 0.0,
-            squares: 0.0,
-            is_whole: true,
-            counts_rows: true,
-            ends: None,
-            sample: Vec::new(),
-            words: 0,
-            examples: Vec::new(),
-            distinct: None,
+impl NextRows<'_> {
+    fn counts(&self, row: usize) -> bool {
+        self.kept.is_none_or(|kept| kept[row])
+    }
+
+    fn count(&self) -> u64 {
+        match self.kept {
+            None => self.block.rows() as u64,
+            Some(kept) => kept.iter().filter(|kept| **kept).count() as u64,
         }
     }
 }
@@ -287,74 +134,127 @@ impl Facts {
         }
     }
 
-    /// Adds the facts about the column in the next block, whose cells are `cells`.
-    pub fn add(&mut self, column: BlockColumn, cells: &Cells) {
-        let facts = match column {
-            BlockColumn::Skipped => return,
-            BlockColumn::Numbers(facts) => {
-                if let Kind::Numbers(of_block) = facts.kind {
-                    match &mut self.kind {
-                        Kind::Numbers(numbers) => numbers.add(of_block),
-                        kind => *kind = Kind::Numbers(of_block),
-                    }
-                }
-                (facts.rows, facts.missing, facts.first_missing)
+    /// Adds the cells of a column in the next rows.
+    pub fn add(&mut self, column: usize, is_target: bool, next: NextRows) {
+        let cells = &next.block.columns[column];
+        if let Kind::Skipped = self.kind {
+            self.kind = match cells {
+                Cells::Skipped => return,
+                Cells::Numbers(_) => Kind::Numbers(NumberFacts::none(is_target)),
+                Cells::Text(_) => Kind::Text(TextFacts::default()),
+            };
+        }
+        let rows = next.count();
+        let (present, first) = match (&mut self.kind, cells) {
+            (Kind::Numbers(facts), Cells::Numbers(numbers)) => {
+                let present = facts.add(numbers, next);
+                let is_missing = |row: &usize| numbers.is_missing(*row) && next.counts(*row);
+                let first = (present < rows).then(|| (0..next.block.rows()).find(is_missing));
+                (present, first.flatten())
             }
-            BlockColumn::Text(facts, counts) => {
-                if let Kind::Skipped = self.kind {
-                    self.kind = Kind::Text(TextFacts::default());
-                }
-                if let (Kind::Text(text), Cells::Text(words)) = (&mut self.kind, cells) {
-                    text.add(words, &counts);
-                }
-                (facts.rows, facts.missing, facts.first_missing)
+            (Kind::Text(facts), Cells::Text(words)) => {
+                let present = facts.add(words, next);
+                let is_missing = |row: &usize| words.codes[*row] == MISSING && next.counts(*row);
+                let first = (present < rows).then(|| (0..next.block.rows()).find(is_missing));
+                (present, first.flatten())
             }
+            _ => unreachable!("a column has one mode in a pass"),
         };
-        self.rows += facts.0;
-        self.missing += facts.1;
-        self.first_missing = self.first_missing.or(facts.2);
+        self.rows += rows;
+        self.missing += rows - present;
+        self.first_missing = self
+            .first_missing
+            .or(first.map(|row| next.block.position(row)));
     }
 }
 
 impl NumberFacts {
-    /// Adds the facts about later rows.
-    fn add(&mut self, later: NumberFacts) {
-        let (count, other) = (self.count as f64, later.count as f64);
-        if later.count > 0 {
-            // Mean and squares of both (T. F. Chan, G. H. Golub, R. J. LeVeque, 1979).
-            let (difference, all) = (later.mean - self.mean, count + other);
-            self.mean += difference * other / all;
-            self.squares += later.squares + difference * difference * count * other / all;
+    fn none(is_target: bool) -> NumberFacts {
+        NumberFacts {
+            moments: Moments::default(),
+            count: 0,
+            min: f64::INFINITY,
+            max: f64::NEG_INFINITY,
+            mean: 0.0,
+            is_whole: true,
+            counts_rows: true,
+            ends: None,
+            sample: Vec::new(),
+            words: 0,
+            examples: Vec::new(),
+            distinct: is_target.then(HashSet::new),
         }
-        self.count += later.count;
-        self.min = self.min.min(later.min);
-        self.max = self.max.max(later.max);
-        self.is_whole &= later.is_whole;
-        if let (Some((first, last)), Some((next, end))) = (self.ends, later.ends) {
-            self.counts_rows &= later.counts_rows && next == last + 1.0;
-            self.ends = Some((first, end));
-        } else {
-            self.ends = self.ends.or(later.ends);
-        }
-        self.sample.extend(later.sample);
-        self.words += later.words;
-        for example in later.examples {
-            if self.examples.len() < EXAMPLES && !self.examples.contains(&example) {
-                self.examples.push(example);
+    }
+
+    /// Adds the next rows, and returns how many have a number or a word.
+    fn add(&mut self, numbers: &Numbers, next: NextRows) -> u64 {
+        let before = self.count;
+        match next.kept {
+            None => self.add_numbers(&numbers.values, next),
+            Some(kept) => {
+                let values = numbers.values.iter().zip(kept);
+                let values = values.map(|(&value, &kept)| if kept { value } else { f64::NAN });
+                self.add_numbers(&values.collect::<Vec<f64>>(), next);
             }
         }
-        self.distinct = match (self.distinct.take(), later.distinct) {
-            (Some(mut own), Some(other)) => {
-                own.extend(other);
-                (own.len() <= MAX_WORDS).then_some(own)
+        self.follow(&numbers.values);
+        for word in numbers.dictionary.words() {
+            if self.examples.len() < EXAMPLES
+                && !self.examples.iter().any(|example| example == word)
+            {
+                self.examples.push(word.to_vec());
             }
-            _ => None,
+        }
+        let words = numbers
+            .words
+            .iter()
+            .filter(|(row, _)| next.counts(*row as usize))
+            .count() as u64;
+        self.words += words;
+        self.count - before + words
+    }
+
+    /// Adds numbers, of which those that do not count are NaN.
+    fn add_numbers(&mut self, values: &[f64], next: NextRows) {
+        self.moments.add(values);
+        (self.count, self.mean) = (self.moments.count(), self.moments.mean());
+        (self.min, self.max) = (self.moments.min(), self.moments.max());
+        self.is_whole = self.is_whole
+            && values
+                .iter()
+                .all(|value| value.is_nan() || is_whole(*value));
+        let first = next.before.next_multiple_of(next.stride) - next.before;
+        let every = usize::try_from(next.stride).unwrap_or(usize::MAX);
+        let sampled = values.iter().skip(first as usize).step_by(every);
+        self.sample.extend(sampled.filter(|value| !value.is_nan()));
+        if let Some(distinct) = &mut self.distinct {
+            distinct.extend(
+                values
+                    .iter()
+                    .filter(|value| !value.is_nan())
+                    .map(|value| value.to_bits()),
+            );
+            self.distinct = self
+                .distinct
+                .take()
+                .filter(|distinct| distinct.len() <= MAX_WORDS);
+        }
+    }
+
+    /// Follows the numbers from row to row.
+    fn follow(&mut self, values: &[f64]) {
+        let (Some(&first), Some(&last)) = (values.first(), values.last()) else {
+            return;
         };
+        let continues = self.ends.is_none_or(|(_, last)| first == last + 1.0);
+        let counts = |pair: &[f64]| pair[1] == pair[0] + 1.0;
+        self.counts_rows = self.counts_rows && continues && values.windows(2).all(counts);
+        self.ends = Some((self.ends.map_or(first, |(first, _)| first), last));
     }
 
     /// Returns the standard deviation of the population.
     pub fn deviation(&self) -> f64 {
-        (self.squares / self.count.max(1) as f64).sqrt()
+        self.moments.deviation()
     }
 
     /// Returns the median of the sample; the mean of the two in the middle if their number is even.
@@ -386,12 +286,19 @@ impl NumberFacts {
 }
 
 impl TextFacts {
-    /// Adds the words of the next block, which occur so often.
-    fn add(&mut self, words: &Words, counts: &[u64]) {
-        for (word, &count) in words.dictionary.words().zip(counts) {
-            if count == 0 {
-                continue;
-            }
+    /// Adds the words of the next rows, and returns how many have one.
+    fn add(&mut self, words: &Words, next: NextRows) -> u64 {
+        let mut counts = vec![0; words.dictionary.len()];
+        let codes = words.codes.iter().enumerate();
+        for (row, &code) in codes.filter(|(_, code)| **code != MISSING) {
+            counts[code as usize] += u64::from(next.counts(row));
+        }
+        for (word, &count) in words
+            .dictionary
+            .words()
+            .zip(&counts)
+            .filter(|(_, count)| **count > 0)
+        {
             let code = match self.dictionary.len() < MAX_WORDS {
                 true => Some(self.dictionary.code(word)),
                 false => self.dictionary.find(word),
@@ -405,6 +312,7 @@ impl TextFacts {
             }
             self.counts[code] += count;
         }
+        counts.iter().sum()
     }
 
     /// Returns how many cells are not missing.

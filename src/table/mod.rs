@@ -15,6 +15,7 @@
 //! Inputs are final: numbers are standardised, categories are 0 and 1, and a network needs no further scaling
 //! ([`crate::data::Rows::are_inputs`]).
 
+mod ahead;
 #[cfg_attr(
     not(feature = "convert"),
     expect(dead_code, reason = "conversion reads with more options")
@@ -41,6 +42,7 @@ mod encode;
 mod facts;
 mod infer;
 mod later;
+mod moments;
 mod note;
 pub mod options;
 mod passes;

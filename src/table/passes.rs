@@ -38,18 +38,27 @@ impl Pass<'_> {
         work: impl Fn(Block) -> T + Sync,
         mut take: impl FnMut(T) -> Result<()>,
     ) -> Result<()> {
+        self.run_windows(workers, work, |results| {
+            results.into_iter().try_for_each(&mut take)
+        })
+    }
+
+    /// Makes a pass as [`Pass::run`] does, but calls `take` for all results of a window at once.
+    pub fn run_windows<T: Send>(
+        &self,
+        workers: &Workers,
+        work: impl Fn(Block) -> T + Sync,
+        mut take: impl FnMut(Vec<T>) -> Result<()>,
+    ) -> Result<()> {
         let mut windows = Windows::open(self.path, self.opening.data)?;
         while let Some(window) = windows.next()? {
             let parsed = workers.run(|| self.parse_window(window, &work));
-            let mut end = 0;
-            for piece in parsed {
-                if let Some(fault) = piece.fault {
-                    let columns = self.modes.len();
-                    return Err(refuse(self.path, window.before, fault, columns));
-                }
-                end = piece.end;
-                take(piece.result)?;
+            if let Some(fault) = parsed.iter().find_map(|piece| piece.fault) {
+                let columns = self.modes.len();
+                return Err(refuse(self.path, window.before, fault, columns));
             }
+            let end = parsed.last().map_or(0, |piece| piece.end);
+            take(parsed.into_iter().map(|piece| piece.result).collect())?;
             // The record at the end did not fit into the text.
             if window.is_endless(end) {
                 return Err(text::endless(self.path, window.before + end as u64));

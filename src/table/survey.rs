@@ -5,11 +5,13 @@
 
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use super::block::{Block, Mode};
 use super::cell::{is_missing, number};
 use super::date::DateFormat;
 use super::dialect::Opening;
-use super::facts::{BlockFacts, Facts, Kind, NumberFacts, Question, TextFacts};
+use super::facts::{Facts, Kind, NextRows, NumberFacts, TextFacts, kept};
 use super::options::Decimal;
 use super::passes::Pass;
 use crate::compute::parallel::Workers;
@@ -97,12 +99,7 @@ impl Survey {
             .metadata()
             .map_err(Error::io(&self.path, "read the size"))?
             .len();
-        let question = Question {
-            targets: plan.targets,
-            stride: usize::try_from(length.div_ceil(SAMPLED_TEXT))
-                .unwrap_or(usize::MAX)
-                .max(1),
-        };
+        let stride = length.div_ceil(SAMPLED_TEXT).max(1);
         let pass = Pass {
             path: &self.path,
             opening: &self.opening,
@@ -112,16 +109,39 @@ impl Survey {
         let (mut rows, mut dropped) = (0, 0);
         let mut blocks = plan.keep.then(Vec::new);
         let examine = |block: Block| {
-            let facts = BlockFacts::of(&block, question);
-            (block, facts)
+            let kept = kept(&block, plan.targets);
+            (block, kept)
         };
-        pass.run(workers, examine, |(block, of_block)| {
-            rows += block.rows() as u64 - of_block.dropped;
-            dropped += of_block.dropped;
-            let columns = facts.iter_mut().zip(of_block.columns).zip(&block.columns);
-            columns.for_each(|((facts, of_block), cells)| facts.add(of_block, cells));
-            if let Some(blocks) = &mut blocks {
-                blocks.push(block);
+        pass.run_windows(workers, examine, |window| {
+            let before = rows + dropped;
+            let columns = facts.par_iter_mut().enumerate().with_max_len(1);
+            workers.run(|| {
+                columns.for_each(|(column, facts)| {
+                    let is_target = plan.targets.contains(&column);
+                    let mut before = before;
+                    for (block, kept) in &window {
+                        let kept = kept.as_deref();
+                        facts.add(
+                            column,
+                            is_target,
+                            NextRows {
+                                block,
+                                kept,
+                                before,
+                                stride,
+                            },
+                        );
+                        before += block.rows() as u64;
+                    }
+                });
+            });
+            for (block, kept) in window {
+                let missing = kept.map_or(0, |kept| kept.iter().filter(|kept| !**kept).count());
+                dropped += missing as u64;
+                rows += (block.rows() - missing) as u64;
+                if let Some(blocks) = &mut blocks {
+                    blocks.push(block);
+                }
             }
             Ok(())
         })?;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
+use super::ahead::Ahead;
 use crate::data::gzip;
 use crate::data::mmap::Bytes;
 use crate::error::{Error, Refusal, Result};
@@ -121,7 +122,7 @@ impl Windows {
     fn of_stream(path: &Path, file: File, skipped: u64, size: usize) -> Result<Windows> {
         let metadata = file.metadata().map_err(Error::io(path, "read the size"))?;
         let shared = file.try_clone().map_err(Error::io(path, "open"))?;
-        let mut decoder = decoded(path, file)?;
+        let mut decoder = decoded_ahead(path, file)?;
         let skip = io::copy(&mut decoder.by_ref().take(skipped), &mut io::sink());
         skip.map_err(|error| unreadable(path, error))?;
         Ok(Windows {
@@ -286,6 +287,16 @@ fn decoded(path: &Path, file: File) -> Result<Box<dyn Read + Send>> {
     Ok(match start.starts_with(&[0x1f, 0x8b]) {
         true => Box::new(MultiGzDecoder::new(file)),
         false => Box::new(file),
+    })
+}
+
+/// Returns the contents of `file` as [`decoded`] does, but decodes gzip ahead in a thread of its own.
+fn decoded_ahead(path: &Path, file: File) -> Result<Box<dyn Read + Send>> {
+    let is_gzip = is_gzip(path, &file)?;
+    let decoder = decoded(path, file)?;
+    Ok(match is_gzip {
+        true => Box::new(Ahead::new(decoder).map_err(Error::io(path, "start a thread to decode"))?),
+        false => decoder,
     })
 }
 

@@ -35,7 +35,7 @@ pub(super) enum Kind {
 /// Facts about numbers.
 #[derive(Debug, Clone)]
 pub(super) struct NumberFacts {
-    moments: Moments,
+    moments: Box<Moments>,
     /// How many there are.
     pub count: u64,
     pub min: f64,
@@ -171,7 +171,7 @@ impl Facts {
 impl NumberFacts {
     fn none(is_target: bool) -> NumberFacts {
         NumberFacts {
-            moments: Moments::default(),
+            moments: Box::default(),
             count: 0,
             min: f64::INFINITY,
             max: f64::NEG_INFINITY,

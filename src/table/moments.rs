@@ -133,8 +133,8 @@ impl Lanes {
 fn add_chunks(lanes: &mut Lanes, chunks: &[[f64; LANES]], pivot: f64) {
     let mut own = lanes.clone();
     for chunk in chunks {
-        for lane in 0..LANES {
-            own.add(lane, chunk[lane], pivot);
+        for (lane, &value) in chunk.iter().enumerate() {
+            own.add(lane, value, pivot);
         }
     }
     *lanes = own;

@@ -36,7 +36,7 @@ impl Pass<'_> {
         &self,
         workers: &Workers,
         work: impl Fn(Block) -> T + Sync,
-        mut take: impl FnMut(T) -> Result<()>,
+        mut take: impl FnMut(T) -> Result<()> + Send,
     ) -> Result<()> {
         self.run_windows(workers, work, |results| {
             results.into_iter().try_for_each(&mut take)
@@ -48,17 +48,22 @@ impl Pass<'_> {
         &self,
         workers: &Workers,
         work: impl Fn(Block) -> T + Sync,
-        mut take: impl FnMut(Vec<T>) -> Result<()>,
+        mut take: impl FnMut(Vec<T>) -> Result<()> + Send,
     ) -> Result<()> {
         let mut windows = Windows::open(self.path, self.opening.data)?;
+        // The results of a window are taken while the next one is parsed.
+        let mut results = Vec::new();
         while let Some(window) = windows.next()? {
-            let parsed = workers.run(|| self.parse_window(window, &work));
+            let before = std::mem::take(&mut results);
+            let (parsed, taken) =
+                workers.run(|| rayon::join(|| self.parse_window(window, &work), || take(before)));
+            taken?;
             if let Some(fault) = parsed.iter().find_map(|piece| piece.fault) {
                 let columns = self.modes.len();
                 return Err(refuse(self.path, window.before, fault, columns));
             }
             let end = parsed.last().map_or(0, |piece| piece.end);
-            take(parsed.into_iter().map(|piece| piece.result).collect())?;
+            results = parsed.into_iter().map(|piece| piece.result).collect();
             // The record at the end did not fit into the text.
             if window.is_endless(end) {
                 return Err(text::endless(self.path, window.before + end as u64));
@@ -68,7 +73,7 @@ impl Pass<'_> {
             }
             windows.advance(end);
         }
-        Ok(())
+        take(results)
     }
 
     fn parse_window<T: Send>(

@@ -8,7 +8,7 @@ use super::block::Block;
 use super::cache::Reading;
 use super::collect::{Collector, collect, memory_limit};
 use super::dialect::{self, Hints, Opening};
-use super::encode::{Encoder, Mapping, fill_hint};
+use super::encode::{Chunk, Encoder, Mapping, fill_hint};
 use super::facts::Kind;
 use super::infer::encoding;
 use super::note::{Note, about_numbers, about_target, dropped_rows, filled_cells, left_out};
@@ -362,18 +362,29 @@ fn encode_blocks(
     workers: &Workers,
 ) -> Result<()> {
     let mut blocks = blocks.into_iter();
+    let mut chunks = Vec::new();
     loop {
         let batch: Vec<Block> = blocks.by_ref().take(BATCH).collect();
-        if batch.is_empty() {
+        let is_last = batch.is_empty();
+        // Chunks are added while the next ones are encoded.
+        let before: Vec<Result<Chunk>> = std::mem::take(&mut chunks);
+        let encode = || {
+            batch
+                .into_par_iter()
+                .map(|block| encoder.encode(&block))
+                .collect()
+        };
+        let add = || {
+            before
+                .into_iter()
+                .try_for_each(|chunk| collector.add(&chunk?))
+        };
+        let (next, added) = workers.run(|| rayon::join(encode, add));
+        added?;
+        if is_last {
             return Ok(());
         }
-        let chunks: Vec<_> = workers.run(|| {
-            let chunks = batch.into_par_iter().map(|block| encoder.encode(&block));
-            chunks.collect()
-        });
-        for chunk in chunks {
-            collector.add(&chunk?)?;
-        }
+        chunks = next;
     }
 }
 

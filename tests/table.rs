@@ -603,7 +603,7 @@ fn any_number_of_threads_reads_the_same_table() {
     for threads in [2, 3, 7] {
         assert!(read(&path, threads) == expected, "{threads} threads");
     }
-    assert_eq!(read(&gzip, 2).1.len(), expected.1.len());
+    assert!(read(&gzip, 2) == expected, "gzip");
     // Read again by its schema, the training file has the same inputs.
     let schema: Schema = serde_json::from_str(&expected.0).expect("a schema");
     let again = schema

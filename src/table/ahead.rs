@@ -7,8 +7,8 @@ use std::thread;
 /// The bytes that are decoded at a time.
 const BLOCK: usize = 1 << 20;
 
-/// How many blocks may wait: those of a window.
-const WAITING: usize = super::text::WINDOW / BLOCK;
+/// How many blocks may wait.
+const WAITING: usize = 32;
 
 /// A stream that another thread decodes. The thread ends with the stream, or after this is dropped.
 #[derive(Debug)]

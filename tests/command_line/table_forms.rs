@@ -170,3 +170,15 @@ fn a_header_where_the_training_file_had_none_is_refused() {
          hint: the training file had no header, so every row of a later file is data",
     );
 }
+
+#[test]
+fn weights_of_0_only_are_refused_with_their_column() {
+    let desk = Desk::empty();
+    let rows: String = sums(50).lines().map(|line| format!("{line},0\n")).collect();
+    desk.put("t.csv", format!("a,b,c,w\n{rows}").as_bytes());
+    desk.refuses(
+        "train --data t.csv --target c --sample-weight w",
+        1,
+        "t.csv: column 4 (w): weights of 0 only, expected one above 0",
+    );
+}

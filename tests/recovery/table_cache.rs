@@ -6,11 +6,12 @@ use std::io::{Seek, SeekFrom, Write};
 use std::time::SystemTime;
 
 use crate::desk::{Desk, Run};
+use crate::faults::Faults;
 use crate::idx_set::{SPLITMIX64_STEP, splitmix64};
 use crate::interrupted::{MODEL, end, leftovers, start, uninterrupted, wait_for_checkpoint};
 
-const LINE: &str = "train --data t.csv --target answer --test-data test.csv --epochs 60 --hidden 64 \
-     --validation-split 0.1 --early-stop none --sample-weight w --out out --checkpoint-every 20steps";
+const LINE: &str = "train --data t.csv --target answer --test-data test.csv --epochs 20 --hidden 64 \
+     --validation-split 0.1 --early-stop none --sample-weight w --out out";
 
 const CACHE: &str = "out/cache/training.rows";
 
@@ -32,19 +33,24 @@ fn with_tables() -> (Desk, Vec<u8>) {
     let desk = Desk::empty();
     desk.put("t.csv", table(0, 3000).as_bytes());
     desk.put("test.csv", table(5000, 2000).as_bytes());
-    let line = LINE.split(" --checkpoint").next().unwrap_or(LINE);
-    let expected = uninterrupted(&desk, line);
+    let expected = uninterrupted(&desk, LINE);
     (desk, expected)
 }
 
-/// Starts a run whose rows go to a file, and kills it when it has a checkpoint.
-fn kill_a_run(desk: &Desk) {
-    let line = format!("{LINE} --table-memory 10kB --quiet");
-    let mut child = start(desk.command(&line));
-    wait_for_checkpoint(desk, &mut child);
-    child.kill().expect("killing the run");
-    end(&line, child);
-    assert!(desk.has(CACHE) && desk.has("out/cache/test.rows"));
+/// Runs `line` with rows in a file; the run is killed when it puts its second checkpoint in place.
+fn kill(desk: &Desk, faults: &Faults, line: &str) {
+    let line = format!("{line} --checkpoint-every 20steps --table-memory 10kB --quiet");
+    let mut command = desk.command(&line);
+    faults.inject(&mut command, "out/checkpoint", "rename:2:KILL");
+    let run = end(&line, start(command));
+    assert_eq!(run.code, None, "{run:#?}");
+    assert!(desk.has(CACHE));
+}
+
+/// Runs [`LINE`] as [`kill`] does.
+fn kill_a_run(desk: &Desk, faults: &Faults) {
+    kill(desk, faults, LINE);
+    assert!(desk.has("out/cache/test.rows"));
 }
 
 /// Resumes the run and returns its notes about the rows of the training table.
@@ -86,13 +92,19 @@ fn a_table_above_the_limit_trains_to_the_same_bytes_and_leaves_no_file() {
 
 #[test]
 fn a_resumed_run_uses_the_file_again() {
+    let Some(faults) = Faults::build() else {
+        return;
+    };
     let (desk, expected) = with_tables();
-    kill_a_run(&desk);
+    kill_a_run(&desk, &faults);
     assert_eq!(resume(&desk, &expected), [USED]);
 }
 
 #[test]
 fn rows_of_every_task_are_used_again() {
+    let Some(faults) = Faults::build() else {
+        return;
+    };
     let mut text = "x,town,a,b\n".to_owned();
     for row in 0..2000u64 {
         let number = splitmix64(row.wrapping_mul(SPLITMIX64_STEP));
@@ -110,14 +122,10 @@ fn rows_of_every_task_are_used_again() {
         "--target a,b",
     ] {
         let line = format!(
-            "train --data t.csv {target} --epochs 60 --hidden 64 --early-stop none --validation-split none --out out"
+            "train --data t.csv {target} --epochs 20 --hidden 64 --early-stop none --validation-split none --out out"
         );
         let expected = uninterrupted(&desk, &line);
-        let line = format!("{line} --checkpoint-every 20steps --table-memory 10kB --quiet");
-        let mut child = start(desk.command(&line));
-        wait_for_checkpoint(&desk, &mut child);
-        child.kill().expect("killing the run");
-        end(&line, child);
+        kill(&desk, &faults, &line);
         assert_eq!(resume(&desk, &expected), [USED], "{target}");
         fs::remove_dir_all(desk.path("out")).expect("removing the run");
     }
@@ -125,8 +133,11 @@ fn rows_of_every_task_are_used_again() {
 
 #[test]
 fn a_run_killed_before_its_first_checkpoint_uses_the_file_again() {
+    let Some(faults) = Faults::build() else {
+        return;
+    };
     let (desk, expected) = with_tables();
-    kill_a_run(&desk);
+    kill_a_run(&desk, &faults);
     for checkpoint in crate::interrupted::checkpoints(&desk) {
         fs::remove_file(checkpoint).expect("removing a checkpoint");
     }
@@ -135,6 +146,9 @@ fn a_run_killed_before_its_first_checkpoint_uses_the_file_again() {
 
 #[test]
 fn a_changed_table_is_encoded_again() {
+    let Some(faults) = Faults::build() else {
+        return;
+    };
     let (desk, expected) = with_tables();
     let rows = desk.read("t.csv");
     // A comment, which changes no row.
@@ -156,7 +170,7 @@ fn a_changed_table_is_encoded_again() {
         ("# cc\n", now, " bytes where there were "),
     ] {
         put(with("# a\n"), now);
-        kill_a_run(&desk);
+        kill_a_run(&desk, &faults);
         put(with(comment), time);
         let notes = resume(&desk, &expected);
         assert!(
@@ -169,8 +183,11 @@ fn a_changed_table_is_encoded_again() {
 
 #[test]
 fn other_rows_are_never_trained_on() {
+    let Some(faults) = Faults::build() else {
+        return;
+    };
     let (desk, _) = with_tables();
-    kill_a_run(&desk);
+    kill_a_run(&desk, &faults);
     // As many bytes, other numbers.
     let mut text = desk.read_text("t.csv");
     let at = text.find("\n9").expect("a number") + 1;
@@ -187,13 +204,16 @@ fn other_rows_are_never_trained_on() {
 
 #[test]
 fn a_damaged_file_is_written_again() {
+    let Some(faults) = Faults::build() else {
+        return;
+    };
     let (desk, expected) = with_tables();
-    kill_a_run(&desk);
+    kill_a_run(&desk, &faults);
     let length = desk.read(CACHE).len();
     for place in [0, length / 2, length - 200, length - 20, length - 1] {
         if !desk.has(CACHE) {
             fs::remove_dir_all(desk.path("out")).expect("removing the run");
-            kill_a_run(&desk);
+            kill_a_run(&desk, &faults);
         }
         let mut bytes = desk.read(CACHE);
         bytes[place] ^= 4;
@@ -206,7 +226,7 @@ fn a_damaged_file_is_written_again() {
     }
     for kept in [0, 1, 31, length / 2, length - 1] {
         fs::remove_dir_all(desk.path("out")).expect("removing the run");
-        kill_a_run(&desk);
+        kill_a_run(&desk, &faults);
         let file = fs::File::options().write(true).open(desk.path(CACHE));
         file.and_then(|file| file.set_len(kept as u64))
             .expect("cutting");
@@ -220,8 +240,11 @@ fn a_damaged_file_is_written_again() {
 
 #[test]
 fn a_run_killed_while_it_encodes_leaves_nothing_that_is_used() {
+    let Some(faults) = Faults::build() else {
+        return;
+    };
     let (desk, expected) = with_tables();
-    kill_a_run(&desk);
+    kill_a_run(&desk, &faults);
     // What a process leaves that is killed in the middle of the file.
     let half = &desk.read(CACHE)[..1000];
     desk.put("out/cache/.training.rowsXyZ.part", half);
@@ -233,8 +256,11 @@ fn a_run_killed_while_it_encodes_leaves_nothing_that_is_used() {
 
 #[test]
 fn a_new_run_in_the_folder_of_a_killed_one_removes_its_files() {
+    let Some(faults) = Faults::build() else {
+        return;
+    };
     let (desk, expected) = with_tables();
-    kill_a_run(&desk);
+    kill_a_run(&desk, &faults);
     desk.put("out/cache/.test.rowsXyZ.part", b"half");
     desk.put("out/cache/validation.rows", b"of another run");
     desk.run(&format!("{LINE} --exist-ok --quiet")).done();
@@ -294,10 +320,67 @@ fn a_limit_on_the_size_of_files_is_an_error_that_leaves_nothing() {
 }
 
 #[test]
+fn a_full_disk_is_an_error_that_leaves_nothing() {
+    let Some(faults) = Faults::build() else {
+        return;
+    };
+    let (desk, expected) = with_tables();
+    let before = desk.entries();
+    let line = format!("{LINE} --table-memory 10kB --quiet");
+    let mut command = desk.command(&line);
+    faults.inject(
+        &mut command,
+        "out/cache",
+        &format!("write:1+:{}", libc::ENOSPC),
+    );
+    let run = end(&line, start(command));
+    assert_eq!(run.code, Some(1), "{run:#?}");
+    let words = "error: out/cache/training.rows: no storage space, after ";
+    assert!(run.stderr.starts_with(words), "{run:#?}");
+    assert!(run.hint().contains("--out"), "{run:#?}");
+    assert_eq!(desk.entries(), before);
+    // The rows of a resumed run have no room, either; all of it can be repeated later.
+    kill_a_run(&desk, &faults);
+    desk.remove(CACHE);
+    let mut command = desk.command("train --resume out");
+    faults.inject(
+        &mut command,
+        "out/cache",
+        &format!("write:1+:{}", libc::ENOSPC),
+    );
+    let run = end("train --resume out", start(command));
+    assert!(
+        run.stderr
+            .contains("training.rows: no storage space, after "),
+        "{run:#?}"
+    );
+    assert_eq!(leftovers(&desk), Vec::<String>::new());
+    assert!(resume(&desk, &expected)[0].starts_with("note: t.csv: encoded "));
+}
+
+#[test]
+fn a_resumed_run_may_have_another_limit() {
+    let Some(faults) = Faults::build() else {
+        return;
+    };
+    let (desk, expected) = with_tables();
+    for (flags, has_note) in [("--table-memory 1GB", false), ("--table-memory 20kB", true)] {
+        kill_a_run(&desk, &faults);
+        desk.remove(CACHE);
+        let run = desk.run(&format!("train --resume out {flags}"));
+        let found = run.done().stderr.contains("cache/training.rows");
+        assert_eq!(found, has_note, "{run:#?}");
+        assert!(desk.read(MODEL) == expected);
+        assert!(!desk.has("out/cache"), "{:?}", desk.entries());
+        fs::remove_dir_all(desk.path("out")).expect("removing the run");
+    }
+}
+
+#[test]
 fn a_file_of_rows_that_changes_meanwhile_ends_the_run() {
     let (desk, expected) = with_tables();
     let line =
-        format!("{LINE} --table-memory 10kB --epochs 100000 --quiet").replace("--epochs 60 ", "");
+        format!("{LINE} --table-memory 10kB --epochs 100000 --quiet").replace("--epochs 20 ", "");
     let mut child = start(desk.command(&line));
     wait_for_checkpoint(&desk, &mut child);
     let mut file = fs::File::options()

@@ -37,7 +37,8 @@ fn with_tables() -> (Desk, Vec<u8>) {
     (desk, expected)
 }
 
-/// Runs `line` with rows in a file; the run is killed when it puts its second checkpoint in place.
+/// Runs `line` with rows in a file; the run is killed when it puts its second checkpoint in place, at the latest when all
+/// epochs are done.
 fn kill(desk: &Desk, faults: &Faults, line: &str) {
     let line = format!("{line} --checkpoint-every 20steps --table-memory 10kB --quiet");
     let mut command = desk.command(&line);

@@ -367,11 +367,11 @@ impl Session<'_> {
         outcome: &Outcome,
         start: Instant,
     ) -> Result<(), Failure> {
-        // A file stays readable as long as it is mapped, where the system removes it at all meanwhile.
-        self.folder.clear_cache(&[]);
         let model = self.folder.model();
         let saved = outcome.model.save(&model);
         let failed = supervisor.finish();
+        // Until everything is saved, the run may have to be resumed. A file stays readable as long as it is mapped.
+        self.folder.clear_cache(&[]);
         if let Err(error) = saved {
             self.folder.discard();
             return Err(error.into());

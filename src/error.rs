@@ -189,7 +189,31 @@ impl Error {
                 Key("checkpoint_every").set_to("never"),
                 " to train all the same",
             ]),
-            Error::Io { .. } => None,
+            Error::Io { source, .. } => limit_hint(source).map(Message::from),
         }
     }
+}
+
+/// Returns how to raise the limit that an error of the system is about.
+fn limit_hint(error: &io::Error) -> Option<&'static str> {
+    /// EMFILE: too many open files in this process.
+    const TOO_MANY_FILES: i32 = 24;
+    let all = || std::iter::successors(Some(error), |error| inner(error));
+    if all().any(|error| error.kind() == io::ErrorKind::FileTooLarge) {
+        return Some("raise the limit on the size of files (`ulimit -f`), or write elsewhere");
+    }
+    (cfg!(unix) && all().any(|error| error.raw_os_error() == Some(TOO_MANY_FILES)))
+        .then_some("raise the limit on open files (`ulimit -n`)")
+}
+
+/// Returns the error that `error` wraps, as libraries do, if it is one of input or output.
+fn inner(error: &io::Error) -> Option<&io::Error> {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error.get_ref()?);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
 }

@@ -87,6 +87,8 @@ pub mod nn;
 pub mod optim;
 mod predictor;
 #[doc(hidden)]
+pub mod pulse;
+#[doc(hidden)]
 pub mod random;
 #[doc(hidden)]
 pub mod reference;

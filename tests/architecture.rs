@@ -15,7 +15,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 ///
 /// The crate root is not in the table: it only declares modules, re-exports names and holds the version.
 const LAYERS: &[&[&str]] = &[
-    &["message", "named"],
+    &["message", "named", "pulse"],
     &["duration", "error", "random", "schedule", "text_value"],
     &["durable", "kernels", "regular_file", "system"],
     &["optim"],

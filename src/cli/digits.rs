@@ -4,14 +4,12 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use clap::Args;
-use perceptor::datasets::generated::{FILES, GeneratedDigits};
-use perceptor::report::number::{grouped, seconds};
-use perceptor::{Error, Refusal};
-
 use super::failure::Failure;
 use super::source::{program, shell_word};
 use super::threads::ThreadsArg;
+use clap::Args;
+use perceptor::datasets::generated::GeneratedDigits;
+use perceptor::report::number::{grouped, seconds};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -42,22 +40,6 @@ pub struct DigitsArgs {
 }
 
 impl DigitsArgs {
-    /// Returns an error if the folder has a data set already.
-    fn check_free(&self) -> perceptor::Result<()> {
-        let mut files = FILES.iter().map(|name| self.out.join(name));
-        match files.find(|path| path.exists()) {
-            None => Ok(()),
-            Some(path) => Err(Error::Config(
-                Refusal::new(
-                    "--out",
-                    format!("{} exists already", path.display()),
-                    "a folder without a data set",
-                )
-                .hint("name another folder, or add --force to replace it"),
-            )),
-        }
-    }
-
     pub fn run(&self) -> Result<(), Failure> {
         let start = Instant::now();
         let digits = GeneratedDigits {
@@ -65,10 +47,11 @@ impl DigitsArgs {
             test: self.test,
             seed: self.seed,
         };
-        if !self.force {
-            self.check_free()?;
+        let workers = self.threads.workers()?;
+        match self.force {
+            true => digits.write(&self.out, &workers)?,
+            false => digits.write_new(&self.out, &workers)?,
         }
-        digits.write(&self.out, &self.threads.workers()?)?;
         let mut out = io::stdout().lock();
         writeln!(
             out,

@@ -43,11 +43,11 @@ impl Downloads {
             }
             Event::Failed { url, why } => self.0.line(&format!("{url}: {why}")),
             Event::Verified(path) => self.0.line(&format!("{}: verified, kept", path.display())),
-            Event::Placed { path, bytes: size } => self.placed(path, size),
+            Event::Unpacked { path, bytes: size } => self.unpacked(path, size),
         }
     }
 
-    fn placed(&self, path: &Path, size: u64) {
+    fn unpacked(&self, path: &Path, size: u64) {
         let size = bytes(size as usize);
         self.0
             .line(&format!("{}: {size}, verified", path.display()));

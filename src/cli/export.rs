@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use perceptor::data::{GlobalScaling, Scaling};
+use perceptor::durable;
 use perceptor::export::columns::TableColumns;
 use perceptor::export::{self, Format, activation, c_header, onnx};
 use perceptor::nn::{Link, Task};
@@ -57,7 +58,11 @@ impl ExportArgs {
         let out = self.out.clone().unwrap_or_else(default);
         check_free(&out, self.force, &self.model)?;
         let name = self.name.as_deref().unwrap_or(c_header::DEFAULT_NAME);
-        export::save(&model, self.to, name, &out)?;
+        match self.force {
+            true => export::save(&model, self.to, name, &out)?,
+            false => export::save_new(&model, self.to, name, &out)
+                .map_err(|error| refuse_existing(&out, error))?,
+        }
         let mut stdout = io::stdout().lock();
         write_done(&mut stdout, self.to.name(), &model, &out)?;
         for (index, line) in next_lines(self.to, name, &model, &out).iter().enumerate() {
@@ -71,8 +76,10 @@ impl ExportArgs {
     }
 }
 
-/// Returns an error if `out` exists and `force` is not given, or if it is the file that is read.
+/// Returns an error if `out` exists and `force` is not given, or if it is the file that is read. Removes what a killed process
+/// left of `out`.
 pub fn check_free(out: &Path, force: bool, source: &Path) -> Result<(), Error> {
+    durable::remove_leftovers_of(out);
     if !out.exists() {
         return Ok(());
     }
@@ -86,10 +93,24 @@ pub fn check_free(out: &Path, force: bool, source: &Path) -> Result<(), Error> {
         return Err(Error::Config(refusal("a folder", "a file to write")));
     }
     if !force {
-        let refusal = refusal("exists already", "no such file, or --force to replace it");
-        return Err(Error::Config(refusal));
+        return Err(Error::Config(exists(out)));
     }
     Ok(())
+}
+
+/// Returns the error for a file that another process has written to `out` meanwhile, and others as they are.
+pub fn refuse_existing(out: &Path, error: Error) -> Error {
+    match error {
+        Error::Io { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
+            Error::Config(exists(out))
+        }
+        other => other,
+    }
+}
+
+fn exists(out: &Path) -> Refusal {
+    let expected = "no such file, or --force to replace it";
+    Refusal::new(out.display(), "exists already", expected)
 }
 
 /// Prints what was written where.

@@ -9,7 +9,7 @@ use perceptor::export::pytorch::{self, Supplied};
 use perceptor::nn::Activation;
 use perceptor::nn::Task;
 
-use super::export::{check_free, write_done};
+use super::export::{check_free, refuse_existing, write_done};
 use super::failure::Failure;
 use super::source::{program, shell_word};
 use super::values::named;
@@ -60,7 +60,12 @@ impl ImportArgs {
         let model = pytorch::load(&self.file, &supplied)?;
         let out = self.out.clone().unwrap_or_else(|| default_path(&self.file));
         check_free(&out, self.force, &self.file)?;
-        model.save(&out)?;
+        match self.force {
+            true => model.save(&out)?,
+            false => model
+                .save_new(&out)
+                .map_err(|error| refuse_existing(&out, error))?,
+        }
         let mut stdout = io::stdout().lock();
         write_done(&mut stdout, "a model", &model, &out)?;
         let (program, out) = (program(), shell_word(&out));

@@ -17,6 +17,7 @@ use perceptor::{Error, Refusal, Workers};
 
 use super::failure::Failure;
 use super::setting_flags::{Selection, SettingFlags};
+use super::source::warn_of_changed_source;
 use super::spelling::Flags;
 use super::table::{options, request};
 use super::values::Format;
@@ -83,6 +84,7 @@ impl InspectArgs {
         let task = given.settings()?.train.task.task;
         if self.path.is_dir() {
             let (files, mode) = (folder::find(&self.path)?, DataMode::default());
+            warn_of_changed_source(&self.path);
             let splits = Splits::open_for(task, &files, None, mode)?;
             self.dataset(&mut out, "training", &splits.train)?;
             if let Some(test) = &splits.test {

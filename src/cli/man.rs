@@ -34,6 +34,7 @@ impl ManArgs {
         add_pages(command, &mut pages)?;
         durable::create_folder(&self.out)?;
         for (name, text) in &pages {
+            durable::remove_leftovers_of(&self.out.join(name));
             durable::write_atomically(&self.out.join(name), |out| out.write_all(text))?;
         }
         let mut out = io::stdout().lock();

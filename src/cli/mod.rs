@@ -172,8 +172,13 @@ fn with_expectation(error: clap::Error) -> clap::Error {
 
 /// Parses the command line, runs the command, and returns its exit code.
 pub fn run() -> ExitCode {
-    signals::report_truncated_files();
-    signals::report_large_files();
+    let code = run_command();
+    signals::end_soon(code);
+    ExitCode::from(code)
+}
+
+fn run_command() -> u8 {
+    signals::prepare();
     let matches = command_line()
         .try_get_matches()
         .unwrap_or_else(|error| with_expectation(error).exit());
@@ -198,17 +203,15 @@ pub fn run() -> ExitCode {
         Command::Man(args) => args.run(command_line()),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         // The reader has closed the pipe, as in `perceptor predict … | head`.
-        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            ExitCode::SUCCESS
-        }
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => 0,
         Err(Failure::Output(error)) => {
             let message = format!("stdout: {error}, expected to write the results there");
             print_error(&message.into(), None);
-            ExitCode::from(1)
+            1
         }
-        Err(Failure::Reported(code)) => ExitCode::from(code),
-        Err(Failure::Refused(error)) => ExitCode::from(report(&error)),
+        Err(Failure::Reported(code)) => code,
+        Err(Failure::Refused(error)) => report(&error),
     }
 }

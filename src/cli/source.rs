@@ -7,6 +7,7 @@ use clap::Args;
 use etcetera::BaseStrategy;
 use perceptor::compute::parallel::Workers;
 use perceptor::data::folder;
+use perceptor::data::source_record::changed_source;
 use perceptor::data::splits::{Files, Pair};
 use perceptor::datasets::generated::{EDITION, GeneratedDigits};
 use perceptor::durable::{check_writable, create_folder};
@@ -218,9 +219,11 @@ impl DataArgs {
             None if folder::has_train_images(Path::new(DEFAULT_FOLDER)) => DEFAULT_FOLDER.into(),
             None => return generated(workers, quiet),
         };
+        let files = folder::find(&folder)?;
+        warn_of_changed_source(&folder);
         Ok(Source {
             name: folder.display().to_string(),
-            files: Some(folder::find(&folder)?),
+            files: Some(files),
             folder: Some(folder),
         })
     }
@@ -235,6 +238,18 @@ impl DataArgs {
             test_images: settings.test_images.clone(),
             test_labels: settings.test_labels.clone(),
         }
+    }
+}
+
+/// Warns if the data set in `folder` was made from a file or folder that changed since.
+pub fn warn_of_changed_source(folder: &Path) {
+    if let Some(source) = changed_source(folder) {
+        let (folder, source) = (folder.display(), source.display());
+        // A closed stderr must not end the command.
+        drop(writeln!(
+            io::stderr(),
+            "warning: {folder}: made from {source}, which changed since; data convert --force makes it again"
+        ));
     }
 }
 
@@ -256,6 +271,17 @@ pub fn program() -> String {
 
 /// Returns `path`, quoted for a shell.
 pub fn shell_word(path: &Path) -> String {
+    if path.to_str().is_none() {
+        // The shells' own notation for bytes that are not text.
+        let bytes = path.as_os_str().as_encoded_bytes().iter();
+        let bytes = bytes.map(|byte| match byte {
+            byte if byte.is_ascii_alphanumeric() || b"/._-+=:,@%".contains(byte) => {
+                char::from(*byte).to_string()
+            }
+            byte => format!("\\{byte:03o}"),
+        });
+        return format!("$'{}'", bytes.collect::<String>());
+    }
     let text = path.display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
     if text.chars().all(plain) {

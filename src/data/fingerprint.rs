@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
+use super::content_hash::hexadecimal;
 use super::dataset::Dataset;
 use super::splits::Splits;
 use super::targets::Targets;
@@ -164,9 +165,4 @@ fn hash_of<T>(numbers: &[T], bytes: impl Fn(&T) -> [u8; 4]) -> u128 {
         hash.update(&block);
     }
     hash.digest128()
-}
-
-/// Formats a hash as 32 hexadecimal digits.
-pub(crate) fn hexadecimal(hash: u128) -> String {
-    format!("{hash:032x}")
 }

@@ -2,25 +2,26 @@
 //!
 //! These are `train-images-idx3-ubyte` as in the original, or `train-images.idx3-ubyte` as on some mirrors. The test set
 //! is `t10k-…` or `test-…`. Other element types and numbers of dimensions follow the naming of the format
-//! (`-idx2-float`). Each name may end in `.gz`, which is used if the raw file is missing.
+//! (`-idx2-float`). Each name may end in `.gz`. Several files of one kind must have the same contents, as a raw file and its
+//! `.gz` do; the first one is read then, raw ones first.
 
 use std::path::{Path, PathBuf};
 
 use super::class_names::ClassNames;
 use super::idx::ElementType;
+use super::names::{TEST, TRAIN, candidates, endings};
+use super::replacement;
+use super::same_contents::have_same_contents;
+use super::source_record;
 use super::splits::{Files, Pair, Splits};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 
-const TRAIN: &[&str] = &["train"];
-const TEST: &[&str] = &["t10k", "test"];
-const TYPES: &[&str] = &["ubyte", "byte", "short", "int", "float", "double"];
-
 /// Finds the training and test files in `folder`, and the class names. Both test files may be missing.
 ///
 /// # Errors
-/// Returns [`Error::Data`] if `folder` is not a folder, if it has no training images or labels, or if only one of the
-/// two test files exists.
+/// Returns [`Error::Data`] if `folder` is not a folder, if it has no training images or labels, if only one of the two
+/// test files exists, or if two files of one kind have different contents.
 pub fn find(folder: &Path) -> Result<Files> {
     if !folder.is_dir() {
         let found = if folder.exists() {
@@ -43,13 +44,14 @@ pub fn find(folder: &Path) -> Result<Files> {
             ]),
         ));
     }
+    replacement::recover(folder)?;
     let train = Pair {
         images: require(folder, TRAIN, "images")?,
         labels: require(folder, TRAIN, "labels")?,
     };
     let test = match (
-        look_up(folder, TEST, "images"),
-        look_up(folder, TEST, "labels"),
+        look_up(folder, TEST, "images")?,
+        look_up(folder, TEST, "labels")?,
     ) {
         (None, None) => None,
         (Some(images), Some(labels)) => Some(Pair { images, labels }),
@@ -77,16 +79,32 @@ impl Splits {
 
 /// Returns whether `folder` looks like a data set: whether [`find`] would find the training images.
 pub fn has_train_images(folder: &Path) -> bool {
-    look_up(folder, TRAIN, "images").is_some()
+    existing(folder, candidates(TRAIN, "images"))
+        .next()
+        .is_some()
 }
 
 fn require(folder: &Path, halves: &[&str], kind: &str) -> Result<PathBuf> {
-    look_up(folder, halves, kind).ok_or_else(|| missing(folder, halves, kind))
+    look_up(folder, halves, kind)?.ok_or_else(|| missing(folder, halves, kind))
 }
 
-fn look_up(folder: &Path, halves: &[&str], kind: &str) -> Option<PathBuf> {
-    let names = candidates(halves, kind);
-    existing(folder, names).next()
+/// Returns the file of this kind, if there is one.
+fn look_up(folder: &Path, halves: &[&str], kind: &str) -> Result<Option<PathBuf>> {
+    let mut found: Vec<PathBuf> = existing(folder, candidates(halves, kind)).collect();
+    // Archives may unpack to a folder of the name; it is only in the way if there is no file.
+    if found.iter().any(|path| !path.is_dir()) {
+        found.retain(|path| !path.is_dir());
+    }
+    let mut found = found.into_iter();
+    let Some(first) = found.next() else {
+        return Ok(None);
+    };
+    for other in found {
+        if !have_same_contents(&first, &other)? {
+            return Err(ambiguous(folder, halves, kind, &[&first, &other]));
+        }
+    }
+    Ok(Some(first))
 }
 
 fn existing(folder: &Path, names: impl Iterator<Item = String>) -> impl Iterator<Item = PathBuf> {
@@ -100,6 +118,13 @@ pub fn all_files(folder: &Path) -> Vec<PathBuf> {
     let names = ["images", "labels"].map(|kind| candidates(&halves, kind));
     let files = existing(folder, names.into_iter().flatten());
     files.chain(ClassNames::file_in(folder)).collect()
+}
+
+/// Returns all files of [`all_files`], and the record of what they were made from: what a new set replaces.
+pub(crate) fn replaced_files(folder: &Path) -> Vec<PathBuf> {
+    let record = folder.join(source_record::FILE);
+    let record = record.exists().then_some(record);
+    all_files(folder).into_iter().chain(record).collect()
 }
 
 /// Returns all image files in `folder` that belong to neither set, such as those without labels.
@@ -120,24 +145,25 @@ pub fn file_name(half: &str, kind: &str, element: ElementType, dimensions: usize
     format!("{half}{kind}-idx{dimensions}-{element}")
 }
 
-/// Returns all names a file may have, in the order in which they are tried: raw ones first.
-fn candidates(halves: &[&str], kind: &str) -> impl Iterator<Item = String> {
-    let stems: Vec<String> = halves.iter().map(|half| format!("{half}-{kind}")).collect();
-    ["", ".gz"].iter().flat_map(move |packed| {
-        let names = stems.clone().into_iter().flat_map(endings);
-        names.map(move |name| format!("{name}{packed}"))
-    })
+fn ambiguous(folder: &Path, halves: &[&str], kind: &str, files: &[&Path; 2]) -> Error {
+    let [first, other] = files.map(|path| path.file_name().unwrap_or_default().display());
+    let set = set_name(halves);
+    Error::Data(
+        Refusal::new(
+            folder.display(),
+            format!("{first} and {other} with different contents"),
+            format!("one file of {set} {kind}"),
+        )
+        .hint(message![
+            "remove one of them, or name the files one by one with ",
+            Key("train_images"),
+            " and so on"
+        ]),
+    )
 }
 
-/// Returns `stem` with every ending that names dimensions and element type.
-fn endings(stem: String) -> impl Iterator<Item = String> {
-    ["-", "."].iter().flat_map(move |joint| {
-        let stem = stem.clone();
-        TYPES.iter().flat_map(move |element| {
-            let stem = stem.clone();
-            (1..=4).map(move |dimensions| format!("{stem}{joint}idx{dimensions}-{element}"))
-        })
-    })
+fn set_name(halves: &[&str]) -> &'static str {
+    if halves == TRAIN { "training" } else { "test" }
 }
 
 fn missing(folder: &Path, halves: &[&str], kind: &str) -> Error {
@@ -149,10 +175,7 @@ fn missing(folder: &Path, halves: &[&str], kind: &str) -> Error {
     Error::Data(
         Refusal::new(
             folder.display(),
-            format!(
-                "no {} {kind}",
-                if halves == TRAIN { "training" } else { "test" }
-            ),
+            format!("no {} {kind}", set_name(halves)),
             format!("{} (or with .gz)", names.join(" or ")),
         )
         .hint(message![
@@ -165,6 +188,7 @@ fn missing(folder: &Path, halves: &[&str], kind: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::gzip::compressed;
     use super::*;
 
     fn folder_with(names: &[&str]) -> tempfile::TempDir {
@@ -192,15 +216,34 @@ mod tests {
     }
 
     #[test]
-    fn the_raw_file_is_preferred() {
-        let folder = folder_with(&[
-            "train-images-idx3-ubyte.gz",
-            "train-images-idx3-ubyte",
-            "train-labels-idx1-ubyte",
-        ]);
+    fn the_raw_file_is_read_if_the_compressed_one_has_the_same_contents() {
+        let images = "train-images-idx3-ubyte";
+        let folder = folder_with(&[images, "train-labels-idx1-ubyte"]);
+        let put = |name: &str, bytes: &[u8]| {
+            std::fs::write(folder.path().join(name), bytes).expect("writing");
+        };
+        let packed = format!("{images}.gz");
+        put(images, b"images");
+        put(&packed, &compressed(b"images"));
         let files = find(folder.path()).expect("a data set");
-        assert!(files.train.images.ends_with("train-images-idx3-ubyte"));
+        assert!(files.train.images.ends_with(images));
         assert_eq!(files.test, None);
+        let refused = || find(folder.path()).expect_err("a refusal").to_string();
+        put(&packed, &compressed(b"others"));
+        let expected = "train-images-idx3-ubyte and train-images-idx3-ubyte.gz with different contents, \
+                        expected one file of training images";
+        assert!(refused().ends_with(expected), "{}", refused());
+        // Another name, a longer file, and a folder, which is not a file of the set.
+        std::fs::remove_file(folder.path().join(&packed)).expect("removing");
+        put("train-images.idx2-float", b"images, and more");
+        assert!(
+            refused().contains("train-images.idx2-float"),
+            "{}",
+            refused()
+        );
+        std::fs::remove_file(folder.path().join("train-images.idx2-float")).expect("removing");
+        std::fs::create_dir(folder.path().join("train-images.idx3-ubyte")).expect("a folder");
+        find(folder.path()).expect("a data set");
     }
 
     #[test]

@@ -34,6 +34,11 @@ impl Stamp {
         }
     }
 
+    /// The length of the file, in bytes.
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
     /// Describes how `now` differs from this stamp, or returns `None` if the file is unchanged.
     pub(super) fn change(&self, now: &Stamp) -> Option<String> {
         if self == now {
@@ -64,8 +69,8 @@ fn identity(_: &Metadata) -> Option<(u64, u64)> {
 /// Read-only bytes, either mapped from a file or owned.
 #[derive(Debug)]
 pub enum Bytes {
-    /// The pages of a file, and the stamp it had when it was mapped.
-    Mapped(Mapping, Stamp),
+    /// The pages of a file, and the stamp it had when it was mapped; `None` if it need not be watched.
+    Mapped(Mapping, Option<Stamp>),
     /// Bytes on the heap.
     Owned(Vec<u8>),
 }
@@ -100,7 +105,15 @@ impl Bytes {
         }
         // SAFETY: the caller keeps to the conditions above while the mapping lives; nothing writes through it.
         let map = unsafe { Mmap::map(&file) }.map_err(Error::io(path, "map into memory"))?;
-        Ok(Bytes::Mapped(Mapping(map), Stamp::of(&metadata)))
+        Ok(Bytes::Mapped(Mapping(map), Some(Stamp::of(&metadata))))
+    }
+
+    /// The same bytes of a file that no other process writes to.
+    pub(super) fn unwatched(self) -> Bytes {
+        match self {
+            Bytes::Mapped(mapping, _) => Bytes::Mapped(mapping, None),
+            owned @ Bytes::Owned(_) => owned,
+        }
     }
 
     /// Asks the system to read `range` in one go. This is only advice; owned bytes are in memory anyway.
@@ -178,7 +191,7 @@ impl Scratch {
         // SAFETY: the file has no name, so no other process opens it, and its only handle is closed below: nothing writes
         // to it or truncates it while the mapping lives.
         let map = unsafe { Mmap::map(&file) }.map_err(Error::io(&self.folder, "map rows"))?;
-        Ok(Bytes::Mapped(Mapping(map), Stamp::of(&metadata)))
+        Ok(Bytes::Mapped(Mapping(map), None))
     }
 }
 

@@ -8,8 +8,11 @@
 //! - Preprocessing: `preprocessing` maps a row to inputs by a `scaling` and active columns, `fit_scaling`,
 //!   `fit_features`, `fit_columns` and `fit_sparsity` fit them to the training rows, `decode` applies them to stored elements.
 //! - An epoch: `order` shuffles. A run: `fingerprint` identifies the data, `watch` detects changed files.
+//! - Writing: `replacement` puts the files of a set into place together, `source_record` remembers what they were made from,
+//!   `same_contents` compares files of one kind.
 
 pub mod class_names;
+pub(crate) mod content_hash;
 pub mod dataset;
 mod decode;
 pub mod fingerprint;
@@ -23,10 +26,14 @@ pub mod holdout;
 pub mod idx;
 pub mod label_file;
 pub mod mmap;
+pub(crate) mod names;
 pub mod order;
 pub mod preprocessing;
+pub mod replacement;
 pub mod rows;
+mod same_contents;
 pub mod scaling;
+pub mod source_record;
 pub mod splits;
 pub mod target_scaling;
 pub mod targets;

@@ -10,7 +10,10 @@ use super::fit_scaling::check_finite;
 use super::holdout::{self, Holdout};
 use super::idx::IdxFile;
 use super::label_file::read_weights;
+use super::mmap::Stamp;
+use super::replacement;
 use super::targets::MAX_CLASSES;
+use crate::durable::folder_of;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 use crate::nn::task::Task;
@@ -28,6 +31,26 @@ pub struct Files {
     pub class_names: Option<PathBuf>,
     /// The weights of the training samples.
     pub weights: Option<PathBuf>,
+}
+
+impl Files {
+    /// Returns the stamps of all files, after replacements that a killed process did not complete are undone.
+    fn stamps(&self) -> Result<Vec<(&Path, Option<Stamp>)>> {
+        let pairs = [
+            Some(&self.train),
+            self.validation.as_ref(),
+            self.test.as_ref(),
+        ];
+        let pairs = pairs.into_iter().flatten();
+        let paths = pairs.flat_map(|pair| [&pair.images, &pair.labels]);
+        let others = self.class_names.iter().chain(&self.weights);
+        let paths: Vec<&Path> = paths.chain(others).map(PathBuf::as_path).collect();
+        for path in &paths {
+            replacement::recover(folder_of(path))?;
+        }
+        let stamp = |path: &Path| path.metadata().ok().map(|about| Stamp::of(&about));
+        Ok(paths.iter().map(|path| (*path, stamp(path))).collect())
+    }
 }
 
 /// A file of images and the file of their labels.
@@ -165,6 +188,22 @@ impl Splits {
                 format!("2 to {MAX_CLASSES}"),
             )));
         }
+        let before = files.stamps()?;
+        let splits = Splits::read(task, files, classes, mode)?;
+        // Files of two sets must not be mixed.
+        let after = files.stamps()?;
+        let changed = before.iter().zip(&after).find(|(one, other)| one != other);
+        match changed {
+            None => Ok(splits),
+            Some(((path, _), _)) => {
+                let found = "another file than when the data set was opened";
+                let refusal = Refusal::new(path.display(), found, "files that stay");
+                Err(Error::Data(refusal.hint("try again")))
+            }
+        }
+    }
+
+    fn read(task: Task, files: &Files, classes: Option<usize>, mode: DataMode) -> Result<Splits> {
         let names = files.class_names.as_deref().map(ClassNames::read);
         let names = names.transpose()?;
         let images = mode.open(&files.train.images)?;

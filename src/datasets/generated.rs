@@ -11,11 +11,11 @@ use rayon::prelude::*;
 
 use super::digits::{self, SIDE};
 use crate::compute::parallel::Workers;
-use crate::data::folder;
 use crate::data::idx::{ElementType, Header};
-use crate::durable::{create_folder, write_atomically, write_if_absent};
+use crate::data::{folder, replacement};
+use crate::durable::{Finished, create_folder, remove_leftovers, write_if_absent};
 use crate::error::{Error, Refusal, Result};
-use crate::message::Key;
+use crate::message::{Key, message};
 use crate::random::{Purpose, stream};
 
 /// The edition of the generator. It is incremented if the same seed draws other digits, so that older data sets are not
@@ -34,6 +34,12 @@ pub const FILES: [&str; 4] = [
 const BLOCK: usize = 8192;
 
 const CLASSES: u32 = 10;
+
+/// Writes the contents of a file.
+type Fill<'a> = &'a mut dyn FnMut(&mut dyn Write) -> io::Result<()>;
+
+/// Puts a file at a path.
+type Put<'a> = dyn FnMut(&Path, Fill) -> Result<()> + 'a;
 
 /// A data set of digits to generate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,14 +64,43 @@ impl Default for GeneratedDigits {
 }
 
 impl GeneratedDigits {
-    /// Writes the data set to `folder`, which is created if it does not exist. Each file is written completely or not at all,
-    /// and replaces an existing one.
+    /// Writes the data set to `folder`, which is created if it does not exist, all of it or nothing. It replaces a data set
+    /// in the folder.
     ///
     /// # Errors
-    /// Returns [`Error::Config`] if the training or the test set is empty or has more samples than an IDX file can hold, and
-    /// [`Error::Io`] if the folder cannot be written.
+    /// Returns [`Error::Config`] if the training or the test set is empty or has more samples than an IDX file can hold,
+    /// [`Error::Data`] if another process writes to the folder, and [`Error::Io`] if it cannot be written.
     pub fn write(&self, folder: &Path, workers: &Workers) -> Result<()> {
-        self.write_files(folder, workers, true)
+        self.write_set(folder, true, workers)
+    }
+
+    /// Writes the data set as [`GeneratedDigits::write`] does to a folder that has none.
+    ///
+    /// # Errors
+    /// Returns the errors of [`GeneratedDigits::write`], and [`Error::Config`] if there is a data set.
+    pub fn write_new(&self, folder: &Path, workers: &Workers) -> Result<()> {
+        self.write_set(folder, false, workers)
+    }
+
+    fn write_set(&self, folder: &Path, replace: bool, workers: &Workers) -> Result<()> {
+        self.check()?;
+        let mut lock = replacement::begin(folder)?;
+        if let (Some(path), false) = (folder::all_files(folder).first(), replace) {
+            let found = format!("{} exists already", path.display());
+            let refusal = Refusal::new(Key("out"), found, "a folder without a data set");
+            return Err(Error::Config(refusal.hint(message![
+                "name another folder, or add ",
+                Key("force"),
+                " to replace it"
+            ])));
+        }
+        let mut finished = Vec::new();
+        self.write_files(folder, workers, &mut |path, fill| {
+            finished.push(Finished::fill(path, fill)?);
+            Ok(())
+        })?;
+        let old = folder::replaced_files(folder);
+        replacement::replace(&mut lock, finished, &old).map(drop)
     }
 
     /// Writes only the files that do not exist yet. Existing files are assumed to belong to this data set, and other processes
@@ -74,10 +109,16 @@ impl GeneratedDigits {
     /// # Errors
     /// Returns the errors of [`GeneratedDigits::write`].
     pub fn write_missing(&self, folder: &Path, workers: &Workers) -> Result<()> {
-        self.write_files(folder, workers, false)
+        self.check()?;
+        create_folder(folder)?;
+        remove_leftovers(folder, &FILES)?;
+        self.write_files(folder, workers, &mut |path, fill| match path.exists() {
+            true => Ok(()),
+            false => write_if_absent(path, fill),
+        })
     }
 
-    fn write_files(&self, folder: &Path, workers: &Workers, replace: bool) -> Result<()> {
+    fn check(&self) -> Result<()> {
         for (key, samples) in [(Key("train"), self.train), (Key("test"), self.test)] {
             if !(1..=u32::MAX as usize).contains(&samples) {
                 return Err(Error::Config(Refusal::new(
@@ -87,15 +128,27 @@ impl GeneratedDigits {
                 )));
             }
         }
-        create_folder(folder)?;
+        Ok(())
+    }
+
+    /// Passes the path of each file to `put`, with a function that writes its contents.
+    fn write_files(&self, folder: &Path, workers: &Workers, put: &mut Put) -> Result<()> {
         let [train_images, train_labels, test_images, test_labels] =
             FILES.map(|name| folder.join(name));
         for (images, labels, purpose, samples) in [
             (train_images, train_labels, Purpose::TrainDigits, self.train),
             (test_images, test_labels, Purpose::TestDigits, self.test),
         ] {
-            self.write_images(&images, (purpose, samples), workers, replace)?;
-            self.write_labels(&labels, (purpose, samples), replace)?;
+            let header = Header::new(&images, ElementType::U8, &[samples, SIDE, SIDE])?;
+            put(&images, &mut |out| {
+                out.write_all(&header.to_bytes())?;
+                self.write_images(purpose, samples, workers, out)
+            })?;
+            let header = Header::new(&labels, ElementType::U8, &[samples])?;
+            put(&labels, &mut |out| {
+                out.write_all(&header.to_bytes())?;
+                self.write_labels(purpose, samples, out)
+            })?;
         }
         Ok(())
     }
@@ -107,60 +160,39 @@ impl GeneratedDigits {
 
     fn write_images(
         &self,
-        path: &Path,
-        (purpose, samples): (Purpose, usize),
+        purpose: Purpose,
+        samples: usize,
         workers: &Workers,
-        replace: bool,
-    ) -> Result<()> {
-        let header = Header::new(path, ElementType::U8, &[samples, SIDE, SIDE])?;
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         let image_bytes = SIDE * SIDE;
         let mut pixels = vec![0; BLOCK.min(samples) * image_bytes];
-        write_file(path, replace, |out| {
-            out.write_all(&header.to_bytes())?;
-            for start in (0..samples).step_by(BLOCK) {
-                let pixels = &mut pixels[..BLOCK.min(samples - start) * image_bytes];
-                workers.run(|| {
-                    let images = pixels.par_chunks_exact_mut(image_bytes).enumerate();
-                    images.for_each(|(index, image)| {
-                        let mut rng = stream(self.seed, purpose, (start + index) as u32);
-                        let digit = rng.random_range(0..CLASSES) as u8;
-                        image.copy_from_slice(&digits::draw(digit, &mut rng));
-                    });
+        for start in (0..samples).step_by(BLOCK) {
+            let pixels = &mut pixels[..BLOCK.min(samples - start) * image_bytes];
+            workers.run(|| {
+                let images = pixels.par_chunks_exact_mut(image_bytes).enumerate();
+                images.for_each(|(index, image)| {
+                    let mut rng = stream(self.seed, purpose, (start + index) as u32);
+                    let digit = rng.random_range(0..CLASSES) as u8;
+                    image.copy_from_slice(&digits::draw(digit, &mut rng));
                 });
-                out.write_all(pixels)?;
-            }
-            Ok(())
-        })
+            });
+            out.write_all(pixels)?;
+        }
+        Ok(())
     }
 
     fn write_labels(
         &self,
-        path: &Path,
-        (purpose, samples): (Purpose, usize),
-        replace: bool,
-    ) -> Result<()> {
-        let header = Header::new(path, ElementType::U8, &[samples])?;
-        write_file(path, replace, |out| {
-            out.write_all(&header.to_bytes())?;
-            for sample in 0..samples {
-                let mut rng = stream(self.seed, purpose, sample as u32);
-                out.write_all(&[rng.random_range(0..CLASSES) as u8])?;
-            }
-            Ok(())
-        })
-    }
-}
-
-/// Writes a file, either replacing an existing one or only if there is none.
-fn write_file(
-    path: &Path,
-    replace: bool,
-    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<()> {
-    match replace {
-        true => write_atomically(path, fill),
-        false if path.exists() => Ok(()),
-        false => write_if_absent(path, fill),
+        purpose: Purpose,
+        samples: usize,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        for sample in 0..samples {
+            let mut rng = stream(self.seed, purpose, sample as u32);
+            out.write_all(&[rng.random_range(0..CLASSES) as u8])?;
+        }
+        Ok(())
     }
 }
 

@@ -19,6 +19,7 @@ mod onnx_messages;
 mod onnx_table;
 pub mod pytorch;
 
+use std::io::{self, Write};
 use std::path::Path;
 
 use crate::durable;
@@ -75,6 +76,31 @@ impl Format {
 /// Returns [`Error::Io`] if the file cannot be written, [`Error::Config`] if `name` is not a C identifier, and
 /// [`Error::Model`] if the model exceeds the size limit of the format, or if a folded weight is infinite.
 pub fn save(model: &Model, format: Format, name: &str, path: &Path) -> Result<()> {
+    save_by(model, (format, name), path, &|fill| {
+        durable::write_atomically(path, fill)
+    })
+}
+
+/// Writes `model` as [`save`] does, to a file that does not exist.
+///
+/// # Errors
+/// Returns the errors of [`save`], and [`Error::Io`] with [`std::io::ErrorKind::AlreadyExists`] if the file exists.
+pub fn save_new(model: &Model, format: Format, name: &str, path: &Path) -> Result<()> {
+    save_by(model, (format, name), path, &|fill| {
+        durable::write_new(path, fill)
+    })
+}
+
+/// Writes the contents of a file.
+type Fill<'a> = &'a mut dyn FnMut(&mut dyn Write) -> io::Result<()>;
+
+/// Checks `model`, and passes what writes it to `put`.
+fn save_by(
+    model: &Model,
+    (format, name): (Format, &str),
+    path: &Path,
+    put: &dyn Fn(Fill) -> Result<()>,
+) -> Result<()> {
     let model = &*model.folded();
     if let Some(weight) = model.parameters.iter().find(|weight| !weight.is_finite()) {
         let found = format!("a weight of {weight} in units of the targets");
@@ -89,16 +115,16 @@ pub fn save(model: &Model, format: Format, name: &str, path: &Path) -> Result<()
                 let refusal = Refusal::new(path.display(), found, expected);
                 Error::Model(refusal.hint("npz and safetensors-pytorch have no such limit"))
             })?;
-            durable::write_atomically(path, |out| out.write_all(&bytes))
+            put(&mut |out| out.write_all(&bytes))
         }
-        Format::Npz => durable::write_atomically(path, |out| npz::write(model, out)),
+        Format::Npz => put(&mut |out| npz::write(model, out)),
         Format::C => {
             c_header::check_name(name)?;
-            durable::write_atomically(path, |out| c_header::write(model, name, out))
+            put(&mut |out| c_header::write(model, name, out))
         }
         Format::SafetensorsPytorch => {
             let bytes = pytorch::to_bytes(model);
-            durable::write_atomically(path, |out| out.write_all(&bytes))
+            put(&mut |out| out.write_all(&bytes))
         }
     }
 }

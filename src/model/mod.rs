@@ -148,6 +148,16 @@ impl Model {
         durable::write_atomically(path, |out| out.write_all(&bytes))
     }
 
+    /// Writes the model as [`Model::save`] does, to a file that does not exist.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Model::save`], and [`Error::Io`] with [`std::io::ErrorKind::AlreadyExists`] if the file
+    /// exists.
+    pub fn save_new(&self, path: &Path) -> Result<()> {
+        let bytes = self.to_bytes();
+        durable::write_new(path, |out| out.write_all(&bytes))
+    }
+
     /// Checks that this network takes `rows` as inputs.
     ///
     /// # Errors

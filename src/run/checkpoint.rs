@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::config::TrainConfig;
-use crate::data::fingerprint::hexadecimal;
+use crate::data::content_hash::hexadecimal;
 use crate::data::{Fingerprint, Scale, TargetScale, TargetScaling};
 use crate::error::{Error, Result};
 use crate::model::Origin;

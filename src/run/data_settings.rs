@@ -18,11 +18,12 @@ impl Settings {
         (is_table(path).unwrap_or(false) || is_meant()).then_some(path)
     }
 
-    /// Checks that settings of the data which belong together are given together.
+    /// Checks that settings of the data which belong together are given together, and that their paths are text.
     ///
     /// # Errors
     /// Returns [`Error::Config`] if they are not, or if a setting needs a validation set and there is none.
     pub fn check_paths(&self) -> Result<()> {
+        self.check_texts()?;
         self.table.check()?;
         match self.table_path() {
             Some(path) => self.check_table(path)?,
@@ -41,6 +42,25 @@ impl Settings {
         }
         // Whether there is a test set is known once the data are open.
         validation.check_sets(is_split || named.is_some(), true)
+    }
+
+    /// Checks that all paths are text, also from the root on, as a run records them so.
+    ///
+    /// # Errors
+    /// Returns [`Error::Config`] for the first one that is not.
+    pub fn check_texts(&self) -> Result<()> {
+        let mut settings = self.clone();
+        for (key, path) in settings.paths_mut() {
+            let absolute = path.take().and_then(|path| std::path::absolute(path).ok());
+            if let Some(path) = absolute.filter(|path| path.to_str().is_none()) {
+                let found = format!("{path:?}, which is not UTF-8");
+                let refusal = Refusal::new(Key(key), found, "a path that config.toml can record");
+                return Err(Error::Config(refusal.hint(
+                    "rename the folder, or name it through a symbolic link from elsewhere",
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Checks the settings of training on IDX files.

@@ -81,6 +81,8 @@ impl RunFolder {
         folder.check_free(exist_ok)?;
         check_writable(&folder.path)?;
         folder.lock()?;
+        // Another process may have trained in it between the check and the lock.
+        folder.check_free(exist_ok)?;
         folder.remove_leftovers()?;
         Ok(folder)
     }

@@ -20,6 +20,7 @@ use crate::data::{Fingerprint, Splits, Watch};
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::nn::Spec;
+use crate::pulse;
 use crate::table::Schema;
 use crate::train::State;
 
@@ -219,7 +220,8 @@ impl Writer {
     }
 
     fn save(&mut self, state: State) -> Result<()> {
-        let identity = self.identity.identity()?;
+        // The first one hashes the data.
+        let identity = pulse::during_wait(|| self.identity.identity())?;
         for path in &self.records {
             durable::sync(path)?;
         }

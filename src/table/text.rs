@@ -4,13 +4,11 @@
 //! with what the records of the window before it left.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read};
 use std::path::{Path, PathBuf};
 
-use flate2::read::MultiGzDecoder;
-
 use super::ahead::Ahead;
-use crate::data::gzip;
+use crate::data::gzip::{self, unreadable};
 use crate::data::mmap::Bytes;
 use crate::error::{Error, Refusal, Result};
 use crate::regular_file::open_regular;
@@ -23,9 +21,6 @@ pub(super) const WINDOW: usize = 1 << 25;
 
 /// The number of bytes that are read to detect the dialect, if they contain two complete records.
 pub(super) const SAMPLE: usize = 1 << 20;
-
-/// The buffer of a stream, in bytes.
-const BUFFER: usize = 1 << 16;
 
 /// What a path is expected to be, in messages.
 const EXPECTED: &str = "a table";
@@ -225,11 +220,6 @@ pub fn is_table(path: &Path) -> Result<bool> {
         return Ok(false);
     }
     // A damaged gzip stream is no table; whoever reads it reports the damage.
-    if path.extension().is_some_and(|ending| ending == "gz")
-        && !is_gzip(path, &open_regular(path, "a file")?)?
-    {
-        return Ok(false);
-    }
     let start = sample(path, 1 << 12).map(|sample| sample.bytes);
     let is_text = |byte: &u8| !byte.is_ascii_control() || byte.is_ascii_whitespace();
     Ok(start.is_ok_and(|start| !start.is_empty() && start.iter().all(is_text)))
@@ -255,7 +245,7 @@ pub(crate) fn row(path: &Path, at: u64) -> String {
 
 /// Returns the line number, from 1, of the record that starts at byte `at`, or after it if line ends are there.
 fn line_at(path: &Path, at: u64) -> Result<u64> {
-    let text = BufReader::new(decoded(path, open_regular(path, EXPECTED)?)?);
+    let text = decoded(path, open_regular(path, EXPECTED)?)?;
     let (mut line, mut after_return) = (1, false);
     for (position, byte) in (0..).zip(text.bytes()) {
         let byte = byte.map_err(|error| unreadable(path, error))?;
@@ -277,17 +267,13 @@ fn is_gzip(path: &Path, file: &File) -> Result<bool> {
     read.map_err(Error::io(path, "read"))?;
     let rewound = io::Seek::rewind(&mut &*file);
     rewound.map_err(Error::io(path, "read"))?;
-    Ok(start == [0x1f, 0x8b])
+    Ok(start == gzip::MAGIC)
 }
 
 /// Returns the contents of `file`, decoded if they are gzip.
-fn decoded(path: &Path, file: File) -> Result<Box<dyn Read + Send>> {
-    let mut file = BufReader::with_capacity(BUFFER, file);
-    let start = file.fill_buf().map_err(Error::io(path, "read"))?;
-    Ok(match start.starts_with(&[0x1f, 0x8b]) {
-        true => Box::new(MultiGzDecoder::new(file)),
-        false => Box::new(file),
-    })
+fn decoded(path: &Path, file: File) -> Result<Box<dyn BufRead + Send>> {
+    let content = gzip::Content::of(file).map_err(|error| unreadable(path, error))?;
+    Ok(content.reader)
 }
 
 /// Returns the contents of `file` as [`decoded`] does, but decodes gzip ahead in a thread of its own.
@@ -296,16 +282,8 @@ fn decoded_ahead(path: &Path, file: File) -> Result<Box<dyn Read + Send>> {
     let decoder = decoded(path, file)?;
     Ok(match is_gzip {
         true => Box::new(Ahead::new(decoder).map_err(Error::io(path, "start a thread to decode"))?),
-        false => decoder,
+        false => Box::new(decoder),
     })
-}
-
-/// Returns the error of a read: that of the system, or that of a damaged gzip stream.
-fn unreadable(path: &Path, error: io::Error) -> Error {
-    match error.raw_os_error() {
-        Some(_) => Error::io(path, "read")(error),
-        None => gzip::damaged(path, &error),
-    }
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ use crate::model::{Model, Origin};
 use crate::nn::Network;
 use crate::nn::loss::Loss;
 use crate::nn::symmetry::identical_units;
+use crate::pulse;
 use crate::scores::{EpochMetrics, Score, SetScores};
 use crate::table::Schema;
 
@@ -152,6 +153,7 @@ impl Run<'_> {
         let (mut watch, mut next, time) = (LossWatch::default(), Next::Continue, self.time);
         let mut on_step = |step: usize, sum: f64, advance: &mut dyn FnMut(usize)| {
             steps = first + step + 1;
+            pulse::beat();
             watch.step(step, sum)?;
             loss_sum += sum;
             samples = items.min(samples + batch_size);

@@ -16,6 +16,7 @@ use crate::data::{Dataset, Preprocessing, Rows, TargetScaling, Targets};
 use crate::error::Result;
 use crate::nn::loss::{Loss, arg_max, cross_entropy};
 use crate::nn::{Activations, Network, Spec};
+use crate::pulse;
 use crate::scores::{Predicted, Score};
 
 /// The most samples in a block: enough for fast products, few enough for their activations to stay in a core's cache.
@@ -335,6 +336,7 @@ impl Evaluator {
         let taken = Pieces::default();
         workers.team(|member| {
             taken.for_each(items.len().div_ceil(size), |block| {
+                pulse::beat();
                 let start = items.start + block * size;
                 let range = start..(start + size).min(items.end);
                 let first_row = member.index() * size.next_multiple_of(ALIGNED);

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::stopping::{Cause, cause};
 use crate::config::CheckedConfig;
-use crate::data::fingerprint::hexadecimal;
+use crate::data::content_hash::hexadecimal;
 use crate::data::{TargetScale, TargetScaling};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, Message, message};

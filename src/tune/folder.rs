@@ -38,25 +38,13 @@ impl TuneFolder {
                 path.to_owned()
             }
         };
-        let existing = FILES
-            .iter()
-            .map(|file| path.join(file))
-            .find(|file| file.exists());
-        if let Some(existing) = existing {
-            return Err(Error::Config(
-                Refusal::new(
-                    Key("out"),
-                    format!("{} already exists", existing.display()),
-                    "a folder without a search",
-                )
-                .hint(message![
-                    "name another folder, or resume that search with ",
-                    Key("resume")
-                ]),
-            ));
-        }
+        check_free(&path)?;
         check_writable(&path)?;
-        TuneFolder::lock(path)
+        let folder = TuneFolder::lock(path)?;
+        // Another process may have searched in it between the check and the lock.
+        check_free(&folder.path)?;
+        remove_leftovers(&folder.path, &FILES)?;
+        Ok(folder)
     }
 
     /// Opens the folder of an earlier search, and removes files that a killed process left incomplete.
@@ -126,5 +114,24 @@ impl TuneFolder {
             true => fs::remove_dir_all(path).map_err(Error::io(path, "remove")),
             false => Ok(()),
         }
+    }
+}
+
+/// Checks that the folder has no file of a search.
+fn check_free(path: &Path) -> Result<()> {
+    let mut files = FILES.iter().map(|file| path.join(file));
+    match files.find(|file| file.exists()) {
+        None => Ok(()),
+        Some(existing) => Err(Error::Config(
+            Refusal::new(
+                Key("out"),
+                format!("{} already exists", existing.display()),
+                "a folder without a search",
+            )
+            .hint(message![
+                "name another folder, or resume that search with ",
+                Key("resume")
+            ]),
+        )),
     }
 }

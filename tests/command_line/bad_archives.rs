@@ -39,10 +39,15 @@ fn rejects_a_truncated_stream() {
 
 #[test]
 fn rejects_data_that_are_not_compressed() {
-    let raw = EasySet::default().images("train");
-    for bytes in [&raw[..], b"<!DOCTYPE html><title>404 Not Found</title>"] {
-        refuses_archive(bytes, &[", expected a complete gzip stream\n"]);
-    }
+    let page = b"<!DOCTYPE html><title>404 Not Found</title>";
+    let desk = Desk::with(&EasySet::default());
+    desk.remove("set/train-images-idx3-ubyte");
+    desk.put(IMAGES, page);
+    let message = format!(
+        "{IMAGES}: no gzip data, expected a complete gzip stream\n\
+         hint: download or copy the file again"
+    );
+    desk.refuses("train --data set", 1, &message);
 }
 
 #[test]

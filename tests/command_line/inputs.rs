@@ -22,14 +22,7 @@ const NAMES: [&str; 4] = [
 /// Replaces every file of the folder `set` by its compressed form.
 fn compress(desk: &Desk) {
     for name in NAMES.map(|name| format!("set/{name}")) {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder
-            .write_all(&desk.read(&name))
-            .expect("writing to memory");
-        desk.put(
-            &format!("{name}.gz"),
-            &encoder.finish().expect("writing to memory"),
-        );
+        desk.put(&format!("{name}.gz"), &gzip(&desk.read(&name)));
         desk.remove(&name);
     }
 }
@@ -159,21 +152,182 @@ fn every_usual_file_name_is_found() {
     }
 }
 
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).expect("writing to memory");
+    encoder.finish().expect("writing to memory")
+}
+
+/// A set whose images are large enough to be kept decoded.
+fn large_set() -> EasySet {
+    EasySet {
+        item: &[28, 28],
+        train: 500,
+        ..EasySet::default()
+    }
+}
+
+/// Returns the names of hidden files in the folder `set`.
+fn hidden(desk: &Desk) -> Vec<String> {
+    let entries = desk.entries().into_iter();
+    entries.filter(|name| name.starts_with("set/.")).collect()
+}
+
 #[test]
-fn compressed_files_are_decoded_once_into_their_folder() {
-    let desk = Desk::with(&EasySet::default());
-    let raw = NAMES.map(|name| desk.read(&format!("set/{name}")));
+fn compressed_files_are_decoded_once_and_again_when_they_change() {
+    let desk = Desk::with(&large_set());
     let expected = desk.model_of("--data set --epochs 1");
     compress(&desk);
     assert!(desk.model_of("--data set --epochs 1") == expected);
-    for (name, raw) in NAMES.iter().zip(&raw) {
-        assert!(desk.read(&format!("set/{name}")) == *raw, "{name}");
-        // From now on the raw file is used, whatever the compressed one contains.
-        desk.put(&format!("set/{name}.gz"), b"not compressed at all");
-    }
+    let kept = hidden(&desk);
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert!(
+        kept[0].starts_with("set/.train-images-idx3-ubyte.gz."),
+        "{kept:?}"
+    );
     assert!(desk.model_of("--data set --epochs 1") == expected);
-    // No temporary file is left: four archives, four raw files.
-    assert_eq!(fs::read_dir(desk.path("set")).expect("a folder").count(), 8);
+    assert_eq!(hidden(&desk), kept);
+    // Other images of the same size under the same name, with the same time of modification.
+    let images = desk.path("set/train-images-idx3-ubyte.gz");
+    let time = images
+        .metadata()
+        .and_then(|about| about.modified())
+        .expect("a time");
+    let other = EasySet {
+        noise: 0.3,
+        ..large_set()
+    }
+    .images("train");
+    fs::write(&images, gzip(&other)).expect("writing");
+    let file = fs::File::options().append(true).open(&images);
+    file.and_then(|file| file.set_modified(time))
+        .expect("setting the time");
+    assert!(desk.model_of("--data set --epochs 1") != expected);
+    assert!(
+        hidden(&desk) != kept && hidden(&desk).len() == 1,
+        "{:?}",
+        hidden(&desk)
+    );
+    desk.put("raw", &other);
+    let [raw, packed] = ["raw", "set/train-images-idx3-ubyte.gz"].map(|images| {
+        desk.model_of(&format!(
+            "--train-images {images} --train-labels set/train-labels-idx1-ubyte.gz --epochs 1"
+        ))
+    });
+    assert!(raw == packed);
+}
+
+#[test]
+fn predictions_are_those_of_the_file_that_is_named() {
+    let set = large_set();
+    let desk = Desk::with_model(&set);
+    let predict = |file: &str| {
+        desk.run(&format!("predict model/model.safetensors {file}"))
+            .done()
+            .stdout
+            .clone()
+    };
+    let images = set.images("train");
+    let mut other = images.clone();
+    other[16..].reverse();
+    desk.put("one", &images);
+    desk.put("two", &other);
+    let [one, two] = ["one", "two"].map(predict);
+    assert_ne!(one, two);
+    desk.put("new.gz", &gzip(&images));
+    assert_eq!(predict("new.gz"), one);
+    desk.put("new.gz", &gzip(&other));
+    assert_eq!(predict("new.gz"), two);
+    // A raw file beside it is another file.
+    desk.put("new", &images);
+    assert_eq!(predict("new.gz"), two);
+    assert_eq!(predict("new"), one);
+    assert_eq!(desk.read("new"), images);
+}
+
+#[test]
+fn the_content_decides_whether_a_file_is_compressed() {
+    let set = EasySet::default();
+    let desk = Desk::with_model(&set);
+    let predict = |file: &str| {
+        desk.run(&format!("predict model/model.safetensors {file}"))
+            .done()
+            .stdout
+            .clone()
+    };
+    let images = set.images("t10k");
+    let expected = predict("set/t10k-images-idx3-ubyte");
+    let halves = [gzip(&images[..100]), gzip(&images[100..])].concat();
+    for (name, bytes) in [
+        ("padded.gz", [gzip(&images), vec![0; 1000]].concat()),
+        ("members.gz", halves.clone()),
+        ("both.gz", [halves, vec![0; 512]].concat()),
+        ("raw.gz", images.clone()),
+        ("twice.gz", gzip(&gzip(&images))),
+        ("no-ending", gzip(&images)),
+    ] {
+        desk.put(name, &bytes);
+        assert_eq!(predict(name), expected, "{name}");
+        desk.run(&format!("data inspect {name}")).done();
+    }
+    let table = b"a,b,y\n1,2,x\n3,4,y\n5,7,x\n";
+    desk.put("t.csv", table);
+    let convert = |file: &str| {
+        desk.run(&format!("data convert {file} --labels y --out {file}.set"))
+            .done();
+        desk.read(&format!("{file}.set/train-images-idx2-ubyte"))
+    };
+    let expected = convert("t.csv");
+    for (name, bytes) in [
+        ("padded.csv.gz", [gzip(table), vec![0; 1000]].concat()),
+        (
+            "members.csv.gz",
+            [gzip(&table[..9]), gzip(&table[9..])].concat(),
+        ),
+        ("raw.csv.gz", table.to_vec()),
+        ("twice.csv.gz", gzip(&gzip(table))),
+        ("no-ending.csv", gzip(table)),
+    ] {
+        desk.put(name, &bytes);
+        assert_eq!(convert(name), expected, "{name}");
+        let run = desk.run(&format!("data inspect {name}"));
+        assert!(
+            run.done().stdout.contains(": 3 rows, 3 columns"),
+            "{run:#?}"
+        );
+    }
+}
+
+#[test]
+fn two_files_of_one_kind_must_have_the_same_contents() {
+    let desk = Desk::with(&EasySet::default());
+    let expected = desk.model_of("--data set --epochs 1");
+    let images = desk.read("set/train-images-idx3-ubyte");
+    for other in ["train-images-idx3-ubyte.gz", "train-images.idx3-ubyte"] {
+        let same = if other.ends_with(".gz") {
+            gzip(&images)
+        } else {
+            images.clone()
+        };
+        desk.put(&format!("set/{other}"), &same);
+        assert!(desk.model_of("--data set --epochs 1") == expected);
+        let mut changed = images.clone();
+        changed[100] ^= 1;
+        let changed = if other.ends_with(".gz") {
+            gzip(&changed)
+        } else {
+            changed
+        };
+        desk.put(&format!("set/{other}"), &changed);
+        let message = format!(
+            "set: train-images-idx3-ubyte and {other} with different contents, expected one file of training images\n\
+             hint: remove one of them, or name the files one by one with --train-images and so on"
+        );
+        for line in ["train --data set", "tune --data set", "data inspect set"] {
+            desk.refuses(line, 1, &message);
+        }
+        desk.remove(&format!("set/{other}"));
+    }
 }
 
 #[test]
@@ -194,17 +348,18 @@ fn compressed_files_may_be_named_one_by_one() {
 }
 
 #[test]
-fn a_compressed_file_is_decoded_in_memory_if_its_folder_cannot_take_the_raw_file() {
-    let desk = Desk::with(&EasySet::default());
+fn a_compressed_file_is_decoded_in_memory_if_its_folder_cannot_be_written() {
+    use std::os::unix::fs::PermissionsExt;
+    let desk = Desk::with(&large_set());
     let expected = desk.model_of("--data set --epochs 1");
     compress(&desk);
-    // A folder has the name of the raw file, which blocks every user, whatever their permissions.
-    fs::create_dir(desk.path(&format!("set/{}", NAMES[0]))).expect("creating a folder");
-    let [images, labels, test_images, test_labels] = NAMES.map(|name| format!("set/{name}.gz"));
-    let model = desk.model_of(&format!(
-        "--epochs 1 --train-images {images} --train-labels {labels} \
-         --test-images {test_images} --test-labels {test_labels}"
-    ));
+    let permit = |mode| {
+        fs::set_permissions(desk.path("set"), fs::Permissions::from_mode(mode))
+            .expect("permissions");
+    };
+    permit(0o555);
+    let model = desk.model_of("--data set --epochs 1");
+    permit(0o755);
     assert!(model == expected);
     assert!(!desk.entries().iter().any(|name| name.contains(".part")));
 }

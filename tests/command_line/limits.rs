@@ -73,6 +73,121 @@ fn every_command_ends_under_every_limit_on_memory() {
 }
 
 #[test]
+fn every_limit_on_address_space_ends_in_a_result_or_an_error() {
+    let desk = Desk::with(&EasySet::default());
+    for kibibytes in (50_000..=1_000_000).step_by(50_000) {
+        for engine in engines().into_iter().map(Engine::name) {
+            let line = format!(
+                "train --data set --epochs 1 --quiet --threads 2 --out fresh --exist-ok --engine {engine}"
+            );
+            assert_ended(&limited(&desk, &format!("-v {kibibytes}"), &line));
+        }
+    }
+}
+
+/// Commands that write files, each with the place it writes to.
+const WRITERS: [(&str, &str); 6] = [
+    ("data digits --train 2000 --test 300 --out out", "out"),
+    ("data convert t.csv --labels y --out out", "out"),
+    (
+        "train --data set --epochs 1 --hidden 2000 --quiet --out out",
+        "out",
+    ),
+    (
+        "train --data set --epochs 1 --hidden 2000 --checkpoint-every never --quiet --out out",
+        "out",
+    ),
+    ("export large/model.safetensors --to npz --out out", "out"),
+    (
+        "predict large/model.safetensors set/t10k-images-idx3-ubyte --proba",
+        "none",
+    ),
+];
+
+fn desk_to_write_on() -> Desk {
+    let desk = Desk::with(&EasySet::default());
+    let rows: String = (0..4000)
+        .map(|row| format!("{row}.5,{},{}\n", row * 7, row % 3))
+        .collect();
+    desk.put("t.csv", format!("a,b,y\n{rows}").as_bytes());
+    desk.run("train --data set --epochs 1 --hidden 2000 --quiet --out large")
+        .done();
+    desk
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_ends_like_a_full_disk() {
+    let desk = desk_to_write_on();
+    for (line, out) in WRITERS {
+        let run = limited(&desk, "-f 16", line);
+        if out == "none" {
+            // Pipes have no size.
+            run.done();
+            continue;
+        }
+        assert!(matches!(run.code, Some(1 | 4)), "{run:#?}");
+        assert!(run.stderr.contains("File too large"), "{run:#?}");
+        assert!(run.stderr.contains("ulimit -f"), "{run:#?}");
+        let entries = desk.entries();
+        let left: Vec<_> = entries
+            .iter()
+            .filter(|name| name.ends_with(".part"))
+            .collect();
+        assert!(left.is_empty(), "{line}: {left:?}");
+        if desk.path(out).is_dir() {
+            fs::remove_dir_all(desk.path(out)).expect("removing the folder");
+        }
+    }
+    // A file that the shell has opened for the program.
+    let program = desk.command("").get_program().display().to_string();
+    let line = "predict large/model.safetensors set/t10k-images-idx3-ubyte --proba --format json";
+    let mut command = desk.command_of("sh");
+    command.args([
+        "-c",
+        &format!("ulimit -f 2 && exec '{program}' {line} > predicted"),
+    ]);
+    let run = Run::of(command);
+    assert_eq!(run.code, Some(1), "{run:#?}");
+    assert!(run.stderr.contains("File too large"), "{run:#?}");
+}
+
+#[test]
+fn a_limit_on_open_files_ends_in_a_result_or_an_error() {
+    let desk = desk_to_write_on();
+    for files in 4..=20 {
+        for (line, out) in WRITERS {
+            let run = limited(&desk, &format!("-n {files}"), line);
+            // Below, the system cannot load the program.
+            let is_loaded = !run.stderr.contains("error while loading shared libraries");
+            let is_known = matches!(run.code, Some(0 | 1 | 2 | 4)) || !is_loaded;
+            assert!(is_known, "{files} files: {run:#?}");
+            assert!(
+                run.code == Some(0) || run.stderr.contains("error"),
+                "{files} files: {run:#?}"
+            );
+            assert!(run.code == Some(0) || files < 12, "{files} files: {run:#?}");
+            if desk.path(out).is_dir() {
+                fs::remove_dir_all(desk.path(out)).expect("removing the folder");
+            } else {
+                drop(fs::remove_file(desk.path(out)));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_small_stack_suffices() {
+    let desk = desk_to_write_on();
+    for kibibytes in [32, 48, 64, 128, 256, 1024] {
+        for (line, out) in WRITERS {
+            limited(&desk, &format!("-s {kibibytes}"), line).done();
+            drop(fs::remove_dir_all(desk.path(out)));
+            drop(fs::remove_file(desk.path(out)));
+        }
+    }
+}
+
+#[test]
 fn training_needs_no_address_space_for_an_openblas_that_it_does_not_call() {
     let desk = Desk::with(&EasySet::default());
     let line = "train --data set --epochs 1 --quiet --threads 2 --out fresh --exist-ok --engine";
@@ -160,7 +275,8 @@ fn endless(desk: &Desk, engine: &str) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let child = command.spawn().expect("starting the program");
     let start = Instant::now();
-    while !desk.has("run/metrics.csv") && start.elapsed() < Duration::from_secs(60) {
+    // The thread that writes checkpoints writes it first.
+    while !desk.has("run/environment.json") && start.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(10));
     }
     child

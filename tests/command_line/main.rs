@@ -27,6 +27,7 @@ mod losses;
 mod memory;
 mod model_file;
 mod model_show;
+mod names;
 mod network;
 mod output_folder;
 mod predict;

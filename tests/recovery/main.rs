@@ -18,6 +18,7 @@ mod failing_disk;
 mod faults;
 mod interrupted;
 mod killed;
+mod races;
 mod refused;
 mod resumed;
 mod search;

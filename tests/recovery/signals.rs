@@ -105,6 +105,31 @@ fn a_second_signal_ends_the_program_at_once() {
 }
 
 #[test]
+fn a_program_that_does_not_move_after_a_signal_ends_after_some_seconds() {
+    let Some(faults) = Faults::build() else {
+        return;
+    };
+    let desk = long_desk();
+    let line = format!("{LONG} --checkpoint-every never");
+    let mut command = desk.command(&line);
+    // Creating the checkpoint takes ten minutes, and is not a wait for the disk.
+    faults.inject(&mut command, "out/checkpoint/.", "open:1+:WAIT");
+    let child = start(command);
+    while !desk.has("out/metrics.csv") {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    let clock = Instant::now();
+    send(&child, libc::SIGTERM);
+    let run = end(&line, child);
+    assert!(clock.elapsed() < Duration::from_secs(60));
+    assert_eq!(run.code, Some(143), "{run:#?}");
+    let message = "error: the program was asked to stop and did not move for some seconds";
+    assert!(run.stderr.contains(message), "{run:#?}");
+    desk.run("train --resume out --quiet").done();
+}
+
+#[test]
 fn ignored_signals_stay_ignored() {
     let desk = long_desk();
     let program = desk.command("").get_program().to_owned();

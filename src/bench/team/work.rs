@@ -4,7 +4,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::timed_run::TimedRun;
 use crate::config::{OptimizerConfig, ScheduleConfig, TrainConfig, ValidationConfig};
-use crate::data::fingerprint::hexadecimal;
+use crate::data::content_hash::hexadecimal;
 use crate::data::rows::Rows;
 
 /// The number of rows whose zeros are counted, and how far from the first they may be.

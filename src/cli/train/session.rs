@@ -126,6 +126,8 @@ impl Session<'_> {
         let table = (table, cache.as_deref());
         let opened = Opened::open(&settings, table, true, (&workers, output.quiet))?;
         let (source, data) = (opened.source, Arc::new(opened.splits));
+        // Those that were found without being named, too.
+        recorded(&settings, &source).check_texts()?;
         if !output.quiet {
             print_notes(&opened.notes);
         }

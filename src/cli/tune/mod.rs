@@ -229,6 +229,7 @@ impl TuneArgs {
         }
         let (source, data) = (opened.source, opened.splits);
         let with_paths = recorded(&plan.settings, &source);
+        with_paths.check_texts()?;
         self.choose_engine(&mut plan, &data)?;
         let train = &plan.settings.train;
         let subject = Subject {

@@ -1,16 +1,18 @@
 //! An IDX file: checked when it is opened, then only read.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::super::decode::{Encoding, decode};
-use super::super::gzip::{self, Decoded};
+use super::super::gzip::{self, Decoded as Raw};
 use super::super::mmap::Bytes;
-
+use super::super::replacement;
 use super::super::scaling::GlobalScaling;
 use super::header::Header;
+use crate::durable::folder_of;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
-use crate::regular_file::read_regular;
+use crate::regular_file::{open_regular, read_regular};
 
 /// What a path is expected to be, in messages.
 const EXPECTED: &str = "an IDX file";
@@ -24,8 +26,9 @@ pub struct IdxFile {
 }
 
 impl IdxFile {
-    /// Maps and checks the file at `path`. A file whose name ends in `.gz` is first decoded: into a raw file in the
-    /// same folder, which is used from then on, or into memory if the folder cannot be written.
+    /// Maps and checks the file at `path`. A gzip file, whatever its name, is first decoded: into a hidden file in the
+    /// same folder, which is used until the gzip file changes, or into memory if it is small or the folder cannot be
+    /// written.
     ///
     /// The file must not change while it is mapped. If another process writes to it, other numbers are read; if it is
     /// truncated, an access beyond its end raises SIGBUS, which ends this process. [`crate::data::Watch`] reports
@@ -35,14 +38,16 @@ impl IdxFile {
     /// Returns [`Error::Io`] if the file cannot be read, and [`Error::Data`] if it is not exactly one IDX array.
     pub fn open(path: &Path) -> Result<IdxFile> {
         match raw_file(path)? {
-            Decoded::File(raw) => {
+            Raw::File(raw) => {
                 // SAFETY: nothing derived from the bytes is trusted later. The header is copied and checked, and no
                 // byte is read as text. Elements are only decoded as numbers; labels, which do become indices, are
                 // copied first and checked in the copy. SIGBUS by truncation is accepted and documented above.
                 let bytes = unsafe { Bytes::map(&raw, EXPECTED) }?;
-                IdxFile::from_bytes(&raw, bytes)
+                // A decoded file is ours: nobody writes to it, and its name may change to another one.
+                let is_watched = raw == path;
+                IdxFile::from_bytes(path, if is_watched { bytes } else { bytes.unwatched() })
             }
-            Decoded::Memory(bytes) => IdxFile::from_bytes(path, Bytes::Owned(bytes)),
+            Raw::Memory(bytes) => IdxFile::from_bytes(path, Bytes::Owned(bytes)),
         }
     }
 
@@ -53,16 +58,16 @@ impl IdxFile {
     /// Returns the errors of [`IdxFile::open`], and [`Error::Memory`] if the system refuses the memory.
     pub fn open_in_memory(path: &Path) -> Result<IdxFile> {
         match raw_file(path)? {
-            Decoded::File(raw) => {
+            Raw::File(raw) => {
                 let bytes = read_regular(&raw, EXPECTED).map_err(|error| match error {
                     Error::Memory(refusal) => Error::Memory(
                         refusal.hint(message!["use ", Key("data_mode").set_to("map")]),
                     ),
                     error => error,
                 })?;
-                IdxFile::from_bytes(&raw, Bytes::Owned(bytes))
+                IdxFile::from_bytes(path, Bytes::Owned(bytes))
             }
-            Decoded::Memory(bytes) => IdxFile::from_bytes(path, Bytes::Owned(bytes)),
+            Raw::Memory(bytes) => IdxFile::from_bytes(path, Bytes::Owned(bytes)),
         }
     }
 
@@ -148,12 +153,19 @@ impl IdxFile {
     }
 }
 
-/// Returns the raw IDX array of `path`: the file itself, or what it decodes to if its name ends in `.gz`.
-fn raw_file(path: &Path) -> Result<Decoded> {
-    if path.extension().is_some_and(|extension| extension == "gz") {
-        gzip::decode_file(path)
-    } else {
-        Ok(Decoded::File(path.to_owned()))
+/// Returns the raw IDX array of `path`: the file itself, or what it decodes to if it is a gzip file. The content decides;
+/// of a name that ends in `.gz`, gzip is expected unless an IDX header is found.
+fn raw_file(path: &Path) -> Result<Raw> {
+    replacement::recover(folder_of(path))?;
+    let mut start = Vec::new();
+    let first = open_regular(path, EXPECTED)?.take(2);
+    { first }
+        .read_to_end(&mut start)
+        .map_err(Error::io(path, "read"))?;
+    let is_named_gzip = path.extension().is_some_and(|extension| extension == "gz");
+    match start == gzip::MAGIC || (is_named_gzip && start != [0, 0]) {
+        true => gzip::decode_file(path),
+        false => Ok(Raw::File(path.to_owned())),
     }
 }
 

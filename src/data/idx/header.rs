@@ -140,7 +140,7 @@ impl Header {
         if bytes.starts_with(&GZIP_MAGIC) {
             return Err(Error::Data(
                 refuse("gzip data (1f 8b)".into(), "raw IDX data (00 00)")
-                    .hint("give the file a name that ends in .gz, or gunzip it first"),
+                    .hint("it was compressed more than three times; gunzip it first"),
             ));
         }
         let Some((&[zero_a, zero_b, code, count], rest)) = bytes.split_first_chunk::<4>() else {

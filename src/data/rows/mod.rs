@@ -253,14 +253,14 @@ impl Rows {
     pub(super) fn mapped_file(&self) -> Option<(&Path, Stamp)> {
         match &*self.source {
             Source::Idx(file) => match file.bytes() {
-                Bytes::Mapped(_, stamp) => Some((file.path(), *stamp)),
+                Bytes::Mapped(_, stamp) => Some((file.path(), (*stamp)?)),
                 Bytes::Owned(_) => None,
             },
             Source::Cached {
                 bytes: Bytes::Mapped(_, stamp),
                 path: Some(path),
                 ..
-            } => Some((path, *stamp)),
+            } => Some((path, (*stamp)?)),
             Source::Array(_) | Source::Cached { .. } => None,
         }
     }

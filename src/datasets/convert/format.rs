@@ -3,13 +3,12 @@
 use std::io::Read;
 use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
-
 use super::arrays::Arrays;
 use super::csv::Table;
 use super::pictures::Pictures;
 use super::request::{Labels, Request};
 use super::source::{LabelKind, Source, Sources};
+use crate::data::gzip::{Content, unreadable};
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
 use crate::regular_file::open_regular;
@@ -66,13 +65,10 @@ impl Format {
         if path.is_dir() {
             return Ok(Format::Pictures);
         }
-        let start = start_of(path, open_regular(path, "a file or a folder")?)?;
-        if !start.starts_with(&[0x1f, 0x8b]) {
-            return Format::of_start(path, &start);
-        }
-        let decoder = MultiGzDecoder::new(open_regular(path, "a file")?);
-        match Format::of_start(path, &start_of(path, decoder)?)? {
-            Format::Csv => Ok(Format::Csv),
+        let content = Content::of(open_regular(path, "a file or a folder")?);
+        let Content { reader, layers } = content.map_err(|error| unreadable(path, error))?;
+        match Format::of_start(path, &start_of(path, reader)?)? {
+            format if layers == 0 || format == Format::Csv => Ok(format),
             other => Err(Error::Data(
                 Refusal::new(
                     path.display(),
@@ -174,7 +170,7 @@ fn options(request: &Request) -> [(Key, bool, &'static [Format]); 12] {
 fn start_of(path: &Path, mut file: impl Read) -> Result<Vec<u8>> {
     let mut start = Vec::new();
     let read = file.by_ref().take(256).read_to_end(&mut start);
-    read.map_err(Error::io(path, "read"))?;
+    read.map_err(|error| unreadable(path, error))?;
     Ok(start)
 }
 

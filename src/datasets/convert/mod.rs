@@ -8,7 +8,7 @@
 //!
 //! The first pass finds everything that is wrong before anything is written, and what the headers need: the number of
 //! samples, the element type, the classes. No pass keeps more than one sample and a buffer, so a source may be larger than
-//! memory. Files are written under temporary names and renamed together.
+//! memory. Files are written under temporary names and put into place together; the folder is locked meanwhile.
 
 mod arrays;
 mod classes;
@@ -34,6 +34,7 @@ use self::survey::Survey;
 use self::test_split::Draw;
 use crate::data::class_names::ClassNames;
 use crate::data::idx::ElementType;
+use crate::data::source_record::SourceRecord;
 use crate::error::Result;
 
 pub use self::labelling::LabelFile;
@@ -68,16 +69,16 @@ pub struct Converted {
 ///
 /// # Errors
 /// Returns [`Error::Config`](crate::Error::Config) if an option does not fit the source, or if the folder already has a
-/// data set; [`Error::Data`](crate::Error::Data) if the source is malformed, with the place; and
-/// [`Error::Io`](crate::Error::Io) if the system fails. No new file is left in the folder then. The previous data set is
-/// complete, unless the system failed to remove it or to rename the new files: then it is gone, or lacks its training
-/// images.
+/// data set; [`Error::Data`](crate::Error::Data) if the source is malformed, with the place, or if another process writes to
+/// the folder; and [`Error::Io`](crate::Error::Io) if the system fails. No new file is left in the folder then, and the
+/// previous data set is complete.
 pub fn convert(request: &Request, on_progress: &mut dyn FnMut(Progress)) -> Result<Converted> {
     request.check()?;
     let sources = format::open(request)?;
     let is_unlabelled = *sources.train.label_kind() == LabelKind::Absent;
-    output::check_free(request, is_unlabelled)?;
+    let mut lock = output::lock(request, is_unlabelled)?;
 
+    let record = SourceRecord::of(request.sources())?;
     let train = Survey::of(&*sources.train, request, on_progress)?;
     let test = sources.test.as_deref();
     let test = test.map(|test| Survey::of(test, request, on_progress));
@@ -100,9 +101,10 @@ pub fn convert(request: &Request, on_progress: &mut dyn FnMut(Progress)) -> Resu
         train.samples - drawn.unwrap_or(0),
         test.map(|test| test.samples).or(drawn),
     );
+    lock.keep_folder();
     let mut output = Output::create(request, element, &labelling, &sample_shape, samples)?;
     write(&sources, &labelling, draw, &mut output, on_progress)?;
-    let files = output.finish(request)?;
+    let files = output.finish(request, &mut lock, &record)?;
     Ok(Converted {
         source: sources.train.description(),
         files,

@@ -1,6 +1,5 @@
-//! The files of a data set, written under temporary names and renamed together at the end.
+//! The files of a data set, written under temporary names and put into place together at the end.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::elements::{self, encode};
@@ -10,7 +9,9 @@ use super::source::{Cell, Sample};
 use crate::data::class_names;
 use crate::data::folder;
 use crate::data::idx::{ElementType, Header};
-use crate::durable::{self, Draft};
+use crate::data::replacement;
+use crate::data::source_record::{self, SourceRecord};
+use crate::durable::{self, Draft, Finished, FolderLock};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 
@@ -39,9 +40,20 @@ fn existing_files(folder: &Path, unlabelled: bool) -> Vec<PathBuf> {
     }
 }
 
-/// Checks that the folder has no data set, unless it is to be replaced, and that it can be written.
-pub(super) fn check_free(request: &Request, is_unlabelled: bool) -> Result<()> {
+/// Locks the folder of the data set, and checks that it has none, unless it is to be replaced, and that it can be written:
+/// now rather than after an hour of reading.
+pub(super) fn lock(request: &Request, is_unlabelled: bool) -> Result<FolderLock> {
     let folder = &request.out;
+    // The nearest ancestor that exists, where the others would be created.
+    let ancestors = folder.ancestors();
+    let mut existing = ancestors
+        .map(|folder| match folder.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => folder,
+        })
+        .filter(|folder| folder.exists());
+    existing.next().map_or(Ok(()), durable::check_writable)?;
+    let lock = replacement::begin(folder)?;
     if let (Some(path), false) = (existing_files(folder, is_unlabelled).first(), request.force) {
         return Err(Error::Config(
             Refusal::new(
@@ -56,15 +68,7 @@ pub(super) fn check_free(request: &Request, is_unlabelled: bool) -> Result<()> {
             ]),
         ));
     }
-    // Checked now rather than after an hour of reading: the folder, or its nearest ancestor that exists.
-    let ancestors = folder.ancestors();
-    let mut existing = ancestors
-        .map(|folder| match folder.as_os_str().is_empty() {
-            true => Path::new("."),
-            false => folder,
-        })
-        .filter(|folder| folder.exists());
-    existing.next().map_or(Ok(()), durable::check_writable)
+    Ok(lock)
 }
 
 /// All files of a data set that is being written.
@@ -92,14 +96,8 @@ impl Output<'_> {
         sample_shape: &[usize],
         (train, test): (u64, Option<u64>),
     ) -> Result<Output<'a>> {
-        durable::create_folder(&request.out)?;
         let half = |half, samples| {
             let prefix = prefix(half, labelling);
-            // Left by processes that were killed while they wrote.
-            durable::remove_leftovers(
-                &request.out,
-                &[&format!("{prefix}images-"), &format!("{prefix}labels-")],
-            )?;
             HalfFiles::create(
                 &request.out,
                 prefix,
@@ -150,8 +148,13 @@ impl Output<'_> {
         Ok(())
     }
 
-    /// Renames the new files and removes those of the previous data set. No new file is left if that fails.
-    pub fn finish(self, request: &Request) -> Result<Vec<PathBuf>> {
+    /// Puts the new files into the place of the previous data set, all of them or none.
+    pub fn finish(
+        self,
+        request: &Request,
+        lock: &mut FolderLock,
+        record: &SourceRecord,
+    ) -> Result<Vec<PathBuf>> {
         let mut finished = Vec::new();
         for half in [Some(self.train), self.test].into_iter().flatten() {
             if half.written != half.samples {
@@ -174,28 +177,19 @@ impl Output<'_> {
             draft.write(names.to_text().as_bytes())?;
             finished.push(draft.finish()?);
         }
-        // Without training images there is no data set. They are removed first and renamed last, so that an interruption
-        // at any point leaves no images of one set next to labels of another.
-        for old in existing_files(
-            &request.out,
-            matches!(self.labelling, Labelling::Unlabelled),
-        ) {
-            fs::remove_file(&old).map_err(Error::io(&old, "remove"))?;
-        }
-        let mut files = Vec::new();
-        let renamed = finished
-            .into_iter()
-            .rev()
-            .try_for_each(|file| file.put().map(|path| files.push(path)))
-            .and_then(|()| durable::sync(&request.out));
-        if let Err(error) = renamed {
-            for file in files.iter().rev() {
-                // The first error is the one to report.
-                let _ = fs::remove_file(file);
+        let out = &request.out;
+        let old = match self.labelling {
+            Labelling::Unlabelled => folder::unlabelled(out),
+            _ => {
+                let path = out.join(source_record::FILE);
+                finished.push(Finished::fill(&path, |out| {
+                    out.write_all(&record.to_bytes())
+                })?);
+                folder::replaced_files(out)
             }
-            return Err(error);
-        }
-        files.reverse();
+        };
+        let mut files = replacement::replace(lock, finished, &old)?;
+        files.retain(|path| !path.ends_with(source_record::FILE));
         Ok(files)
     }
 }

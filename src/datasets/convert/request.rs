@@ -1,6 +1,6 @@
 //! The options of a conversion.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -114,6 +114,22 @@ named! {
 }
 
 impl Request {
+    /// Returns the files and folders that are read.
+    pub(super) fn sources(&self) -> Vec<&Path> {
+        let labels = match &self.labels {
+            Labels::In(labels) | Labels::Targets(labels) => Some(Path::new(labels)),
+            Labels::Auto | Labels::Absent => None,
+        };
+        let test_labels = self.arrays.test_labels.as_deref().map(Path::new);
+        // Labels may be the name of a column or of an array, too.
+        let named = labels
+            .into_iter()
+            .chain(test_labels)
+            .filter(|path| path.is_file());
+        let samples = [&*self.source].into_iter().chain(self.test.as_deref());
+        samples.chain(named).collect()
+    }
+
     /// Checks that the options for test samples and for labels do not contradict each other.
     ///
     /// # Errors

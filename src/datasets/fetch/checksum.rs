@@ -10,11 +10,12 @@ use std::path::Path;
 use digest_io::HashWriter;
 use sha2::Sha256;
 
-use crate::durable;
+use crate::data::names;
+use crate::durable::Finished;
 use crate::error::{Error, Result};
 
 /// The name of the record in the folder of a data set.
-pub(super) const RECORD: &str = "SHA256SUMS";
+pub(super) const RECORD: &str = names::CHECKSUMS;
 
 /// The largest record that is read, in bytes. It has a line for each of four files.
 const MAX_RECORD: u64 = 1 << 16;
@@ -59,22 +60,28 @@ pub(super) fn recorded(folder: &Path) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Records in `folder` that the file `name` has this checksum.
+/// Writes a record for `folder` that has these files and checksums in addition to those recorded before, under a temporary
+/// name. Returns `None` if they are recorded already.
 ///
 /// # Errors
 /// Returns [`Error::Io`] if the record cannot be written.
-pub(super) fn record(folder: &Path, name: &str, sum: &str) -> Result<()> {
-    let mut sums = recorded(folder);
-    let previous = sums.insert(name.to_owned(), sum.to_owned());
-    if previous.as_deref() == Some(sum) {
-        return Ok(());
+pub(super) fn record(folder: &Path, new: &[(&str, String)]) -> Result<Option<Finished>> {
+    let before = recorded(folder);
+    let mut sums = before.clone();
+    sums.extend(
+        new.iter()
+            .map(|(name, sum)| ((*name).to_owned(), sum.clone())),
+    );
+    if sums == before {
+        return Ok(None);
     }
-    durable::write_atomically(&folder.join(RECORD), |out| {
+    let finished = Finished::fill(&folder.join(RECORD), |out| {
         for (name, sum) in &sums {
             writeln!(out, "{sum}  {name}")?;
         }
         Ok(())
-    })
+    });
+    finished.map(Some)
 }
 
 /// Checks that two checksums in hexadecimal are equal. Otherwise returns both, abbreviated.
@@ -120,7 +127,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (one, two) = ("1".repeat(64), "2".repeat(64));
         fs::write(folder.path().join(RECORD), format!("text\n{one}  other\n")).expect("writing");
-        record(folder.path(), "images", &two).expect("writing");
+        let new = [("images", two.clone())];
+        let record = || record(folder.path(), &new).expect("writing");
+        record().expect("a new record").put().expect("renaming");
+        assert!(record().is_none());
         let text = fs::read_to_string(folder.path().join(RECORD)).expect("the record");
         assert_eq!(text, format!("{two}  images\n{one}  other\n"));
     }

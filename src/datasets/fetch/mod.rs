@@ -3,7 +3,8 @@
 //! ```text
 //! catalogue ─► mirrors, download ─────► checksum ──► unpack ────────────────────────► place
 //!  files and    mirrors in turn, into    compared      a first time for the checksum,    synced, renamed,
-//!  addresses    a partial file, resumed  with it       never beyond the known size       recorded in SHA256SUMS
+//!  addresses    a partial file, resumed  with it       never beyond the known size       recorded in SHA256SUMS,
+//!                                                                                        all of them together
 //! ```
 //!
 //! Mirrors are not trusted with a size, a path or contents. A mirror that fails or serves something else is reported, and

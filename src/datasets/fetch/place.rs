@@ -1,7 +1,8 @@
 //! The steps of a download: which files are missing, where they come from, and how they get to their places.
 //!
 //! A download is stored under a name that ends in `.part`, survives the process, and is resumed by the next one. It is
-//! unpacked twice: first only for its checksum, and if that is correct, into the folder.
+//! unpacked twice: first only for its checksum, and if that is correct, into the folder, under a temporary name. All files
+//! get their names together, once the last one is there.
 
 use std::fs::{self, File};
 use std::io;
@@ -14,7 +15,8 @@ use super::mirrors::{Checked, Mirrors, Wanted};
 use super::part;
 use super::request::{Event, Request};
 use super::unpack::{Fault, Packed};
-use crate::durable;
+use crate::data::{folder, replacement};
+use crate::durable::{self, Finished, FolderLock};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 
@@ -23,15 +25,20 @@ use crate::message::{Key, message};
 /// # Errors
 /// Returns [`Error::Config`] if a mirror is no address; [`Error::Data`] if an existing file does not belong to the data set
 /// (unless forced, and before anything is downloaded), if another process is downloading it, or if no mirror serves it,
-/// with the failure of each; and [`Error::Io`] if the disk fails. Every file that is in place after an error is complete
-/// and verified.
+/// with the failure of each; and [`Error::Io`] if the disk fails. After an error no file is replaced, and what was received
+/// is kept.
 pub fn fetch(request: &Request, on_event: &mut dyn FnMut(&Event)) -> Result<()> {
+    let mirrors = Mirrors::new(request)?;
+    durable::create_folder(request.folder)?;
+    let mut lock = replacement::begin(request.folder)?;
     let mut fetch = Fetch {
         request,
-        mirrors: Mirrors::new(request)?,
+        mirrors,
         on_event,
+        unpacked: Vec::new(),
+        sums: Vec::new(),
+        parts: Vec::new(),
     };
-    durable::create_folder(request.folder)?;
     let missing = fetch.missing()?;
     if missing.is_empty() {
         return Ok(());
@@ -57,17 +64,23 @@ pub fn fetch(request: &Request, on_event: &mut dyn FnMut(&Event)) -> Result<()> 
                         "a file of the data set",
                     ))
                 })?;
-                fetch.place(&packed, index, &sum)?;
+                fetch.unpack(&packed, index, sum)?;
             }
         }
     }
-    Ok(())
+    fetch.place(&mut lock)
 }
 
 struct Fetch<'a> {
     request: &'a Request<'a>,
     mirrors: Mirrors,
     on_event: &'a mut dyn FnMut(&Event),
+    /// The files of the set, under their temporary names.
+    unpacked: Vec<Finished>,
+    /// Their names and checksums.
+    sums: Vec<(&'static str, String)>,
+    /// The downloads, open and locked, which are not needed once all files are in place.
+    parts: Vec<(PathBuf, File)>,
 }
 
 impl Fetch<'_> {
@@ -127,12 +140,20 @@ impl Fetch<'_> {
                 Checksum::Gzip(_) => Ok(sum),
             }))
         };
+        // It may be complete from a fetch that ended before the other files were.
+        let is_begun = part::bytes(&part, &path)? > 0;
+        let kept = if is_begun { check(&part)?.ok() } else { None };
         let on_event = &mut *self.on_event;
-        let sum = self
-            .mirrors
-            .download(&wanted, &mut part, &mut check, on_event)?;
-        self.place(&Packed::Gzip(&part), index, &sum)?;
-        fs::remove_file(&path).map_err(Error::io(&path, "remove"))
+        let sum = match kept {
+            Some(sum) => sum,
+            None => {
+                let mirrors = &mut self.mirrors;
+                mirrors.download(&wanted, &mut part, &mut check, on_event)?
+            }
+        };
+        self.unpack(&Packed::Gzip(&part), index, sum)?;
+        self.parts.push((path, part));
+        Ok(())
     }
 
     /// Opens the archive, which is downloaded unless it was kept from an earlier download.
@@ -164,13 +185,11 @@ impl Fetch<'_> {
         Ok(part)
     }
 
-    /// Unpacks file `index`, whose contents have the checksum `sum`, into its place.
-    fn place(&mut self, packed: &Packed, index: usize, sum: &str) -> Result<()> {
+    /// Unpacks file `index`, whose contents have the checksum `sum`, under a temporary name.
+    fn unpack(&mut self, packed: &Packed, index: usize, sum: String) -> Result<()> {
         let path = self.path(index);
         let bytes = self.request.set.raw_bytes(index);
-        // Recorded first, so that a file in its place is known the next time.
-        checksum::record(self.request.folder, FILES[index], sum)?;
-        durable::write_atomically(&path, |out| {
+        self.unpacked.push(Finished::fill(&path, |out| {
             let mut hashing = Hashing::new(out);
             match packed.unpack(bytes, &mut hashing) {
                 Ok(()) if checksum::hex(hashing) == sum => Ok(()),
@@ -179,8 +198,24 @@ impl Fetch<'_> {
                     "the download changed while it was unpacked",
                 )),
             }
-        })?;
-        (self.on_event)(&Event::Placed { path: &path, bytes });
+        })?);
+        self.sums.push((FILES[index], sum));
+        (self.on_event)(&Event::Unpacked { path: &path, bytes });
+        Ok(())
+    }
+
+    /// Puts all files into place, with a record of their checksums.
+    fn place(mut self, lock: &mut FolderLock) -> Result<()> {
+        let folder = self.request.folder;
+        self.unpacked.extend(checksum::record(folder, &self.sums)?);
+        // Other files of the set that was there do not belong to this one.
+        let mut old = folder::replaced_files(folder);
+        let is_of_set = |path: &PathBuf| FILES.iter().any(|name| path.ends_with(name));
+        old.retain(|path| self.request.force && !is_of_set(path));
+        replacement::replace(lock, self.unpacked, &old)?;
+        for (path, _) in &self.parts {
+            fs::remove_file(path).map_err(Error::io(path, "remove"))?;
+        }
         Ok(())
     }
 

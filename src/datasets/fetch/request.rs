@@ -50,9 +50,9 @@ pub enum Event<'a> {
     },
     /// A download is complete and verified.
     Verified(&'a Path),
-    /// A file is in its place.
-    Placed {
-        /// Its path.
+    /// A file is unpacked and verified. All files are put into place together.
+    Unpacked {
+        /// The path that it gets.
         path: &'a Path,
         /// Its size in bytes.
         bytes: u64,

@@ -3,11 +3,10 @@
 //! Errors distinguish damaged contents from a failing disk.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, Write};
-
-use flate2::read::MultiGzDecoder;
+use std::io::{self, BufRead, BufReader, Read, Seek, Write};
 
 use super::catalogue::SIDE;
+use crate::data::gzip::Members;
 use crate::datasets::zip::Zip;
 
 /// A failure to unpack a download.
@@ -70,12 +69,12 @@ fn damaged(error: rawzip::Error) -> Fault {
 
 /// Decodes exactly `bytes` bytes, image by image. If images are transposed, they are turned upright.
 fn decode(
-    packed: impl Read,
+    packed: impl BufRead,
     bytes: u64,
     transposed: bool,
     out: &mut dyn Write,
 ) -> Result<(), Fault> {
-    let mut stream = MultiGzDecoder::new(packed);
+    let mut stream = Members::new(packed);
     let mut chunk = vec![0; 256 * SIDE * SIDE];
     let mut left = bytes;
     // The header is read on its own, so that every chunk starts with an image.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use super::origin::Origin;
-use crate::data::fingerprint::hexadecimal;
+use crate::data::content_hash::hexadecimal;
 use crate::data::mmap::Bytes;
 use crate::durable::{Draft, create_folder, folder_of};
 use crate::error::{Error, Refusal, Result};

@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::data::fingerprint::hexadecimal;
+use crate::data::content_hash::hexadecimal;
 use crate::error::{Error, Result};
 use crate::table::options::{Decimal, Delimiter, MissingPolicy, TableOptions};
 use crate::table::schema::Schema;

@@ -50,6 +50,7 @@ fn a_table_with_names_becomes_floats_and_classes() {
         desk.entries(),
         [
             "set",
+            "set/.source.json",
             "set/classes.txt",
             "set/train-images-idx2-float",
             "set/train-labels-idx1-ubyte",

@@ -231,6 +231,7 @@ fn a_data_set_is_replaced_only_with_force_and_completely() {
         desk.entries(),
         [
             "set",
+            "set/.source.json",
             "set/notes.txt",
             "set/train-images-idx2-float",
             "set/train-labels-idx1-ubyte",
@@ -249,6 +250,46 @@ fn a_data_set_is_replaced_only_with_force_and_completely() {
         run.stderr.contains("set/images-idx2-float exists already"),
         "{run:#?}"
     );
+}
+
+#[test]
+fn a_source_that_changed_since_the_conversion_is_noticed() {
+    let desk = Desk::empty();
+    let table = |last: u8| format!("x,label\n1,0\n2,1\n3,0\n{last},1\n");
+    desk.put("t.csv", table(4).as_bytes());
+    convert(&desk, "t.csv --test-split 2");
+    let train = "train --data set --epochs 1 --hidden 2 --quiet --out out --exist-ok";
+    let eval = "eval out/model.safetensors --data set";
+    let lines = [
+        train,
+        eval,
+        "data inspect set",
+        "train --resume out --epochs 2 --quiet",
+    ];
+    for line in lines {
+        let run = desk.run(line);
+        assert!(!run.done().stderr.contains("warning"), "{run:#?}");
+    }
+    desk.put("t.csv", table(9).as_bytes());
+    for line in lines {
+        let run = desk.run(line);
+        let source = desk.path("t.csv").canonicalize().expect("a path");
+        let warning = format!(
+            "warning: set: made from {}, which changed since; data convert --force makes it again\n",
+            source.display()
+        );
+        assert!(
+            run.done()
+                .stderr
+                .contains(warning.trim_start_matches("warning: set")),
+            "{run:#?}"
+        );
+    }
+    convert(&desk, "t.csv --test-split 2 --force");
+    assert_eq!(desk.run("data inspect set").stderr, "");
+    // A data set needs no source.
+    desk.remove("t.csv");
+    assert_eq!(desk.run("data inspect set").stderr, "");
 }
 
 #[test]

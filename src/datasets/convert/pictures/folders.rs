@@ -43,6 +43,16 @@ pub(super) fn class_folders(root: &Path) -> Result<Vec<PathBuf>> {
             None => refusal,
         }));
     }
+    let is_text = |folder: &PathBuf| {
+        folder
+            .file_name()
+            .is_some_and(|name| name.to_str().is_some())
+    };
+    if let Some(other) = folders.iter().find(|folder| !is_text(folder)) {
+        let found = "a name that is not UTF-8";
+        let refusal = Refusal::new(format!("{other:?}"), found, "text, as it names a class");
+        return Err(Error::Data(refusal.hint("rename the folder")));
+    }
     folders.sort_by_cached_key(|folder| {
         let name = name_of(folder);
         (name.parse::<u64>().unwrap_or(u64::MAX), name)

@@ -1,7 +1,9 @@
-//! Signal handlers: Ctrl-C (SIGINT), SIGTERM and SIGHUP stop a command in order, and SIGBUS reports a truncated file.
+//! Signal handlers: Ctrl-C (SIGINT), SIGTERM and SIGHUP stop a command in order, SIGBUS reports a truncated file, and SIGXFSZ,
+//! the limit on the size of files, becomes an error of the write.
 //!
-//! Signals that were ignored when the program started stay ignored, so that `nohup` and background jobs of a shell
-//! work as expected. SIGXFSZ is ignored, so that a limit on the size of files is an error of the write. On systems other than Unix no handlers are installed.
+//! A second signal ends the program at once, and so does a clock if the program does not move for some seconds after the
+//! first. Signals that were ignored when the program started stay ignored, so that `nohup` and background jobs of a shell
+//! work as expected. On systems other than Unix no handlers are installed.
 
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -20,13 +22,16 @@ pub struct StopSignals {
 }
 
 impl StopSignals {
-    /// Installs handlers for SIGINT, SIGTERM and SIGHUP: the first signal sets `stop`, the second ends the program at once.
+    /// Installs handlers for SIGINT, SIGTERM and SIGHUP: the first signal sets `stop`, the second ends the program at once,
+    /// and so does a clock if the program does not move any more.
     pub fn install() -> StopSignals {
         let signals = StopSignals::default();
         #[cfg(unix)]
         for signal in unix::STOPPING {
             unix::install(signal, &signals.stop, &signals.number);
         }
+        #[cfg(unix)]
+        clock::install();
         signals
     }
 
@@ -61,19 +66,22 @@ error: a mapped file was truncated while it was read (SIGBUS), expected it to st
 hint: use files that no other program writes to
 ";
 
-/// Installs a handler that reports a mapped file that was truncated, and ends the program with exit code 5.
-pub fn report_truncated_files() {
+/// Installs the handlers of every command: one reports a mapped file that was truncated, and ends the program with exit code
+/// 5; a write beyond the limit on the size of files fails like one to a full disk.
+pub fn prepare() {
     #[cfg(unix)]
-    unix::report_truncated_files();
+    {
+        unix::report_truncated_files();
+        unix::ignore_file_size_limit();
+    }
 }
 
-/// Makes the system return an error for a file that becomes larger than the process may write, instead of ending the process.
-pub fn report_large_files() {
-    // SAFETY: ignoring a signal has no precondition.
+/// Ends the program with `code` if what libraries do at its end takes more than some seconds.
+pub fn end_soon(code: u8) {
     #[cfg(unix)]
-    unsafe {
-        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
-    }
+    clock::end_soon(code);
+    #[cfg(not(unix))]
+    let _ = code;
 }
 
 /// Sets the hint that follows the error about a truncated file. Only the first call in a process counts.
@@ -85,10 +93,13 @@ pub fn set_truncation_hint(hint: &str) {
 }
 
 #[cfg(unix)]
+mod clock;
+
+#[cfg(unix)]
 mod unix {
     use super::*;
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    use signal_hook::flag;
+    use signal_hook::{flag, low_level};
 
     pub const STOPPING: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
 
@@ -110,6 +121,15 @@ mod unix {
             signal as usize,
         ));
         drop(flag::register(signal, Arc::clone(stop)));
+        // SAFETY: `start` only stores to atomics and calls `alarm`, which is async-signal-safe.
+        drop(unsafe { low_level::register(signal, move || clock::start(signal)) });
+    }
+
+    pub fn ignore_file_size_limit() {
+        // SAFETY: no handler is installed, and no other thread runs yet that could install one.
+        unsafe {
+            libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+        }
     }
 
     fn is_ignored(signal: i32) -> bool {

@@ -27,6 +27,7 @@ fn example(setting: &Setting) -> String {
         "SHARE|N" => "0.1",
         "PATIENCE[,MIN-DELTA]" => "3,0.5",
         "ACCURACY" => "98%",
+        "SIZE" => "200MB",
         "TIME" => "1h 30m",
         "HOW OFTEN" => "500 steps",
         "balanced|FILE" => "balanced",

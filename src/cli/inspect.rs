@@ -55,7 +55,7 @@ pub struct InspectArgs {
 struct Described;
 
 impl Described {
-    /// The settings in addition to those of [`TableConfig`]. Of these, only the task is one of IDX files, too.
+    /// The settings in addition to [`TableConfig`]. Only the task also applies to IDX files.
     const OTHERS: [&str; 2] = [TASK, "scale"];
 }
 

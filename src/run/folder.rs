@@ -229,7 +229,7 @@ impl RunFolder {
         self.path.join(CACHE)
     }
 
-    /// Removes the files of encoded rows, except those that are `used`. Failures are ignored, as a later run tries again.
+    /// Removes the files of encoded rows, except the `used` ones. Failures are ignored, as a later run tries again.
     pub fn clear_cache(&self, used: &[&Path]) {
         for path in ROWS.map(|file| self.cache().join(file)) {
             if !used.contains(&&*path) {

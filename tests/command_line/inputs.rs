@@ -217,16 +217,17 @@ fn compressed_files_are_decoded_once_and_again_when_they_change() {
     assert!(raw == packed);
 }
 
+/// Returns what the model predicts for a file.
+fn predicted(desk: &Desk, file: &str) -> String {
+    let run = desk.run(&format!("predict model/model.safetensors {file}"));
+    run.done().stdout.clone()
+}
+
 #[test]
-fn predictions_are_those_of_the_file_that_is_named() {
+fn predictions_follow_the_file_that_is_named() {
     let set = large_set();
     let desk = Desk::with_model(&set);
-    let predict = |file: &str| {
-        desk.run(&format!("predict model/model.safetensors {file}"))
-            .done()
-            .stdout
-            .clone()
-    };
+    let predict = |file: &str| predicted(&desk, file);
     let images = set.images("train");
     let mut other = images.clone();
     other[16..].reverse();
@@ -238,7 +239,7 @@ fn predictions_are_those_of_the_file_that_is_named() {
     assert_eq!(predict("new.gz"), one);
     desk.put("new.gz", &gzip(&other));
     assert_eq!(predict("new.gz"), two);
-    // A raw file beside it is another file.
+    // A raw file next to it is another file.
     desk.put("new", &images);
     assert_eq!(predict("new.gz"), two);
     assert_eq!(predict("new"), one);
@@ -249,12 +250,7 @@ fn predictions_are_those_of_the_file_that_is_named() {
 fn the_content_decides_whether_a_file_is_compressed() {
     let set = EasySet::default();
     let desk = Desk::with_model(&set);
-    let predict = |file: &str| {
-        desk.run(&format!("predict model/model.safetensors {file}"))
-            .done()
-            .stdout
-            .clone()
-    };
+    let predict = |file: &str| predicted(&desk, file);
     let images = set.images("t10k");
     let expected = predict("set/t10k-images-idx3-ubyte");
     let halves = [gzip(&images[..100]), gzip(&images[100..])].concat();

@@ -224,6 +224,14 @@ fn a_writer_killed_at_any_system_call_leaves_the_old_or_the_new_set() {
     }
 }
 
+/// Checks that one of two racing runs succeeded, and returns the other.
+fn the_refused(runs: &[Run]) -> &Run {
+    let done = runs.iter().filter(|run| run.code == Some(0)).count();
+    assert_eq!(done, 1, "{runs:#?}");
+    let refused = runs.iter().find(|run| run.code != Some(0));
+    refused.expect("a refusal")
+}
+
 #[test]
 fn of_two_exports_to_a_file_one_is_refused() {
     let desk = Desk::with_model(&EasySet::default());
@@ -235,12 +243,7 @@ fn of_two_exports_to_a_file_one_is_refused() {
             [line, line],
             Duration::from_micros(random.below(3000)),
         );
-        let done = runs.iter().filter(|run| run.code == Some(0)).count();
-        assert_eq!(done, 1, "{runs:#?}");
-        let refused = runs
-            .iter()
-            .find(|run| run.code != Some(0))
-            .expect("a refusal");
+        let refused = the_refused(&runs);
         let words = "out.onnx: exists already, expected no such file, or --force to replace it";
         assert!(refused.stderr.contains(words), "{refused:#?}");
         desk.remove("out.onnx");
@@ -278,12 +281,7 @@ fn of_two_runs_or_searches_in_a_folder_one_is_refused() {
                 [line, line],
                 Duration::from_micros(random.below(100_000)),
             );
-            let done = runs.iter().filter(|run| run.code == Some(0)).count();
-            assert_eq!(done, 1, "{runs:#?}");
-            let refused = runs
-                .iter()
-                .find(|run| run.code != Some(0))
-                .expect("a refusal");
+            let refused = the_refused(&runs);
             let is_refused = refusals.iter().any(|words| refused.stderr.contains(words));
             assert!(is_refused, "{refused:#?}");
             std::fs::remove_dir_all(desk.path("out")).expect("removing the run");

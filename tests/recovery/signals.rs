@@ -1,8 +1,9 @@
 //! SIGINT, SIGTERM and SIGHUP: the step is finished, the state saved, and the printed command resumes the run.
 
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use crate::desk::Run;
+use crate::desk::{Desk, Run};
 use crate::faults::Faults;
 use crate::interrupted::{
     LONG, MODEL, UNINTERRUPTED, checkpoints, end, long_desk, send, start, wait_for_checkpoint,
@@ -78,6 +79,18 @@ fn a_signal_saves_even_without_checkpoints() {
     assert!(desk.read(MODEL) == *expected);
 }
 
+/// Starts a run, sends it SIGTERM once it trains, and returns it with the time since then.
+fn started_and_asked_to_stop(desk: &Desk, command: Command) -> (Child, Instant) {
+    let child = start(command);
+    while !desk.has("out/metrics.csv") {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    let clock = Instant::now();
+    send(&child, libc::SIGTERM);
+    (child, clock)
+}
+
 #[test]
 fn a_second_signal_ends_the_program_at_once() {
     let Some(faults) = Faults::build() else {
@@ -88,13 +101,7 @@ fn a_second_signal_ends_the_program_at_once() {
     let mut command = desk.command(&line);
     // Syncing takes ten minutes.
     faults.inject(&mut command, "out/checkpoint", "fsync:1+:WAIT");
-    let child = start(command);
-    while !desk.has("out/metrics.csv") {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    std::thread::sleep(Duration::from_millis(100));
-    let clock = Instant::now();
-    send(&child, libc::SIGTERM);
+    let (child, clock) = started_and_asked_to_stop(&desk, command);
     std::thread::sleep(Duration::from_millis(500));
     send(&child, libc::SIGINT);
     let run = end(&line, child);
@@ -114,13 +121,7 @@ fn a_program_that_does_not_move_after_a_signal_ends_after_some_seconds() {
     let mut command = desk.command(&line);
     // Creating the checkpoint takes ten minutes, and is not a wait for the disk.
     faults.inject(&mut command, "out/checkpoint/.", "open:1+:WAIT");
-    let child = start(command);
-    while !desk.has("out/metrics.csv") {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    std::thread::sleep(Duration::from_millis(100));
-    let clock = Instant::now();
-    send(&child, libc::SIGTERM);
+    let (child, clock) = started_and_asked_to_stop(&desk, command);
     let run = end(&line, child);
     assert!(clock.elapsed() < Duration::from_secs(60));
     assert_eq!(run.code, Some(143), "{run:#?}");

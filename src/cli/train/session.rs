@@ -85,7 +85,7 @@ impl Session<'_> {
     /// Opens the data and the folder of a run.
     ///
     /// # Errors
-    /// Returns their errors, and those of settings that do not fit the data. A folder that was created is removed then.
+    /// Returns the errors of both, and an error if settings do not fit the data. A created folder is removed then.
     pub(super) fn open<'a>(
         output: &'a OutputArgs,
         plan: Plan,

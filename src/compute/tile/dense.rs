@@ -124,7 +124,7 @@ unsafe fn avx512(
     b: Operand,
     sink: Sink,
 ) {
-    // SAFETY: preconditions 1 to 3 are those of this function.
+    // SAFETY: this function has the same preconditions 1 to 3.
     unsafe {
         by_shape!(F32x16, rows, registers, (set, depth, a, b, sink), [8 1 2 3 4 5 6 7], [3 2 1]);
     }
@@ -144,7 +144,7 @@ unsafe fn avx2(
     b: Operand,
     sink: Sink,
 ) {
-    // SAFETY: preconditions 1 to 3 are those of this function.
+    // SAFETY: this function has the same preconditions 1 to 3.
     unsafe { by_shape!(F32x8, rows, registers, (set, depth, a, b, sink), [4 1 2 3], [3 2 1]) }
 }
 
@@ -216,7 +216,7 @@ unsafe fn tiles_avx512<const NV: usize>(
     b: Operand,
     mut c: BlockMut,
 ) {
-    // SAFETY: preconditions 1 to 3 are those of this function.
+    // SAFETY: this function has the same preconditions 1 to 3.
     let row = unsafe { full_tiles::<F32x16, 8, NV>(set, depth, a, b, &mut c) };
     let rows = c.rows() - row;
     if rows > 0 {
@@ -240,7 +240,7 @@ unsafe fn tiles_avx2<const NV: usize>(
     b: Operand,
     mut c: BlockMut,
 ) {
-    // SAFETY: preconditions 1 to 3 are those of this function.
+    // SAFETY: this function has the same preconditions 1 to 3.
     let row = unsafe { full_tiles::<F32x8, 4, NV>(set, depth, a, b, &mut c) };
     let rows = c.rows() - row;
     if rows > 0 {
@@ -309,7 +309,7 @@ unsafe fn kernel<V: Vector, const MR: usize, const NV: usize>(
     match sink {
         Sink::Store { c } => {
             let zeros = [[V::zero(set); NV]; MR];
-            // SAFETY: preconditions 1 and 2 are those of this function.
+            // SAFETY: this function has the same preconditions 1 and 2.
             let tile = unsafe { product::<V, MR, NV>(set, depth, a, b, zeros) };
             // SAFETY: (1) is precondition 3 of this function.
             unsafe { store::<V, MR, NV>(&tile, c) };
@@ -317,7 +317,7 @@ unsafe fn kernel<V: Vector, const MR: usize, const NV: usize>(
         Sink::Add { mut c } => {
             // SAFETY: (1) is precondition 3 of this function.
             let sums = unsafe { load::<V, MR, NV>(set, c.reborrow()) };
-            // SAFETY: preconditions 1 and 2 are those of this function.
+            // SAFETY: this function has the same preconditions 1 and 2.
             let tile = unsafe { product::<V, MR, NV>(set, depth, a, b, sums) };
             // SAFETY: (1) is precondition 3 of this function.
             unsafe { store::<V, MR, NV>(&tile, c) };
@@ -341,7 +341,7 @@ unsafe fn kernel<V: Vector, const MR: usize, const NV: usize>(
                 prefetch(w.wrapping_add(r * w_row + j * V::LANES));
                 prefetch(v.wrapping_add(r * v_row + j * V::LANES));
             };
-            // SAFETY: preconditions 1 and 2 are those of this function.
+            // SAFETY: this function has the same preconditions 1 and 2.
             let tile = unsafe { product_fetching::<V, MR, NV>(set, depth, a, b, sums, fetch) };
             for_rows!(MR, r, {
                 // SAFETY: `r < MR`, so row `r` of `v` and `w` has `NV` registers by precondition 3.

@@ -18,7 +18,7 @@ pub(super) unsafe fn product<V: Vector, const MR: usize, const NV: usize>(
 ) -> [[V; NV]; MR] {
     let (mut a_k, mut b_k) = (a.values.as_ptr(), b.values.as_ptr());
     for _ in 0..depth {
-        // SAFETY: `a_k` and `b_k` point to step `k < depth` of `a` and `b`; (1) and (2) are those of this function.
+        // SAFETY: `a_k` and `b_k` point to step `k < depth` of `a` and `b`; this function also requires (1) and (2).
         unsafe { add_step(set, &mut tile, (a_k, a.row), b_k) };
         // Wrapping, as the last step leaves the operands.
         a_k = a_k.wrapping_add(a.k);
@@ -49,8 +49,8 @@ pub(super) unsafe fn product_fetching<V: Vector, const MR: usize, const NV: usiz
         for r in 0..MR {
             for j in 0..NV {
                 fetch(r, j);
-                // SAFETY: as many steps as the tile has registers are at most `depth`; (1) and (2) are those of this
-                // function.
+                // SAFETY: as many steps as the tile has registers are at most `depth`; this function also
+                // requires (1) and (2).
                 unsafe { add_step(set, &mut tile, (a_k, a.row), b_k) };
                 a_k = a_k.wrapping_add(a.k);
                 b_k = b_k.wrapping_add(b.k);
@@ -58,7 +58,7 @@ pub(super) unsafe fn product_fetching<V: Vector, const MR: usize, const NV: usiz
         }
     }
     for _ in 0..left {
-        // SAFETY: `a_k` and `b_k` point to step `k < depth` of `a` and `b`; (1) and (2) are those of this function.
+        // SAFETY: `a_k` and `b_k` point to step `k < depth` of `a` and `b`; this function also requires (1) and (2).
         unsafe { add_step(set, &mut tile, (a_k, a.row), b_k) };
         // Wrapping, as the last step leaves the operands.
         a_k = a_k.wrapping_add(a.k);

@@ -162,7 +162,7 @@ unsafe fn rows_avx512(
     start: &[f32],
     z: BlockMut,
 ) {
-    // SAFETY: preconditions 1 to 3 are those of this function.
+    // SAFETY: this function has the same preconditions 1 to 3.
     unsafe {
         by_kind!(
             rows::<F32x16>, elements = x, width,
@@ -189,7 +189,7 @@ unsafe fn rows_avx2(
     start: &[f32],
     z: BlockMut,
 ) {
-    // SAFETY: preconditions 1 to 3 are those of this function.
+    // SAFETY: this function has the same preconditions 1 to 3.
     unsafe {
         by_kind!(
             rows::<F32x8>, elements = x, width,
@@ -213,7 +213,7 @@ unsafe fn columns_avx512(
     start: &[f32],
     sink: Sink,
 ) {
-    // SAFETY: preconditions 1 to 4 are those of this function.
+    // SAFETY: this function has the same preconditions 1 to 4.
     unsafe {
         by_kind!(
             columns::<F32x16>, elements = x.elements, width,
@@ -240,7 +240,7 @@ unsafe fn columns_avx2(
     start: &[f32],
     sink: Sink,
 ) {
-    // SAFETY: preconditions 1 to 4 are those of this function.
+    // SAFETY: this function has the same preconditions 1 to 4.
     unsafe {
         by_kind!(
             columns::<F32x8>, elements = x.elements, width,
@@ -347,7 +347,7 @@ unsafe fn columns<V: Vector, X: Read, const NV: usize, const NH: usize>(
     // SAFETY: (1) is precondition 3.
     let start = unsafe { Row::<V, NV, NH>::load(set, start.as_ptr()) };
     let x = x.starting_at(columns.first.0, columns.first.1);
-    // SAFETY: preconditions 1 and 2 are those of this function.
+    // SAFETY: this function has the same preconditions 1 and 2.
     let sum = |feature, sums| unsafe { column(set, x, feature, &columns, dz, sums) };
     match sink {
         Sink::Store { mut c } => {

@@ -77,7 +77,7 @@ unsafe fn transpose_avx512<const STREAMING: bool>(
     shape: (usize, usize),
     to: (*mut f32, usize),
 ) {
-    // SAFETY: preconditions 1 to 3 are those of this function.
+    // SAFETY: this function has the same preconditions 1 to 3.
     unsafe { blocks::<F32x16, STREAMING>(set, from, shape, to) }
 }
 
@@ -92,7 +92,7 @@ unsafe fn transpose_avx2(
     shape: (usize, usize),
     to: (*mut f32, usize),
 ) {
-    // SAFETY: preconditions 1 and 2 are those of this function; nothing is streamed.
+    // SAFETY: this function has the same preconditions 1 and 2, and 3 does not apply, as nothing is streamed.
     unsafe { blocks::<F32x8, false>(set, from, shape, to) }
 }
 
@@ -112,8 +112,8 @@ unsafe fn blocks<V: Vector, const STREAMING: bool>(
 ) {
     for column in (0..columns).step_by(V::LANES) {
         let left = V::LANES.min(columns - column);
-        // SAFETY: `column` is below `columns`, so both are within rows of their operands. (1) to (3) are those of this
-        // function, for the columns from `column` on.
+        // SAFETY: `column` is below `columns`, so both are within rows of their operands. This function also
+        // requires (1) to (3), for all columns.
         unsafe {
             let from = (from.add(column), from_row);
             let to = (to.add(column * to_row), to_row);

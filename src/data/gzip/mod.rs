@@ -1,4 +1,4 @@
-//! Gzip to IDX: decoded once into a hidden file beside the compressed one, so that the next run can map it.
+//! Gzip to IDX: decoded once into a hidden file next to the compressed one, so that the next run can map it.
 //!
 //! The name of the hidden file has a hash of the compressed one, so that it is never used for other contents. If the folder
 //! cannot be written, or if the array is small, the decoded bytes stay in memory. The IDX header at the start of the stream

@@ -31,7 +31,7 @@ const END: usize = 8 + 16 + 8;
 /// The bytes that are hashed at a time; their pages are given back afterwards.
 const PIECE: usize = 1 << 24;
 
-/// Why rows that are not those that were written are not used.
+/// Why rows that changed after they were written are not used.
 pub(super) const DAMAGED: &str = "the earlier rows are damaged";
 
 /// Why a file cannot be used.

@@ -9,10 +9,12 @@
 //! continue. `trial` trains one trial up to the next rung, `search` all of them side by side. `journal` records results, so
 //! that a stopped search resumes, and `folder` is the layout of its folder.
 
+mod draws;
 pub mod folder;
 pub mod halving;
 pub mod journal;
 pub mod plan;
+pub mod range;
 pub mod search;
 pub mod space;
 mod trial;
@@ -21,5 +23,6 @@ pub use folder::TuneFolder;
 pub use halving::{Rung, rungs};
 pub use journal::{Journal, Measured, Subject};
 pub use plan::Plan;
+pub use range::Range;
 pub use search::{Ended, Event, Search, SearchResult, TrialResult};
-pub use space::{Range, SEARCHED, Searched, Space};
+pub use space::{SEARCHED, Searched, Space};

@@ -3,84 +3,15 @@
 //! Each trial has its own random stream and draws in a fixed order, so that neither the number of trials nor a fixed setting
 //! changes what another trial or setting draws. Values are rounded to few digits.
 
-use std::fmt;
-use std::str::FromStr;
-
-use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
+use super::draws::{Draws, multiple_of_8, three_digits};
+use super::range::Range;
 use crate::config::{LearningRate, OptimizerConfig, OptimizerName, TrainConfig};
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
 use crate::nn::Task;
-use crate::random::{ChaCha8Rng, Purpose, stream};
-
-/// The range that a setting is drawn from, including both ends.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Range {
-    /// The lowest value.
-    pub low: f64,
-    /// The highest value.
-    pub high: f64,
-}
-
-/// `0.003..0.5`, or `0.1` if both ends are equal.
-impl fmt::Display for Range {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.low == self.high {
-            true => write!(f, "{}", self.low),
-            false => write!(f, "{}..{}", self.low, self.high),
-        }
-    }
-}
-
-impl FromStr for Range {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Range, String> {
-        let (low, high) = text.split_once("..").unwrap_or((text, text));
-        let number = |text: &str| text.trim().parse().ok();
-        let range = number(low).zip(number(high));
-        let range = range.map(|(low, high)| Range { low, high });
-        range.ok_or_else(|| "expected a range, as 0.01..0.3, or one number".to_owned())
-    }
-}
-
-impl TryFrom<String> for Range {
-    type Error = String;
-
-    fn try_from(text: String) -> std::result::Result<Range, String> {
-        text.parse()
-    }
-}
-
-impl From<Range> for String {
-    fn from(range: Range) -> String {
-        range.to_string()
-    }
-}
-
-impl Range {
-    /// The range from `low` to `high`.
-    pub const fn new(low: f64, high: f64) -> Range {
-        Range { low, high }
-    }
-
-    /// The value at `share` of the range, 0 to 1, on a logarithmic scale.
-    fn logarithmic(self, share: f64) -> f64 {
-        self.low * (self.high / self.low).powf(share)
-    }
-
-    /// The value at `share` of the range on a linear scale.
-    fn linear(self, share: f64) -> f64 {
-        self.low + (self.high - self.low) * share
-    }
-
-    fn clamp(self, value: f64) -> f64 {
-        value.clamp(self.low, self.high)
-    }
-}
+use crate::random::{Purpose, stream};
 
 /// The range of each searched setting; `None` for the value in the settings of the search.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -195,10 +126,6 @@ pub static SEARCHED: [Searched; 7] = [
     },
 ];
 
-/// A range from 0 draws 0 in half of the trials. On a logarithmic scale, the others then draw from the upper end divided by
-/// this number.
-const SPAN_ABOVE_ZERO: f64 = 1000.0;
-
 impl Space {
     /// Returns the ranges of all searched settings that suit `optimizer` and `task`.
     pub fn around(optimizer: OptimizerName, task: Task) -> Space {
@@ -287,57 +214,6 @@ impl Space {
         }
         config
     }
-}
-
-/// The random stream of a trial.
-struct Draws(ChaCha8Rng);
-
-impl Draws {
-    /// Draws a number from 0 to below 1.
-    fn share(&mut self) -> f64 {
-        self.0.random()
-    }
-
-    fn seldom(&mut self) -> Seldom {
-        Seldom {
-            used: self.0.random(),
-            share: self.0.random(),
-        }
-    }
-}
-
-/// A draw of a setting that is 0 in half of the trials if its range starts at 0.
-struct Seldom {
-    used: bool,
-    share: f64,
-}
-
-impl Seldom {
-    /// The value on a linear scale, in steps of 1 / `parts`.
-    fn linear(self, range: Range, parts: f64) -> f64 {
-        match range.low == 0.0 && !self.used {
-            true => 0.0,
-            false => range.clamp((range.linear(self.share) * parts).round() / parts),
-        }
-    }
-
-    fn logarithmic(self, range: Range) -> f64 {
-        let above = match range.low {
-            0.0 if !self.used || range.high == 0.0 => return 0.0,
-            0.0 => Range::new(range.high / SPAN_ABOVE_ZERO, range.high),
-            _ => range,
-        };
-        above.clamp(three_digits(above.logarithmic(self.share)))
-    }
-}
-
-/// `value` rounded to three digits.
-fn three_digits(value: f64) -> f64 {
-    format!("{value:.2e}").parse().unwrap_or(value)
-}
-
-fn multiple_of_8(value: f64) -> f64 {
-    (value / 8.0).round() * 8.0
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ mod collected;
 )]
 pub(crate) mod columns;
 mod date;
+mod detect;
 pub(crate) mod dialect;
 mod dictionary;
 mod encode;

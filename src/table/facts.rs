@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::block::{Block, Cells, MISSING, Numbers, Words};
 use super::dictionary::Dictionary;
 use super::moments::Moments;
+use super::sample::Sample;
 
 /// The most different words of a column that are listed, and the most different numbers of a target.
 pub(super) const MAX_WORDS: usize = 1 << 16;
@@ -47,8 +48,7 @@ pub(super) struct NumberFacts {
     pub counts_rows: bool,
     /// The numbers of the first and the last of all rows.
     pub ends: Option<(f64, f64)>,
-    /// Every so many-th row has its number here.
-    pub sample: Vec<f64>,
+    pub sample: Sample,
     /// How many cells are words, and some of them.
     pub words: u64,
     pub examples: Vec<Vec<u8>>,
@@ -72,10 +72,6 @@ pub(super) struct NextRows<'a> {
     pub block: &'a Block,
     /// Which rows have all their targets; `None` if all have.
     pub kept: Option<&'a [bool]>,
-    /// How many rows come before them.
-    pub before: u64,
-    /// Numbers of every so many-th row are kept in the sample.
-    pub stride: u64,
 }
 
 /// Returns which rows have all their targets; `None` if all have.
@@ -140,7 +136,7 @@ impl Facts {
         if let Kind::Skipped = self.kind {
             self.kind = match cells {
                 Cells::Skipped => return,
-                Cells::Numbers(_) => Kind::Numbers(NumberFacts::none(is_target)),
+                Cells::Numbers(_) => Kind::Numbers(NumberFacts::none(is_target, next.block.columns.len())),
                 Cells::Text(_) => Kind::Text(TextFacts::default()),
             };
         }
@@ -169,7 +165,7 @@ impl Facts {
 }
 
 impl NumberFacts {
-    fn none(is_target: bool) -> NumberFacts {
+    fn none(is_target: bool, columns: usize) -> NumberFacts {
         NumberFacts {
             moments: Box::default(),
             count: 0,
@@ -179,7 +175,7 @@ impl NumberFacts {
             is_whole: true,
             counts_rows: true,
             ends: None,
-            sample: Vec::new(),
+            sample: Sample::of_one_in(columns),
             words: 0,
             examples: Vec::new(),
             distinct: is_target.then(HashSet::new),
@@ -190,11 +186,11 @@ impl NumberFacts {
     fn add(&mut self, numbers: &Numbers, next: NextRows) -> u64 {
         let before = self.count;
         match next.kept {
-            None => self.add_numbers(&numbers.values, next),
+            None => self.add_numbers(&numbers.values),
             Some(kept) => {
                 let values = numbers.values.iter().zip(kept);
                 let values = values.map(|(&value, &kept)| if kept { value } else { f64::NAN });
-                self.add_numbers(&values.collect::<Vec<f64>>(), next);
+                self.add_numbers(&values.collect::<Vec<f64>>());
             }
         }
         self.follow(&numbers.values);
@@ -215,7 +211,7 @@ impl NumberFacts {
     }
 
     /// Adds numbers, of which those that do not count are NaN.
-    fn add_numbers(&mut self, values: &[f64], next: NextRows) {
+    fn add_numbers(&mut self, values: &[f64]) {
         self.moments.add(values);
         (self.count, self.mean) = (self.moments.count(), self.moments.mean());
         (self.min, self.max) = (self.moments.min(), self.moments.max());
@@ -223,10 +219,7 @@ impl NumberFacts {
             && values
                 .iter()
                 .all(|value| value.is_nan() || is_whole(*value));
-        let first = next.before.next_multiple_of(next.stride) - next.before;
-        let every = usize::try_from(next.stride).unwrap_or(usize::MAX);
-        let sampled = values.iter().skip(first as usize).step_by(every);
-        self.sample.extend(sampled.filter(|value| !value.is_nan()));
+        self.sample.add(values);
         if let Some(distinct) = &mut self.distinct {
             distinct.extend(
                 values
@@ -255,33 +248,6 @@ impl NumberFacts {
     /// Returns the standard deviation of the population.
     pub fn deviation(&self) -> f64 {
         self.moments.deviation()
-    }
-
-    /// Returns the median of the sample; the mean of the two in the middle if their number is even.
-    pub fn median(&self) -> f64 {
-        let mut sample = self.sample.clone();
-        let Some(middle) = sample.len().checked_sub(1).map(|last| last / 2) else {
-            return 0.0;
-        };
-        let is_even = sample.len().is_multiple_of(2);
-        let (_, &mut lower, above) = sample.select_nth_unstable_by(middle, f64::total_cmp);
-        let upper = above
-            .iter()
-            .copied()
-            .min_by(f64::total_cmp)
-            .filter(|_| is_even);
-        match upper {
-            None => lower,
-            Some(upper) => lower + (upper - lower) / 2.0,
-        }
-    }
-
-    /// Returns how many different numbers the sample has.
-    pub fn distinct_in_sample(&self) -> usize {
-        let mut sample: Vec<u64> = self.sample.iter().map(|value| value.to_bits()).collect();
-        sample.sort_unstable();
-        sample.dedup();
-        sample.len()
     }
 }
 

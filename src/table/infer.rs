@@ -71,7 +71,7 @@ fn of_numbers(
             Affine::IDENTITY
         }
     };
-    let fill = numbers.median();
+    let fill = numbers.sample.median();
     Ok(match survey.modes[place.position] {
         Mode::Date(format) => Encoding::Date {
             format: format.name(),
@@ -143,7 +143,7 @@ fn is_index(place: &Place, facts: &Facts, numbers: &NumberFacts) -> bool {
     let name = place.name.as_deref().unwrap_or("").to_lowercase();
     let is_id =
         INDEX_NAMES.contains(&name.as_str()) || name.ends_with("_id") || name.ends_with(" id");
-    is_id && numbers.count > FEW as u64 && numbers.distinct_in_sample() == numbers.sample.len()
+    is_id && numbers.count > FEW as u64 && numbers.sample.all_differ()
 }
 
 /// Returns whether some neighbouring whole numbers become the same input.

@@ -50,6 +50,7 @@ mod passes;
 mod records;
 pub mod report;
 mod roles;
+mod sample;
 pub mod schema;
 mod survey;
 pub(crate) mod syntax;

@@ -20,9 +20,6 @@ use crate::error::{Error, Refusal, Result};
 /// The share of words above which a column of numbers is taken as text.
 const MOST_WORDS: f64 = 0.1;
 
-/// Text of a table from which every number is in the sample of its column, in bytes.
-const SAMPLED_TEXT: u64 = 1 << 25;
-
 /// How often a table is read at most before its columns are taken as they are.
 const PASSES: usize = 3;
 
@@ -94,12 +91,6 @@ impl Survey {
 
     /// Makes a pass over the table.
     fn read(&mut self, plan: Plan, workers: &Workers) -> Result<()> {
-        let length = self
-            .path
-            .metadata()
-            .map_err(Error::io(&self.path, "read the size"))?
-            .len();
-        let stride = length.div_ceil(SAMPLED_TEXT).max(1);
         let pass = Pass {
             path: &self.path,
             opening: &self.opening,
@@ -113,25 +104,13 @@ impl Survey {
             (block, kept)
         };
         pass.run_windows(workers, examine, |window| {
-            let before = rows + dropped;
             let columns = facts.par_iter_mut().enumerate().with_max_len(1);
             workers.run(|| {
                 columns.for_each(|(column, facts)| {
                     let is_target = plan.targets.contains(&column);
-                    let mut before = before;
                     for (block, kept) in &window {
                         let kept = kept.as_deref();
-                        facts.add(
-                            column,
-                            is_target,
-                            NextRows {
-                                block,
-                                kept,
-                                before,
-                                stride,
-                            },
-                        );
-                        before += block.rows() as u64;
+                        facts.add(column, is_target, NextRows { block, kept });
                     }
                 });
             });
@@ -205,7 +184,7 @@ fn first_mode(opening: &Opening, column: usize, plan: Plan) -> Mode {
 /// Returns whether a column of numbers has too many words for that, or so few different numbers that all are words.
 fn is_text(numbers: &NumberFacts, max_categories: usize) -> bool {
     let share = numbers.words as f64 / (numbers.words + numbers.count).max(1) as f64;
-    numbers.words > 0 && (share > MOST_WORDS || numbers.distinct_in_sample() < max_categories)
+    numbers.words > 0 && (share > MOST_WORDS || numbers.sample.distinct() < max_categories)
 }
 
 /// Returns whether a column of words has so many numbers that the others count as missing.

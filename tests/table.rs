@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use perceptor::data::Rows;
-use perceptor::table::schema::{Affine, Reason};
+use perceptor::table::schema::{NumberScaling, Reason};
 use perceptor::table::{
     Encoded, Encoding, MissingPolicy, NumberScale, Schema, TableOptions, TableRequest,
     TrainingTable,
@@ -357,7 +357,7 @@ fn dates_become_numbers_if_asked_for() {
     let table = survey_with(&folder, &text, &["y"], &options).expect("a table");
     let expected = Encoding::Date {
         format: "%Y-%m-%d".to_owned(),
-        scale: Affine::IDENTITY,
+        scale: NumberScaling::IDENTITY,
         fill: 20_498.5,
         missing: false,
     };
@@ -369,6 +369,68 @@ fn dates_become_numbers_if_asked_for() {
     let refused =
         survey_with(&folder, &text, &["y"], &TableOptions::default()).expect_err("no inputs");
     assert!(refused.to_string().contains("no column"), "{refused}");
+}
+
+#[test]
+fn the_logarithm_of_a_column_with_a_long_tail_is_standardised() {
+    // Column a has a long tail above zero and some numbers below it, and b has no tail.
+    let a = |row: i32| f64::from(row).powi(8) / 1e6 - 100.25;
+    let rows: String = (0..60)
+        .map(|row| format!("{},{},{row}.5\n", a(row), row % 7))
+        .collect();
+    let folder = Folder::new();
+    let options = TableOptions {
+        scale: NumberScale::Log,
+        ..TableOptions::default()
+    };
+    let read = |text: &str| {
+        let table = survey_with(&folder, text, &["y"], &options).expect("a table");
+        let notes: Vec<String> = table.notes().iter().map(ToString::to_string).collect();
+        let schema = table.schema().clone();
+        (
+            notes.join("\n"),
+            schema,
+            inputs(&table.read(&workers()).expect("rows")),
+        )
+    };
+    let (notes, schema, inputs) = read(&format!("a,b,y\n{rows}"));
+    assert!(
+        notes.contains("took the logarithm of column a, as the tail is long"),
+        "{notes}"
+    );
+    let scales = schema.columns.iter().map(|column| match column.encoding {
+        Encoding::Number { scale, .. } => scale,
+        ref other => panic!("{other:?}"),
+    });
+    let scales: Vec<NumberScaling> = scales.collect();
+    let mut sizes: Vec<f64> = (0..60).map(|row| a(row).abs()).collect();
+    sizes.sort_by(f64::total_cmp);
+    let unit = (sizes[29] + sizes[30]) / 2.0;
+    assert_eq!((scales[0].log_unit, scales[1].log_unit), (Some(unit), None));
+    let logarithms: Vec<f64> = (0..60)
+        .map(|row| a(row).signum() * (1.0 + a(row).abs() / unit).ln())
+        .collect();
+    let mean = logarithms.iter().sum::<f64>() / 60.0;
+    let squares = logarithms.iter().map(|x| (x - mean) * (x - mean));
+    let deviation = (squares.sum::<f64>() / 60.0).sqrt();
+    for (row, logarithm) in inputs.iter().zip(&logarithms) {
+        assert!((f64::from(row[0]) - (logarithm - mean) / deviation).abs() < 1e-6);
+    }
+    let json = serde_json::to_value(&schema.columns).expect("JSON");
+    assert_eq!(json[0]["log_unit"].as_f64(), Some(unit));
+    assert_eq!(json[1].get("log_unit"), None);
+
+    // Without a long tail, nothing differs from the default.
+    let rows: String = (0..60)
+        .map(|row| format!("{},{row}.5\n", row % 7))
+        .collect();
+    let (notes, schema, _) = read(&format!("b,y\n{rows}"));
+    assert!(
+        notes.contains("no column has a long tail, so scale = log does what scale = standard does"),
+        "{notes}"
+    );
+    let standard = survey(&folder, format!("b,y\n{rows}"), "y");
+    assert_eq!(&schema, standard.schema());
 }
 
 #[test]

@@ -60,10 +60,11 @@ impl TableConfig {
     pub fn options(&self, scale: Scale) -> Result<TableOptions> {
         let scale = match scale {
             Scale::Standard => NumberScale::Standard,
+            Scale::Log => NumberScale::Log,
             Scale::None => NumberScale::None,
             other => {
                 let found = format!("{} with a table", other.name());
-                let expected = "standard or none: each column is scaled for itself";
+                let expected = "standard, log or none: each column is scaled for itself";
                 let refusal = Refusal::new(Key("scale"), found, expected);
                 let hint = message!["give ", Key("scale").set_to("standard"), " as well"];
                 return Err(Error::Config(refusal.hint(hint)));
@@ -301,7 +302,7 @@ mod tests {
     #[test]
     fn a_table_is_scaled_by_column_or_not_at_all() {
         let config = TableConfig::default();
-        for scale in [Scale::Standard, Scale::None] {
+        for scale in [Scale::Standard, Scale::Log, Scale::None] {
             assert_eq!(
                 config.options(scale).expect("options").scale.name(),
                 scale.name()
@@ -310,7 +311,7 @@ mod tests {
         let refused = config.options(Scale::Unit).expect_err("a refusal");
         assert_eq!(
             refused.to_string(),
-            "scale: unit with a table, expected standard or none: each column is scaled for itself"
+            "scale: unit with a table, expected standard, log or none: each column is scaled for itself"
         );
     }
 }

@@ -63,7 +63,8 @@ settings! {
         /// Layers that training leaves unchanged, by their names in the model file; the first is `layers.0`.
         freeze: Vec<String> = Vec::new();
         /// How to scale inputs: `unit` (range of the element type), `standard` (each feature by its mean and deviation),
-        /// `standard-global` (all by one pair), `none`, or `model` (as in `init_from`; the default with it).
+        /// `standard-global` (all by one pair), `log` (`standard`, with logarithms of columns of a table that have a long
+        /// tail), `none`, or `model` (as in `init_from`; the default with it).
         ///
         /// Means and deviations are computed from the training set.
         scale: Scale = Scale::default() => under(Heading::Data);

@@ -26,7 +26,8 @@ const SCALED_FLOATS: f32 = 16.0;
 ///
 /// # Errors
 /// Returns [`Error::Data`] if a float is NaN or infinite, or if a rule that divides by a deviation meets rows without
-/// any, and [`Error::Config`] for [`Scale::Model`], which needs a model instead of rows.
+/// any, and [`Error::Config`] for [`Scale::Model`], which needs a model instead of rows, and for [`Scale::Log`], which needs
+/// the columns of a table.
 pub fn fit_scaling(scale: Scale, train: &Rows, workers: &Workers) -> Result<Scaling> {
     check_finite(train)?;
     match scale {
@@ -34,6 +35,18 @@ pub fn fit_scaling(scale: Scale, train: &Rows, workers: &Workers) -> Result<Scal
         Scale::Unit => Ok(Scaling::global(0.0, 1.0 / unit_magnitude(train))),
         Scale::Standard => fit_features(train, workers),
         Scale::StandardGlobal => standard_global(train),
+        Scale::Log => Err(Error::Config(
+            Refusal::new(
+                Key("scale"),
+                "log",
+                "a table, whose columns may have long tails",
+            )
+            .hint(message![
+                "use ",
+                Key("scale").set_to("standard"),
+                " for other data"
+            ]),
+        )),
         Scale::Model => Err(Error::Config(Refusal::new(
             Key("scale"),
             "model",

@@ -20,6 +20,8 @@ pub enum Scale {
     Standard,
     /// Subtract the mean of all elements of the training set, and divide by their standard deviation.
     StandardGlobal,
+    /// As `Standard`, but of the logarithms of the columns of a table that have a long tail.
+    Log,
     /// Use the elements unchanged.
     None,
     /// Use the scaling of the model that the run starts from.
@@ -28,10 +30,11 @@ pub enum Scale {
 
 impl Scale {
     /// All rules.
-    pub const ALL: [Scale; 5] = [
+    pub const ALL: [Scale; 6] = [
         Scale::Unit,
         Scale::Standard,
         Scale::StandardGlobal,
+        Scale::Log,
         Scale::None,
         Scale::Model,
     ];
@@ -42,6 +45,7 @@ impl Scale {
             Scale::Unit => "unit",
             Scale::Standard => "standard",
             Scale::StandardGlobal => "standard-global",
+            Scale::Log => "log",
             Scale::None => "none",
             Scale::Model => "model",
         }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::c_literal::HexadecimalDouble;
 use super::columns::{code_of, name};
-use crate::table::schema::{Column, Encoding, Schema};
+use crate::table::schema::{Column, Encoding, NumberScaling, Schema};
 
 /// The columns that have inputs, in the order of the training file.
 fn columns(schema: &Schema) -> impl Iterator<Item = &Column> {
@@ -38,6 +38,12 @@ static inline float {prefix}_number(double cell, double fill, double offset, dou
     return (float)(((isnan(cell) ? fill : cell) - offset) * factor);
 }}
 
+/* ln(1 + |x| / unit) with the sign of x; NAN stays. */
+static inline double {prefix}_log(double x, double unit)
+{{
+    return copysign(log1p(fabs(x) / unit), x);
+}}
+
 /* y[i] = 1 for the code of the category, or that of a missing one, else 0: y [width]. */
 static inline void {prefix}_category(double cell, double fill, int width, float *y)
 {{
@@ -69,10 +75,18 @@ fn write_column(
     let own = match &column.encoding {
         Encoding::Omitted { .. } => return Ok(()),
         Encoding::Number { scale, fill, .. } | Encoding::Date { scale, fill, .. } => {
-            let [fill, offset, factor] = [*fill, scale.offset, scale.factor].map(HexadecimalDouble);
+            let cell = format!("elements[{index}]");
+            let (cell, fill) = match scale.log_unit {
+                None => (cell, *fill),
+                Some(unit) => (
+                    format!("{prefix}_log({cell}, {})", HexadecimalDouble(unit)),
+                    NumberScaling::compressed(*fill, unit),
+                ),
+            };
+            let [fill, offset, factor] = [fill, scale.offset, scale.factor].map(HexadecimalDouble);
             writeln!(
                 out,
-                "    x[{input}] = {prefix}_number(elements[{index}], {fill}, {offset}, {factor});"
+                "    x[{input}] = {prefix}_number({cell}, {fill}, {offset}, {factor});"
             )?;
             1
         }

@@ -120,6 +120,7 @@ pub enum DataType {
     Float = 1,
     Int64 = 7,
     String = 8,
+    Bool = 9,
     Double = 11,
 }
 

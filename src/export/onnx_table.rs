@@ -11,7 +11,7 @@ use super::onnx_messages::{
     AttributeProto, DataType, NodeProto, StringStringEntryProto, TensorProto, ValueInfoProto,
 };
 use crate::table::cell::missing_words;
-use crate::table::schema::{Column, Encoding, Schema};
+use crate::table::schema::{Column, Encoding, NumberScaling, Schema};
 
 /// The domain of the operators for texts.
 pub(super) const TEXT_DOMAIN: &str = "ai.onnx.ml";
@@ -62,26 +62,28 @@ impl Table {
         self.start.add_input("numbers", DataType::Double, &names);
         let scales = columns.iter().filter_map(|column| match &column.encoding {
             Encoding::Number { scale, fill, .. } | Encoding::Date { scale, fill, .. } => {
-                Some((*fill, (scale.offset, scale.factor)))
+                Some((*fill, *scale))
             }
             Encoding::Omitted { .. } | Encoding::Flag { .. } | Encoding::Categories { .. } => None,
         });
-        let (fill, (offset, factor)): (Vec<f64>, (Vec<f64>, Vec<f64>)) = scales.unzip();
-        for (name, values) in [
-            ("numbers.fill", fill),
-            ("numbers.offset", offset),
-            ("numbers.factor", factor),
-        ] {
-            let tensor = TensorProto::doubles(name, &[columns.len()], &values);
-            self.start.initializer.push(tensor);
-        }
+        let (fill, scales): (Vec<f64>, Vec<NumberScaling>) = scales.unzip();
+        let of_each = |part: fn(&NumberScaling) -> f64| scales.iter().map(part).collect();
+        self.add_doubles("numbers.fill", fill);
+        self.add_doubles("numbers.offset", of_each(|scale| scale.offset));
+        self.add_doubles("numbers.factor", of_each(|scale| scale.factor));
         let filled = ["numbers.missing", "numbers.fill", "numbers"];
         let filled = NodeProto::operator("Where", &filled, "numbers.filled");
-        let centred = ["numbers.filled", "numbers.offset"];
-        let scaled = ["numbers.centred", "numbers.factor"];
         self.start.node.extend([
             NodeProto::operator("IsNaN", &["numbers"], "numbers.missing"),
             filled,
+        ]);
+        let drawn_in = match scales.iter().any(|scale| scale.log_unit.is_some()) {
+            true => self.add_logarithms(&scales),
+            false => "numbers.filled",
+        };
+        let centred = [drawn_in, "numbers.offset"];
+        let scaled = ["numbers.centred", "numbers.factor"];
+        self.start.node.extend([
             NodeProto::operator("Sub", &centred, "numbers.centred"),
             NodeProto::operator("Mul", &scaled, "numbers.scaled"),
             NodeProto::cast("numbers.scaled", DataType::Float, "numbers.inputs"),
@@ -107,6 +109,47 @@ impl Table {
         self.parts.push("numbers.marks.inputs".to_owned());
         let places = marked.iter().map(|(_, column)| first(column) + 1);
         self.places.extend(places);
+    }
+
+    /// Adds a tensor with a number for each column of numbers.
+    fn add_doubles(&mut self, name: &str, values: Vec<f64>) {
+        let tensor = TensorProto::doubles(name, &[values.len()], &values);
+        self.start.initializer.push(tensor);
+    }
+
+    /// Adds the logarithms of the columns that have a `log_unit`, and returns the tensor with all columns.
+    fn add_logarithms(&mut self, scales: &[NumberScaling]) -> &'static str {
+        let units = scales.iter().map(|scale| scale.log_unit.unwrap_or(1.0));
+        self.add_doubles("numbers.unit", units.collect());
+        let has_unit = scales
+            .iter()
+            .map(|scale| i64::from(scale.log_unit.is_some()));
+        let has_unit: Vec<i64> = has_unit.collect();
+        let has_unit = TensorProto::ints("numbers.has_unit", &[scales.len()], &has_unit);
+        self.start.initializer.push(has_unit);
+        self.start
+            .initializer
+            .push(TensorProto::doubles("numbers.one", &[], &[1.0]));
+        let all = ["numbers.is_log", "numbers.signed_log", "numbers.filled"];
+        self.start.node.extend([
+            NodeProto::cast("numbers.has_unit", DataType::Bool, "numbers.is_log"),
+            NodeProto::operator("Sign", &["numbers.filled"], "numbers.sign"),
+            NodeProto::operator("Abs", &["numbers.filled"], "numbers.size"),
+            NodeProto::operator("Div", &["numbers.size", "numbers.unit"], "numbers.units"),
+            NodeProto::operator(
+                "Add",
+                &["numbers.units", "numbers.one"],
+                "numbers.above_one",
+            ),
+            NodeProto::operator("Log", &["numbers.above_one"], "numbers.log"),
+            NodeProto::operator(
+                "Mul",
+                &["numbers.sign", "numbers.log"],
+                "numbers.signed_log",
+            ),
+            NodeProto::operator("Where", &all, "numbers.drawn_in"),
+        ]);
+        "numbers.drawn_in"
     }
 
     fn add_texts(&mut self, columns: &[&Column], first: impl Fn(&Column) -> usize) {

@@ -71,7 +71,8 @@ fn fault(schema: &Schema) -> Option<(String, &'static str)> {
         .iter()
         .flat_map(|column| match &column.encoding {
             Encoding::Number { scale, fill, .. } | Encoding::Date { scale, fill, .. } => {
-                vec![scale.offset, scale.factor, *fill]
+                let unit = scale.log_unit.unwrap_or(1.0);
+                vec![scale.offset, scale.factor, *fill, unit.recip(), unit.sqrt()]
             }
             Encoding::Omitted { .. } | Encoding::Flag { .. } | Encoding::Categories { .. } => {
                 Vec::new()

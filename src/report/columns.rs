@@ -95,7 +95,15 @@ fn becomes(column: &ColumnReport, report: &TableReport) -> String {
     let own = match encoding {
         Encoding::Omitted { reason } => return format!("nothing: {}", omitted(*reason)),
         Encoding::Number { scale, .. } => {
-            format!("(x − {}) · {}", short(scale.offset), short(scale.factor))
+            let number = match scale.log_unit {
+                None => "x".to_owned(),
+                Some(unit) => format!("sign(x) · ln(1 + |x| / {})", short(unit)),
+            };
+            format!(
+                "({number} − {}) · {}",
+                short(scale.offset),
+                short(scale.factor)
+            )
         }
         Encoding::Date { format, scale, .. } => {
             format!(

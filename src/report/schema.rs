@@ -2,7 +2,7 @@
 
 use super::number::{counted, counted_as, grouped};
 use crate::table::Schema;
-use crate::table::schema::{Affine, Encoding, Place};
+use crate::table::schema::{Encoding, NumberScaling, Place};
 
 /// The most values of a column that are listed.
 const MOST_VALUES: usize = 8;
@@ -76,7 +76,7 @@ pub(super) fn encoding_words(encoding: &Encoding) -> String {
     let (mut words, fill) = match encoding {
         Encoding::Omitted { reason } => return format!("left out: it {}", reason.clause(true)),
         Encoding::Number { scale, fill, .. } => {
-            (format!("number, {}", affine_words(*scale)), rounded(*fill))
+            (format!("number, {}", scaling_words(*scale)), rounded(*fill))
         }
         Encoding::Date {
             scale,
@@ -84,7 +84,7 @@ pub(super) fn encoding_words(encoding: &Encoding) -> String {
             format,
             ..
         } => (
-            format!("date {format}, days of {}", affine_words(*scale)),
+            format!("date {format}, days of {}", scaling_words(*scale)),
             rounded(*fill),
         ),
         Encoding::Flag { no, yes, fill, .. } => (format!("flag, {no} 0, {yes} 1"), fill.clone()),
@@ -113,12 +113,18 @@ pub(super) fn encoding_words(encoding: &Encoding) -> String {
     words
 }
 
-/// How a number becomes an input: `mean 44.0722, deviation 5.56171`.
-fn affine_words(scale: Affine) -> String {
-    match scale == Affine::IDENTITY {
+/// How a number becomes an input: `mean 44.0722, deviation 5.56171`, or `logarithm of …, mean 1, deviation 0.5`.
+fn scaling_words(scale: NumberScaling) -> String {
+    let logarithm = scale.log_unit.map_or_else(String::new, |unit| {
+        format!(
+            "logarithm of 1 + |x| / {} with the sign of x, ",
+            rounded(unit)
+        )
+    });
+    match scale == NumberScaling::IDENTITY {
         true => "as it is".to_owned(),
         false => format!(
-            "mean {}, deviation {}",
+            "{logarithm}mean {}, deviation {}",
             rounded(scale.offset),
             rounded(scale.factor.recip())
         ),

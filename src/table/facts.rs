@@ -136,7 +136,9 @@ impl Facts {
         if let Kind::Skipped = self.kind {
             self.kind = match cells {
                 Cells::Skipped => return,
-                Cells::Numbers(_) => Kind::Numbers(NumberFacts::none(is_target, next.block.columns.len())),
+                Cells::Numbers(_) => {
+                    Kind::Numbers(NumberFacts::none(is_target, next.block.columns.len()))
+                }
                 Cells::Text(_) => Kind::Text(TextFacts::default()),
             };
         }

@@ -3,13 +3,16 @@
 use super::block::Mode;
 use super::facts::{Facts, Kind, NumberFacts, TextFacts};
 use super::options::{NumberScale, TableOptions};
-use super::schema::{Affine, Encoding, Place, Reason};
+use super::schema::{Encoding, NumberScaling, Place, Reason};
 use super::survey::{Survey, dates};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 
 /// The first whole number that an `f32` cannot tell from the next one: 2²⁴.
 const EXACT_IN_F32: f64 = 16_777_216.0;
+
+/// The skewness above which a column has a long tail. An exponential distribution has 2.
+const LONG_TAIL: f64 = 2.0;
 
 /// A column of text with no more different values than this has categories, however few rows there are.
 const FEW: usize = 10;
@@ -66,9 +69,13 @@ fn of_numbers(
     }
     let scale = match options.scale {
         NumberScale::Standard => standard(survey, place, numbers)?,
+        NumberScale::Log => match logarithmic(numbers) {
+            Some(scale) => scale,
+            None => standard(survey, place, numbers)?,
+        },
         NumberScale::None => {
             check_range(survey, place, numbers)?;
-            Affine::IDENTITY
+            NumberScaling::IDENTITY
         }
     };
     let fill = numbers.sample.median();
@@ -89,14 +96,15 @@ fn of_numbers(
 }
 
 /// Returns the map to mean 0 and deviation 1.
-fn standard(survey: &Survey, place: &Place, numbers: &NumberFacts) -> Result<Affine> {
+fn standard(survey: &Survey, place: &Place, numbers: &NumberFacts) -> Result<NumberScaling> {
     let deviation = numbers.deviation();
     // Numbers whose deviation is lost in rounding are as good as constant.
     let factor = match deviation > 0.0 {
         true => 1.0 / deviation,
         false => 1.0,
     };
-    let scale = Affine {
+    let scale = NumberScaling {
+        log_unit: None,
         offset: numbers.mean,
         factor,
     };
@@ -105,6 +113,21 @@ fn standard(survey: &Survey, place: &Place, numbers: &NumberFacts) -> Result<Aff
         true => Ok(scale),
         false => Err(out_of_range(survey, place, numbers)),
     }
+}
+
+/// Returns the map to logarithms with mean 0 and deviation 1 of numbers that have a long tail; `None` if they have none.
+fn logarithmic(numbers: &NumberFacts) -> Option<NumberScaling> {
+    let sample = &numbers.sample;
+    let has_long_tail = sample.shape(|number| number).skewness.abs() > LONG_TAIL;
+    let unit = Some(sample.median_magnitude()).filter(|unit| has_long_tail && unit.is_normal())?;
+    let shape = sample.shape(|number| NumberScaling::compressed(number, unit));
+    let scale = NumberScaling {
+        log_unit: Some(unit),
+        offset: shape.mean,
+        factor: 1.0 / shape.deviation,
+    };
+    let ends = [numbers.min, numbers.max].map(|end| scale.apply(end).is_finite());
+    (scale.factor.is_normal() && ends == [true, true]).then_some(scale)
 }
 
 /// Refuses numbers that are infinite as `f32`.
@@ -147,11 +170,11 @@ fn is_index(place: &Place, facts: &Facts, numbers: &NumberFacts) -> bool {
 }
 
 /// Returns whether some neighbouring whole numbers become the same input.
-pub(super) fn is_narrowed(numbers: &NumberFacts, scale: Affine) -> bool {
+pub(super) fn is_narrowed(numbers: &NumberFacts, scale: NumberScaling) -> bool {
     let largest = (numbers.min - scale.offset)
         .abs()
         .max((numbers.max - scale.offset).abs());
-    numbers.is_whole && largest > EXACT_IN_F32
+    numbers.is_whole && scale.log_unit.is_none() && largest > EXACT_IN_F32
 }
 
 fn of_text(

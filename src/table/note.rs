@@ -6,7 +6,7 @@ use std::path::Path;
 use super::cell::{short, shown};
 use super::facts::{Kind, NumberFacts};
 use super::infer::is_narrowed;
-use super::schema::{Affine, Column, Encoding, Place, Reason, Schema, Target, TargetKind};
+use super::schema::{Column, Encoding, NumberScaling, Place, Reason, Schema, Target, TargetKind};
 use super::survey::Survey;
 use crate::message::{Key, Message, message};
 
@@ -118,7 +118,7 @@ pub(super) fn about_numbers(column: &Column, numbers: &NumberFacts) -> Vec<Messa
     if let Encoding::Number { scale, .. } = column.encoding
         && is_narrowed(numbers, scale)
     {
-        let hint = match scale == Affine::IDENTITY {
+        let hint = match scale == NumberScaling::IDENTITY {
             true => message![
                 "; ",
                 Key("scale").set_to("standard"),
@@ -135,6 +135,30 @@ pub(super) fn about_numbers(column: &Column, numbers: &NumberFacts) -> Vec<Messa
     texts
 }
 
+/// Returns the note about the columns whose logarithms are taken, as they have a long tail.
+pub(super) fn logarithms(columns: &[Column]) -> Message {
+    let is_log = |column: &&Column| matches!(&column.encoding, Encoding::Number { scale, .. } if scale.log_unit.is_some());
+    let places: Vec<&Place> = columns
+        .iter()
+        .filter(is_log)
+        .map(|column| &column.place)
+        .collect();
+    match places.is_empty() {
+        true => message![
+            "no column has a long tail, so ",
+            Key("scale").set_to("log"),
+            " does what ",
+            Key("scale").set_to("standard"),
+            " does"
+        ],
+        false => format!(
+            "took the logarithm of {}, as the tail is long",
+            list(&places)
+        )
+        .into(),
+    }
+}
+
 /// Returns a note about a target that is the same in each row, or has whole numbers that it cannot hold.
 pub(super) fn about_target(target: &Target, survey: &Survey) -> Option<Message> {
     let Kind::Numbers(numbers) = &survey.facts[target.place.position].kind else {
@@ -149,7 +173,7 @@ pub(super) fn about_target(target: &Target, survey: &Survey) -> Option<Message> 
         );
         return Some(found.into());
     }
-    (is_value && is_narrowed(numbers, Affine::IDENTITY)).then(|| {
+    (is_value && is_narrowed(numbers, NumberScaling::IDENTITY)).then(|| {
         let title = target.place.title();
         format!(
             "{title} has whole numbers up to {}, which are rounded to 24 bits",

@@ -133,6 +133,8 @@ named! {
         /// Each column has mean 0 and standard deviation 1 in the training file.
         #[default]
         Standard = "standard",
+        /// As `standard`, but of the logarithms of columns that have a long tail.
+        Log = "log",
         /// Numbers stay as they are.
         None = "none",
     }

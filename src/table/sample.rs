@@ -80,7 +80,9 @@ impl Sample {
     pub fn shape(&self, map: impl Fn(f64) -> f64) -> Shape {
         let count = self.numbers().count() as f64;
         let mean_of = |power: i32, centre: f64| {
-            let terms = self.numbers().map(|number| (map(number) - centre).powi(power));
+            let terms = self
+                .numbers()
+                .map(|number| (map(number) - centre).powi(power));
             terms.sum::<f64>() / count
         };
         let mean = mean_of(1, 0.0);

@@ -20,7 +20,7 @@
 //! | type | inputs |
 //! |---|---|
 //! | `omitted` | none |
-//! | `number` | one: `(number − offset) · factor`, in `f64` and then rounded to `f32` |
+//! | `number` | one: `(number − offset) · factor`, in `f64` and then rounded to `f32`; with `log_unit`, `sign(number) · ln(1 + |number| / log_unit)` takes the place of the number |
 //! | `date` | one, as for a number: days since 1970-01-01 |
 //! | `flag` | one: 1 if the cell is `yes`, else 0 |
 //! | `categories` | one for each of `values`: 1 if the cell is that value, else 0; then one for any other value if `other` is set |
@@ -82,7 +82,7 @@ pub enum Encoding {
     Number {
         /// How the number becomes an input.
         #[serde(flatten)]
-        scale: Affine,
+        scale: NumberScaling,
         /// The number of a missing cell: the median of the training file.
         fill: f64,
         /// Whether words in the place of numbers count as missing, as some of the training file did.
@@ -98,7 +98,7 @@ pub enum Encoding {
         format: String,
         /// How the days become an input.
         #[serde(flatten)]
-        scale: Affine,
+        scale: NumberScaling,
         /// The days of a missing cell: the median of the training file.
         fill: f64,
         /// Whether an input that marks missing cells follows.
@@ -132,25 +132,40 @@ pub enum Encoding {
     },
 }
 
-/// The map from a number to an input: `(number − offset) · factor`, computed in `f64`.
+/// The map from a number to an input: `(number − offset) · factor`, computed in `f64`. With a `log_unit`, it takes
+/// [`compressed`](NumberScaling::compressed) numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Affine {
+pub struct NumberScaling {
+    /// The distance from zero up to which numbers of a column with a long tail stay nearly linear; `None` if numbers are
+    /// taken as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_unit: Option<f64>,
     /// Subtracted first.
     pub offset: f64,
     /// Multiplied last.
     pub factor: f64,
 }
 
-impl Affine {
+impl NumberScaling {
     /// The map that changes nothing.
-    pub const IDENTITY: Affine = Affine {
+    pub const IDENTITY: NumberScaling = NumberScaling {
+        log_unit: None,
         offset: 0.0,
         factor: 1.0,
     };
 
     /// Returns the input of `number`.
     pub fn apply(self, number: f64) -> f32 {
+        let number = match self.log_unit {
+            None => number,
+            Some(unit) => NumberScaling::compressed(number, unit),
+        };
         ((number - self.offset) * self.factor) as f32
+    }
+
+    /// Returns `sign(number) · ln(1 + |number| / unit)`, which draws in the tails of a distribution on both sides of zero.
+    pub fn compressed(number: f64, unit: f64) -> f64 {
+        (number.abs() / unit).ln_1p().copysign(number)
     }
 }
 

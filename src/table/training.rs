@@ -11,8 +11,10 @@ use super::dialect::{self, Hints, Opening};
 use super::encode::{Chunk, Encoder, Mapping, fill_hint};
 use super::facts::Kind;
 use super::infer::encoding;
-use super::note::{Note, about_numbers, about_target, dropped_rows, filled_cells, left_out};
-use super::options::{Cache, MissingPolicy, TableOptions};
+use super::note::{
+    Note, about_numbers, about_target, dropped_rows, filled_cells, left_out, logarithms,
+};
+use super::options::{Cache, MissingPolicy, NumberScale, TableOptions};
 use super::passes::Pass;
 use super::report::TableReport;
 use super::roles::Roles;
@@ -238,6 +240,9 @@ impl TrainingTable {
             if let Kind::Numbers(numbers) = &facts(column).kind {
                 texts.extend(about_numbers(column, numbers));
             }
+        }
+        if self.options.scale == NumberScale::Log {
+            texts.push(logarithms(&self.schema.columns));
         }
         for target in &self.schema.targets {
             texts.extend(about_target(target, &self.survey));

@@ -167,7 +167,7 @@ pub fn density_if_skipped(
         _ if train.rows().are_inputs() => false,
         Scale::Unit | Scale::None => false,
         Scale::StandardGlobal => true,
-        Scale::Standard => return None,
+        Scale::Standard | Scale::Log => return None,
         Scale::Model if origin.is_some_and(|origin| origin.scaling.as_global().is_none()) => {
             return None;
         }

@@ -480,7 +480,7 @@ fn settings_of_tables_and_of_idx_files_do_not_mix() {
     desk.refuses_in_parts(
         "train --data t.csv --target answer --scale unit",
         2,
-        &["--scale: unit with a table, expected standard or none"],
+        &["--scale: unit with a table, expected standard, log or none"],
     );
     desk.refuses_in_parts(
         "train --data t.csv --target z",

@@ -56,18 +56,21 @@ fn the_python_in_tables_predicts_the_same() {
         let garden = if n % 3 == 0 { "yes" } else { "no" };
         let price = 200_000 + 1000 * area + 5000 * (n % 4);
         let kind = ["flat", "house"][usize::from(area > 50)];
-        format!("{n},{year},{area_cell},{town},{garden},{price},{kind}\n")
+        let debt = -(1i64 << (n % 17));
+        format!("{n},{year},{area_cell},{town},{garden},{price},{kind},{debt}\n")
     });
-    let header = "id,year,area,town,garden,price,kind\n";
+    let header = "id,year,area,town,garden,price,kind,debt\n";
     let table: String = [header.to_owned()].into_iter().chain(rows).collect();
     folder.put("TABLE", table.as_bytes());
-    for target in ["price", "kind"] {
-        let other = if target == "price" { "kind" } else { "price" };
+    for (target, other, scale) in [("price", "kind", "standard"), ("kind", "price", "log")] {
         let train = format!(
-            "train --data TABLE --target {target} --drop {other} --epochs 20 --out {target}"
+            "train --data TABLE --target {target} --drop {other} --scale {scale} --epochs 20 --out {target}"
         );
         let run = folder.run(&words(&train));
         assert!(run.status.success(), "{run:#?}");
+        let note = "took the logarithm of column debt";
+        let notes = String::from_utf8_lossy(&run.stderr);
+        assert_eq!(notes.contains(note), scale == "log", "{notes}");
         let predict = format!("predict {target}/model.safetensors TABLE --format csv");
         let predicted = String::from_utf8(folder.run(&words(&predict)).stdout).expect("text");
         let code = python_of("docs/tables.md");

@@ -9,8 +9,8 @@ onnx.checker.check_model(model, full_check=True)
 session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
 about = session.get_modelmeta().custom_metadata_map
 columns = {key: json.loads(about[key]) for key in ("numbers", "texts")}
-assert columns == {"numbers": ["size", "sold"], "texts": ["cut", "air"]}
-assert [given.doc_string for given in model.graph.input] == ["size, sold", "cut, air"]
+assert columns == {"numbers": ["size", "sold", "debt"], "texts": ["cut", "air"]}
+assert [given.doc_string for given in model.graph.input] == ["size, sold, debt", "cut, air"]
 
 
 def number(name, cell):

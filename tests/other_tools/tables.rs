@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::Command;
 
-use perceptor::table::{Encoding, Schema, TableOptions, TableRequest, TrainingTable};
+use perceptor::table::{Encoding, NumberScale, Schema, TableOptions, TableRequest, TrainingTable};
 use perceptor::{Model, Predictor, Splits, TrainConfig, Workers, train};
 
 use crate::c::compiler;
@@ -14,10 +14,10 @@ use crate::models::{perceptor, stdout_of};
 use crate::python::Python;
 
 const ROWS: usize = 200;
-const HEADER: &str = "id,size,cut,air,sold,same,price";
+const HEADER: &str = "id,size,cut,air,sold,same,price,debt";
 
 /// A row of a table with every kind of column. Later tables have a category that training has not seen.
-fn row(at: usize, is_later: bool) -> [String; 7] {
+fn row(at: usize, is_later: bool) -> [String; 8] {
     let size = 1.7e9 + (at * 37 % 101) as f64 / 4.0;
     let cut = match at % 7 {
         0 | 1 | 4 => "good",
@@ -29,6 +29,14 @@ fn row(at: usize, is_later: bool) -> [String; 7] {
     };
     let air = ["yes", "no", "no", ""][at % 4];
     let day = at % 28 + 1;
+    // A long tail on one side, and missing cells.
+    let debt = match at % 17 {
+        9 => String::new(),
+        _ => (2.0 - (at * 29 % 97) as f64 / 6.0)
+            .exp2()
+            .mul_add(-1e3, 5.0)
+            .to_string(),
+    };
     let price = (size - 1.7e9) / 10.0 + air.len() as f64 + day as f64 / 10.0;
     [
         (1000 + at).to_string(),
@@ -46,6 +54,7 @@ fn row(at: usize, is_later: bool) -> [String; 7] {
         },
         "7".to_owned(),
         price.to_string(),
+        debt,
     ]
 }
 
@@ -66,6 +75,7 @@ fn trained(folder: &Path) -> (Schema, Vec<f64>) {
     let options = TableOptions {
         dates: true,
         max_categories: 3,
+        scale: NumberScale::Log,
         ..TableOptions::default()
     };
     let request = TableRequest {
@@ -177,6 +187,7 @@ fn a_header_takes_the_cells_of_a_table_as_numbers() {
         "elements[0]  size: a number",
         "elements[2]  air: 0 for \"no\", 1 for \"yes\"",
         "elements[3]  sold: a date, in days since 1970-01-01",
+        "table_log(elements[4], ",
     ];
     for line in lines {
         assert!(header.contains(line), "{line}: {header}");

@@ -235,7 +235,7 @@ fn unevenness(train: &Dataset, scale: Scale) -> Option<f32> {
     let offset_is_mean = match scale {
         Scale::Unit | Scale::None => false,
         Scale::StandardGlobal => true,
-        Scale::Standard | Scale::Model => return None,
+        Scale::Standard | Scale::Log | Scale::Model => return None,
     };
     if train.rows().element() == ElementType::U8 || train.rows().are_inputs() {
         return None;

@@ -9,7 +9,7 @@ use crate::table::block::{Block, Cells, MISSING};
 use crate::table::cell::shown;
 use crate::table::dictionary::Dictionary;
 use crate::table::options::MissingPolicy;
-use crate::table::schema::{Affine, Encoding};
+use crate::table::schema::{Encoding, NumberScaling};
 
 /// A word without a category.
 const NONE: u32 = u32::MAX;
@@ -30,7 +30,7 @@ pub(super) struct ColumnEncoder {
 #[derive(Debug)]
 pub(super) enum ColumnKind {
     Number {
-        scale: Affine,
+        scale: NumberScaling,
         fill: f64,
         words: bool,
     },

@@ -273,7 +273,12 @@ impl BenchArgs {
         settings.train.engine.resolve()?;
         let quiet = self.is_quiet();
         let opened = Opened::open(&settings, (table, None), true, (&workers, quiet))?;
-        let (source, data) = (opened.source, opened.splits);
+        // An accuracy is reached on the test set, as in a folder without a validation set.
+        let data = Splits {
+            validation: None,
+            ..opened.splits
+        };
+        let source = opened.source;
         if !quiet {
             print_notes(&opened.notes);
         }

@@ -19,6 +19,7 @@ use perceptor::table::{Decimal, Delimiter};
 
 use super::bar::Bar;
 use super::failure::Failure;
+use super::opening::print_notes;
 use super::source::{program, shell_word};
 use super::values::named;
 
@@ -220,7 +221,9 @@ impl ConvertArgs {
         let converted = convert(&request, &mut |progress| show(&bar.bar, &progress));
         bar.finish();
         let took = start.elapsed().as_secs_f64();
-        self.write_summary(&mut io::stdout().lock(), &converted?, took)?;
+        let converted = converted?;
+        print_notes(&converted.notes);
+        self.write_summary(&mut io::stdout().lock(), &converted, took)?;
         Ok(())
     }
 
@@ -287,15 +290,17 @@ impl ConvertArgs {
             .iter()
             .map(usize::to_string)
             .collect();
-        let items = match (converted.labels, converted.test) {
-            (LabelFile::None, _) => format!("{} items", grouped(converted.train)),
-            (_, None) => format!("{} training items", grouped(converted.train)),
-            (_, Some(test)) => {
-                format!(
-                    "{} training and {} test items",
-                    grouped(converted.train),
-                    grouped(test)
-                )
+        let train = grouped(converted.train);
+        let [validation, test] = [converted.validation, converted.test].map(|it| it.map(grouped));
+        let items = match (converted.labels, validation, test) {
+            (LabelFile::None, ..) => format!("{train} items"),
+            (_, None, None) => format!("{train} training items"),
+            (_, None, Some(test)) => format!("{train} training and {test} test items"),
+            (_, Some(validation), None) => {
+                format!("{train} training and {validation} validation items")
+            }
+            (_, Some(validation), Some(test)) => {
+                format!("{train} training, {validation} validation and {test} test items")
             }
         };
         let labels = match converted.labels {

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use perceptor::compute::parallel::Workers;
-use perceptor::data::{Dataset, IdxFile, Rows};
+use perceptor::data::{Dataset, IdxFile, Note, Rows};
 use perceptor::report::eval::EvalReport;
-use perceptor::table::{Note, Schema};
+use perceptor::table::Schema;
 use perceptor::train::eval::MOST_ITEMS;
 use perceptor::{Model, Predictor};
 

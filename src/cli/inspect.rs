@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use perceptor::config::TableConfig;
 use perceptor::config::setting::Setting;
+use perceptor::data::splits::Pair;
 use perceptor::data::{DataMode, Dataset, IdxFile, Rows, Splits, Targets, folder};
 use perceptor::message::Key;
 use perceptor::nn::Task;
@@ -83,18 +84,44 @@ impl InspectArgs {
         }
         let task = given.settings()?.train.task.task;
         if self.path.is_dir() {
-            let (files, mode) = (folder::find(&self.path)?, DataMode::default());
-            warn_of_changed_source(&self.path);
-            let splits = Splits::open_for(task, &files, None, mode)?;
-            self.dataset(&mut out, "training", &splits.train)?;
-            if let Some(test) = &splits.test {
-                writeln!(out)?;
-                self.dataset(&mut out, "test", test)?;
-            }
+            self.folder(task, &mut out)?;
         } else {
             self.file(&mut out, &self.path)?;
         }
         out.flush()?;
+        Ok(())
+    }
+
+    /// Describes every set in a folder.
+    fn folder(&self, task: Task, out: &mut dyn Write) -> Result<(), Failure> {
+        let halves = folder::find_halves(&self.path)?;
+        warn_of_changed_source(&self.path);
+        let mode = DataMode::default();
+        let has_others = halves.validation.is_some() || halves.test.is_some();
+        let sets = match halves.train.is_none() && has_others {
+            true => {
+                let open = |pair: Option<Pair>| {
+                    let names = halves.class_names.as_deref();
+                    let set = pair.map(|pair| pair.open(task, names, None, mode));
+                    set.transpose()
+                };
+                [None, open(halves.validation)?, open(halves.test)?]
+            }
+            false => {
+                let files = folder::find(&self.path)?;
+                let splits = Splits::open_for(task, &files, None, mode)?;
+                [Some(splits.train), splits.validation, splits.test]
+            }
+        };
+        let names = ["training", "validation", "test"];
+        let sets = names.into_iter().zip(&sets);
+        let sets = sets.filter_map(|(name, set)| Some((name, set.as_ref()?)));
+        for (at, (name, set)) in sets.enumerate() {
+            if at > 0 {
+                writeln!(out)?;
+            }
+            self.dataset(out, name, set)?;
+        }
         Ok(())
     }
 

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use perceptor::Result;
 use perceptor::compute::parallel::Workers;
-use perceptor::data::Splits;
+use perceptor::data::{Note, Splits};
 use perceptor::run::Settings;
-use perceptor::table::{Note, Schema};
+use perceptor::table::Schema;
 
 use super::source::{DataArgs, Source};
 use super::spelling::Flags;
@@ -19,7 +19,7 @@ pub struct Opened {
     pub splits: Splits,
     /// How the table was read; `None` for IDX files.
     pub schema: Option<Schema>,
-    /// What was guessed, left out or changed in the table.
+    /// What was guessed, left out or changed.
     pub notes: Vec<Note>,
 }
 
@@ -81,7 +81,7 @@ fn of_idx_files(
     (workers, quiet): (&Workers, bool),
 ) -> Result<Opened> {
     let source = DataArgs::of(settings).training(workers, quiet)?;
-    let source = source.with_settings(settings);
+    let (source, left_out) = source.with_settings(settings);
     let mut files = source.files.clone().expect("IDX files");
     if !with_test {
         files.test = None;
@@ -91,7 +91,7 @@ fn of_idx_files(
         splits: Splits::open_for(task, &files, classes, settings.data_mode)?,
         source,
         schema: None,
-        notes: Vec::new(),
+        notes: left_out.into_iter().collect(),
     })
 }
 

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use perceptor::compute::parallel::Workers;
-use perceptor::data::{IdxFile, Rows};
+use perceptor::data::{IdxFile, Note, Rows};
 use perceptor::nn::Task;
 use perceptor::report::predict::{Detail, Format, PredictReport, PredictedColumns};
-use perceptor::table::{Decimal, Delimiter, EncodedRows, Note, Records, Schema, TableOptions};
+use perceptor::table::{Decimal, Delimiter, EncodedRows, Records, Schema, TableOptions};
 use perceptor::train::eval::MOST_ITEMS as BLOCK_ITEMS;
 use perceptor::{Error, Model, Predictor, Refusal};
 

@@ -6,15 +6,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use etcetera::BaseStrategy;
 use perceptor::compute::parallel::Workers;
-use perceptor::data::folder;
+use perceptor::data::Note;
+use perceptor::data::folder::{self, DEFAULT_FOLDER};
 use perceptor::data::source_record::changed_source;
 use perceptor::data::splits::{Files, Pair};
 use perceptor::datasets::generated::{EDITION, GeneratedDigits};
 use perceptor::durable::{check_writable, create_folder};
 use perceptor::run::Settings;
 use perceptor::{Error, Refusal, Result};
-
-const DEFAULT_FOLDER: &str = "data/mnist";
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Data")]
@@ -85,15 +84,21 @@ impl Source {
         }
     }
 
-    /// Adds the validation files and the weights that `settings` name.
-    pub fn with_settings(mut self, settings: &Settings) -> Source {
+    /// Adds the validation files and the weights that `settings` name. Returns what is left out for them.
+    pub fn with_settings(mut self, settings: &Settings) -> (Source, Option<Note>) {
         let (images, labels) = (&settings.validation_images, &settings.validation_labels);
         let named = images.as_ref().zip(labels.as_ref());
+        let named = named.map(|(images, labels)| pair(images, labels));
+        let mut left_out = None;
         if let Some(files) = &mut self.files {
             files.weights.clone_from(&settings.sample_weights);
-            files.validation = named.map(|(images, labels)| pair(images, labels));
+            if named.is_some() {
+                let found = std::mem::replace(&mut files.validation, named);
+                let other = found.filter(|found| Some(found) != files.validation.as_ref());
+                left_out = other.map(|found| left_out_validation(&found));
+            }
         }
-        self
+        (self, left_out)
     }
 }
 
@@ -144,18 +149,13 @@ impl DataArgs {
                 "--test-images and --test-labels, the files to measure on",
             )));
         }
-        let source = self.folder(workers, false)?;
-        let found = source.files.expect("IDX files");
-        let files = found.test.ok_or_else(|| {
-            Error::Data(
-                Refusal::new(source.name, "no test files", "t10k-… or test-…")
-                    .hint("name the files with --test-images and --test-labels"),
-            )
-        })?;
-        Ok(TestFiles {
-            files,
-            class_names: found.class_names,
-        })
+        let folder = match self.named_folder() {
+            Some(folder) => folder,
+            None => generated(workers, false)?.folder.expect("a folder"),
+        };
+        let (files, class_names) = folder::find_test(&folder)?;
+        warn_of_changed_source(&folder);
+        Ok(TestFiles { files, class_names })
     }
 
     /// Returns the flags that name the same test files to another command, each after a space.
@@ -213,11 +213,16 @@ impl DataArgs {
         Some(pair(images, labels))
     }
 
+    /// Returns the folder that is named, or the default one if it has a data set.
+    fn named_folder(&self) -> Option<PathBuf> {
+        let default = Path::new(DEFAULT_FOLDER);
+        let found = folder::has_train_images(default).then(|| default.to_owned());
+        self.data.clone().or(found)
+    }
+
     fn folder(&self, workers: &Workers, quiet: bool) -> Result<Source> {
-        let folder = match &self.data {
-            Some(folder) => folder.clone(),
-            None if folder::has_train_images(Path::new(DEFAULT_FOLDER)) => DEFAULT_FOLDER.into(),
-            None => return generated(workers, quiet),
+        let Some(folder) = self.named_folder() else {
+            return generated(workers, quiet);
         };
         let files = folder::find(&folder)?;
         warn_of_changed_source(&folder);
@@ -298,6 +303,14 @@ fn pair(images: &Path, labels: &Path) -> Pair {
     }
 }
 
+/// Returns the note about validation files in the folder of the data which are not used.
+fn left_out_validation(found: &Pair) -> Note {
+    Note::new(
+        &found.images,
+        "left out, as --validation-images names another file",
+    )
+}
+
 /// Returns the default set of generated digits, which is drawn the first time.
 fn generated(workers: &Workers, quiet: bool) -> Result<Source> {
     let digits = GeneratedDigits::default();
@@ -358,7 +371,9 @@ pub fn recorded(settings: &Settings, source: &Source) -> Settings {
             ..settings.clone()
         };
     };
-    let validation = files.validation.as_ref();
+    // Files that were found in the folder are found there again.
+    let named = settings.validation_images.is_some();
+    let validation = files.validation.as_ref().filter(|_| named);
     let mut settings = Settings {
         data: None,
         train_images: None,

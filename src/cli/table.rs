@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use perceptor::compute::parallel::Workers;
 use perceptor::config::{Size, TableConfig};
-use perceptor::data::{Dataset, Scale, Splits};
+use perceptor::data::{Dataset, Note, Scale, Splits};
 use perceptor::message::Key;
 use perceptor::run::{Layer, Settings};
 use perceptor::table::schema::Place;
-use perceptor::table::{Cache, Note, Schema, TableOptions, TableRequest, TrainingTable};
+use perceptor::table::{Cache, Schema, TableOptions, TableRequest, TrainingTable};
 use perceptor::{Error, Model, Refusal, Result};
 
 use super::setting_flags::set;

@@ -1,7 +1,7 @@
 //! Finds the files of a data set in a folder by their usual names.
 //!
 //! These are `train-images-idx3-ubyte` as in the original, or `train-images.idx3-ubyte` as on some mirrors. The test set
-//! is `t10k-…` or `test-…`. Other element types and numbers of dimensions follow the naming of the format
+//! is `t10k-…` or `test-…`, and a validation set is `validation-…`, `val-…` or `valid-…`. Other element types and numbers of dimensions follow the naming of the format
 //! (`-idx2-float`). Each name may end in `.gz`. Several files of one kind must have the same contents, as a raw file and its
 //! `.gz` do; the first one is read then, raw ones first.
 
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::class_names::ClassNames;
 use super::idx::ElementType;
-use super::names::{TEST, TRAIN, candidates, endings};
+use super::names::{TEST, TRAIN, VALIDATION, candidates, endings};
 use super::replacement;
 use super::same_contents::have_same_contents;
 use super::source_record;
@@ -17,54 +17,106 @@ use super::splits::{Files, Pair, Splits};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 
-/// Finds the training and test files in `folder`, and the class names. Both test files may be missing.
+/// The folder that commands read if none is named.
+pub const DEFAULT_FOLDER: &str = "data/mnist";
+
+/// The sets in a folder. Each consists of images and labels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Halves {
+    /// The training files.
+    pub train: Option<Pair>,
+    /// The validation files.
+    pub validation: Option<Pair>,
+    /// The test files.
+    pub test: Option<Pair>,
+    /// The class names.
+    pub class_names: Option<PathBuf>,
+}
+
+/// Finds the training, validation and test files in `folder`, and the class names. Any set may be missing.
 ///
 /// # Errors
-/// Returns [`Error::Data`] if `folder` is not a folder, if it has no training images or labels, if only one of the two
-/// test files exists, or if two files of one kind have different contents.
-pub fn find(folder: &Path) -> Result<Files> {
-    if !folder.is_dir() {
-        let found = if folder.exists() {
-            "not a folder"
-        } else {
-            "no such file or folder"
-        };
-        return Err(Error::Data(
-            Refusal::new(
-                folder.display(),
-                found,
-                "a folder with IDX files, or a table",
-            )
-            .hint(message![
-                "name the files one by one with ",
-                Key("train_images"),
-                " and so on, or leave ",
-                Key("data"),
-                " out to train on generated digits",
-            ]),
-        ));
-    }
-    replacement::recover(folder)?;
-    let train = Pair {
-        images: require(folder, TRAIN, "images")?,
-        labels: require(folder, TRAIN, "labels")?,
-    };
-    let test = match (
-        look_up(folder, TEST, "images")?,
-        look_up(folder, TEST, "labels")?,
-    ) {
-        (None, None) => None,
-        (Some(images), Some(labels)) => Some(Pair { images, labels }),
-        (None, Some(_)) => return Err(missing(folder, TEST, "images")),
-        (Some(_), None) => return Err(missing(folder, TEST, "labels")),
-    };
-    Ok(Files {
-        weights: None,
-        train,
-        validation: None,
-        test,
+/// Returns [`Error::Data`] if `folder` is not a folder, if it has only one of the two files of a set, or if two files of
+/// one kind have different contents.
+pub fn find_halves(folder: &Path) -> Result<Halves> {
+    check_folder(folder)?;
+    Ok(Halves {
+        train: pair(folder, TRAIN)?,
+        validation: pair(folder, VALIDATION)?,
+        test: pair(folder, TEST)?,
         class_names: ClassNames::file_in(folder),
     })
+}
+
+/// Finds the training files in `folder`, the validation and test files if there are any, and the class names.
+///
+/// # Errors
+/// Returns the errors of [`find_halves`], and [`Error::Data`] if there are no training files.
+pub fn find(folder: &Path) -> Result<Files> {
+    let halves = find_halves(folder)?;
+    Ok(Files {
+        weights: None,
+        train: (halves.train).ok_or_else(|| missing(folder, TRAIN, "images"))?,
+        validation: halves.validation,
+        test: halves.test,
+        class_names: halves.class_names,
+    })
+}
+
+/// Finds the test files in `folder`, and the class names. Files of other sets are not looked at.
+///
+/// # Errors
+/// Returns the errors of [`find_halves`], and [`Error::Data`] if there are no test files.
+pub fn find_test(folder: &Path) -> Result<(Pair, Option<PathBuf>)> {
+    check_folder(folder)?;
+    let hint = message![
+        "name the files with ",
+        Key("test_images"),
+        " and ",
+        Key("test_labels")
+    ];
+    let found = pair(folder, TEST).and_then(|test| {
+        let test = test.ok_or_else(|| missing(folder, TEST, "images"))?;
+        Ok((test, ClassNames::file_in(folder)))
+    });
+    found.map_err(|error| error.map_refusal(|refusal| refusal.hint(hint)))
+}
+
+/// Checks that `folder` is a folder, and completes or undoes what a killed process left in it.
+fn check_folder(folder: &Path) -> Result<()> {
+    if folder.is_dir() {
+        return replacement::recover(folder);
+    }
+    let found = if folder.exists() {
+        "not a folder"
+    } else {
+        "no such file or folder"
+    };
+    Err(Error::Data(
+        Refusal::new(
+            folder.display(),
+            found,
+            "a folder with IDX files, or a table",
+        )
+        .hint(message![
+            "name the files one by one with ",
+            Key("train_images"),
+            " and so on, or leave ",
+            Key("data"),
+            " out to train on generated digits",
+        ]),
+    ))
+}
+
+/// Finds the images and labels whose names start with one of `stems`, both or none.
+fn pair(folder: &Path, stems: &[&str]) -> Result<Option<Pair>> {
+    let images = look_up(folder, stems, "images")?;
+    match (images, look_up(folder, stems, "labels")?) {
+        (None, None) => Ok(None),
+        (Some(images), Some(labels)) => Ok(Some(Pair { images, labels })),
+        (None, Some(_)) => Err(missing(folder, stems, "images")),
+        (Some(_), None) => Err(missing(folder, stems, "labels")),
+    }
 }
 
 impl Splits {
@@ -84,8 +136,9 @@ pub fn has_train_images(folder: &Path) -> bool {
         .is_some()
 }
 
-fn require(folder: &Path, halves: &[&str], kind: &str) -> Result<PathBuf> {
-    look_up(folder, halves, kind)?.ok_or_else(|| missing(folder, halves, kind))
+/// Returns the validation images in `folder`, if there are any.
+pub fn validation_images(folder: &Path) -> Option<PathBuf> {
+    existing(folder, candidates(VALIDATION, "images")).next()
 }
 
 /// Returns the file of this kind, if there is one.
@@ -112,9 +165,9 @@ fn existing(folder: &Path, names: impl Iterator<Item = String>) -> impl Iterator
     paths.filter(|path| path.exists())
 }
 
-/// Returns all files in `folder` that [`find`] may use, of either set, and the class names.
+/// Returns all files in `folder` that [`find`] may use, of any set, and the class names.
 pub fn all_files(folder: &Path) -> Vec<PathBuf> {
-    let halves = [TRAIN, TEST].concat();
+    let halves = [TRAIN, VALIDATION, TEST].concat();
     let names = ["images", "labels"].map(|kind| candidates(&halves, kind));
     let files = existing(folder, names.into_iter().flatten());
     files.chain(ClassNames::file_in(folder)).collect()
@@ -163,7 +216,11 @@ fn ambiguous(folder: &Path, halves: &[&str], kind: &str, files: &[&Path; 2]) -> 
 }
 
 fn set_name(halves: &[&str]) -> &'static str {
-    if halves == TRAIN { "training" } else { "test" }
+    match halves {
+        _ if halves == TRAIN => "training",
+        _ if halves == VALIDATION => "validation",
+        _ => "test",
+    }
 }
 
 fn missing(folder: &Path, halves: &[&str], kind: &str) -> Error {

@@ -9,7 +9,7 @@
 //!   `fit_features`, `fit_columns` and `fit_sparsity` fit them to the training rows, `decode` applies them to stored elements.
 //! - An epoch: `order` shuffles. A run: `fingerprint` identifies the data, `watch` detects changed files.
 //! - Writing: `replacement` puts the files of a set into place together, `source_record` remembers what they were made from,
-//!   `same_contents` compares files of one kind.
+//!   `same_contents` compares files of one kind. `note` has what was left out or changed.
 
 pub mod class_names;
 pub(crate) mod content_hash;
@@ -27,6 +27,7 @@ pub mod idx;
 pub mod label_file;
 pub mod mmap;
 pub(crate) mod names;
+mod note;
 pub mod order;
 pub mod preprocessing;
 pub mod replacement;
@@ -44,6 +45,7 @@ pub use dataset::Dataset;
 pub use fingerprint::Fingerprint;
 pub use holdout::Holdout;
 pub use idx::IdxFile;
+pub use note::Note;
 pub use preprocessing::Preprocessing;
 pub use rows::Rows;
 pub use scaling::{FeatureScaling, GlobalScaling, Scale, Scaling};

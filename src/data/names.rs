@@ -7,11 +7,16 @@ pub(crate) const CHECKSUMS: &str = "SHA256SUMS";
 
 /// What the names of the training files start with.
 pub(super) const TRAIN: &[&str] = &["train"];
+/// What the names of the validation files start with.
+pub(super) const VALIDATION: &[&str] = &["validation", "val", "valid"];
 /// What the names of the test files start with.
 pub(super) const TEST: &[&str] = &["t10k", "test"];
 /// What the names of all files of a data set start with.
-pub(super) const STEMS: [&str; 8] = [
+pub(super) const STEMS: [&str; 11] = [
     "train-",
+    "validation-",
+    "val-",
+    "valid-",
     "t10k-",
     "test-",
     "images",
@@ -24,7 +29,7 @@ const TYPES: &[&str] = &["ubyte", "byte", "short", "int", "float", "double"];
 
 /// Returns whether a data set has a file of this name: images, labels, class names, or a record.
 pub(crate) fn is_file_name(name: &str) -> bool {
-    let halves = [TRAIN, TEST].concat();
+    let halves = [TRAIN, VALIDATION, TEST].concat();
     let kinds = ["images", "labels"];
     let mut labelled = kinds.iter().flat_map(|kind| candidates(&halves, kind));
     let mut others = endings("images".to_owned());

@@ -62,6 +62,31 @@ pub struct Pair {
     pub labels: PathBuf,
 }
 
+impl Pair {
+    /// Opens and checks the pair for a task, with the class names in a file. Without `classes` their number is counted as
+    /// [`Splits::open`] does.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Dataset::for_task`] and [`ClassNames::read`], and [`Error::Data`] if there is not one name
+    /// for each class.
+    pub fn open(
+        &self,
+        task: Task,
+        class_names: Option<&Path>,
+        classes: Option<usize>,
+        mode: DataMode,
+    ) -> Result<Dataset> {
+        let names = class_names.map(ClassNames::read).transpose()?;
+        let images = mode.open(&self.images)?;
+        let labels = IdxFile::open(&self.labels)?;
+        let mut set = Dataset::for_task(task, images, &labels, classes)?;
+        if let (Some(names), Some(path)) = (names, class_names) {
+            set.name_classes(path, names, classes.is_none())?;
+        }
+        Ok(set)
+    }
+}
+
 /// How images are held while they are used. Labels are always copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -204,17 +229,12 @@ impl Splits {
     }
 
     fn read(task: Task, files: &Files, classes: Option<usize>, mode: DataMode) -> Result<Splits> {
-        let names = files.class_names.as_deref().map(ClassNames::read);
-        let names = names.transpose()?;
-        let images = mode.open(&files.train.images)?;
-        let labels = IdxFile::open(&files.train.labels)?;
-        let mut train = Dataset::for_task(task, images, &labels, classes)?;
+        let mut train = files
+            .train
+            .open(task, files.class_names.as_deref(), classes, mode)?;
         if let Some(path) = &files.weights {
             let weights = read_weights(&IdxFile::open(path)?)?;
             train = train.weighted(&path.display().to_string(), weights)?;
-        }
-        if let (Some(names), Some(path)) = (names, &files.class_names) {
-            train.name_classes(path, names, classes.is_none())?;
         }
         let open = |pair: &Option<Pair>| {
             let pair = pair.as_ref();

@@ -6,14 +6,13 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::number::{grouped, percent};
-use crate::data::{ClassNames, Dataset, Targets};
+use crate::data::{ClassNames, Dataset, Note, Targets};
 use crate::message::Spelling;
 use crate::nn::Task;
 use crate::scores::{
     ClassMetrics, OutputMetrics, Score, class_metrics, confusion, label_metrics, metrics,
     output_metrics,
 };
-use crate::table::Note;
 use crate::train::{Evaluation, Predictions};
 
 /// The name and version of the JSON object's layout.

@@ -22,9 +22,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::data::Targets;
+use crate::data::{Note, Targets};
 use crate::message::Spelling;
-use crate::table::Note;
 
 /// Writes a report as one JSON object, indented, and ends the line.
 fn write_json(mut out: &mut dyn Write, report: &impl Serialize) -> io::Result<()> {

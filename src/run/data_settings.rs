@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::config_file::Settings;
+use crate::data::folder::{self, DEFAULT_FOLDER};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, Message, message};
 use crate::table::is_table;
@@ -35,13 +36,40 @@ impl Settings {
             (Key("validation_data"), &self.validation_data),
         ];
         let named = named.iter().find(|(_, path)| path.is_some());
-        let is_split = validation.validation_split.is_some();
-        if let (true, Some((key, _))) = (is_split, named) {
+        let split = validation.validation_split;
+        if let (Some(_), Some((key, _))) = (split, named) {
             let found = message!["given together with ", Key("validation_split")];
             return refuse(*key, found, "one of them");
         }
+        if let (Some(split), Some(images)) = (split, self.found_validation()) {
+            let found = format!("{split}, although there is {}", images.display());
+            let expected = "one of the two";
+            let refusal = Refusal::new(Key("validation_split"), found, expected);
+            return Err(Error::Config(refusal.hint(message![
+                "omit ",
+                Key("validation_split"),
+                ", or name the files one by one with ",
+                Key("train_images"),
+                " and so on"
+            ])));
+        }
         // Whether there is a test set is known once the data are open.
-        validation.check_sets(is_split || named.is_some(), true)
+        validation.check_sets(split.is_some() || self.has_validation_files(), true)
+    }
+
+    /// Whether there is a validation set of its own, named or in the folder of the data.
+    pub fn has_validation_files(&self) -> bool {
+        let named = [&self.validation_images, &self.validation_data];
+        named.iter().any(|path| path.is_some()) || self.found_validation().is_some()
+    }
+
+    /// Returns the validation images in the folder of the data, which are used if no others are named.
+    fn found_validation(&self) -> Option<PathBuf> {
+        if self.validation_images.is_some() || self.train_images.is_some() {
+            return None;
+        }
+        let folder = self.data.as_deref().unwrap_or(DEFAULT_FOLDER.as_ref());
+        folder::validation_images(folder)
     }
 
     /// Checks that all paths are text, also from the root on, as a run records them so.

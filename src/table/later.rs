@@ -7,13 +7,13 @@ use super::collect::collect;
 use super::collected::Collected;
 use super::dialect::{self, Hints, Opening};
 use super::encode::{Counts, Encoder, Mapping};
-use super::note::{Note, dropped_rows, filled_cells, list};
+use super::note::{dropped_rows, filled_cells, list};
 use super::options::TableOptions;
 use super::passes::Pass;
 use super::schema::{Column, Encoding, Place, Schema};
 use super::training::Encoded;
 use crate::compute::parallel::Workers;
-use crate::data::Rows;
+use crate::data::{Note, Rows};
 use crate::error::{Error, Refusal, Result};
 use crate::message::Message;
 

@@ -59,7 +59,6 @@ pub(crate) mod text;
 mod training;
 
 pub use later::EncodedRows;
-pub use note::Note;
 pub use options::{Cache, Decimal, Delimiter, MissingPolicy, NumberScale, TableOptions};
 pub use records::Records;
 pub use report::TableReport;

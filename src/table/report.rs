@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::facts::{Facts, Kind};
-use super::note::Note;
 use super::schema::{Encoding, Place, Schema};
 use super::survey::Survey;
+use crate::data::Note;
 use crate::message::{Message, Spelling};
 use crate::nn::Task;
 

@@ -11,9 +11,7 @@ use super::dialect::{self, Hints, Opening};
 use super::encode::{Chunk, Encoder, Mapping, fill_hint};
 use super::facts::Kind;
 use super::infer::encoding;
-use super::note::{
-    Note, about_numbers, about_target, dropped_rows, filled_cells, left_out, logarithms,
-};
+use super::note::{about_numbers, about_target, dropped_rows, filled_cells, left_out, logarithms};
 use super::options::{Cache, MissingPolicy, NumberScale, TableOptions};
 use super::passes::Pass;
 use super::report::TableReport;
@@ -23,7 +21,7 @@ use super::survey::{Plan, Survey};
 use super::target;
 use super::text::row;
 use crate::compute::parallel::Workers;
-use crate::data::Dataset;
+use crate::data::{Dataset, Note};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, Message, message};
 use crate::nn::Task;

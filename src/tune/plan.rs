@@ -110,9 +110,7 @@ impl Plan {
                 expected.into(),
             );
         }
-        let held_out = validation.validation_split.is_some();
-        let named = settings.validation_images.is_some() || settings.validation_data.is_some();
-        if !held_out && !named {
+        if validation.validation_split.is_none() && !settings.has_validation_files() {
             return refuse(
                 "tune".into(),
                 "no validation set".to_owned(),

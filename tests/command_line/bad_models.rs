@@ -154,7 +154,7 @@ fn rejects_a_set_without_test_files() {
     let desk = Desk::with_model(&EasySet::default());
     desk.remove("set/t10k-images-idx3-ubyte");
     desk.remove("set/t10k-labels-idx1-ubyte");
-    let message = "set: no test files, expected t10k-… or test-…";
+    let message = "set: no test images, expected t10k-images-idx3-ubyte or test-images-idx3-ubyte (or with .gz)";
     let run = desk.refuses(&format!("eval {MODEL} --data set"), 1, message);
     assert!(run.hint().contains("--test-images"), "{run:#?}");
 }

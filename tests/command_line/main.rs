@@ -18,6 +18,7 @@ mod eval;
 mod export;
 mod fetch;
 mod formats;
+mod halves;
 mod help;
 mod idx_set;
 mod inputs;

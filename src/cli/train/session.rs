@@ -11,7 +11,7 @@ use perceptor::bench::team::{TeamChoice, TimedRun};
 use perceptor::compute::Engine;
 use perceptor::compute::parallel::Workers;
 use perceptor::config::CheckedConfig;
-use perceptor::data::{Dataset, Fingerprint, Rows, Splits};
+use perceptor::data::{Dataset, Fingerprint, Note, Rows, Splits};
 use perceptor::nn::Spec;
 use perceptor::report::train::{
     BannerData, EpochTable, RunDetails, TrainReport, banner, range_test_line,
@@ -20,7 +20,7 @@ use perceptor::run::{
     Environment, IdentitySource, Policy, Resumption, RunFolder, RunSupervisor, Settings,
     WriteFailure,
 };
-use perceptor::table::{Note, Schema};
+use perceptor::table::Schema;
 use perceptor::train::prepare::spec_for;
 use perceptor::train::{Ending, Outcome, RangeTest, State, Training, range_test};
 

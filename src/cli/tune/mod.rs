@@ -56,7 +56,7 @@ perceptor train --config FOLDER/best.toml trains the best, and measures it on th
 
 /// The default number of trials of the first rung.
 const TRIALS: usize = 27;
-/// The share that is held out if no validation set is named.
+/// The share that is held out if there is no other validation set.
 const HELD_OUT: Holdout = Holdout::Fraction(0.1);
 
 /// Settings that have other defaults in a search than in a run.
@@ -310,9 +310,9 @@ impl TuneArgs {
     }
 }
 
-/// Returns settings with a validation set: a part of the training set, if none is named.
+/// Returns settings with a validation set: a part of the training set, if there is no other.
 fn with_validation(mut settings: Settings) -> Settings {
-    if settings.validation_images.is_none() && settings.validation_data.is_none() {
+    if !settings.has_validation_files() {
         let split = &mut settings.train.validation.validation_split;
         split.get_or_insert(HELD_OUT);
     }

@@ -43,8 +43,8 @@ pub(super) fn open(request: &Request) -> Result<Sources> {
         Format::Npz => Arrays::open_archives(request)?,
         Format::Pictures => Pictures::open(request)?,
     };
-    if let Some(test) = &sources.test {
-        check_same_kind(&*sources.train, &**test)?;
+    for (_, source) in sources.halves().skip(1) {
+        check_same_kind(&*sources.train, source)?;
     }
     Ok(sources)
 }
@@ -174,8 +174,8 @@ fn start_of(path: &Path, mut file: impl Read) -> Result<Vec<u8>> {
     Ok(start)
 }
 
-/// Checks that the test samples have the shape and the kind of label of the training samples.
-fn check_same_kind(train: &dyn Source, test: &dyn Source) -> Result<()> {
+/// Checks that other samples have the shape and the kind of label of the training samples.
+fn check_same_kind(train: &dyn Source, other: &dyn Source) -> Result<()> {
     let shape = |source: &dyn Source| {
         let sizes: Vec<String> = source.sample_shape().iter().map(usize::to_string).collect();
         format!("samples of {}", sizes.join("×"))
@@ -186,11 +186,11 @@ fn check_same_kind(train: &dyn Source, test: &dyn Source) -> Result<()> {
         LabelKind::Values(titles) => format!("{} numbers per sample", titles.len()),
     };
     for fact in [&shape as &dyn Fn(&dyn Source) -> String, &labels] {
-        let (found, expected) = (fact(test), fact(train));
+        let (found, expected) = (fact(other), fact(train));
         if found != expected {
             let expected = format!("{expected}, as in {}", train.description());
             return Err(Error::Data(Refusal::new(
-                test.description(),
+                other.description(),
                 found,
                 expected,
             )));

@@ -52,15 +52,13 @@ pub(super) enum Labelling {
 type Surveyed<'a> = (&'a dyn Source, &'a Survey);
 
 impl Labelling {
-    /// Decides how to write the labels of the training samples. The labels of the test samples must be among them.
-    pub fn new(request: &Request, train: Surveyed, test: Option<Surveyed>) -> Result<Labelling> {
+    /// Decides how to write the labels of the training samples. The labels of the other samples must be among them.
+    pub fn new(request: &Request, train: Surveyed, others: &[Surveyed]) -> Result<Labelling> {
         match train.0.label_kind() {
             LabelKind::Absent => Ok(Labelling::Unlabelled),
             LabelKind::Class => {
                 let mut classes = Classes::new(request.class_names.as_ref(), train)?;
-                if let Some(test) = test {
-                    classes.add_labels(test)?;
-                }
+                others.iter().try_for_each(|&set| classes.add_labels(set))?;
                 Ok(Labelling::Classes(classes))
             }
             LabelKind::Values(titles) if matches!(request.labels, Labels::Targets(_)) => {
@@ -74,8 +72,9 @@ impl Labelling {
                 }
             }
             LabelKind::Values(titles) => {
-                let surveys = [Some(train.1), test.map(|(_, survey)| survey)];
-                Labelling::binary(request, titles, surveys)
+                let others = others.iter().map(|(_, survey)| *survey);
+                let surveys: Vec<&Survey> = std::iter::once(train.1).chain(others).collect();
+                Labelling::binary(request, titles, &surveys)
             }
         }
     }
@@ -84,9 +83,9 @@ impl Labelling {
     fn binary(
         request: &Request,
         titles: &[Option<String>],
-        surveys: [Option<&Survey>; 2],
+        surveys: &[&Survey],
     ) -> Result<Labelling> {
-        let mut values = surveys.iter().flatten().map(|survey| &survey.values);
+        let mut values = surveys.iter().map(|survey| &survey.values);
         if let Some((place, value)) = values.clone().find_map(|it| it.not_binary.as_ref()) {
             let found = elements::shortest(*value);
             let refusal = Refusal::new(place, found, "0 or 1, as in multi-label columns");

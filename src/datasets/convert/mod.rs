@@ -27,11 +27,12 @@ mod test_split;
 use std::path::PathBuf;
 
 use self::labelling::Labelling;
-use self::output::{Half, Output};
+use self::output::Output;
 use self::progress::ProgressReporter;
-use self::source::{LabelKind, Sample, Sources};
+use self::source::{Half, LabelKind, Sample, Sources};
 use self::survey::Survey;
 use self::test_split::Draw;
+use crate::data::Note;
 use crate::data::class_names::ClassNames;
 use crate::data::idx::ElementType;
 use crate::data::source_record::SourceRecord;
@@ -49,10 +50,12 @@ pub use self::test_split::TestSplit;
 pub struct Converted {
     /// A description of the source, and of where the labels were found.
     pub source: String,
-    /// The files, in the order training images and labels, test images and labels, class names.
+    /// The files, in the order training, validation and test images, each followed by its labels, class names.
     pub files: Vec<PathBuf>,
     /// The number of training samples; of all samples if they have no labels.
     pub train: usize,
+    /// The number of validation samples; `None` without a validation set.
+    pub validation: Option<usize>,
     /// The number of test samples; `None` without a test set.
     pub test: Option<usize>,
     /// The shape of one sample.
@@ -63,6 +66,8 @@ pub struct Converted {
     pub labels: LabelFile,
     /// The names of the classes; `None` if labels are numbers without names.
     pub class_names: Option<ClassNames>,
+    /// What was left out.
+    pub notes: Vec<Note>,
 }
 
 /// Converts samples to a data set in IDX files.
@@ -79,41 +84,50 @@ pub fn convert(request: &Request, on_progress: &mut dyn FnMut(Progress)) -> Resu
     let mut lock = output::lock(request, is_unlabelled)?;
 
     let record = SourceRecord::of(request.sources())?;
-    let train = Survey::of(&*sources.train, request, on_progress)?;
-    let test = sources.test.as_deref();
-    let test = test.map(|test| Survey::of(test, request, on_progress));
-    let test = test.transpose()?;
-    let all_bytes = train.all_bytes && test.as_ref().is_none_or(|test| test.all_bytes);
-    let smallest = match all_bytes {
+    let mut surveys = Vec::new();
+    for (half, source) in sources.halves() {
+        surveys.push((half, source, Survey::of(source, request, on_progress)?));
+    }
+    let smallest = match surveys.iter().all(|(_, _, survey)| survey.all_bytes) {
         true => ElementType::U8,
         false => ElementType::F32,
     };
     let element = request.element.unwrap_or(smallest);
     let sample_shape = sources.train.sample_shape().to_vec();
-    let surveyed_test = sources.test.as_deref().zip(test.as_ref());
-    let labelling = Labelling::new(request, (&*sources.train, &train), surveyed_test)?;
+    let mut surveyed = surveys.iter().map(|(_, source, survey)| (*source, survey));
+    let train = surveyed.next().expect("a survey of the training samples");
+    let labelling = Labelling::new(request, train, &surveyed.collect::<Vec<_>>())?;
     let split = request.test_split;
-    let draw = split.map(|split| Draw::new(split, labelling.groups(&train)));
+    let draw = split.map(|split| Draw::new(split, labelling.groups(train.1)));
     let draw = draw.transpose()?;
 
-    let drawn = draw.as_ref().map(|draw| draw.wanted() as u64);
-    let samples = (
-        train.samples - drawn.unwrap_or(0),
-        test.map(|test| test.samples).or(drawn),
-    );
+    let samples = surveys
+        .iter()
+        .map(|(half, _, survey)| (*half, survey.samples));
+    let mut samples: Vec<(Half, u64)> = samples.collect();
+    if let Some(drawn) = draw.as_ref().map(|draw| draw.wanted() as u64) {
+        samples[0].1 -= drawn;
+        samples.push((Half::Test, drawn));
+    }
+    let count = |half| {
+        let found = samples.iter().find(|(of, _)| *of == half);
+        found.map(|(_, samples)| *samples as usize)
+    };
     lock.keep_folder();
-    let mut output = Output::create(request, element, &labelling, &sample_shape, samples)?;
+    let mut output = Output::create(request, element, &labelling, &sample_shape, &samples)?;
     write(&sources, &labelling, draw, &mut output, on_progress)?;
     let files = output.finish(request, &mut lock, &record)?;
     Ok(Converted {
         source: sources.train.description(),
         files,
-        train: samples.0 as usize,
-        test: samples.1.map(|samples| samples as usize),
+        train: samples[0].1 as usize,
+        validation: count(Half::Validation),
+        test: count(Half::Test),
         sample_shape,
         element,
         labels: labelling.file(),
         class_names: labelling.class_names().cloned(),
+        notes: sources.notes,
     })
 }
 
@@ -126,14 +140,15 @@ fn write(
     on_progress: &mut dyn FnMut(Progress),
 ) -> Result<()> {
     let mut sample = Sample::default();
-    let train = (Half::Train, &*sources.train);
-    let test = sources.test.as_deref().map(|test| (Half::Test, test));
-    for (half, source) in [Some(train), test].into_iter().flatten() {
+    for (of_source, source) in sources.halves() {
         let (mut samples, mut reporter) = (source.samples()?, ProgressReporter::default());
         while samples.next(&mut sample)? {
-            let group = || labelling.group(&sample);
-            let is_drawn = draw.as_mut().is_some_and(|draw| draw.takes(group()));
-            let half = if is_drawn { Half::Test } else { half };
+            let mut half = of_source;
+            if let (Half::Train, Some(draw)) = (of_source, &mut draw)
+                && draw.takes(labelling.group(&sample))
+            {
+                half = Half::Test;
+            }
             let place = |cell| source.place(samples.position(), cell);
             output.write(half, &sample, &place)?;
             reporter.count(true, source, &*samples, on_progress);

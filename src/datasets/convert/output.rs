@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::elements::{self, encode};
 use super::labelling::Labelling;
 use super::request::Request;
-use super::source::{Cell, Sample};
+use super::source::{Cell, Half, Sample};
 use crate::data::class_names;
 use crate::data::folder;
 use crate::data::idx::{ElementType, Header};
@@ -15,19 +15,13 @@ use crate::durable::{self, Draft, Finished, FolderLock};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 
-/// The training set or the test set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Half {
-    Train,
-    Test,
-}
-
 /// Returns what the names of its files start with.
 fn prefix(half: Half, labelling: &Labelling) -> &'static str {
     match (half, labelling) {
         // Under these names `train` does not find them.
         (_, Labelling::Unlabelled) => "",
         (Half::Train, _) => "train-",
+        (Half::Validation, _) => "validation-",
         (Half::Test, _) => "t10k-",
     }
 }
@@ -75,8 +69,8 @@ pub(super) fn lock(request: &Request, is_unlabelled: bool) -> Result<FolderLock>
 pub(super) struct Output<'a> {
     element: ElementType,
     labelling: &'a Labelling,
-    train: HalfFiles,
-    test: Option<HalfFiles>,
+    /// The files of each half, the training files first.
+    halves: Vec<(Half, HalfFiles)>,
     buffer: Vec<u8>,
 }
 
@@ -88,35 +82,38 @@ struct HalfFiles {
 }
 
 impl Output<'_> {
-    /// Creates temporary files for this many training and test samples.
+    /// Creates temporary files for this many samples of each half, the training samples first.
     pub fn create<'a>(
         request: &Request,
         element: ElementType,
         labelling: &'a Labelling,
         sample_shape: &[usize],
-        (train, test): (u64, Option<u64>),
+        samples: &[(Half, u64)],
     ) -> Result<Output<'a>> {
-        let half = |half, samples| {
+        let halves = samples.iter().map(|&(half, samples)| {
             let prefix = prefix(half, labelling);
-            HalfFiles::create(
+            let files = HalfFiles::create(
                 &request.out,
                 prefix,
                 element,
                 labelling,
                 sample_shape,
                 samples,
-            )
-        };
+            );
+            Ok((half, files?))
+        });
         Ok(Output {
             element,
             labelling,
-            train: half(Half::Train, train)?,
-            test: test.map(|samples| half(Half::Test, samples)).transpose()?,
+            halves: halves.collect::<Result<_>>()?,
             buffer: Vec::new(),
         })
     }
 
-    /// Writes a sample to the training or the test set, which must exist.
+    /// Writes a sample to the set of a half.
+    ///
+    /// # Panics
+    /// Panics if there is no such set.
     pub fn write(
         &mut self,
         half: Half,
@@ -126,10 +123,8 @@ impl Output<'_> {
         let refuse = |(cell, found, expected): (Cell, String, &str)| {
             Error::Data(Refusal::new(place(cell), found, expected))
         };
-        let files = match (half, &mut self.test) {
-            (Half::Test, Some(test)) => test,
-            _ => &mut self.train,
-        };
+        let files = self.halves.iter_mut().find(|(of, _)| *of == half);
+        let (_, files) = files.expect("files of every half that has samples");
         self.buffer.clear();
         for (at, &value) in sample.elements.iter().enumerate() {
             let encoded = encode(value, self.element, &mut self.buffer);
@@ -156,7 +151,7 @@ impl Output<'_> {
         record: &SourceRecord,
     ) -> Result<Vec<PathBuf>> {
         let mut finished = Vec::new();
-        for half in [Some(self.train), self.test].into_iter().flatten() {
+        for (_, half) in self.halves {
             if half.written != half.samples {
                 return Err(Error::Data(
                     Refusal::new(

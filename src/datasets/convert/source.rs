@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::path::Path;
 
+use crate::data::Note;
 use crate::error::Result;
 use crate::regular_file::open_regular;
 
@@ -76,19 +77,61 @@ pub(super) trait Samples {
     fn progress(&self) -> (u64, u64);
 }
 
-/// The training samples, and the test samples if they are separate.
+/// The training samples, and the validation and test samples if they are separate.
 pub(super) struct Sources {
     pub train: Box<dyn Source>,
+    pub validation: Option<Box<dyn Source>>,
     pub test: Option<Box<dyn Source>>,
+    /// What is left out.
+    pub notes: Vec<Note>,
 }
 
 impl Sources {
     pub fn new(train: impl Source + 'static, test: Option<impl Source + 'static>) -> Sources {
         Sources {
             train: Box::new(train),
-            test: test.map(|test| Box::new(test) as Box<dyn Source>),
+            validation: None,
+            test: test.map(boxed),
+            notes: Vec::new(),
         }
     }
+
+    /// Adds validation samples.
+    pub fn with_validation(self, validation: Option<impl Source + 'static>) -> Sources {
+        Sources {
+            validation: validation.map(boxed),
+            ..self
+        }
+    }
+
+    /// Adds notes about what is left out.
+    pub fn with_notes(self, notes: Vec<Note>) -> Sources {
+        Sources { notes, ..self }
+    }
+
+    /// Returns the sources by the half of the data set that they are for.
+    pub fn halves(&self) -> impl Iterator<Item = (Half, &dyn Source)> {
+        let train = (Half::Train, &*self.train);
+        let others = [
+            (Half::Validation, &self.validation),
+            (Half::Test, &self.test),
+        ];
+        let others = others.into_iter();
+        let others = others.filter_map(|(half, source)| Some((half, source.as_deref()?)));
+        std::iter::once(train).chain(others)
+    }
+}
+
+fn boxed(source: impl Source + 'static) -> Box<dyn Source> {
+    Box::new(source)
+}
+
+/// The training set, the validation set or the test set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Half {
+    Train,
+    Validation,
+    Test,
 }
 
 /// Opens a file that was opened before, for another pass.

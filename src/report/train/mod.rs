@@ -25,10 +25,9 @@ use crate::bench::team::TeamChoice;
 use crate::compute::blas::Blas;
 use crate::compute::parallel::Workers;
 use crate::config::TrainConfig;
-use crate::data::{Dataset, Splits};
+use crate::data::{Dataset, Note, Splits};
 use crate::message::Spelling;
 use crate::scores::{EpochMetrics, METRICS, Score};
-use crate::table::Note;
 use crate::train::{Cause, Outcome, RangeTest};
 
 /// The name and version of the JSON object's layout.

@@ -115,21 +115,113 @@ fn unused_test_samples_of_an_archive_are_reported() {
     );
     assert!(run.hint().contains("omit --test-split"), "{run:#?}");
     let run = convert(&desk, "k.npz --labels none");
-    let from = "k.npz: x_train: (2, 2, 3) uint8, no labels, x_test not used";
+    let from = "k.npz: x_train: (2, 2, 3) uint8, no labels";
     assert_eq!(run.value("from"), from);
+    let note = "note: k.npz: the arrays x_test, y_test, y_train are not used\n";
+    assert!(run.stderr.ends_with(note), "{run:#?}");
     // The same holds if they have no labels or if other test samples replace them.
     files.remove(2);
     desk.put("x.npz", &zip(CompressionMethod::STORE, &files));
     for line in ["x.npz", "k.npz --test k.npz"] {
         let run = convert(&desk, &format!("{line} --force"));
-        let from = format!(
-            "labels in {}: y_train: (2) int64, x_test not used",
-            &line[..5]
-        );
-        assert!(run.value("from").ends_with(&from), "{run:#?}");
+        let note = match line {
+            "x.npz" => "note: x.npz: the array x_test is not used\n",
+            _ => "note: k.npz: the arrays x_test, y_test are not used\n",
+        };
+        assert!(run.stderr.ends_with(note), "{run:#?}");
     }
     let run = convert(&desk, "k.npz --force");
-    assert!(!run.value("from").contains("not used"), "{run:#?}");
+    assert!(!run.stderr.contains("not used"), "{run:#?}");
+}
+
+#[test]
+fn validation_arrays_become_validation_files() {
+    let desk = Desk::empty();
+    let (x, y) = (counting(false), labels(&[1, 0]));
+    let other = npy("|u1", false, "(1, 2, 3)", &[9, 8, 7, 6, 5, 4]);
+    let other_labels = labels(&[1]);
+    for [images, labels] in [
+        ["x_val", "y_val"],
+        ["x_valid", "y_valid"],
+        ["x_validation", "y_validation"],
+    ] {
+        let names = [images, labels].map(|name| format!("{name}.npy"));
+        let files = [
+            ("x_train.npy", &x[..]),
+            ("y_train.npy", &y),
+            (&names[0], &other),
+            (&names[1], &other_labels),
+            ("x_test.npy", &x),
+            ("y_test.npy", &y),
+        ];
+        desk.put("v.npz", &zip(CompressionMethod::STORE, &files));
+        let run = convert(&desk, "v.npz --force");
+        let sizes = "set: 2 training, 1 validation and 2 test items of 2×3 u8, 2 classes, ";
+        assert!(run.stdout.starts_with(sizes), "{run:#?}");
+        assert!(!run.stderr.contains("not used"), "{run:#?}");
+        assert_eq!(
+            read_idx(&desk, "set/validation-images-idx3-ubyte"),
+            bytes(&[1, 2, 3], &[9.0, 8.0, 7.0, 6.0, 5.0, 4.0])
+        );
+        assert_eq!(
+            read_idx(&desk, "set/validation-labels-idx1-ubyte"),
+            bytes(&[1], &[1.0])
+        );
+    }
+    // MedMNIST has these names, and labels [n, 1].
+    let column = npy("|u1", false, "(2, 1)", &[1, 0]);
+    let files = [
+        ("train_images.npy", &x[..]),
+        ("train_labels.npy", &column),
+        ("val_images.npy", &x),
+        ("val_labels.npy", &column),
+        ("test_images.npy", &x),
+        ("test_labels.npy", &column),
+        ("test_weights.npy", &column),
+    ];
+    desk.put("m.npz", &zip(CompressionMethod::STORE, &files));
+    let run = convert(&desk, "m.npz --force");
+    let sizes = "set: 2 training, 2 validation and 2 test items of 2×3 u8, 2 classes, ";
+    assert!(run.stdout.starts_with(sizes), "{run:#?}");
+    let note = "note: m.npz: the array test_weights is not used\n";
+    assert!(run.stderr.ends_with(note), "{run:#?}");
+    let run = desk.run("train --data set --epochs 1 --hidden 4 --out run");
+    let sets = "2 training, 2 validation and 2 test samples";
+    assert!(run.done().stderr.contains(sets), "{run:#?}");
+    // A set without validation samples replaces all of it.
+    let files = [("x_train.npy", &x[..]), ("y_train.npy", &y)];
+    desk.put("two.npz", &zip(CompressionMethod::STORE, &files));
+    convert(&desk, "two.npz --force");
+    assert!(!desk.has("set/validation-images-idx3-ubyte"));
+    // Without labels, or of another shape, they are no validation set.
+    let flat = npy("|u1", false, "(2, 5)", &[0; 10]);
+    for (labels, last) in [("y_other", None), ("y_val", Some(""))] {
+        let labels = format!("{labels}.npy");
+        let files = [
+            ("x_train.npy", &x[..]),
+            ("y_train.npy", &y),
+            ("x_val.npy", &flat),
+            (&labels, &y),
+        ];
+        desk.put("odd.npz", &zip(CompressionMethod::STORE, &files));
+        match last {
+            None => {
+                let run = convert(&desk, "odd.npz --force");
+                let note = "note: odd.npz: the arrays x_val, y_other are not used\n";
+                assert!(run.stderr.ends_with(note), "{run:#?}");
+            }
+            Some(_) => {
+                desk.refuses_in_parts(
+                    "data convert odd.npz --force --out set",
+                    1,
+                    &[
+                        "odd.npz: x_val: (2, 5) uint8, labels in odd.npz: y_val: (2) int64: samples of 5, expected \
+                         samples of 2×3, as in odd.npz: x_train",
+                    ],
+                );
+            }
+        }
+    }
 }
 
 #[test]

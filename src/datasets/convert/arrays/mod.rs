@@ -27,8 +27,6 @@ pub(super) struct Arrays {
     labels: Option<Array>,
     label_kind: LabelKind,
     sample_shape: Vec<usize>,
-    /// The name of an array of test samples in the same archive that is not used.
-    unused: Option<String>,
 }
 
 impl Arrays {
@@ -68,23 +66,28 @@ impl Arrays {
             let images = Array::open_member(archive, Key("images"), images)?;
             Arrays::new(request, images, labels.transpose()?)
         };
-        let train = Arrays {
-            unused: names.unused,
-            ..open(&archive, &names.images, names.labels.as_deref())?
-        };
+        let train = open(&archive, &names.images, names.labels.as_deref())?;
+        let of_names = |(images, labels): &(String, String)| open(&archive, images, Some(labels));
+        let validation = names.validation.as_ref().map(of_names).transpose()?;
         let options = &request.arrays;
+        let mut notes = Vec::new();
         let test = match (&request.test, &names.test) {
             // In a second archive the arrays have the same names, unless others are given.
             (Some(path), _) => {
+                let other = Rc::new(Archive::open(path)?);
                 let images = options.test_images.as_ref().unwrap_or(&names.images);
                 let labels = options.test_labels.as_ref().or(names.labels.as_ref());
                 let labels = labels.map(String::as_str);
-                Some(open(&Rc::new(Archive::open(path)?), images, labels))
+                let used: Vec<&str> = [images.as_str()].into_iter().chain(labels).collect();
+                notes.extend(other.unused(&used));
+                Some(open(&other, images, labels)?)
             }
-            (None, Some((images, labels))) => Some(open(&archive, images, Some(labels))),
+            (None, Some(names)) => Some(of_names(names)?),
             (None, None) => None,
         };
-        Ok(Sources::new(train, test.transpose()?))
+        notes.extend(archive.unused(&names.all()));
+        let sources = Sources::new(train, test).with_validation(validation);
+        Ok(sources.with_notes(notes))
     }
 
     fn new(request: &Request, images: Array, labels: Option<Array>) -> Result<Arrays> {
@@ -98,7 +101,6 @@ impl Arrays {
             labels,
             label_kind,
             sample_shape,
-            unused: None,
         })
     }
 }
@@ -179,9 +181,7 @@ impl Source for Arrays {
             None => "no labels".to_owned(),
             Some(labels) => format!("labels in {}", describe(labels)),
         };
-        let unused = self.unused.iter();
-        let unused: String = unused.map(|name| format!(", {name} not used")).collect();
-        format!("{}, {labels}{unused}", describe(&self.images))
+        format!("{}, {labels}", describe(&self.images))
     }
 
     fn sample_shape(&self) -> &[usize] {

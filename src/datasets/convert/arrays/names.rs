@@ -18,13 +18,18 @@ const USUAL: [[&str; 4]; 8] = [
     ["arr_0", "arr_1", "arr_2", "arr_3"],
 ];
 
+/// What stands for `test` in the usual names of the arrays of validation samples and their labels, in the order in which
+/// they are tried.
+const VALIDATION: [&str; 3] = ["val", "valid", "validation"];
+
 /// The names of the selected arrays.
 pub(super) struct Names {
     pub images: String,
     pub labels: Option<String>,
+    /// The arrays of validation samples and of their labels.
+    pub validation: Option<(String, String)>,
+    /// The arrays of test samples and of their labels.
     pub test: Option<(String, String)>,
-    /// An array of test samples that is in the archive but not used.
-    pub unused: Option<String>,
 }
 
 impl Names {
@@ -60,19 +65,36 @@ impl Names {
             ];
             return Err(Error::Config(refusal.hint(hint)));
         }
-        // Test samples in a second archive replace those in this one.
-        let used = test.as_ref().filter(|_| request.test.is_none());
-        let is_used = |name: &str| used.is_some_and(|(images, _)| images == name);
-        let unused = usual
-            .map(|names| names[2])
-            .filter(|images| archive.has(images) && !is_used(images));
         Ok(Names {
-            unused: unused.map(str::to_owned),
             images,
             labels,
+            validation: usual_validation(request, usual, archive),
             test,
         })
     }
+
+    /// Returns every name.
+    pub fn all(&self) -> Vec<&str> {
+        let own = std::iter::once(&self.images).chain(&self.labels);
+        let pairs = [&self.validation, &self.test].into_iter().flatten();
+        let pairs = pairs.flat_map(|(images, labels)| [images, labels]);
+        own.chain(pairs).map(String::as_str).collect()
+    }
+}
+
+/// Returns the arrays of validation samples and of their labels, if both have usual names.
+fn usual_validation(
+    request: &Request,
+    usual: Option<&[&str; 4]>,
+    archive: &Archive,
+) -> Option<(String, String)> {
+    let [_, _, images, labels] = usual.filter(|_| request.labels != Labels::Absent)?;
+    let named = |word: &str| [images, labels].map(|name| name.replace("test", word));
+    let mut pairs = VALIDATION.into_iter().map(named);
+    let is_there = |pair: &[String; 2]| pair[0] != *images && pair.iter().all(|it| archive.has(it));
+    pairs
+        .find(is_there)
+        .map(|[images, labels]| (images, labels))
 }
 
 /// Returns the first usual names that the archive has and that agree with the requested names.
@@ -100,7 +122,7 @@ fn select_test(
     let options = &request.arrays;
     let is_separate = request.test.is_some();
     match (&options.test_images, &options.test_labels) {
-        (Some(images), Some(labels)) => Ok(Some((images.clone(), labels.clone()))),
+        (Some(images), Some(labels)) if !is_separate => Ok(Some((images.clone(), labels.clone()))),
         (Some(_), None) if !is_separate => {
             let what = "labels of the test samples";
             Err(missing(archive, Key("test_labels"), what))

@@ -8,6 +8,7 @@ use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
 use super::npy::Header;
+use crate::data::Note;
 use crate::datasets::convert::source::reopen;
 use crate::datasets::zip::{Entry, Zip};
 use crate::error::{Error, Refusal, Result};
@@ -69,6 +70,21 @@ impl Archive {
     pub fn summary(&self) -> String {
         let names = self.members.keys().take(20).map(String::as_str);
         names.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Returns a note about the arrays that are not among the `used` ones, if there are any.
+    pub fn unused(&self, used: &[&str]) -> Option<Note> {
+        const SHOWN: usize = 8;
+        let names = self.members.keys().map(String::as_str);
+        let names: Vec<&str> = names.filter(|name| !used.contains(name)).collect();
+        let shown = names[..names.len().min(SHOWN)].join(", ");
+        let about = match names.len() {
+            0 => return None,
+            1 => format!("the array {shown} is not used"),
+            2..=SHOWN => format!("the arrays {shown} are not used"),
+            count => format!("the arrays {shown} and {} more are not used", count - SHOWN),
+        };
+        Some(Note::new(&self.path, about))
     }
 
     /// Returns the array of this name.

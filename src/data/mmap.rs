@@ -5,12 +5,12 @@
 //! a file, such as a decoded gzip stream in a read-only folder, are owned.
 
 use std::fs::{File, Metadata};
-use std::io::{BufWriter, Write};
-use std::ops::{Deref, Range};
+use std::io::{self, BufWriter, Write};
+use std::ops::{Deref, DerefMut, Range};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapMut};
 
 use crate::error::{Error, Result};
 use crate::regular_file::open_regular;
@@ -71,11 +71,13 @@ fn identity(_: &Metadata) -> Option<(u64, u64)> {
 pub enum Bytes {
     /// The pages of a file, and the stamp it had when it was mapped; `None` if it need not be watched.
     Mapped(Mapping, Option<Stamp>),
+    /// Pages that were filled in memory.
+    Filled(Mapping),
     /// Bytes on the heap.
     Owned(Vec<u8>),
 }
 
-/// A file mapped into memory, read-only.
+/// Pages mapped into memory, read-only.
 #[derive(Debug)]
 pub struct Mapping(Mmap);
 
@@ -112,7 +114,7 @@ impl Bytes {
     pub(super) fn unwatched(self) -> Bytes {
         match self {
             Bytes::Mapped(mapping, _) => Bytes::Mapped(mapping, None),
-            owned @ Bytes::Owned(_) => owned,
+            in_memory @ (Bytes::Filled(_) | Bytes::Owned(_)) => in_memory,
         }
     }
 
@@ -142,6 +144,47 @@ impl Bytes {
         }
         #[cfg(not(unix))]
         let _ = range;
+    }
+}
+
+/// Pages of zeros to fill. The system takes memory for a page when it is first written, a huge page where it can: this is
+/// what makes large buffers fast to fill.
+#[derive(Debug)]
+pub(crate) struct Pages(MmapMut);
+
+impl Pages {
+    /// Returns at least this many bytes of zeros.
+    ///
+    /// # Errors
+    /// Returns the error of the system if it does not grant them.
+    pub fn zeroed(bytes: usize) -> io::Result<Pages> {
+        let map = MmapMut::map_anon(bytes.max(1))?;
+        // Only advice: without huge pages everything works, only slower.
+        #[cfg(target_os = "linux")]
+        drop(map.advise(memmap2::Advice::HugePage));
+        Ok(Pages(map))
+    }
+
+    /// Returns the bytes, which do not change any more.
+    ///
+    /// # Errors
+    /// Returns the error of the system if it cannot protect them.
+    pub fn finish(self) -> io::Result<Bytes> {
+        Ok(Bytes::Filled(Mapping(self.0.make_read_only()?)))
+    }
+}
+
+impl Deref for Pages {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl DerefMut for Pages {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.0
     }
 }
 
@@ -216,7 +259,7 @@ impl Deref for Bytes {
 
     fn deref(&self) -> &[u8] {
         match self {
-            Bytes::Mapped(Mapping(map), _) => map,
+            Bytes::Mapped(Mapping(map), _) | Bytes::Filled(Mapping(map)) => map,
             Bytes::Owned(vec) => vec,
         }
     }

@@ -1,13 +1,16 @@
 //! Encoded blocks, joined to a data set.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::cache::{self, CacheWriter, Earlier, Reading, TableCache};
+use rayon::prelude::*;
+
+use super::block::Block;
+use super::cache::{self, Earlier, Reading, TableCache};
 use super::collected::{Answers, Collected, Elements};
-use super::encode::{Chunk, Counts};
+use super::encode::{Chunk, Counts, Encoder, KeptRows};
+use super::filling::{Filling, Place};
 use super::options::Cache;
-use crate::data::mmap::Scratch;
-use crate::error::{Error, Refusal, Result};
+use crate::error::Result;
 use crate::message::Message;
 use crate::system::cgroup::Limits;
 use crate::system::{Memory, SystemFiles};
@@ -22,30 +25,10 @@ const PART: u64 = 4;
 #[derive(Debug)]
 pub(super) struct Collector<'a> {
     inputs: usize,
-    parts: Parts,
-    place: Place<'a>,
-    /// The most bytes of elements in memory.
-    limit: u64,
+    elements: Filling<'a>,
     answers: Answers,
     rows: usize,
     counts: Counts,
-}
-
-/// Where rows go that are too many for the memory.
-#[derive(Debug)]
-enum Place<'a> {
-    /// A file without a name in this folder.
-    Folder(PathBuf),
-    /// A file that is used again.
-    Cache(TableCache<'a>),
-}
-
-/// The elements of the rows so far, `[rows, inputs]`.
-#[derive(Debug)]
-enum Parts {
-    Memory(Vec<f32>),
-    Scratch(Scratch),
-    Cache(CacheWriter),
 }
 
 /// Returns the most bytes that the rows, or the records of a table, may use in memory: `given`, or a part of what there is.
@@ -57,11 +40,11 @@ pub(super) fn memory_limit(given: Option<u64>) -> u64 {
     })
 }
 
-/// Returns the rows of the table at `path`: those that an earlier process encoded, if they still fit, or those that `encode`
-/// adds, which are expected to be this many. Further returns what to note about it.
+/// Returns the rows of the table at `path`: the ones that an earlier process encoded, if they still fit, or the ones that
+/// `encode` adds, which are expected to be this many. Further returns what to note about it.
 ///
 /// # Errors
-/// Returns the errors of `encode`, of [`Collector::add`], and of the file of rows.
+/// Returns the errors of `encode`, of [`Filling::add`], and of the file of rows.
 pub(super) fn collect(
     path: &Path,
     reading: Reading,
@@ -82,88 +65,62 @@ pub(super) fn collect(
             Place::Cache(cache)
         }
     };
-    let mut collector = Collector::new(reading.schema.inputs(), rows, place, limit)?;
+    let inputs = reading.schema.inputs();
+    let mut collector = Collector {
+        inputs,
+        elements: Filling::new((inputs, rows), place, limit)?,
+        answers: Answers::default(),
+        rows: 0,
+        counts: Counts::default(),
+    };
     encode(&mut collector)?;
     let collected = collector.finish()?;
-    let about = match &collected.elements {
-        Elements::Mapped {
-            length,
-            path: Some(file),
-            ..
-        } => Some(cache::about(file, *length as u64, limit, differs.as_ref())),
-        _ => None,
-    };
+    let Elements { length, path, .. } = &collected.elements;
+    let about = path
+        .as_ref()
+        .map(|file| cache::about(file, *length as u64, limit, differs.as_ref()));
     Ok((collected, about))
 }
 
 impl Collector<'_> {
-    /// Starts without rows, which are expected to be this many. More bytes of elements than `limit` go to a file.
-    fn new(inputs: usize, rows: usize, place: Place, limit: u64) -> Result<Collector> {
-        let length = inputs
-            .checked_mul(rows)
-            .ok_or_else(|| no_memory(inputs, rows))?;
-        let parts = match size_of::<f32>() as u64 * length as u64 > limit {
-            true => place.create()?,
-            false => {
-                let mut elements = Vec::new();
-                let reserved = elements.try_reserve_exact(length);
-                reserved.map_err(|_| no_memory(inputs, rows))?;
-                Parts::Memory(elements)
-            }
-        };
-        Ok(Collector {
-            inputs,
-            parts,
-            place,
-            limit,
-            answers: Answers::default(),
-            rows: 0,
-            counts: Counts::default(),
-        })
-    }
-
-    /// Adds the rows of the next block.
+    /// Adds the rows of the next blocks. This runs on a worker, and on others that have nothing to do.
     ///
     /// # Errors
-    /// Returns [`Error::Memory`] if the system refuses the memory or the room on the disk, and [`Error::Io`] if it fails.
-    pub fn add(&mut self, chunk: &Chunk) -> Result<()> {
-        if let Parts::Memory(elements) = &mut self.parts {
-            let length = elements.len() + chunk.inputs.len();
-            if size_of::<f32>() as u64 * length as u64 > self.limit {
-                let elements = std::mem::take(elements);
-                self.parts = self.place.create()?;
-                self.parts.add((self.inputs, self.rows), &elements)?;
-            }
+    /// Returns the errors of [`Encoder::encode`] and of [`Filling::add`].
+    pub fn add(&mut self, encoder: &Encoder, blocks: Vec<Block>) -> Result<()> {
+        let kept: Vec<KeptRows> = blocks.par_iter().map(|block| encoder.kept(block)).collect();
+        let rows: usize = kept.iter().map(|kept| kept.count).sum();
+        let inputs = self.inputs;
+        let chunks = self.elements.add(rows, |mut out| {
+            let outs = kept.iter().map(|kept| {
+                let (own, rest) = std::mem::take(&mut out).split_at_mut(kept.count * inputs);
+                out = rest;
+                own
+            });
+            let outs: Vec<&mut [f32]> = outs.collect();
+            let parts = blocks.into_par_iter().zip(&kept).zip(outs);
+            let chunks = parts.map(|((block, kept), out)| encoder.encode(&block, kept, out));
+            // The first refusal in the order of the table, however the workers share the blocks.
+            let chunks: Vec<Result<Chunk>> = chunks.collect();
+            chunks.into_iter().collect::<Result<Vec<Chunk>>>()
+        })?;
+        for chunk in chunks {
+            self.answers.labels.extend_from_slice(&chunk.labels);
+            self.answers.values.extend_from_slice(&chunk.values);
+            self.answers.flags.extend_from_slice(&chunk.flags);
+            self.answers.weights.extend_from_slice(&chunk.weights);
+            self.counts.add(&chunk.counts);
         }
-        self.parts
-            .add((self.inputs, self.rows + chunk.rows), &chunk.inputs)?;
-        self.answers.labels.extend_from_slice(&chunk.labels);
-        self.answers.values.extend_from_slice(&chunk.values);
-        self.answers.flags.extend_from_slice(&chunk.flags);
-        self.answers.weights.extend_from_slice(&chunk.weights);
-        self.rows += chunk.rows;
-        self.counts.add(&chunk.counts);
+        self.rows += rows;
         Ok(())
     }
 
     /// Returns all rows.
     fn finish(self) -> Result<Collected> {
-        let elements = match (self.parts, &self.place) {
-            (Parts::Memory(elements), _) => Elements::Memory(elements),
-            (Parts::Scratch(file), _) => {
-                let bytes = file.map()?;
-                Elements::Mapped {
-                    length: bytes.len(),
-                    bytes,
-                    path: None,
-                }
-            }
-            (Parts::Cache(file), Place::Cache(cache)) => {
-                let shape = (self.rows, self.inputs);
-                file.finish(cache.origin()?, shape, &self.answers, &self.counts)?
-            }
-            (Parts::Cache(_), Place::Folder(_)) => unreachable!("a cache in its place"),
-        };
+        let elements = self.elements.finish(|file, cache| {
+            let shape = (self.rows, self.inputs);
+            file.finish(cache.origin()?, shape, &self.answers, &self.counts)
+        })?;
         Ok(Collected {
             inputs: self.inputs,
             rows: self.rows,
@@ -172,39 +129,4 @@ impl Collector<'_> {
             counts: self.counts,
         })
     }
-}
-
-impl Place<'_> {
-    /// Starts a file.
-    fn create(&self) -> Result<Parts> {
-        match self {
-            Place::Folder(folder) => Scratch::create_in(folder).map(Parts::Scratch),
-            Place::Cache(cache) => cache.create().map(Parts::Cache),
-        }
-    }
-}
-
-impl Parts {
-    /// Adds elements, with which there are `rows` rows of `inputs`.
-    fn add(&mut self, (inputs, rows): (usize, usize), added: &[f32]) -> Result<()> {
-        match self {
-            Parts::Memory(elements) => {
-                let reserved = elements.try_reserve(added.len());
-                reserved.map_err(|_| no_memory(inputs, rows))?;
-                elements.extend_from_slice(added);
-                Ok(())
-            }
-            Parts::Scratch(file) => file.write(bytemuck::cast_slice(added)),
-            Parts::Cache(file) => file.write(bytemuck::cast_slice(added)),
-        }
-    }
-}
-
-fn no_memory(inputs: usize, rows: usize) -> Error {
-    let found = format!("room for {rows} rows of {inputs} inputs was refused");
-    Error::Memory(Refusal::new(
-        "memory",
-        found,
-        "room for the rows of the table",
-    ))
 }

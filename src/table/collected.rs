@@ -27,17 +27,22 @@ pub(super) struct Collected {
     pub counts: Counts,
 }
 
-/// The elements of all rows, `[rows, inputs]`.
+/// The inputs of all rows, `[rows, inputs]`, in mapped pages.
 #[derive(Debug)]
-pub(super) enum Elements {
-    Memory(Vec<f32>),
-    Mapped {
-        bytes: Bytes,
-        /// The bytes of the elements, which come first.
-        length: usize,
-        /// The path of the file, if it has a name.
-        path: Option<PathBuf>,
-    },
+pub(super) struct Elements {
+    pub bytes: Bytes,
+    /// The bytes of the inputs, which come first.
+    pub length: usize,
+    /// The path of the file that they are in, if it has a name.
+    pub path: Option<PathBuf>,
+}
+
+impl Elements {
+    /// Returns the rows of the table at `path`, of so many inputs each.
+    pub fn into_rows(self, path: &Path, inputs: usize) -> Result<Rows> {
+        let source = (self.bytes, self.length, self.path);
+        Rows::of_mapped_inputs(path.display().to_string(), source, inputs)
+    }
 }
 
 impl Collected {
@@ -99,7 +104,7 @@ impl Collected {
                 }
             }
         };
-        let rows = self.elements.rows(path, self.inputs)?;
+        let rows = self.elements.into_rows(path, self.inputs)?;
         let data = Dataset::new_pair(rows, targets)?;
         let data = match names {
             Some(names) => data.with_class_names(names)?,
@@ -125,20 +130,6 @@ impl Collected {
 
     /// Returns the rows of the table at `path`.
     pub fn into_rows(self, path: &Path) -> Result<Rows> {
-        self.elements.rows(path, self.inputs)
-    }
-}
-
-impl Elements {
-    fn rows(self, path: &Path, inputs: usize) -> Result<Rows> {
-        let name = path.display().to_string();
-        match self {
-            Elements::Memory(elements) => Rows::of_inputs(name, elements, inputs),
-            Elements::Mapped {
-                bytes,
-                length,
-                path,
-            } => Rows::of_mapped_inputs(name, (bytes, length, path), inputs),
-        }
+        self.elements.into_rows(path, self.inputs)
     }
 }

@@ -41,6 +41,24 @@ pub(crate) struct Opening {
     pub guesses: Vec<Message>,
 }
 
+impl Opening {
+    /// Estimates the number of rows of the table at `path` from the length of its first rows.
+    pub fn estimated_rows(&self, path: &Path) -> Result<u64> {
+        let length = text::estimated_length(path)?;
+        let (Some(first), Some(last)) = (self.records.first(), self.records.last()) else {
+            return Ok(0);
+        };
+        let (sampled, rows) = (
+            (last.start - first.start) as u64,
+            self.records.len() as u64 - 1,
+        );
+        match sampled {
+            0 => Ok(1),
+            sampled => Ok((length as f64 * rows as f64 / sampled as f64) as u64 + 1),
+        }
+    }
+}
+
 /// Detects the dialect of the table at `path` and its columns.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::cache::Reading;
-use super::collect::collect;
+use super::collect::{collect, memory_limit};
 use super::collected::Collected;
 use super::dialect::{self, Hints, Opening};
 use super::encode::{Counts, Encoder, Mapping};
@@ -102,11 +102,16 @@ impl Schema {
             options,
             labelled,
         };
-        let (collected, about) = collect(path, reading, 0, |collector| {
+        // Room for more rows than may be in memory would only make a file of them from the start.
+        let row = size_of::<f32>() * self.inputs().max(1);
+        let most = memory_limit(options.memory) / row as u64;
+        let rows = opening.estimated_rows(path)?.min(most);
+        let rows = usize::try_from(rows).unwrap_or(usize::MAX);
+        let (collected, about) = collect(path, reading, rows, |collector| {
             pass.run(
                 workers,
-                |block| encoder.encode(&block),
-                |chunk| collector.add(&chunk?),
+                |block| block,
+                |blocks| collector.add(&encoder, blocks),
             )
         })?;
         texts.extend(self.about(&collected.counts, &positions));

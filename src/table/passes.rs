@@ -30,21 +30,9 @@ pub(super) struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    /// Calls `work` for each block of records on any worker, and `take` for the results in the order of the table.
-    /// `work` is called again for a piece whose start was guessed wrongly.
+    /// Calls `work` for each block of records on any worker, and `take`, on a worker, for the results of the next window in
+    /// the order of the table. `work` is called again for a piece whose start was guessed wrongly.
     pub fn run<T: Send>(
-        &self,
-        workers: &Workers,
-        work: impl Fn(Block) -> T + Sync,
-        mut take: impl FnMut(T) -> Result<()> + Send,
-    ) -> Result<()> {
-        self.run_windows(workers, work, |results| {
-            results.into_iter().try_for_each(&mut take)
-        })
-    }
-
-    /// Makes a pass as [`Pass::run`] does, but calls `take` for all results of a window at once.
-    pub fn run_windows<T: Send>(
         &self,
         workers: &Workers,
         work: impl Fn(Block) -> T + Sync,
@@ -73,7 +61,7 @@ impl Pass<'_> {
             }
             windows.advance(end);
         }
-        take(results)
+        workers.run(|| take(results))
     }
 
     fn parse_window<T: Send>(
@@ -201,13 +189,16 @@ mod tests {
         pass.run(
             &workers,
             |block| block,
-            |block| {
-                let Cells::Text(words) = &block.columns[1] else {
-                    panic!("words");
-                };
-                let word =
-                    |&code: &u32| String::from_utf8_lossy(words.dictionary.word(code)).into_owned();
-                all.extend(words.codes.iter().map(word));
+            |blocks| {
+                for block in blocks {
+                    let Cells::Text(words) = &block.columns[1] else {
+                        panic!("words");
+                    };
+                    let word = |&code: &u32| {
+                        String::from_utf8_lossy(words.dictionary.word(code)).into_owned()
+                    };
+                    all.extend(words.codes.iter().map(word));
+                }
                 Ok(())
             },
         )?;

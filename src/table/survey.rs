@@ -103,7 +103,7 @@ impl Survey {
             let kept = kept(&block, plan.targets);
             (block, kept)
         };
-        pass.run_windows(workers, examine, |window| {
+        pass.run(workers, examine, |window| {
             let columns = facts.par_iter_mut().enumerate().with_max_len(1);
             workers.run(|| {
                 columns.for_each(|(column, facts)| {

@@ -22,6 +22,9 @@ pub(super) const WINDOW: usize = 1 << 25;
 /// The number of bytes that are read to detect the dialect, if they contain two complete records.
 pub(super) const SAMPLE: usize = 1 << 20;
 
+/// How many times larger than its gzip file a table is assumed to be.
+const GZIP_RATIO: u64 = 6;
+
 /// What a path is expected to be, in messages.
 const EXPECTED: &str = "a table";
 
@@ -208,6 +211,19 @@ pub(crate) fn sample(path: &Path, max_bytes: usize) -> Result<Sample> {
     Ok(Sample {
         is_complete: bytes.len() < max_bytes,
         bytes,
+    })
+}
+
+/// Estimates the number of bytes of the text of the table at `path`: its length, or a multiple if it is gzip.
+pub(super) fn estimated_length(path: &Path) -> Result<u64> {
+    let file = open_regular(path, EXPECTED)?;
+    let length = file
+        .metadata()
+        .map_err(Error::io(path, "read the size"))?
+        .len();
+    Ok(match is_gzip(path, &file)? {
+        true => GZIP_RATIO.saturating_mul(length),
+        false => length,
     })
 }
 

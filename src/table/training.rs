@@ -2,13 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
-
 use super::block::Block;
 use super::cache::Reading;
 use super::collect::{Collector, collect, memory_limit};
 use super::dialect::{self, Hints, Opening};
-use super::encode::{Chunk, Encoder, Mapping, fill_hint};
+use super::encode::{Encoder, Mapping, fill_hint};
 use super::facts::Kind;
 use super::infer::encoding;
 use super::note::{about_numbers, about_target, dropped_rows, filled_cells, left_out, logarithms};
@@ -28,9 +26,6 @@ use crate::nn::Task;
 
 /// The blocks that are encoded at a time.
 const BATCH: usize = 64;
-
-/// How many times larger than its gzip file a table is assumed to be.
-const GZIP_RATIO: u64 = 6;
 
 /// The table to train on, and what is known about it from the start.
 #[derive(Debug, Clone, Copy)]
@@ -336,11 +331,11 @@ impl TrainingTable {
         };
         let rows = self.survey.rows as usize;
         let (collected, about) = collect(&path, reading, rows, |collector| match blocks {
-            Some(blocks) => encode_blocks(&encoder, blocks, collector, workers),
+            Some(blocks) => add_kept(&encoder, blocks, collector, workers),
             None => pass.run(
                 workers,
-                |block| encoder.encode(&block),
-                |chunk| collector.add(&chunk?),
+                |block| block,
+                |blocks| collector.add(&encoder, blocks),
             ),
         })?;
         if collected.rows != rows {
@@ -357,58 +352,28 @@ impl TrainingTable {
     }
 }
 
-/// Encodes blocks that were kept, and gives back their memory one by one.
-fn encode_blocks(
+/// Adds blocks that were kept, and gives back their memory on the way.
+fn add_kept(
     encoder: &Encoder,
     blocks: Vec<Block>,
     collector: &mut Collector,
     workers: &Workers,
 ) -> Result<()> {
     let mut blocks = blocks.into_iter();
-    let mut chunks = Vec::new();
     loop {
         let batch: Vec<Block> = blocks.by_ref().take(BATCH).collect();
-        let is_last = batch.is_empty();
-        // Chunks are added while the next ones are encoded.
-        let before: Vec<Result<Chunk>> = std::mem::take(&mut chunks);
-        let encode = || {
-            batch
-                .into_par_iter()
-                .map(|block| encoder.encode(&block))
-                .collect()
-        };
-        let add = || {
-            before
-                .into_iter()
-                .try_for_each(|chunk| collector.add(&chunk?))
-        };
-        let (next, added) = workers.run(|| rayon::join(encode, add));
-        added?;
-        if is_last {
+        if batch.is_empty() {
             return Ok(());
         }
-        chunks = next;
+        workers.run(|| collector.add(encoder, batch))?;
     }
 }
 
 /// Estimates the memory for all records of a table as typed cells, in bytes.
 fn records_size(path: &Path, opening: &Opening) -> Result<u64> {
-    let length = path
-        .metadata()
-        .map_err(Error::io(path, "read the size"))?
-        .len();
-    let text = match path.extension().is_some_and(|extension| extension == "gz") {
-        true => GZIP_RATIO * length,
-        false => length,
-    };
-    let (Some(first), Some(last)) = (opening.records.first(), opening.records.last()) else {
-        return Ok(0);
-    };
-    let sampled = (last.start - first.start) as u64;
-    let cells = ((opening.records.len() - 1) * opening.columns.count()) as u64;
     // A number, or the code of a word, for each cell, and where its record starts.
-    let cells = text.saturating_mul(cells) / sampled.max(1);
-    Ok(cells.saturating_mul(size_of::<f64>() as u64 + 1))
+    let row = opening.columns.count().saturating_mul(size_of::<f64>() + 1);
+    Ok(opening.estimated_rows(path)?.saturating_mul(row as u64))
 }
 
 /// Refuses a table without rows.

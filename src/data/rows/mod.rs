@@ -42,7 +42,7 @@ enum Source {
     Idx(IdxFile),
     /// Row by row, `[rows, features]`.
     Array(Vec<f32>),
-    /// The same in a mapped file, which has this path, if any, and starts with so many bytes of elements.
+    /// The same in mapped pages, which start with so many bytes of elements, and are from the file with this path, if any.
     Cached {
         bytes: Bytes,
         length: usize,
@@ -133,8 +133,8 @@ impl Rows {
         Rows::encoded(name, Source::Array(elements), features)
     }
 
-    /// Takes rows as [`Rows::of_inputs`] does, from a mapped file of `f32`s in the byte order of this machine: so many bytes
-    /// at its start, and its path if it has one.
+    /// Takes rows as [`Rows::of_inputs`] does, from mapped `f32`s in the byte order of this machine: so many bytes at the
+    /// start, and the path of the file if it has one.
     ///
     /// # Errors
     /// Returns the errors of [`Rows::of_inputs`].
@@ -254,7 +254,7 @@ impl Rows {
         match &*self.source {
             Source::Idx(file) => match file.bytes() {
                 Bytes::Mapped(_, stamp) => Some((file.path(), (*stamp)?)),
-                Bytes::Owned(_) => None,
+                Bytes::Filled(_) | Bytes::Owned(_) => None,
             },
             Source::Cached {
                 bytes: Bytes::Mapped(_, stamp),

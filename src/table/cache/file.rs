@@ -125,7 +125,7 @@ impl CacheWriter {
         let put = self.draft.put_unsynced();
         put.map_err(|error| unwritten(error, self.written))?;
         let bytes = map(&self.path)?;
-        Ok(Elements::Mapped {
+        Ok(Elements {
             bytes,
             length,
             path: Some(self.path),
@@ -223,7 +223,7 @@ impl Rows {
             rows: about.rows,
             answers,
             counts: about.counts,
-            elements: Elements::Mapped {
+            elements: Elements {
                 bytes,
                 length: elements,
                 path: Some(path),

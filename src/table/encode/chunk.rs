@@ -1,18 +1,15 @@
-//! Encoded rows.
+//! What encoded rows have in addition to their inputs.
 
 use serde::{Deserialize, Serialize};
 
-/// The targets of some rows.
+/// The targets and weights of some rows.
 #[derive(Debug, Default)]
 pub(in crate::table) struct Chunk {
-    /// `[rows, inputs]`
-    pub inputs: Vec<f32>,
     pub labels: Vec<u32>,
     /// `[rows, targets]`
     pub values: Vec<f32>,
     pub flags: Vec<u8>,
     pub weights: Vec<f32>,
-    pub rows: usize,
     pub counts: Counts,
 }
 

@@ -108,58 +108,77 @@ impl<'a> Encoder<'a> {
         modes
     }
 
-    /// Encodes the rows of a block.
-    pub fn encode(&self, block: &Block) -> Result<Chunk> {
-        let rows = block.rows();
+    /// Returns which rows of a block have all their targets.
+    pub fn kept(&self, block: &Block) -> KeptRows {
         let kept = kept(block, &self.context.mapping.targets);
+        KeptRows {
+            count: match &kept {
+                None => block.rows(),
+                Some(kept) => kept.iter().filter(|kept| **kept).count(),
+            },
+            kept,
+        }
+    }
+
+    /// Encodes the rows of a block that are kept. Their inputs go to `out`, which is zero.
+    ///
+    /// Shapes: `out [kept rows, inputs]`.
+    ///
+    /// # Errors
+    /// Returns [`crate::Error::Data`] for a cell that cannot be read.
+    pub fn encode(&self, block: &Block, rows: &KeptRows, out: &mut [f32]) -> Result<Chunk> {
+        let columns = self.context.schema.columns.len();
+        let kept = rows.kept.as_deref();
         let mut chunk = Chunk {
-            inputs: vec![0.0; rows * self.inputs],
-            rows,
             counts: Counts {
-                dropped: 0,
-                missing: vec![0; self.context.schema.columns.len()],
-                unknown: vec![0; self.context.schema.columns.len()],
+                dropped: (block.rows() - rows.count) as u64,
+                missing: vec![0; columns],
+                unknown: vec![0; columns],
             },
             ..Chunk::default()
         };
         for column in &self.columns {
-            self.context
-                .check(column, block, kept.as_deref(), &mut chunk.counts)?;
+            self.context.check(column, block, kept, &mut chunk.counts)?;
         }
-        let codes: Vec<Vec<u32>> = self
-            .columns
-            .iter()
-            .map(|column| column.codes(block))
-            .collect();
-        for (tile, out) in chunk
-            .inputs
-            .chunks_mut((TILE * self.inputs).max(1))
-            .enumerate()
-        {
-            let range = tile * TILE..rows.min((tile + 1) * TILE);
+        match kept {
+            None => self.write(block, out),
+            Some(kept) => {
+                let mut all = vec![0.0; block.rows() * self.inputs];
+                self.write(block, &mut all);
+                let of_rows = all.chunks_exact(self.inputs.max(1)).zip(kept);
+                let of_kept = of_rows.filter(|(_, kept)| **kept);
+                for (out, (row, _)) in out.chunks_exact_mut(self.inputs.max(1)).zip(of_kept) {
+                    out.copy_from_slice(row);
+                }
+            }
+        }
+        self.context
+            .targets(&self.targets, block, kept, &mut chunk)?;
+        self.context.weights(block, kept, &mut chunk)?;
+        Ok(chunk)
+    }
+
+    /// Writes the inputs of all rows of a block to `out`, which is zero.
+    ///
+    /// Shapes: `out [rows, inputs]`.
+    fn write(&self, block: &Block, out: &mut [f32]) {
+        let codes = self.columns.iter().map(|column| column.codes(block));
+        let codes: Vec<Vec<u32>> = codes.collect();
+        let tiles = out.chunks_mut((TILE * self.inputs).max(1));
+        for (tile, out) in tiles.enumerate() {
+            let range = tile * TILE..block.rows().min((tile + 1) * TILE);
             for (column, codes) in self.columns.iter().zip(&codes) {
                 column.write(block, range.clone(), codes, out, self.inputs);
             }
         }
-        if let Some(kept) = &kept {
-            keep_rows(&mut chunk, kept, self.inputs);
-        }
-        self.context
-            .targets(&self.targets, block, kept.as_deref(), &mut chunk)?;
-        self.context.weights(block, kept.as_deref(), &mut chunk)?;
-        Ok(chunk)
     }
 }
-/// Leaves out rows without a target.
-fn keep_rows(chunk: &mut Chunk, kept: &[bool], inputs: usize) {
-    let mut to = 0;
-    for row in (0..kept.len()).filter(|&row| kept[row]) {
-        chunk
-            .inputs
-            .copy_within(row * inputs..(row + 1) * inputs, to * inputs);
-        to += 1;
-    }
-    chunk.inputs.truncate(to * inputs);
-    chunk.counts.dropped = (kept.len() - to) as u64;
-    chunk.rows = to;
+
+/// Which rows of a block have all their targets.
+#[derive(Debug)]
+pub(super) struct KeptRows {
+    /// `None` if all have.
+    kept: Option<Vec<bool>>,
+    /// How many have.
+    pub count: usize,
 }

@@ -375,7 +375,7 @@ impl Rows {
     ///
     /// # Panics
     /// Panics if `row` is out of range or `out` has another length.
-    pub(super) fn read_wide(&self, row: usize, out: &mut [f64]) {
+    pub(crate) fn read_wide(&self, row: usize, out: &mut [f64]) {
         assert_eq!(out.len(), self.features(), "row against features");
         decode_wide(self.encoding, self.stored(row), out);
     }

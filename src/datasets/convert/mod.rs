@@ -20,6 +20,7 @@ mod output;
 mod pictures;
 mod progress;
 mod request;
+mod rounding;
 mod source;
 mod survey;
 mod test_split;
@@ -29,7 +30,7 @@ use std::path::PathBuf;
 use self::labelling::Labelling;
 use self::output::Output;
 use self::progress::ProgressReporter;
-use self::source::{Half, LabelKind, Sample, Sources};
+use self::source::{Half, LabelKind, Sample, Source, Sources};
 use self::survey::Survey;
 use self::test_split::Draw;
 use crate::data::Note;
@@ -88,11 +89,16 @@ pub fn convert(request: &Request, on_progress: &mut dyn FnMut(Progress)) -> Resu
     for (half, source) in sources.halves() {
         surveys.push((half, source, Survey::of(source, request, on_progress)?));
     }
-    let smallest = match surveys.iter().all(|(_, _, survey)| survey.all_bytes) {
-        true => ElementType::U8,
-        false => ElementType::F32,
-    };
-    let element = request.element.unwrap_or(smallest);
+    let element = request.element.unwrap_or_else(|| smallest(&surveys));
+    let mut notes = sources.notes.clone();
+    for (_, source, survey) in &surveys {
+        let texts = [
+            survey.rounded.of_elements(request.element, element),
+            survey.values.rounded.of_values(),
+        ];
+        let texts = texts.into_iter().flatten();
+        notes.extend(texts.map(|text| Note::new(source.path(), text)));
+    }
     let sample_shape = sources.train.sample_shape().to_vec();
     let mut surveyed = surveys.iter().map(|(_, source, survey)| (*source, survey));
     let train = surveyed.next().expect("a survey of the training samples");
@@ -127,8 +133,19 @@ pub fn convert(request: &Request, on_progress: &mut dyn FnMut(Progress)) -> Resu
         element,
         labels: labelling.file(),
         class_names: labelling.class_names().cloned(),
-        notes: sources.notes,
+        notes,
     })
+}
+
+/// Returns the smallest type that holds the elements of all halves; floats only round what they always round.
+fn smallest(surveys: &[(Half, &dyn Source, Survey)]) -> ElementType {
+    let all = |is_so: fn(&Survey) -> bool| surveys.iter().all(|(_, _, survey)| is_so(survey));
+    match () {
+        () if all(|survey| survey.all_bytes) => ElementType::U8,
+        () if all(|survey| survey.rounded.is_none()) => ElementType::F32,
+        () if all(|survey| survey.all_i32) => ElementType::I32,
+        () => ElementType::F64,
+    }
 }
 
 /// The second pass, which writes every sample to its half.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::elements;
 use super::progress::{Progress, ProgressReporter};
 use super::request::Request;
+use super::rounding::Rounded;
 use super::source::{Cell, LabelKind, Sample, Source};
 use crate::data::class_names::check_name;
 use crate::data::idx::ElementType;
@@ -20,6 +21,10 @@ pub(super) struct Survey {
     pub samples: u64,
     /// Whether every element is a whole number from 0 to 255.
     pub all_bytes: bool,
+    /// Whether an `i32` holds every element.
+    pub all_i32: bool,
+    /// The large elements that an `f32` would round.
+    pub rounded: Rounded,
     /// The classes by their labels, for [`LabelKind::Class`].
     pub classes: HashMap<String, Occurrence>,
     /// The numbers, for [`LabelKind::Values`].
@@ -43,6 +48,8 @@ pub(super) struct Values {
     pub not_one_hot: bool,
     /// How many samples have a 1 in each column.
     pub ones: Vec<usize>,
+    /// The large numbers that an `f32` rounds.
+    pub rounded: Rounded,
 }
 
 impl Survey {
@@ -54,6 +61,7 @@ impl Survey {
     ) -> Result<Survey> {
         let mut survey = Survey {
             all_bytes: true,
+            all_i32: true,
             ..Survey::default()
         };
         let element = request.element.unwrap_or(ElementType::F32);
@@ -89,7 +97,9 @@ impl Survey {
     ) -> Result<()> {
         for (at, &value) in sample.elements.iter().enumerate() {
             self.all_bytes &= elements::is_byte(value);
+            self.all_i32 &= elements::check(value, ElementType::I32).is_ok();
             check(value, element, Cell::Element(at), place)?;
+            self.rounded.count(value, || place(Cell::Element(at)));
         }
         Ok(())
     }
@@ -130,6 +140,7 @@ impl Survey {
                 self.values.not_binary = Some((place(Cell::Value(at)), value));
             }
             check(value, ElementType::F32, Cell::Value(at), place)?;
+            self.values.rounded.count(value, || place(Cell::Value(at)));
         }
         self.values.not_one_hot |= ones != 1;
         Ok(())

@@ -172,6 +172,13 @@ fn write_warnings(
             grouped(times as usize)
         )?;
     }
+    if let Some(value) = rounded(train, config.scale) {
+        writeln!(
+            out,
+            "  warning: inputs have 24 bits, so elements such as {value} are rounded before they are scaled: \
+             scale = standard subtracts the mean of each feature first"
+        )?;
+    }
     let large = size_of_large(train.targets());
     if let (Some(size), TargetScale::None) = (large, config.task.target_scale()) {
         writeln!(
@@ -262,6 +269,23 @@ fn unevenness(train: &Dataset, scale: Scale) -> Option<f32> {
     ranges.sort_by(f32::total_cmp);
     let times = largest / ranges[(ranges.len() - 1) / 2];
     (times > MUCH).then_some(times)
+}
+
+/// The first whole element that an `f32` rounds, if one pair of numbers scales all. Only some of the samples are read.
+fn rounded(train: &Dataset, scale: Scale) -> Option<f64> {
+    const SAMPLES: usize = 1000;
+    let is_wide = matches!(train.rows().element(), ElementType::I32 | ElementType::F64);
+    let is_global = matches!(scale, Scale::Unit | Scale::StandardGlobal | Scale::None);
+    if !is_wide || !is_global {
+        return None;
+    }
+    let mut row = vec![0.0; train.features()];
+    let mut samples = (0..train.samples()).step_by(train.samples().div_ceil(SAMPLES));
+    samples.find_map(|sample| {
+        train.rows().read_wide(sample, &mut row);
+        let rounds = |&&value: &&f64| value.fract() == 0.0 && f64::from(value as f32) != value;
+        row.iter().find(rounds).copied()
+    })
 }
 
 /// The conditions that end a run before its last epoch.

@@ -7,6 +7,7 @@ mod arrays;
 mod csv;
 mod memory;
 mod pictures;
+mod rounding;
 mod sets;
 
 use rawzip::path::EntryPath;

@@ -119,7 +119,7 @@ pub struct ConvertArgs {
     )]
     seed: u64,
 
-    /// Type of the elements [default: u8 if all are integers from 0 to 255, else f32]
+    /// Type of the elements [default: u8 for whole numbers from 0 to 255, i32 or f64 if f32 rounds large numbers, else f32]
     #[arg(long = "type", hide_short_help = true, value_name = "TYPE", help_heading = "Samples", value_parser = named(ElementType::ALL, ElementType::name))]
     element: Option<ElementType>,
     /// Shape of a sample, as 28x28 [default: as in the source; flat for CSV]

@@ -31,7 +31,8 @@ pub struct Request {
     pub test: Option<PathBuf>,
     /// Test samples to draw from the training samples.
     pub test_split: Option<TestSplit>,
-    /// The element type to write. With `None` it is the smaller of `u8` and `f32` that holds all values.
+    /// The element type to write. `None` takes `u8` for whole numbers from 0 to 255; `i32` or `f64` if an `f32` would round
+    /// numbers above 2²⁴; else `f32`.
     pub element: Option<ElementType>,
     /// The shape of one sample. With `None` it is that of the source.
     pub sample_shape: Option<Vec<usize>>,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use perceptor::compute::parallel::Workers;
-use perceptor::data::{Dataset, IdxFile, Note, Rows};
+use perceptor::data::{Dataset, Note};
 use perceptor::report::eval::EvalReport;
 use perceptor::table::Schema;
 use perceptor::train::eval::MOST_ITEMS;
@@ -16,7 +16,7 @@ use super::failure::Failure;
 use super::opening::print_notes;
 use super::reading::Reading;
 use super::setting_flags::SettingFlags;
-use super::source::{DataArgs, TestFiles};
+use super::source::DataArgs;
 use super::spelling::Flags;
 use super::values::Format;
 
@@ -50,20 +50,14 @@ impl EvalArgs {
         let model = Model::load(&self.model)?;
         let (data, notes) = match &model.schema {
             Some(schema) => self.table(&model, schema, &workers)?,
-            None => (self.idx_files(&model, &workers)?, Vec::new()),
+            None => self.idx_files(&model, &workers)?,
         };
         print_notes(&notes);
         let spec = &model.spec;
         let engine = choose(self.compute.engine, spec, MOST_ITEMS, Verbosity::Normal)?;
         let evaluation = Predictor::with_engine(&model, engine, &workers)?.evaluate(&data)?;
         let name = self.model.display().to_string();
-        let report = EvalReport::new(
-            name,
-            spec.to_string(),
-            model.class_names.as_ref(),
-            &data,
-            &evaluation,
-        );
+        let report = EvalReport::new(name, &model, &data, &evaluation);
         let report = report.with_notes(&notes, &Flags);
         let mut out = io::stdout().lock();
         match self.format {
@@ -87,17 +81,19 @@ impl EvalArgs {
     }
 
     /// Opens IDX files.
-    fn idx_files(&self, model: &Model, workers: &Workers) -> perceptor::Result<Dataset> {
+    fn idx_files(
+        &self,
+        model: &Model,
+        workers: &Workers,
+    ) -> perceptor::Result<(Dataset, Vec<Note>)> {
         self.data.check_no_table()?;
         self.reading.options(model)?;
-        let TestFiles { files, class_names } = self.data.test(workers)?;
-        if let Some(path) = &class_names {
-            model.check_class_names(path)?;
-        }
-        let spec = &model.spec;
-        let images = Rows::from(IdxFile::open(&files.images)?);
-        model.check_inputs(&images)?;
-        let labels = IdxFile::open(&files.labels)?;
-        Dataset::for_task(spec.task(), images, &labels, Some(spec.outputs()))
+        let data = model.open_test(&self.data.test(workers)?)?;
+        let notes = data.notes().iter().cloned();
+        let notes = notes
+            .chain(data.without_sample())
+            .chain(model.input_warning(data.rows()));
+        let notes = notes.collect();
+        Ok((data, notes))
     }
 }

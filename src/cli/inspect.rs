@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use perceptor::config::TableConfig;
 use perceptor::config::setting::Setting;
-use perceptor::data::splits::Pair;
-use perceptor::data::{DataMode, Dataset, IdxFile, Rows, Splits, Targets, folder};
+use perceptor::data::files::{Opening, Pair};
+use perceptor::data::{DataMode, Dataset, IdxFile, Note, Rows, Splits, Targets, folder};
 use perceptor::message::Key;
 use perceptor::nn::Task;
 use perceptor::report::inspect::InspectReport;
@@ -17,6 +17,7 @@ use perceptor::table::{TrainingTable, is_table};
 use perceptor::{Error, Refusal, Workers};
 
 use super::failure::Failure;
+use super::opening::print_notes;
 use super::setting_flags::{Selection, SettingFlags};
 use super::source::warn_of_changed_source;
 use super::spelling::Flags;
@@ -100,16 +101,23 @@ impl InspectArgs {
         let has_others = halves.validation.is_some() || halves.test.is_some();
         let sets = match halves.train.is_none() && has_others {
             true => {
+                let opening = Opening {
+                    task,
+                    classes: None,
+                    known: None,
+                    mode,
+                };
                 let open = |pair: Option<Pair>| {
                     let names = halves.class_names.as_deref();
-                    let set = pair.map(|pair| pair.open(task, names, None, mode));
-                    set.transpose()
+                    pair.map(|pair| pair.open(names, &opening)).transpose()
                 };
                 [None, open(halves.validation)?, open(halves.test)?]
             }
             false => {
                 let files = folder::find(&self.path)?;
                 let splits = Splits::open_for(task, &files, None, mode)?;
+                let notes = splits.notes().into_iter();
+                print_notes(&notes.filter(Note::is_warning).collect::<Vec<_>>());
                 [Some(splits.train), splits.validation, splits.test]
             }
         };

@@ -3,11 +3,12 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use perceptor::Result;
 use perceptor::compute::parallel::Workers;
-use perceptor::data::{Note, Splits};
+use perceptor::data::files::Opening;
+use perceptor::data::{KnownClasses, Note, Scale, Splits};
 use perceptor::run::Settings;
 use perceptor::table::Schema;
+use perceptor::{Model, Result};
 
 use super::source::{DataArgs, Source};
 use super::spelling::Flags;
@@ -86,20 +87,44 @@ fn of_idx_files(
     if !with_test {
         files.test = None;
     }
-    let (task, classes) = (settings.train.task.task, settings.classes);
+    let model = initial_model(settings);
+    let known = model.as_ref().and_then(|model| model.class_names.as_ref());
+    let opening = Opening {
+        task: settings.train.task.task,
+        classes: settings.classes,
+        known: known.map(|names| KnownClasses {
+            names,
+            owner: "the model of --init-from",
+        }),
+        mode: settings.data_mode,
+    };
+    let splits = Splits::open_as(&files, &opening)?;
+    let mut notes: Vec<Note> = left_out.into_iter().collect();
+    notes.extend(splits.notes());
+    // With another scaling than the model's, the same elements become other inputs.
+    if let (Some(model), Scale::Model) = (&model, settings.train.scale) {
+        notes.extend(model.input_warning(splits.train.rows()));
+    }
     Ok(Opened {
-        splits: Splits::open_for(task, &files, classes, settings.data_mode)?,
+        splits,
         source,
         schema: None,
-        notes: left_out.into_iter().collect(),
+        notes,
     })
 }
 
-/// Prints notes to stderr, a line each.
+/// Returns the model that training starts from. It is needed only for the first step, so a run is resumed without it.
+fn initial_model(settings: &Settings) -> Option<Model> {
+    let path = settings.init_from.as_deref()?;
+    Model::load(path).ok()
+}
+
+/// Prints notes and warnings to stderr, a line each.
 pub fn print_notes(notes: &[Note]) {
     for note in notes {
+        let kind = if note.is_warning() { "warning" } else { "note" };
         let text = note.message().spelled(&Flags);
         // A closed stderr must not end the command.
-        drop(writeln!(io::stderr(), "note: {text}"));
+        drop(writeln!(io::stderr(), "{kind}: {text}"));
     }
 }

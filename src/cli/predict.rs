@@ -146,9 +146,10 @@ impl PredictArgs {
             }
             other => other,
         });
+        let rows = Rows::from(file?);
         Ok(Samples {
-            rows: Rows::from(file?),
-            notes: Vec::new(),
+            notes: model.input_warning(&rows).into_iter().collect(),
+            rows,
         })
     }
 

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use etcetera::BaseStrategy;
 use perceptor::compute::parallel::Workers;
-use perceptor::data::Note;
+use perceptor::data::files::{Files, Pair};
 use perceptor::data::folder::{self, DEFAULT_FOLDER};
 use perceptor::data::source_record::changed_source;
-use perceptor::data::splits::{Files, Pair};
+use perceptor::data::{ClassNames, Note};
 use perceptor::datasets::generated::{EDITION, GeneratedDigits};
 use perceptor::durable::{check_writable, create_folder};
 use perceptor::run::Settings;
@@ -102,12 +102,6 @@ impl Source {
     }
 }
 
-/// Test files, and the file with the names of their classes, if there is one.
-pub struct TestFiles {
-    pub files: Pair,
-    pub class_names: Option<PathBuf>,
-}
-
 impl DataArgs {
     /// Returns training files, and test files if there are any.
     pub fn training(&self, workers: &Workers, quiet: bool) -> Result<Source> {
@@ -118,7 +112,7 @@ impl DataArgs {
                     train: pair(images, labels),
                     validation: None,
                     test: self.named_test(),
-                    class_names: None,
+                    class_names: ClassNames::file_beside(labels),
                     weights: None,
                 }),
                 folder: None,
@@ -135,12 +129,9 @@ impl DataArgs {
     }
 
     /// Returns test files only.
-    pub fn test(&self, workers: &Workers) -> Result<TestFiles> {
+    pub fn test(&self, workers: &Workers) -> Result<Pair> {
         if let Some(files) = self.named_test() {
-            return Ok(TestFiles {
-                files,
-                class_names: None,
-            });
+            return Ok(files);
         }
         if let Some(images) = &self.train_images {
             return Err(Error::Config(Refusal::new(
@@ -153,9 +144,9 @@ impl DataArgs {
             Some(folder) => folder,
             None => generated(workers, false)?.folder.expect("a folder"),
         };
-        let (files, class_names) = folder::find_test(&folder)?;
+        let files = folder::find_test(&folder)?;
         warn_of_changed_source(&folder);
-        Ok(TestFiles { files, class_names })
+        Ok(files)
     }
 
     /// Returns the flags that name the same test files to another command, each after a space.
@@ -305,8 +296,9 @@ fn pair(images: &Path, labels: &Path) -> Pair {
 
 /// Returns the note about validation files in the folder of the data which are not used.
 fn left_out_validation(found: &Pair) -> Note {
+    let images = found.images.display();
     Note::new(
-        &found.images,
+        images,
         "left out, as --validation-images names another file",
     )
 }

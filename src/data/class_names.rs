@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::targets::MAX_CLASSES;
+use crate::durable::folder_of;
 use crate::error::{Error, Refusal, Result};
 use crate::regular_file::open_regular;
 
@@ -101,6 +102,11 @@ impl ClassNames {
     pub fn file_in(folder: &Path) -> Option<PathBuf> {
         let path = folder.join(FILE);
         path.exists().then_some(path)
+    }
+
+    /// Returns the path of the file in the folder of a file of labels, if there is one.
+    pub fn file_beside(labels: &Path) -> Option<PathBuf> {
+        ClassNames::file_in(folder_of(labels))
     }
 
     /// Formats the names as the content of a file.

@@ -6,9 +6,12 @@ use std::path::Path;
 
 use ndarray::ArrayView2;
 
+use super::class_map::{ClassMap, KnownClasses};
 use super::class_names::ClassNames;
+use super::empty_classes::without_sample;
 use super::fit_scaling::check_finite;
 use super::idx::IdxFile;
+use super::note::Note;
 use super::preprocessing::Preprocessing;
 use super::rows::Rows;
 use super::targets::Targets;
@@ -34,6 +37,8 @@ pub struct Dataset {
     /// What each sample counts in training, with a mean of 1 when they were given, `[samples]`.
     weights: Option<Vec<f32>>,
     class_names: Option<ClassNames>,
+    /// What was changed when it was opened.
+    notes: Vec<Note>,
 }
 
 impl Dataset {
@@ -105,6 +110,7 @@ impl Dataset {
             targets,
             weights: None,
             class_names: None,
+            notes: Vec::new(),
         })
     }
 
@@ -121,6 +127,7 @@ impl Dataset {
                 weights.collect()
             }),
             class_names: self.class_names.clone(),
+            notes: Vec::new(),
         }
     }
 
@@ -232,6 +239,32 @@ impl Dataset {
         }
         self.class_names = Some(names);
         Ok(())
+    }
+
+    /// Replaces the labels, which the file `path` names the classes of, by those of the known classes of these names.
+    pub(super) fn match_classes(
+        &mut self,
+        (path, map): (&Path, &ClassMap),
+        known: KnownClasses,
+    ) -> Result<()> {
+        let targets = map.apply(self.targets.clone());
+        self.targets = targets.map_err(|(found, expected)| {
+            let expected = format!("{expected}, as many as {} has", known.owner);
+            Error::Data(Refusal::new(path.display(), found, expected))
+        })?;
+        self.notes.push(map.note(path, known));
+        Ok(())
+    }
+
+    /// Returns the note about classes that no sample has, if there are any.
+    pub fn without_sample(&self) -> Option<Note> {
+        let empty = without_sample(&self.targets, self.class_names());
+        empty.map(|about| Note::new(self.rows.name(), about))
+    }
+
+    /// Returns notes about what was changed when it was opened.
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
     }
 
     /// Takes the class names of `other`, the training set that this set belongs to.

@@ -8,12 +8,13 @@
 use std::path::{Path, PathBuf};
 
 use super::class_names::ClassNames;
+use super::files::{Files, Pair};
 use super::idx::ElementType;
 use super::names::{TEST, TRAIN, VALIDATION, candidates, endings};
 use super::replacement;
 use super::same_contents::have_same_contents;
 use super::source_record;
-use super::splits::{Files, Pair, Splits};
+use super::splits::Splits;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 
@@ -63,11 +64,11 @@ pub fn find(folder: &Path) -> Result<Files> {
     })
 }
 
-/// Finds the test files in `folder`, and the class names. Files of other sets are not looked at.
+/// Finds the test files in `folder`. Files of other sets are not looked at.
 ///
 /// # Errors
 /// Returns the errors of [`find_halves`], and [`Error::Data`] if there are no test files.
-pub fn find_test(folder: &Path) -> Result<(Pair, Option<PathBuf>)> {
+pub fn find_test(folder: &Path) -> Result<Pair> {
     check_folder(folder)?;
     let hint = message![
         "name the files with ",
@@ -75,10 +76,8 @@ pub fn find_test(folder: &Path) -> Result<(Pair, Option<PathBuf>)> {
         " and ",
         Key("test_labels")
     ];
-    let found = pair(folder, TEST).and_then(|test| {
-        let test = test.ok_or_else(|| missing(folder, TEST, "images"))?;
-        Ok((test, ClassNames::file_in(folder)))
-    });
+    let found =
+        pair(folder, TEST).and_then(|test| test.ok_or_else(|| missing(folder, TEST, "images")));
     found.map_err(|error| error.map_refusal(|refusal| refusal.hint(hint)))
 }
 

@@ -90,7 +90,7 @@ pub fn read_labels(file: &IdxFile) -> Result<Vec<u32>> {
             let hint = use_regression("for values to predict instead of classes");
             return Err(refuse(
                 format!("row {item} has label {label}"),
-                "0..1048576",
+                "0 to 1048575",
                 hint,
             ));
         }
@@ -113,7 +113,7 @@ fn check_labels(file: &IdxFile, labels: &[u32], classes: usize) -> Result<()> {
                 Refusal::new(
                     file.path().display(),
                     format!("row {item} has label {}", labels[item]),
-                    format!("0..{classes}"),
+                    format!("0 to {}", classes - 1),
                 )
                 .hint(message![
                     "train with ",

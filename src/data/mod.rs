@@ -1,20 +1,25 @@
 //! Data sets: from files or arrays to mini-batches. Nothing here writes a data set; [`crate::datasets`] does.
 //!
-//! - Files: `folder` finds them by their usual names, `mmap` maps them, `gzip` decodes
+//! - Files: `files` opens them, `folder` finds them by their usual names, `mmap` maps them, `gzip` decodes
 //!   compressed ones, `idx` checks the format, `label_file` and `class_names` read labels and names.
 //! - A set: `rows` are the features, from an IDX file or an array, `targets` are what to predict, `dataset` pairs both,
 //!   `splits` has the training, validation and test sets, `holdout` draws a validation set, `target_scaling`
 //!   standardises the values of a regression.
 //! - Preprocessing: `preprocessing` maps a row to inputs by a `scaling` and active columns, `fit_scaling`,
 //!   `fit_features`, `fit_columns` and `fit_sparsity` fit them to the training rows, `decode` applies them to stored elements.
+//! - Comparisons: `extent` compares the elements of sets, `class_map` their classes; `empty_classes` names those without a sample.
 //! - An epoch: `order` shuffles. A run: `fingerprint` identifies the data, `watch` detects changed files.
 //! - Writing: `replacement` puts the files of a set into place together, `source_record` remembers what they were made from,
 //!   `same_contents` compares files of one kind. `note` has what was left out or changed.
 
+mod class_map;
 pub mod class_names;
 pub(crate) mod content_hash;
 pub mod dataset;
 mod decode;
+pub mod empty_classes;
+pub mod extent;
+pub mod files;
 pub mod fingerprint;
 pub mod fit_columns;
 mod fit_features;
@@ -40,8 +45,11 @@ pub mod target_scaling;
 pub mod targets;
 pub mod watch;
 
+pub use class_map::KnownClasses;
 pub use class_names::ClassNames;
 pub use dataset::Dataset;
+pub use extent::Extent;
+pub use files::DataMode;
 pub use fingerprint::Fingerprint;
 pub use holdout::Holdout;
 pub use idx::IdxFile;
@@ -49,7 +57,7 @@ pub use note::Note;
 pub use preprocessing::Preprocessing;
 pub use rows::Rows;
 pub use scaling::{FeatureScaling, GlobalScaling, Scale, Scaling};
-pub use splits::{DataMode, Splits};
+pub use splits::Splits;
 pub use target_scaling::{TargetScale, TargetScaling};
 pub use targets::Targets;
 pub use watch::Watch;

@@ -1,28 +1,47 @@
-//! Notes: what was guessed, left out or changed while data were read.
+//! Notes: what was guessed, left out or changed while data were read, and warnings about them.
 
 use std::fmt;
-use std::path::Path;
 
 use crate::message::{Message, message};
 
-/// One thing that was guessed, left out or changed, in a line that starts with the name of the file.
+/// One thing that was guessed, left out or changed, or that is probably wrong, in a line that starts with the name of the
+/// file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note(Message);
+pub struct Note {
+    text: Message,
+    is_warning: bool,
+}
 
 impl Note {
-    /// Makes a note about the file at `path`.
-    pub fn new(path: &Path, about: impl Into<Message>) -> Note {
-        Note(message![path.display(), ": ", about.into()])
+    /// Makes a note about the file or set `place`.
+    pub fn new(place: impl Into<Message>, about: impl Into<Message>) -> Note {
+        Note {
+            text: message![place.into(), ": ", about.into()],
+            is_warning: false,
+        }
+    }
+
+    /// Makes a warning about the file or set `place`.
+    pub fn warning(place: impl Into<Message>, about: impl Into<Message>) -> Note {
+        Note {
+            is_warning: true,
+            ..Note::new(place, about)
+        }
     }
 
     /// Returns the text, in which the names of settings are not spelled yet.
     pub fn message(&self) -> &Message {
-        &self.0
+        &self.text
+    }
+
+    /// Whether something is probably wrong.
+    pub fn is_warning(&self) -> bool {
+        self.is_warning
     }
 }
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.text.fmt(f)
     }
 }

@@ -1,123 +1,19 @@
 //! The training, validation and test sets that belong together.
 
-use std::path::{Path, PathBuf};
-
-use serde::{Deserialize, Serialize};
-
-use super::class_names::ClassNames;
+use super::class_map::KnownClasses;
 use super::dataset::Dataset;
+use super::extent::Extent;
+use super::files::{DataMode, Files, Opening, Pair};
 use super::fit_scaling::check_finite;
 use super::holdout::{self, Holdout};
 use super::idx::IdxFile;
 use super::label_file::read_weights;
-use super::mmap::Stamp;
-use super::replacement;
+use super::note::Note;
+use super::rows::Rows;
 use super::targets::MAX_CLASSES;
-use crate::durable::folder_of;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 use crate::nn::task::Task;
-
-/// The files of a data set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Files {
-    /// Training images and labels.
-    pub train: Pair,
-    /// Validation images and labels.
-    pub validation: Option<Pair>,
-    /// Test images and labels.
-    pub test: Option<Pair>,
-    /// The class names.
-    pub class_names: Option<PathBuf>,
-    /// The weights of the training samples.
-    pub weights: Option<PathBuf>,
-}
-
-impl Files {
-    /// Returns the stamps of all files, after replacements that a killed process did not complete are undone.
-    fn stamps(&self) -> Result<Vec<(&Path, Option<Stamp>)>> {
-        let pairs = [
-            Some(&self.train),
-            self.validation.as_ref(),
-            self.test.as_ref(),
-        ];
-        let pairs = pairs.into_iter().flatten();
-        let paths = pairs.flat_map(|pair| [&pair.images, &pair.labels]);
-        let others = self.class_names.iter().chain(&self.weights);
-        let paths: Vec<&Path> = paths.chain(others).map(PathBuf::as_path).collect();
-        for path in &paths {
-            replacement::recover(folder_of(path))?;
-        }
-        let stamp = |path: &Path| path.metadata().ok().map(|about| Stamp::of(&about));
-        Ok(paths.iter().map(|path| (*path, stamp(path))).collect())
-    }
-}
-
-/// A file of images and the file of their labels.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pair {
-    /// The images.
-    pub images: PathBuf,
-    /// The labels.
-    pub labels: PathBuf,
-}
-
-impl Pair {
-    /// Opens and checks the pair for a task, with the class names in a file. Without `classes` their number is counted as
-    /// [`Splits::open`] does.
-    ///
-    /// # Errors
-    /// Returns the errors of [`Dataset::for_task`] and [`ClassNames::read`], and [`Error::Data`] if there is not one name
-    /// for each class.
-    pub fn open(
-        &self,
-        task: Task,
-        class_names: Option<&Path>,
-        classes: Option<usize>,
-        mode: DataMode,
-    ) -> Result<Dataset> {
-        let names = class_names.map(ClassNames::read).transpose()?;
-        let images = mode.open(&self.images)?;
-        let labels = IdxFile::open(&self.labels)?;
-        let mut set = Dataset::for_task(task, images, &labels, classes)?;
-        if let (Some(names), Some(path)) = (names, class_names) {
-            set.name_classes(path, names, classes.is_none())?;
-        }
-        Ok(set)
-    }
-}
-
-/// How images are held while they are used. Labels are always copied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DataMode {
-    /// Mapped: without a copy, and shared with every process that reads the same file. The file must not change
-    /// meanwhile.
-    #[default]
-    Map,
-    /// Copied into memory first, so that the file may change afterwards.
-    Copy,
-}
-
-impl DataMode {
-    /// All modes.
-    pub const ALL: [DataMode; 2] = [DataMode::Map, DataMode::Copy];
-
-    /// Returns the name used in settings, files and messages.
-    pub fn name(self) -> &'static str {
-        match self {
-            DataMode::Map => "map",
-            DataMode::Copy => "copy",
-        }
-    }
-
-    fn open(self, path: &Path) -> Result<IdxFile> {
-        match self {
-            DataMode::Map => IdxFile::open(path),
-            DataMode::Copy => IdxFile::open_in_memory(path),
-        }
-    }
-}
 
 /// A training set and, optionally, a validation set and a test set with the same features and outputs.
 ///
@@ -201,6 +97,24 @@ impl Splits {
         classes: Option<usize>,
         mode: DataMode,
     ) -> Result<Splits> {
+        Splits::open_as(
+            files,
+            &Opening {
+                task,
+                classes,
+                known: None,
+                mode,
+            },
+        )
+    }
+
+    /// Opens and checks all files as [`Splits::open_for`] does, and matches the classes of the training set with known
+    /// ones, such as those of a model. Other sets are matched with the classes of the training set.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Splits::open_for`], and [`Error::Data`] if a set has a class that is not known.
+    pub fn open_as(files: &Files, opening: &Opening) -> Result<Splits> {
+        let (task, classes) = (opening.task, opening.classes);
         if let (Some(classes), Task::Regression | Task::Multilabel) = (classes, task) {
             let found = message![classes, " with ", Key("task").set_to(task.name())];
             let expected = "none: the labels decide about the number of outputs";
@@ -214,7 +128,7 @@ impl Splits {
             )));
         }
         let before = files.stamps()?;
-        let splits = Splits::read(task, files, classes, mode)?;
+        let splits = Splits::read(files, opening)?;
         // Files of two sets must not be mixed.
         let after = files.stamps()?;
         let changed = before.iter().zip(&after).find(|(one, other)| one != other);
@@ -228,20 +142,44 @@ impl Splits {
         }
     }
 
-    fn read(task: Task, files: &Files, classes: Option<usize>, mode: DataMode) -> Result<Splits> {
-        let mut train = files
-            .train
-            .open(task, files.class_names.as_deref(), classes, mode)?;
+    fn read(files: &Files, opening: &Opening) -> Result<Splits> {
+        let mut train = files.train.open(files.class_names.as_deref(), opening)?;
         if let Some(path) = &files.weights {
             let weights = read_weights(&IdxFile::open(path)?)?;
             train = train.weighted(&path.display().to_string(), weights)?;
         }
+        let like = Opening {
+            classes: Some(train.outputs()),
+            known: train.class_names().map(|names| KnownClasses {
+                names,
+                owner: "the training set",
+            }),
+            ..*opening
+        };
+        // Features first: an error about the labels of another data set would hide the actual mistake.
+        let check = |rows: &Rows| {
+            check_features(&train, rows.name(), rows.features())?;
+            check_finite(rows)
+        };
         let open = |pair: &Option<Pair>| {
             let pair = pair.as_ref();
-            pair.map(|pair| open_like(&train, pair, mode)).transpose()
+            pair.map(|pair| pair.open_like(&like, &check)).transpose()
         };
         let (validation, test) = (open(&files.validation)?, open(&files.test)?);
         Splits::new(train, validation, test)
+    }
+
+    /// Returns notes about the sets: which classes were matched by name, which have no sample, and whether the elements of
+    /// other sets are far from the training set's.
+    pub fn notes(&self) -> Vec<Note> {
+        let others = || self.validation.iter().chain(&self.test);
+        let sets = std::iter::once(&self.train).chain(others());
+        let mut notes: Vec<Note> = sets.flat_map(Dataset::notes).cloned().collect();
+        notes.extend(self.train.without_sample());
+        if let Some(seen) = Extent::of(self.train.rows()) {
+            notes.extend(others().filter_map(|set| seen.warning(set.rows(), "the training set")));
+        }
+        notes
     }
 
     /// Holds out a part of the training samples, drawn by `seed`, as a validation set. Returns the sets unchanged without
@@ -262,21 +200,6 @@ impl Splits {
             test: self.test,
         })
     }
-}
-
-/// Opens a set that belongs to `train`. The number of features is checked first: an error about the labels of another
-/// data set would hide the actual mistake.
-fn open_like(train: &Dataset, pair: &Pair, mode: DataMode) -> Result<Dataset> {
-    let images = mode.open(&pair.images)?;
-    check_features(
-        train,
-        &pair.images.display().to_string(),
-        images.header().features(),
-    )?;
-    let labels = IdxFile::open(&pair.labels)?;
-    let set = Dataset::for_task(train.task(), images, &labels, Some(train.outputs()))?;
-    check_finite(set.rows())?;
-    Ok(set)
 }
 
 fn check_features(train: &Dataset, place: &str, features: usize) -> Result<()> {

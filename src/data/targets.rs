@@ -82,7 +82,11 @@ impl Targets {
                 .filter(|&label| (label as usize) < classes)
                 .ok_or_else(|| {
                     let found = format!("row {row} has label {label}");
-                    Error::Data(Refusal::new(UNNAMED, found, format!("0..{classes}")))
+                    Error::Data(Refusal::new(
+                        UNNAMED,
+                        found,
+                        format!("0 to {}", classes - 1),
+                    ))
                 })
         });
         Ok(Targets::Classes {
@@ -262,7 +266,7 @@ mod tests {
     fn a_label_out_of_range_is_refused() {
         for label in [3, -1, i64::MAX] {
             let refused = Targets::classes(arr1(&[0, label]).view(), 3);
-            let expected = format!("targets: row 1 has label {label}, expected 0..3");
+            let expected = format!("targets: row 1 has label {label}, expected 0 to 2");
             assert_eq!(message(refused), expected);
         }
         let refused = Targets::classes(arr1(&[0u8]).view(), 1);

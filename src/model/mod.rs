@@ -10,39 +10,27 @@
 //! on a table (see [`crate::table::schema`]), and `provenance`. There is one key, not several,
 //! so that the same model always has the same bytes.
 
+mod metadata;
+mod provenance;
 mod schema_check;
 
 use std::borrow::Cow;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
-use crate::config::TrainConfig;
+use crate::data::files::{Opening, Pair};
 use crate::data::fit_scaling::check_finite;
-use crate::data::{ClassNames, Preprocessing, Rows, Scaling, TargetScaling};
+use crate::data::{
+    ClassNames, DataMode, Dataset, KnownClasses, Note, Preprocessing, Rows, Scaling, TargetScaling,
+};
 use crate::durable;
 use crate::error::{Error, Refusal, Result};
-use crate::message::{Command, message};
 use crate::nn::loss::Loss;
-use crate::nn::{Activation, Spec, batch_norm};
-use crate::nn::{Link, Task};
-use crate::scores::SetScores;
+use crate::nn::{Link, Spec, batch_norm};
 use crate::table::Schema;
-use crate::tensors::{self, Kind, Layout, TensorFile};
+use crate::tensors::{self, Layout, TensorFile};
 
-/// The kind of model files. A file of weights from another program is refused with a hint to import it.
-pub(crate) const KIND: Kind = Kind {
-    name: "model",
-    format: 1,
-    damaged: Error::Model,
-    unusable: Error::Model,
-    hint: || {
-        Some(message![
-            Command("import"),
-            " takes the state_dict of an nn.Sequential of PyTorch"
-        ])
-    },
-};
+pub(crate) use self::metadata::{KIND, Metadata};
+pub use self::provenance::{Origin, Provenance};
 
 /// A trained network with everything needed to use it.
 ///
@@ -76,65 +64,6 @@ pub struct Model {
     /// How the rows of a table become inputs, and what is predicted; `None` if it was not trained on a table.
     pub schema: Option<Schema>,
     /// How the model was trained; `None` if another program trained it.
-    pub provenance: Option<Provenance>,
-}
-
-/// How a model was trained. Nothing in it depends on the number of threads, on time or on paths, so that the same run
-/// writes the same file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Provenance {
-    /// The version of the program.
-    pub version: String,
-    /// The revision of its source.
-    pub revision: String,
-    /// The engine that trained it: native with its instruction set, or a library with version and kernels.
-    pub engine: String,
-    /// The settings of the run.
-    pub config: TrainConfig,
-    /// Number of training samples.
-    pub train_items: usize,
-    /// XXH3 of the parameters of the model that training started from, in hexadecimal; `None` for drawn weights.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub init_from: Option<String>,
-    /// The epoch that the model is from, counted from 1, if validation data selected it; `None` for the last epoch.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub best_epoch: Option<usize>,
-    /// Mean training loss over its epoch.
-    pub train_loss: f64,
-    /// Loss and accuracy on the validation set and on the test set after that epoch.
-    #[serde(flatten)]
-    pub scores: SetScores,
-}
-
-/// The model that a run started from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Origin {
-    /// How elements became its inputs, for [`crate::data::Scale::Model`].
-    pub scaling: Scaling,
-    /// XXH3 of its parameters as little-endian `f32`s, in hexadecimal.
-    pub parameters: String,
-}
-
-/// The value of the metadata key.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Metadata {
-    format: u32,
-    pub layers: Vec<usize>,
-    #[serde(default, skip_serializing_if = "Task::is_default")]
-    pub task: Task,
-    #[serde(default, skip_serializing_if = "Link::is_default")]
-    pub link: Link,
-    pub activation: Activation,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub batch_norm: bool,
-    pub scaling: Scaling,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub target_scaling: Option<TargetScaling>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub class_names: Option<ClassNames>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub schema: Option<Schema>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provenance: Option<Provenance>,
 }
 
@@ -227,32 +156,34 @@ impl Model {
         fitting.unwrap_or_else(|| Loss::with_link(task, link))
     }
 
-    /// Checks that the class names in the file `path`, which belong to a set of labels, are those of this model.
+    /// Opens test files for this model. Classes are matched by their names if the model has names, and the files have some in
+    /// their folder.
     ///
     /// # Errors
-    /// Returns [`Error::Data`] if a class has another name, and the errors of [`ClassNames::read`].
-    pub fn check_class_names(&self, path: &Path) -> Result<()> {
-        let names = ClassNames::read(path)?;
-        let Some(own) = &self.class_names else {
-            return Ok(());
+    /// Returns the errors of [`Model::check_inputs`] and [`Pair::open_like`].
+    pub fn open_test(&self, files: &Pair) -> Result<Dataset> {
+        let known = self.class_names.as_ref();
+        let opening = Opening {
+            task: self.spec.task(),
+            classes: Some(self.spec.outputs()),
+            known: known.map(|names| KnownClasses {
+                names,
+                owner: "the model",
+            }),
+            mode: DataMode::Map,
         };
-        let name = |names: &ClassNames, class: usize| match names.names().get(class) {
-            Some(name) => format!("{name:?}"),
-            None => "not there".to_owned(),
-        };
-        let classes = 0..own.names().len().max(names.names().len());
-        let pairs = classes.map(|class| (class, name(&names, class), name(own, class)));
-        match pairs.into_iter().find(|(_, found, own)| found != own) {
-            None => Ok(()),
-            Some((class, found, own)) => Err(Error::Data(
-                Refusal::new(
-                    path.display(),
-                    format!("class {class} is {found}"),
-                    format!("{own}, as in the model"),
-                )
-                .hint("these labels may count the classes in another order than the model does"),
-            )),
+        let set = files.open_like(&opening, &|rows| self.check_inputs(rows))?;
+        match known {
+            Some(names) => set.with_class_names(names.clone()),
+            None => Ok(set),
         }
+    }
+
+    /// Returns a warning if the elements of `rows` are far from those of the training set of this model. Nothing is known of
+    /// models of earlier versions and other programs.
+    pub fn input_warning(&self, rows: &Rows) -> Option<Note> {
+        let seen = self.provenance.as_ref()?.elements.as_ref()?;
+        seen.warning(rows, "the training set of the model")
     }
 
     /// Returns the map from the rows of a data set to the inputs of this network.
@@ -321,54 +252,13 @@ impl Model {
     }
 }
 
-impl Metadata {
-    /// Takes what is recorded of training. In a file of an earlier version, `standard` means one pair of numbers for all
-    /// features, as the scaling shows.
-    pub(crate) fn take_provenance(&mut self) -> Option<Provenance> {
-        let mut provenance = self.provenance.take()?;
-        if self.scaling.as_global().is_some() {
-            provenance.config.scale = provenance.config.scale.renamed();
-        }
-        Some(provenance)
-    }
-
-    /// Checks that its numbers are in range.
-    pub(crate) fn check(&self, file: &TensorFile) -> Result<()> {
-        let features = self.layers.first().copied().unwrap_or(0);
-        let checked = self.scaling.check(features);
-        checked.map_err(|(found, expected)| file.refuse(found, &expected))?;
-        let classes = self.layers.last().copied().unwrap_or(0);
-        if self.link == Link::Log && self.task != Task::Regression {
-            let found = format!("a log link with {}", self.task.name());
-            return Err(file.refuse(found, "one of a regression"));
-        }
-        if let Some(scaling) = &self.target_scaling
-            && !(self.task == Task::Regression && scaling.fits(classes))
-        {
-            let found = format!("a target scaling of {} outputs", scaling.factor.len());
-            let expected =
-                format!("{classes} finite offsets and factors above 0, for a regression");
-            return Err(file.refuse(found, &expected));
-        }
-        match &self.class_names {
-            Some(names) if names.names().len() != classes => {
-                let found = format!("{} class names", names.names().len());
-                return Err(file.refuse(found, &format!("{classes}, one a class")));
-            }
-            _ => {}
-        }
-        match &self.schema {
-            Some(schema) => self.check_schema(schema, file),
-            None => Ok(()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::TrainConfig;
     use crate::data::Scale;
-    use crate::scores::Score;
+    use crate::nn::Activation;
+    use crate::scores::{Score, SetScores};
     use proptest::prelude::*;
 
     fn model() -> Model {
@@ -386,6 +276,7 @@ mod tests {
                 engine: "none".to_owned(),
                 config: TrainConfig::default(),
                 train_items: 1,
+                elements: None,
                 init_from: None,
                 best_epoch: Some(3),
                 train_loss: 0.1 + 0.2,

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::Metadata;
+use super::metadata::Metadata;
 use crate::error::Result;
 use crate::nn::Task;
 use crate::table::schema::{Encoding, Place, Schema, TargetKind};

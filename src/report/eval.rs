@@ -6,9 +6,12 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::number::{grouped, percent};
+use super::warning::Warning;
 use crate::data::{ClassNames, Dataset, Note, Targets};
 use crate::message::Spelling;
+use crate::model::Model;
 use crate::nn::Task;
+use crate::nn::loss::Loss;
 use crate::scores::{
     ClassMetrics, OutputMetrics, Score, class_metrics, confusion, label_metrics, metrics,
     output_metrics,
@@ -39,6 +42,9 @@ pub struct EvalReport {
     /// What was left out or changed in the table that was read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
+    /// What the result suggests is wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Warning>,
     #[serde(skip)]
     task: Task,
 }
@@ -132,26 +138,23 @@ struct NamedMetrics {
 }
 
 impl EvalReport {
-    /// The report of an evaluation on `data` of the model in the file `model`, whose classes may have `names`.
+    /// The report of an evaluation on `data` of `model`, which is in the file `name`.
     ///
     /// # Panics
     /// Panics if `evaluation` is not one on `data`.
-    pub fn new(
-        model: String,
-        network: String,
-        names: Option<&ClassNames>,
-        data: &Dataset,
-        evaluation: &Evaluation,
-    ) -> EvalReport {
+    pub fn new(name: String, model: &Model, data: &Dataset, evaluation: &Evaluation) -> EvalReport {
+        let names = model.class_names.as_ref();
+        let warning = guessing(data.targets(), &evaluation.score, &model.loss());
         EvalReport {
             schema: SCHEMA,
-            model,
-            network,
+            model: name,
+            network: model.spec.to_string(),
             data: data.rows().name().to_owned(),
             items: data.samples(),
             score: evaluation.score,
             details: Details::new(names, data, &evaluation.predictions),
             notes: Vec::new(),
+            warnings: warning.into_iter().collect(),
             task: data.task(),
         }
     }
@@ -192,8 +195,60 @@ impl EvalReport {
                 writeln!(out, "{:<8}  {text}{remark}", metric.title)?;
             }
         }
-        self.details.write_text(out)
+        self.details.write_text(out)?;
+        let mut warnings = self.warnings.iter();
+        warnings.try_for_each(|warning| {
+            writeln!(out)?;
+            warning.write_text(out)
+        })
     }
+}
+
+/// A warning if the network is no better than guessing: than always predicting the most frequent class, each label with
+/// probability ½, or the mean.
+fn guessing(targets: &Targets, score: &Score, loss: &Loss) -> Option<Warning> {
+    let samples = targets.samples() as f64;
+    let what = match targets {
+        Targets::Classes { labels, classes } => {
+            let mut counts = vec![0u32; *classes];
+            labels.iter().for_each(|&label| counts[label as usize] += 1);
+            let most = f64::from(counts.into_iter().max().unwrap_or(0));
+            let (share, accuracy) = (most / samples, score.accuracy?);
+            // Nothing is better than a constant on samples of one class.
+            (share < 1.0 && accuracy <= share).then(|| {
+                let [accuracy, share] = [accuracy, share].map(percent);
+                format!("the accuracy of {accuracy} is no better than {share}, the share of the most frequent class")
+            })
+        }
+        Targets::Flags { .. } => {
+            let (loss, guessing) = (score.loss, 2.0f64.ln());
+            (loss >= guessing).then(|| {
+                format!("the loss of {loss:.4} is no better than {guessing:.4}, that of guessing")
+            })
+        }
+        // A quantile other than the median is not near the mean.
+        Targets::Values { .. } if matches!(loss, Loss::Quantile { share } if *share != 0.5) => None,
+        // Without a spread there is nothing to explain.
+        Targets::Values { values, outputs } if !differ(values, *outputs) => None,
+        Targets::Values { .. } => score.r2.filter(|r2| *r2 <= 0.0).map(|r2| {
+            format!("the R² of {r2:.4} is no better than 0, that of always predicting the mean")
+        }),
+    }?;
+    let cure =
+        "are the samples prepared as the training set was, and are the labels numbered as there?";
+    Some(Warning {
+        what,
+        cure: cure.to_owned(),
+    })
+}
+
+/// Whether each number to predict has several values.
+fn differ(values: &[f32], outputs: usize) -> bool {
+    (0..outputs).all(|output| {
+        let mut of_output = values.iter().skip(output).step_by(outputs);
+        let first = of_output.next();
+        of_output.any(|value| Some(value) != first)
+    })
 }
 
 fn write_outputs(out: &mut dyn Write, outputs: &[OutputMetrics]) -> io::Result<()> {

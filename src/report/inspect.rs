@@ -10,6 +10,7 @@ use std::ops::Range;
 use super::number::{bytes, counted, grouped, percent};
 use super::target_words;
 use crate::data::class_names::{ClassNames, titled};
+use crate::data::empty_classes::without_sample;
 use crate::data::{Rows, Targets};
 
 /// Everything there is to say about a data file, or about one half of a data set.
@@ -42,6 +43,9 @@ impl InspectReport<'_> {
         write_header(out, self.rows)?;
         if let Some(targets) = self.targets {
             write_targets(out, targets, self.names)?;
+            if let Some(empty) = without_sample(targets, self.names) {
+                writeln!(out, "  {empty}")?;
+            }
         }
         // The labels of a single file belong to samples of another one.
         let targets = self.targets.filter(|_| self.half.is_some());

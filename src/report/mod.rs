@@ -2,7 +2,7 @@
 //!
 //! Each command has a module with one report, a struct that holds everything there is to say, and its writers side by
 //! side: [`train`], [`eval`], [`predict`], [`inspect`], [`model`], [`bench`], [`doctor`] and [`tune`]. [`columns`] has the columns of a table,
-//! [`engines`] shows how an engine was chosen, [`number`] formats numbers, and [`table`] aligns columns.
+//! [`engines`] shows how an engine was chosen, [`number`] formats numbers, [`table`] aligns columns, and [`warning`] says what a result suggests is wrong.
 
 pub mod bench;
 pub mod columns;
@@ -17,6 +17,7 @@ mod schema;
 pub mod table;
 pub mod train;
 pub mod tune;
+pub mod warning;
 
 use std::io::{self, Write};
 

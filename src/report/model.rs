@@ -88,7 +88,13 @@ impl<'a> ModelReport<'a> {
         writeln!(out, "network   {}", network_words(&self.of.spec))?;
         match self.table {
             Some(schema) => write_columns(out, schema)?,
-            None => writeln!(out, "inputs    {}", self.input_words())?,
+            None => {
+                writeln!(out, "inputs    {}", self.input_words())?;
+                let seen = self.provenance.and_then(|it| it.elements.as_ref());
+                if let Some(seen) = seen {
+                    writeln!(out, "          trained on elements from {seen}")?;
+                }
+            }
         }
         writeln!(out, "outputs   {}", self.output_words())?;
         match self.provenance {

@@ -116,7 +116,9 @@ impl Schema {
         })?;
         texts.extend(self.about(&collected.counts, &positions));
         texts.extend(about);
-        let notes = texts.into_iter().map(|text| Note::new(path, text));
+        let notes = texts
+            .into_iter()
+            .map(|text| Note::new(path.display(), text));
         Ok((collected, notes.collect()))
     }
 

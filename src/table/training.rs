@@ -105,7 +105,7 @@ impl TrainingTable {
         let mut notes: Vec<Note> = opening
             .guesses
             .iter()
-            .map(|guess| Note::new(path, guess))
+            .map(|guess| Note::new(path.display(), guess))
             .collect();
         let roles = Roles::find(
             &opening.columns,
@@ -156,7 +156,7 @@ impl TrainingTable {
                 "; to override that, use ",
                 Key("task")
             ];
-            notes.push(Note::new(path, text));
+            notes.push(Note::new(path.display(), text));
         }
         let mut columns = Vec::new();
         for place in &places {
@@ -241,8 +241,11 @@ impl TrainingTable {
             texts.extend(about_target(target, &self.survey));
         }
         let path = self.survey.path.clone();
-        self.notes
-            .extend(texts.into_iter().map(|text| Note::new(&path, text)));
+        self.notes.extend(
+            texts
+                .into_iter()
+                .map(|text| Note::new(path.display(), text)),
+        );
         Ok(self)
     }
 
@@ -344,7 +347,9 @@ impl TrainingTable {
             return Err(Error::Data(Refusal::new(path.display(), found, expected)));
         }
         let data = collected.data(&path, &self.schema)?;
-        let notes = about.into_iter().map(|text| Note::new(&path, text));
+        let notes = about
+            .into_iter()
+            .map(|text| Note::new(path.display(), text));
         Ok(Encoded {
             data,
             notes: notes.collect(),

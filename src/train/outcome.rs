@@ -5,7 +5,7 @@ use super::state::Position;
 use super::stopping::{self, Cause};
 use crate::compute::Engine;
 use crate::config::CheckedConfig;
-use crate::data::Splits;
+use crate::data::{Extent, Splits};
 use crate::model::{Model, Origin, Provenance};
 use crate::scores::{EpochMetrics, Score, SetScores};
 
@@ -130,6 +130,7 @@ pub(super) fn provenance(
         engine: engine.to_owned(),
         config: config.clone().into_inner(),
         train_items: data.train.samples(),
+        elements: Extent::of(data.train.rows()),
         init_from: origin.map(|origin| origin.parameters),
         best_epoch: picked.then_some(epoch.epoch),
         train_loss: epoch.train_loss,

@@ -232,7 +232,7 @@ fn rejects_a_label_beyond_the_classes_flag() {
     let run = desk.refuses(
         "train --data set --epochs 1 --classes 10",
         1,
-        &format!("{LABELS}: row 31 has label 12, expected 0..10"),
+        &format!("{LABELS}: row 31 has label 12, expected 0 to 9"),
     );
     assert!(run.hint().contains("--classes 13"), "{run:#?}");
     // Following the hint works.
@@ -247,7 +247,7 @@ fn rejects_a_test_label_beyond_the_training_classes() {
     let run = desk.refuses(
         TRAIN,
         1,
-        &format!("{TEST_LABELS}: row 59 has label 4, expected 0..4"),
+        &format!("{TEST_LABELS}: row 59 has label 4, expected 0 to 3"),
     );
     assert!(run.hint().contains("--classes 5"), "{run:#?}");
 }
@@ -268,12 +268,12 @@ fn rejects_labels_that_are_not_classes() {
     for (bytes, message, hint) in [
         (
             bytes_of(Element::I8, &negative),
-            "row 3 has label -1, expected 0..1048576",
+            "row 3 has label -1, expected 0 to 1048575",
             numbers,
         ),
         (
             bytes_of(Element::I32, &[1 << 20; 200]),
-            "row 0 has label 1048576, expected 0..1048576",
+            "row 0 has label 1048576, expected 0 to 1048575",
             numbers,
         ),
         (

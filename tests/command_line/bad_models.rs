@@ -144,7 +144,7 @@ fn rejects_a_label_beyond_the_classes_of_the_model() {
     classes[2] = 9;
     let name = "set/t10k-labels-idx1-ubyte";
     desk.put(name, &labels(&classes));
-    let message = format!("{name}: row 2 has label 9, expected 0..4");
+    let message = format!("{name}: row 2 has label 9, expected 0 to 3");
     let run = desk.refuses(&format!("eval {MODEL} --data set"), 1, &message);
     assert!(run.hint().contains("--classes 10"), "{run:#?}");
 }

@@ -193,7 +193,7 @@ fn rejects_unknown_names_and_lists_the_known_ones() {
             "init",
             "auto, zero, normal, uniform, lecun, lecun-uniform, xavier, xavier-uniform, he, he-uniform, orthogonal",
         ),
-        ("scale", "unit, standard, standard-global, none, model"),
+        ("scale", "unit, standard, standard-global, log, none, model"),
         ("engine", "auto, openblas, native, portable"),
         ("format", "text, json"),
     ] {

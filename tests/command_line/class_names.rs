@@ -114,15 +114,19 @@ fn a_name_is_required_for_every_class() {
 }
 
 #[test]
-fn class_names_in_another_order_than_in_the_model_are_refused() {
+fn class_names_in_another_order_than_in_the_model_are_matched_and_others_refused() {
     let desk = desk();
-    desk.put("set/classes.txt", b"dog\ncat\nhen\nowl\n");
+    desk.put("set/classes.txt", b"dog\ncat\nhen, or \"hens\"\nowl\n");
+    let run = desk.run("eval model/model.safetensors --data set");
+    let note = "note: set/classes.txt: classes are matched with the model by name: 0 is 1 (dog), 1 is 0 (cat)\n";
+    assert!(run.done().stderr.contains(note), "{run:#?}");
+    desk.put("set/classes.txt", b"cat\ndog\nhen\nowl\n");
     let run = desk.refuses_in_parts(
         "eval model/model.safetensors --data set",
         1,
-        &["set/classes.txt: class 0 is \"dog\", expected \"cat\", as in the model\n"],
+        &["set/classes.txt: class 2 is \"hen\", expected a class of the model: cat, dog, hen, or"],
     );
-    assert!(run.hint().contains("another order"), "{run:#?}");
+    assert!(run.hint().contains("rename it"), "{run:#?}");
     desk.remove("set/classes.txt");
     desk.run("eval model/model.safetensors --data set").done();
 }

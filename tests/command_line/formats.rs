@@ -154,7 +154,7 @@ fn models_record_these_fields_of_their_training() {
         ] {
             desk.run(&format!("{line} {flags}")).done();
             let model = metadata(&desk, "out/model.safetensors");
-            let expected = format!("version revision engine config train_items {scores}");
+            let expected = format!("version revision engine config train_items elements {scores}");
             assert_keys(value(&model, "provenance"), &expected);
         }
     }

@@ -10,6 +10,7 @@ mod bad_models;
 mod bad_settings;
 mod batch_norm;
 mod class_names;
+mod compared;
 mod convert;
 mod data_sets;
 mod desk;

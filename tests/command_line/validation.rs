@@ -480,7 +480,7 @@ fn rejects_validation_files_that_do_not_match_the_training_files() {
         "val-labels: 80 labels, expected 200, one for each row of set/train-images-idx3-ubyte";
     desk.refuses(&line("set/train-images-idx3-ubyte"), 1, message);
     desk.put("val-labels", &crate::idx_set::labels(&[7; 80]));
-    let message = "val-labels: row 0 has label 7, expected 0..4";
+    let message = "val-labels: row 0 has label 7, expected 0 to 3";
     desk.refuses(&line("val-images"), 1, message);
 }
 

@@ -7,7 +7,9 @@ use super::elements::{self, encode};
 use super::request::{Labels, Request};
 use super::source::{Cell, LabelKind, Sample, Source};
 use super::survey::Survey;
+use crate::data::Note;
 use crate::data::class_names::ClassNames;
+use crate::data::empty_classes::empty_classes;
 use crate::data::idx::ElementType;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
@@ -173,6 +175,18 @@ impl Labelling {
     /// Returns the group of `sample` in a stratified draw: its class, or 0 if it has none.
     pub fn group(&self, sample: &Sample) -> usize {
         self.class_of(sample).unwrap_or(0) as usize
+    }
+
+    /// Returns the note about classes that no training sample has, if there are any.
+    pub fn without_sample(&self, (source, survey): Surveyed) -> Option<Note> {
+        let sizes = match self {
+            Labelling::Classes(classes) => classes.sizes(survey),
+            Labelling::OneHot(..) | Labelling::Multilabel(..) => survey.values.ones.clone(),
+            Labelling::Unlabelled | Labelling::Targets(_) => return None,
+        };
+        let has_samples = sizes.into_iter().map(|size| size > 0);
+        let empty = empty_classes(has_samples, self.class_names());
+        empty.map(|about| Note::new(source.path().display(), about))
     }
 
     /// Returns the number of samples in each group.

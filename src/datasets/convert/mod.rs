@@ -90,19 +90,15 @@ pub fn convert(request: &Request, on_progress: &mut dyn FnMut(Progress)) -> Resu
         surveys.push((half, source, Survey::of(source, request, on_progress)?));
     }
     let element = request.element.unwrap_or_else(|| smallest(&surveys));
-    let mut notes = sources.notes.clone();
-    for (_, source, survey) in &surveys {
-        let texts = [
-            survey.rounded.of_elements(request.element, element),
-            survey.values.rounded.of_values(),
-        ];
-        let texts = texts.into_iter().flatten();
-        notes.extend(texts.map(|text| Note::new(source.path(), text)));
-    }
     let sample_shape = sources.train.sample_shape().to_vec();
     let mut surveyed = surveys.iter().map(|(_, source, survey)| (*source, survey));
     let train = surveyed.next().expect("a survey of the training samples");
     let labelling = Labelling::new(request, train, &surveyed.collect::<Vec<_>>())?;
+    let mut notes = sources.notes.clone();
+    for (_, source, survey) in &surveys {
+        notes.extend(survey.notes(*source, request.element, element));
+    }
+    notes.extend(labelling.without_sample(train));
     let split = request.test_split;
     let draw = split.map(|split| Draw::new(split, labelling.groups(train.1)));
     let draw = draw.transpose()?;
@@ -121,7 +117,14 @@ pub fn convert(request: &Request, on_progress: &mut dyn FnMut(Progress)) -> Resu
     };
     lock.keep_folder();
     let mut output = Output::create(request, element, &labelling, &sample_shape, &samples)?;
-    write(&sources, &labelling, draw, &mut output, on_progress)?;
+    write(
+        &sources,
+        request,
+        &labelling,
+        draw,
+        &mut output,
+        on_progress,
+    )?;
     let files = output.finish(request, &mut lock, &record)?;
     Ok(Converted {
         source: sources.train.description(),
@@ -151,6 +154,7 @@ fn smallest(surveys: &[(Half, &dyn Source, Survey)]) -> ElementType {
 /// The second pass, which writes every sample to its half.
 fn write(
     sources: &Sources,
+    request: &Request,
     labelling: &Labelling,
     mut draw: Option<Draw>,
     output: &mut Output,
@@ -160,6 +164,9 @@ fn write(
     for (of_source, source) in sources.halves() {
         let (mut samples, mut reporter) = (source.samples()?, ProgressReporter::default());
         while samples.next(&mut sample)? {
+            if source.lacks_label(&sample, request) {
+                continue;
+            }
             let mut half = of_source;
             if let (Half::Train, Some(draw)) = (of_source, &mut draw)
                 && draw.takes(labelling.group(&sample))

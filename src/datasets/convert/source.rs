@@ -6,9 +6,11 @@
 use std::fs::File;
 use std::path::Path;
 
-use crate::data::Note;
+use super::request::Request;
+use crate::data::{ClassNames, Note};
 use crate::error::Result;
 use crate::regular_file::open_regular;
+use crate::table::cell::is_missing;
 
 /// The largest number of elements in a sample. No network has as many inputs, so more are a mistake.
 pub(super) const MAX_FEATURES: usize = 1 << 24;
@@ -57,6 +59,23 @@ pub(super) trait Source {
 
     /// Returns the kind of label that each sample has.
     fn label_kind(&self) -> &LabelKind;
+
+    /// Returns whether a word such as `nan` or `NA` stands for a missing label, rather than for a class of that name.
+    fn may_lack_labels(&self) -> bool {
+        true
+    }
+
+    /// Returns whether `sample` has no label, and the request does not name its word as a class.
+    fn lacks_label(&self, sample: &Sample, request: &Request) -> bool {
+        let is_class = || {
+            let names = request.class_names.iter().flat_map(ClassNames::names);
+            names.into_iter().any(|name| *name == sample.class)
+        };
+        *self.label_kind() == LabelKind::Class
+            && self.may_lack_labels()
+            && is_missing(sample.class.trim().as_bytes())
+            && !is_class()
+    }
 
     /// Starts to read the samples from the first one.
     fn samples(&self) -> Result<Box<dyn Samples + '_>>;

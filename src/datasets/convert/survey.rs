@@ -7,9 +7,11 @@ use super::progress::{Progress, ProgressReporter};
 use super::request::Request;
 use super::rounding::Rounded;
 use super::source::{Cell, LabelKind, Sample, Source};
+use crate::data::Note;
 use crate::data::class_names::check_name;
 use crate::data::idx::ElementType;
 use crate::error::{Error, Refusal, Result};
+use crate::message::Message;
 
 /// The largest number of different labels. A column with more is no label.
 const MAX_CLASSES: usize = 1 << 16;
@@ -19,6 +21,8 @@ const MAX_CLASSES: usize = 1 << 16;
 pub(super) struct Survey {
     /// The number of samples, at least one and at most as many as an IDX file can have.
     pub samples: u64,
+    /// The number of samples without a label, which are left out.
+    pub without_label: u64,
     /// Whether every element is a whole number from 0 to 255.
     pub all_bytes: bool,
     /// Whether an `i32` holds every element.
@@ -70,6 +74,10 @@ impl Survey {
         while samples.next(&mut sample)? {
             let position = samples.position();
             let place = |cell| source.place(position, cell);
+            if source.lacks_label(&sample, request) {
+                survey.without_label += 1;
+                continue;
+            }
             survey.count_elements(&sample, element, &place)?;
             match source.label_kind() {
                 LabelKind::Absent => {}
@@ -87,6 +95,30 @@ impl Survey {
                 format!("1 to {}", u32::MAX),
             ))),
         }
+    }
+
+    /// Returns notes about samples that are left out, and about numbers that are rounded when elements are written as
+    /// `element`.
+    pub fn notes(
+        &self,
+        source: &dyn Source,
+        requested: Option<ElementType>,
+        element: ElementType,
+    ) -> Vec<Note> {
+        let left_out = match self.without_label {
+            0 => None,
+            1 => Some("left out 1 sample without a label".to_owned()),
+            count => Some(format!("left out {count} samples without a label")),
+        };
+        let texts = [
+            left_out.map(Message::from),
+            self.rounded.of_elements(requested, element),
+            self.values.rounded.of_values(),
+        ];
+        let texts = texts.into_iter().flatten();
+        texts
+            .map(|text| Note::new(source.path().display(), text))
+            .collect()
     }
 
     fn count_elements(

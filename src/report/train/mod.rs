@@ -17,8 +17,8 @@ use serde::{Serialize, Serializer};
 
 pub use self::banner::{BannerData, banner, range_test_line};
 pub use self::epochs::EpochTable;
-pub use self::warnings::Warning;
 use super::number::{grouped, seconds};
+use super::warning::Warning;
 use crate::bench::Peak;
 use crate::bench::phases::{PhaseShare, shares};
 use crate::bench::team::TeamChoice;
@@ -235,8 +235,7 @@ impl<'a> TrainReport<'a> {
         }
         writeln!(out, "model          {}", self.model)?;
         for warning in &self.warnings {
-            writeln!(out, "warning: {}", warning.what)?;
-            writeln!(out, "hint: {}", warning.cure)?;
+            warning.write_text(out)?;
         }
         writeln!(out, "next           {next}")
     }

@@ -1,21 +1,11 @@
 //! Warnings about the network that a run ended with.
 
-use serde::Serialize;
-
 use crate::config::LossName;
 use crate::message::{Key, Spelling, message};
 use crate::nn::Task;
 use crate::report::number::rate;
+use crate::report::warning::Warning;
 use crate::train::Outcome;
-
-/// Something the user should know about a finished run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Warning {
-    /// What was found.
-    pub what: String,
-    /// What to do about it.
-    pub cure: String,
-}
 
 /// Every warning about the network of `outcome`.
 pub(super) fn warnings(outcome: &Outcome, spelling: &dyn Spelling) -> Vec<Warning> {

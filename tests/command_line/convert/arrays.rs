@@ -225,6 +225,37 @@ fn validation_arrays_become_validation_files() {
 }
 
 #[test]
+fn samples_without_a_label_are_left_out() {
+    let desk = Desk::empty();
+    let x = npy("|u1", false, "(4, 1)", &[1, 2, 3, 4]);
+    desk.put("x.npy", &x);
+    let words = |words: &[&str; 4]| {
+        let characters = words.iter().flat_map(|word| {
+            let padded = word.chars().chain(std::iter::repeat('\0')).take(4);
+            padded.flat_map(|c| u32::from(c).to_le_bytes())
+        });
+        npy("<U4", false, "(4,)", &characters.collect::<Vec<_>>())
+    };
+    let floats = [1.0f32, f32::NAN, 0.0, 1.0].map(f32::to_le_bytes).concat();
+    for labels in [
+        words(&["cat", "nan", "dog", "cat"]),
+        words(&["cat", "", "dog", "cat"]),
+        words(&["cat", "None", "dog", "cat"]),
+        npy("<f4", false, "(4,)", &floats),
+    ] {
+        desk.put("y.npy", &labels);
+        let run = convert(&desk, "x.npy --labels y.npy --force");
+        assert_eq!(
+            run.stderr,
+            "note: x.npy: left out 1 sample without a label\n"
+        );
+        let images = bytes(&[3, 1], &[1.0, 3.0, 4.0]);
+        assert_eq!(read_idx(&desk, "set/train-images-idx2-ubyte"), images);
+        assert!(run.stdout.contains(", 2 classes, "), "{run:#?}");
+    }
+}
+
+#[test]
 fn npy_files_require_a_flag_for_the_labels() {
     let desk = Desk::empty();
     desk.put("x.npy", &counting(false));

@@ -372,10 +372,95 @@ fn an_invalid_cell_is_refused_with_its_row_and_column() {
 }
 
 #[test]
+fn rows_without_a_label_are_left_out_unless_their_word_is_named_as_a_class() {
+    let desk = Desk::empty();
+    let rows = "x,label\n1,a\n2,NA\n3,b\n4,\n5,nan\n6,a\n7,?\n8,b\n";
+    desk.put("t.csv", rows.as_bytes());
+    desk.put("u.csv", b"x,label\n1,\n2,b\n");
+    let run = convert(&desk, "t.csv --test u.csv");
+    let notes = "note: t.csv: left out 4 samples without a label\nnote: u.csv: left out 1 sample without a label\n";
+    assert_eq!(run.stderr, notes);
+    assert!(
+        run.stdout
+            .starts_with("set: 4 training and 1 test items of 1 u8, 2 classes, "),
+        "{run:#?}"
+    );
+    assert_eq!(
+        read_idx(&desk, "set/train-images-idx2-ubyte"),
+        bytes(&[4, 1], &[1.0, 3.0, 6.0, 8.0])
+    );
+    assert_eq!(
+        read_idx(&desk, "set/train-labels-idx1-ubyte"),
+        bytes(&[4], &[0.0, 1.0, 0.0, 1.0])
+    );
+    assert_eq!(
+        read_idx(&desk, "set/t10k-images-idx2-ubyte"),
+        bytes(&[1, 1], &[2.0])
+    );
+    // A share is drawn from the samples that are left.
+    let run = convert(&desk, "t.csv --test-split 2 --force");
+    assert!(
+        run.stdout.starts_with("set: 2 training and 2 test items"),
+        "{run:#?}"
+    );
+    // Numbers are classes, too, and the word for a missing one is not.
+    desk.put("n.csv", b"x,label\n1,0\n2,1\n3,NaN\n4,1\n");
+    let run = convert(&desk, "n.csv --force");
+    assert!(
+        run.stdout
+            .starts_with("set: 3 training items of 1 u8, 2 classes, "),
+        "{run:#?}"
+    );
+    assert!(!desk.has("set/classes.txt"));
+    // Namibia.
+    desk.put("c.csv", b"x,label\n1,NA\n2,ZA\n3,NA\n4,\n");
+    let run = convert(&desk, "c.csv --class-names NA,ZA --force");
+    assert_eq!(
+        run.stderr,
+        "note: c.csv: left out 1 sample without a label\n"
+    );
+    assert_eq!(
+        read_idx(&desk, "set/train-labels-idx1-ubyte"),
+        bytes(&[3], &[0.0, 1.0, 0.0])
+    );
+    let run = desk.refuses_in_parts(
+        "data convert c.csv --out other",
+        1,
+        &["c.csv: CSV, a comma between cells, a header, labels in column 2 (label): one class, expected at least two"],
+    );
+    assert!(!run.stderr.contains("note"), "{run:#?}");
+    // Several columns and targets have no rows to leave out.
+    desk.put("m.csv", b"x,a,b\n1,0,1\n2,NA,1\n");
+    for flags in ["--labels a,b", "--targets a,b"] {
+        desk.refuses_in_parts(
+            &format!("data convert m.csv {flags} --out other"),
+            1,
+            &["m.csv: row 3, column 2 (a): \"NA\", expected a finite number\n"],
+        );
+    }
+}
+
+#[test]
+fn classes_without_a_sample_are_named() {
+    let desk = Desk::empty();
+    desk.put("t.csv", b"x,label\n1,b\n2,d\n3,b\n");
+    let run = convert(&desk, "t.csv --class-names a,b,c,d");
+    assert_eq!(
+        run.stderr,
+        "note: t.csv: no sample of 2 of 4 classes: 0 (a), 2 (c)\n"
+    );
+    desk.put("h.csv", b"x,a,b,c\n1,1,0,0\n2,0,0,1\n");
+    let run = convert(&desk, "h.csv --labels a,b,c --force");
+    assert_eq!(run.stderr, "note: h.csv: no sample of class 1 (b)\n");
+    desk.put("m.csv", b"x,a,b,c\n1,1,0,0\n2,1,0,1\n");
+    let run = convert(&desk, "m.csv --labels a,b,c --force");
+    assert_eq!(run.stderr, "note: m.csv: no sample of class 1 (b)\n");
+}
+
+#[test]
 fn an_invalid_label_is_refused_with_its_row_and_column() {
     let long = "x".repeat(201);
     for (label, expected) in [
-        ("", "an empty name, expected a name"),
         (
             "\"a\nb\"",
             "\"a\\nb\", expected a name without control characters",

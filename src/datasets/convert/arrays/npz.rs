@@ -84,7 +84,7 @@ impl Archive {
             2..=SHOWN => format!("the arrays {shown} are not used"),
             count => format!("the arrays {shown} and {} more are not used", count - SHOWN),
         };
-        Some(Note::new(&self.path, about))
+        Some(Note::new(self.path.display(), about))
     }
 
     /// Returns the array of this name.

@@ -126,6 +126,11 @@ impl Source for Pictures {
         &self.label_kind
     }
 
+    /// The name of a folder is one that somebody chose.
+    fn may_lack_labels(&self) -> bool {
+        false
+    }
+
     fn samples(&self) -> Result<Box<dyn Samples + '_>> {
         Ok(Box::new(PictureSamples {
             pictures: self,

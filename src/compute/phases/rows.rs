@@ -1,46 +1,12 @@
-//! Proof of what a worker may read and write until the next barrier.
-//!
-//! The borrow checker does not know barriers, so it cannot see that workers write disjoint parts of shared buffers.
-//! A training step is made of phases that are separated by barriers:
-//!
-//! - in a *row phase* each worker writes rows of its own, or some columns of them, and nobody writes parameters;
-//! - in an *update phase* each worker writes pieces of the parameters of its own, and nobody writes rows.
-//!
-//! No barrier is needed between the two if what a worker updates, and what it reads for that, is used only by itself
-//! until the next barrier. Then the phases are those of a share of the units.
-//!
-//! A worker creates a token of this module for what it takes in a phase. Creating it is `unsafe`, because the caller
-//! promises that the token is the only one; everything that takes a token is safe. A token stays on its thread.
+//! Tokens of a row phase.
 
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::ptr;
 
-use super::shared::{Block, BlockMut, LINE, Matrix, Number, Rows, RowsMut};
-
-/// Makes a type that contains it stay on its thread.
-type OnThisThread = PhantomData<*mut ()>;
-
-/// A share of the units of every layer: one of `of` groups that are as equal as whole cache lines allow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Share {
-    /// The number of the group, from 0.
-    pub index: usize,
-    /// The number of groups.
-    pub of: usize,
-}
-
-impl Share {
-    /// All units.
-    pub const ALL: Share = Share { index: 0, of: 1 };
-
-    /// The units of this share in a layer of `width` units; maybe none.
-    pub fn columns(self, width: usize) -> Range<usize> {
-        let lines = width.div_ceil(LINE);
-        let edge = |index: usize| (index * lines / self.of * LINE).min(width);
-        edge(self.index)..edge(self.index + 1)
-    }
-}
+use super::OnThisThread;
+use super::share::Share;
+use crate::compute::shared::{Block, BlockMut, Matrix, Number, Rows, RowsMut};
 
 /// Rows of a batch, and the units in them, that belong to one worker during a row phase.
 #[derive(Debug)]
@@ -62,7 +28,7 @@ impl OwnRows {
     /// # Safety
     /// Until the token is dropped:
     /// 1. no other [`OwnRows`] for the same buffers contains any of these rows;
-    /// 2. no [`OwnPiece`] or [`OwnUnits`] exists for a network or for buffers that are used with this token;
+    /// 2. no `OwnPiece` or `OwnUnits` exists for a network or for buffers that are used with this token;
     /// 3. a matrix that is used as copies, with this token or another, is used only so, and always with the same number
     ///    of rows in a copy.
     pub(crate) unsafe fn new(range: Range<usize>) -> OwnRows {
@@ -77,7 +43,7 @@ impl OwnRows {
     /// Until the token is dropped:
     /// 1. every other [`OwnRows`] for the same buffers that contains any of these rows has another share of as many
     ///    groups, and no matrix is written with one of them and read as a whole with another;
-    /// 2. no [`OwnPiece`] or [`OwnUnits`] exists for a network or for buffers that are used with this token, except for
+    /// 2. no `OwnPiece` or `OwnUnits` exists for a network or for buffers that are used with this token, except for
     ///    pieces of parameters that this token is not used with, by a worker that reads only groups, copies and rows
     ///    that are not written with this token;
     /// 3. a matrix that is used as copies, with this token or another, is used only so, and always with the same number
@@ -357,93 +323,6 @@ fn assert_apart<T, U>(read: &Matrix<T>, write: &Matrix<U>) {
         !ptr::addr_eq(read, write),
         "a matrix is written and used otherwise"
     );
-}
-
-/// A piece of the parameters that belongs to one worker during an update phase.
-#[derive(Debug)]
-pub struct OwnPiece {
-    index: usize,
-    _thread: OnThisThread,
-}
-
-impl OwnPiece {
-    /// Takes piece `index` of the parameters of a network or layer.
-    ///
-    /// # Safety
-    /// Until the token is dropped:
-    /// 1. no other [`OwnPiece`] for the same piece of the same parameters exists, and no [`OwnUnits`] for them;
-    /// 2. no [`OwnRows`] exists for a network or for buffers that are used with this token, except for those that are
-    ///    not used with the parameters of the piece, and write only groups, copies and rows that are not read with this
-    ///    token.
-    pub(crate) unsafe fn new(index: usize) -> OwnPiece {
-        OwnPiece {
-            index,
-            _thread: PhantomData,
-        }
-    }
-
-    /// The number of the piece.
-    pub fn index(&self) -> usize {
-        self.index
-    }
-
-    /// Rows of a matrix, to read: all workers may read all rows in an update phase that follows a barrier.
-    ///
-    /// # Panics
-    /// Panics if the matrix has fewer rows.
-    pub(crate) fn rows<'a, T: Number>(
-        &'a self,
-        matrix: &'a Matrix<T>,
-        rows: Range<usize>,
-    ) -> Rows<'a, T> {
-        // SAFETY: nobody writes rows that are read with this token, by precondition 2 of `new`.
-        unsafe { matrix.rows(rows) }
-    }
-
-    /// Rows of a matrix, to read: if it is in groups, with the columns of a share.
-    ///
-    /// # Panics
-    /// Panics if the matrix has fewer rows.
-    pub(crate) fn rows_of_share<'a>(
-        &'a self,
-        matrix: &'a Matrix,
-        share: Share,
-        rows: Range<usize>,
-    ) -> Rows<'a> {
-        if matrix.rows_of_group().is_none() {
-            return self.rows(matrix, rows);
-        }
-        let columns = share.columns(matrix.width());
-        // SAFETY: (1) nobody writes rows that are read with this token, by precondition 2 of `new`.
-        unsafe { matrix.rows_in_group(rows, (share.index, columns)) }
-    }
-}
-
-/// Hidden units whose incoming weights belong to one worker during an update phase.
-#[derive(Debug)]
-pub struct OwnUnits {
-    index: usize,
-    _thread: OnThisThread,
-}
-
-impl OwnUnits {
-    /// Takes piece `index` of the units of a network or layer.
-    ///
-    /// # Safety
-    /// Until the token is dropped:
-    /// 1. no other [`OwnUnits`] for the same piece of the same units exists, and no [`OwnPiece`] for their parameters;
-    /// 2. no [`OwnRows`] exists for a network or for buffers that are used with this token.
-    pub(crate) unsafe fn new(index: usize) -> OwnUnits {
-        OwnUnits {
-            index,
-            _thread: PhantomData,
-        }
-    }
-
-    /// The number of the piece of units.
-    pub fn index(&self) -> usize {
-        self.index
-    }
 }
 
 #[cfg(test)]

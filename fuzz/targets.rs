@@ -272,6 +272,7 @@ pub fn pictures(bytes: &[u8]) -> bool {
         pictures: PictureOptions {
             color: Some(Color::Grey),
             background: Some(Background::Black),
+            invert: true,
         },
         ..Request::default()
     })

@@ -170,6 +170,30 @@ impl Error {
         }
     }
 
+    /// Returns the same error about a file that the user knows as `name`, and not as `path`.
+    #[must_use]
+    pub fn renamed(self, path: &Path, name: &str) -> Error {
+        let text = path.display().to_string();
+        let replaced = |message: &Message| message.replaced(&text, name);
+        match self {
+            Error::Io {
+                path: found,
+                action,
+                source,
+            } => Error::Io {
+                path: if found == path { name.into() } else { found },
+                action,
+                source,
+            },
+            other => other.map_refusal(|refusal| Refusal {
+                place: replaced(&refusal.place),
+                found: replaced(&refusal.found),
+                expected: replaced(&refusal.expected),
+                hint: refusal.hint.as_ref().map(replaced),
+            }),
+        }
+    }
+
     /// Returns what the user can do about it, in one line, if known.
     pub fn hint(&self) -> Option<Message> {
         match self {

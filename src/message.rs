@@ -89,6 +89,16 @@ impl Message {
         Message::from(self.spelled(spelling))
     }
 
+    /// The same text with `to` in the place of `from`, which is never part of the name of a setting.
+    #[must_use]
+    pub(crate) fn replaced(&self, from: &str, to: &str) -> Message {
+        let pieces = self.0.iter().cloned().map(|piece| match piece {
+            Piece::Text(text) => Piece::Text(text.replace(from, to)),
+            other => other,
+        });
+        Message(pieces.collect())
+    }
+
     /// The key, if the message is nothing but a setting without a value.
     pub fn as_key(&self) -> Option<Key> {
         match self.0[..] {

@@ -11,8 +11,8 @@ use perceptor::data::ClassNames;
 use perceptor::data::Holdout;
 use perceptor::data::idx::ElementType;
 use perceptor::datasets::convert::{
-    ArrayOptions, Background, Color, Converted, LabelFile, Labels, PictureOptions, Progress,
-    Request, TableOptions, TestSplit, convert,
+    ArrayOptions, Background, Color, Converted, Fit, LabelFile, Labels, PictureOptions, Progress,
+    Relabel, Request, Resize, TableOptions, TestSplit, convert,
 };
 use perceptor::report::number::{grouped, seconds};
 use perceptor::table::{Decimal, Delimiter};
@@ -20,8 +20,9 @@ use perceptor::table::{Decimal, Delimiter};
 use super::bar::Bar;
 use super::failure::Failure;
 use super::opening::print_notes;
-use super::source::{program, shell_word};
-use super::values::named;
+use super::shell::{program, shell_word};
+use super::stdin::refuse_stdin;
+use super::values::{named, yes_or_no};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,18 +30,21 @@ Examples:
   perceptor data convert train.csv --test test.csv --shape 28x28 --out set
   perceptor data convert mnist.npz --out set
   perceptor data convert x.npy --labels y.npy --out set
-  perceptor data convert pictures --out set         pictures/cat/1.png, …
+  perceptor data convert pictures --resize 28x28 --color grey --out set
+  perceptor data convert folder-of-kmnist --out set
   perceptor data convert houses.csv --targets price,rent --out houses
-  perceptor data convert films.csv --labels drama,war --drop title --out films
   perceptor data convert new.csv --labels none --out new";
 
-/// Convert CSV, NPY, NPZ, or a folder of PNG files to a data set of IDX files
+/// Convert CSV, NPY, NPZ, pictures, or IDX itself to a data set of IDX files
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub struct ConvertArgs {
-    /// CSV, .csv.gz, NPY or NPZ file, or folder with a sub-folder of PNGs per class
-    #[arg(value_name = "PATH")]
-    source: PathBuf,
+    /// CSV, NPY, NPZ or IDX file, or folder of folders of pictures
+    ///
+    /// A folder of pictures may have train, val and test folders of classes. Several files, or a folder of them, are told
+    /// apart by their names, as in kmnist-train-imgs.npz, y_test.npy or train.csv
+    #[arg(value_name = "PATH", required = true)]
+    sources: Vec<PathBuf>,
     /// Folder for the data set
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -51,11 +55,11 @@ pub struct ConvertArgs {
     #[arg(long, short)]
     quiet: bool,
 
-    /// Labels: a CSV column by name or number (-1 is the last), an NPY file, an NPZ array, or none
+    /// Labels: a CSV column by name or number (-1 is the last), a file, an NPZ array, or none
     ///
     /// Several CSV columns of 0 and 1, joined by commas, are one class each. Classes are ordered by value if they are
     /// numbers, and as text otherwise [default: the column or array called label, class, target or y; the sub-folders
-    /// of PNG files]
+    /// of pictures]
     #[arg(
         long,
         value_name = "COLUMN,...|FILE|ARRAY|none",
@@ -63,7 +67,7 @@ pub struct ConvertArgs {
         allow_negative_numbers = true
     )]
     labels: Option<String>,
-    /// Numbers to predict by regression, instead of labels: CSV columns, an NPY file or an NPZ array
+    /// Numbers to predict by regression, instead of labels: CSV columns, a file, or an NPZ array
     #[arg(
         long,
         value_name = "COLUMN,...|FILE|ARRAY",
@@ -88,11 +92,27 @@ pub struct ConvertArgs {
         conflicts_with = "targets"
     )]
     multilabel: bool,
+    /// IDX, NPY, NPZ: column of the class, counted from 0, in labels of several numbers, as 0 for QMNIST
+    #[arg(
+        long,
+        hide_short_help = true,
+        value_name = "N",
+        help_heading = "Labels"
+    )]
+    label_column: Option<usize>,
+    /// Labels to replace before classes are numbered, as in 255=0,cat=animal
+    #[arg(
+        long,
+        hide_short_help = true,
+        value_name = "OLD=NEW,...",
+        help_heading = "Labels"
+    )]
+    relabel: Option<Relabel>,
 
     /// File or folder of test samples
     #[arg(long, value_name = "PATH", help_heading = "Test set")]
     test: Option<PathBuf>,
-    /// Labels of the test samples: an NPY file or an NPZ array
+    /// Labels of the test samples: an IDX, NPY or NPZ file, or an NPZ array
     #[arg(
         long,
         hide_short_help = true,
@@ -100,6 +120,23 @@ pub struct ConvertArgs {
         help_heading = "Test set"
     )]
     test_labels: Option<String>,
+    /// File or folder of validation samples
+    #[arg(
+        long,
+        hide_short_help = true,
+        value_name = "PATH",
+        help_heading = "Test set"
+    )]
+    validation: Option<PathBuf>,
+    /// Labels of the validation samples: an IDX, NPY or NPZ file
+    #[arg(
+        long,
+        hide_short_help = true,
+        value_name = "FILE",
+        help_heading = "Test set",
+        requires = "validation"
+    )]
+    validation_labels: Option<String>,
     /// Samples to draw for the test set, stratified by class: a fraction, as 0.1, or a number, as 5000
     #[arg(
         long,
@@ -125,7 +162,7 @@ pub struct ConvertArgs {
     /// Shape of a sample, as 28x28 [default: as in the source; flat for CSV]
     #[arg(long, value_name = "HxW", help_heading = "Samples", value_parser = parse_shape)]
     shape: Option<Shape>,
-    /// CSV: columns to leave out, by name or number
+    /// Columns to leave out: of CSV by name or number, of other flat samples by number, from 1
     #[arg(
         long,
         hide_short_help = true,
@@ -141,8 +178,26 @@ pub struct ConvertArgs {
     #[arg(long, hide_short_help = true, value_name = "MARK", help_heading = "Samples", value_parser = named(Decimal::ALL, Decimal::name))]
     decimal: Option<Decimal>,
     /// CSV: whether the first row has the names of the columns [default: detected]
-    #[arg(long, hide_short_help = true, value_name = "yes|no", help_heading = "Samples", value_parser = named([true, false], yes_or_no))]
+    #[arg(long, hide_short_help = true, value_name = "yes|no", help_heading = "Samples", value_parser = yes_or_no())]
     header: Option<bool>,
+    /// Resize all pictures, as 28x28 for 28 rows of 28 pixels
+    ///
+    /// Arrays of height × width, too. The filter is a triangle over all pixels
+    #[arg(long, value_name = "HxW", help_heading = "Samples", value_parser = parse_size)]
+    resize: Option<(u32, u32)>,
+    /// Pictures of another ratio: stretch them, pad them with the background, or crop them to the middle
+    #[arg(
+        long,
+        hide_short_help = true,
+        help_heading = "Samples",
+        requires = "resize",
+        default_value = Fit::Stretch.name(),
+        value_parser = named(Fit::ALL, Fit::name)
+    )]
+    fit: Fit,
+    /// Swap height and width of each sample of an array, as EMNIST needs
+    #[arg(long, hide_short_help = true, help_heading = "Samples")]
+    transpose: bool,
     /// NPZ: array of the samples [default: x_train, x, images, train_images, data or arr_0]
     #[arg(
         long,
@@ -159,12 +214,15 @@ pub struct ConvertArgs {
         help_heading = "Samples"
     )]
     test_images: Option<String>,
-    /// PNG: one grey element per pixel, or three colours [default: as in the first picture]
+    /// Pictures: one grey element per pixel, or three colours [default: as in the first picture]
     #[arg(long, hide_short_help = true, help_heading = "Samples", value_parser = named(Color::ALL, Color::name))]
     color: Option<Color>,
-    /// PNG: background of transparent pixels [default: white]
+    /// Pictures: background of transparent pixels and of --fit pad [default: white]
     #[arg(long, hide_short_help = true, help_heading = "Samples", value_parser = named(Background::ALL, Background::name))]
     background: Option<Background>,
+    /// Pictures: dark becomes light, and light becomes dark, as for black ink on white paper
+    #[arg(long, hide_short_help = true, help_heading = "Samples")]
+    invert: bool,
 }
 
 /// The shape of one sample.
@@ -189,6 +247,20 @@ fn parse_shape(text: &str) -> Result<Shape, String> {
         .ok_or_else(|| "expected one to three sizes joined by x, as 28x28".to_owned())
 }
 
+/// Parses a height and a width.
+pub fn parse_size(text: &str) -> Result<(u32, u32), String> {
+    /// The largest height and the largest width; their product stays below the limit of a sample.
+    const MOST: u32 = 2048;
+    let size = text.split_once(['x', '×', ',']);
+    let size = size.and_then(|(height, width)| {
+        let parse = |size: &str| size.trim().parse().ok();
+        Some((parse(height)?, parse(width)?))
+    });
+    let size =
+        size.filter(|&(height, width)| (1..=MOST).contains(&height) && (1..=MOST).contains(&width));
+    size.ok_or_else(|| format!("expected a height and a width from 1 to {MOST}, as 28x28"))
+}
+
 fn parse_delimiter(text: &str) -> Result<Delimiter, String> {
     match text {
         "tab" | "\\t" => return Ok(Delimiter::Byte(b'\t')),
@@ -204,10 +276,6 @@ fn parse_delimiter(text: &str) -> Result<Delimiter, String> {
                 .to_owned(),
         ),
     }
-}
-
-fn yes_or_no(answer: bool) -> &'static str {
-    if answer { "yes" } else { "no" }
 }
 
 impl ConvertArgs {
@@ -228,6 +296,9 @@ impl ConvertArgs {
     }
 
     fn request(&self) -> perceptor::Result<Request> {
+        for path in &self.sources {
+            refuse_stdin("PATH", path)?;
+        }
         let class_names = self
             .class_names
             .as_ref()
@@ -242,7 +313,8 @@ impl ConvertArgs {
                 false => ClassNames::read(Path::new(given)),
             });
         Ok(Request {
-            source: self.source.clone(),
+            source: self.sources[0].clone(),
+            others: self.sources[1..].to_vec(),
             out: self.out.clone(),
             force: self.force,
             labels: match (&self.labels, &self.targets) {
@@ -253,12 +325,22 @@ impl ConvertArgs {
             },
             multilabel: self.multilabel,
             class_names: class_names.transpose()?,
+            sample_elements: None,
+            label_column: self.label_column,
+            relabel: self.relabel.clone(),
+            validation: self.validation.clone(),
             test: self.test.clone(),
             test_split: self.test_split.map(|holdout| TestSplit {
                 holdout,
                 seed: self.seed,
             }),
             element: self.element,
+            resize: self.resize.map(|(height, width)| Resize {
+                height,
+                width,
+                fit: self.fit,
+            }),
+            transpose: self.transpose,
             sample_shape: self.shape.clone().map(|Shape(sizes)| sizes),
             table: TableOptions {
                 header: self.header,
@@ -269,11 +351,13 @@ impl ConvertArgs {
             arrays: ArrayOptions {
                 images: self.images.clone(),
                 test_images: self.test_images.clone(),
+                validation_labels: self.validation_labels.clone(),
                 test_labels: self.test_labels.clone(),
             },
             pictures: PictureOptions {
                 color: self.color,
                 background: self.background,
+                invert: self.invert,
             },
         })
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::failure::Failure;
-use super::source::{program, shell_word};
+use super::shell::{program, shell_word};
 use super::threads::ThreadsArg;
 use clap::Args;
 use perceptor::datasets::generated::GeneratedDigits;

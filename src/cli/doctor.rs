@@ -6,9 +6,9 @@ use clap::Args;
 use perceptor::doctor::{Question, Verdict, diagnose};
 use perceptor::report::doctor::DoctorReport;
 
+use super::cache_folder::cache_folder;
 use super::engine::ComputeArgs;
 use super::failure::Failure;
-use super::source::cache_folder;
 use super::spelling::Flags;
 use super::values::Format;
 

@@ -13,7 +13,7 @@ use perceptor::nn::Spec;
 use perceptor::report::engines::write_choice;
 use perceptor::{Error, Result};
 
-use super::source::usable_cache_folder;
+use super::cache_folder::usable_cache_folder;
 use super::threads::ThreadsArg;
 use super::values::named;
 

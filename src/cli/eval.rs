@@ -18,6 +18,7 @@ use super::reading::Reading;
 use super::setting_flags::SettingFlags;
 use super::source::DataArgs;
 use super::spelling::Flags;
+use super::stdin::{Stdin, is_stdin};
 use super::values::Format;
 
 const EXAMPLES: &str = "\
@@ -76,8 +77,14 @@ impl EvalArgs {
         workers: &Workers,
     ) -> perceptor::Result<(Dataset, Vec<Note>)> {
         let (path, options) = (self.data.test_table()?, self.reading.options(model)?);
-        let encoded = schema.read_labelled(path, &options, workers)?;
-        Ok((encoded.data, encoded.notes))
+        if !is_stdin(path) {
+            let encoded = schema.read_labelled(path, &options, workers)?;
+            return Ok((encoded.data, encoded.notes));
+        }
+        let stdin = Stdin::spool()?;
+        let encoded = schema.read_labelled(stdin.path(), &options, workers);
+        let encoded = encoded.map_err(|error| stdin.rename(error))?;
+        Ok((encoded.data, stdin.rename_notes(&encoded.notes)))
     }
 
     /// Opens IDX files.

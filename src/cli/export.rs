@@ -13,7 +13,8 @@ use perceptor::report::number::bytes;
 use perceptor::{Error, Model, Refusal};
 
 use super::failure::Failure;
-use super::source::{program, shell_word};
+use super::shell::{program, shell_word};
+use super::stdin::is_stdin;
 use super::values::named;
 
 const EXAMPLES: &str = "\
@@ -33,7 +34,7 @@ pub struct ExportArgs {
     /// safetensors-pytorch: state_dict of an nn.Sequential
     #[arg(long, value_name = "FORMAT", value_parser = named(Format::ALL, Format::name))]
     to: Format,
-    /// File to write [default: the path of the model with the extension of the format]
+    /// File to write, or - to print a C header [default: the path of the model with the extension of the format]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Prefix of the functions in a C header [default: perceptor]
@@ -56,6 +57,12 @@ impl ExportArgs {
         let model = Model::load(&self.model)?;
         let default = || self.model.with_extension(self.to.extension());
         let out = self.out.clone().unwrap_or_else(default);
+        if self.to == Format::C && is_stdin(&out) {
+            let name = self.name.as_deref().unwrap_or(c_header::DEFAULT_NAME);
+            let mut header = Vec::new();
+            export::write(&model, self.to, name, &mut header)?;
+            return Ok(io::stdout().write_all(&header)?);
+        }
         check_free(&out, self.force, &self.model)?;
         let name = self.name.as_deref().unwrap_or(c_header::DEFAULT_NAME);
         match self.force {
@@ -79,6 +86,10 @@ impl ExportArgs {
 /// Returns an error if `out` exists and `force` is not given, or if it is the file that is read. Removes what a killed process
 /// left of `out`.
 pub fn check_free(out: &Path, force: bool, source: &Path) -> Result<(), Error> {
+    if is_stdin(out) {
+        let refusal = Refusal::new("--out", "standard output", "a file");
+        return Err(Error::Config(refusal.hint("only text is printed")));
+    }
     durable::remove_leftovers_of(out);
     if !out.exists() {
         return Ok(());

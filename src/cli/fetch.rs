@@ -10,9 +10,10 @@ use perceptor::datasets::fetch::{CATALOGUE, DataSet, Request, fetch};
 use perceptor::report::number::{bytes, grouped};
 use perceptor::report::table::Table;
 
+use super::cache_folder::cache_folder;
 use super::downloads::Downloads;
 use super::failure::Failure;
-use super::source::{cache_folder, program, shell_word};
+use super::shell::{program, shell_word};
 
 const EXAMPLES: &str = "\
 Examples:

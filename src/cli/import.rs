@@ -11,7 +11,7 @@ use perceptor::nn::Task;
 
 use super::export::{check_free, refuse_existing, write_done};
 use super::failure::Failure;
-use super::source::{program, shell_word};
+use super::shell::{program, shell_word};
 use super::values::named;
 
 const EXAMPLES: &str = "\

@@ -21,6 +21,7 @@ use super::opening::print_notes;
 use super::setting_flags::{Selection, SettingFlags};
 use super::source::warn_of_changed_source;
 use super::spelling::Flags;
+use super::stdin::refuse_stdin;
 use super::table::{options, request};
 use super::values::Format;
 
@@ -75,6 +76,7 @@ impl InspectArgs {
     pub fn run(&self) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
         let given = self.settings.layer()?;
+        refuse_stdin("PATH", &self.path)?;
         if is_table(&self.path)? {
             return self.table(&given, &mut out);
         }

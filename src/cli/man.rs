@@ -9,7 +9,7 @@ use clap_mangen::roff::{Roff, roman};
 use perceptor::durable;
 
 use super::failure::Failure;
-use super::source::shell_word;
+use super::shell::shell_word;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -1,12 +1,13 @@
 //! The command line: parses arguments into settings of the library, and prints results.
 //!
 //! Each subcommand has a file. Several of them share `presets` (recipes and files of settings), `source` (where the
-//! data are), `table` and `opening` (the data of commands that train), `threads` and `engine` (what computes), `signals`
-//! (Ctrl-C and other signals), and `progress` and `downloads` (the `bar` on stderr); `time_to` starts processes.
+//! data are), `table` and `opening` (the data of commands that train), `threads` and `engine` (what computes), `foreign`
+//! (data to convert), `stdin`, `signals` (Ctrl-C and other signals), and `progress` and `downloads` (the `bar` on stderr); `time_to` starts processes.
 //! Results go to stdout, everything else to stderr.
 
 mod bar;
 mod bench;
+mod cache_folder;
 mod completions;
 mod convert;
 mod digits;
@@ -17,6 +18,7 @@ mod eval;
 mod export;
 mod failure;
 mod fetch;
+mod foreign;
 mod import;
 mod inspect;
 mod man;
@@ -24,14 +26,18 @@ mod model;
 mod opening;
 mod origin;
 mod predict;
+mod prediction_file;
 mod presets;
 mod progress;
 mod reading;
+mod samples;
 mod setting_flags;
+mod shell;
 mod short_help;
 mod signals;
 mod source;
 mod spelling;
+mod stdin;
 mod table;
 mod team;
 mod threads;

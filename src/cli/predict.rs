@@ -1,24 +1,26 @@
 //! `perceptor predict`.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use perceptor::compute::parallel::Workers;
-use perceptor::data::{IdxFile, Note, Rows};
+use perceptor::data::Rows;
 use perceptor::nn::Task;
+use perceptor::report::number::grouped;
 use perceptor::report::predict::{Detail, Format, PredictReport, PredictedColumns};
-use perceptor::table::{Decimal, Delimiter, EncodedRows, Records, Schema, TableOptions};
+use perceptor::table::{Decimal, Delimiter, Records, Schema, TableOptions};
 use perceptor::train::eval::MOST_ITEMS as BLOCK_ITEMS;
 use perceptor::{Error, Model, Predictor, Refusal};
 
 use super::engine::{ComputeArgs, Verbosity, choose};
 use super::failure::Failure;
 use super::opening::print_notes;
+use super::prediction_file::OutputArgs;
 use super::reading::Reading;
+use super::samples::{SampleArgs, Samples};
 use super::setting_flags::SettingFlags;
-use super::source::no_schema;
+use super::stdin::{Stdin, is_stdin};
 
 /// Largest number of samples predicted before they are printed.
 const MOST_ITEMS: usize = 8192;
@@ -27,21 +29,24 @@ const MOST_PROBABILITIES: usize = 1 << 24;
 
 const EXAMPLES: &str = "\
 Examples:
-  perceptor predict runs/train-1/model.safetensors t10k-images-idx3-ubyte --limit 10
-  perceptor predict model.safetensors images.gz --top 3
-  perceptor predict model.safetensors images --proba --format csv > predictions.csv
-  perceptor predict model.safetensors new.csv --format csv --append > answered.csv    a table";
+  perceptor predict runs/train-1/model.safetensors images.gz --limit 10
+  perceptor predict model.safetensors digit.png --resize 28x28 --invert
+  perceptor predict model.safetensors new.csv --append --out answered.csv
+  perceptor predict model.safetensors - --format json < rows.csv";
 
-/// Predict the class, the labels or the values of each sample of an IDX file or a table
+/// Predict the class, the labels or the values of each sample
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub struct PredictArgs {
     /// Model file, written by train or import
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// Samples: an IDX file, raw or .gz, or a table for a model that was trained on one
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// A table for a model of one; else an IDX, CSV, NPY or NPZ file or pictures; - is standard input
+    ///
+    /// A table must have the columns that the model was trained on. Other files must have as many numbers per sample as the
+    /// model has inputs, and pictures as many pixels. A folder of pictures is read by name
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
     /// Print the probability of every class; always printed for several labels per sample
     #[arg(long, conflicts_with = "top")]
     proba: bool,
@@ -54,12 +59,16 @@ pub struct PredictArgs {
     /// Stop after N samples [default: all]
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Output format: aligned text, CSV with a header, or one JSON object per line
-    #[arg(long, help_heading = "Output", value_enum, default_value_t = PredictFormat::Text)]
-    format: PredictFormat,
+    /// Output format: aligned text, CSV with a header, or one JSON object per line [default: text, or as --out ends]
+    #[arg(long, help_heading = "Output", value_enum)]
+    format: Option<PredictFormat>,
+    #[command(flatten)]
+    output: OutputArgs,
     /// Write the columns of the table before the predictions, with --format csv
     #[arg(long, help_heading = "Output")]
     append: bool,
+    #[command(flatten)]
+    samples: SampleArgs,
     #[command(flatten)]
     reading: SettingFlags<Reading>,
     #[command(flatten)]
@@ -77,25 +86,46 @@ enum PredictFormat {
 /// Writes the outputs of the network for the sample of this number.
 type WriteSample<'a> = dyn FnMut(usize, &[f32]) -> Result<(), Failure> + 'a;
 
-/// The rows to predict.
-struct Samples {
-    rows: Rows,
-    /// What was left out or changed in the table that they are from.
-    notes: Vec<Note>,
-}
-
 impl PredictArgs {
     pub fn run(&self) -> Result<(), Failure> {
+        let Some(stdin) = self.files.iter().find(|path| is_stdin(path)) else {
+            return self.predict_files(&self.files, None);
+        };
+        if self.files.len() > 1 {
+            let expected = "nothing in addition to standard input";
+            let found = format!("{} files", self.files.len());
+            return Err(Error::Config(Refusal::new(stdin.display(), found, expected)).into());
+        }
+        let stdin = Stdin::spool()?;
+        let done = self.predict_files(&[stdin.path().to_owned()], Some(&stdin));
+        done.map_err(|failure| match failure {
+            Failure::Refused(error) => Failure::Refused(stdin.rename(error)),
+            other => other,
+        })
+    }
+
+    /// Predicts the samples in `files`, which may be the copy of standard input.
+    fn predict_files(&self, files: &[PathBuf], stdin: Option<&Stdin>) -> Result<(), Failure> {
+        let sources: Vec<&Path> = files
+            .iter()
+            .chain([&self.model])
+            .map(|path| &**path)
+            .collect();
+        self.output.check(&sources)?;
         let workers = self.compute.threads.workers()?;
         let model = Model::load(&self.model)?;
-        let Samples { rows, notes } = self.samples(&model, &workers)?;
+        let Samples { rows, mut notes } =
+            self.samples.read(files, &model, &self.reading, &workers)?;
         model.check_inputs(&rows)?;
+        if model.schema.is_none() {
+            notes.extend(model.input_warning(&rows));
+        }
         let count = rows.len();
         if self.offset >= count {
             return Err(Failure::Refused(Error::Config(Refusal::new(
                 "--offset",
                 self.offset.to_string(),
-                format!("below the {count} items of {}", self.file.display()),
+                format!("below the {count} items of {}", rows.name()),
             ))));
         }
         let end = self
@@ -103,7 +133,10 @@ impl PredictArgs {
             .map_or(count, |limit| count.min(self.offset.saturating_add(limit)));
         self.check_task(model.spec.task())?;
         self.check_append(&model)?;
-        print_notes(&notes);
+        match stdin {
+            None => print_notes(&notes),
+            Some(stdin) => print_notes(&stdin.rename_notes(&notes)),
+        }
         let engine = choose(
             self.compute.engine,
             &model.spec,
@@ -112,45 +145,52 @@ impl PredictArgs {
         )?;
         let mut predictor = Predictor::with_engine(&model, engine, &workers)?;
         let computing = (&mut predictor, model.spec.outputs());
-        let mut out = BufWriter::new(io::stdout().lock());
-        match (&model.schema, self.format) {
-            (Some(schema), PredictFormat::Csv) => {
-                let mut table = self.table(schema, &self.reading.options(&model)?)?;
-                table.start(self.offset, &mut out)?;
-                self.predict(computing, &rows, self.offset..end, &mut |_, row| {
-                    table.write(row, &mut out)
-                })?;
-            }
-            _ => {
-                let report = self.report(&model);
-                report.write_header(&mut out)?;
-                self.predict(computing, &rows, self.offset..end, &mut |item, row| {
-                    Ok(report.write_sample(&mut out, item, row)?)
-                })?;
-            }
+        self.output.write(|out| {
+            self.write(&files[0], &model, computing, (&rows, self.offset..end), out)
+        })?;
+        if let Some(path) = self.output.path() {
+            let count = grouped(end - self.offset);
+            writeln!(io::stdout(), "{}: {count} predictions", path.display())?;
         }
-        out.flush()?;
         Ok(())
     }
 
-    /// Opens the samples: a table if `model` has a schema, otherwise an IDX file.
-    fn samples(&self, model: &Model, workers: &Workers) -> perceptor::Result<Samples> {
-        let options = self.reading.options(model)?;
-        if let Some(schema) = &model.schema {
-            let EncodedRows { rows, notes } = schema.read_rows(&self.file, &options, workers)?;
-            return Ok(Samples { rows, notes });
-        }
-        let file = IdxFile::open(&self.file).map_err(|error| match error {
-            Error::Data(refusal) if looks_like_table(&self.file) => {
-                Error::Data(no_schema(&self.file).hint(refusal.to_string()))
+    /// Predicts some of the rows of `file`, and writes the predictions.
+    fn write(
+        &self,
+        file: &Path,
+        model: &Model,
+        computing: (&mut Predictor, usize),
+        (rows, samples): (&Rows, Range<usize>),
+        out: &mut dyn Write,
+    ) -> Result<(), Failure> {
+        match (&model.schema, self.format()) {
+            (Some(schema), PredictFormat::Csv) => {
+                let mut table = self.table(file, schema, &self.reading.options(model)?)?;
+                table.start(samples.start, out)?;
+                self.predict(computing, rows, samples, &mut |_, row| {
+                    table.write(row, out)
+                })
             }
-            other => other,
-        });
-        let rows = Rows::from(file?);
-        Ok(Samples {
-            notes: model.input_warning(&rows).into_iter().collect(),
-            rows,
-        })
+            _ => {
+                let report = self.report(model);
+                report.write_header(out)?;
+                self.predict(computing, rows, samples, &mut |item, row| {
+                    Ok(report.write_sample(out, item, row)?)
+                })
+            }
+        }
+    }
+
+    /// Returns the format of the output: the given one, or that of the name of the file.
+    fn format(&self) -> PredictFormat {
+        let extension = self.output.path().and_then(Path::extension);
+        self.format
+            .unwrap_or_else(|| match extension.and_then(|it| it.to_str()) {
+                Some("csv") => PredictFormat::Csv,
+                Some("json" | "jsonl" | "ndjson") => PredictFormat::Json,
+                _ => PredictFormat::Text,
+            })
     }
 
     /// Predicts `samples`, and passes the outputs of each to `write`.
@@ -178,7 +218,7 @@ impl PredictArgs {
             task: model.spec.task(),
             names: model.class_names.as_ref(),
             outputs: model.spec.outputs(),
-            format: match self.format {
+            format: match self.format() {
                 PredictFormat::Text => Format::Text,
                 PredictFormat::Csv => Format::Csv,
                 PredictFormat::Json => Format::JsonLines,
@@ -198,6 +238,7 @@ impl PredictArgs {
     /// Opens the table again to append to it, if that is asked for.
     fn table<'a>(
         &self,
+        file: &Path,
         schema: &'a Schema,
         options: &TableOptions,
     ) -> perceptor::Result<AnsweredTable<'a>> {
@@ -209,7 +250,7 @@ impl PredictArgs {
                 records: None,
             });
         }
-        let records = Records::open(&self.file, options, schema.header)?;
+        let records = Records::open(file, options, schema.header)?;
         let (delimiter, decimal) = (records.delimiter(), records.decimal());
         let columns = PredictedColumns::new(schema, self.detail(), delimiter, decimal);
         let own = columns.titles();
@@ -217,11 +258,7 @@ impl PredictArgs {
         if let Some(title) = titles.iter().find(|title| own.contains(title)) {
             let found = format!("a column {title:?}");
             let expected = "none of that name, with --append";
-            return Err(Error::Data(Refusal::new(
-                self.file.display(),
-                found,
-                expected,
-            )));
+            return Err(Error::Data(Refusal::new(file.display(), found, expected)));
         }
         Ok(AnsweredTable {
             columns,
@@ -231,7 +268,7 @@ impl PredictArgs {
 
     /// Returns an error if `--append` is given where nothing can be appended.
     fn check_append(&self, model: &Model) -> Result<(), Error> {
-        let found = match (&model.schema, self.format) {
+        let found = match (&model.schema, self.format()) {
             _ if !self.append => return Ok(()),
             (None, _) => "given for a model of IDX files",
             (_, PredictFormat::Text) => "given with --format text",
@@ -287,13 +324,4 @@ impl AnsweredTable<'_> {
         let record = self.records.as_mut().map(Records::read).transpose()?;
         Ok(self.columns.write_row(out, record, row)?)
     }
-}
-
-/// Whether the name of a file is one of a table.
-fn looks_like_table(path: &Path) -> bool {
-    let name = path.to_string_lossy().to_lowercase();
-    let name = name.strip_suffix(".gz").unwrap_or(&name);
-    [".csv", ".tsv", ".txt"]
-        .iter()
-        .any(|ending| name.ends_with(ending))
 }

@@ -24,6 +24,19 @@ impl Selection for Reading {
 }
 
 impl SettingFlags<Reading> {
+    /// The options of rows of numbers, for a model of IDX files.
+    ///
+    /// # Errors
+    /// Returns [`Error::Config`] if a flag has no meaning for them.
+    pub fn of_numbers(&self) -> Result<TableOptions> {
+        let layer = self.layer()?;
+        let is_other = |key: &&str| !["delimiter", "decimal"].contains(key);
+        match layer.keys().find(is_other) {
+            Some(key) => Err(not_of_table(key)),
+            None => Ok(layer.settings()?.table.reading()),
+        }
+    }
+
     /// The options of a table for `model`.
     ///
     /// # Errors
@@ -31,14 +44,18 @@ impl SettingFlags<Reading> {
     pub fn options(&self, model: &Model) -> Result<TableOptions> {
         let layer = self.layer()?;
         if let (Some(key), None) = (layer.keys().next(), &model.schema) {
-            let flag = format!("--{key}");
-            let expected = "a model that was trained on a table";
-            return Err(Error::Config(Refusal::new(
-                flag,
-                "given for a model of IDX files",
-                expected,
-            )));
+            return Err(not_of_table(key));
         }
         Ok(cached(layer.settings()?.table.reading()))
     }
+}
+
+/// Returns the error for a flag of tables that is given for another model.
+fn not_of_table(key: &str) -> Error {
+    let expected = "a model that was trained on a table";
+    Error::Config(Refusal::new(
+        format!("--{key}"),
+        "given for a model of IDX files",
+        expected,
+    ))
 }

@@ -4,21 +4,24 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use etcetera::BaseStrategy;
 use perceptor::compute::parallel::Workers;
 use perceptor::data::files::{Files, Pair};
 use perceptor::data::folder::{self, DEFAULT_FOLDER};
 use perceptor::data::source_record::changed_source;
 use perceptor::data::{ClassNames, Note};
 use perceptor::datasets::generated::{EDITION, GeneratedDigits};
-use perceptor::durable::{check_writable, create_folder};
 use perceptor::run::Settings;
 use perceptor::{Error, Refusal, Result};
+
+use super::cache_folder::usable_cache_folder;
+use super::foreign::with_conversion;
+use super::shell::{program, shell_word};
+use super::stdin::refuse_stdin;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
-    /// Folder with IDX files, named as MNIST's, raw or .gz, or a table for a model that was trained on one
+    /// Folder with IDX files, named as MNIST's, raw or .gz, or for a model of a table a table or - for standard input
     /// [default: data/mnist if it exists, else generated digits]
     #[arg(long, value_name = "PATH", conflicts_with_all = ["train_images", "train_labels", "test_images", "test_labels"])]
     data: Option<PathBuf>,
@@ -144,7 +147,8 @@ impl DataArgs {
             Some(folder) => folder,
             None => generated(workers, false)?.folder.expect("a folder"),
         };
-        let files = folder::find_test(&folder)?;
+        let files = folder::find_test(&folder);
+        let files = files.map_err(|error| with_conversion(&folder, error))?;
         warn_of_changed_source(&folder);
         Ok(files)
     }
@@ -193,9 +197,12 @@ impl DataArgs {
     /// Returns an error if a table is named.
     pub fn check_no_table(&self) -> Result<()> {
         let file = self.data.as_ref().filter(|path| path.is_file());
+        if let Some(path) = self.test_data.as_ref().or(self.data.as_ref()) {
+            refuse_stdin("--data", path)?;
+        }
         match self.test_data.as_ref().or(file) {
             None => Ok(()),
-            Some(path) => Err(Error::Data(no_schema(path))),
+            Some(path) => Err(with_conversion(path, Error::Data(no_schema(path)))),
         }
     }
 
@@ -215,7 +222,8 @@ impl DataArgs {
         let Some(folder) = self.named_folder() else {
             return generated(workers, quiet);
         };
-        let files = folder::find(&folder)?;
+        refuse_stdin("--data", &folder)?;
+        let files = folder::find(&folder).map_err(|error| with_conversion(&folder, error))?;
         warn_of_changed_source(&folder);
         Ok(Source {
             name: folder.display().to_string(),
@@ -254,37 +262,6 @@ pub fn no_schema(path: &Path) -> Refusal {
     let expected = "IDX files, as the model was not trained on a table";
     Refusal::new(path.display(), "no IDX file", expected)
         .hint("`perceptor train --data TABLE --target COLUMN` trains a model that reads tables")
-}
-
-/// Returns the name this program was called by, quoted for a shell.
-pub fn program() -> String {
-    let name = std::env::args_os().next();
-    name.map_or_else(
-        || "perceptor".to_owned(),
-        |name| shell_word(Path::new(&name)),
-    )
-}
-
-/// Returns `path`, quoted for a shell.
-pub fn shell_word(path: &Path) -> String {
-    if path.to_str().is_none() {
-        // The shells' own notation for bytes that are not text.
-        let bytes = path.as_os_str().as_encoded_bytes().iter();
-        let bytes = bytes.map(|byte| match byte {
-            byte if byte.is_ascii_alphanumeric() || b"/._-+=:,@%".contains(byte) => {
-                char::from(*byte).to_string()
-            }
-            byte => format!("\\{byte:03o}"),
-        });
-        return format!("$'{}'", bytes.collect::<String>());
-    }
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
-    if text.chars().all(plain) {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
 }
 
 fn pair(images: &Path, labels: &Path) -> Pair {
@@ -330,23 +307,6 @@ fn generated(workers: &Workers, quiet: bool) -> Result<Source> {
         files: Some(folder::find(&folder)?),
         folder: Some(folder),
     })
-}
-
-/// Returns the user's cache folder or, if it cannot be written, a folder for temporary files.
-pub fn usable_cache_folder() -> PathBuf {
-    let cache = cache_folder();
-    match create_folder(&cache).and_then(|()| check_writable(&cache)) {
-        Ok(()) => cache,
-        Err(_) => std::env::temp_dir().join("perceptor"),
-    }
-}
-
-/// Returns the user's cache folder, or a folder for temporary files if there is no home directory.
-pub fn cache_folder() -> PathBuf {
-    let cache = etcetera::choose_base_strategy().map(|strategy| strategy.cache_dir());
-    cache
-        .unwrap_or_else(|_| std::env::temp_dir())
-        .join("perceptor")
 }
 
 /// Returns `settings` as they are recorded: with absolute paths of the data.

@@ -11,8 +11,9 @@ use perceptor::table::schema::Place;
 use perceptor::table::{Cache, Schema, TableOptions, TableRequest, TrainingTable};
 use perceptor::{Error, Model, Refusal, Result};
 
+use super::cache_folder::usable_cache_folder;
 use super::setting_flags::set;
-use super::source::usable_cache_folder;
+use super::stdin::refuse_stdin;
 
 /// A table to train on, and how its rows become inputs.
 pub struct Surveyed {
@@ -49,6 +50,7 @@ impl Surveyed {
         let Some(path) = settings.table_path() else {
             return Ok(None);
         };
+        refuse_stdin("--data", path)?;
         let options = TableOptions {
             memory: memory(settings),
             ..options(settings, given)?

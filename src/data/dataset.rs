@@ -11,6 +11,7 @@ use super::class_names::ClassNames;
 use super::empty_classes::without_sample;
 use super::fit_scaling::check_finite;
 use super::idx::IdxFile;
+use super::label_file::is_one_hot;
 use super::note::Note;
 use super::preprocessing::Preprocessing;
 use super::rows::Rows;
@@ -93,7 +94,13 @@ impl Dataset {
     ) -> Result<Dataset> {
         let targets = Targets::read(label_file, task, outputs)?;
         let labels = label_file.path().display().to_string();
-        Dataset::pair(images.into(), targets, &labels)
+        let mut set = Dataset::pair(images.into(), targets, &labels)?;
+        if task == Task::Classification && is_one_hot(label_file) {
+            let classes = set.targets.outputs();
+            let about = format!("labels are one-hot, taken as one of {classes} classes each");
+            set.notes.push(Note::new(labels, about));
+        }
+        Ok(set)
     }
 
     /// Pairs `rows` with `targets`, which messages call `labels`.

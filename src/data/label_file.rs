@@ -3,22 +3,30 @@
 use super::idx::{ElementType, IdxFile};
 use super::targets::{MAX_CLASSES, Targets};
 use crate::error::{Error, Refusal, Result};
-use crate::message::{Key, Message, message};
+use crate::message::{Command, Key, Message, message};
 use crate::nn::Task;
 
 impl Targets {
     /// Reads and checks the IDX file `file` for `task`. `outputs` is the number of outputs of the network, if it is
-    /// known. Otherwise the number of classes is the largest label plus one, and at least two; other tasks use the
-    /// width of the file.
+    /// known. Otherwise the number of classes is the largest label plus one, and at least two; other tasks and one-hot labels
+    /// use the width of the file.
     ///
     /// # Errors
     /// Returns [`Error::Data`] if the file is not for this task, or has another number of outputs.
     pub fn read(file: &IdxFile, task: Task, outputs: Option<usize>) -> Result<Targets> {
         match task {
             Task::Classification => {
-                let labels = read_labels(file)?;
+                let one_hot = read_one_hot(file)?;
+                let columns = one_hot.is_some().then(|| file.header().features());
+                let labels = one_hot.map_or_else(|| read_labels(file), Ok)?;
                 let largest = labels.iter().copied().max().unwrap_or(0) as usize;
-                let classes = outputs.unwrap_or((largest + 1).max(2));
+                let found = columns.unwrap_or(largest + 1).max(2);
+                let classes = outputs.unwrap_or(found);
+                if columns.is_some_and(|columns| columns > classes) {
+                    let found = format!("one-hot labels of {found} classes");
+                    let refusal = Refusal::new(file.path().display(), found, classes.to_string());
+                    return Err(Error::Data(refusal));
+                }
                 check_labels(file, &labels, classes)?;
                 Ok(Targets::Classes { labels, classes })
             }
@@ -44,6 +52,38 @@ pub(super) fn read_weights(file: &IdxFile) -> Result<Vec<f32>> {
         file.read(item, weight);
     }
     Ok(weights)
+}
+
+/// Returns whether labels of this header are one-hot if they are classes: several numbers a row.
+pub(super) fn is_one_hot(file: &IdxFile) -> bool {
+    let header = file.header();
+    header.dimensions().len() == 2 && header.features() > 1
+}
+
+/// Reads labels that have exactly one 1 a row, and otherwise zeros; `None` if `file` has other labels.
+fn read_one_hot(file: &IdxFile) -> Result<Option<Vec<u32>>> {
+    let (header, width) = (file.header(), file.header().features());
+    if !is_one_hot(file) || width > MAX_CLASSES {
+        return Ok(None);
+    }
+    let mut row = vec![0.0; width];
+    let mut labels = Vec::new();
+    let reserved = labels.try_reserve_exact(header.items());
+    reserved.map_err(|_| {
+        let found = format!("{} labels", header.items());
+        Error::Memory(Refusal::new("memory", found, "room for the labels"))
+    })?;
+    for item in 0..header.items() {
+        file.read(item, &mut row);
+        let ones = row.iter().filter(|&&number| number == 1.0).count();
+        let zeros = row.iter().filter(|&&number| number == 0.0).count();
+        let one = row.iter().position(|&number| number == 1.0);
+        match one {
+            Some(one) if ones == 1 && zeros == width - 1 => labels.push(one as u32),
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(labels))
 }
 
 /// Reads the labels of `file`, without checking them against a number of classes.
@@ -73,7 +113,11 @@ pub fn read_labels(file: &IdxFile) -> Result<Vec<u32>> {
                 "for several labels a row use ",
                 Key("task").set_to("multilabel"),
                 ", for several values ",
-                Key("task").set_to("regression")
+                Key("task").set_to("regression"),
+                "; if the class is one of the columns, ",
+                Command("data convert"),
+                " takes it by ",
+                Key("label_column").set_to(0)
             ],
         };
         return Err(refuse(found, "one label a row", hint));
@@ -269,6 +313,31 @@ mod tests {
         assert_eq!((turned.samples(), &row[..2]), (2, &[0.0, 1.0][..]));
         flags.read_row(0, &mut row[..2]);
         assert_eq!(row[..2], [0.0, 1.0]);
+    }
+
+    #[test]
+    fn one_hot_labels_are_classes() {
+        let of = |numbers: &[f32]| file(ElementType::U8, &[2, 3], numbers);
+        let read =
+            |numbers: &[f32], outputs| Targets::read(&of(numbers), Task::Classification, outputs);
+        let one_hot = [0.0, 1.0, 0.0, 1.0, 0.0, 0.0];
+        let targets = read(&one_hot, None).expect("labels");
+        let labels = vec![1, 0];
+        assert_eq!(targets, Targets::Classes { labels, classes: 3 });
+        assert_eq!(read(&one_hot, Some(5)).expect("labels").outputs(), 5);
+        let message = read(&one_hot, Some(2)).expect_err("a refusal").to_string();
+        assert_eq!(message, "labels: one-hot labels of 3 classes, expected 2");
+        for other in [
+            [0.0, 1.0, 0.0, 0.0, 0.0, 0.0],
+            [0.0, 1.0, 0.0, 1.0, 0.0, 1.0],
+            [0.0, 1.0, 0.0, 0.0, 2.0, 0.0],
+        ] {
+            let message = read(&other, None).expect_err("a refusal").to_string();
+            assert!(
+                message.contains("dimensions [2, 3], expected one label a row"),
+                "{message}"
+            );
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Data sets: from files or arrays to mini-batches. Nothing here writes a data set; [`crate::datasets`] does.
 //!
-//! - Files: `files` opens them, `folder` finds them by their usual names, `mmap` maps them, `gzip` decodes
+//! - Files: `file_kind` recognises formats, `files` opens them, `folder` finds them by their usual names, `mmap` maps them, `gzip` decodes
 //!   compressed ones, `idx` checks the format, `label_file` and `class_names` read labels and names.
 //! - A set: `rows` are the features, from an IDX file or an array, `targets` are what to predict, `dataset` pairs both,
 //!   `splits` has the training, validation and test sets, `holdout` draws a validation set, `target_scaling`
@@ -19,6 +19,7 @@ pub mod dataset;
 mod decode;
 pub mod empty_classes;
 pub mod extent;
+pub mod file_kind;
 pub mod files;
 pub mod fingerprint;
 pub mod fit_columns;
@@ -29,6 +30,7 @@ pub mod folder;
 pub(crate) mod gzip;
 pub mod holdout;
 pub mod idx;
+pub mod kind_of_file;
 pub mod label_file;
 pub mod mmap;
 pub(crate) mod names;
@@ -37,7 +39,7 @@ pub mod order;
 pub mod preprocessing;
 pub mod replacement;
 pub mod rows;
-mod same_contents;
+pub(crate) mod same_contents;
 pub mod scaling;
 pub mod source_record;
 pub mod splits;
@@ -49,10 +51,12 @@ pub use class_map::KnownClasses;
 pub use class_names::ClassNames;
 pub use dataset::Dataset;
 pub use extent::Extent;
+pub use file_kind::{FileKind, PictureFormat};
 pub use files::DataMode;
 pub use fingerprint::Fingerprint;
 pub use holdout::Holdout;
 pub use idx::IdxFile;
+pub use kind_of_file::kind_of_file;
 pub use note::Note;
 pub use preprocessing::Preprocessing;
 pub use rows::Rows;

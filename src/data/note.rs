@@ -1,6 +1,7 @@
 //! Notes: what was guessed, left out or changed while data were read, and warnings about them.
 
 use std::fmt;
+use std::path::Path;
 
 use crate::message::{Message, message};
 
@@ -26,6 +27,15 @@ impl Note {
         Note {
             is_warning: true,
             ..Note::new(place, about)
+        }
+    }
+
+    /// Returns the same note about a file that the user knows as `name`, and not as `path`.
+    #[must_use]
+    pub fn renamed(&self, path: &Path, name: &str) -> Note {
+        Note {
+            text: self.text.replaced(&path.display().to_string(), name),
+            ..*self
         }
     }
 

@@ -18,7 +18,7 @@ const EXPECTED: &str = "a file of the data set";
 ///
 /// # Errors
 /// Returns [`Error::Io`] if a file cannot be read, and [`Error::Data`] if a gzip stream is damaged.
-pub(super) fn have_same_contents(one: &Path, other: &Path) -> Result<bool> {
+pub(crate) fn have_same_contents(one: &Path, other: &Path) -> Result<bool> {
     let [mut first, mut second] = [content(one)?, content(other)?];
     let has_checksum = match (first.layers, second.layers) {
         (0, 1) => has_checksum_of(other, one)?,

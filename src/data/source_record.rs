@@ -24,7 +24,7 @@ pub struct SourceRecord {
     sources: Vec<Source>,
 }
 
-/// A file, or a folder with folders of files.
+/// A file, or a folder of files and folders.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Source {
     path: PathBuf,
@@ -84,13 +84,15 @@ impl Source {
         })
     }
 
-    /// Describes the files in `path` and in the folders below it.
+    /// Describes the files in `path`, in the folders below it, and in those below them, as for classes of two sets.
     fn of_folder(path: PathBuf) -> Result<Source> {
-        let mut files = Vec::new();
-        for entry in entries(&path)? {
-            match entry.is_dir() {
-                true => files.extend(entries(&entry)?),
-                false => files.push(entry),
+        let mut files = entries(&path)?;
+        for _ in 0..2 {
+            let (folders, others): (Vec<_>, Vec<_>) =
+                files.into_iter().partition(|entry| entry.is_dir());
+            files = others;
+            for folder in folders {
+                files.extend(entries(&folder)?);
             }
         }
         files.sort();

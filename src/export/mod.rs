@@ -19,6 +19,7 @@ mod onnx_messages;
 mod onnx_table;
 pub mod pytorch;
 
+use std::cell::RefCell;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -88,6 +89,17 @@ pub fn save(model: &Model, format: Format, name: &str, path: &Path) -> Result<()
 pub fn save_new(model: &Model, format: Format, name: &str, path: &Path) -> Result<()> {
     save_by(model, (format, name), path, &|fill| {
         durable::write_new(path, fill)
+    })
+}
+
+/// Writes `model` as [`save`] does, to `out`.
+///
+/// # Errors
+/// Returns the errors of [`save`], with those of `out`.
+pub fn write(model: &Model, format: Format, name: &str, out: &mut dyn Write) -> Result<()> {
+    let (path, out) = (Path::new("stdout"), RefCell::new(out));
+    save_by(model, (format, name), path, &|fill| {
+        fill(&mut **out.borrow_mut()).map_err(Error::io(path, "write"))
     })
 }
 

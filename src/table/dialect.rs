@@ -11,6 +11,7 @@ use super::detect::{
 use super::options::{Decimal, Delimiter};
 use super::syntax::{Syntax, line_end, skip_lines};
 use super::text::{self, Sample};
+use crate::data::file_kind::{self, FileKind};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, Message, message};
 
@@ -85,13 +86,22 @@ pub(crate) fn detect(path: &Path, hints: &Hints) -> Result<Opening> {
 
 /// Refuses what is not text.
 fn check_text(path: &Path, start: &[u8]) -> Result<()> {
-    let found = match start {
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "UTF-16 text",
-        _ if start.iter().take(1 << 12).any(|&byte| byte == 0) => "binary data",
-        _ => return Ok(()),
+    let kind = FileKind::of(&start[..start.len().min(file_kind::START)]);
+    let refuse = |kind: FileKind, hint| {
+        let refusal = Refusal::new(path.display(), kind.name(), "a table as text");
+        Err(Error::Data(refusal.hint(hint)))
     };
-    let refusal = Refusal::new(path.display(), found, "a table as text");
-    Err(Error::Data(refusal.hint("save it as CSV in UTF-8")))
+    let as_csv = "save it as CSV in UTF-8";
+    match kind {
+        FileKind::Empty | FileKind::Text if !start.iter().take(1 << 12).any(|&byte| byte == 0) => {
+            Ok(())
+        }
+        FileKind::Picture(_) | FileKind::Foreign(_) | FileKind::Npy | FileKind::Zip => {
+            refuse(kind, kind.advice().unwrap_or_else(|| as_csv.into()))
+        }
+        FileKind::Empty | FileKind::Text => refuse(FileKind::Binary, as_csv.into()),
+        _ => refuse(kind, as_csv.into()),
+    }
 }
 
 /// What the lines before the first record and the first records reveal.

@@ -122,10 +122,7 @@ fn rejects_damaged_compressed_data_under_a_raw_name() {
 
 #[test]
 fn rejects_another_format() {
-    refuses_images(
-        b"\x89PNG\r\n\x1a\n",
-        "magic number 89 50 4e 47, expected 00 00, a type and a dimension count",
-    );
+    refuses_images(b"\x89PNG\r\n\x1a\n", "a PNG picture, expected an IDX file");
 }
 
 #[test]

@@ -236,3 +236,52 @@ fn samples_that_are_not_pictures_are_shown_as_numbers() {
     let run = desk.run("data inspect cubes");
     assert!(run.done().stdout.contains("item 1: 257 257 "), "{run:#?}");
 }
+
+#[test]
+fn one_hot_labels_are_trained_on_as_classes() {
+    let desk = Desk::with(&EasySet::default());
+    let plain = desk.model_of("--data set --hidden 4 --epochs 2");
+    for half in ["train", "t10k"] {
+        let name = format!("set/{half}-labels-idx1-ubyte");
+        let labels = desk.read(&name).split_off(8);
+        let one_hot = labels
+            .iter()
+            .flat_map(|&label| (0..4).map(move |at| u8::from(at == label)));
+        let one_hot: Vec<u8> = one_hot.collect();
+        desk.remove(&name);
+        let sizes = [labels.len() as u32, 4];
+        desk.put(
+            &format!("set/{half}-labels-idx2-ubyte"),
+            &idx(Element::U8, &sizes, &one_hot),
+        );
+    }
+    assert!(desk.model_of("--data set --hidden 4 --epochs 2") == plain);
+    let note = "labels-idx2-ubyte: labels are one-hot, taken as one of 4 classes each\n";
+    let run = desk.run("train --data set --hidden 4 --epochs 1 --out new");
+    assert!(
+        run.done()
+            .stderr
+            .contains(&format!("note: set/train-{note}")),
+        "{run:#?}"
+    );
+    let run = desk.run("eval new/model.safetensors --data set");
+    assert!(
+        run.done()
+            .stderr
+            .contains(&format!("note: set/t10k-{note}")),
+        "{run:#?}"
+    );
+    // Another number of ones is not one-hot; the first of several numbers may be the class.
+    let mut labels = desk.read("set/train-labels-idx2-ubyte");
+    labels[12] = 1;
+    labels[13] = 1;
+    desk.put("set/train-labels-idx2-ubyte", &labels);
+    let message =
+        "set/train-labels-idx2-ubyte: labels of dimensions [200, 4], expected one label a row";
+    let run = desk.refuses("train --data set", 1, message);
+    assert!(
+        run.hint()
+            .ends_with("perceptor data convert takes it by --label-column 0"),
+        "{run:#?}"
+    );
+}

@@ -33,6 +33,7 @@ mod names;
 mod network;
 mod output_folder;
 mod predict;
+mod predict_files;
 mod recipes;
 mod regularization;
 mod same_model;

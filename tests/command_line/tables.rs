@@ -506,14 +506,16 @@ fn a_model_reads_what_it_was_trained_on() {
     desk.run("train --data t.csv --target answer --epochs 2 --out run --quiet")
         .done();
     let idx = "model/model.safetensors";
-    for line in [
-        format!("eval {idx} --data t.csv"),
-        format!("predict {idx} t.csv"),
-    ] {
-        let expected =
-            "t.csv: no IDX file, expected IDX files, as the model was not trained on a table\n";
-        desk.refuses_in_parts(&line, 1, &[expected, "hint: "]);
-    }
+    let expected =
+        "t.csv: no IDX file, expected IDX files, as the model was not trained on a table\n";
+    let parts = [
+        expected,
+        "hint: ",
+        "data convert t.csv --labels COLUMN --out t-set",
+    ];
+    desk.refuses_in_parts(&format!("eval {idx} --data t.csv"), 1, &parts);
+    let expected = "columns of numbers, the inputs of the model\n";
+    desk.refuses_in_parts(&format!("predict {idx} t.csv"), 1, &["t.csv: ", expected]);
     desk.refuses_in_parts(
         &format!("eval {MODEL}"),
         2,

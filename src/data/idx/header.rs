@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::super::file_kind::{self, FileKind};
 use crate::error::{Error, Refusal, Result};
 
 /// Length of the longest header: the magic number and four dimensions.
@@ -134,27 +135,27 @@ impl Header {
     /// Returns [`Error::Data`] if `bytes` do not start with a well-formed header.
     pub fn parse(place: &Path, bytes: &[u8]) -> Result<Header> {
         let refuse = |found: String, expected: &str| Refusal::new(place.display(), found, expected);
-        if bytes.is_empty() {
-            return Err(Error::Data(refuse("an empty file".into(), "an IDX file")));
-        }
         if bytes.starts_with(&GZIP_MAGIC) {
             return Err(Error::Data(
                 refuse("gzip data (1f 8b)".into(), "raw IDX data (00 00)")
                     .hint("it was compressed more than three times; gunzip it first"),
             ));
         }
-        let Some((&[zero_a, zero_b, code, count], rest)) = bytes.split_first_chunk::<4>() else {
+        let starts_as_idx = !bytes.is_empty() && bytes.iter().take(2).all(|&byte| byte == 0);
+        if !starts_as_idx {
+            let kind = FileKind::of(&bytes[..bytes.len().min(file_kind::START)]);
+            let refusal = refuse(kind.name().to_owned(), "an IDX file");
+            return Err(Error::Data(match kind.advice() {
+                Some(advice) => refusal.hint(advice),
+                None => refusal,
+            }));
+        }
+        let Some((&[_, _, code, count], rest)) = bytes.split_first_chunk::<4>() else {
             return Err(Error::Data(refuse(
                 format!("{} bytes", bytes.len()),
                 "at least the 4 bytes of the magic number",
             )));
         };
-        if [zero_a, zero_b] != [0, 0] {
-            return Err(Error::Data(refuse(
-                format!("magic number {zero_a:02x} {zero_b:02x} {code:02x} {count:02x}"),
-                "00 00, a type and a dimension count",
-            )));
-        }
         let Some(element) = ElementType::from_code(code) else {
             return Err(Error::Data(refuse(
                 format!("element type {code:02x}"),

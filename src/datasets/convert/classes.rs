@@ -29,19 +29,19 @@ pub(super) struct Classes {
 type Surveyed<'a> = (&'a dyn Source, &'a Survey);
 
 impl Classes {
-    /// Returns the classes of the training samples: the requested ones, or those that occur.
-    pub fn new(requested: Option<&ClassNames>, (source, survey): Surveyed) -> Result<Classes> {
+    /// Returns the classes of these sets, of which there is at least one: the requested classes, or those that occur.
+    pub fn new(requested: Option<&ClassNames>, sets: &[Surveyed]) -> Result<Classes> {
         let classes = match requested {
             Some(names) => {
                 let mut classes = Classes::named(names.clone(), true);
-                classes.add_labels((source, survey))?;
+                sets.iter().try_for_each(|&set| classes.add_labels(set))?;
                 classes
             }
-            None => Classes::from_labels((source, survey))?,
+            None => Classes::from_labels(sets)?,
         };
         match classes.count {
             0 | 1 => Err(Error::Data(Refusal::new(
-                source.description(),
+                sets[0].0.description(),
                 "one class",
                 "at least two",
             ))),
@@ -75,13 +75,15 @@ impl Classes {
         sizes
     }
 
-    fn from_labels((source, survey): Surveyed) -> Result<Classes> {
-        if survey.classes.keys().all(|label| number(label).is_some()) {
-            return Classes::from_numbers((source, survey));
+    fn from_labels(sets: &[Surveyed]) -> Result<Classes> {
+        let labels = || sets.iter().flat_map(|(_, survey)| survey.classes.keys());
+        if labels().all(|label| number(label).is_some()) {
+            return Classes::from_numbers(sets);
         }
-        let mut names: Vec<String> = survey.classes.keys().cloned().collect();
+        let mut names: Vec<String> = labels().cloned().collect();
         names.sort();
-        let names = ClassNames::new(source.description(), names)?;
+        names.dedup();
+        let names = ClassNames::new(sets[0].0.description(), names)?;
         Ok(Classes::named(names, false))
     }
 
@@ -98,9 +100,10 @@ impl Classes {
     }
 
     /// Orders numbers by value. If they are 0, 1, 2 and so on, they need no names.
-    fn from_numbers((source, survey): Surveyed) -> Result<Classes> {
-        check_whole((source, survey))?;
-        let values = survey.classes.keys().filter_map(|label| number(label));
+    fn from_numbers(sets: &[Surveyed]) -> Result<Classes> {
+        sets.iter().try_for_each(|&set| check_whole(set))?;
+        let labels = sets.iter().flat_map(|(_, survey)| survey.classes.keys());
+        let values = labels.filter_map(|label| number(label));
         let mut values: Vec<f64> = values.collect();
         values.sort_by(f64::total_cmp);
         values.dedup();
@@ -109,8 +112,8 @@ impl Classes {
             .iter()
             .enumerate()
             .all(|(at, &value)| value == at as f64);
-        let mut classes = Classes::named(ClassNames::new(source.description(), names)?, false);
-        classes.add_labels((source, survey))?;
+        let mut classes = Classes::named(ClassNames::new(sets[0].0.description(), names)?, false);
+        sets.iter().try_for_each(|&set| classes.add_labels(set))?;
         classes.names = classes.names.filter(|_| !are_class_numbers);
         Ok(classes)
     }

@@ -3,10 +3,12 @@
 //! [`crate::table`] detects the dialect and reads the text. A cell that is not a number is refused with its row, which is the
 //! line of the file that the row starts in, and its column.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use super::request::{Labels, Request};
 use super::source::{Cell, LabelKind, MAX_FEATURES, Sample, Samples, Source, Sources};
+use crate::data::Note;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, Message, message};
 use crate::table::block::{Block, Cells, Mode};
@@ -29,16 +31,55 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Opens the training samples, and the test samples if they have a file of their own.
+    /// Opens the training samples, and the other samples that have a file of their own.
     pub fn open(request: &Request) -> Result<Sources> {
         let train = Table::open_file(&request.source, request)?;
-        let test = request.test.as_deref();
-        let test = test.map(|path| Table::open_file(path, request));
-        let test = test.transpose()?;
-        if let Some(test) = &test {
-            test.check_columns(&train)?;
+        let like_train = |path: &Option<PathBuf>| -> Result<Option<Table>> {
+            let Some(path) = path else {
+                return Ok(None);
+            };
+            let table = Table::open_file(path, request)?;
+            table.check_columns(&train)?;
+            Ok(Some(table))
+        };
+        let (validation, test) = (like_train(&request.validation)?, like_train(&request.test)?);
+        Ok(Sources::new(train, test).with_validation(validation))
+    }
+
+    /// Returns `request` without the column of labels, if the table has one in addition to so many inputs, and what was
+    /// guessed.
+    pub fn for_inputs(request: &Request, inputs: usize) -> Result<(Cow<'_, Request>, Vec<Note>)> {
+        let path = &request.source;
+        let Opening {
+            columns, guesses, ..
+        } = dialect::detect(path, &hints(request))?;
+        let mut notes: Vec<Note> = guesses
+            .into_iter()
+            .map(|guess| Note::new(path.display(), guess))
+            .collect();
+        if columns.count() == inputs || request.table.drop.is_some() {
+            return Ok((Cow::Borrowed(request), notes));
         }
-        Ok(Sources::new(train, test))
+        let labels = match columns.count() == inputs + 1 {
+            true => columns.usual_labels(path).ok(),
+            false => None,
+        };
+        let Some(labels) = labels else {
+            let refusal = Refusal::new(
+                path.display(),
+                format!("{} columns", columns.count()),
+                format!("{inputs} columns of numbers, the inputs of the model"),
+            );
+            let hint = message!["leave other columns out with ", Key("drop")];
+            return Err(Error::Data(refusal.hint(hint)));
+        };
+        notes.push(Note::new(
+            path.display(),
+            format!("{} is left out", columns.title(labels)),
+        ));
+        let mut without = request.clone();
+        without.table.drop = Some(columns.word(labels));
+        Ok((Cow::Owned(without), notes))
     }
 
     fn open_file(path: &Path, request: &Request) -> Result<Table> {

@@ -59,7 +59,13 @@ impl Labelling {
         match train.0.label_kind() {
             LabelKind::Absent => Ok(Labelling::Unlabelled),
             LabelKind::Class => {
-                let mut classes = Classes::new(request.class_names.as_ref(), train)?;
+                let all: Vec<Surveyed> = std::iter::once(train).chain(others.to_vec()).collect();
+                let shared = if train.0.shares_classes() {
+                    &all
+                } else {
+                    &all[..1]
+                };
+                let mut classes = Classes::new(request.class_names.as_ref(), shared)?;
                 others.iter().try_for_each(|&set| classes.add_labels(set))?;
                 Ok(Labelling::Classes(classes))
             }
@@ -91,7 +97,12 @@ impl Labelling {
         if let Some((place, value)) = values.clone().find_map(|it| it.not_binary.as_ref()) {
             let found = elements::shortest(*value);
             let refusal = Refusal::new(place, found, "0 or 1, as in multi-label columns");
-            let hint = message!["for a regression, use ", Key("targets")];
+            let hint = message![
+                "for a regression, use ",
+                Key("targets"),
+                "; of several numbers, of which one is the class, use ",
+                Key("label_column").set_to(0)
+            ];
             return Err(Error::Data(refusal.hint(hint)));
         }
         let names = names_of_columns(request, titles)?;

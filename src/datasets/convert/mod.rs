@@ -1,10 +1,13 @@
-//! Conversion of CSV, NPY and NPZ files and of folders of PNG files to IDX.
+//! Conversion of CSV, NPY and NPZ files, of folders of pictures, and of IDX files themselves, to IDX.
 //!
 //! ```text
-//! format ─► csv | arrays | pictures ──samples, one by one──► survey ─► labelling, elements ─► output
-//!  detects   a source each,                                   1st pass  what the labels mean,  2nd pass: temporary files,
-//!            read twice                                       examines  the element type       renamed together
+//! format ─► csv | idx | arrays | pictures ──samples, one by one──► survey ─► labelling, elements ─► output
+//!  detects   a source each, read twice                              1st pass  what the labels mean,  2nd pass: temporary
+//!                                                                   examines  the element type       files, renamed together
 //! ```
+//!
+//! Before that, `roles` tells several files apart by their names; behind a source, `transform` and `relabelled` change its
+//! samples; `read` hands samples to a model instead of files. `notes` has what was left out or changed.
 //!
 //! The first pass finds everything that is wrong before anything is written, and what the headers need: the number of
 //! samples, the element type, the classes. No pass keeps more than one sample and a buffer, so a source may be larger than
@@ -13,24 +16,33 @@
 mod arrays;
 mod classes;
 mod csv;
+mod element_choice;
 mod elements;
 mod format;
+mod idx;
 mod labelling;
+mod notes;
 mod output;
 mod pictures;
 mod progress;
+mod read;
+mod relabel;
+mod relabelled;
 mod request;
+mod resize;
+mod roles;
 mod rounding;
 mod source;
 mod survey;
 mod test_split;
+mod transform;
 
 use std::path::PathBuf;
 
 use self::labelling::Labelling;
 use self::output::Output;
 use self::progress::ProgressReporter;
-use self::source::{Half, LabelKind, Sample, Source, Sources};
+use self::source::{Half, LabelKind, Sample, Sources};
 use self::survey::Survey;
 use self::test_split::Draw;
 use crate::data::Note;
@@ -41,9 +53,13 @@ use crate::error::Result;
 
 pub use self::labelling::LabelFile;
 pub use self::progress::Progress;
+pub use self::read::{ReadSamples, read_samples};
+pub use self::relabel::Relabel;
 pub use self::request::{
     ArrayOptions, Background, Color, Labels, PictureOptions, Request, TableOptions,
 };
+pub use self::resize::{Fit, Resize};
+pub use self::roles::is_source;
 pub use self::test_split::TestSplit;
 
 /// The data set that a conversion wrote.
@@ -67,7 +83,7 @@ pub struct Converted {
     pub labels: LabelFile,
     /// The names of the classes; `None` if labels are numbers without names.
     pub class_names: Option<ClassNames>,
-    /// What was left out.
+    /// What was guessed, left out or changed.
     pub notes: Vec<Note>,
 }
 
@@ -79,6 +95,8 @@ pub struct Converted {
 /// the folder; and [`Error::Io`](crate::Error::Io) if the system fails. No new file is left in the folder then, and the
 /// previous data set is complete.
 pub fn convert(request: &Request, on_progress: &mut dyn FnMut(Progress)) -> Result<Converted> {
+    let (request, guesses) = roles::resolve(request)?;
+    let request = &*request;
     request.check()?;
     let sources = format::open(request)?;
     let is_unlabelled = *sources.train.label_kind() == LabelKind::Absent;
@@ -89,16 +107,13 @@ pub fn convert(request: &Request, on_progress: &mut dyn FnMut(Progress)) -> Resu
     for (half, source) in sources.halves() {
         surveys.push((half, source, Survey::of(source, request, on_progress)?));
     }
-    let element = request.element.unwrap_or_else(|| smallest(&surveys));
+    let given = element_choice::given(request, sources.halves().map(|(_, source)| source));
+    let found = surveys.iter().map(|(_, _, survey)| survey);
+    let element = given.unwrap_or_else(|| element_choice::smallest(found));
     let sample_shape = sources.train.sample_shape().to_vec();
     let mut surveyed = surveys.iter().map(|(_, source, survey)| (*source, survey));
     let train = surveyed.next().expect("a survey of the training samples");
     let labelling = Labelling::new(request, train, &surveyed.collect::<Vec<_>>())?;
-    let mut notes = sources.notes.clone();
-    for (_, source, survey) in &surveys {
-        notes.extend(survey.notes(*source, request.element, element));
-    }
-    notes.extend(labelling.without_sample(train));
     let split = request.test_split;
     let draw = split.map(|split| Draw::new(split, labelling.groups(train.1)));
     let draw = draw.transpose()?;
@@ -126,6 +141,7 @@ pub fn convert(request: &Request, on_progress: &mut dyn FnMut(Progress)) -> Resu
         on_progress,
     )?;
     let files = output.finish(request, &mut lock, &record)?;
+    let notes = notes::of_sets(&surveys, &labelling, (given, element));
     Ok(Converted {
         source: sources.train.description(),
         files,
@@ -136,19 +152,8 @@ pub fn convert(request: &Request, on_progress: &mut dyn FnMut(Progress)) -> Resu
         element,
         labels: labelling.file(),
         class_names: labelling.class_names().cloned(),
-        notes,
+        notes: [guesses, sources.notes.clone(), notes].concat(),
     })
-}
-
-/// Returns the smallest type that holds the elements of all halves; floats only round what they always round.
-fn smallest(surveys: &[(Half, &dyn Source, Survey)]) -> ElementType {
-    let all = |is_so: fn(&Survey) -> bool| surveys.iter().all(|(_, _, survey)| is_so(survey));
-    match () {
-        () if all(|survey| survey.all_bytes) => ElementType::U8,
-        () if all(|survey| survey.rounded.is_none()) => ElementType::F32,
-        () if all(|survey| survey.all_i32) => ElementType::I32,
-        () => ElementType::F64,
-    }
 }
 
 /// The second pass, which writes every sample to its half.

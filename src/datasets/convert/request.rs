@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::relabel::Relabel;
+use super::resize::Resize;
 use super::test_split::TestSplit;
 use crate::data::class_names::ClassNames;
 use crate::data::idx::ElementType;
@@ -15,8 +17,11 @@ use crate::table::{Decimal, Delimiter};
 /// The options of a conversion.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
-    /// A CSV file (gzip is allowed), an NPY or NPZ file, or a folder with a sub-folder of PNG files for each class.
+    /// A CSV file, an IDX file (gzip is allowed for both), an NPY or NPZ file, a picture, a folder with a sub-folder of
+    /// pictures for each class, or a folder of files whose names show which set they belong to.
     pub source: PathBuf,
+    /// Further files of the same data set. Like those in a folder, they are told apart by their names.
+    pub others: Vec<PathBuf>,
     /// The folder of the new data set. It is created if it does not exist.
     pub out: PathBuf,
     /// Whether to replace a data set in that folder.
@@ -27,6 +32,8 @@ pub struct Request {
     pub multilabel: bool,
     /// The classes in their order. With `None` they follow from the labels.
     pub class_names: Option<ClassNames>,
+    /// Validation samples, in the format of the source.
+    pub validation: Option<PathBuf>,
     /// Test samples, in the format of the source.
     pub test: Option<PathBuf>,
     /// Test samples to draw from the training samples.
@@ -36,18 +43,28 @@ pub struct Request {
     pub element: Option<ElementType>,
     /// The shape of one sample. With `None` it is that of the source.
     pub sample_shape: Option<Vec<usize>>,
+    /// The number of elements of a sample, if it is known. An array of just so many is one sample.
+    pub sample_elements: Option<usize>,
+    /// The size that pictures are brought to. With `None` all pictures have one size.
+    pub resize: Option<Resize>,
+    /// Whether the height and the width of each sample are swapped.
+    pub transpose: bool,
+    /// The column of labels of several numbers that is the class, counted from 0.
+    pub label_column: Option<usize>,
+    /// Labels that are replaced by others.
+    pub relabel: Option<Relabel>,
     /// The options for CSV files.
     pub table: TableOptions,
-    /// The options for NPY and NPZ files.
+    /// The options for IDX, NPY and NPZ files.
     pub arrays: ArrayOptions,
-    /// The options for PNG files.
+    /// The options for pictures.
     pub pictures: PictureOptions,
 }
 
-/// The place of the labels: columns of a CSV file by name or number, an NPY file, or an array of an NPZ file.
+/// The place of the labels: columns of a CSV file by name or number, an IDX or NPY file, or an array of an NPZ file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Labels {
-    /// Under one of the usual names; in a folder of PNG files, the names of the sub-folders.
+    /// Under one of the usual names; in a folder of pictures, the names of the sub-folders.
     #[default]
     Auto,
     /// The samples have no labels.
@@ -67,28 +84,32 @@ pub struct TableOptions {
     pub delimiter: Option<Delimiter>,
     /// The decimal mark of numbers. `None` detects it.
     pub decimal: Option<Decimal>,
-    /// Columns to ignore, separated by commas.
+    /// Columns to ignore, separated by commas. For samples of one dimension in other files, too.
     pub drop: Option<String>,
 }
 
-/// The options of a conversion for NPY and NPZ files.
+/// The options of a conversion for IDX, NPY and NPZ files.
 #[derive(Debug, Clone, Default)]
 pub struct ArrayOptions {
     /// The array of an NPZ file with the samples.
     pub images: Option<String>,
     /// The array of an NPZ file with the test samples.
     pub test_images: Option<String>,
-    /// The NPY file, or the array of an NPZ file, with the labels of the test samples.
+    /// The file, or the array of an NPZ file, with the labels of the validation samples.
+    pub validation_labels: Option<String>,
+    /// The file, or the array of an NPZ file, with the labels of the test samples.
     pub test_labels: Option<String>,
 }
 
-/// The options of a conversion for PNG files.
+/// The options of a conversion for pictures.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PictureOptions {
     /// The colours to write. `None` takes those of the first picture.
     pub color: Option<Color>,
     /// The background behind transparent pixels. `None` is white.
     pub background: Option<Background>,
+    /// Whether dark becomes light and light becomes dark.
+    pub invert: bool,
 }
 
 named! {
@@ -121,13 +142,19 @@ impl Request {
             Labels::In(labels) | Labels::Targets(labels) => Some(Path::new(labels)),
             Labels::Auto | Labels::Absent => None,
         };
-        let test_labels = self.arrays.test_labels.as_deref().map(Path::new);
+        let arrays = &self.arrays;
+        let of_others = [&arrays.validation_labels, &arrays.test_labels];
+        let of_others = of_others.into_iter().flatten().map(Path::new);
         // Labels may be the name of a column or of an array, too.
         let named = labels
             .into_iter()
-            .chain(test_labels)
+            .chain(of_others)
             .filter(|path| path.is_file());
-        let samples = [&*self.source].into_iter().chain(self.test.as_deref());
+        let samples = [&*self.source]
+            .into_iter()
+            .chain(self.others.iter().map(|path| &**path));
+        let others = [&self.validation, &self.test];
+        let samples = samples.chain(others.into_iter().flatten().map(|path| &**path));
         samples.chain(named).collect()
     }
 
@@ -150,16 +177,16 @@ impl Request {
         if self.labels != Labels::Absent {
             return Ok(());
         }
-        if self.test_split.is_some() || separate_test {
-            let key = match self.test_split {
-                Some(_) => Key("test_split"),
-                None => Key("test"),
-            };
-            return refuse(
-                key,
-                message!["given with ", Key("labels").set_to("none")],
-                "labels, which a test set needs",
-            );
+        let needs_labels = [
+            (Key("test_split"), self.test_split.is_some()),
+            (Key("test"), separate_test),
+            (Key("validation"), self.validation.is_some()),
+            (Key("relabel"), self.relabel.is_some()),
+            (Key("label_column"), self.label_column.is_some()),
+        ];
+        if let Some((key, _)) = needs_labels.into_iter().find(|(_, is_given)| *is_given) {
+            let found = message!["given with ", Key("labels").set_to("none")];
+            return refuse(key, found, "labels to go with it");
         }
         if self.class_names.is_some() || self.multilabel {
             return refuse(

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::path::Path;
 
 use super::request::Request;
+use crate::data::idx::ElementType;
 use crate::data::{ClassNames, Note};
 use crate::error::Result;
 use crate::regular_file::open_regular;
@@ -77,6 +78,21 @@ pub(super) trait Source {
             && !is_class()
     }
 
+    /// Returns the element type of the source, if a data set keeps it.
+    fn element(&self) -> Option<ElementType> {
+        None
+    }
+
+    /// Returns whether classes have the same names in all sets, so that one may occur in some of them only.
+    fn shares_classes(&self) -> bool {
+        false
+    }
+
+    /// Returns what was guessed, left out or changed, once all samples have been read.
+    fn notes(&self) -> Vec<Note> {
+        Vec::new()
+    }
+
     /// Starts to read the samples from the first one.
     fn samples(&self) -> Result<Box<dyn Samples + '_>>;
 
@@ -121,6 +137,19 @@ impl Sources {
             validation: validation.map(boxed),
             ..self
         }
+    }
+
+    /// Changes each source.
+    pub fn map(
+        self,
+        mut change: impl FnMut(Box<dyn Source>) -> Result<Box<dyn Source>>,
+    ) -> Result<Sources> {
+        Ok(Sources {
+            train: change(self.train)?,
+            validation: self.validation.map(&mut change).transpose()?,
+            test: self.test.map(&mut change).transpose()?,
+            notes: self.notes,
+        })
     }
 
     /// Adds notes about what is left out.

@@ -68,7 +68,8 @@ impl Survey {
             all_i32: true,
             ..Survey::default()
         };
-        let element = request.element.unwrap_or(ElementType::F32);
+        let own = source.element().unwrap_or(ElementType::F32);
+        let element = request.element.unwrap_or(own);
         let mut samples = source.samples()?;
         let (mut sample, mut reporter) = (Sample::default(), ProgressReporter::default());
         while samples.next(&mut sample)? {

@@ -504,17 +504,15 @@ fn files_that_are_not_tables_are_refused() {
     for (content, start) in [
         (
             &b""[..],
-            "t.csv: an empty file, expected CSV, NPY, NPZ, or a folder of PNG files\n",
+            "t.csv: an empty file, expected CSV, IDX, NPY, NPZ or pictures\n",
         ),
         (b"\n\n\r\n", "t.csv: no row, expected rows of cells\n"),
         (b"\xef\xbb\xbf", "t.csv: no row, expected rows of cells\n"),
         (b"\xff\xfea\x00,\x00b\x00", "t.csv: UTF-16 text, expected"),
         (b"a,b\x00\n1,2\n", "t.csv: binary data, expected"),
         (parquet, "t.csv: a Parquet file, expected"),
-        (
-            b"\x00\x00\x08\x01\x00\x00\x00\x01\x07",
-            "t.csv: an IDX file, expected",
-        ),
+        (b"\x89HDF\r\n\x1a\n", "t.csv: an HDF5 file, expected"),
+        (b"\x80\x04\x95\x00\x00", "t.csv: a pickle file, expected"),
         (b"\x1f\x8b\x08\x00", "t.csv: "),
     ] {
         desk.put("t.csv", content);

@@ -1,12 +1,15 @@
 //! `data convert`: what it writes for files of other formats, and how it refuses malformed ones.
 //!
-//! One file per format; `sets` tests what all formats have in common, `memory` the bound on memory. The helpers here write
+//! One file per format; `photos` has JPEG and pictures of other sizes, `layouts` several files of one set; `sets` tests what all formats have in common, `memory` the bound on memory. The helpers here write
 //! such files and read the result.
 
 mod arrays;
 mod csv;
+mod idx;
+mod layouts;
 mod memory;
-mod pictures;
+mod photos;
+pub mod pictures;
 mod rounding;
 mod sets;
 

@@ -1,4 +1,4 @@
-//! Folders of PNG files.
+//! Folders of pictures, most of them PNG files.
 
 use std::fs;
 
@@ -8,7 +8,13 @@ use super::{bytes, convert, floats, read_idx};
 use crate::desk::Desk;
 
 /// Returns a PNG file of these samples.
-fn picture(color: ColorType, depth: BitDepth, width: u32, height: u32, samples: &[u8]) -> Vec<u8> {
+pub fn picture(
+    color: ColorType,
+    depth: BitDepth,
+    width: u32,
+    height: u32,
+    samples: &[u8],
+) -> Vec<u8> {
     let mut file = Vec::new();
     let mut encoder = Encoder::new(&mut file, width, height);
     encoder.set_color(color);
@@ -23,7 +29,7 @@ fn picture(color: ColorType, depth: BitDepth, width: u32, height: u32, samples: 
     file
 }
 
-fn grey(samples: &[u8]) -> Vec<u8> {
+pub fn grey(samples: &[u8]) -> Vec<u8> {
     picture(
         ColorType::Grayscale,
         BitDepth::Eight,
@@ -33,7 +39,7 @@ fn grey(samples: &[u8]) -> Vec<u8> {
     )
 }
 
-fn put(desk: &Desk, name: &str, file: &[u8]) {
+pub fn put(desk: &Desk, name: &str, file: &[u8]) {
     let path = desk.path(name);
     fs::create_dir_all(path.parent().expect("a folder")).expect("creating a folder");
     fs::write(path, file).expect("writing a picture");
@@ -125,11 +131,33 @@ fn folders_of_training_and_test_pictures_become_the_halves() {
         read_idx(&desk, "set/t10k-labels-idx1-ubyte").elements,
         [1.0]
     );
-    put(&desk, "p/testing/c/1.png", &grey(&[3]));
+    // Classes are those of all sets, by name.
+    put(&desk, "p/testing/Z/1.png", &grey(&[4]));
+    put(&desk, "p/val/c/1.png", &grey(&[5]));
+    let run = convert(&desk, "p --force");
+    let sizes = "set: 2 training, 1 validation and 2 test items of 1×1 u8, 4 classes";
+    assert!(run.stdout.starts_with(sizes), "{run:#?}");
+    assert_eq!(desk.read("set/classes.txt"), b"Z\na\nb\nc\n");
+    for (name, classes) in [
+        ("train", &[1.0, 2.0][..]),
+        ("validation", &[3.0]),
+        ("t10k", &[0.0, 2.0]),
+    ] {
+        let labels = read_idx(&desk, &format!("set/{name}-labels-idx1-ubyte"));
+        assert_eq!(labels.elements, classes, "{name}");
+    }
+    for note in [
+        "note: p/training: no sample of 2 of 4 classes: 0 (Z), 3 (c)\n",
+        "note: p/val: no sample of 3 of 4 classes: 0 (Z), 1 (a), 2 (b)\n",
+        "note: p/testing: no sample of 2 of 4 classes: 1 (a), 3 (c)\n",
+    ] {
+        assert!(run.stderr.contains(note), "{run:#?}");
+    }
+    put(&desk, "p/extra/c/1.png", &grey(&[5]));
     desk.refuses(
         "data convert p --out new",
         1,
-        "p/testing/c: \"c\", expected one of the classes a, b",
+        "p/extra: a folder next to p/training, expected only folders for training, validation and test",
     );
 }
 
@@ -297,9 +325,9 @@ fn files_that_are_not_pictures_are_refused_by_name() {
     let desk = cats_and_dogs();
     for (name, content, words) in [
         (
-            "p/dog/2.jpg",
-            &b"\xff\xd8\xff\xe0"[..],
-            "p/dog/2.jpg: another file, expected only PNG files\n",
+            "p/dog/2.tif",
+            &b"II*\0"[..],
+            "p/dog/2.tif: another file, expected only pictures\n",
         ),
         (
             "p/stray.png",
@@ -317,14 +345,14 @@ fn files_that_are_not_pictures_are_refused_by_name() {
     desk.refuses_in_parts(
         "data convert p --out set",
         1,
-        &["p/dog/more: a folder, expected only PNG files\n"],
+        &["p/dog/more: a folder, expected only pictures\n"],
     );
     fs::remove_dir(desk.path("p/dog/more")).expect("removing a folder");
     fs::create_dir(desk.path("p/fox")).expect("creating a folder");
     desk.refuses_in_parts(
         "data convert p --out set",
         1,
-        &["p/fox: no PNG file, expected pictures\n"],
+        &["p/fox: no picture, expected pictures\n"],
     );
     fs::create_dir(desk.path("empty")).expect("creating a folder");
     desk.refuses_in_parts(
@@ -336,7 +364,7 @@ fn files_that_are_not_pictures_are_refused_by_name() {
     desk.refuses_in_parts(
         "data convert alone.png --out set",
         1,
-        &["alone.png: a single PNG file, expected"],
+        &["alone.png: a single picture, expected a folder with a sub-folder of pictures"],
     );
 }
 
@@ -404,7 +432,7 @@ fn circular_links_are_an_error() {
     desk.refuses_in_parts(
         "data convert p --out set",
         1,
-        &["p/loop/cat: a folder, expected only PNG files\n"],
+        &["p/loop/cat: a folder, expected only pictures\n"],
     );
     fs::remove_file(desk.path("p/loop")).expect("removing a link");
     symlink("itself.png", desk.path("p/dog/itself.png")).expect("a link");

@@ -342,7 +342,7 @@ fn flags_of_another_format_are_refused() {
     for (line, message) in [
         (
             "t.csv --color grey",
-            "--color: given for a CSV file, expected a folder of PNG files to go with it",
+            "--color: given for a CSV file, expected pictures to go with it",
         ),
         (
             "t.csv --images a",
@@ -350,11 +350,11 @@ fn flags_of_another_format_are_refused() {
         ),
         (
             "t.csv --test-labels a",
-            "--test-labels: given for a CSV file, expected an NPY file or an NPZ file to go with it",
+            "--test-labels: given for a CSV file, expected an IDX file or an NPY file or an NPZ file to go with it",
         ),
         (
             "x.npy --labels x.npy --drop a",
-            "--drop: given for an NPY file, expected a CSV file to go with it",
+            "--drop: a, expected numbers from 1 to 1",
         ),
         (
             "x.npy --labels x.npy --header yes",
@@ -382,7 +382,7 @@ fn flags_of_another_format_are_refused() {
         ),
         (
             "t.csv --labels none --test t.csv",
-            "--test: given with --labels none, expected labels, which a test set needs",
+            "--test: given with --labels none, expected labels to go with it",
         ),
         (
             "t.csv --labels none --class-names a,b",

@@ -10,14 +10,20 @@ mod npy;
 mod npz;
 mod numbers;
 
+use std::borrow::Cow;
+use std::io::Read;
 use std::path::Path;
 use std::rc::Rc;
 
 use self::array::{Array, Items};
 use self::names::Names;
+use self::npy::Header;
 use self::npz::Archive;
+use super::idx::kind_of_numbers;
 use super::request::{Labels, Request};
-use super::source::{Cell, LabelKind, MAX_FEATURES, Sample, Samples, Source, Sources};
+use super::source::{Cell, LabelKind, MAX_FEATURES, Sample, Samples, Source, Sources, reopen};
+use crate::data::file_kind::START;
+use crate::data::{FileKind, Note};
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 
@@ -26,11 +32,15 @@ pub(super) struct Arrays {
     images: Array,
     labels: Option<Array>,
     label_kind: LabelKind,
+    /// The column of a label that is the class.
+    label_column: usize,
+    /// Whether the whole array was taken as one sample.
+    is_one_sample: bool,
     sample_shape: Vec<usize>,
 }
 
 impl Arrays {
-    /// Opens NPY files.
+    /// Opens NPY files, or NPZ files of one array each.
     pub fn open_files(request: &Request) -> Result<Sources> {
         let train_labels = match &request.labels {
             Labels::Absent => None,
@@ -39,7 +49,7 @@ impl Arrays {
         };
         let train_labels = train_labels
             .map(|path| open_labels(path, Key("labels"), "labels, or none", &request.source));
-        let images = Array::open(&request.source)?;
+        let images = open_array(&request.source)?;
         let train = Arrays::new(request, images, train_labels.transpose()?)?;
         let test_labels = request.arrays.test_labels.as_ref();
         if let (None, Some(_)) = (&request.test, test_labels) {
@@ -52,14 +62,23 @@ impl Arrays {
         let test = request.test.as_deref().map(|path| {
             let what = "labels of the test samples";
             let labels = open_labels(test_labels, Key("test_labels"), what, path)?;
-            Arrays::new(request, Array::open(path)?, Some(labels))
+            Arrays::new(request, open_array(path)?, Some(labels))
         });
-        Ok(Sources::new(train, test.transpose()?))
+        let validation_labels = request.arrays.validation_labels.as_ref();
+        let validation = request.validation.as_deref().map(|path| {
+            let (key, what) = (Key("validation_labels"), "labels of the validation samples");
+            let labels = open_labels(validation_labels, key, what, path)?;
+            Arrays::new(request, open_array(path)?, Some(labels))
+        });
+        Ok(Sources::new(train, test.transpose()?).with_validation(validation.transpose()?))
     }
 
     /// Opens NPZ archives.
     pub fn open_archives(request: &Request) -> Result<Sources> {
         let archive = Rc::new(Archive::open(&request.source)?);
+        if has_labels_elsewhere(request, &archive) {
+            return Arrays::open_files(request);
+        }
         let names = Names::select(request, &archive)?;
         let open = |archive: &Rc<Archive>, images: &str, labels: Option<&str>| {
             let labels = labels.map(|name| Array::open_member(archive, Key("labels"), name));
@@ -90,7 +109,52 @@ impl Arrays {
         Ok(sources.with_notes(notes))
     }
 
-    fn new(request: &Request, images: Array, labels: Option<Array>) -> Result<Arrays> {
+    /// Returns `request` with the only array whose samples have so many elements, if it names none, and what was guessed.
+    pub fn for_inputs(request: &Request, inputs: usize) -> Result<(Cow<'_, Request>, Vec<Note>)> {
+        let archive = Rc::new(Archive::open(&request.source)?);
+        if request.arrays.images.is_some() || archive.sole().is_some() {
+            return Ok((Cow::Borrowed(request), Vec::new()));
+        }
+        let mut fitting = Vec::new();
+        for name in archive.names() {
+            let array = Array::open_member(&archive, Key("images"), name);
+            let header = array.map(|array| array.header);
+            // An array of another kind may be unreadable, and is not asked for.
+            if header.is_ok_and(|header| is_of(&header, inputs)) {
+                fitting.push(name);
+            }
+        }
+        let [name] = fitting[..] else {
+            let found = match fitting[..] {
+                [] => format!(
+                    "no array with {inputs} elements a sample among {}",
+                    archive.summary()
+                ),
+                _ => format!("several arrays of samples: {}", fitting.join(", ")),
+            };
+            let expected =
+                format!("one array of samples of {inputs} elements, the inputs of the model");
+            let refusal = Refusal::new(request.source.display(), found, expected);
+            let hint = message!["name it with ", Key("images")];
+            return Err(Error::Data(refusal.hint(hint)));
+        };
+        let mut named = request.clone();
+        named.arrays.images = Some(name.to_owned());
+        let note = Note::new(
+            request.source.display(),
+            format!("the samples are the array {name}"),
+        );
+        Ok((Cow::Owned(named), vec![note]))
+    }
+
+    fn new(request: &Request, mut images: Array, labels: Option<Array>) -> Result<Arrays> {
+        let header = &mut images.header;
+        let item = header.item_elements();
+        let all = item.and_then(|item| item.checked_mul(header.items()));
+        let is_one_sample = all == request.sample_elements && item != all && all.is_some();
+        if is_one_sample {
+            header.shape.insert(0, 1);
+        }
         let sample_shape = sample_shape(request, &images)?;
         let label_kind = match &labels {
             None => LabelKind::Absent,
@@ -100,9 +164,22 @@ impl Arrays {
             images,
             labels,
             label_kind,
+            label_column: request.label_column.unwrap_or(0),
+            is_one_sample,
             sample_shape,
         })
     }
+}
+
+/// Returns whether the labels are in a file of their own, next to an archive with samples and nothing else.
+fn has_labels_elsewhere(request: &Request, archive: &Archive) -> bool {
+    let (Labels::In(path) | Labels::Targets(path)) = &request.labels else {
+        // Samples without labels under any name.
+        return request.labels == Labels::Absent
+            && request.arrays.images.is_none()
+            && archive.sole().is_some();
+    };
+    !archive.has(path) && Path::new(path).is_file() && archive.sole().is_some()
 }
 
 /// Opens the NPY file of labels that the option `key` names, which goes with the samples in `images`.
@@ -111,7 +188,31 @@ fn open_labels(path: Option<&String>, key: Key, what: &str, images: &Path) -> Re
         let refusal = Refusal::new(key, "not given", format!("the NPY file with the {what}"));
         Error::Config(refusal.hint(format!("{} has only samples", images.display())))
     })?;
-    Array::open(Path::new(path))
+    open_array(Path::new(path))
+}
+
+/// Returns whether an array has samples of so many numbers.
+fn is_of(header: &Header, elements: usize) -> bool {
+    !header.kind.is_text() && header.shape.len() > 1 && header.item_elements() == Some(elements)
+}
+
+/// Opens an NPY file, or the only array of an NPZ file.
+fn open_array(path: &Path) -> Result<Array> {
+    let mut start = Vec::new();
+    let read = reopen(path)?.take(START as u64).read_to_end(&mut start);
+    read.map_err(Error::io(path, "read"))?;
+    if FileKind::of(&start) != FileKind::Zip {
+        return Array::open(path);
+    }
+    let archive = Rc::new(Archive::open(path)?);
+    match archive.sole() {
+        Some(name) => Array::open_member(&archive, Key("images"), &name),
+        None => {
+            let found = format!("several arrays: {}", archive.summary());
+            let refusal = Refusal::new(path.display(), found, "one array");
+            Err(Error::Data(refusal))
+        }
+    }
 }
 
 fn refuse<T>(array: &Array, expected: impl Into<String>) -> Result<T> {
@@ -163,11 +264,10 @@ fn label_kind(request: &Request, images: &Array, labels: &Array) -> Result<Label
     if header.shape.len() > 2 || !(1..=MAX_FEATURES).contains(&values) {
         return refuse(labels, "one or two dimensions");
     }
-    match values {
-        _ if header.kind.is_text() && (are_targets || values > 1) => refuse(labels, "numbers"),
-        1 if !are_targets && !request.multilabel => Ok(LabelKind::Class),
-        _ => Ok(LabelKind::Values(vec![None; values])),
+    if header.kind.is_text() && (are_targets || values > 1) {
+        return refuse(labels, "numbers");
     }
+    kind_of_numbers(request, &labels.place, values, are_targets)
 }
 
 impl Source for Arrays {
@@ -190,6 +290,16 @@ impl Source for Arrays {
 
     fn label_kind(&self) -> &LabelKind {
         &self.label_kind
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        let note = || {
+            Note::new(
+                self.images.path.display(),
+                "the array is taken as one sample",
+            )
+        };
+        self.is_one_sample.then(note).into_iter().collect()
     }
 
     fn samples(&self) -> Result<Box<dyn Samples + '_>> {
@@ -237,8 +347,8 @@ impl ArraySamples<'_> {
         }
         numbers::append(&labels.header, bytes, &mut sample.values)
             .map_err(|at| self.arrays.inexact(self.done, Cell::Value(at)))?;
-        if let (LabelKind::Class, Some(number)) = (&self.arrays.label_kind, sample.values.first()) {
-            sample.class = number.to_string();
+        if self.arrays.label_kind == LabelKind::Class {
+            sample.class = sample.values[self.arrays.label_column].to_string();
         }
         Ok(())
     }

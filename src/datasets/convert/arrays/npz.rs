@@ -87,6 +87,19 @@ impl Archive {
         Some(Note::new(self.path.display(), about))
     }
 
+    /// Returns the names of all arrays.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.members.keys().map(String::as_str)
+    }
+
+    /// Returns the name of the array if there is only one.
+    pub fn sole(&self) -> Option<String> {
+        match self.members.len() {
+            1 => self.members.keys().next().cloned(),
+            _ => None,
+        }
+    }
+
     /// Returns the array of this name.
     pub fn member(&self, name: &str) -> Option<Entry> {
         self.members.get(name).copied()

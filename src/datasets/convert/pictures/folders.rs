@@ -1,32 +1,75 @@
 //! Which files are pictures, and which folders are classes.
 //!
-//! A file that is no PNG is refused rather than ignored, except hidden files and those that operating systems create.
+//! A file that is not a picture is refused rather than ignored, except hidden files and those that operating systems create.
 //! Folders below a class are refused, too.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::data::PictureFormat;
 use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 
 /// Files that operating systems create in folders, in lower case.
 const IGNORED: [&str; 3] = ["thumbs.db", "desktop.ini", "__macosx"];
 
-/// Returns the folders of the training and the test set, if `root` has these two sub-folders and no other.
-pub(super) fn halves(root: &Path) -> Result<Option<(PathBuf, PathBuf)>> {
-    let folders = sub_folders(root)?;
-    let find = |names: [&str; 2]| {
-        let is_named = |folder: &&PathBuf| names.contains(&&*name_of(folder).to_lowercase());
-        folders.iter().find(is_named).cloned()
+/// The folders of the sets below one folder.
+pub(super) struct Halves {
+    pub train: PathBuf,
+    pub validation: Option<PathBuf>,
+    pub test: Option<PathBuf>,
+}
+
+/// Returns the folders of the sets, if `root` has a sub-folder for training and at least one for another set.
+///
+/// # Errors
+/// Returns [`Error::Data`] if there are two for one set, or other sub-folders next to them.
+pub(super) fn halves(root: &Path) -> Result<Option<Halves>> {
+    let mut folders = sub_folders(root)?;
+    let mut take = |names: &[&str]| -> Result<Option<PathBuf>> {
+        let is_named = |folder: &PathBuf| names.contains(&&*name_of(folder).to_lowercase());
+        let (named, others) = folders.drain(..).partition::<Vec<_>, _>(is_named);
+        folders = others;
+        match &named[..] {
+            [_, second, ..] => {
+                let found = format!("a folder for the same set as {}", named[0].display());
+                let refusal = Refusal::new(second.display(), found, "one folder for each set");
+                Err(Error::Data(refusal))
+            }
+            _ => Ok(named.into_iter().next()),
+        }
     };
-    let (train, test) = (find(["train", "training"]), find(["test", "testing"]));
-    Ok(train.zip(test).filter(|_| folders.len() == 2))
+    let train = take(&["train", "training"])?;
+    let validation = take(&["val", "valid", "validation"])?;
+    let test = take(&["test", "testing"])?;
+    let Some(train) = train.filter(|_| validation.is_some() || test.is_some()) else {
+        return Ok(None);
+    };
+    let other = folders.into_iter().next();
+    // These may be names of classes, too, if pictures are in them.
+    match other
+        .map(|other| Ok((sub_folders(&train)?.is_empty(), other)))
+        .transpose()?
+    {
+        Some((true, _)) => return Ok(None),
+        Some((false, other)) => {
+            let found = format!("a folder next to {}", train.display());
+            let expected = "only folders for training, validation and test";
+            return Err(Error::Data(Refusal::new(other.display(), found, expected)));
+        }
+        None => {}
+    }
+    Ok(Some(Halves {
+        train,
+        validation,
+        test,
+    }))
 }
 
 /// Returns the sub-folders of `root`, one for each class: numbers by value, then names as text.
 pub(super) fn class_folders(root: &Path) -> Result<Vec<PathBuf>> {
     let mut folders = sub_folders(root)?;
-    let stray = visible(root)?.into_iter().find(|path| is_png(path));
+    let stray = visible(root)?.into_iter().find(|path| is_picture(path));
     if let (Some(stray), false) = (&stray, folders.is_empty()) {
         let found = "a picture next to the folders of classes";
         let refusal = Refusal::new(stray.display(), found, "one in a sub-folder");
@@ -67,17 +110,17 @@ fn sub_folders(root: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Returns the pictures in a folder, sorted by name.
-pub(super) fn png_files(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn picture_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let files = visible(folder)?;
-    match files.iter().find(|path| !is_png(path) || path.is_dir()) {
+    match files.iter().find(|path| !is_picture(path) || path.is_dir()) {
         None => Ok(files),
         Some(other) => {
             let found = match other.is_dir() {
                 true => "a folder",
                 false => "another file",
             };
-            let refusal = Refusal::new(other.display(), found, "only PNG files");
-            let hint = "convert pictures of other formats to PNG, and remove everything else";
+            let refusal = Refusal::new(other.display(), found, "only pictures");
+            let hint = "PNG, JPEG, BMP and WebP are read; save other pictures as PNG, and remove everything else";
             Err(Error::Data(refusal.hint(hint)))
         }
     }
@@ -99,9 +142,21 @@ fn visible(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn is_png(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("png"))
+/// Returns the format that the name of a file promises.
+pub(super) fn format_of_name(path: &Path) -> Option<PictureFormat> {
+    let extension = path.extension()?.to_str()?.to_lowercase();
+    Some(match &*extension {
+        "png" => PictureFormat::Png,
+        "jpg" | "jpeg" | "jpe" | "jfif" => PictureFormat::Jpeg,
+        "bmp" | "dib" => PictureFormat::Bmp,
+        "webp" => PictureFormat::WebP,
+        _ => return None,
+    })
+}
+
+/// Returns whether the name of a file is one of a picture.
+pub(crate) fn is_picture(path: &Path) -> bool {
+    format_of_name(path).is_some()
 }
 
 pub(super) fn name_of(path: &Path) -> String {

@@ -1,90 +1,232 @@
-//! PNG: a folder with a sub-folder of pictures for each class, or a folder of pictures without labels.
+//! Pictures: a folder with a sub-folder of them for each class, or pictures without labels.
 //!
-//! `FOLDER/cat/1.png` belongs to class cat. If the folder has two sub-folders `train` and `test`, the classes are below
-//! those. `folders` finds the files, and `style` converts their pixels. All pictures must be like the first one.
+//! `FOLDER/cat/1.png` belongs to class cat. If the folder has a sub-folder `train` and one for `validation` or `test`, the
+//! classes are below those. `folders` finds the files, `decode` reads their pixels, and `style` converts them. All pictures
+//! must be like the first one, or are resized.
 
+mod decode;
 mod folders;
 mod style;
 
+pub(super) use self::folders::is_picture as is_picture_name;
+
+use std::borrow::Cow;
+use std::cell::Cell as Shared;
 use std::path::{Path, PathBuf};
 
-use self::folders::{class_folders, halves, name_of, png_files};
-use self::style::{Depth, Style};
+use self::folders::{Halves, class_folders, format_of_name, halves, name_of, picture_files};
+use self::style::{Changes, Depth, Style};
 use super::request::{Color, Labels, Request};
 use super::source::{Cell, LabelKind, Sample, Samples, Source, Sources};
+use crate::data::{Note, PictureFormat};
 use crate::error::{Error, Refusal, Result};
-use crate::message::Key;
+use crate::message::{Key, message};
 
-/// A folder of pictures.
+/// Pictures of one set.
 pub(super) struct Pictures {
     root: PathBuf,
-    /// The folders in the order of their classes, each with its number of files.
-    folders: Vec<(PathBuf, u64)>,
+    /// The classes in their order.
+    groups: Vec<Group>,
     label_kind: LabelKind,
+    /// The formats by the names of the files.
+    formats: Vec<PictureFormat>,
     style: Style,
     /// The picture that all others must be like.
     first: PathBuf,
     /// `[height, width]`, or `[height, width, 3]` with colours.
     sample_shape: Vec<usize>,
+    /// What the last pass did to the pictures.
+    changes: Shared<Changes>,
+}
+
+/// Pictures of one class.
+enum Group {
+    /// A folder with so many files. They are listed anew in each pass, as there may be millions.
+    Folder(PathBuf, u64),
+    /// Files that were named one by one.
+    Files(Vec<PathBuf>),
+}
+
+impl Group {
+    fn len(&self) -> u64 {
+        match self {
+            Group::Folder(_, files) => *files,
+            Group::Files(files) => files.len() as u64,
+        }
+    }
+
+    fn files(&self) -> Result<Vec<PathBuf>> {
+        match self {
+            Group::Folder(folder, _) => picture_files(folder),
+            Group::Files(files) => Ok(files.clone()),
+        }
+    }
+
+    /// Returns the name of the class.
+    fn name(&self) -> String {
+        match self {
+            Group::Folder(folder, _) => name_of(folder),
+            Group::Files(_) => String::new(),
+        }
+    }
 }
 
 impl Pictures {
-    /// Opens a folder of classes, or one with a training and a test folder of classes.
+    /// Opens a folder of classes, or one with a folder of classes for each set.
     pub fn open(request: &Request) -> Result<Sources> {
-        let may_have_halves = request.test.is_none() && request.labels != Labels::Absent;
-        let (train, test) = match halves(&request.source)? {
-            Some((train, test)) if may_have_halves => {
-                if request.test_split.is_some() {
-                    let found = format!("given, although {} exists", test.display());
-                    let refusal = Refusal::new(Key("test_split"), found, "one of the two");
-                    return Err(Error::Config(refusal));
-                }
-                (train, Some(test))
-            }
-            _ => (request.source.clone(), request.test.clone()),
+        let may_have_halves = request.test.is_none()
+            && request.validation.is_none()
+            && request.labels != Labels::Absent
+            && request.source.is_dir();
+        let found = match may_have_halves {
+            true => halves(&request.source)?,
+            false => None,
         };
+        let Halves {
+            train,
+            validation,
+            test,
+        } = found.unwrap_or_else(|| Halves {
+            train: request.source.clone(),
+            validation: request.validation.clone(),
+            test: request.test.clone(),
+        });
+        if let (Some(test), true) = (&test, request.test_split.is_some()) {
+            let found = format!("given, although {} exists", test.display());
+            let refusal = Refusal::new(Key("test_split"), found, "one of the two");
+            return Err(Error::Config(refusal));
+        }
         let train = Pictures::new(&train, request, None)?;
-        let test = test.map(|test| Pictures::new(&test, request, Some(&train)));
-        let test = test.transpose()?;
-        Ok(Sources::new(train, test))
+        let like_train = |path: Option<PathBuf>| {
+            let set = path.map(|path| Pictures::new(&path, request, Some(&train)));
+            set.transpose()
+        };
+        let (validation, test) = (like_train(validation)?, like_train(test)?);
+        Ok(Sources::new(train, test).with_validation(validation))
     }
 
-    /// Finds the pictures below `root`. Test pictures must be like the training pictures in `train`.
+    /// Returns `request` with the colours that make pictures of so many elements, unless it names them.
+    pub fn for_inputs(request: &Request, inputs: usize) -> Result<(Cow<'_, Request>, Vec<Note>)> {
+        let first = match request.source.is_dir() {
+            true => picture_files(&request.source)?.into_iter().next(),
+            false => Some(request.source.clone()),
+        };
+        let Some(first) = first else {
+            let refusal = Refusal::new(request.source.display(), "no picture", "pictures");
+            return Err(Error::Data(refusal));
+        };
+        let (height, width) = style::size_of(&first, request)?;
+        let pixels = height as usize * width as usize;
+        let color = match inputs {
+            _ if inputs == pixels => Color::Grey,
+            _ if inputs == 3 * pixels => Color::Rgb,
+            _ => return Err(other_size(&first, (height, width), inputs)),
+        };
+        let mut colored = request.clone();
+        colored.pictures.color.get_or_insert(color);
+        Ok((Cow::Owned(colored), Vec::new()))
+    }
+
+    /// Finds the pictures below `root`. Those of other sets must be like the training pictures in `train`.
     fn new(root: &Path, request: &Request, train: Option<&Pictures>) -> Result<Pictures> {
         let no_pictures =
-            |folder: &Path| Error::Data(Refusal::new(folder.display(), "no PNG file", "pictures"));
-        let (paths, label_kind) = match request.labels {
-            Labels::Absent => (vec![root.to_owned()], LabelKind::Absent),
-            _ => (class_folders(root)?, LabelKind::Class),
+            |folder: &Path| Error::Data(Refusal::new(folder.display(), "no picture", "pictures"));
+        let is_file = !root.is_dir();
+        let label_kind = match request.labels {
+            Labels::Absent => LabelKind::Absent,
+            _ => LabelKind::Class,
         };
-        let mut folders = Vec::with_capacity(paths.len());
-        let mut first = None;
-        for folder in paths {
-            let files = png_files(&folder)?;
+        let mut formats = Vec::new();
+        let (mut groups, mut first) = (Vec::new(), None);
+        let folders = match label_kind {
+            _ if is_file => {
+                check_unlabelled(root, &label_kind)?;
+                let files = std::iter::once(root).chain(request.others.iter().map(|path| &**path));
+                groups.push(Group::Files(files.map(Path::to_owned).collect()));
+                first = Some(root.to_owned());
+                Vec::new()
+            }
+            LabelKind::Absent => vec![root.to_owned()],
+            _ => class_folders(root)?,
+        };
+        for folder in folders {
+            let files = picture_files(&folder)?;
             if files.is_empty() && train.is_none() {
                 return Err(no_pictures(&folder));
             }
+            formats.extend(files.iter().filter_map(|path| format_of_name(path)));
+            formats.sort();
+            formats.dedup();
             first = first.or_else(|| files.first().cloned());
-            folders.push((folder, files.len() as u64));
+            groups.push(Group::Folder(folder, files.len() as u64));
         }
         let first = first.ok_or_else(|| no_pictures(root))?;
         let (style, first) = match train {
             Some(train) => (train.style, train.first.clone()),
             None => (Style::of(&first, request)?, first),
         };
-        let (height, width) = (style.height as usize, style.width as usize);
         Ok(Pictures {
             root: root.to_owned(),
-            folders,
+            groups,
             label_kind,
+            formats,
             style,
             first,
-            sample_shape: match style.color {
-                Color::Grey => vec![height, width],
-                Color::Rgb => vec![height, width, 3],
-            },
+            sample_shape: style.shape(),
+            changes: Shared::default(),
         })
     }
+
+    /// Returns the place of the picture at this position, and the folder that names its class.
+    fn path_at(&self, position: u64) -> Option<(PathBuf, Option<&Path>)> {
+        let mut before = 0;
+        for group in &self.groups {
+            if position < before + group.len() {
+                let files = group.files().unwrap_or_default();
+                let folder = match group {
+                    Group::Folder(folder, _) => Some(&**folder),
+                    Group::Files(_) => None,
+                };
+                let file = files.into_iter().nth((position - before) as usize);
+                return Some((file.or_else(|| folder.map(Path::to_owned))?, folder));
+            }
+            before += group.len();
+        }
+        None
+    }
+}
+
+/// Returns the error for a picture that has another number of pixels than the model has inputs.
+fn other_size(path: &Path, (height, width): (u32, u32), inputs: usize) -> Error {
+    let expected = format!("a picture of {inputs} elements, the inputs of the model");
+    let found = format!("{width}×{height} pixels");
+    let refusal = Refusal::new(path.display(), found, expected);
+    let side = |pixels: usize| Some(pixels.isqrt()).filter(|side| side * side == pixels);
+    let of_colors = || side(inputs / 3).filter(|_| inputs.is_multiple_of(3));
+    Error::Data(match side(inputs).or_else(of_colors) {
+        Some(side) => refusal.hint(message![
+            "if the model takes squares, ",
+            Key("resize").set_to(format!("{side}x{side}"))
+        ]),
+        None => refusal.hint(message![
+            Key("resize"),
+            " brings pictures to the height and width that the model takes"
+        ]),
+    })
+}
+
+/// Refuses pictures that are named one by one, unless they need no class.
+fn check_unlabelled(path: &Path, label_kind: &LabelKind) -> Result<()> {
+    if *label_kind == LabelKind::Absent {
+        return Ok(());
+    }
+    let expected = "a folder with a sub-folder of pictures for each class";
+    let refusal = Refusal::new(path.display(), "a single picture", expected);
+    let hint = message![
+        Key("labels").set_to("none"),
+        " converts pictures without labels"
+    ];
+    Err(Error::Data(refusal.hint(hint)))
 }
 
 impl Source for Pictures {
@@ -109,13 +251,32 @@ impl Source for Pictures {
         };
         let labels = match self.label_kind {
             LabelKind::Absent => "no labels".to_owned(),
-            _ => format!("a sub-folder for each of {} classes", self.folders.len()),
+            _ => format!("a sub-folder for each of {} classes", self.groups.len()),
+        };
+        let formats = match self.formats.is_empty() {
+            true => "pictures".to_owned(),
+            false => {
+                let names = self.formats.iter().map(|format| format.name());
+                names.collect::<Vec<_>>().join(" and ")
+            }
         };
         format!(
-            "{}: PNG, {color}, {depth}, {} background, {labels}",
+            "{}: {formats}, {color}, {depth}, {} background, {labels}",
             self.root.display(),
             background.name()
         )
+    }
+
+    fn shares_classes(&self) -> bool {
+        true
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        let texts = self.style.about(&self.changes.get());
+        texts
+            .into_iter()
+            .map(|text| Note::new(self.root.display(), text))
+            .collect()
     }
 
     fn sample_shape(&self) -> &[usize] {
@@ -132,45 +293,36 @@ impl Source for Pictures {
     }
 
     fn samples(&self) -> Result<Box<dyn Samples + '_>> {
+        self.changes.set(Changes::default());
         Ok(Box::new(PictureSamples {
             pictures: self,
-            folder: 0,
+            group: 0,
             class: String::new(),
             files: Vec::new().into_iter(),
-            channels: Vec::new(),
-            done: 0,
         }))
     }
 
     fn place(&self, position: u64, cell: Cell) -> String {
-        let mut before = 0;
-        for (folder, files) in &self.folders {
-            if position < before + files {
-                let paths = png_files(folder).unwrap_or_default();
-                let path = paths.get((position - before) as usize).unwrap_or(folder);
-                return match cell {
-                    Cell::Element(at) => format!("{}: element {at}", path.display()),
-                    Cell::Class | Cell::Value(_) => folder.display().to_string(),
-                };
-            }
-            before += files;
+        let (path, folder) = match self.path_at(position) {
+            Some((path, folder)) => (path, folder.unwrap_or(&self.root)),
+            None => (self.root.clone(), &*self.root),
+        };
+        match cell {
+            Cell::Element(at) => format!("{}: element {at}", path.display()),
+            Cell::Class | Cell::Value(_) => folder.display().to_string(),
         }
-        self.root.display().to_string()
     }
 }
 
 /// A pass over all pictures.
 struct PictureSamples<'a> {
     pictures: &'a Pictures,
-    /// How many folders have been started.
-    folder: usize,
+    /// How many groups have been started.
+    group: usize,
     /// The class of the last of them.
     class: String,
-    /// The remaining files of that folder.
+    /// The remaining files of that group.
     files: std::vec::IntoIter<PathBuf>,
-    /// A buffer for decoded pixels.
-    channels: Vec<u8>,
-    done: u64,
 }
 
 impl Samples for PictureSamples<'_> {
@@ -179,26 +331,27 @@ impl Samples for PictureSamples<'_> {
             if let Some(path) = self.files.next() {
                 break path;
             }
-            let Some((folder, _)) = self.pictures.folders.get(self.folder) else {
+            let Some(group) = self.pictures.groups.get(self.group) else {
                 return Ok(false);
             };
-            self.folder += 1;
-            self.files = png_files(folder)?.into_iter();
-            self.class = name_of(folder);
+            self.group += 1;
+            self.files = group.files()?.into_iter();
+            self.class = group.name();
         };
         sample.class.clone_from(&self.class);
         let Pictures { style, first, .. } = self.pictures;
-        style.read(&path, first, &mut self.channels, &mut sample.elements)?;
-        self.done += 1;
+        let mut changes = self.pictures.changes.get();
+        style.read(&path, first, &mut sample.elements, &mut changes)?;
+        self.pictures.changes.set(changes);
         Ok(true)
     }
 
     fn position(&self) -> u64 {
-        self.done.saturating_sub(1)
+        self.pictures.changes.get().pictures.saturating_sub(1)
     }
 
     fn progress(&self) -> (u64, u64) {
-        let files = self.pictures.folders.iter().map(|(_, files)| files);
-        (self.done, files.sum())
+        let all = self.pictures.groups.iter().map(Group::len);
+        (self.pictures.changes.get().pictures, all.sum())
     }
 }

@@ -70,7 +70,48 @@ pub enum Error {
         value: f64,
         /// The learning rate in force.
         learning_rate: f32,
+        /// What probably made it so.
+        suspect: Suspect,
     },
+}
+
+/// What probably made a loss or a weight infinite.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Suspect {
+    /// The learning rate.
+    LearningRate,
+    /// Numbers to predict of about this size, which are not standardised.
+    Targets(f64),
+    /// Inputs of about this size, which are not scaled.
+    Inputs(f64),
+}
+
+impl Suspect {
+    /// What to do about it, in one line; `lower` is how to lower the learning rate.
+    pub(crate) fn hint(self, lower: Message) -> Message {
+        let size = |size: f64| match size {
+            ..1e7 => format!("{size:.0}"),
+            _ => format!("{size:.1e}"),
+        };
+        match self {
+            Suspect::LearningRate => lower,
+            Suspect::Targets(of) => message![
+                format!(
+                    "the numbers to predict are about {} in size: standardise them with ",
+                    size(of)
+                ),
+                Key("target_scale").set_to("standard")
+            ],
+            Suspect::Inputs(of) => message![
+                format!(
+                    "the inputs are about {} in size: scale them with ",
+                    size(of)
+                ),
+                Key("scale").set_to("standard")
+            ],
+        }
+    }
 }
 
 /// Why an input was refused: `<place>: <found>, expected <expected>`.
@@ -194,6 +235,28 @@ impl Error {
         }
     }
 
+    /// Returns the same error with what probably made a loss or a weight infinite, if it is that error.
+    pub(crate) fn suspecting(self, find: impl FnOnce() -> Suspect) -> Error {
+        match self {
+            Error::Diverged {
+                epoch,
+                step,
+                what,
+                value,
+                learning_rate,
+                ..
+            } => Error::Diverged {
+                epoch,
+                step,
+                what,
+                value,
+                learning_rate,
+                suspect: find(),
+            },
+            other => other,
+        }
+    }
+
     /// Returns what the user can do about it, in one line, if known.
     pub fn hint(&self) -> Option<Message> {
         match self {
@@ -204,10 +267,20 @@ impl Error {
             | Error::Run(refusal)
             | Error::Memory(refusal)
             | Error::Blas(refusal) => refusal.hint.clone(),
-            Error::Diverged { learning_rate, .. } => Some(message![
-                format!("the learning rate of {learning_rate:?} is probably too high; try "),
-                Key("learning_rate").set_to(format!("{:?}", learning_rate / 10.0)),
-            ]),
+            Error::Diverged {
+                learning_rate,
+                suspect,
+                ..
+            } => {
+                let rate = f64::from(*learning_rate);
+                Some(suspect.hint(message![
+                    format!(
+                        "the learning rate of {} is probably too high; try ",
+                        short(rate)
+                    ),
+                    Key("learning_rate").set_to(short(rate / 10.0)),
+                ]))
+            }
             Error::Unsaved(_) => Some(message![
                 "training ended here, as all of it could be lost; give ",
                 Key("checkpoint_every").set_to("never"),
@@ -216,6 +289,12 @@ impl Error {
             Error::Io { source, .. } => limit_hint(source).map(Message::from),
         }
     }
+}
+
+/// A number to three digits, as the quotient of 32-bit numbers has more than anyone typed.
+fn short(number: f64) -> String {
+    let short: f64 = format!("{number:.2e}").parse().unwrap_or(number);
+    format!("{short:?}")
 }
 
 /// Returns how to raise the limit that an error of the system is about.

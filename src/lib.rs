@@ -75,6 +75,8 @@ pub mod error;
 #[doc(hidden)]
 pub mod export;
 #[doc(hidden)]
+pub mod import;
+#[doc(hidden)]
 pub mod kernels;
 #[doc(hidden)]
 pub mod message;

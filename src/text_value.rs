@@ -13,6 +13,16 @@ pub fn read<'de, T, D: Deserializer<'de>>(
     parse(&text).map_err(|expected| D::Error::custom(format!("{text:?}, {expected}")))
 }
 
+/// Reads a share as people type it: `0.2`, or `20%`.
+pub fn share(text: &str) -> Option<f64> {
+    let (number, whole) = match text.trim().strip_suffix('%') {
+        Some(percent) => (percent, 100.0),
+        None => (text, 1.0),
+    };
+    let number: f64 = number.trim().parse().ok()?;
+    Some(number / whole)
+}
+
 /// A number or text, as one would type it.
 struct Typed;
 

@@ -160,12 +160,8 @@ impl FromStr for Accuracy {
 
     /// Reads `0.98` or `98%`.
     fn from_str(text: &str) -> Result<Accuracy, String> {
-        let (number, whole) = match text.strip_suffix('%') {
-            Some(percent) => (percent.trim(), 100.0),
-            None => (text, 1.0),
-        };
-        let share = number.parse::<f64>().map(|number| number / whole);
-        let share = share.ok().filter(|share| *share > 0.0 && *share <= 1.0);
+        let share = text_value::share(text);
+        let share = share.filter(|share| *share > 0.0 && *share <= 1.0);
         let accuracy = share.map(Accuracy);
         accuracy.ok_or_else(|| "expected above 0 and up to 1, as 0.975 or 97.5%".to_owned())
     }
@@ -207,7 +203,7 @@ impl FromStr for EarlyStop {
         let stop = || {
             Some(EarlyStop {
                 patience: patience.trim().parse().ok()?,
-                min_delta: delta.trim().parse().ok()?,
+                min_delta: text_value::share(delta)?,
             })
         };
         stop().ok_or_else(|| format!("expected {EARLY_STOP}"))
@@ -274,6 +270,12 @@ mod tests {
             assert_eq!(text.parse(), Ok(holdout));
             assert_eq!(holdout.to_string(), text);
         }
+        assert_eq!("20%".parse(), Ok(Holdout::Fraction(0.2)));
+        let stop = EarlyStop {
+            patience: 5,
+            min_delta: 0.001,
+        };
+        assert_eq!("5,0.1%".parse(), Ok(stop));
         for (text, patience, min_delta) in [("5", 5, 0.0), ("12,0.001", 12, 0.001)] {
             let stop = EarlyStop {
                 patience,
@@ -307,7 +309,7 @@ mod tests {
 
     #[test]
     fn refuses_everything_else_in_words() {
-        for wrong in ["", "ten", "10%", "-5"] {
+        for wrong in ["", "ten", "%", "-5"] {
             let parsed = wrong.parse::<Holdout>();
             // A negative number is read here and refused by its range.
             assert!(

@@ -11,6 +11,7 @@ use crate::data::{DataMode, Holdout, Scale, TargetScale};
 use crate::error::Error;
 use crate::nn::{Activation, Init, Task};
 use crate::schedule::ScheduleName;
+use crate::text_value;
 
 /// The text for a value that is not set.
 pub(super) const NONE: &str = "none";
@@ -123,10 +124,27 @@ macro_rules! numbers {
     };
 }
 numbers! {
-    f32: "X", "a number";
     usize: "N", "a whole number";
     NonZeroUsize: "N", "a whole number of at least 1";
     NonZeroU32: "N", "a whole number of at least 1";
+}
+
+/// A share may be in per cent.
+impl SettingValue for f32 {
+    const PLACEHOLDER: &'static str = "X";
+
+    fn parse(text: &str) -> Result<f32, ParseError> {
+        // Only a share has to be divided, which would round other numbers twice.
+        let number = match text.contains('%') {
+            true => text_value::share(text).map(|share| share as f32),
+            false => text.trim().parse().ok(),
+        };
+        number.ok_or_else(|| ParseError::from("expected a number"))
+    }
+
+    fn text(&self) -> Option<String> {
+        Some(self.to_string())
+    }
 }
 
 impl SettingValue for u64 {
@@ -308,6 +326,8 @@ mod tests {
     fn values_are_read_as_typed() {
         assert_eq!(<Option<f32>>::parse("0.5").ok(), Some(Some(0.5)));
         assert_eq!(<Option<f32>>::parse("none").ok(), Some(None));
+        assert_eq!(f32::parse("0.1%").ok(), Some(0.001));
+        assert!(f32::parse("%").is_err() && f32::parse("1%%").is_err());
         assert!(matches!(
             usize::parse("many"),
             Err(ParseError::Text(expected)) if expected == "expected a whole number"

@@ -171,16 +171,27 @@ pub(crate) fn check_finite(rows: &Rows) -> Result<()> {
     }
     let found = for_each_row(rows, |index, row| {
         match row.iter().position(|x| !x.is_finite()) {
-            Some(at) => ControlFlow::Break(format!("row {index}, feature {at} is {}", row[at])),
+            Some(at) => ControlFlow::Break((index, at)),
             None => ControlFlow::Continue(()),
         }
     });
     match found {
         ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(found) => {
-            let refusal = Refusal::new(rows.name(), found, "finite numbers");
-            Err(Error::Data(refusal))
+        ControlFlow::Break((index, at)) => {
+            let mut row = vec![0.0; rows.features()];
+            rows.read_wide(index, &mut row);
+            let found = format!("row {index}, feature {at} is {:?}", row[at]);
+            let expected = expected_instead(row[at], "finite numbers");
+            Err(Error::Data(Refusal::new(rows.name(), found, expected)))
         }
+    }
+}
+
+/// What was expected instead of `value`, which is not finite in 32 bits: `finite` unless it is so in 64 bits.
+pub(crate) fn expected_instead(value: f64, finite: &'static str) -> &'static str {
+    match value.is_finite() {
+        true => "at most 3.4e38 in size, the largest number of 32 bits",
+        false => finite,
     }
 }
 

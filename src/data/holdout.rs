@@ -50,10 +50,10 @@ impl FromStr for Holdout {
 
     fn from_str(text: &str) -> Result<Holdout, String> {
         let items = text.parse().ok().map(Holdout::Items);
-        let fraction = || text.parse().ok().map(Holdout::Fraction);
+        let fraction = || text_value::share(text).map(Holdout::Fraction);
         let found = items.or_else(fraction);
         found.ok_or_else(|| {
-            "expected a fraction such as 0.1, or a number of samples such as 5000".to_owned()
+            "expected a fraction such as 0.1 or 10%, or a number of samples such as 5000".to_owned()
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Reads the targets of samples from an IDX file, as the task asks for.
 
+use super::fit_scaling::expected_instead;
 use super::idx::{ElementType, IdxFile};
 use super::targets::{MAX_CLASSES, Targets};
 use crate::error::{Error, Refusal, Result};
@@ -241,13 +242,22 @@ fn read_rows(
     file: &IdxFile,
     width: usize,
     good: impl Fn(f32) -> bool,
-    expected: &str,
+    expected: &'static str,
 ) -> Result<Vec<f32>> {
     let mut rows = vec![0.0; file.header().items() * width];
     for (item, row) in rows.chunks_exact_mut(width).enumerate() {
         file.read(item, row);
         if let Some(at) = row.iter().position(|&number| !good(number)) {
-            let found = format!("row {item} has {} at {at}", row[at]);
+            let mut wide = vec![0.0; width];
+            file.read_wide(item, &mut wide);
+            let (found, expected) = match row[at].is_infinite() {
+                true => (wide[at], expected_instead(wide[at], expected)),
+                false => (f64::from(row[at]), expected),
+            };
+            let found = match found.abs() < 1e15 {
+                true => format!("row {item} has {found} at {at}"),
+                false => format!("row {item} has {found:?} at {at}"),
+            };
             return Err(Error::Data(Refusal::new(
                 file.path().display(),
                 found,

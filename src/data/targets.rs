@@ -95,6 +95,18 @@ impl Targets {
         })
     }
 
+    /// The root mean square of the numbers to predict, if it is so large that usual learning rates are too high for them.
+    pub fn large_size(&self) -> Option<f64> {
+        /// The usual loss grows with the square of the size.
+        const LARGE: f64 = 30.0;
+        let Targets::Values { values, .. } = self else {
+            return None;
+        };
+        let squares = values.iter().map(|&value| f64::from(value).powi(2));
+        let size = (squares.sum::<f64>() / values.len() as f64).sqrt();
+        (size > LARGE).then_some(size)
+    }
+
     /// Takes the values to predict, for [`Task::Regression`].
     ///
     /// Shapes: `values [samples, outputs]`.

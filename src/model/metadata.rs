@@ -19,7 +19,7 @@ pub(crate) const KIND: Kind = Kind {
     hint: || {
         Some(message![
             Command("import"),
-            " takes the state_dict of an nn.Sequential of PyTorch"
+            " takes linear layers that PyTorch or another program saved"
         ])
     },
 };
@@ -69,6 +69,8 @@ impl Metadata {
             return Err(file.refuse(found, "finite numbers"));
         }
         let classes = self.layers.last().copied().unwrap_or(0);
+        let checked = self.task.check_outputs(classes);
+        checked.map_err(|(found, expected)| file.refuse(found, expected))?;
         if self.link == Link::Log && self.task != Task::Regression {
             let found = format!("a log link with {}", self.task.name());
             return Err(file.refuse(found, "one of a regression"));

@@ -46,6 +46,19 @@ impl Link {
 }
 
 impl Task {
+    /// Checks that a network of this many outputs can be of this task; otherwise returns what was found and expected.
+    pub(crate) fn check_outputs(self, outputs: usize) -> Result<(), (String, &'static str)> {
+        let (least, expected) = match self {
+            Task::Classification => (2, "at least two, as a softmax over one is always 1"),
+            Task::Regression | Task::Multilabel => (1, "at least one"),
+        };
+        let noun = if outputs == 1 { "output" } else { "outputs" };
+        match outputs < least {
+            true => Err((format!("{outputs} {noun} with {}", self.name()), expected)),
+            false => Ok(()),
+        }
+    }
+
     /// Whether the task is the default, which files do not name.
     pub(crate) fn is_default(&self) -> bool {
         *self == Task::default()

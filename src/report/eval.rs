@@ -13,7 +13,7 @@ use crate::model::Model;
 use crate::nn::Task;
 use crate::nn::loss::Loss;
 use crate::scores::{
-    ClassMetrics, OutputMetrics, Score, class_metrics, confusion, label_metrics, metrics,
+    ClassMetrics, Metric, OutputMetrics, Score, class_metrics, confusion, label_metrics, metrics,
     output_metrics,
 };
 use crate::train::{Evaluation, Predictions};
@@ -38,6 +38,8 @@ pub struct EvalReport {
     #[serde(flatten)]
     score: Score,
     #[serde(flatten)]
+    undefined: Option<Undefined>,
+    #[serde(flatten)]
     details: Details,
     /// What was left out or changed in the table that was read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -47,6 +49,29 @@ pub struct EvalReport {
     warnings: Vec<Warning>,
     #[serde(skip)]
     task: Task,
+}
+
+/// A metric of the task that has no value, and why.
+#[derive(Debug, Serialize)]
+struct Undefined {
+    r2: (),
+    r2_undefined: &'static str,
+}
+
+impl Undefined {
+    /// Why R² has no value; `None` if it has one, or the task is another one.
+    fn of(score: &Score, samples: usize) -> Option<Undefined> {
+        let is_undefined = |metric: &Metric| metric.is_undefined_in(score);
+        metrics(Task::Regression)
+            .any(is_undefined)
+            .then_some(Undefined {
+                r2: (),
+                r2_undefined: match samples {
+                    1 => "one sample has no variance",
+                    _ => "all targets are equal",
+                },
+            })
+    }
 }
 
 /// What there is in addition to the score, by task.
@@ -152,6 +177,7 @@ impl EvalReport {
             data: data.rows().name().to_owned(),
             items: data.samples(),
             score: evaluation.score,
+            undefined: Undefined::of(&evaluation.score, data.samples()),
             details: Details::new(names, data, &evaluation.predictions),
             notes: Vec::new(),
             warnings: warning.into_iter().collect(),
@@ -194,6 +220,9 @@ impl EvalReport {
                 let (text, remark) = (metric.text(value), metric.remark(self.task));
                 writeln!(out, "{:<8}  {text}{remark}", metric.title)?;
             }
+        }
+        if let Some(Undefined { r2_undefined, .. }) = self.undefined {
+            writeln!(out, "R²        –, as {r2_undefined}")?;
         }
         self.details.write_text(out)?;
         let mut warnings = self.warnings.iter();
@@ -257,10 +286,13 @@ fn write_outputs(out: &mut dyn Write, outputs: &[OutputMetrics]) -> io::Result<(
         "\noutput          mean     deviation           MAE          RMSE        R²"
     )?;
     outputs.iter().try_for_each(|output| {
+        let r2 = output
+            .r2
+            .map_or_else(|| "–".to_owned(), |r2| format!("{r2:.4}"));
         writeln!(
             out,
-            "{:>6}  {:>12.4}  {:>12.4}  {:>12.4}  {:>12.4}  {:>8.4}",
-            output.output, output.mean, output.deviation, output.mae, output.rmse, output.r2
+            "{:>6}  {:>12.4}  {:>12.4}  {:>12.4}  {:>12.4}  {r2:>8}",
+            output.output, output.mean, output.deviation, output.mae, output.rmse
         )
     })
 }

@@ -212,6 +212,12 @@ pub(super) fn table_of(path: &Path, bytes: &[u8]) -> Result<Table> {
     let mut settings = Table::new();
     for (key, value) in table {
         let setting = setting_of(path, &key)?;
+        let value = match &value {
+            Value::String(text) if text.ends_with('%') => {
+                setting.parse(text).ok().flatten().unwrap_or(value)
+            }
+            _ => value,
+        };
         // One by one, so that the message names the key.
         let single = Table::from_iter([(setting.key.to_owned(), value.clone())]);
         Settings::deserialize(Value::Table(single)).map_err(|error| {

@@ -130,6 +130,7 @@ impl Resumption {
             return Ok(());
         };
         let (identity, place) = (&checkpoint.identity, checkpoint.state.position());
+        self.check_epochs(config.epochs, &identity.config)?;
         if let Some((key, found, expected)) = difference(config, &identity.config) {
             return Err(Error::Run(
                 Refusal::new(
@@ -165,6 +166,34 @@ impl Resumption {
             )));
         }
         Ok(())
+    }
+
+    /// Checks the number of epochs against that of the run if its schedule is stretched over them.
+    fn check_epochs(&self, epochs: usize, of_run: &TrainConfig) -> Result<()> {
+        let schedule = of_run.schedule.schedule;
+        if epochs == of_run.epochs || !schedule.spans_the_run() {
+            return Ok(());
+        }
+        // The settings may have those of flags.
+        let file = Settings::read(&self.folder.config());
+        let from_file = file.is_ok_and(|file| file.train.epochs == epochs);
+        let place = match from_file {
+            true => message![self.folder.config().display(), ": epochs"],
+            false => Key("epochs").into(),
+        };
+        let expected = format!(
+            "{}, on which the {} schedule depends from the first step on",
+            of_run.epochs,
+            schedule.name()
+        );
+        let refusal = Refusal::new(place, epochs.to_string(), expected).hint(message![
+            "resume with that number; to train for longer, start another run from the model of this one with ",
+            Key("init_from")
+        ]);
+        Err(match from_file {
+            true => Error::Run(refusal),
+            false => Error::Config(refusal),
+        })
     }
 
     /// Renames damaged checkpoints, and returns the folder and the state from which the run resumes. Checkpoints that could

@@ -84,6 +84,14 @@ pub fn deciding_metric(task: Task) -> Option<&'static Metric> {
     METRICS.iter().find(|metric| metric.decides == Some(task))
 }
 
+impl Metric {
+    /// Whether `score`, which is of a task with this metric, lacks the value because it is not defined for its samples.
+    pub fn is_undefined_in(&self, score: &Score) -> bool {
+        let mut kin = METRICS.iter().filter(|other| other.tasks == self.tasks);
+        self.of(score).is_none() && kin.any(|other| other.of(score).is_some())
+    }
+}
+
 impl Score {
     /// Measures every metric that `predicted` has.
     pub fn measure(loss: f64, predicted: &Predicted) -> Score {
@@ -116,11 +124,10 @@ impl Score {
         }
     }
 
-    /// The values of all metrics that the score has.
-    fn values(&self) -> impl Iterator<Item = (&'static Metric, f64)> {
-        METRICS
-            .iter()
-            .filter_map(|metric| Some((metric, metric.of(self)?)))
+    /// The values of all metrics of the task; `None` for one that is not defined for the samples.
+    fn values(&self) -> impl Iterator<Item = (&'static Metric, Option<f64>)> {
+        let metrics = METRICS.iter().map(|metric| (metric, metric.of(self)));
+        metrics.filter(|(metric, value)| value.is_some() || metric.is_undefined_in(self))
     }
 }
 
@@ -128,14 +135,15 @@ impl Score {
 impl fmt::Display for Score {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let task = self.deciding().and_then(|(metric, _)| metric.decides);
-        let values: Vec<(&Metric, f64)> = self.values().collect();
+        let values: Vec<(&Metric, Option<f64>)> = self.values().collect();
         match values[..] {
             [] => write!(f, "loss {:.4}", self.loss),
-            [(metric, value)] => f.write_str(&metric.text(value)),
+            [(metric, Some(value))] => f.write_str(&metric.text(value)),
             _ => {
-                let text = |&(metric, value): &(&Metric, f64)| {
+                let text = |&(metric, value): &(&Metric, Option<f64>)| {
                     let remark = task.map_or("", |task| metric.remark(task));
-                    format!("{} {}{remark}", metric.title, metric.text(value))
+                    let value = value.map_or_else(|| "–".to_owned(), |value| metric.text(value));
+                    format!("{} {value}{remark}", metric.title)
                 };
                 f.write_str(&values.iter().map(text).collect::<Vec<_>>().join(", "))
             }
@@ -191,6 +199,13 @@ mod tests {
         );
         assert_eq!(text(Task::Regression), "MAE 0.5000, R² 0.5000");
         assert_eq!(Score::of_loss(0.25).to_string(), "loss 0.2500");
+        let constant = Predicted::Values {
+            values: &[2.0, 2.0],
+            predictions: &[1.0, 2.0],
+            outputs: 1,
+        };
+        let score = Score::measure(0.5, &constant);
+        assert_eq!(score.to_string(), "MAE 0.5000, R² –");
     }
 
     #[test]

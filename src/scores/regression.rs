@@ -17,9 +17,9 @@ pub struct OutputMetrics {
     pub mae: f64,
     /// Root mean square error.
     pub rmse: f64,
-    /// `R² = 1 − Σ (t − y)² / Σ (t − mean t)²`, the share of the variance that the predictions explain. If all true
-    /// numbers are equal it is 1 if every prediction is right, else 0.
-    pub r2: f64,
+    /// `R² = 1 − Σ (t − y)² / Σ (t − mean t)²`, the share of the variance that the predictions explain; `None` if all true
+    /// numbers are equal, as those of one sample are: then there is no variance.
+    pub r2: Option<f64>,
 }
 
 /// Mean absolute error, averaged over the outputs; `None` for other tasks.
@@ -27,10 +27,10 @@ pub struct OutputMetrics {
 /// # Panics
 /// Panics if values and predictions differ in length.
 pub(super) fn mae(predicted: &Predicted) -> Option<f64> {
-    mean_over_outputs(predicted, |output| output.mae())
+    mean_over_outputs(predicted, |output| Some(output.mae()))
 }
 
-/// R², averaged over the outputs; `None` for other tasks.
+/// R², averaged over the outputs that have one; `None` if none has, and for other tasks.
 ///
 /// # Panics
 /// Panics if values and predictions differ in length.
@@ -49,7 +49,7 @@ pub fn output_metrics(values: &[f32], predictions: &[f32], outputs: usize) -> Ve
     columns.map(|column| column.metrics()).collect()
 }
 
-fn mean_over_outputs(predicted: &Predicted, figure: fn(&Column) -> f64) -> Option<f64> {
+fn mean_over_outputs(predicted: &Predicted, figure: fn(&Column) -> Option<f64>) -> Option<f64> {
     let Predicted::Values {
         values,
         predictions,
@@ -59,7 +59,8 @@ fn mean_over_outputs(predicted: &Predicted, figure: fn(&Column) -> f64) -> Optio
         return None;
     };
     let columns = (0..outputs).map(|output| Column::new(values, predictions, (output, outputs)));
-    Some(columns.map(|column| figure(&column)).sum::<f64>() / outputs as f64)
+    let figures: Vec<f64> = columns.filter_map(|column| figure(&column)).collect();
+    (!figures.is_empty()).then(|| figures.iter().sum::<f64>() / figures.len() as f64)
 }
 
 /// The true and predicted numbers of one output.
@@ -111,12 +112,12 @@ impl<'a> Column<'a> {
         self.mean_of(|t, y| (t - y).powi(2))
     }
 
-    fn r2(&self) -> f64 {
-        let (variance, error) = (self.variance(), self.mean_square_error());
-        match variance > 0.0 {
-            true => 1.0 - error / variance,
-            false => f64::from(u8::from(error == 0.0)),
-        }
+    fn r2(&self) -> Option<f64> {
+        // The variance of equal numbers may be above 0 by rounding.
+        let mut values = self.values.iter().skip(self.output).step_by(self.outputs);
+        let first = values.next()?;
+        let differ = values.any(|value| value != first);
+        differ.then(|| 1.0 - self.mean_square_error() / self.variance())
     }
 
     fn metrics(&self) -> OutputMetrics {
@@ -146,15 +147,24 @@ mod tests {
             (2.0, 1.0, 3.0f64.sqrt())
         );
         // The mean square error is 9 / 3, the variance 2 / 3.
-        assert!((metrics[0].r2 - (1.0 - 9.0 / 2.0)).abs() < 1e-12);
-        assert_eq!((metrics[1].r2, metrics[1].deviation), (1.0, 0.0));
-        assert_eq!(output_metrics(&[5.0, 5.0], &[5.0, 4.0], 1)[0].r2, 0.0);
+        let first = metrics[0].r2.expect("numbers that differ");
+        assert!((first - (1.0 - 9.0 / 2.0)).abs() < 1e-12);
+        assert_eq!((metrics[1].r2, metrics[1].deviation), (None, 0.0));
+        // Tenths, whose mean is not one of them.
+        assert_eq!(output_metrics(&[0.1; 7], &[0.2; 7], 1)[0].r2, None);
+        assert_eq!(output_metrics(&[3.0], &[3.0], 1)[0].r2, None);
         let both = Predicted::Values {
             values: &values,
             predictions: &predictions,
             outputs: 2,
         };
         assert_eq!(mae(&both), Some(0.5));
-        assert_eq!(r2(&both), Some((metrics[0].r2 + 1.0) / 2.0));
+        assert_eq!(r2(&both), Some(first));
+        let one = Predicted::Values {
+            values: &values[..2],
+            predictions: &predictions[..2],
+            outputs: 2,
+        };
+        assert_eq!(r2(&one), None);
     }
 }

@@ -16,8 +16,8 @@ pub struct Score {
     /// Mean absolute error, averaged over the outputs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mae: Option<f64>,
-    /// R², the share of the variance that the predictions explain, averaged over the outputs. It is at most 1, and 0 for a
-    /// network that always predicts the mean.
+    /// R², the share of the variance that the predictions explain, averaged over the outputs whose true
+    /// numbers differ; `None` if no output has such. It is at most 1, and 0 for a network that always predicts the mean.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r2: Option<f64>,
 }

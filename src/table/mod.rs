@@ -10,7 +10,7 @@
 //!
 //! [`TrainingTable::survey`] examines the training file and finds its [`Schema`], [`TrainingTable::read`] encodes it.
 //! [`Schema::read_labelled`] and [`Schema::read_rows`] read later files by the schema. Whatever is guessed, left out or
-//! changed is a [`Note`].
+//! changed is a [`Note`](crate::data::Note).
 //!
 //! Inputs are final: numbers are standardised, categories are 0 and 1, and a network needs no further scaling
 //! ([`crate::data::Rows::are_inputs`]).

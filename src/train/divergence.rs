@@ -5,7 +5,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Suspect};
 use crate::scores::Score;
 
 /// Where in a run values are checked; errors name it.
@@ -49,6 +49,7 @@ impl FiniteCheck {
             what,
             value,
             learning_rate: self.learning_rate,
+            suspect: Suspect::LearningRate,
         }
     }
 }

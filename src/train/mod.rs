@@ -26,6 +26,7 @@ mod step;
 mod stepper;
 pub mod stopping;
 pub mod supervisor;
+pub mod suspect;
 mod team_shape;
 pub mod trainer;
 

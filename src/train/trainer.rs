@@ -15,6 +15,7 @@ use super::state::State;
 use super::stepper::Stepper;
 use super::stopping::TimeLimit;
 use super::supervisor::{Supervisor, Unsupervised};
+use super::suspect::suspect;
 use crate::compute::parallel::Workers;
 use crate::config::{CheckedConfig, TrainConfig};
 use crate::data::order::Order;
@@ -125,9 +126,10 @@ impl Training<'_> {
         evaluator.set_loss(config.task.plain_loss());
         evaluator.set_target_scaling(target_scaling);
         let loss = stepper.loss().clone();
+        let data = self.data;
         let run = Run {
             config: &config,
-            data: self.data,
+            data,
             schema: self.schema,
             workers: self.workers,
             stepper,
@@ -145,6 +147,7 @@ impl Training<'_> {
             origin: state.origin,
             time: TimeLimit::new(config.validation.max_time, began, state.spent),
         };
-        run.run(over, supervisor, on_event)
+        let ended = run.run(over, supervisor, on_event);
+        ended.map_err(|error| error.suspecting(|| suspect(&config, &data.train)))
     }
 }

@@ -1,7 +1,7 @@
 //! The folder of a search and its files.
 //!
-//! `tune.toml` is the plan, `journal.jsonl` the results, `best.toml` the settings of the best trial so far, and
-//! `trials/NNNN/` the state from which a trial continues. One process at a time works in a folder.
+//! `tune.toml` is the plan, `journal.jsonl` the results, `best.toml` and `best.safetensors` the
+//! settings and the model of the best trial so far, and `trials/NNNN/` the state from which a trial continues. One process at a time works in a folder.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,8 @@ use crate::run::folder::next_free;
 const PLAN: &str = "tune.toml";
 const JOURNAL: &str = "journal.jsonl";
 const BEST: &str = "best.toml";
-const FILES: [&str; 3] = [PLAN, JOURNAL, BEST];
+const MODEL: &str = "best.safetensors";
+const FILES: [&str; 4] = [PLAN, JOURNAL, BEST, MODEL];
 
 /// The folder a search writes to.
 #[derive(Debug)]
@@ -96,6 +97,11 @@ impl TuneFolder {
     /// The settings of the best trial so far.
     pub fn best(&self) -> PathBuf {
         self.path.join(BEST)
+    }
+
+    /// The model of the best trial so far.
+    pub fn model(&self) -> PathBuf {
+        self.path.join(MODEL)
     }
 
     /// The state of a trial.

@@ -107,6 +107,8 @@ mod tests {
             trial,
             rung,
             epochs: 1,
+            part: None,
+            unfinished: false,
             score: score.map(|(accuracy, loss)| Score {
                 accuracy: Some(accuracy),
                 ..Score::of_loss(loss)

@@ -3,6 +3,7 @@
 //! The first line identifies the search: the program and a fingerprint of the data. Then there is a line for each trial and
 //! rung, and one when the search was stopped. A last line that a power cut left incomplete is ignored.
 
+use std::cmp::Reverse;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -26,8 +27,14 @@ pub struct Measured {
     pub trial: usize,
     /// The rung, counted from 1.
     pub rung: usize,
-    /// The number of epochs that it was trained for in total.
+    /// The number of whole epochs that it was trained for in total.
     pub epochs: usize,
+    /// The share of the next epoch that it was trained for, if its time was up within an epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<f64>,
+    /// Whether time was up before the end of the rung, so that a search that is resumed with more time trains it further.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unfinished: bool,
     /// The score on the validation set; `None` if the trial diverged.
     pub score: Option<Score>,
     /// The time of training since the first epoch in seconds, without evaluation.
@@ -59,6 +66,8 @@ enum Line {
         subject: Box<Subject>,
     },
     Measured(Measured),
+    /// The model of this result was written.
+    Written(Measured),
     Stopped {
         spent_seconds: f64,
     },
@@ -72,7 +81,20 @@ pub struct Journal {
     /// The identity of the search.
     pub subject: Subject,
     measured: Vec<Measured>,
+    /// The result whose model was written last.
+    written: Option<Measured>,
     spent_seconds: f64,
+}
+
+impl Measured {
+    /// The number of epochs for people: `3`, or `0.25` for a part of the first.
+    pub fn epochs_text(&self) -> String {
+        match self.part.map(|part| self.epochs as f64 + part) {
+            None => self.epochs.to_string(),
+            Some(epochs) if epochs < 0.01 => format!("{epochs:.0e}"),
+            Some(epochs) => format!("{epochs:.2}"),
+        }
+    }
 }
 
 impl Journal {
@@ -91,6 +113,7 @@ impl Journal {
             file: open(path)?,
             subject,
             measured: Vec::new(),
+            written: None,
             spent_seconds: 0.0,
         })
     }
@@ -129,7 +152,8 @@ impl Journal {
                 ));
             }
         };
-        let (mut measured, mut spent, mut length) = (Vec::new(), 0f64, first.len());
+        let (mut measured, mut written) = (Vec::new(), None);
+        let (mut spent, mut length) = (0f64, first.len());
         for (line, number) in lines {
             if !line.ends_with('\n') {
                 break;
@@ -139,6 +163,7 @@ impl Journal {
                     spent = spent.max(one.spent_seconds);
                     measured.push(one);
                 }
+                Line::Written(one) => written = Some(one),
                 Line::Stopped { spent_seconds } => spent = spent.max(spent_seconds),
                 Line::Begin { .. } => {
                     return Err(refuse(number, "a second first line".to_owned(), "one"));
@@ -155,6 +180,7 @@ impl Journal {
             file,
             subject,
             measured,
+            written,
             spent_seconds: spent,
         }))
     }
@@ -188,9 +214,19 @@ impl Journal {
         Ok(())
     }
 
-    /// Returns the results of a rung in the order of the trials.
+    /// Returns the results of a rung in the order of the trials, the last one of each that was not finished.
     pub fn rung(&self, rung: usize) -> Vec<Measured> {
-        let of_rung = self.measured.iter().filter(|one| one.rung == rung);
+        let mut found: Vec<Measured> = self.measured.iter().rev().cloned().collect();
+        found.retain(|one| one.rung == rung);
+        found.sort_by_key(|one| (one.trial, one.unfinished));
+        found.dedup_by_key(|one| one.trial);
+        found
+    }
+
+    /// Returns the results of a rung that were finished, in the order of the trials.
+    pub fn finished(&self, rung: usize) -> Vec<Measured> {
+        let of_rung = self.measured.iter();
+        let of_rung = of_rung.filter(|one| one.rung == rung && !one.unfinished);
         let mut found: Vec<Measured> = of_rung.cloned().collect();
         found.sort_by_key(|one| one.trial);
         found
@@ -198,18 +234,31 @@ impl Journal {
 
     /// Returns the last result of each trial, in the order of the trials.
     pub fn latest(&self) -> Vec<Measured> {
-        let mut found: Vec<Measured> = self.measured.clone();
-        found.sort_by_key(|one| (one.trial, std::cmp::Reverse(one.rung)));
+        let mut found: Vec<Measured> = self.measured.iter().rev().cloned().collect();
+        found.sort_by_key(|one| (one.trial, Reverse((one.rung, !one.unfinished))));
         found.dedup_by_key(|one| one.trial);
         found
     }
 
-    /// Returns the results of a trial, rung after rung.
+    /// Returns the results of a trial, rung after rung, the last one of each.
     pub fn trial(&self, trial: usize) -> Vec<Measured> {
-        let mut found: Vec<Measured> = self.measured.clone();
+        let mut found: Vec<Measured> = self.measured.iter().rev().cloned().collect();
         found.retain(|one| one.trial == trial);
-        found.sort_by_key(|one| one.rung);
+        found.sort_by_key(|one| (one.rung, one.unfinished));
+        found.dedup_by_key(|one| one.rung);
         found
+    }
+
+    /// Whether a result was not finished.
+    pub fn is_cut(&self) -> bool {
+        self.latest().iter().any(|one| one.unfinished)
+    }
+
+    /// Forgets the results from `rung` on of trials that do not reach it. They did in a search whose time was up before all
+    /// results of the rung before were finished.
+    pub fn keep_only(&mut self, trials: &[usize], rung: usize) {
+        self.measured
+            .retain(|one| one.rung < rung || trials.contains(&one.trial));
     }
 
     /// The time of the search so far in seconds.
@@ -225,6 +274,21 @@ impl Journal {
         self.write(&Line::Measured(measured.clone()))?;
         self.spent_seconds = self.spent_seconds.max(measured.spent_seconds);
         self.measured.push(measured);
+        Ok(())
+    }
+
+    /// The result whose model was written last.
+    pub fn written(&self) -> Option<&Measured> {
+        self.written.as_ref()
+    }
+
+    /// Adds that the model of a result was written.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Journal::add`].
+    pub fn add_written(&mut self, measured: Measured) -> Result<()> {
+        self.write(&Line::Written(measured.clone()))?;
+        self.written = Some(measured);
         Ok(())
     }
 
@@ -285,6 +349,8 @@ mod tests {
             trial,
             rung,
             epochs: 3,
+            part: None,
+            unfinished: false,
             score: accuracy.map(|accuracy| Score {
                 accuracy: Some(accuracy),
                 r2: Some(-0.5),

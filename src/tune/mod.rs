@@ -6,9 +6,11 @@
 //! is not even opened.
 //!
 //! `plan` is the plan of a search, `space` the ranges that settings are drawn from, and `halving` decides which trials
-//! continue. `trial` trains one trial up to the next rung, `search` all of them side by side. `journal` records results, so
+//! continue. `trial` trains one trial up to the next rung, `search` all of them side by side, in the time that `timing` gives
+//! them, and `best` writes the best. `journal` records results, so
 //! that a stopped search resumes, and `folder` is the layout of its folder.
 
+mod best;
 mod draws;
 pub mod folder;
 pub mod halving;
@@ -17,6 +19,7 @@ pub mod plan;
 pub mod range;
 pub mod search;
 pub mod space;
+mod timing;
 mod trial;
 
 pub use folder::TuneFolder;

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text_value;
+
 /// The range that a setting is drawn from, including both ends.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -30,7 +32,7 @@ impl FromStr for Range {
 
     fn from_str(text: &str) -> std::result::Result<Range, String> {
         let (low, high) = text.split_once("..").unwrap_or((text, text));
-        let number = |text: &str| text.trim().parse().ok();
+        let number = text_value::share;
         let range = number(low).zip(number(high));
         let range = range.map(|(low, high)| Range { low, high });
         range.ok_or_else(|| "expected a range, as 0.01..0.3, or one number".to_owned())

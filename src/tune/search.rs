@@ -16,16 +16,16 @@ use serde::Serialize;
 
 use super::folder::TuneFolder;
 use super::halving::{Rung, by_merit, promoted};
-use super::journal::{Journal, Measured};
+use super::journal::{Journal, Measured, Subject};
 use super::plan::Plan;
+use super::timing::{Clock, end_of_trial};
 use super::trial::{Reached, Trial};
 use crate::compute::parallel::Workers;
 use crate::config::{CheckedConfig, TrainConfig};
 use crate::data::{Splits, Watch};
-use crate::durable;
-use crate::error::{Error, Refusal, Result};
-use crate::message::{Key, message};
+use crate::error::{Error, Result};
 use crate::nn::Spec;
+use crate::table::Schema;
 use crate::train::TeamShape;
 use crate::train::prepare::spec_for;
 
@@ -38,6 +38,8 @@ pub struct Search<'a> {
     pub plan: &'a Plan,
     /// The training and validation sets.
     pub data: &'a Splits,
+    /// How the table was read that the data are from; `None` for other data.
+    pub schema: Option<&'a Schema>,
     /// The number of worker threads of all trials together.
     pub threads: NonZeroUsize,
     /// Chooses the team of a trial that has more than one thread.
@@ -123,10 +125,8 @@ impl Search<'_> {
         journal: Journal,
         on_event: &mut OnEvent,
     ) -> Result<SearchResult> {
-        let clock = Clock {
-            started: Instant::now(),
-            before: Duration::try_from_secs_f64(journal.spent_seconds()).unwrap_or_default(),
-        };
+        let before = Duration::try_from_secs_f64(journal.spent_seconds()).unwrap_or_default();
+        let clock = Clock::new(self.plan.time.map(|time| time.0), before);
         let abort = AtomicBool::new(false);
         let work = Work {
             search: self,
@@ -134,7 +134,11 @@ impl Search<'_> {
             clock,
             watch: Watch::over(self.data),
             abort: &abort,
-            shared: Mutex::new(Shared { journal, on_event }),
+            shared: Mutex::new(Shared {
+                journal,
+                overhead: Duration::ZERO,
+                on_event,
+            }),
         };
         let ended = work.rungs()?;
         let mut shared = work
@@ -160,23 +164,17 @@ impl Search<'_> {
     }
 }
 
-/// The clock of a search, which includes the time before it was resumed.
-#[derive(Debug, Clone, Copy)]
-struct Clock {
-    started: Instant,
-    before: Duration,
-}
+/// With a time limit, a trial is trained for at least so many times the time that others took to be set up and scored:
+/// if time is short, a few trials are trained for longer rather than all for a moment.
+const LEAST_TRAINING: u32 = 4;
 
-impl Clock {
-    fn spent(self) -> f64 {
-        (self.before + self.started.elapsed()).as_secs_f64()
-    }
-}
+/// A rung that is being trained: its number, the rung, and when its time is up.
+type OpenRung = (usize, Rung, Option<Instant>);
 
 /// What all threads of a search share.
-struct Work<'a, 'b> {
-    search: &'a Search<'a>,
-    folder: &'a TuneFolder,
+pub(super) struct Work<'a, 'b> {
+    pub(super) search: &'a Search<'a>,
+    pub(super) folder: &'a TuneFolder,
     clock: Clock,
     /// The data files.
     watch: Watch,
@@ -185,13 +183,15 @@ struct Work<'a, 'b> {
     shared: Mutex<Shared<'a, 'b>>,
 }
 
-struct Shared<'a, 'b> {
-    journal: Journal,
+pub(super) struct Shared<'a, 'b> {
+    pub(super) journal: Journal,
+    /// The longest time that a trial took in addition to its training.
+    overhead: Duration,
     on_event: &'a mut OnEvent<'b>,
 }
 
 impl<'a, 'b> Work<'a, 'b> {
-    fn lock(&self) -> MutexGuard<'_, Shared<'a, 'b>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Shared<'a, 'b>> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -199,58 +199,85 @@ impl<'a, 'b> Work<'a, 'b> {
     fn rungs(&self) -> Result<Ended> {
         let plan = self.search.plan;
         let mut members: Vec<usize> = (1..=plan.trials).collect();
-        for (number, rung) in (1..).zip(plan.rungs()) {
+        let rungs = plan.rungs();
+        for (number, &rung) in (1..).zip(&rungs) {
             if number > 1 {
-                let next = promoted(&self.lock().journal.rung(number - 1), rung.trials);
+                let next = {
+                    let journal = &mut self.lock().journal;
+                    let next = promoted(&journal.rung(number - 1), rung.trials);
+                    if journal.finished(number - 1).len() == members.len() {
+                        journal.keep_only(&next, number);
+                    }
+                    next
+                };
                 for trial in members.iter().filter(|trial| !next.contains(trial)) {
                     self.folder.drop_trial(*trial)?;
                 }
                 members = next;
             }
-            let done = self.lock().journal.rung(number);
+            let done = self.lock().journal.finished(number);
             let is_done = |trial: &usize| done.iter().any(|one| one.trial == *trial);
-            let left: Vec<usize> = members.iter().copied().filter(|t| !is_done(t)).collect();
+            let mut left: Vec<usize> = members.iter().copied().filter(|t| !is_done(t)).collect();
+            // If time is limited, the best first.
+            if plan.time.is_some() && number > 1 {
+                let before = self.lock().journal.rung(number - 1);
+                let place = |trial: &usize| before.iter().find(|one| one.trial == *trial);
+                left.sort_by(|a, b| match (place(a), place(b)) {
+                    (Some(a), Some(b)) => by_merit(a, b),
+                    (a, b) => b.is_some().cmp(&a.is_some()),
+                });
+            }
             (self.lock().on_event)(Event::Rung {
                 number,
                 rung,
                 trials: left.len(),
             });
-            self.side_by_side((number, rung), &left)?;
+            let end = self.clock.end_of_rung(&rungs, number - 1);
+            self.side_by_side((number, rung, end), &left)?;
             self.write_best()?;
             if let Some(ended) = self.ended(number, members.len()) {
                 return Ok(ended);
             }
             // If no trial is left to continue, the best is one that did not.
             if promoted(&self.lock().journal.rung(number), 1).is_empty() {
-                return match best(&self.lock().journal) {
-                    Some(_) => Ok(Ended::Rungs),
-                    None => Err(all_diverged(members.len())),
-                };
+                break;
             }
         }
-        Ok(Ended::Rungs)
+        let journal = &self.lock().journal;
+        match (best(journal), journal.is_cut()) {
+            (None, _) => Err(self.all_diverged()),
+            (Some(_), true) => Ok(Ended::Time),
+            (Some(_), false) => Ok(Ended::Rungs),
+        }
     }
 
-    /// Returns why not all `members` of rung `number` have a result; `None` if they have.
+    /// Returns why a search ends after rung `number`, of which not all `members` have a result; `None` if it continues.
     fn ended(&self, number: usize, members: usize) -> Option<Ended> {
-        let is_complete = self.lock().journal.rung(number).len() == members;
-        match self.search.stop.load(Ordering::Relaxed) {
+        let is_complete = self.lock().journal.finished(number).len() == members;
+        match (
+            self.search.stop.load(Ordering::Relaxed),
+            self.clock.is_over(),
+        ) {
             _ if is_complete => None,
-            true => Some(Ended::Stopped),
-            false => Some(Ended::Time),
+            (true, _) => Some(Ended::Stopped),
+            (false, true) => Some(Ended::Time),
+            // The trials had their share of the time.
+            (false, false) => None,
         }
     }
 
     /// Trains `trials` up to the end of a rung, as many at a time as there are threads.
-    fn side_by_side(&self, rung: (usize, Rung), trials: &[usize]) -> Result<()> {
+    fn side_by_side(&self, rung: OpenRung, trials: &[usize]) -> Result<()> {
         let mut queue = Vec::new();
         for &trial in trials {
             let config = self.search.plan.config(trial).check()?;
             let flops = spec_for(&config, self.search.data)?.training_flops();
             queue.push((flops, trial, config));
         }
-        // The longest first, so that no thread is left alone with it at the end.
-        queue.sort_by(|(a, ..), (b, ..)| b.total_cmp(a));
+        // The longest first, so that no thread is left alone with it at the end; but not if the last ones may not be trained.
+        if self.search.plan.time.is_none() {
+            queue.sort_by(|(a, ..), (b, ..)| b.total_cmp(a));
+        }
         let (next, failed) = (AtomicUsize::new(0), Mutex::new(None));
         let fail = |error| {
             self.abort.store(true, Ordering::Relaxed);
@@ -258,10 +285,12 @@ impl<'a, 'b> Work<'a, 'b> {
             failed.get_or_insert(error);
         };
         thread::scope(|scope| {
-            for threads in shares(self.search.threads.get(), queue.len()) {
+            let shares = shares(self.search.threads.get(), queue.len());
+            let teams = shares.len();
+            for threads in shares {
                 let (queue, next, fail) = (&queue, &next, &fail);
                 let train = move || {
-                    if let Err(error) = self.train_next(threads, rung, queue, next) {
+                    if let Err(error) = self.train_next((threads, teams), rung, queue, next) {
                         fail(error);
                     }
                 };
@@ -277,53 +306,132 @@ impl<'a, 'b> Work<'a, 'b> {
         }
     }
 
-    /// Trains the next trial of the queue on at most `threads`, until none is left or the search stops.
+    /// Trains the next trial of the queue on at most `threads`, as `teams` do in all, until none is left or the search
+    /// stops.
     fn train_next(
         &self,
-        threads: NonZeroUsize,
-        (rung_number, rung): (usize, Rung),
+        (threads, teams): (NonZeroUsize, usize),
+        (rung_number, rung, end): OpenRung,
         queue: &[(f64, usize, CheckedConfig)],
         next: &AtomicUsize,
     ) -> Result<()> {
-        let subject = self.lock().journal.subject.clone();
-        let limit = self.search.plan.time;
-        let left = limit.map(|limit| limit.0.saturating_sub(self.clock.before));
-        let trial_of = |number, config| Trial {
+        let flops: Vec<f64> = queue.iter().map(|(flops, ..)| *flops).collect();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some((_, number, config)) = queue.get(at) else {
+                return Ok(());
+            };
+            if self.is_over(rung_number, end) {
+                return Ok(());
+            }
+            let start = Instant::now();
+            let mut on_epoch = || (self.lock().on_event)(Event::Epoch);
+            let workers = self.workers(config, threads)?;
+            let subject = self.lock().journal.subject.clone();
+            let least = self.lock().overhead * LEAST_TRAINING;
+            let trial = Trial {
+                end: end.map(|end| end_of_trial(end, teams, &flops[at..]).max(start + least)),
+                ..self.trial(*number, config, &subject)
+            };
+            let reached = trial.train_to(rung, &workers, &mut on_epoch)?;
+            if let Some(measured) = self.measured((*number, rung_number, rung), reached) {
+                self.note_overhead(start, &measured);
+                self.add(config, measured)?;
+            } else if self.trial(*number, config, &subject).is_stopped() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether no more trials of rung `number` are trained, as its time, which ends at `end`, is up or that of the search.
+    /// A rung without a result tries the next trial in any case.
+    fn is_over(&self, number: usize, end: Option<Instant>) -> bool {
+        let is_over = end.is_some_and(|end| Instant::now() >= end);
+        let journal = &self.lock().journal;
+        let has_result = journal.rung(number).iter().any(|one| one.score.is_some());
+        (is_over && has_result) || (self.clock.is_over() && best(journal).is_some())
+    }
+
+    /// Notes how long a trial that began at `start` took in addition to its training.
+    fn note_overhead(&self, start: Instant, measured: &Measured) {
+        let mut shared = self.lock();
+        let earlier = shared.journal.trial(measured.trial);
+        let earlier = earlier.last().map_or(0.0, |one| one.train_seconds);
+        let trained = Duration::try_from_secs_f64(measured.train_seconds - earlier);
+        let overhead = start.elapsed().saturating_sub(trained.unwrap_or_default());
+        shared.overhead = shared.overhead.max(overhead);
+    }
+
+    /// What a trial needs to be trained, with no end but that of the search.
+    pub(super) fn trial<'t>(
+        &'t self,
+        number: usize,
+        config: &'t CheckedConfig,
+        subject: &'t Subject,
+    ) -> Trial<'t> {
+        Trial {
             number,
             config,
             data: self.search.data,
             folder: self.folder,
-            subject: &subject,
+            subject,
             stop: [self.search.stop, self.abort],
-            deadline: left.and_then(|left| self.clock.started.checked_add(left)),
-        };
-        while let Some((_, number, config)) = queue.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let mut on_epoch = || (self.lock().on_event)(Event::Epoch);
-            let workers = self.workers(config, threads)?;
-            let trial = trial_of(*number, config);
-            let (epochs, score, train_seconds) =
-                match trial.train_to(rung, &workers, &mut on_epoch)? {
-                    Reached::End(score, seconds) => (rung.epochs, Some(score), seconds),
-                    Reached::Diverged(epoch) => (epoch, None, 0.0),
-                    Reached::Stopped => return Ok(()),
-                };
-            self.add(
-                config,
-                Measured {
-                    trial: *number,
-                    rung: rung_number,
-                    epochs,
-                    score,
-                    train_seconds,
-                    spent_seconds: self.clock.spent(),
-                },
-            )?;
+            deadline: self.clock.deadline(),
+            end: None,
+            schema: self.search.schema,
         }
-        Ok(())
+    }
+
+    /// Returns the result of a trial that was trained in a rung; `None` if it was stopped, or if its time was up before it
+    /// was better than in an earlier rung.
+    fn measured(
+        &self,
+        (trial, number, rung): (usize, usize, Rung),
+        reached: Reached,
+    ) -> Option<Measured> {
+        let measured = Measured {
+            trial,
+            rung: number,
+            epochs: rung.epochs,
+            part: None,
+            unfinished: false,
+            score: None,
+            train_seconds: 0.0,
+            spent_seconds: self.clock.spent(),
+        };
+        match reached {
+            Reached::Stopped => None,
+            Reached::Diverged(epochs) => Some(Measured { epochs, ..measured }),
+            Reached::End(score, train_seconds) => Some(Measured {
+                score: Some(score),
+                train_seconds,
+                ..measured
+            }),
+            Reached::Cut(cut) => {
+                let cut = Measured {
+                    epochs: cut.epochs,
+                    part: cut.part,
+                    unfinished: true,
+                    score: Some(cut.score),
+                    train_seconds: cut.seconds,
+                    ..measured
+                };
+                let earlier = self.lock().journal.trial(trial);
+                let earlier = earlier.into_iter().rfind(|one| one.rung < number);
+                let is_better = |earlier: Measured| {
+                    let in_this_rung = Measured {
+                        rung: number,
+                        ..earlier
+                    };
+                    by_merit(&cut, &in_this_rung).is_lt()
+                };
+                earlier.is_none_or(is_better).then_some(cut)
+            }
+        }
     }
 
     /// Starts the workers of one network, at most `threads`.
-    fn workers(&self, config: &CheckedConfig, threads: NonZeroUsize) -> Result<Workers> {
+    pub(super) fn workers(&self, config: &CheckedConfig, threads: NonZeroUsize) -> Result<Workers> {
         if threads == NonZeroUsize::MIN {
             return Workers::new(threads);
         }
@@ -344,33 +452,10 @@ impl<'a, 'b> Work<'a, 'b> {
         });
         Ok(())
     }
-
-    /// Writes the settings of the best trial so far, if there is one.
-    fn write_best(&self) -> Result<()> {
-        let Some(best) = best(&self.lock().journal) else {
-            return Ok(());
-        };
-        let plan = self.search.plan;
-        let mut settings = plan.settings.clone();
-        settings.train = plan.config(best.trial);
-        let score = best
-            .score
-            .map_or_else(String::new, |score| score.to_string());
-        let text = format!(
-            "# The best of {} trials so far: number {}, on the validation set {score}, after {} of {} epochs.\n\
-             # `perceptor train` with this file as config trains it completely, and measures it on the test set.\n\n{}",
-            plan.trials,
-            best.trial,
-            best.epochs,
-            settings.train.epochs,
-            settings.to_table()
-        );
-        durable::write_atomically(&self.folder.best(), |out| out.write_all(text.as_bytes()))
-    }
 }
 
 /// Returns the best result; `None` if all trials diverged.
-fn best(journal: &Journal) -> Option<Measured> {
+pub(super) fn best(journal: &Journal) -> Option<Measured> {
     let latest = journal
         .latest()
         .into_iter()
@@ -386,16 +471,6 @@ fn shares(threads: usize, trials: usize) -> Vec<NonZeroUsize> {
         .map(share)
         .filter_map(NonZeroUsize::new)
         .collect()
-}
-
-fn all_diverged(trials: usize) -> Error {
-    let found = format!("all {trials} trials diverged");
-    Error::Run(
-        Refusal::new("tune", found, "a finite loss in one of them").hint(message![
-            "search lower learning rates, as with ",
-            Key("learning_rate").set_to("0.0001..0.01")
-        ]),
-    )
 }
 
 #[cfg(test)]

@@ -2,20 +2,24 @@
 //! uninterrupted run of its settings after as many epochs.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::folder::TuneFolder;
 use super::halving::Rung;
-use super::journal::Subject;
+use super::journal::{Measured, Subject};
 use crate::compute::parallel::Workers;
-use crate::config::CheckedConfig;
+use crate::config::{CheckedConfig, MaxTime};
 use crate::data::Splits;
 use crate::durable::remove_leftovers;
 use crate::error::{Error, Refusal, Result};
+use crate::model::Model;
 use crate::run::{Checkpoint, Checkpoints, Identity};
 use crate::scores::{EpochMetrics, Score};
+use crate::table::Schema;
 use crate::train::prepare::spec_for;
-use crate::train::{Ending, Event, Next, Position, State, Supervisor, Training};
+use crate::train::{
+    Ending, Event, Next, Outcome, Position, State, Supervisor, Training, Unsupervised,
+};
 
 /// What a trial needs to be trained.
 #[derive(Clone, Copy)]
@@ -30,16 +34,33 @@ pub(super) struct Trial<'a> {
     pub stop: [&'a AtomicBool; 2],
     /// When the time of the search is up.
     pub deadline: Option<Instant>,
+    /// When the time of the trial in its rung is up.
+    pub end: Option<Instant>,
+    /// How the table was read that the data are from, for the model.
+    pub schema: Option<&'a Schema>,
 }
 
 /// How far a trial was trained.
 pub(super) enum Reached {
     /// The end of the rung, with the seconds of training in total.
     End(Score, f64),
+    /// A state within the rung, which is saved: its time was up.
+    Cut(Cut),
     /// A loss that is not finite, in this epoch.
     Diverged(usize),
-    /// A state within the rung, which is saved.
+    /// A state within the rung, which is saved: the search was stopped.
     Stopped,
+}
+
+/// A result of a trial whose time was up before the end of its rung.
+pub(super) struct Cut {
+    pub score: Score,
+    /// The number of whole epochs.
+    pub epochs: usize,
+    /// The share of the next epoch.
+    pub part: Option<f64>,
+    /// The seconds of training in total.
+    pub seconds: f64,
 }
 
 impl Trial<'_> {
@@ -64,7 +85,7 @@ impl Trial<'_> {
         let training = Training {
             config: self.config,
             data: self.data,
-            schema: None,
+            schema: self.schema,
             workers,
             profiled: false,
             from,
@@ -75,14 +96,20 @@ impl Trial<'_> {
             }
         });
         match ending {
-            Ok(Ending::Finished(outcome)) => Ok(Reached::of(&outcome.epochs)),
+            Ok(Ending::Finished(outcome)) => {
+                if let Some(state) = supervisor.state {
+                    self.save(&states, state)?;
+                }
+                Ok(Reached::of(&outcome.epochs))
+            }
             Ok(Ending::Stopped(place)) => {
                 let state = supervisor.state.expect("a stopped run saves its state");
                 let reached = match place {
                     Position { epochs, steps: 0 } if epochs >= rung.epochs => {
                         Reached::of(&state.epochs)
                     }
-                    _ => Reached::Stopped,
+                    _ if self.is_stopped() => Reached::Stopped,
+                    _ => self.cut(&state, workers)?,
                 };
                 self.save(&states, state)?;
                 Ok(reached)
@@ -90,6 +117,82 @@ impl Trial<'_> {
             Err(Error::Diverged { epoch, .. }) => Ok(Reached::Diverged(epoch)),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether the search was stopped.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.iter().any(|stop| stop.load(Ordering::Relaxed))
+    }
+
+    /// Scores the network of a state within the rung.
+    fn cut(&self, state: &State, workers: &Workers) -> Result<Reached> {
+        let outcome = match self.outcome(state.clone(), workers) {
+            Err(Error::Diverged { epoch, .. }) => return Ok(Reached::Diverged(epoch)),
+            outcome => outcome?,
+        };
+        let Reached::End(score, seconds) = Reached::of(&outcome.epochs) else {
+            unreachable!("epochs that are done have a score");
+        };
+        let part = outcome.last().part;
+        Ok(Reached::Cut(Cut {
+            score,
+            epochs: outcome.epochs.len() - usize::from(part.is_some()),
+            part,
+            seconds,
+        }))
+    }
+
+    /// The network of `state`, with its scores.
+    ///
+    /// # Panics
+    /// Panics if no step has been taken.
+    fn outcome(&self, state: State, workers: &Workers) -> Result<Outcome> {
+        // A run whose time was over when it was resumed ends where it is.
+        let mut config = self.config.clone().into_inner();
+        config.validation.max_time = Some(MaxTime(Duration::from_nanos(1)));
+        let training = Training {
+            config: &config.check()?,
+            data: self.data,
+            schema: self.schema,
+            workers,
+            profiled: false,
+            from: Some(state),
+        };
+        match training.run(&mut Unsupervised, &mut |_| {})? {
+            Ending::Finished(mut outcome) => {
+                if let Some(provenance) = &mut outcome.model.provenance {
+                    provenance.config.validation.max_time = None;
+                }
+                Ok(outcome)
+            }
+            Ending::Stopped(place) => unreachable!("nobody stopped the run at {place}"),
+        }
+    }
+
+    /// Returns the model of a result of this trial: from its state, or by training it again if that is gone. `None` if the
+    /// search is stopped meanwhile.
+    pub(super) fn model(mut self, of: &Measured, workers: &Workers) -> Result<Option<Model>> {
+        let states = self.folder.state_of(self.number);
+        let is_of = |state: &State| {
+            let is_within = state.steps > 0;
+            state.epochs.len() == of.epochs && is_within == of.part.is_some()
+        };
+        let state = match self.newest(&states)?.filter(is_of) {
+            Some(state) => Some(state),
+            None => {
+                // Its state was removed, as another trial continued instead.
+                (self.deadline, self.end) = (None, None);
+                let rung = Rung {
+                    epochs: of.epochs.max(1),
+                    trials: 1,
+                };
+                self.folder.drop_trial(self.number)?;
+                self.train_to(rung, workers, &mut || {})?;
+                self.newest(&states)?.filter(|_| !self.is_stopped())
+            }
+        };
+        let model = |state| self.outcome(state, workers).map(|outcome| outcome.model);
+        state.map(model).transpose()
     }
 
     /// Returns the state from which the trial continues. A damaged one is ignored: training again computes the same bits.
@@ -149,12 +252,9 @@ struct RungSupervisor<'a> {
 
 impl RungSupervisor<'_> {
     fn must_stop(&self) -> bool {
-        let is_stopped = self
-            .trial
-            .stop
-            .iter()
-            .any(|stop| stop.load(Ordering::Relaxed));
-        is_stopped || self.trial.deadline.is_some_and(|end| Instant::now() >= end)
+        let ends = [self.trial.deadline, self.trial.end];
+        let is_over = ends.iter().flatten().any(|end| Instant::now() >= *end);
+        is_over || self.trial.is_stopped()
     }
 }
 
@@ -168,7 +268,9 @@ impl Supervisor for RungSupervisor<'_> {
 
     fn after_epoch(&mut self, epochs: &[EpochMetrics], is_last: bool) -> Result<Next> {
         let is_at_end = epochs.len() >= self.rung.epochs;
-        Ok(match !is_last && (is_at_end || self.must_stop()) {
+        Ok(match is_at_end || self.must_stop() {
+            // The state is kept for the model.
+            true if is_last => Next::Save,
             true => Next::Stop,
             false => Next::Continue,
         })

@@ -24,7 +24,7 @@ const LAYERS: &[&[&str]] = &[
     &["table"],
     &["config", "datasets"],
     &["model"],
-    &["export", "train"],
+    &["export", "import", "train"],
     &["doctor", "predictor"],
     &["bench", "run"],
     &["tune"],

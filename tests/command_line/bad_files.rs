@@ -346,3 +346,40 @@ fn rejects_test_inputs_that_are_not_finite() {
         &message,
     );
 }
+
+#[test]
+fn numbers_that_only_64_bits_can_hold_are_called_too_large() {
+    let desk = Desk::empty();
+    let wide = |values: &[f64]| -> Vec<u8> {
+        values
+            .iter()
+            .flat_map(|value| value.to_be_bytes())
+            .collect()
+    };
+    let mut values = [0.5; 6];
+    desk.put("y", &idx(Element::F64, &[6], &wide(&values)));
+    desk.put("x", &idx(Element::F64, &[6, 1], &wide(&values)));
+    for (value, found, expected) in [
+        (
+            1e302,
+            "1e302",
+            "at most 3.4e38 in size, the largest number of 32 bits",
+        ),
+        (f64::INFINITY, "inf", "finite numbers"),
+    ] {
+        values[4] = value;
+        desk.put("large", &idx(Element::F64, &[6, 1], &wide(&values)));
+        let train = "train --task regression --epochs 1";
+        desk.refuses(
+            &format!("{train} --train-images large --train-labels y"),
+            1,
+            &format!("large: row 4, feature 0 is {found}, expected {expected}"),
+        );
+        let expected = expected.replace("finite numbers", "a finite number");
+        desk.refuses(
+            &format!("{train} --train-images x --train-labels large"),
+            1,
+            &format!("large: row 4 has {found} at 0, expected {expected}"),
+        );
+    }
+}

@@ -156,8 +156,9 @@ fn invalid_running_statistics_are_refused() {
     let text = String::from_utf8_lossy(&model).into_owned();
     assert!(text.contains("\\\"batch_norm\\\":true"), "{text}");
     desk.put(MODEL, &model);
-    let message =
-        format!("{MODEL}: a model of perceptor itself, expected what PyTorch or export wrote");
+    let message = format!(
+        "{MODEL}: a model of perceptor itself, expected what another program or export wrote"
+    );
     desk.refuses(&format!("import {MODEL} --out new"), 1, &message);
 }
 

@@ -205,7 +205,7 @@ fn a_model_and_a_pytorch_file_are_not_confused() {
     desk.refuses(
         &format!("import {MODEL}"),
         1,
-        &format!("{MODEL}: a model of perceptor itself, expected what PyTorch or export wrote\nhint: use it as it is"),
+        &format!("{MODEL}: a model of perceptor itself, expected what another program or export wrote\nhint: use it as it is"),
     );
     put_pytorch_file(&desk, "net");
     let run = desk.refuses_in_parts(

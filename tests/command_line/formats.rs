@@ -196,7 +196,7 @@ fn reports_and_journals_of_a_search_have_these_fields() {
         let run = desk.run(&format!("{line} --task {task}"));
         let report = run.done().stdout.replace("\": ", "\":");
         let expected = "schema version revision data train_items validation_items space config rungs threads engine \
-                        trials best ended seconds best_config";
+                        trials best ended seconds best_config best_model";
         assert_keys(&report, expected);
         let best = value(&report, "best");
         assert_keys(best, "trial rung epochs score train_seconds spent_seconds");

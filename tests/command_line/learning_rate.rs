@@ -1,7 +1,7 @@
 //! Schedules, the range test for the learning rate, and settings of an optimiser that a flag replaces.
 
 use crate::desk::Desk;
-use crate::idx_set::EasySet;
+use crate::idx_set::{EasySet, Element, idx, labels};
 
 const TRAIN: &str = "train --data set --hidden 8 --quiet";
 
@@ -79,11 +79,64 @@ fn an_optimiser_that_overrides_that_of_a_file_uses_its_own_defaults() {
 #[test]
 fn epochs_under_a_schedule_that_spans_them_cannot_change() {
     let desk = Desk::with(&EasySet::default());
-    desk.run(&format!("{TRAIN} --epochs 2 --schedule cosine --out a"))
+    let hint = "resume with that number; to train for longer, start another run from the model of this one with --init-from";
+    for schedule in ["cosine", "one-cycle"] {
+        desk.run(&format!(
+            "{TRAIN} --epochs 2 --schedule {schedule} --out {schedule}"
+        ))
         .done();
-    desk.refuses_in_parts(
-        "train --resume a --epochs 3",
-        1,
-        &["a/config.toml: ", "epochs is 3, expected 2"],
+        let expected = format!(
+            "3, expected 2, on which the {schedule} schedule depends from the first step on"
+        );
+        desk.refuses(
+            &format!("train --resume {schedule} --epochs 3"),
+            2,
+            &format!("--epochs: {expected}\nhint: {hint}"),
+        );
+        // The same of a file that was edited.
+        let file = format!("{schedule}/config.toml");
+        let config = desk.read_text(&file);
+        desk.put(&file, config.replace("epochs = 2", "epochs = 3").as_bytes());
+        desk.refuses(
+            &format!("train --resume {schedule}"),
+            1,
+            &format!("{file}: epochs: {expected}\nhint: {hint}"),
+        );
+    }
+}
+
+#[test]
+fn constant_features_and_labels_are_named_instead_of_the_learning_rate() {
+    let desk = Desk::empty();
+    desk.put("x", &idx(Element::U8, &[40, 3], &[7; 120]));
+    let classes: Vec<u8> = (0..40).map(|row| row % 2).collect();
+    desk.put("y", &labels(&classes));
+    let run = desk.run("train --train-images x --train-labels y --epochs 2");
+    let warning = ", that of guessing: all features are constant in the training set\n";
+    assert!(run.done().stdout.contains(warning), "{run:#?}");
+    assert!(
+        run.stdout
+            .contains("hint: check how the inputs were made, as with perceptor data inspect"),
+        "{run:#?}"
+    );
+    assert!(
+        !run.stdout.contains("try another learning rate"),
+        "{run:#?}"
+    );
+    // With labels of one class, too.
+    desk.put("one", &labels(&[1; 40]));
+    let run = desk.run("train --train-images x --train-labels one --epochs 1 --out one-class");
+    let warning =
+        "  warning: every training sample is of class 1: the network can only learn to answer 1\n";
+    assert!(run.done().stderr.contains(warning), "{run:#?}");
+    // Of features that differ, the learning rate may be to blame.
+    let rows: Vec<u8> = (0..120).map(|element| element % 11).collect();
+    desk.put("x", &idx(Element::U8, &[40, 3], &rows));
+    let run = desk.run("train --train-images x --train-labels y --epochs 1 --lr 1e-9 --out other");
+    assert!(
+        run.done()
+            .stdout
+            .contains("hint: try another learning rate than 1e-9"),
+        "{run:#?}"
     );
 }

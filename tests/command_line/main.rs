@@ -22,6 +22,7 @@ mod formats;
 mod halves;
 mod help;
 mod idx_set;
+mod import;
 mod inputs;
 mod learning_rate;
 mod limits;

@@ -71,3 +71,41 @@ fn a_value_of_another_type_is_refused() {
         desk.refuses_in_parts("train --data set --config my.toml", 2, &[&message]);
     }
 }
+
+#[test]
+fn a_share_may_be_in_per_cent_wherever_it_is_given() {
+    let desk = Desk::with(&EasySet::default());
+    desk.put(
+        "my.toml",
+        b"validation_split = \"20%\"\ndropout = \"12.5%\"\nlabel_smoothing = 0.1\n",
+    );
+    let flags = "--data set --epochs 1 --config my.toml --input-dropout 25% --momentum 90% --early-stop 3,0.1%";
+    let config = desk.report_of(flags)["config"].clone();
+    for (key, value) in [
+        ("validation_split", 0.2),
+        ("dropout", 0.125),
+        ("label_smoothing", 0.1),
+        ("input_dropout", 0.25),
+        ("momentum", 0.9),
+    ] {
+        let found = config[key].as_f64().expect("a number");
+        assert!((found - value).abs() < 1e-7, "{key}: {found}");
+    }
+    assert_eq!(config["early_stop"], "3,0.001");
+    for (flag, message) in [
+        ("--dropout 100%", "--dropout: 1, expected 0 to below 1"),
+        (
+            "--validation-split 100%",
+            "--validation-split: 1.0, expected a share above 0 and below 1",
+        ),
+    ] {
+        let _ = desk.refuses_in_parts(&format!("train --data set {flag}"), 2, &[message]);
+    }
+    for flag in ["--dropout %", "--validation-split 5%%"] {
+        let run = desk.refuses_in_parts(&format!("train --data set {flag}"), 2, &["invalid value"]);
+        assert!(run.stderr.contains("expected a"), "{run:#?}");
+    }
+    let search = "tune --data set --trials 3 --epochs 1 --dropout 10%..20% --format json";
+    let report = desk.run(search).done().json();
+    assert_eq!(report["space"]["dropout"], "0.1..0.2");
+}

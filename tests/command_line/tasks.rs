@@ -94,6 +94,59 @@ fn a_regression_reports_mae_and_r2_everywhere() {
 }
 
 #[test]
+fn r2_is_undefined_for_equal_targets_and_for_one_sample() {
+    let desk = Desk::empty();
+    let floats = |values: &[f32]| -> Vec<u8> {
+        values
+            .iter()
+            .flat_map(|value| value.to_be_bytes())
+            .collect()
+    };
+    let rows: Vec<f32> = (0..40u8).map(|i| f32::from(i) / 40.0).collect();
+    desk.put("x", &idx(Element::F32, &[40, 1], &floats(&rows)));
+    desk.put("y", &idx(Element::F32, &[40], &floats(&rows)));
+    desk.put("equal", &idx(Element::F32, &[40], &floats(&[0.1; 40])));
+    desk.put("x1", &idx(Element::F32, &[1, 1], &floats(&[0.5])));
+    desk.put("y1", &idx(Element::F32, &[1], &floats(&[0.5])));
+    let train = "train --train-images x --train-labels y --task regression --epochs 2 --hidden 4";
+    for (images, labels, reason) in [
+        ("x", "equal", "all targets are equal"),
+        ("x1", "y1", "one sample has no variance"),
+    ] {
+        let test = format!("--test-images {images} --test-labels {labels}");
+        let run = desk.run(&format!("{train} {test} --out of-{labels}"));
+        assert!(
+            run.done()
+                .value("test")
+                .contains(", R² – after the last epoch"),
+            "{run:#?}"
+        );
+        assert!(!run.stdout.contains("warning: the R²"), "{run:#?}");
+        let csv = desk.read_text(&format!("of-{labels}/metrics.csv"));
+        let last: Vec<&str> = csv.lines().last().expect("a line").split(',').collect();
+        assert_eq!(last[4], "", "{csv}");
+        let report = desk.report_of(&format!("{} {test}", &train["train ".len()..]));
+        assert_eq!(report.get("test_r2"), Some(&Value::Null));
+        let eval = format!("eval of-{labels}/model.safetensors {test}");
+        let run = desk.run(&eval);
+        assert!(
+            run.done()
+                .stdout
+                .contains(&format!("\nR²        –, as {reason}\n")),
+            "{run:#?}"
+        );
+        assert!(
+            run.stdout.ends_with("         –\n"),
+            "the row of the output: {run:#?}"
+        );
+        let json = desk.run(&format!("{eval} --format json")).done().json();
+        assert_eq!(json.get("r2"), Some(&Value::Null));
+        assert_eq!(json["r2_undefined"], reason);
+        assert_eq!(json["outputs"][0].get("r2"), Some(&Value::Null));
+    }
+}
+
+#[test]
 fn multilabel_reports_exact_matches_and_f1_everywhere() {
     let desk = desk_of("multilabel");
     let line = "train --data set --task multilabel --hidden 16 --epochs 40 --out model";

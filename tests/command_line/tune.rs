@@ -288,6 +288,141 @@ fn a_search_that_ran_out_of_time_reports_its_best_and_resumes_with_more() {
     assert_eq!(best(&desk, "out"), best(&desk, "uninterrupted"));
 }
 
+/// A set of which one epoch takes far longer than the searches below.
+fn large_desk() -> Desk {
+    Desk::with(&EasySet {
+        train: 40_000,
+        ..EasySet::noisy()
+    })
+}
+
+#[test]
+fn a_search_that_is_too_short_for_an_epoch_returns_the_best_of_what_it_trained() {
+    let desk = large_desk();
+    let line =
+        "tune --data set --width 256..512 --depth 3 --batch-size 1..2 --trials 9 --epochs 27";
+    for (time, out) in [("1ms", "least"), ("700ms", "short")] {
+        let run = desk.run(&format!("{line} --time {time} --out {out}"));
+        assert!(
+            run.done().stderr.contains("\n   1  "),
+            "a row for a trial: {run:#?}"
+        );
+        let words = "the time limit; how far the search got depends on the speed of the machine";
+        assert!(run.value("time").ends_with(words), "{run:#?}");
+        assert!(run.value("best").ends_with(" of 27 epochs"), "{run:#?}");
+        assert_eq!(run.value("settings"), format!("{out}/best.toml"));
+        assert_eq!(run.value("model"), format!("{out}/best.safetensors"));
+        assert!(
+            run.stdout
+                .contains(&format!(" train --config {out}/best.toml\n")),
+            "{run:#?}"
+        );
+        // A resumed search prints the same, and the model has the score that is reported.
+        let again = desk.run(&format!("tune --resume {out} --format json"));
+        let report = again.done().json();
+        let best = &report["best"];
+        assert!(
+            best["unfinished"] == true && best["part"].is_f64(),
+            "{best}"
+        );
+        desk.run(&format!(
+            "predict {out}/best.safetensors set/t10k-images-idx3-ubyte"
+        ))
+        .done();
+    }
+}
+
+#[test]
+fn the_model_of_a_search_has_the_score_that_it_reports() {
+    let desk = noisy_desk();
+    let run = desk.run(&format!(
+        "{TUNE} --validation-images set/t10k-images-idx3-ubyte --validation-labels \
+        set/t10k-labels-idx1-ubyte --out out --format json"
+    ));
+    let best = run.done().json()["best"]["score"].clone();
+    let eval = desk.run("eval out/best.safetensors --data set --format json");
+    let measured = eval.done().json();
+    assert_eq!(measured["accuracy"], best["accuracy"]);
+    // Without a model file, a resumed search writes the same again.
+    let model = desk.read("out/best.safetensors");
+    desk.remove("out/best.safetensors");
+    desk.run("tune --resume out --threads 1").done();
+    assert!(desk.read("out/best.safetensors") == model);
+}
+
+#[test]
+fn advice_about_learning_rates_fits_the_data() {
+    let desk = Desk::empty();
+    let rows: Vec<u8> = (0..40u32)
+        .flat_map(|i| f64::from(i % 7).to_be_bytes())
+        .collect();
+    let targets: Vec<u8> = (0..40u32)
+        .flat_map(|i| (3e5 + 1e3 * f64::from(i)).to_be_bytes())
+        .collect();
+    desk.put(
+        "x",
+        &crate::idx_set::idx(crate::idx_set::Element::F64, &[40, 1], &rows),
+    );
+    desk.put(
+        "y",
+        &crate::idx_set::idx(crate::idx_set::Element::F64, &[40], &targets),
+    );
+    let line = "--train-images x --train-labels y --task regression --target-scale none";
+    let is_about_targets = |run: &Run| {
+        let hint = run.hint();
+        hint.starts_with("the numbers to predict are about 319")
+            && hint.ends_with(" in size: standardise them with --target-scale standard")
+    };
+    let run = desk.run(&format!(
+        "tune {line} --trials 3 --epochs 3 --lr 10..100 --activation identity --batch-norm off"
+    ));
+    assert_eq!(run.code, Some(1), "{run:#?}");
+    assert!(
+        run.stderr
+            .contains("error: tune: all 3 trials diverged, expected a finite loss"),
+        "{run:#?}"
+    );
+    assert!(is_about_targets(&run), "{run:#?}");
+    let train = format!("train {line} --activation relu --hidden 8");
+    let run = desk.run(&format!("{train} --lr 1e3"));
+    assert!(run.code == Some(3) && is_about_targets(&run), "{run:#?}");
+    // Where the learning rate is too high, a lower one is proposed, with few digits.
+    let run = desk.run(&format!("{} --lr 1e9", train.replace("none", "standard")));
+    assert_eq!(run.code, Some(3), "{run:#?}");
+    let hint = "the learning rate of 1000000000.0 is probably too high; try --lr 100000000.0";
+    assert_eq!(run.hint(), hint);
+    // The range below the one that was searched.
+    let run = desk.run("tune --train-images x --train-labels y --task regression --trials 3 --epochs 3 --lr 5e5..1e6 --batch-size 1 \
+        --activation identity --batch-norm off");
+    assert_eq!(run.code, Some(1), "{run:#?}");
+    assert_eq!(
+        run.hint(),
+        "search lower learning rates, with --lr 5000..500000"
+    );
+}
+
+#[test]
+fn a_search_of_a_table_takes_a_limit_of_its_memory_and_writes_its_model() {
+    let desk = Desk::empty();
+    let lines = (0..60).map(|i| {
+        format!(
+            "{},{},{}\n",
+            i % 7,
+            i % 5,
+            if i % 7 > 3 { "yes" } else { "no" }
+        )
+    });
+    desk.put(
+        "t.csv",
+        ("a,b,label\n".to_owned() + &lines.collect::<String>()).as_bytes(),
+    );
+    let line =
+        "tune --data t.csv --target label --trials 3 --epochs 3 --table-memory 1MB --out out";
+    desk.run(line).done();
+    let run = desk.run("eval out/best.safetensors --data t.csv");
+    assert!(run.done().stdout.contains("accuracy"), "{run:#?}");
+}
+
 #[test]
 fn rejects_what_cannot_be_searched() {
     let desk = noisy_desk();

@@ -33,6 +33,7 @@ fn the_validation_set_is_evaluated_after_each_epoch_and_the_test_set_once() {
     let files = put_validation_files(&desk);
     for (flags, train, held_out) in [
         ("--validation-split 0.1", 180, 20),
+        ("--validation-split 10%", 180, 20),
         ("--validation-split 50", 150, 50),
         (&files, 200, 80),
     ] {
@@ -380,7 +381,7 @@ fn rejects_invalid_settings_of_validation_and_early_ends() {
         ),
         (
             "--validation-split=lots",
-            "invalid value 'lots' for '--validation-split <SHARE|N>': expected a fraction such as 0.1, \
+            "invalid value 'lots' for '--validation-split <SHARE|N>': expected a fraction such as 0.1 or 10%, \
              or a number of samples such as 5000",
         ),
         (

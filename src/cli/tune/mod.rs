@@ -19,6 +19,7 @@ use perceptor::data::{Fingerprint, Holdout, Splits};
 use perceptor::nn::Spec;
 use perceptor::report::tune::{TuneReport, banner};
 use perceptor::run::{Layer, Settings};
+use perceptor::table::Schema;
 use perceptor::train::TeamShape;
 use perceptor::train::prepare::spec_for;
 use perceptor::tune::{Ended, Journal, Plan, Search, SearchResult, Subject, TuneFolder};
@@ -68,7 +69,7 @@ const DEFAULTS: [(&str, &str); 3] = [
 ];
 
 /// Settings that are the same in all trials, and have flags.
-const KEYS: [&str; 34] = [
+const KEYS: [&str; 35] = [
     "data",
     "test_data",
     "target",
@@ -81,6 +82,7 @@ const KEYS: [&str; 34] = [
     "decimal",
     "header",
     "comment",
+    "table_memory",
     "train_images",
     "train_labels",
     "test_images",
@@ -143,7 +145,8 @@ pub struct TuneArgs {
     trials: usize,
     /// End after this time, such as 90s, 10m or 1h 30m, with the best so far
     ///
-    /// The time before a search was resumed counts.
+    /// Rungs and trials share the time: a trial that needs more than its share is scored where it is. The time before a
+    /// search was resumed counts.
     #[arg(long, value_name = "TIME", help_heading = "Search")]
     time: Option<MaxTime>,
     #[command(flatten)]
@@ -263,6 +266,7 @@ impl TuneArgs {
             plan,
             name: source.name,
             data,
+            schema: opened.schema,
             workers,
             folder,
             is_resumed,
@@ -326,6 +330,7 @@ struct Session<'a> {
     plan: Plan,
     name: String,
     data: Splits,
+    schema: Option<Schema>,
     workers: Workers,
     folder: TuneFolder,
     is_resumed: bool,
@@ -405,6 +410,7 @@ impl Session<'_> {
         let search = Search {
             plan: &self.plan,
             data: &self.data,
+            schema: self.schema.as_ref(),
             threads: threads.count().unwrap_or_else(Workers::available),
             choose_team: &choose_team,
             stop,
@@ -415,7 +421,7 @@ impl Session<'_> {
     fn report(&self, tuned: &SearchResult, engine: &str, next: &str) -> Result<(), Failure> {
         let computed = (self.workers.threads(), engine);
         let data = (self.name.as_str(), &self.data);
-        let report = TuneReport::new(data, &self.plan, computed, tuned, &self.folder.best());
+        let report = TuneReport::new(data, &self.plan, computed, tuned, &self.folder);
         let mut out = io::stdout().lock();
         match self.args.format {
             Format::Json => report.write_json(&mut out)?,

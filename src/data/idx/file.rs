@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::super::decode::{Encoding, decode};
+use super::super::decode::{Encoding, decode, decode_wide};
 use super::super::gzip::{self, Decoded as Raw};
 use super::super::mmap::Bytes;
 use super::super::replacement;
@@ -150,6 +150,16 @@ impl IdxFile {
         assert_eq!(row.len(), self.header.features(), "row against features");
         let encoding = Encoding::BigEndian(self.header.element());
         decode(encoding, self.item(item), GlobalScaling::IDENTITY, row);
+    }
+
+    /// Writes the elements of an item to `row`, not rounded to 32 bits.
+    ///
+    /// # Panics
+    /// Panics if `item` is out of range or `row` has another length.
+    pub(in crate::data) fn read_wide(&self, item: usize, row: &mut [f64]) {
+        assert_eq!(row.len(), self.header.features(), "row against features");
+        let encoding = Encoding::BigEndian(self.header.element());
+        decode_wide(encoding, self.item(item), row);
     }
 }
 

@@ -179,7 +179,16 @@ fn write_warnings(
              scale = standard subtracts the mean of each feature first"
         )?;
     }
-    let large = size_of_large(train.targets());
+    if let Targets::Classes { labels, .. } = train.targets()
+        && let [first, rest @ ..] = &labels[..]
+        && rest.iter().all(|label| label == first)
+    {
+        writeln!(
+            out,
+            "  warning: every training sample is of class {first}: the network can only learn to answer {first}"
+        )?;
+    }
+    let large = train.targets().large_size();
     if let (Some(size), TargetScale::None) = (large, config.task.target_scale()) {
         writeln!(
             out,
@@ -218,18 +227,6 @@ pub(in crate::report) fn task_words(config: &TaskConfig) -> String {
         (TargetScale::None, _) => "",
     };
     format!("{task} by {} loss{delta}{scale}", loss.name())
-}
-
-/// The root mean square of the numbers to predict, if it is so large that usual learning rates are too high.
-fn size_of_large(targets: &Targets) -> Option<f64> {
-    /// The usual loss grows with the square of the size.
-    const LARGE: f64 = 30.0;
-    let Targets::Values { values, .. } = targets else {
-        return None;
-    };
-    let squares = values.iter().map(|&value| f64::from(value).powi(2));
-    let size = (squares.sum::<f64>() / values.len() as f64).sqrt();
-    (size > LARGE).then_some(size)
 }
 
 /// The largest distance of a feature from the offset of all features, as a multiple of the median range of a feature, if

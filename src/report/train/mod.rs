@@ -194,7 +194,7 @@ impl<'a> TrainReport<'a> {
             peak_gflops: details.peak.as_ref().map(|peak| peak.gflops),
             profile: profile.map(|(profile, peak)| shares(profile, peak)),
             notes: super::note_texts(details.notes, details.spelling),
-            warnings: warnings::warnings(outcome, details.spelling),
+            warnings: warnings::warnings(outcome, &data.train, details.spelling),
             model: details.model.display().to_string(),
             outcome,
             peak: details.peak.as_ref(),
@@ -257,12 +257,14 @@ fn accuracy(score: Option<Score>) -> Option<f64> {
     score.and_then(|score| score.accuracy)
 }
 
-/// The metrics of a score as fields of their own; the accuracy is always there, as `null` if there is none.
+/// The metrics of a score as fields of their own, as `null` if they are not defined for its samples; the accuracy is always
+/// there.
 fn test_metrics<S: Serializer>(test: &Option<Score>, serializer: S) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(None)?;
     for metric in &METRICS {
         let value = test.and_then(|test| metric.of(&test));
-        if value.is_some() || metric.key == "accuracy" {
+        let is_undefined = test.is_some_and(|test| metric.is_undefined_in(&test));
+        if value.is_some() || is_undefined || metric.key == "accuracy" {
             map.serialize_entry(&format!("test_{}", metric.key), &value)?;
         }
     }

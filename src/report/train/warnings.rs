@@ -1,14 +1,21 @@
 //! Warnings about the network that a run ended with.
 
 use crate::config::LossName;
-use crate::message::{Key, Spelling, message};
+use crate::data::Dataset;
+use crate::error::Suspect;
+use crate::message::{Command, Key, Message, Spelling, message};
 use crate::nn::Task;
 use crate::report::number::rate;
 use crate::report::warning::Warning;
 use crate::train::Outcome;
+use crate::train::suspect::suspect;
 
 /// Every warning about the network of `outcome`.
-pub(super) fn warnings(outcome: &Outcome, spelling: &dyn Spelling) -> Vec<Warning> {
+pub(super) fn warnings(
+    outcome: &Outcome,
+    train: &Dataset,
+    spelling: &dyn Spelling,
+) -> Vec<Warning> {
     let layers = outcome.model.spec.layers();
     let identical = outcome.identical_layers.iter().map(|&layer| Warning {
         what: format!(
@@ -24,8 +31,14 @@ pub(super) fn warnings(outcome: &Outcome, spelling: &dyn Spelling) -> Vec<Warnin
         .spelled(spelling),
     });
     identical
-        .chain(learned_nothing(outcome, spelling))
+        .chain(learned_nothing(outcome, train, spelling))
         .collect()
+}
+
+/// Whether all rows are the same, so that nothing can be learned from them.
+fn has_equal_rows(train: &Dataset) -> bool {
+    let rows = train.rows();
+    (1..rows.len()).all(|row| rows.stored(row) == rows.stored(0))
 }
 
 fn predicts_a_quantile(outcome: &Outcome) -> bool {
@@ -40,7 +53,7 @@ fn predicts_a_quantile(outcome: &Outcome) -> bool {
 ///
 /// Guessing every class with the same probability has a loss of `ln classes`, guessing every label with probability ½
 /// one of `ln 2`, and always predicting the mean has an R² of 0.
-fn learned_nothing(outcome: &Outcome, spelling: &dyn Spelling) -> Option<Warning> {
+fn learned_nothing(outcome: &Outcome, train: &Dataset, spelling: &dyn Spelling) -> Option<Warning> {
     let (kept, spec) = (outcome.kept(), &outcome.model.spec);
     let loss = kept.loss().unwrap_or(kept.train_loss);
     let by_loss = |guessing: f64| {
@@ -64,7 +77,25 @@ fn learned_nothing(outcome: &Outcome, spelling: &dyn Spelling) -> Option<Warning
     if !outcome.identical_layers.is_empty() {
         return None;
     }
+    if has_equal_rows(train) {
+        return Some(Warning {
+            what: format!("{what}: all features are constant in the training set"),
+            cure: message![
+                "check how the inputs were made, as with ",
+                Command("data inspect"),
+                ": no setting can help"
+            ]
+            .spelled(spelling),
+        });
+    }
     let provenance = outcome.model.provenance.as_ref();
+    if let Some(provenance) = provenance
+        && let cause @ (Suspect::Targets(_) | Suspect::Inputs(_)) =
+            suspect(&provenance.config, train)
+    {
+        let cure = cause.hint(Message::default()).spelled(spelling);
+        return Some(Warning { what, cure });
+    }
     let highest = provenance.and_then(|provenance| provenance.config.optimizer.rate());
     Some(Warning {
         what,

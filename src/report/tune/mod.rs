@@ -7,7 +7,7 @@ mod banner;
 mod trials;
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -18,7 +18,7 @@ use super::table::Table;
 use crate::config::TrainConfig;
 use crate::data::{Dataset, Splits};
 use crate::tune::halving::by_merit;
-use crate::tune::{Ended, Measured, Plan, Rung, SearchResult, Space, TrialResult};
+use crate::tune::{Ended, Measured, Plan, Rung, SearchResult, Space, TrialResult, TuneFolder};
 
 /// The name and version of the JSON object's layout.
 pub const SCHEMA: &str = "perceptor.tune/1";
@@ -43,6 +43,7 @@ pub struct TuneReport<'a> {
     ended: Ended,
     seconds: f64,
     best_config: Option<String>,
+    best_model: Option<String>,
     #[serde(skip)]
     tuned: &'a SearchResult,
 }
@@ -68,7 +69,7 @@ impl<'a> TuneReport<'a> {
         plan: &'a Plan,
         (threads, engine): (usize, &'a str),
         tuned: &'a SearchResult,
-        best_config: &Path,
+        folder: &TuneFolder,
     ) -> TuneReport<'a> {
         let trials = tuned.trials.iter().map(|tried| TrialReport {
             trial: tried.trial,
@@ -81,6 +82,8 @@ impl<'a> TuneReport<'a> {
             batch_norm: tried.config.batch_norm,
             measured: &tried.measured,
         });
+        let is_found = tuned.best.is_some();
+        let path = |path: PathBuf| is_found.then(|| path.display().to_string());
         TuneReport {
             schema: SCHEMA,
             version: crate::VERSION,
@@ -97,10 +100,8 @@ impl<'a> TuneReport<'a> {
             best: tuned.best.as_ref(),
             ended: tuned.ended,
             seconds: tuned.spent_seconds,
-            best_config: tuned
-                .best
-                .as_ref()
-                .map(|_| best_config.display().to_string()),
+            best_config: path(folder.best()),
+            best_model: path(folder.model()),
             tuned,
         }
     }
@@ -126,23 +127,19 @@ impl<'a> TuneReport<'a> {
             .collect();
         ranked.sort_by(|(_, a), (_, b)| by_merit(a, b));
         for (tried, last) in ranked {
-            let mut row = vec![tried.trial.to_string(), last.epochs.to_string()];
+            let mut row = vec![tried.trial.to_string(), last.epochs_text()];
             row.extend(trials::cells(task, last));
             row.extend(columns.iter().map(|(_, cell)| cell(&tried.config)));
             table.row(row);
         }
         table.write_text(out)?;
-        if let Some(Measured {
-            trial,
-            epochs,
-            score: Some(score),
-            ..
-        }) = &self.tuned.best
+        if let Some(best) = &self.tuned.best
+            && let Some(score) = best.score
         {
-            let (words, all) = (score.to_string(), self.config.epochs);
+            let (trial, epochs, all) = (best.trial, best.epochs_text(), self.config.epochs);
             writeln!(
                 out,
-                "best           trial {trial}: {words} after {epochs} of {all} epochs"
+                "best           trial {trial}: {score} after {epochs} of {all} epochs"
             )?;
         }
         let ended = match self.ended {
@@ -155,6 +152,9 @@ impl<'a> TuneReport<'a> {
         writeln!(out, "time           {}{ended}", seconds(self.seconds))?;
         if let Some(path) = &self.best_config {
             writeln!(out, "settings       {path}")?;
+        }
+        if let Some(path) = &self.best_model {
+            writeln!(out, "model          {path}")?;
         }
         writeln!(out, "next           {next}")
     }

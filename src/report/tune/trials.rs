@@ -105,7 +105,7 @@ pub fn line(plan: &Plan, measured: &Measured, config: &TrainConfig, best: &Measu
         "{:>4}  {:>5}  {:>6}  {loss:>9}  {metric:>13}  {:>12}{settings}",
         measured.rung,
         measured.trial,
-        measured.epochs,
+        measured.epochs_text(),
         best.unwrap_or_else(|| "–".to_owned()),
     )
 }

@@ -59,17 +59,9 @@ impl Extent {
         if rows.are_inputs() || rows.is_empty() {
             return None;
         }
-        let (all, features) = (rows.len(), rows.features());
-        let most = (MOST_ELEMENTS / features).clamp(1, PLACES * ROWS_PER_PLACE);
-        // Places do not overlap.
-        let places = (all.min(most) / ROWS_PER_PLACE).max(1);
-        let read = (0..places).flat_map(|place| {
-            let start = place * all / places;
-            start..all.min(start + ROWS_PER_PLACE.min(most))
-        });
-        let mut row = vec![0.0; features];
+        let mut row = vec![0.0; rows.features()];
         let mut pass = |look: &mut dyn FnMut(&[f64])| {
-            read.clone().for_each(|index| {
+            sampled_rows(rows).for_each(|index| {
                 rows.read_wide(index, &mut row);
                 look(&row);
             });
@@ -134,6 +126,18 @@ impl Extent {
         let numbers = [self.least, self.largest, self.mean, self.spread];
         numbers.iter().all(|number| number.is_finite())
     }
+}
+
+/// Returns the numbers of rows that stand for all, which depend only on their number and the features.
+pub(crate) fn sampled_rows(rows: &Rows) -> impl Iterator<Item = usize> {
+    let (all, features) = (rows.len(), rows.features());
+    let most = (MOST_ELEMENTS / features).clamp(1, PLACES * ROWS_PER_PLACE);
+    // Places do not overlap.
+    let places = (all.min(most) / ROWS_PER_PLACE).max(1);
+    (0..places).flat_map(move |place| {
+        let start = place * all / places;
+        start..all.min(start + ROWS_PER_PLACE.min(most))
+    })
 }
 
 /// Formats as `0 to 255 (u8)`.

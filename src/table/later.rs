@@ -39,13 +39,14 @@ impl Schema {
         options: &TableOptions,
         workers: &Workers,
     ) -> Result<Encoded> {
-        let (collected, notes) = self.read(path, options, true, workers)?;
+        let (collected, mut notes) = self.read(path, options, true, workers)?;
         if collected.rows == 0 {
             let refusal =
                 Refusal::new(path.display(), "no row with a target", "rows with a target");
             return Err(Error::Data(refusal));
         }
         let data = collected.data(path, self)?;
+        notes.extend(self.far_warning(path, data.rows()));
         Ok(Encoded { data, notes })
     }
 
@@ -59,15 +60,19 @@ impl Schema {
         options: &TableOptions,
         workers: &Workers,
     ) -> Result<EncodedRows> {
-        let (collected, notes) = self.read(path, options, false, workers)?;
+        let (collected, mut notes) = self.read(path, options, false, workers)?;
         if collected.rows == 0 {
             let refusal = Refusal::new(path.display(), "no row below the header", "rows");
             return Err(Error::Data(refusal));
         }
-        Ok(EncodedRows {
-            rows: collected.into_rows(path)?,
-            notes,
-        })
+        let rows = collected.into_rows(path)?;
+        notes.extend(self.far_warning(path, &rows));
+        Ok(EncodedRows { rows, notes })
+    }
+
+    fn far_warning(&self, path: &Path, rows: &Rows) -> Option<Note> {
+        let far = self.far_columns(rows);
+        far.map(|about| Note::warning(path.display(), about))
     }
 
     fn read(

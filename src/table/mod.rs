@@ -41,6 +41,7 @@ pub(crate) mod dialect;
 mod dictionary;
 mod encode;
 mod facts;
+mod far;
 mod filling;
 mod infer;
 mod later;

@@ -358,6 +358,52 @@ fn empty_classes_are_named() {
 }
 
 #[test]
+fn columns_of_a_later_table_that_are_far_from_the_training_file_are_named() {
+    let desk = Desk::empty();
+    // A length in metres with a long tail, a weight in kilograms, and a price that follows from both.
+    let table = |unit: f64, weight: f64| {
+        let rows = (0..200).map(|row| {
+            let (a, b) = (f64::from(row % 17) + 1.0, f64::from(row % 23) + 40.0);
+            let a = if row % 50 == 7 { 40.0 * a } else { a };
+            format!("{},{},{}\n", unit * a, weight * b, 3.0 * a + b)
+        });
+        format!("length,weight,price\n{}", rows.collect::<String>())
+    };
+    desk.put("train.csv", table(1.0, 1.0).as_bytes());
+    desk.put("same.csv", table(1.0, 1.0).as_bytes());
+    desk.put("grams.csv", table(1.0, 1000.0).as_bytes());
+    desk.put("both.csv", table(1000.0, 1000.0).as_bytes());
+    for scale in ["standard", "log"] {
+        desk.run(&format!(
+            "train --data train.csv --target price --scale {scale} --epochs 3 --out model --exist-ok --quiet"
+        ))
+        .done();
+        let run = desk.run(&format!("eval {MODEL} --data same.csv"));
+        assert_eq!(warnings(&run.done().stderr), [""; 0]);
+        let run = desk.run(&format!("eval {MODEL} --data grams.csv --format json"));
+        let found = warnings(&run.done().stderr);
+        let start = "grams.csv: numbers far from those of the training file, in standard deviations on average: weight ";
+        let end = "; if they are in other units, predictions mean little";
+        assert!(
+            found.len() == 1 && found[0][9..].starts_with(start) && found[0].ends_with(end),
+            "{run:#?}"
+        );
+        assert_eq!(run.json()["notes"][0].as_str(), Some(&found[0][9..]));
+        let run = desk.run(&format!("predict {MODEL} grams.csv --limit 1"));
+        assert_eq!(warnings(&run.done().stderr).len(), 1, "{run:#?}");
+    }
+    let run = desk.run("train --data train.csv --target price --test-data both.csv --epochs 1");
+    let words = "in standard deviations on average: length ";
+    assert!(run.done().stderr.contains(words), "{run:#?}");
+    assert!(run.stderr.contains(", weight "), "{run:#?}");
+    // Nothing is known of columns that are taken as they are.
+    desk.run("train --data train.csv --target price --scale none --epochs 1 --out model --exist-ok --quiet")
+        .done();
+    let run = desk.run(&format!("eval {MODEL} --data grams.csv"));
+    assert_eq!(warnings(&run.done().stderr), [""; 0]);
+}
+
+#[test]
 fn an_evaluation_that_is_no_better_than_guessing_is_reported_in_text_and_json() {
     let desk = Desk::with(&EasySet::default());
     train(&desk, "set", "");

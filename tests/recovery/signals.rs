@@ -1,4 +1,4 @@
-//! SIGINT, SIGTERM and SIGHUP: the step is finished, the state saved, and the printed command resumes the run.
+//! Signals that ask to stop: the step is finished, the state saved, and the printed command resumes the run.
 
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -17,6 +17,10 @@ fn a_signal_saves_the_state_and_prints_a_command_that_resumes() {
         (libc::SIGINT, "SIGINT", 130),
         (libc::SIGTERM, "SIGTERM", 143),
         (libc::SIGHUP, "SIGHUP", 129),
+        (libc::SIGUSR1, "SIGUSR1", 128 + libc::SIGUSR1),
+        (libc::SIGUSR2, "SIGUSR2", 128 + libc::SIGUSR2),
+        (libc::SIGALRM, "SIGALRM", 142),
+        (libc::SIGXCPU, "SIGXCPU", 152),
     ] {
         drop(std::fs::remove_dir_all(desk.path("out")));
         let line = format!("{LONG} --quiet");
@@ -128,6 +132,22 @@ fn a_program_that_does_not_move_after_a_signal_ends_after_some_seconds() {
     let message = "error: the program was asked to stop and did not move for some seconds";
     assert!(run.stderr.contains(message), "{run:#?}");
     desk.run("train --resume out --quiet").done();
+}
+
+#[test]
+fn a_soft_limit_on_processor_time_saves_the_run() {
+    let desk = long_desk();
+    let program = desk.command("").get_program().to_owned();
+    // The system sends SIGXCPU after one second, and again for each further one.
+    let line = LONG.replace("--epochs 15", "--epochs 1000000 --quiet");
+    let mut shell = desk.command_of("sh");
+    shell
+        .args(["-c", &format!("ulimit -S -t 1; exec \"$0\" {line}")])
+        .arg(program);
+    let run = end(&line, start(shell));
+    assert_eq!(run.code, Some(152), "{run:#?}");
+    assert!(run.stderr.contains("stopped by SIGXCPU at "), "{run:#?}");
+    assert!(!checkpoints(&desk).is_empty(), "{run:#?}");
 }
 
 #[test]

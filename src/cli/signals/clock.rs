@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use perceptor::pulse;
 
+use super::{StopSignals, unix};
+
 /// How long a program may stand still after it was asked to stop, in seconds.
 const PATIENCE: u64 = 5;
 /// How long it may wait for the disk.
@@ -29,8 +31,15 @@ static STILL: AtomicU32 = AtomicU32::new(0);
 /// Whether the command has ended, and only the exit of the process is waited for.
 static ENDED: AtomicBool = AtomicBool::new(false);
 
-/// Installs the handler of the clock, which stands until [`start`] or [`end_soon`] is called.
-pub(super) fn install() {
+/// What an alarm from another process asks to stop, unless it was ignored when the program started.
+static ASKED: OnceLock<StopSignals> = OnceLock::new();
+
+/// Installs the handler of the clock, which stands until [`start`] or [`end_soon`] is called. An alarm before that stops
+/// `signals`.
+pub(super) fn install(signals: Option<&StopSignals>) {
+    if let Some(signals) = signals.filter(|_| !unix::is_ignored(libc::SIGALRM)) {
+        ASKED.get_or_init(|| signals.clone());
+    }
     START.get_or_init(Instant::now);
     // SAFETY: zero bits are a valid `libc::sigaction`; `tick` has the signature of a handler and calls only functions that are
     // async-signal-safe; the old action may be null.
@@ -42,16 +51,19 @@ pub(super) fn install() {
     }
 }
 
-/// Starts the clock, in the handler of `signal`.
+/// Starts the clock, in the handler of `signal`. It does not start anew with a later signal.
 pub(super) fn start(signal: i32) {
-    CODE.store(128 + signal, Ordering::Relaxed);
+    let (code, relaxed) = (128 + signal, Ordering::Relaxed);
+    if CODE.compare_exchange(0, code, relaxed, relaxed).is_err() {
+        return;
+    }
     // SAFETY: `alarm` is async-signal-safe.
     unsafe { libc::alarm(1) };
 }
 
 /// Ends the process with `code` after some seconds.
 pub(super) fn end_soon(code: u8) {
-    install();
+    install(None);
     CODE.store(i32::from(code), Ordering::Relaxed);
     STILL.store(0, Ordering::Relaxed);
     ENDED.store(true, Ordering::Relaxed);
@@ -60,6 +72,17 @@ pub(super) fn end_soon(code: u8) {
 }
 
 extern "C" fn tick(_: libc::c_int) {
+    if CODE.load(Ordering::Relaxed) == 0 && !ENDED.load(Ordering::Relaxed) {
+        // Nothing asked the clock to run, so this alarm is from another process.
+        if let Some(signals) = ASKED.get() {
+            signals
+                .number
+                .store(libc::SIGALRM as usize, Ordering::Relaxed);
+            signals.stop.store(true, Ordering::Relaxed);
+            start(libc::SIGALRM);
+        }
+        return;
+    }
     let still = match pulse::beats() {
         beats if beats == BEATS.swap(beats, Ordering::Relaxed) => {
             STILL.fetch_add(1, Ordering::Relaxed) + 1

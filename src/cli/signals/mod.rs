@@ -1,8 +1,9 @@
-//! Signal handlers: Ctrl-C (SIGINT), SIGTERM and SIGHUP stop a command in order, SIGBUS reports a truncated file, and SIGXFSZ,
-//! the limit on the size of files, becomes an error of the write.
+//! Signal handlers: Ctrl-C (SIGINT), SIGTERM, SIGHUP and the warnings of schedulers (SIGUSR1, SIGUSR2, SIGALRM, SIGXCPU) stop a
+//! command in order, SIGBUS reports a truncated file, and SIGXFSZ, the limit on the size of files, becomes an error of the
+//! write.
 //!
-//! A second signal ends the program at once, and so does a clock if the program does not move for some seconds after the
-//! first. Signals that were ignored when the program started stay ignored, so that `nohup` and background jobs of a shell
+//! A second signal ends the program at once, except SIGXCPU, which the system repeats, and SIGALRM, which is the clock. The
+//! clock ends the program, too, if it does not move for some seconds after the first signal. Signals that were ignored when the program started stay ignored, so that `nohup` and background jobs of a shell
 //! work as expected. On systems other than Unix no handlers are installed.
 
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 #[cfg(unix)]
 const TRUNCATED: u8 = 5;
 
-/// Asks a command to stop on Ctrl-C, SIGTERM or SIGHUP.
+/// Asks a command to stop on Ctrl-C, SIGTERM, SIGHUP or the warning of a scheduler.
 #[derive(Debug, Clone, Default)]
 pub struct StopSignals {
     /// Becomes true with the first signal.
@@ -22,16 +23,16 @@ pub struct StopSignals {
 }
 
 impl StopSignals {
-    /// Installs handlers for SIGINT, SIGTERM and SIGHUP: the first signal sets `stop`, the second ends the program at once,
-    /// and so does a clock if the program does not move any more.
+    /// Installs handlers: the first signal sets `stop`, the second ends the program at once, and so does a clock if the program
+    /// does not move any more.
     pub fn install() -> StopSignals {
         let signals = StopSignals::default();
         #[cfg(unix)]
-        for signal in unix::STOPPING {
+        for (signal, _) in unix::STOPPING {
             unix::install(signal, &signals.stop, &signals.number);
         }
         #[cfg(unix)]
-        clock::install();
+        clock::install(Some(&signals));
         signals
     }
 
@@ -46,10 +47,7 @@ impl StopSignals {
 
 fn name(number: usize) -> &'static str {
     #[cfg(unix)]
-    for (signal, name) in unix::STOPPING
-        .into_iter()
-        .zip(["SIGINT", "SIGTERM", "SIGHUP"])
-    {
+    for (signal, name) in unix::STOPPING.into_iter().chain([unix::ALARM]) {
         if number == signal as usize {
             return name;
         }
@@ -98,10 +96,20 @@ mod clock;
 #[cfg(unix)]
 mod unix {
     use super::*;
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU};
     use signal_hook::{flag, low_level};
 
-    pub const STOPPING: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+    /// The signals that stop a command, in addition to [`ALARM`].
+    pub const STOPPING: [(i32, &str); 6] = [
+        (SIGINT, "SIGINT"),
+        (SIGTERM, "SIGTERM"),
+        (SIGHUP, "SIGHUP"),
+        (SIGUSR1, "SIGUSR1"),
+        (SIGUSR2, "SIGUSR2"),
+        (SIGXCPU, "SIGXCPU"),
+    ];
+    /// The signal of the clock, which stops a command if another process sends it.
+    pub const ALARM: (i32, &str) = (SIGALRM, "SIGALRM");
 
     pub fn install(signal: i32, stop: &Arc<AtomicBool>, number: &Arc<AtomicUsize>) {
         if is_ignored(signal) {
@@ -110,11 +118,14 @@ mod unix {
         // Handlers run in this order, so that the second signal finds the flag of the first. If a handler cannot be
         // installed, the signal ends the program as it does by default.
         let code = 128 + signal;
-        drop(flag::register_conditional_shutdown(
-            signal,
-            code,
-            Arc::clone(stop),
-        ));
+        // The system sends SIGXCPU again for each second beyond the limit.
+        if signal != SIGXCPU {
+            drop(flag::register_conditional_shutdown(
+                signal,
+                code,
+                Arc::clone(stop),
+            ));
+        }
         drop(flag::register_usize(
             signal,
             Arc::clone(number),
@@ -132,7 +143,7 @@ mod unix {
         }
     }
 
-    fn is_ignored(signal: i32) -> bool {
+    pub fn is_ignored(signal: i32) -> bool {
         // SAFETY: zero bits are a valid `libc::sigaction`, and `sigaction` without a new action only writes the current
         // one to `now`, which is valid for writes.
         unsafe {

@@ -48,7 +48,15 @@ pub struct SampleArgs {
     )]
     drop: Option<String>,
     /// CSV: whether the first row has the names of the columns [default: detected]
-    #[arg(long, hide_short_help = true, value_name = "yes|no", value_parser = yes_or_no())]
+    #[arg(
+        long,
+        hide_short_help = true,
+        value_name = "yes|no",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "yes",
+        value_parser = yes_or_no()
+    )]
     header: Option<bool>,
 }
 

@@ -73,9 +73,9 @@ fn rows_of_numbers_are_read_directly() {
     let names = "a,b,c,d,e,f,g,h,i\n";
     desk.put("named.csv", format!("{names}{numbers}").as_bytes());
     for file in [
-        "plain.csv --header no",
-        "tabs.tsv --header no",
-        "packed.csv.gz --header no",
+        "plain.csv --header=no",
+        "tabs.tsv --header=no",
+        "packed.csv.gz --header=no",
         "named.csv",
     ] {
         assert_eq!(predicted(&desk, file), expected, "{file}");
@@ -90,6 +90,12 @@ fn rows_of_numbers_are_read_directly() {
     };
     desk.put("labelled.csv", labelled("label").as_bytes());
     desk.put("dated.csv", labelled("day").as_bytes());
+    // What is guessed about the first row is noted with the flag that overrides it.
+    let run = desk.run(&format!("{PREDICT} plain.csv --format csv"));
+    assert_eq!(run.done().stdout, expected);
+    let note = "note: plain.csv: the first row is data, not names of columns; to override that, use --header\n";
+    assert_eq!(run.stderr, note);
+    assert_eq!(predicted(&desk, "plain.csv --header").lines().count(), 60);
     let run = desk.run(&format!("{PREDICT} labelled.csv --format csv"));
     assert_eq!(run.done().stdout, expected);
     assert!(
@@ -104,6 +110,10 @@ fn rows_of_numbers_are_read_directly() {
     );
     assert!(run.hint().contains("--drop"), "{run:#?}");
     assert_eq!(predicted(&desk, "dated.csv --drop day"), expected);
+    desk.put("short.csv", b"a,b,c,d,e,f,g,h,label\n1,2,3,4,5,6,7,8,0\n");
+    let run = desk.run(&format!("{PREDICT} short.csv"));
+    let note = "note: short.csv: column 9 (label) is read as an input of the model\n";
+    assert!(run.done().stderr.contains(note), "{run:#?}");
     desk.put("words.csv", b"a,b,c,d,e,f,g,h,i\n1,2,3,4,5,6,7,8,x\n");
     desk.refuses_in_parts(
         &format!("{PREDICT} words.csv"),
@@ -331,9 +341,9 @@ fn standard_input_is_read() {
     let line = format!("{PREDICT} - --format csv");
     let idx = desk.read(IMAGES);
     for (input, flags) in [
-        (numbers.as_bytes(), " --header no"),
-        (rows(&samples, "\t").as_bytes(), " --header no"),
-        (&compressed(numbers.as_bytes())[..], " --header no"),
+        (numbers.as_bytes(), " --header=no"),
+        (rows(&samples, "\t").as_bytes(), " --header=no"),
+        (&compressed(numbers.as_bytes())[..], " --header=no"),
         (&idx[..], ""),
         (&compressed(&idx), ""),
         (&npy("|u1", false, "(60, 9)", &samples.concat()), ""),

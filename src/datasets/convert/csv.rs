@@ -58,6 +58,10 @@ impl Table {
             .map(|guess| Note::new(path.display(), guess))
             .collect();
         if columns.count() == inputs || request.table.drop.is_some() {
+            if let (Ok(labels), None) = (columns.usual_labels(path), &request.table.drop) {
+                let about = format!("{} is read as an input of the model", columns.title(labels));
+                notes.push(Note::new(path.display(), about));
+            }
             return Ok((Cow::Borrowed(request), notes));
         }
         let labels = match columns.count() == inputs + 1 {

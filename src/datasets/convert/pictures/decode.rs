@@ -22,6 +22,7 @@ use crate::data::file_kind::{FileKind, START};
 use crate::datasets::convert::request::Color;
 use crate::datasets::convert::source::reopen;
 use crate::error::{Error, Refusal, Result};
+use crate::message::{Key, message};
 
 /// The most memory for anything in a file except its pixels, in bytes.
 const MAX_OTHERS: u64 = 1 << 24;
@@ -73,7 +74,14 @@ impl Picture {
         let (width, height) = header.size;
         if width == 0 || height == 0 || u64::from(width) * u64::from(height) > max_pixels {
             let found = format!("{width}×{height} pixels");
-            return Err(refuse(found, format!("at most {max_pixels} pixels")));
+            let refusal = refuse(found, format!("at most {max_pixels} pixels"));
+            return Err(refusal.map_refusal(|refusal| {
+                refusal.hint(message![
+                    "make it smaller, or let ",
+                    Key("resize"),
+                    " do it for up to 64 million pixels"
+                ])
+            }));
         }
         Ok(Picture {
             decoder: header.decoder,

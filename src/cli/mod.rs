@@ -88,8 +88,8 @@ Exit codes:
   4  trained, but a checkpoint or another record of the run could not be written
   5  a mapped file was truncated while it was read
   70 a bug in perceptor
-  128 + N  stopped by signal N; the run is saved: 129 SIGHUP, 130 SIGINT, 138 SIGUSR1, 140 SIGUSR2,
-           142 SIGALRM, 143 SIGTERM, 152 SIGXCPU";
+  128 + N  stopped by signal N, and the run is saved:
+     129 SIGHUP, 130 SIGINT, 138 SIGUSR1, 140 SIGUSR2, 142 SIGALRM, 143 SIGTERM, 152 SIGXCPU";
 
 const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),

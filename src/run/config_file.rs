@@ -67,10 +67,10 @@ settings! {
         classes: Option<usize> = None => default("counted from the training labels");
         /// How images are held: memory-mapped, or copied into memory, for files that other programs write to.
         data_mode: DataMode = DataMode::default() => may_change;
-        /// The most memory for the encoded rows of a table, such as 2GB; more of them go to a file in the folder of the run.
+        /// The most memory for the encoded rows of a table, such as 2GB; more of them go to a file.
         ///
-        /// The file is removed when the run is done; a run that is resumed uses it again if its table is unchanged. The
-        /// result does not depend on it.
+        /// `train` keeps the file in the folder of the run until the run is done, and uses it again to resume if the table is
+        /// unchanged. The result does not depend on it.
         table_memory: Option<Size> = None => default("a quarter of the memory"), may_change;
         /// Start from the weights of this model.
         ///

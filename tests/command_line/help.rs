@@ -107,7 +107,14 @@ fn help_lists_the_exit_codes() {
         .lines()
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    assert_eq!(codes, ["0", "1", "2", "3", "4", "5", "70", "129,"]);
+    assert_eq!(codes, ["0", "1", "2", "3", "4", "5", "70", "128", "129"]);
+    let signals = run
+        .stdout
+        .lines()
+        .find(|line| line.trim().starts_with("129 "));
+    let signals = signals.expect("the signals").trim();
+    let page = include_str!("../../docs/getting-started.md");
+    assert!(page.contains(&format!(": {signals} |\n")), "{signals}");
 }
 
 #[test]

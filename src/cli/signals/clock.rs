@@ -1,13 +1,11 @@
 //! Ends a program that was asked to stop and does not move any more: a step, a block of an evaluation and a piece of a file
 //! count as movement. The clock is SIGALRM, once a second; its handler only reads and stores atomics.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use perceptor::pulse;
-
-use super::{StopSignals, unix};
 
 /// How long a program may stand still after it was asked to stop, in seconds.
 const PATIENCE: u64 = 5;
@@ -31,14 +29,17 @@ static STILL: AtomicU32 = AtomicU32::new(0);
 /// Whether the command has ended, and only the exit of the process is waited for.
 static ENDED: AtomicBool = AtomicBool::new(false);
 
-/// What an alarm from another process asks to stop, unless it was ignored when the program started.
-static ASKED: OnceLock<StopSignals> = OnceLock::new();
+/// The flag that asks the command to stop, and the number of the signal that set it.
+type Flags = (Arc<AtomicBool>, Arc<AtomicUsize>);
 
-/// Installs the handler of the clock, which stands until [`start`] or [`end_soon`] is called. An alarm before that stops
-/// `signals`.
-pub(super) fn install(signals: Option<&StopSignals>) {
-    if let Some(signals) = signals.filter(|_| !unix::is_ignored(libc::SIGALRM)) {
-        ASKED.get_or_init(|| signals.clone());
+/// What an alarm from another process sets.
+static FLAGS: OnceLock<Flags> = OnceLock::new();
+
+/// Installs the handler of the clock, which stands until [`start`] or [`end_soon`] is called. An alarm before that is from
+/// another process, and sets `flags`.
+pub(super) fn install(flags: Option<Flags>) {
+    if let Some(flags) = flags {
+        FLAGS.get_or_init(|| flags);
     }
     START.get_or_init(Instant::now);
     // SAFETY: zero bits are a valid `libc::sigaction`; `tick` has the signature of a handler and calls only functions that are
@@ -74,11 +75,9 @@ pub(super) fn end_soon(code: u8) {
 extern "C" fn tick(_: libc::c_int) {
     if CODE.load(Ordering::Relaxed) == 0 && !ENDED.load(Ordering::Relaxed) {
         // Nothing asked the clock to run, so this alarm is from another process.
-        if let Some(signals) = ASKED.get() {
-            signals
-                .number
-                .store(libc::SIGALRM as usize, Ordering::Relaxed);
-            signals.stop.store(true, Ordering::Relaxed);
+        if let Some((stop, number)) = FLAGS.get() {
+            number.store(libc::SIGALRM as usize, Ordering::Relaxed);
+            stop.store(true, Ordering::Relaxed);
             start(libc::SIGALRM);
         }
         return;

@@ -32,7 +32,11 @@ impl StopSignals {
             unix::install(signal, &signals.stop, &signals.number);
         }
         #[cfg(unix)]
-        clock::install(Some(&signals));
+        {
+            // An alarm that was ignored when the program started stops nothing.
+            let flags = (Arc::clone(&signals.stop), Arc::clone(&signals.number));
+            clock::install((!unix::is_ignored(libc::SIGALRM)).then_some(flags));
+        }
         signals
     }
 

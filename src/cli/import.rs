@@ -33,16 +33,16 @@ pub struct ImportArgs {
     /// Model to write [default: FILE with the extension .perceptor.safetensors]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Activation of the hidden layers, if the file does not say
+    /// Activation of the hidden layers, if the file lacks it
     #[arg(long, value_name = "NAME", value_parser = named(Activation::ALL, Activation::name))]
     activation: Option<Activation>,
-    /// What the outputs mean, if the file does not say [default: classification]
+    /// What the outputs mean, if the file lacks it [default: classification]
     #[arg(long, value_name = "TASK", value_parser = named(Task::ALL, Task::name))]
     task: Option<Task>,
     /// Number to subtract from every element before scaling [default: 0]
     #[arg(long, value_name = "X", requires = "scale_factor", allow_negative_numbers = true, value_parser = parse_number)]
     scale_offset: Option<f32>,
-    /// Factor of every element, if the file does not say: a number or a quotient. 1/255 for torchvision's
+    /// Factor of every element, if the file lacks it: a number or a quotient. 1/255 for torchvision's
     /// ToTensor; 1/(255 s) with an offset of 255 m if Normalize(m, s) follows
     #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = parse_number)]
     scale_factor: Option<f32>,

@@ -127,7 +127,7 @@ impl Source {
         if about.len() != self.bytes {
             return true;
         }
-        // The time tells whether the contents need to be compared.
+        // The time decides whether the contents are compared.
         modified(&about) != self.modified
             && content_hash(&self.path).is_ok_and(|hash| hash != self.hash)
     }

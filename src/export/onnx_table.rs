@@ -77,11 +77,11 @@ impl Table {
             NodeProto::operator("IsNaN", &["numbers"], "numbers.missing"),
             filled,
         ]);
-        let drawn_in = match scales.iter().any(|scale| scale.log_unit.is_some()) {
+        let compressed = match scales.iter().any(|scale| scale.log_unit.is_some()) {
             true => self.add_logarithms(&scales),
             false => "numbers.filled",
         };
-        let centred = [drawn_in, "numbers.offset"];
+        let centred = [compressed, "numbers.offset"];
         let scaled = ["numbers.centred", "numbers.factor"];
         self.start.node.extend([
             NodeProto::operator("Sub", &centred, "numbers.centred"),
@@ -147,9 +147,9 @@ impl Table {
                 &["numbers.sign", "numbers.log"],
                 "numbers.signed_log",
             ),
-            NodeProto::operator("Where", &all, "numbers.drawn_in"),
+            NodeProto::operator("Where", &all, "numbers.compressed"),
         ]);
-        "numbers.drawn_in"
+        "numbers.compressed"
     }
 
     fn add_texts(&mut self, columns: &[&Column], first: impl Fn(&Column) -> usize) {

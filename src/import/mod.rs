@@ -144,7 +144,7 @@ fn activation(
         None if !has_hidden => Ok(Activation::default()),
         None => {
             let expected = format!(
-                "that of the hidden layers, which {} does not tell",
+                "that of the hidden layers, which {} does not have",
                 path.display()
             );
             let hint = "a state_dict has only weights; see the nn.Module it was taken from";
@@ -166,7 +166,7 @@ fn scaling(path: &Path, supplied: &Supplied, told: Option<&Metadata>) -> Result<
     )?;
     scaling.ok_or_else(|| {
         let expected = format!(
-            "what elements are multiplied by, which {} does not tell",
+            "what elements are multiplied by, which {} does not have",
             path.display()
         );
         let hint = "1/255 if bytes were divided by 255, as torchvision's ToTensor does; 1 if they were not";

@@ -1,4 +1,4 @@
-//! What a file of weights does not tell about its network.
+//! What a file of weights lacks about its network.
 
 use serde::{Deserialize, Serialize};
 

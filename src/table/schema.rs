@@ -163,7 +163,7 @@ impl NumberScaling {
         ((number - self.offset) * self.factor) as f32
     }
 
-    /// Returns `sign(number) · ln(1 + |number| / unit)`, which draws in the tails of a distribution on both sides of zero.
+    /// Returns `sign(number) · ln(1 + |number| / unit)`, which shortens the tails of a distribution on both sides of zero.
     pub fn compressed(number: f64, unit: f64) -> f64 {
         (number.abs() / unit).ln_1p().copysign(number)
     }

@@ -20,7 +20,7 @@ pub struct Request {
     /// A CSV file, an IDX file (gzip is allowed for both), an NPY or NPZ file, a picture, a folder with a sub-folder of
     /// pictures for each class, or a folder of files whose names show which set they belong to.
     pub source: PathBuf,
-    /// Further files of the same data set. Like those in a folder, they are told apart by their names.
+    /// Further files of the same data set. As for a folder, their names decide what each is.
     pub others: Vec<PathBuf>,
     /// The folder of the new data set. It is created if it does not exist.
     pub out: PathBuf,

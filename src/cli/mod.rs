@@ -1,9 +1,9 @@
 //! The command line: parses arguments into settings of the library, and prints results.
 //!
 //! Each subcommand has a file. Several of them share `presets` (recipes and files of settings), `source` (where the
-//! data are), `table` and `opening` (the data of commands that train), `threads` and `engine` (what computes), `foreign`
-//! (data to convert), `stdin`, `signals` (Ctrl-C and other signals), and `progress` and `downloads` (the `bar` on stderr); `time_to` starts processes.
-//! Results go to stdout, everything else to stderr.
+//! data are), `table` and `opening` (the data of commands that train), `threads` and `engine` (what computes),
+//! `foreign` (data to convert), `stdin`, `signals` (Ctrl-C and other signals), and `progress` and `downloads` (the
+//! `bar` on stderr); `time_to` starts processes. Results go to stdout, everything else to stderr.
 
 mod bar;
 mod bench;

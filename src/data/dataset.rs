@@ -82,7 +82,8 @@ impl Dataset {
         Dataset::for_task(Task::Classification, images, label_file, classes)
     }
 
-    /// Pairs `images`, from an IDX file, with the labels of another for any task. `outputs` is the number of outputs of the network, if it is known.
+    /// Pairs `images`, from an IDX file, with the labels of another for any task. `outputs` is the number of outputs of
+    /// the network, if it is known.
     ///
     /// # Errors
     /// Returns [`Error::Data`] if the two have different numbers of items, and the errors of [`Targets::read`].

@@ -1,9 +1,9 @@
 //! Finds the files of a data set in a folder by their usual names.
 //!
-//! These are `train-images-idx3-ubyte` as in the original, or `train-images.idx3-ubyte` as on some mirrors. The test set
-//! is `t10k-…` or `test-…`, and a validation set is `validation-…`, `val-…` or `valid-…`. Other element types and numbers of dimensions follow the naming of the format
-//! (`-idx2-float`). Each name may end in `.gz`. Several files of one kind must have the same contents, as a raw file and its
-//! `.gz` do; the first one is read then, raw ones first.
+//! These are `train-images-idx3-ubyte` as in the original, or `train-images.idx3-ubyte` as on some mirrors. The test
+//! set is `t10k-…` or `test-…`, and a validation set is `validation-…`, `val-…` or `valid-…`. Other element types and
+//! numbers of dimensions follow the naming of the format (`-idx2-float`). Each name may end in `.gz`. Several files of
+//! one kind must have the same contents, as a raw file and its `.gz` do; the first one is read then, raw ones first.
 
 use std::path::{Path, PathBuf};
 
@@ -179,7 +179,7 @@ pub(crate) fn replaced_files(folder: &Path) -> Vec<PathBuf> {
     all_files(folder).into_iter().chain(record).collect()
 }
 
-/// Returns all image files in `folder` that belong to neither set, such as those without labels.
+/// Returns all image files in `folder` that belong to none of the sets, such as those without labels.
 pub fn unlabelled(folder: &Path) -> Vec<PathBuf> {
     existing(folder, endings("images".to_owned())).collect()
 }

@@ -21,6 +21,7 @@ pub mod empty_classes;
 pub mod extent;
 pub mod file_kind;
 pub mod files;
+pub(crate) mod filled;
 pub mod fingerprint;
 pub mod fit_columns;
 mod fit_features;

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::cache::{CacheWriter, TableCache};
 use super::collected::Elements;
-use crate::data::mmap::{Pages, Scratch};
+use crate::data::filled::{Pages, Scratch};
 use crate::error::{Error, Refusal, Result};
 
 /// Floats that are cleared at a time.

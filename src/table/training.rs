@@ -60,6 +60,7 @@ pub struct Encoded {
     /// What was left out or changed.
     pub notes: Vec<Note>,
 }
+
 impl TrainingTable {
     /// Examines all rows, and decides what each column becomes.
     ///

@@ -1,7 +1,8 @@
 //! The folder of a search and its files.
 //!
-//! `tune.toml` is the plan, `journal.jsonl` the results, `best.toml` and `best.safetensors` the
-//! settings and the model of the best trial so far, and `trials/NNNN/` the state from which a trial continues. One process at a time works in a folder.
+//! `tune.toml` is the plan, `journal.jsonl` the results, `best.toml` and `best.safetensors` the settings and the model
+//! of the best trial so far, and `trials/NNNN/` the state from which a trial continues. One process at a time works in
+//! a folder.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

@@ -1,10 +1,10 @@
 //! A search from its first rung to its last: trials are trained side by side, and each result is in the journal before it
 //! counts.
 //!
-//! Each network is trained on a part of the threads, which was faster than all threads on one network at every size (see
-//! `docs/tuning.md`); if fewer trials are left than there are threads, they share the threads, of which each trial takes as
-//! many as the caller chooses. Which network has which
-//! threads, and which is done first, changes neither the bits of a result nor which trials continue.
+//! Each network is trained on a part of the threads, which was faster than all threads on one network at every size
+//! (see `docs/tuning.md`); if fewer trials are left than there are threads, they share the threads, of which each trial
+//! takes as many as the caller chooses. Which network has which threads, and which is done first, changes neither the
+//! bits of a result nor which trials continue.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

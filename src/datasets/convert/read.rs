@@ -11,8 +11,9 @@ use super::request::{Labels, Request};
 use super::source::{Cell, Sample, Source};
 use super::survey::Survey;
 use super::{element_choice, format};
+use crate::data::filled::Scratch;
 use crate::data::idx::{ElementType, Header};
-use crate::data::mmap::{Bytes, Scratch};
+use crate::data::mmap::Bytes;
 use crate::data::{IdxFile, Note, Rows};
 use crate::error::{Error, Refusal, Result};
 

@@ -1,7 +1,7 @@
 //! Samples and labels as NumPy arrays: two NPY files, or two arrays of an NPZ archive.
 //!
-//! `npy` reads the header of an array, which `literal` parses; `npz` opens archives, `names` selects arrays of an archive, `array` reads an array
-//! item by item, and `numbers` decodes elements.
+//! `npy` reads the header of an array, which `literal` parses; `npz` opens archives, `names` selects arrays of an
+//! archive, `array` reads an array item by item, and `numbers` decodes elements.
 
 mod array;
 mod literal;

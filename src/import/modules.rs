@@ -19,7 +19,7 @@ pub(super) struct Named<'a> {
 
 impl Named<'_> {
     /// The only size of a vector.
-    fn length(&self) -> Option<usize> {
+    pub(super) fn length(&self) -> Option<usize> {
         match *self.tensor.shape() {
             [length] => Some(length),
             _ => None,
@@ -64,6 +64,8 @@ pub(super) struct Modules<'a> {
     pub norms: Vec<Norm<'a>>,
     /// The names of modules and tensors that were left out, as the order of the layers does not name them.
     pub left_out: Vec<String>,
+    /// Batch normalisation among `left_out`, each by its mean, with the name of its module.
+    pub norms_left_out: Vec<(String, Named<'a>)>,
 }
 
 /// The tensors of a module, by their role.
@@ -97,12 +99,21 @@ impl<'a> Modules<'a> {
         }
         for (stem, tensors) in found {
             match layers.is_some_and(|layers| !layers.contains(&stem.name)) {
-                true => modules.left_out.push(stem.name),
+                true => modules.leave_out(stem.name, tensors),
                 false => modules.add(file, stem, tensors)?,
             }
         }
         modules.left_out.sort();
         Ok(modules)
+    }
+
+    fn leave_out(&mut self, name: String, tensors: Tensors<'a>) {
+        let has_variance = tensors.iter().any(|(role, _)| *role == Role::Variance);
+        let mean = tensors.into_iter().find(|(role, _)| *role == Role::Mean);
+        if let (Some((_, mean)), true) = (mean, has_variance) {
+            self.norms_left_out.push((name.clone(), mean));
+        }
+        self.left_out.push(name);
     }
 
     fn add(&mut self, file: &TensorFile, stem: Stem, tensors: Tensors<'a>) -> Result<()> {
@@ -131,11 +142,15 @@ impl<'a> Modules<'a> {
             (weight, Some(mean), Some(variance)) => {
                 let is_keras =
                     matches!(weight, Some((Role::Scale, _))) || mean.name.contains("moving_mean");
+                let Some(width) = mean.length() else {
+                    let expected = "[units], a number for each unit";
+                    return Err(file.refuse_tensor(&mean.name, mean.words(), expected));
+                };
                 let norm = Norm {
                     stem,
                     scale: alone(weight),
                     shift: bias,
-                    width: mean.length().unwrap_or(0),
+                    width,
                     mean,
                     variance,
                     is_keras,

@@ -1,8 +1,8 @@
 //! The layers of a file in their order, with the batch normalisation around each.
 
 use super::chain::{Orders, follow, orders, widths};
-use super::modules::{Linear, Modules, Norm};
-use super::names::Role;
+use super::modules::{Linear, Modules, Named, Norm};
+use super::names::{Role, Stem};
 use super::numbers::Converted;
 use super::placement::{Chain, Spot, Unplaced};
 use super::supplied::{NormPlace, Supplied, WeightShape};
@@ -39,15 +39,17 @@ impl<'a, 'b> Network<'a, 'b> {
             linears,
             norms,
             left_out,
+            norms_left_out,
         } = Modules::of(file, layers)?;
         if linears.is_empty() {
             return Err(file.refuse("no linear layer", "at least one, with weights [out, in]"));
         }
+        check_left_out(file, &linears, &norms_left_out)?;
         let mut notes = Vec::new();
         if !left_out.is_empty() {
             notes.push(message![format!("left out: {}", listed(left_out.iter()))]);
         }
-        let (shape, order) = order(file, &linears, supplied, &mut notes)?;
+        let (shape, order) = order(file, (&linears, &norms), supplied, &mut notes)?;
         let mut linears: Vec<Option<Linear>> = linears.into_iter().map(Some).collect();
         let linears = order.into_iter().filter_map(|index| linears[index].take());
         let mut network = Network {
@@ -244,10 +246,41 @@ impl<'a, 'b> Network<'a, 'b> {
     }
 }
 
+/// Refuses batch normalisation that was left out of the network of `linears`: one beside a layer, with its width. Another one
+/// may belong to another network.
+fn check_left_out(
+    file: &TensorFile,
+    linears: &[Linear],
+    left_out: &[(String, Named)],
+) -> Result<()> {
+    let parent = |name: &str| {
+        name.rsplit_once(['.', '/'])
+            .map(|(parent, _)| parent.to_owned())
+    };
+    for (name, mean) in left_out {
+        let fits = |linear: &Linear| {
+            let has_width = mean
+                .length()
+                .is_some_and(|width| linear.shape.contains(&width));
+            has_width && parent(&linear.stem.name) == parent(name)
+        };
+        if linears.iter().any(fits) {
+            let place = message![file.path.display(), ": ", Key("layers")];
+            let found = format!("layers without {name}, a batch normalisation beside them");
+            let refusal = Refusal::new(place, found, "it in its place");
+            return Err(Error::Model(refusal.hint(message![
+                "name it between the layers where it stands, as fc1,bn1,fc2; if it belongs to another network, remove \
+                 its tensors from the file"
+            ])));
+        }
+    }
+    Ok(())
+}
+
 /// Returns the order of the axes of weights, and the order of the layers as indices.
 fn order(
     file: &TensorFile,
-    linears: &[Linear],
+    (linears, norms): (&[Linear], &[Norm]),
     supplied: &Supplied,
     notes: &mut Vec<Message>,
 ) -> Result<(WeightShape, Vec<usize>)> {
@@ -273,7 +306,7 @@ fn order(
         .windows(2)
         .all(|pair| pair[0].stem.series == pair[1].stem.series);
     let mut settled = |shape: WeightShape, found: Orders| {
-        let order = single(file, linears, found)?;
+        let order = single(file, (linears, norms), found)?;
         if given.is_none() && !is_by_series {
             let names = listed(order.iter().map(|&index| &linears[index].stem.name));
             notes.push(message![format!(
@@ -334,13 +367,23 @@ fn bias_problem(found: &Orders, linears: &[Linear]) -> bool {
 }
 
 /// Returns the only order, or the error if there is none or more than one.
-fn single(file: &TensorFile, linears: &[Linear], orders: Orders) -> Result<Vec<usize>> {
+fn single(
+    file: &TensorFile,
+    (linears, norms): (&[Linear], &[Norm]),
+    orders: Orders,
+) -> Result<Vec<usize>> {
     let names = |order: &[usize]| listed(order.iter().map(|&index| &linears[index].stem.name));
     let hint = || {
-        message![
-            "name the layers in their order with ",
-            Key("layers").set_to(names(&(0..linears.len()).collect::<Vec<_>>()).replace(", ", ","))
-        ]
+        let linears = linears.iter().map(|linear| &linear.stem);
+        let mut stems: Vec<&Stem> = linears.chain(norms.iter().map(|norm| &norm.stem)).collect();
+        stems.sort();
+        // All of them, so that the list can be typed.
+        let all: Vec<&str> = stems.iter().map(|stem| &*stem.name).collect();
+        let what = match norms.is_empty() {
+            true => "name the layers in their order with ",
+            false => "name the layers and batch normalisation in their order with ",
+        };
+        message![what, Key("layers").set_to(all.join(","))]
     };
     let refuse = |found: String, expected: &str| {
         let refusal = Refusal::new(file.path.display(), found, expected);

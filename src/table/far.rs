@@ -4,18 +4,23 @@
 //! most 1 there, however long the tails of the column are.
 
 use super::cell::short;
-use super::schema::{Encoding, NumberScaling, Schema};
+use super::schema::{Encoding, Schema};
 use crate::data::Rows;
 use crate::data::extent::sampled_rows;
 
 /// The mean magnitude of the inputs of a column that is far away.
 const FAR: f64 = 8.0;
+/// The fewest rows that are judged: a few rows of the training file itself may be far from its mean.
+const FEWEST_ROWS: usize = 64;
 
 impl Schema {
     /// Returns words about the columns of numbers that are far from the training file, if there are any. Only some of the
     /// `rows`, which are encoded, are read.
     pub(super) fn far_columns(&self, rows: &Rows) -> Option<String> {
         const SHOWN: usize = 5;
+        if rows.len() < FEWEST_ROWS {
+            return None;
+        }
         let mut sums = vec![0.0; rows.features()];
         let mut row = vec![0.0; rows.features()];
         let mut count = 0.0;
@@ -35,7 +40,8 @@ impl Schema {
                 continue;
             };
             let distance = sums[input] / count;
-            if *scale != NumberScaling::IDENTITY && distance > FAR {
+            // Without a deviation, or if numbers are taken as they are, nothing is known of distances.
+            if scale.factor != 1.0 && distance > FAR {
                 let name = column.place.name.as_deref().map(short);
                 let name = name.unwrap_or_else(|| format!("column {}", column.place.position + 1));
                 far.push(format!("{name} {distance:.0}"));

@@ -18,7 +18,7 @@ use super::folder::TuneFolder;
 use super::halving::{Rung, by_merit, promoted};
 use super::journal::{Journal, Measured, Subject};
 use super::plan::Plan;
-use super::timing::{Clock, end_of_trial};
+use super::timing::{Clock, end_of_trial, overhead};
 use super::trial::{Reached, Trial};
 use crate::compute::parallel::Workers;
 use crate::config::{CheckedConfig, TrainConfig};
@@ -356,10 +356,8 @@ impl<'a, 'b> Work<'a, 'b> {
     fn note_overhead(&self, start: Instant, measured: &Measured) {
         let mut shared = self.lock();
         let earlier = shared.journal.trial(measured.trial);
-        let earlier = earlier.last().map_or(0.0, |one| one.train_seconds);
-        let trained = Duration::try_from_secs_f64(measured.train_seconds - earlier);
-        let overhead = start.elapsed().saturating_sub(trained.unwrap_or_default());
-        shared.overhead = shared.overhead.max(overhead);
+        let overhead = overhead(start.elapsed(), measured, earlier.last());
+        shared.overhead = shared.overhead.max(overhead.unwrap_or_default());
     }
 
     /// What a trial needs to be trained, with no end but that of the search.

@@ -9,6 +9,7 @@
 use std::time::{Duration, Instant};
 
 use super::halving::Rung;
+use super::journal::Measured;
 
 /// The clock of a search, which includes the time before it was resumed.
 #[derive(Debug, Clone, Copy)]
@@ -70,10 +71,52 @@ pub(super) fn end_of_trial(end: Instant, teams: usize, left: &[f64]) -> Instant 
     now + end.saturating_duration_since(now).mul_f64(share.min(1.0))
 }
 
+/// The time that a trial took in addition to its training, of `elapsed` since its `earlier` result; `None` if it diverged, as
+/// the time of its training is not known then.
+pub(super) fn overhead(
+    elapsed: Duration,
+    measured: &Measured,
+    earlier: Option<&Measured>,
+) -> Option<Duration> {
+    measured.score.as_ref()?;
+    let earlier = earlier.map_or(0.0, |one| one.train_seconds);
+    let trained = Duration::try_from_secs_f64(measured.train_seconds - earlier);
+    Some(elapsed.saturating_sub(trained.unwrap_or_default()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scores::Score;
     use crate::tune::rungs;
+
+    #[test]
+    fn the_training_of_a_diverged_trial_is_not_overhead() {
+        let of = |score: Option<Score>, train_seconds: f64| Measured {
+            trial: 1,
+            rung: 1,
+            epochs: 1,
+            part: None,
+            unfinished: false,
+            score,
+            train_seconds,
+            spent_seconds: 0.0,
+        };
+        let score = Score {
+            loss: 0.5,
+            accuracy: Some(0.9),
+            f1: None,
+            mae: None,
+            r2: None,
+        };
+        let elapsed = Duration::from_secs(10);
+        let scored = overhead(elapsed, &of(Some(score), 9.0), None);
+        assert_eq!(scored, Some(Duration::from_secs(1)));
+        let earlier = of(Some(score), 2.0);
+        let scored = overhead(elapsed, &of(Some(score), 9.0), Some(&earlier));
+        assert_eq!(scored, Some(Duration::from_secs(3)));
+        assert_eq!(overhead(elapsed, &of(None, 0.0), None), None);
+    }
 
     #[test]
     fn rungs_and_trials_share_the_time_in_proportion_to_their_work() {

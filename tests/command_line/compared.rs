@@ -404,6 +404,33 @@ fn columns_of_a_later_table_that_are_far_from_the_training_file_are_named() {
 }
 
 #[test]
+fn a_few_rows_and_columns_without_a_deviation_are_not_called_far_away() {
+    let desk = Desk::empty();
+    let row = |index: u32, year: &str| {
+        let length = if index == 7 { 5000 } else { index % 17 + 1 };
+        format!("{length},{year},{}\n", index % 23)
+    };
+    let header = "length,year,price\n";
+    let rows = (0..200).map(|index| row(index, if index == 9 { "" } else { "2020" }));
+    desk.put(
+        "train.csv",
+        (header.to_owned() + &rows.collect::<String>()).as_bytes(),
+    );
+    let later = (0..200).map(|index| row(index, "2050"));
+    desk.put(
+        "later.csv",
+        (header.to_owned() + &later.collect::<String>()).as_bytes(),
+    );
+    desk.put("one.csv", (header.to_owned() + &row(7, "2020")).as_bytes());
+    desk.run("train --data train.csv --target price --epochs 1 --out model --quiet")
+        .done();
+    for file in ["one.csv", "later.csv"] {
+        let run = desk.run(&format!("predict {MODEL} {file}"));
+        assert_eq!(warnings(&run.done().stderr), [""; 0], "{file}");
+    }
+}
+
+#[test]
 fn an_evaluation_that_is_no_better_than_guessing_is_reported_in_text_and_json() {
     let desk = Desk::with(&EasySet::default());
     train(&desk, "set", "");

@@ -116,9 +116,9 @@ fn what_was_guessed_added_or_converted_is_noted() {
             &["note: net: weights are [in, out]: as [out, in] the widths do not fit together\n"],
         ),
         (
-            "sequential",
-            "--layers 0,4,8",
-            &["note: net: left out: 1, 5\n"],
+            "words",
+            "--layers stem,middle",
+            &["note: net: left out: head\n"],
         ),
     ] {
         let desk = desk_with(file);
@@ -168,6 +168,13 @@ fn an_order_or_a_place_that_is_not_known_is_refused_with_the_flag_that_gives_it(
             "name all layers in their order with --layers",
         ),
         (
+            "sequential",
+            "--layers 0,4,8",
+            "net: --layers: layers without 1, a batch normalisation beside them, expected it in its place\n",
+            "name it between the layers where it stands, as fc1,bn1,fc2; if it belongs to another network, remove its \
+             tensors from the file",
+        ),
+        (
             "words",
             "--layers stem,nose",
             "net: --layers: nose, expected some of head, middle, stem\n",
@@ -201,6 +208,80 @@ fn put_tensors(desk: &Desk, tensors: &[(&str, Dtype, &[usize], &[u8])]) {
     });
     let bytes = safetensors::serialize(views, None::<HashMap<_, _>>);
     desk.put("net", &bytes.expect("a file"));
+}
+
+/// Writes a file of these tensors, all of them ones in F32.
+fn put_ones(desk: &Desk, tensors: &[(String, Vec<usize>)]) {
+    let ones = 1f32.to_le_bytes().repeat(64);
+    let with_bytes = tensors.iter().map(|(name, shape)| {
+        let bytes = &ones[..4 * shape.iter().product::<usize>()];
+        (&**name, Dtype::F32, &**shape, bytes)
+    });
+    put_tensors(desk, &with_bytes.collect::<Vec<_>>());
+}
+
+#[test]
+fn the_list_of_layers_to_type_is_complete_and_has_batch_normalisation() {
+    let desk = Desk::empty();
+    let name = |layer: usize| {
+        format!(
+            "square_{}",
+            "abcdefghijklmnop".chars().nth(layer).expect("a letter")
+        )
+    };
+    let mut names: Vec<String> = (0..15).map(name).collect();
+    let mut tensors: Vec<(String, Vec<usize>)> = Vec::new();
+    for layer in &names {
+        tensors.push((format!("{layer}.weight"), vec![4, 4]));
+    }
+    for part in ["weight", "bias", "running_mean", "running_var"] {
+        tensors.push((format!("square_p.{part}"), vec![4]));
+    }
+    put_ones(&desk, &tensors);
+    names.push("square_p".to_owned());
+    let line = format!("{IMPORT} --activation relu");
+    let run = desk.refuses_in_parts(&line, 1, &["net: "]);
+    let list = names.join(",");
+    let hint =
+        format!("name the layers and batch normalisation in their order with --layers {list}");
+    assert!(run.hint().contains(&hint), "{run:#?}");
+    // Typed as it is, the normalisation counts.
+    let run = import(&desk, &format!("--activation relu --layers {list}"));
+    assert!(
+        run.done().stderr.contains("square_p on the outputs"),
+        "{run:#?}"
+    );
+    // One of another network does not.
+    let other = |(name, shape): (String, Vec<usize>)| match name.starts_with("square_p") {
+        true => (format!("critic.{name}"), shape),
+        false => (format!("actor.{name}"), shape),
+    };
+    let tensors: Vec<_> = tensors.into_iter().map(other).collect();
+    put_ones(&desk, &tensors);
+    let run = import(
+        &desk,
+        "--activation relu --layers actor.square_a,actor.square_b",
+    );
+    assert!(
+        run.done().stderr.contains("left out: actor.square_c, "),
+        "{run:#?}"
+    );
+}
+
+#[test]
+fn statistics_that_are_not_a_vector_are_refused_by_their_own_name() {
+    let desk = Desk::empty();
+    let tensors = [
+        ("fc1.weight", &[4, 3][..]),
+        ("bn1.weight", &[4]),
+        ("bn1.bias", &[4]),
+        ("bn1.running_mean", &[2, 2]),
+        ("bn1.running_var", &[4]),
+    ];
+    let tensors = tensors.map(|(name, shape)| (name.to_owned(), shape.to_vec()));
+    put_ones(&desk, &tensors);
+    let message = "net: bn1.running_mean: F32 [2, 2], expected [units], a number for each unit";
+    desk.refuses(IMPORT, 1, message);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use super::reading::Reading;
 use super::setting_flags::SettingFlags;
 use super::source::DataArgs;
 use super::spelling::Flags;
-use super::stdin::{Stdin, is_stdin};
+use super::stdin::{STDIN, Stdin, is_stdin};
 use super::values::Format;
 
 const EXAMPLES: &str = "\
@@ -59,6 +59,10 @@ impl EvalArgs {
         let evaluation = Predictor::with_engine(&model, engine, &workers)?.evaluate(&data)?;
         let name = self.model.display().to_string();
         let report = EvalReport::new(name, &model, &data, &evaluation);
+        let report = match &model.schema {
+            Some(_) if is_stdin(self.data.test_table()?) => report.with_data_name(STDIN),
+            _ => report,
+        };
         let report = report.with_notes(&notes, &Flags);
         let mut out = io::stdout().lock();
         match self.format {

@@ -6,9 +6,10 @@ use std::path::Path;
 use perceptor::compute::parallel::Workers;
 use perceptor::data::files::Opening;
 use perceptor::data::{KnownClasses, Note, Scale, Splits};
+use perceptor::message::Key;
 use perceptor::run::Settings;
 use perceptor::table::Schema;
-use perceptor::{Model, Result};
+use perceptor::{Error, Model, Refusal, Result};
 
 use super::source::{DataArgs, Source};
 use super::spelling::Flags;
@@ -98,7 +99,9 @@ fn of_idx_files(
         }),
         mode: settings.data_mode,
     };
-    let splits = Splits::open_as(&files, &opening)?;
+    let splits = Splits::open_as(&files, &opening);
+    let has_names = files.class_names.is_some();
+    let splits = splits.map_err(|error| missing_model(settings, has_names).unwrap_or(error))?;
     let mut notes: Vec<Note> = left_out.into_iter().collect();
     notes.extend(splits.notes());
     // With another scaling than the model's, the same elements become other inputs.
@@ -113,7 +116,21 @@ fn of_idx_files(
     })
 }
 
-/// Returns the model that training starts from. It is needed only for the first step, so a run is resumed without it.
+/// Returns the error for data that do not fit because the model of --init-from cannot be read, which their classes are matched
+/// with by name if they have names; `None` if this is not the cause.
+pub fn missing_model(settings: &Settings, has_names: bool) -> Option<Error> {
+    let path = settings.init_from.as_deref().filter(|_| has_names)?;
+    let error = Model::load(path).err()?;
+    let expected =
+        "the model that training starts from, as the classes are matched with its own by name";
+    let refusal = Refusal::new(Key("init_from"), error.to_string(), expected);
+    Some(Error::Run(refusal.hint(
+        "put the model back where it was when the run started",
+    )))
+}
+
+/// Returns the model that training starts from, if it can be read. It is needed only for the first step, so a run is resumed
+/// without it unless the data do not fit then.
 fn initial_model(settings: &Settings) -> Option<Model> {
     let path = settings.init_from.as_deref()?;
     Model::load(path).ok()

@@ -11,7 +11,7 @@ use perceptor::datasets::convert::{
 use perceptor::table::EncodedRows;
 use perceptor::{Error, Model, Refusal, Result};
 
-use super::cache_folder::usable_cache_folder;
+use super::cache_folder::folder_of_unnamed_files;
 use super::convert::parse_size;
 use super::reading::Reading;
 use super::setting_flags::SettingFlags;
@@ -110,7 +110,7 @@ impl SampleArgs {
             None | Some(FileKind::Text | FileKind::Npy | FileKind::Zip | FileKind::Picture(_)) => {
                 let request = self.request(first, others, reading)?;
                 let inputs = model.spec.inputs();
-                let read = read_samples(&request, inputs, &usable_cache_folder())?;
+                let read = read_samples(&request, inputs, &folder_of_unnamed_files())?;
                 Ok(Samples {
                     rows: read.rows,
                     notes: read.notes,

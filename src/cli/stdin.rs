@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use perceptor::data::Note;
 use perceptor::{Error, Refusal, Result};
 
-use super::cache_folder::usable_cache_folder;
+use super::cache_folder::folder_of_unnamed_files;
 
 /// What stands for standard input among the arguments.
 const DASH: &str = "-";
 
-/// What messages call it.
-const NAME: &str = "stdin";
+/// What messages and reports call standard input.
+pub const STDIN: &str = "stdin";
 
 /// Returns whether an argument stands for standard input, or for standard output.
 pub fn is_stdin(path: &Path) -> bool {
@@ -58,7 +58,7 @@ impl Stdin {
     /// # Errors
     /// Returns [`Error::Io`] if it cannot be read, or if there is no room for the copy.
     pub fn spool() -> Result<Stdin> {
-        let folder = usable_cache_folder();
+        let folder = folder_of_unnamed_files();
         let failed = |action: &'static str| {
             let path = folder.clone();
             move |source: io::Error| Error::Io {
@@ -93,12 +93,12 @@ impl Stdin {
 
     /// Returns the same error about standard input.
     pub fn rename(&self, error: Error) -> Error {
-        error.renamed(&self.path, NAME)
+        error.renamed(&self.path, STDIN)
     }
 
     /// Returns the same notes about standard input.
     pub fn rename_notes(&self, notes: &[Note]) -> Vec<Note> {
-        let renamed = notes.iter().map(|note| note.renamed(&self.path, NAME));
+        let renamed = notes.iter().map(|note| note.renamed(&self.path, STDIN));
         renamed.collect()
     }
 }

@@ -11,7 +11,7 @@ use perceptor::table::schema::Place;
 use perceptor::table::{Cache, Schema, TableOptions, TableRequest, TrainingTable};
 use perceptor::{Error, Model, Refusal, Result};
 
-use super::cache_folder::usable_cache_folder;
+use super::cache_folder::folder_of_unnamed_files;
 use super::setting_flags::set;
 use super::stdin::refuse_stdin;
 
@@ -129,7 +129,7 @@ impl Surveyed {
             memory: memory(settings),
             cache: match cache {
                 Some(folder) => Cache::File(folder.join(format!("{set}.rows"))),
-                None => Cache::Unnamed(usable_cache_folder()),
+                None => Cache::Unnamed(folder_of_unnamed_files()),
             },
             ..settings.table.reading()
         };
@@ -201,7 +201,7 @@ pub fn request<'a>(
 /// The options of a table whose rows go to a file in the user's cache if they are too many for the memory.
 pub fn cached(options: TableOptions) -> TableOptions {
     TableOptions {
-        cache: Cache::Unnamed(usable_cache_folder()),
+        cache: Cache::Unnamed(folder_of_unnamed_files()),
         ..options
     }
 }

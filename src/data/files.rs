@@ -11,6 +11,7 @@ use super::idx::IdxFile;
 use super::mmap::Stamp;
 use super::replacement;
 use super::rows::Rows;
+use super::targets::Targets;
 use crate::durable::folder_of;
 use crate::error::{Error, Refusal, Result};
 use crate::message::Key;
@@ -130,12 +131,36 @@ impl Pair {
         if let Some(((path, own), known)) = all.filter(|_| task != Task::Regression)
             && let Some(map) = ClassMap::new(path, own, known)?
         {
-            let mut set = Dataset::for_task(task, rows, &labels, Some(own.names().len()))?;
+            let set = Dataset::for_task(task, rows, &labels, Some(own.names().len()));
+            let mut set = set.map_err(|error| too_few_names(path, own, &labels, task, error))?;
             set.match_classes((path, &map), known)?;
             return Ok((set, names, true));
         }
         let set = Dataset::for_task(task, rows, &labels, opening.classes)?;
         Ok((set, names, false))
+    }
+}
+
+/// Returns the error for `labels` that cannot be of the classes `own`, which `path` names: that there are more classes than
+/// names, if this is the cause, or else `error`.
+fn too_few_names(
+    path: &Path,
+    own: &ClassNames,
+    labels: &IdxFile,
+    task: Task,
+    error: Error,
+) -> Error {
+    let found = own.names().len();
+    match Targets::read(labels, task, None) {
+        Ok(targets) if targets.outputs() > found => {
+            let about = labels.path().display();
+            let expected = format!("{}, as many classes as {about} has", targets.outputs());
+            let refusal = Refusal::new(path.display(), format!("{found} names"), expected);
+            let hint =
+                "add the missing names, or rename the file if it does not belong to these labels";
+            Error::Data(refusal.hint(hint))
+        }
+        _ => error,
     }
 }
 

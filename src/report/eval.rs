@@ -185,6 +185,15 @@ impl EvalReport {
         }
     }
 
+    /// Calls the data `name` instead of their path.
+    #[must_use]
+    pub fn with_data_name(self, name: &str) -> EvalReport {
+        EvalReport {
+            data: name.to_owned(),
+            ..self
+        }
+    }
+
     /// Adds notes about the table that was read, with settings spelled by `spelling`.
     #[must_use]
     pub fn with_notes(self, notes: &[Note], spelling: &dyn Spelling) -> EvalReport {

@@ -27,10 +27,12 @@ impl Work<'_, '_> {
         let config = plan.config(best.trial).check()?;
         let workers = self.workers(&config, self.search.threads)?;
         let trial = self.trial(best.trial, &config, &subject);
-        let Some(model) = trial.model(&best, &workers)? else {
-            return Ok(());
-        };
-        model.save(&self.folder.model())?;
+        match trial.model(&best, &workers)? {
+            Some(model) => model.save(&self.folder.model())?,
+            None if trial.is_stopped() => return Ok(()),
+            // Another model is not the best one.
+            None => self.folder.drop_model()?,
+        }
         let mut settings = plan.settings.clone();
         settings.train = plan.config(best.trial);
         let score = best

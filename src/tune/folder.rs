@@ -105,6 +105,18 @@ impl TuneFolder {
         self.path.join(MODEL)
     }
 
+    /// Removes the model, if there is one.
+    ///
+    /// # Errors
+    /// Returns [`Error::Io`] if it cannot be removed.
+    pub(super) fn drop_model(&self) -> Result<()> {
+        let path = self.model();
+        match path.exists() {
+            true => fs::remove_file(&path).map_err(Error::io(&path, "remove")),
+            false => Ok(()),
+        }
+    }
+
     /// The state of a trial.
     pub(super) fn state_of(&self, trial: usize) -> Checkpoints {
         Checkpoints::at(self.path.join("trials").join(format!("{trial:04}")))

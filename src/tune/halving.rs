@@ -43,6 +43,17 @@ pub fn promoted(measured: &[Measured], count: usize) -> Vec<usize> {
     trials
 }
 
+/// Returns the trial of a rung whose state must be kept although it is not among the `next`: the best of the others, which is
+/// the best of the search if all the next diverge, if its time was up within an epoch. What it has computed so far depends on
+/// the time, so that it cannot be computed again.
+pub(super) fn kept(measured: &[Measured], next: &[usize]) -> Option<usize> {
+    let others = measured.iter().filter(|one| !next.contains(&one.trial));
+    let best = others
+        .filter(|one| one.score.is_some())
+        .min_by(|a, b| by_merit(a, b))?;
+    best.part.map(|_| best.trial)
+}
+
 /// Orders the better result first: by rung, then by [`Score::goodness`](crate::scores::Score::goodness), then by loss, and
 /// among equals by the number of the trial.
 pub fn by_merit(a: &Measured, b: &Measured) -> Ordering {
@@ -132,6 +143,27 @@ mod tests {
         assert_eq!(promoted(&all, 3), [2, 3, 4]);
         assert_eq!(promoted(&all, 9), [0, 2, 3, 4]);
         assert!(promoted(&all[1..2], 3).is_empty());
+    }
+
+    #[test]
+    fn the_state_of_the_best_trial_that_was_cut_and_does_not_continue_is_kept() {
+        let cut = |trial, score| Measured {
+            part: Some(0.5),
+            unfinished: true,
+            ..measured(trial, 0, score)
+        };
+        let best = measured(1, 0, Some((0.9, 1.0)));
+        let all = [
+            best,
+            cut(2, Some((0.8, 1.0))),
+            cut(3, Some((0.7, 1.0))),
+            cut(4, None),
+        ];
+        assert_eq!(kept(&all, &[1]), Some(2));
+        assert_eq!(kept(&all, &[1, 2]), Some(3));
+        assert_eq!(kept(&all, &[1, 2, 3]), None);
+        // Whole epochs are computed again.
+        assert_eq!(kept(&all, &[2]), None);
     }
 
     #[test]

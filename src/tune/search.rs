@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::folder::TuneFolder;
-use super::halving::{Rung, by_merit, promoted};
+use super::halving::{Rung, by_merit, kept, promoted};
 use super::journal::{Journal, Measured, Subject};
 use super::plan::Plan;
 use super::timing::{Clock, end_of_trial, overhead};
@@ -202,15 +202,18 @@ impl<'a, 'b> Work<'a, 'b> {
         let rungs = plan.rungs();
         for (number, &rung) in (1..).zip(&rungs) {
             if number > 1 {
-                let next = {
+                let (next, kept) = {
                     let journal = &mut self.lock().journal;
-                    let next = promoted(&journal.rung(number - 1), rung.trials);
+                    let before = journal.rung(number - 1);
+                    let next = promoted(&before, rung.trials);
                     if journal.finished(number - 1).len() == members.len() {
                         journal.keep_only(&next, number);
                     }
-                    next
+                    let kept = kept(&before, &next);
+                    (next, kept)
                 };
-                for trial in members.iter().filter(|trial| !next.contains(trial)) {
+                let ends = |trial: &&usize| !next.contains(trial) && kept != Some(**trial);
+                for trial in members.iter().filter(ends) {
                     self.folder.drop_trial(*trial)?;
                 }
                 members = next;
@@ -334,7 +337,10 @@ impl<'a, 'b> Work<'a, 'b> {
                 ..self.trial(*number, config, &subject)
             };
             let reached = trial.train_to(rung, &workers, &mut on_epoch)?;
-            if let Some(measured) = self.measured((*number, rung_number, rung), reached) {
+            if let Some(measured) = self.measured((*number, rung_number, rung), &reached) {
+                if let Reached::Cut(cut) = reached {
+                    trial.keep(cut)?;
+                }
                 self.note_overhead(start, &measured);
                 self.add(config, measured)?;
             } else if self.trial(*number, config, &subject).is_stopped() {
@@ -385,7 +391,7 @@ impl<'a, 'b> Work<'a, 'b> {
     fn measured(
         &self,
         (trial, number, rung): (usize, usize, Rung),
-        reached: Reached,
+        reached: &Reached,
     ) -> Option<Measured> {
         let measured = Measured {
             trial,
@@ -399,8 +405,8 @@ impl<'a, 'b> Work<'a, 'b> {
         };
         match reached {
             Reached::Stopped => None,
-            Reached::Diverged(epochs) => Some(Measured { epochs, ..measured }),
-            Reached::End(score, train_seconds) => Some(Measured {
+            &Reached::Diverged(epochs) => Some(Measured { epochs, ..measured }),
+            &Reached::End(score, train_seconds) => Some(Measured {
                 score: Some(score),
                 train_seconds,
                 ..measured

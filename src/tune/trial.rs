@@ -44,7 +44,7 @@ pub(super) struct Trial<'a> {
 pub(super) enum Reached {
     /// The end of the rung, with the seconds of training in total.
     End(Score, f64),
-    /// A state within the rung, which is saved: its time was up.
+    /// A state within the rung, which is not saved: its time was up.
     Cut(Cut),
     /// A loss that is not finite, in this epoch.
     Diverged(usize),
@@ -61,6 +61,7 @@ pub(super) struct Cut {
     pub part: Option<f64>,
     /// The seconds of training in total.
     pub seconds: f64,
+    state: Box<State>,
 }
 
 impl Trial<'_> {
@@ -109,7 +110,7 @@ impl Trial<'_> {
                         Reached::of(&state.epochs)
                     }
                     _ if self.is_stopped() => Reached::Stopped,
-                    _ => self.cut(&state, workers)?,
+                    _ => return self.cut(state, workers),
                 };
                 self.save(&states, state)?;
                 Ok(reached)
@@ -125,7 +126,7 @@ impl Trial<'_> {
     }
 
     /// Scores the network of a state within the rung.
-    fn cut(&self, state: &State, workers: &Workers) -> Result<Reached> {
+    fn cut(&self, state: State, workers: &Workers) -> Result<Reached> {
         let outcome = match self.outcome(state.clone(), workers) {
             Err(Error::Diverged { epoch, .. }) => return Ok(Reached::Diverged(epoch)),
             outcome => outcome?,
@@ -139,7 +140,13 @@ impl Trial<'_> {
             epochs: outcome.epochs.len() - usize::from(part.is_some()),
             part,
             seconds,
+            state: Box::new(state),
         }))
+    }
+
+    /// Saves the state of a result that counts. If a worse one were saved, the model of the best would be gone.
+    pub(super) fn keep(&self, cut: Cut) -> Result<()> {
+        self.save(&self.folder.state_of(self.number), *cut.state)
     }
 
     /// The network of `state`, with its scores.
@@ -170,7 +177,7 @@ impl Trial<'_> {
     }
 
     /// Returns the model of a result of this trial: from its state, or by training it again if that is gone. `None` if the
-    /// search is stopped meanwhile.
+    /// search is stopped meanwhile, or if there is no model with exactly the score of the result.
     pub(super) fn model(mut self, of: &Measured, workers: &Workers) -> Result<Option<Model>> {
         let states = self.folder.state_of(self.number);
         let is_of = |state: &State| {
@@ -179,6 +186,8 @@ impl Trial<'_> {
         };
         let state = match self.newest(&states)?.filter(is_of) {
             Some(state) => Some(state),
+            // How far it was trained depended on the time.
+            None if of.part.is_some() || self.is_stopped() => None,
             None => {
                 // Its state was removed, as another trial continued instead.
                 (self.deadline, self.end) = (None, None);
@@ -191,8 +200,9 @@ impl Trial<'_> {
                 self.newest(&states)?.filter(|_| !self.is_stopped())
             }
         };
-        let model = |state| self.outcome(state, workers).map(|outcome| outcome.model);
-        state.map(model).transpose()
+        let Some(state) = state else { return Ok(None) };
+        let outcome = self.outcome(state, workers)?;
+        Ok((outcome.last().score() == of.score).then_some(outcome.model))
     }
 
     /// Returns the state from which the trial continues. A damaged one is ignored: training again computes the same bits.

@@ -127,6 +127,13 @@ fn class_names_in_another_order_than_in_the_model_are_matched_and_others_refused
         &["set/classes.txt: class 2 is \"hen\", expected a class of the model: cat, dog, hen, or"],
     );
     assert!(run.hint().contains("rename it"), "{run:#?}");
+    desk.put("set/classes.txt", b"cat\ndog\n");
+    let run = desk.refuses_in_parts(
+        "eval model/model.safetensors --data set",
+        1,
+        &["set/classes.txt: 2 names, expected 4, as many classes as set/t10k-labels-idx1-ubyte has\n"],
+    );
+    assert!(run.hint().contains("add the missing names"), "{run:#?}");
     desk.remove("set/classes.txt");
     desk.run("eval model/model.safetensors --data set").done();
 }

@@ -301,6 +301,18 @@ fn a_warm_start_takes_labels_as_classes_of_the_model() {
         &["later/classes.txt: class 1 is \"wolf\", expected a class of the model of --init-from: cat, dog, fox\n"],
     );
     assert!(run.hint().contains("rename it"), "{run:#?}");
+    desk.put("later/classes.txt", b"dog\nfox\n");
+    desk.remove(MODEL);
+    let run = desk.refuses_in_parts(
+        "train --resume warm --epochs 3",
+        1,
+        &[
+            "warm/config.toml: init_from: ",
+            "model.safetensors",
+            ", expected the model that training starts from",
+        ],
+    );
+    assert!(run.hint().contains("put the model back"), "{run:#?}");
 }
 
 #[test]

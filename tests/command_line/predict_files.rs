@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use png::{BitDepth, ColorType};
 use rawzip::CompressionMethod;
@@ -45,7 +45,10 @@ fn rows(samples: &[Vec<u8>], delimiter: &str) -> String {
 
 /// Runs the program with this standard input.
 fn with_stdin(desk: &Desk, line: &str, input: &[u8]) -> Run {
-    let mut command = desk.command(line);
+    command_with_stdin(desk.command(line), line, input)
+}
+
+fn command_with_stdin(mut command: Command, line: &str, input: &[u8]) -> Run {
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -429,6 +432,17 @@ fn rows_of_a_table_are_read_from_standard_input() {
             .map(str::to_owned)
     };
     assert_eq!(score(&found), score(&expected));
+    assert!(!found.stdout.contains("/proc"), "{found:#?}");
+    let line = format!("eval {model} --data - --format json");
+    let found = with_stdin(&desk, &line, text.as_bytes());
+    assert_eq!(found.done().json()["data"], "stdin");
+    // Without a cache folder, in which the copy is kept otherwise.
+    let line = format!("predict {model} - --format csv");
+    let expected = desk.run(&format!("predict {model} t.csv --format csv"));
+    let mut command = desk.command(&line);
+    command.env("XDG_CACHE_HOME", "/proc/none");
+    let found = command_with_stdin(command, &line, text.as_bytes());
+    assert_eq!(found.done().stdout, expected.done().stdout);
     let cut = with_stdin(
         &desk,
         &format!("predict {model} -"),

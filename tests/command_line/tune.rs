@@ -348,6 +348,27 @@ fn the_model_of_a_search_has_the_score_that_it_reports() {
     desk.remove("out/best.safetensors");
     desk.run("tune --resume out --threads 1").done();
     assert!(desk.read("out/best.safetensors") == model);
+    // No network is written beside the score of another one.
+    let journal = desk.read_text("out/journal.jsonl");
+    let accuracy = format!("\"accuracy\":{}", best["accuracy"]);
+    assert!(journal.contains(&accuracy), "{journal}");
+    desk.put(
+        "out/journal.jsonl",
+        journal.replace(&accuracy, "\"accuracy\":1.0").as_bytes(),
+    );
+    desk.remove("out/best.safetensors");
+    let run = desk.run("tune --resume out --format json");
+    assert!(run.done().json()["best_model"].is_null(), "{run:#?}");
+    assert!(!desk.has("out/best.safetensors"));
+}
+
+#[test]
+fn inputs_are_scaled_as_the_advice_of_a_search_proposes() {
+    let desk = noisy_desk();
+    desk.run("tune --data set --scale standard --trials 1 --epochs 1 --out out --quiet")
+        .done();
+    let settings = desk.read_text("out/best.toml");
+    assert!(settings.contains("scale = \"standard\""), "{settings}");
 }
 
 #[test]

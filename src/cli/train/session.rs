@@ -28,7 +28,7 @@ use super::notices::{finished, report_write_failure, warn_of_another_program, wa
 use super::output::OutputArgs;
 use crate::cli::engine::{Verbosity, choose_for_training};
 use crate::cli::failure::{Failure, report};
-use crate::cli::opening::{Opened, print_notes};
+use crate::cli::opening::{Opened, missing_model, print_notes};
 use crate::cli::origin::Origin;
 use crate::cli::progress::Progress;
 use crate::cli::shell::{program, shell_word};
@@ -177,7 +177,9 @@ impl Session<'_> {
             }
             Some(resumption) => {
                 let found = Fingerprint::of(&data);
-                resumption.check(&config, &found, &source.name)?;
+                let checked = resumption.check(&config, &found, &source.name);
+                let has_names = data.train.class_names().is_some();
+                checked.map_err(|error| missing_model(&settings, has_names).unwrap_or(error))?;
                 fingerprint = Some(found);
                 warn_of_damage(&resumption);
                 warn_of_another_program(&resumption);

@@ -69,7 +69,7 @@ const DEFAULTS: [(&str, &str); 3] = [
 ];
 
 /// Settings that are the same in all trials, and have flags.
-const KEYS: [&str; 35] = [
+const KEYS: [&str; 36] = [
     "data",
     "test_data",
     "target",
@@ -94,6 +94,7 @@ const KEYS: [&str; 35] = [
     "huber_delta",
     "quantile",
     "target_scale",
+    "scale",
     "activation",
     "optimizer",
     "schedule",

@@ -101,7 +101,7 @@ impl<'a> TuneReport<'a> {
             ended: tuned.ended,
             seconds: tuned.spent_seconds,
             best_config: path(folder.best()),
-            best_model: path(folder.model()),
+            best_model: path(folder.model()).filter(|_| folder.model().is_file()),
             tuned,
         }
     }

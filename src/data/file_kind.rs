@@ -119,13 +119,18 @@ impl FileKind {
     pub fn of(start: &[u8]) -> FileKind {
         let starts = |(magic, ..): &&(&[u8], _, _)| start.starts_with(magic);
         let foreign = FOREIGN.iter().find(starts);
-        // A table may start with a column that is called PAR1.
-        if let Some((_, name, advice)) = foreign.filter(|_| !is_plain_text(start)) {
+        // A table may start with a column that is called PAR1, or have ftyp in its header.
+        if is_plain_text(start) {
+            return match start {
+                [] => FileKind::Empty,
+                _ => FileKind::Text,
+            };
+        }
+        if let Some((_, name, advice)) = foreign {
             return FileKind::Foreign(Foreign { name, advice });
         }
         let foreign = |name, advice| FileKind::Foreign(Foreign { name, advice });
         match start {
-            [] => FileKind::Empty,
             [0, 0, 0x08..=0x0e, 1..=4, ..] => FileKind::Idx,
             [0x1f, 0x8b, ..] => FileKind::Gzip,
             [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => FileKind::Npy,
@@ -223,10 +228,15 @@ fn has_first(start: &[u8], name: &[u8]) -> bool {
     first.is_some_and(|first| first.ends_with(name))
 }
 
-/// Returns whether the bytes are ASCII without control characters except white space.
+/// Returns whether the bytes are UTF-8 without control characters except white space. The last character may be cut off.
 fn is_plain_text(start: &[u8]) -> bool {
-    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') || byte.is_ascii_whitespace();
-    start.iter().all(is_plain)
+    let is_plain = |character: char| !character.is_control() || character.is_ascii_whitespace();
+    let text = match str::from_utf8(start) {
+        Ok(text) => Some(text),
+        Err(error) if error.error_len().is_some() => None,
+        Err(error) => str::from_utf8(&start[..error.valid_up_to()]).ok(),
+    };
+    text.is_some_and(|text| text.chars().all(is_plain))
 }
 
 /// Returns whether the bytes are a length below 100 MB and the start of a JSON object, as in a model file.
@@ -266,6 +276,10 @@ mod tests {
             (b"BMI,age\n23,41\n", "text"),
             (b"PAR1,y\n23,41\n", "text"),
             (b"PAR1\x15\x04", "a Parquet file"),
+            ("PAR1,größe\n23,41\n".as_bytes(), "text"),
+            (b"PAR1,gr\xc3", "text"),
+            (b"sex,ftype,price\n1,2,3\n", "text"),
+            (b"\0\0\0\x18ftypheic", "a HEIC or AVIF picture"),
             (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
             (b"\x80\x04\x95\x10\0\0\0\0\0\0\0", "a pickle file"),
             (b"\x80\x02}q\0", "a pickle file"),

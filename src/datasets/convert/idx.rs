@@ -23,6 +23,7 @@ pub(super) struct IdxSet {
 impl IdxSet {
     /// Opens the sets of a request.
     pub fn open(request: &Request) -> Result<Sources> {
+        request.check_labels_have_samples()?;
         let labels = match &request.labels {
             Labels::Absent => None,
             Labels::In(path) | Labels::Targets(path) => Some(Path::new(path)),

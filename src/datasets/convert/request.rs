@@ -198,6 +198,38 @@ impl Request {
         Ok(())
     }
 
+    /// Checks that the labels of a set are given with its samples, if they are in files of their own.
+    ///
+    /// # Errors
+    /// Returns [`Error::Config`] if they are not.
+    pub(super) fn check_labels_have_samples(&self) -> Result<()> {
+        self.check_validation_labels_have_samples()?;
+        let (labels, samples) = (&self.arrays.test_labels, &self.test);
+        match labels.is_some() && samples.is_none() {
+            false => Ok(()),
+            true => Err(without_samples(
+                Key("test_labels"),
+                Key("test"),
+                "test samples",
+            )),
+        }
+    }
+
+    /// Checks that the labels of validation samples are given with the samples.
+    ///
+    /// # Errors
+    /// Returns [`Error::Config`] if they are not.
+    pub(super) fn check_validation_labels_have_samples(&self) -> Result<()> {
+        let (labels, samples) = (&self.arrays.validation_labels, &self.validation);
+        match labels.is_some() && samples.is_none() {
+            false => Ok(()),
+            true => {
+                let (labels, samples) = (Key("validation_labels"), Key("validation"));
+                Err(without_samples(labels, samples, "validation samples"))
+            }
+        }
+    }
+
     /// Returns the requested shape of a sample, which must have as many elements as the shape `found` in the source; or
     /// `found` if none is requested.
     ///
@@ -220,4 +252,14 @@ impl Request {
             }
         }
     }
+}
+
+/// Returns the error for labels of `what` in the option `labels`, without the samples in the option `samples`.
+fn without_samples(labels: Key, samples: Key, what: &str) -> Error {
+    let expected = message![samples, format!(" with the {what}")];
+    Error::Config(Refusal::new(
+        labels,
+        format!("given without {what}"),
+        expected,
+    ))
 }

@@ -520,3 +520,31 @@ fn an_archive_that_declares_more_than_it_can_hold_is_refused_at_once() {
         );
     }
 }
+
+#[test]
+fn validation_samples_of_another_archive_are_read() {
+    let desk = Desk::empty();
+    let (x, y) = (counting(false), labels(&[1, 0]));
+    let others = npy("|u1", false, "(1, 2, 3)", &[9; 6]);
+    let of_others = labels(&[1]);
+    let pair = [("x.npy", &x[..]), ("y.npy", &y)];
+    let validation = [("v.npy", &of_others[..]), ("x.npy", &others), ("z.npy", &y)];
+    std::fs::create_dir(desk.path("d")).expect("creating a folder");
+    for (name, files) in [("train", &pair[..]), ("val", &validation), ("test", &pair)] {
+        let name = format!("d/{name}.npz");
+        desk.put(&name, &zip(CompressionMethod::STORE, files));
+    }
+    let line = "d/train.npz --validation d/val.npz --test d/test.npz --validation-labels v";
+    let run = convert(&desk, line);
+    let sizes = "set: 2 training, 1 validation and 2 test items of 2×3 u8";
+    assert!(run.stdout.starts_with(sizes), "{run:#?}");
+    let note = "note: d/val.npz: the array z is not used\n";
+    assert!(run.stderr.contains(note), "{run:#?}");
+    let images = read_idx(&desk, "set/validation-images-idx3-ubyte");
+    assert_eq!(images, bytes(&[1, 2, 3], &[9.0; 6]));
+    // In a folder, the names of the files tell the sets apart.
+    let validation = [("x.npy", &others[..]), ("y.npy", &of_others)];
+    desk.put("d/val.npz", &zip(CompressionMethod::STORE, &validation));
+    let run = convert(&desk, "d --force");
+    assert!(run.stdout.starts_with(sizes), "{run:#?}");
+}

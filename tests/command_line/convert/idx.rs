@@ -235,3 +235,13 @@ fn damaged_idx_files_are_refused() {
         "labels: labels of dimensions [5], expected 6 labels, one for each sample of images",
     );
 }
+
+#[test]
+fn labels_without_their_samples_are_refused() {
+    let desk = desk_with_set(&[0, 1, 0, 1, 0, 1]);
+    desk.refuses(
+        "data convert images --labels labels --test-labels labels --out set",
+        2,
+        "--test-labels: given without test samples, expected --test with the test samples",
+    );
+}

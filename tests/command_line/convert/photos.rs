@@ -281,3 +281,37 @@ fn pictures_are_converted_one_by_one_without_labels() {
     assert_eq!(images, bytes(&[2, 1, 2], &[1.0, 2.0, 9.0, 9.0]));
     assert!(run.stdout.starts_with("set: 2 items of 1×2 u8"), "{run:#?}");
 }
+
+#[test]
+fn webp_chunks_that_declare_too_much_are_refused_before_they_are_allocated() {
+    let desk = Desk::empty();
+    let chunk = |name: &[u8], size: u32, bytes: &[u8]| [name, &size.to_le_bytes(), bytes].concat();
+    let file = |flags: u8, chunks: &[u8]| {
+        let canvas = chunk(b"VP8X", 10, &[flags, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let size = (4 + canvas.len() + chunks.len()) as u32;
+        [&chunk(b"RIFF", size, b"WEBP"), &canvas, chunks].concat()
+    };
+    let frame = |side: [u8; 2]| {
+        let sides = [side, side].concat();
+        chunk(
+            b"VP8 ",
+            10,
+            &[&[0, 0, 0, 0x9d, 1, 0x2a], &sides[..]].concat(),
+        )
+    };
+    let exif = [frame([1, 0]), chunk(b"EXIF", 0xffff_ff00, b"ab")].concat();
+    for (file, message) in [
+        (
+            file(8, &exif),
+            "a chunk EXIF of 4294967040 bytes, of which 2 are there, expected an intact WebP file",
+        ),
+        (
+            file(0, &frame([0xff, 0x3f])),
+            "16383×16383 pixels on a canvas of 1×1, expected an intact WebP file",
+        ),
+    ] {
+        put(&desk, "p/a/1.webp", &file);
+        let message = format!("p/a/1.webp: {message}");
+        desk.refuses("data convert p --out set", 1, &message);
+    }
+}

@@ -62,14 +62,7 @@ impl Array {
     /// Opens the array `name` of an archive. The option `key` selects another one.
     pub fn open_member(archive: &Rc<Archive>, key: Key, name: &str) -> Result<Array> {
         let place = archive.place(name);
-        let Some(member) = archive.member(name) else {
-            let expected = format!("one of {}", archive.summary());
-            let refusal = Refusal::new(&place, "no such array", expected);
-            let hint = message!["name another one with ", key];
-            return Err(Error::Data(refusal.hint(hint)));
-        };
-        let header = Header::read(&place, &mut *archive.stream(&place, member)?)?;
-        archive.check_size(&place, member, &header)?;
+        let (header, member) = Array::header_of_member(archive, key, name)?;
         let store = match header.fortran {
             true => Store::Spooled(archive.spool(&place, member)?),
             false => Store::Member(Rc::clone(archive), member),
@@ -80,6 +73,20 @@ impl Array {
             header,
             store,
         })
+    }
+
+    /// Reads only the header of the array `name` of an archive. The option `key` selects another one.
+    pub fn header_of_member(archive: &Archive, key: Key, name: &str) -> Result<(Header, Entry)> {
+        let place = archive.place(name);
+        let Some(member) = archive.member(name) else {
+            let expected = format!("one of {}", archive.summary());
+            let refusal = Refusal::new(&place, "no such array", expected);
+            let hint = message!["name another one with ", key];
+            return Err(Error::Data(refusal.hint(hint)));
+        };
+        let header = Header::read(&place, &mut *archive.stream(&place, member)?)?;
+        archive.check_size(&place, member, &header)?;
+        Ok((header, member))
     }
 
     /// Starts to read the items from the first one.

@@ -42,6 +42,7 @@ pub(super) struct Arrays {
 impl Arrays {
     /// Opens NPY files, or NPZ files of one array each.
     pub fn open_files(request: &Request) -> Result<Sources> {
+        request.check_labels_have_samples()?;
         let train_labels = match &request.labels {
             Labels::Absent => None,
             Labels::Auto => Some(None),
@@ -52,13 +53,6 @@ impl Arrays {
         let images = open_array(&request.source)?;
         let train = Arrays::new(request, images, train_labels.transpose()?)?;
         let test_labels = request.arrays.test_labels.as_ref();
-        if let (None, Some(_)) = (&request.test, test_labels) {
-            return Err(Error::Config(Refusal::new(
-                Key("test_labels"),
-                "given without test samples",
-                message![Key("test"), " with the test samples"],
-            )));
-        }
         let test = request.test.as_deref().map(|path| {
             let what = "labels of the test samples";
             let labels = open_labels(test_labels, Key("test_labels"), what, path)?;
@@ -79,6 +73,7 @@ impl Arrays {
         if has_labels_elsewhere(request, &archive) {
             return Arrays::open_files(request);
         }
+        request.check_validation_labels_have_samples()?;
         let names = Names::select(request, &archive)?;
         let open = |archive: &Rc<Archive>, images: &str, labels: Option<&str>| {
             let labels = labels.map(|name| Array::open_member(archive, Key("labels"), name));
@@ -87,22 +82,27 @@ impl Arrays {
         };
         let train = open(&archive, &names.images, names.labels.as_deref())?;
         let of_names = |(images, labels): &(String, String)| open(&archive, images, Some(labels));
-        let validation = names.validation.as_ref().map(of_names).transpose()?;
-        let options = &request.arrays;
         let mut notes = Vec::new();
+        // In another archive the arrays have the same names, unless others are given.
+        let mut of_archive = |path: &Path, images: Option<&String>, labels: Option<&String>| {
+            let other = Rc::new(Archive::open(path)?);
+            let images = images.unwrap_or(&names.images);
+            let labels = labels.or(names.labels.as_ref()).map(String::as_str);
+            let used: Vec<&str> = [images.as_str()].into_iter().chain(labels).collect();
+            notes.extend(other.unused(&used));
+            open(&other, images, labels)
+        };
+        let options = &request.arrays;
+        let validation = match (&request.validation, &names.validation) {
+            (Some(path), _) => Some(of_archive(path, None, options.validation_labels.as_ref())?),
+            (None, names) => names.as_ref().map(of_names).transpose()?,
+        };
         let test = match (&request.test, &names.test) {
-            // In a second archive the arrays have the same names, unless others are given.
             (Some(path), _) => {
-                let other = Rc::new(Archive::open(path)?);
-                let images = options.test_images.as_ref().unwrap_or(&names.images);
-                let labels = options.test_labels.as_ref().or(names.labels.as_ref());
-                let labels = labels.map(String::as_str);
-                let used: Vec<&str> = [images.as_str()].into_iter().chain(labels).collect();
-                notes.extend(other.unused(&used));
-                Some(open(&other, images, labels)?)
+                let (images, labels) = (&options.test_images, &options.test_labels);
+                Some(of_archive(path, images.as_ref(), labels.as_ref())?)
             }
-            (None, Some(names)) => Some(of_names(names)?),
-            (None, None) => None,
+            (None, names) => names.as_ref().map(of_names).transpose()?,
         };
         notes.extend(archive.unused(&names.all()));
         let sources = Sources::new(train, test).with_validation(validation);
@@ -117,10 +117,9 @@ impl Arrays {
         }
         let mut fitting = Vec::new();
         for name in archive.names() {
-            let array = Array::open_member(&archive, Key("images"), name);
-            let header = array.map(|array| array.header);
+            let header = Array::header_of_member(&archive, Key("images"), name);
             // An array of another kind may be unreadable, and is not asked for.
-            if header.is_ok_and(|header| is_of(&header, inputs)) {
+            if header.is_ok_and(|(header, _)| is_of(&header, inputs)) {
                 fitting.push(name);
             }
         }

@@ -88,7 +88,8 @@ fn usual_validation(
     usual: Option<&[&str; 4]>,
     archive: &Archive,
 ) -> Option<(String, String)> {
-    let [_, _, images, labels] = usual.filter(|_| request.labels != Labels::Absent)?;
+    let is_wanted = request.labels != Labels::Absent && request.validation.is_none();
+    let [_, _, images, labels] = usual.filter(|_| is_wanted)?;
     let named = |word: &str| [images, labels].map(|name| name.replace("test", word));
     let mut pairs = VALIDATION.into_iter().map(named);
     let is_there = |pair: &[String; 2]| pair[0] != *images && pair.iter().all(|it| archive.has(it));

@@ -17,6 +17,7 @@ use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+use super::webp;
 use crate::data::PictureFormat;
 use crate::data::file_kind::{FileKind, START};
 use crate::datasets::convert::request::Color;
@@ -25,7 +26,7 @@ use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 
 /// The most memory for anything in a file except its pixels, in bytes.
-const MAX_OTHERS: u64 = 1 << 24;
+pub(super) const MAX_OTHERS: u64 = 1 << 24;
 
 type Reader = BufReader<File>;
 
@@ -60,28 +61,44 @@ impl Picture {
     pub fn open(path: &Path, max_pixels: u64) -> Result<Picture> {
         let mut file = BufReader::new(reopen(path)?);
         let (format, has_only_colors) = format_of(path, &mut file)?;
+        let animation = || {
+            Error::Data(Refusal::new(
+                path.display(),
+                "an animation",
+                "a single picture",
+            ))
+        };
+        if format == PictureFormat::WebP {
+            let length = file
+                .get_ref()
+                .metadata()
+                .map_err(Error::io(path, "read the size"))?
+                .len();
+            let is_animation = webp::is_animation(&mut file, length);
+            if is_animation.map_err(|error| damaged(path, format, error))? {
+                return Err(animation());
+            }
+        }
         let header = match format {
             PictureFormat::Jpeg => jpeg_header(file),
             _ => header(format, file).map_err(|error| error.to_string()),
         };
         let header = header.map_err(|error| damaged(path, format, error))?;
-        let refuse = |found: String, expected: String| {
-            Error::Data(Refusal::new(path.display(), found, expected))
-        };
         if header.is_animation {
-            return Err(refuse("an animation".into(), "a single picture".into()));
+            return Err(animation());
         }
         let (width, height) = header.size;
         if width == 0 || height == 0 || u64::from(width) * u64::from(height) > max_pixels {
             let found = format!("{width}×{height} pixels");
-            let refusal = refuse(found, format!("at most {max_pixels} pixels"));
-            return Err(refusal.map_refusal(|refusal| {
-                refusal.hint(message![
-                    "make it smaller, or let ",
-                    Key("resize"),
-                    " do it for up to 64 million pixels"
-                ])
-            }));
+            let expected = format!("at most {max_pixels} pixels");
+            let hint = message![
+                "make it smaller, or let ",
+                Key("resize"),
+                " do it for up to 64 million pixels"
+            ];
+            return Err(Error::Data(
+                Refusal::new(path.display(), found, expected).hint(hint),
+            ));
         }
         Ok(Picture {
             decoder: header.decoder,
@@ -191,11 +208,7 @@ fn header(format: PictureFormat, file: Reader) -> ImageResult<Header> {
             is_animation = decoder.is_apng()?;
             Box::new(decoder)
         }
-        PictureFormat::WebP => {
-            let decoder = WebPDecoder::new(file)?;
-            is_animation = decoder.has_animation();
-            Box::new(decoder)
-        }
+        PictureFormat::WebP => Box::new(WebPDecoder::new(file)?),
         PictureFormat::Bmp | PictureFormat::Jpeg => Box::new(BmpDecoder::new(file)?),
     };
     Ok(Header {

@@ -1,12 +1,13 @@
 //! Pictures: a folder with a sub-folder of them for each class, or pictures without labels.
 //!
 //! `FOLDER/cat/1.png` belongs to class cat. If the folder has a sub-folder `train` and one for `validation` or `test`, the
-//! classes are below those. `folders` finds the files, `decode` reads their pixels, and `style` converts them. All pictures
-//! must be like the first one, or are resized.
+//! classes are below those. `folders` finds the files, `decode` reads their pixels, for which `webp` checks chunks, and
+//! `style` converts them. All pictures must be like the first one, or are resized.
 
 mod decode;
 mod folders;
 mod style;
+mod webp;
 
 pub(super) use self::folders::is_picture as is_picture_name;
 

@@ -521,3 +521,32 @@ fn only_text_is_written_to_standard_output() {
         desk.refuses(line, 2, "--out: standard output, expected a file");
     }
 }
+
+#[test]
+fn an_archive_whose_array_cannot_be_unpacked_names_the_cause() {
+    let desk = desk();
+    let (x, other) = (
+        npy("|u1", true, "(60, 3, 3)", &[0; 540]),
+        npy("|u1", true, "(2, 2)", &[0; 4]),
+    );
+    let files = [("x.npy", &x[..]), ("other.npy", &other)];
+    desk.put("set.npz", &zip(CompressionMethod::DEFLATE, &files));
+    let mut command = desk.command(&format!("{PREDICT} set.npz"));
+    command.env("TMPDIR", desk.path("missing"));
+    let run = Run::of(command);
+    assert_ne!(run.code, Some(0), "{run:#?}");
+    assert!(run.stderr.contains("missing: create a file"), "{run:#?}");
+}
+
+#[test]
+fn hints_name_no_flag_that_the_command_lacks() {
+    let desk = desk();
+    desk.put("x.csv", b"1,2,3,4\n");
+    desk.put("deep.npy", &npy("|u1", false, "(2, 1, 1, 3, 3)", &[0; 18]));
+    for line in ["x.csv --resize 3x3", "deep.npy", "deep.npy --drop 1"] {
+        let run = desk.run(&format!("{PREDICT} {line}"));
+        assert_ne!(run.code, Some(0), "{run:#?}");
+        assert!(run.stderr.contains("hint: "), "{run:#?}");
+        assert!(!run.stderr.contains("--shape"), "{run:#?}");
+    }
+}

@@ -223,6 +223,7 @@ impl Source for Table {
 
     fn place(&self, position: u64, cell: Cell) -> String {
         let column = match cell {
+            Cell::Sample => return row(&self.path, position),
             Cell::Element(at) => self.features[at],
             Cell::Class => self.labels[0],
             Cell::Value(at) => self.labels[at],

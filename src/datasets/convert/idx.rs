@@ -151,6 +151,11 @@ impl Source for IdxSet {
         Some(self.images.element())
     }
 
+    fn has_whole_elements(&self) -> Option<bool> {
+        let element = self.images.element();
+        Some(!matches!(element, ElementType::F32 | ElementType::F64))
+    }
+
     fn samples(&self) -> Result<Box<dyn Samples + '_>> {
         Ok(Box::new(IdxSamples { set: self, done: 0 }))
     }
@@ -158,6 +163,7 @@ impl Source for IdxSet {
     fn place(&self, position: u64, cell: Cell) -> String {
         let labels = self.labels.as_ref().map_or("", Rows::name);
         match cell {
+            Cell::Sample => format!("{}: sample {position}", self.images.name()),
             Cell::Element(at) => {
                 format!("{}: sample {position}, element {at}", self.images.name())
             }

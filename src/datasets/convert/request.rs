@@ -158,6 +158,11 @@ impl Request {
         samples.chain(named).collect()
     }
 
+    /// Returns whether samples are read for a model, rather than converted: their shape and their type follow from it.
+    pub(super) fn is_for_model(&self) -> bool {
+        self.sample_elements.is_some()
+    }
+
     /// Checks that the options for test samples and for labels do not contradict each other.
     ///
     /// # Errors

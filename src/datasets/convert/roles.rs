@@ -74,8 +74,8 @@ pub(super) fn resolve(request: &Request) -> Result<(Cow<'_, Request>, Vec<Note>)
         return unchanged();
     }
     let set = Set::of(files, is_folder)?;
-    let mut notes = set.notes();
     let mut found = set.request(request)?;
+    let mut notes = set.notes(&found);
     let names = request.source.join("classes.txt");
     let wants_names = found.class_names.is_none() && found.labels != Labels::Absent;
     if is_folder && wants_names && names.is_file() {
@@ -251,13 +251,16 @@ impl Set {
         images.or_else(|| self.find(half, Part::Both))
     }
 
-    /// Returns a note about files that are not used.
-    fn notes(&self) -> Vec<Note> {
+    /// Returns notes about the files that `found` does not use.
+    fn notes(&self, found: &Request) -> Vec<Note> {
         let is_record = |path: &&PathBuf| {
             let name = path.file_name().unwrap_or_default();
             name != "classes.txt" && name != "SHA256SUMS"
         };
-        let unused = self.unused.iter().filter(is_record);
+        let used = found.sources();
+        let files = self.files.iter().map(|file| &file.path);
+        let files = files.filter(|path| !used.contains(&path.as_path()));
+        let unused = self.unused.iter().chain(files).filter(is_record);
         unused
             .map(|path| Note::new(path.display(), "not used"))
             .collect()

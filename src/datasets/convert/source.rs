@@ -39,9 +39,11 @@ pub(super) enum LabelKind {
     Values(Vec<Option<String>>),
 }
 
-/// A part of a sample, by its index.
+/// A sample, or a part of it by its index.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Cell {
+    /// All elements together.
+    Sample,
     Element(usize),
     Class,
     Value(usize),
@@ -80,6 +82,12 @@ pub(super) trait Source {
 
     /// Returns the element type of the source, if a data set keeps it.
     fn element(&self) -> Option<ElementType> {
+        None
+    }
+
+    /// Returns whether all elements are whole numbers by their type; `None` if the type allows others, too, and only the
+    /// elements show it.
+    fn has_whole_elements(&self) -> Option<bool> {
         None
     }
 

@@ -548,3 +548,64 @@ fn validation_samples_of_another_archive_are_read() {
     let run = convert(&desk, "d --force");
     assert!(run.stdout.starts_with(sizes), "{run:#?}");
 }
+
+#[test]
+fn one_type_decides_about_rounding_resized_samples() {
+    let desk = Desk::empty();
+    // The first sample is whole, the second one is not.
+    let elements = [1f32, 2.0, 0.25, 0.5].map(f32::to_le_bytes).concat();
+    desk.put("x.npy", &npy("<f4", false, "(2, 1, 2)", &elements));
+    convert(&desk, "x.npy --labels none --resize 1x1");
+    let images = read_idx(&desk, "set/images-idx3-float");
+    assert_eq!(images.elements, [1.5, 0.375]);
+    // Of a table, all rows decide.
+    desk.put("x.csv", b"1,2\n0.25,0.5\n");
+    convert(
+        &desk,
+        "x.csv --labels none --shape 1x2 --resize 1x1 --force",
+    );
+    let images = read_idx(&desk, "set/images-idx3-float");
+    assert_eq!(images.elements, [1.5, 0.375]);
+    // The size stays, and so do the bits.
+    let elements = [1_700_000_001i32, 0].map(i32::to_le_bytes).concat();
+    desk.put("x.npy", &npy("<i4", false, "(1, 1, 2)", &elements));
+    convert(&desk, "x.npy --labels none --resize 1x2 --force");
+    let images = read_idx(&desk, "set/images-idx3-int");
+    assert_eq!(images.elements, [1_700_000_001.0, 0.0]);
+}
+
+#[test]
+fn a_value_that_cannot_be_resized_is_named_by_its_place_in_the_source() {
+    let desk = Desk::empty();
+    // Element 4 of 2×3, which is element 3 of 3×2.
+    let mut elements = [1f32; 6];
+    elements[4] = f32::NAN;
+    desk.put(
+        "x.npy",
+        &npy(
+            "<f4",
+            false,
+            "(1, 2, 3)",
+            &elements.map(f32::to_le_bytes).concat(),
+        ),
+    );
+    let line = "data convert x.npy --labels none --transpose --resize 2x2 --out set";
+    desk.refuses(
+        line,
+        1,
+        "x.npy: sample 0, element 4: NaN, expected a finite number",
+    );
+    // A resized element has no place of its own.
+    elements[4] = -3.0;
+    desk.put(
+        "x.npy",
+        &npy(
+            "<f4",
+            false,
+            "(1, 2, 3)",
+            &elements.map(f32::to_le_bytes).concat(),
+        ),
+    );
+    let run = desk.run(&format!("{line} --type u8"));
+    assert!(run.stderr.contains("x.npy: sample 0: "), "{run:#?}");
+}

@@ -164,3 +164,20 @@ fn a_changed_picture_below_the_folder_of_a_set_is_noticed() {
     let run = desk.run(inspect);
     assert!(run.stderr.contains("p, which changed since"), "{run:#?}");
 }
+
+#[test]
+fn files_that_are_left_out_are_named() {
+    let desk = Desk::empty();
+    put_kmnist(&desk, "k");
+    let run = convert(&desk, "k --labels none");
+    for name in ["test-imgs", "test-labels", "train-labels"] {
+        let note = format!("note: k/kmnist-{name}.npz: not used\n");
+        assert!(run.stderr.contains(&note), "{run:#?}");
+    }
+    assert!(!run.stderr.contains("train-imgs"), "{run:#?}");
+    desk.remove("k/kmnist-test-imgs.npz");
+    let run = desk.run("data convert k --out other");
+    run.done();
+    let note = "note: k/kmnist-test-labels.npz: not used\n";
+    assert!(run.stderr.contains(note), "{run:#?}");
+}

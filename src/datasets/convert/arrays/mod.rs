@@ -17,7 +17,7 @@ use std::rc::Rc;
 
 use self::array::{Array, Items};
 use self::names::Names;
-use self::npy::Header;
+use self::npy::{Header, Kind};
 use self::npz::Archive;
 use super::idx::kind_of_numbers;
 use super::request::{Labels, Request};
@@ -245,7 +245,10 @@ fn sample_shape(request: &Request, images: &Array) -> Result<Vec<usize>> {
             header.description(),
             "at most four dimensions",
         );
-        let hint = message![Key("shape").set_to(features), " makes each sample flat"];
+        let hint = match request.is_for_model() {
+            true => "save it with flat samples".into(),
+            false => message![Key("shape").set_to(features), " makes each sample flat"],
+        };
         return Err(Error::Data(refusal.hint(hint)));
     }
     Ok(shape)
@@ -301,6 +304,10 @@ impl Source for Arrays {
         self.is_one_sample.then(note).into_iter().collect()
     }
 
+    fn has_whole_elements(&self) -> Option<bool> {
+        Some(!matches!(self.images.header.kind, Kind::Float(_)))
+    }
+
     fn samples(&self) -> Result<Box<dyn Samples + '_>> {
         Ok(Box::new(ArraySamples {
             arrays: self,
@@ -313,6 +320,7 @@ impl Source for Arrays {
     fn place(&self, position: u64, cell: Cell) -> String {
         let labels = self.labels.as_ref().map_or("", |labels| &labels.place);
         match cell {
+            Cell::Sample => format!("{}: sample {position}", self.images.place),
             Cell::Element(at) => format!("{}: sample {position}, element {at}", self.images.place),
             Cell::Class => format!("{labels}: sample {position}"),
             Cell::Value(at) => format!("{labels}: sample {position}, column {at}"),

@@ -309,6 +309,7 @@ impl Source for Pictures {
             None => (self.root.clone(), &*self.root),
         };
         match cell {
+            Cell::Sample => path.display().to_string(),
             Cell::Element(at) => format!("{}: element {at}", path.display()),
             Cell::Class | Cell::Value(_) => folder.display().to_string(),
         }

@@ -31,6 +31,8 @@ pub(super) struct Style {
     pub background: Background,
     pub invert: bool,
     pub depth: Depth,
+    /// Whether an option chooses the range of elements.
+    may_choose_depth: bool,
 }
 
 /// The range of elements.
@@ -86,6 +88,7 @@ impl Style {
             background: options.background.unwrap_or_default(),
             invert: options.invert,
             depth,
+            may_choose_depth: !request.is_for_model(),
         })
     }
 
@@ -161,7 +164,10 @@ impl Style {
                 bits(picture.is_sixteen_bit()),
                 bits(!picture.is_sixteen_bit()),
             );
-            let hint = message![Key("type").set_to("u8"), " rounds all to 8 bits"];
+            let hint = match self.may_choose_depth {
+                true => message![Key("type").set_to("u8"), " rounds all to 8 bits"],
+                false => "save all pictures with the same number of bits".into(),
+            };
             return Err(unlike(path, first, facts, Some(hint)));
         }
         Ok(())

@@ -26,7 +26,7 @@ use crate::error::{Error, Refusal, Result};
 use crate::message::{Key, message};
 
 /// The most memory for anything in a file except its pixels, in bytes.
-pub(super) const MAX_OTHERS: u64 = 1 << 24;
+const MAX_OTHERS: u64 = 1 << 24;
 
 type Reader = BufReader<File>;
 
@@ -74,7 +74,7 @@ impl Picture {
                 .metadata()
                 .map_err(Error::io(path, "read the size"))?
                 .len();
-            let is_animation = webp::is_animation(&mut file, length);
+            let is_animation = webp::is_animation(&mut file, length, MAX_OTHERS);
             if is_animation.map_err(|error| damaged(path, format, error))? {
                 return Err(animation());
             }

@@ -2,20 +2,21 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// The most bytes of a chunk that a decoder reads as a whole.
-const MAX_METADATA: u64 = super::decode::MAX_OTHERS;
-
 /// The chunks that a decoder reads.
 const KNOWN: [&[u8; 4]; 8] = [
     b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ICCP", b"EXIF", b"XMP ", b"ANIM",
 ];
 
 /// Walks the chunks of `file`, which has `length` bytes, and returns to its start. Returns whether it is an animation, or
-/// what is wrong.
+/// what is wrong. Metadata have at most `max_metadata` bytes.
 ///
-/// A chunk that the decoder reads ends within the file, metadata have a bounded size, and a picture has the size of its
+/// A chunk that the decoder reads ends within the file, and a picture has the size of its
 /// canvas, as only the latter is checked against what a picture may have.
-pub(super) fn is_animation(file: &mut (impl Read + Seek), length: u64) -> Result<bool, String> {
+pub(super) fn is_animation(
+    file: &mut (impl Read + Seek),
+    length: u64,
+    max_metadata: u64,
+) -> Result<bool, String> {
     let text = |error: io::Error| error.to_string();
     let mut position = 12;
     let mut canvas = None;
@@ -27,7 +28,7 @@ pub(super) fn is_animation(file: &mut (impl Read + Seek), length: u64) -> Result
         file.read_exact(&mut start[..read]).map_err(text)?;
         let [a, b, c, d, size @ ..] = *start.first_chunk::<8>().unwrap_or(&[0; 8]);
         let (name, size) = ([a, b, c, d], u64::from(u32::from_le_bytes(size)));
-        check_size(name, size, length - position - 8)?;
+        check_size(name, size, length - position - 8, max_metadata)?;
         let contents = &start[8..];
         match &name {
             b"ANMF" => is_animation = true,
@@ -62,7 +63,7 @@ pub(super) fn is_animation(file: &mut (impl Read + Seek), length: u64) -> Result
 }
 
 /// Checks the size of a chunk, of which the file has `left` bytes.
-fn check_size(name: [u8; 4], size: u64, left: u64) -> Result<(), String> {
+fn check_size(name: [u8; 4], size: u64, left: u64, max_metadata: u64) -> Result<(), String> {
     if !KNOWN.contains(&&name) {
         return Ok(());
     }
@@ -72,8 +73,8 @@ fn check_size(name: [u8; 4], size: u64, left: u64) -> Result<(), String> {
         _ if size > left => Err(format!(
             "a chunk {shown} of {size} bytes, of which {left} are there"
         )),
-        _ if is_metadata && size > MAX_METADATA => Err(format!(
-            "a chunk {shown} of {size} bytes, more than {MAX_METADATA}"
+        _ if is_metadata && size > max_metadata => Err(format!(
+            "a chunk {shown} of {size} bytes, more than {max_metadata}"
         )),
         _ => Ok(()),
     }
@@ -108,7 +109,7 @@ mod tests {
         let animated: (&[u8; 4], u32, &[u8]) = (b"VP8X", 10, &[2, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         let check = |chunks: &[(&[u8; 4], u32, &[u8])]| {
             let file = file(chunks);
-            is_animation(&mut Cursor::new(&file), file.len() as u64)
+            is_animation(&mut Cursor::new(&file), file.len() as u64, 64)
         };
         assert_eq!(check(&[large]), Ok(false), "the size of the picture itself");
         assert_eq!(check(&[extended, small, (b"EXIF", 2, b"ab")]), Ok(false));
@@ -135,7 +136,7 @@ mod tests {
         for (found, expected) in refused {
             assert_eq!(found, Err(expected.to_owned()));
         }
-        let metadata = vec![0; MAX_METADATA as usize + 2];
+        let metadata = [0; 66];
         let found = check(&[extended, (b"EXIF", metadata.len() as u32, &metadata)]);
         found.expect_err("too large");
     }

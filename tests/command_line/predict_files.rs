@@ -535,13 +535,16 @@ fn an_archive_whose_array_cannot_be_unpacked_names_the_cause() {
     command.env("TMPDIR", desk.path("missing"));
     let run = Run::of(command);
     assert_ne!(run.code, Some(0), "{run:#?}");
-    assert!(run.stderr.contains("missing: create a file"), "{run:#?}");
+    assert!(
+        run.stderr.contains("missing: could not create a file"),
+        "{run:#?}"
+    );
 }
 
 #[test]
 fn hints_name_no_flag_that_the_command_lacks() {
     let desk = desk();
-    desk.put("x.csv", b"1,2,3,4\n");
+    desk.put("x.csv", b"1,2,3,4,5,6,7,8,9\n");
     desk.put("deep.npy", &npy("|u1", false, "(2, 1, 1, 3, 3)", &[0; 18]));
     for line in ["x.csv --resize 3x3", "deep.npy", "deep.npy --drop 1"] {
         let run = desk.run(&format!("{PREDICT} {line}"));

@@ -10,8 +10,8 @@ const KNOWN: [&[u8; 4]; 8] = [
 /// Walks the chunks of `file`, which has `length` bytes, and returns to its start. Returns whether it is an animation, or
 /// what is wrong. Metadata have at most `max_metadata` bytes.
 ///
-/// A chunk that the decoder reads ends within the file, and a picture has the size of its
-/// canvas, as only the latter is checked against what a picture may have.
+/// A chunk that the decoder reads must end within the file. A picture must have the size of its canvas, because only that
+/// size is compared with what a picture may have.
 pub(super) fn is_animation(
     file: &mut (impl Read + Seek),
     length: u64,

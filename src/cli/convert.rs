@@ -376,27 +376,27 @@ impl ConvertArgs {
             .collect();
         let train = grouped(converted.train);
         let [validation, test] = [converted.validation, converted.test].map(|it| it.map(grouped));
-        let items = match (converted.labels, validation, test) {
-            (LabelFile::None, ..) => format!("{train} items"),
-            (_, None, None) => format!("{train} training items"),
-            (_, None, Some(test)) => format!("{train} training and {test} test items"),
+        let samples = match (converted.labels, validation, test) {
+            (LabelFile::None, ..) => format!("{train} samples"),
+            (_, None, None) => format!("{train} training samples"),
+            (_, None, Some(test)) => format!("{train} training and {test} test samples"),
             (_, Some(validation), None) => {
-                format!("{train} training and {validation} validation items")
+                format!("{train} training and {validation} validation samples")
             }
             (_, Some(validation), Some(test)) => {
-                format!("{train} training, {validation} validation and {test} test items")
+                format!("{train} training, {validation} validation and {test} test samples")
             }
         };
         let labels = match converted.labels {
             LabelFile::None => "no labels".to_owned(),
             LabelFile::Classes(classes) => format!("{classes} classes"),
-            LabelFile::Multilabel(classes) => format!("any of {classes} classes an item"),
-            LabelFile::Targets(1) => "1 target an item".to_owned(),
-            LabelFile::Targets(outputs) => format!("{outputs} targets an item"),
+            LabelFile::Multilabel(classes) => format!("any of {classes} classes a sample"),
+            LabelFile::Targets(1) => "1 target a sample".to_owned(),
+            LabelFile::Targets(outputs) => format!("{outputs} targets a sample"),
         };
         writeln!(
             out,
-            "{}: {items} of {} {}, {labels}, after {}",
+            "{}: {samples} of {} {}, {labels}, after {}",
             self.out.display(),
             sizes.join("×"),
             converted.element.name(),

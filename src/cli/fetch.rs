@@ -81,7 +81,7 @@ impl FetchArgs {
         let mut out = io::stdout().lock();
         writeln!(
             out,
-            "{}: {} training and {} test items, 28×28 u8: {}",
+            "{}: {} training and {} test samples, 28×28 u8: {}",
             folder.display(),
             grouped(set.train),
             grouped(set.test),

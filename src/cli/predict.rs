@@ -125,7 +125,7 @@ impl PredictArgs {
             return Err(Failure::Refused(Error::Config(Refusal::new(
                 "--offset",
                 self.offset.to_string(),
-                format!("below the {count} items of {}", rows.name()),
+                format!("below the {count} samples of {}", rows.name()),
             ))));
         }
         let end = self

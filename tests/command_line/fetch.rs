@@ -83,7 +83,7 @@ fn real_mnist_is_fetched_resumed_verified_and_found_by_train() {
     let desk = Desk::empty();
     let line = format!("data fetch mnist --mirror {}", server.url());
     let run = offline(&desk, &line);
-    let what = "data/mnist: 60,000 training and 10,000 test items, 28×28 u8: ";
+    let what = "data/mnist: 60,000 training and 10,000 test samples, 28×28 u8: ";
     assert!(run.done().stdout.starts_with(what), "{run:#?}");
     assert_eq!(run.value("licence"), "CC BY-SA 3.0");
     let next = "perceptor train --data data/mnist";

@@ -162,7 +162,7 @@ fn rejects_an_offset_beyond_the_end() {
         desk.refuses(
             &format!("{PREDICT} --offset {offset}"),
             2,
-            &format!("--offset: {offset}, expected below the 60 items of {images}"),
+            &format!("--offset: {offset}, expected below the 60 samples of {images}"),
         );
     }
 }

@@ -78,7 +78,7 @@ fn an_archive_in_the_layout_of_keras_becomes_both_halves() {
     let run = convert(&desk, "mnist.npz");
     assert!(
         run.stdout
-            .starts_with("set: 2 training and 1 test items of 2×3 f32, 2 classes, "),
+            .starts_with("set: 2 training and 1 test samples of 2×3 f32, 2 classes, "),
         "{run:#?}"
     );
     assert_eq!(
@@ -156,7 +156,7 @@ fn validation_arrays_become_validation_files() {
         ];
         desk.put("v.npz", &zip(CompressionMethod::STORE, &files));
         let run = convert(&desk, "v.npz --force");
-        let sizes = "set: 2 training, 1 validation and 2 test items of 2×3 u8, 2 classes, ";
+        let sizes = "set: 2 training, 1 validation and 2 test samples of 2×3 u8, 2 classes, ";
         assert!(run.stdout.starts_with(sizes), "{run:#?}");
         assert!(!run.stderr.contains("not used"), "{run:#?}");
         assert_eq!(
@@ -181,7 +181,7 @@ fn validation_arrays_become_validation_files() {
     ];
     desk.put("m.npz", &zip(CompressionMethod::STORE, &files));
     let run = convert(&desk, "m.npz --force");
-    let sizes = "set: 2 training, 2 validation and 2 test items of 2×3 u8, 2 classes, ";
+    let sizes = "set: 2 training, 2 validation and 2 test samples of 2×3 u8, 2 classes, ";
     assert!(run.stdout.starts_with(sizes), "{run:#?}");
     let note = "note: m.npz: the array test_weights is not used\n";
     assert!(run.stderr.ends_with(note), "{run:#?}");
@@ -536,7 +536,7 @@ fn validation_samples_of_another_archive_are_read() {
     }
     let line = "d/train.npz --validation d/val.npz --test d/test.npz --validation-labels v";
     let run = convert(&desk, line);
-    let sizes = "set: 2 training, 1 validation and 2 test items of 2×3 u8";
+    let sizes = "set: 2 training, 1 validation and 2 test samples of 2×3 u8";
     assert!(run.stdout.starts_with(sizes), "{run:#?}");
     let note = "note: d/val.npz: the array z is not used\n";
     assert!(run.stderr.contains(note), "{run:#?}");

@@ -258,7 +258,7 @@ fn several_columns_of_labels_are_targets_labels_or_classes() {
         read_idx(&desk, "set/train-labels-idx2-float"),
         floats(&[2, 2], &[-2.0, 0.5, 300.0, 1.0])
     );
-    assert!(run.stdout.contains(", 2 targets an item, "), "{run:#?}");
+    assert!(run.stdout.contains(", 2 targets a sample, "), "{run:#?}");
     convert(&desk, "t.csv --targets a --force");
     assert_eq!(
         read_idx(&desk, "set/train-labels-idx2-float"),
@@ -280,7 +280,7 @@ fn several_columns_of_labels_are_targets_labels_or_classes() {
     );
     assert_eq!(desk.read("set/classes.txt"), b"a\nb\n");
     assert!(
-        run.stdout.contains(", any of 2 classes an item, "),
+        run.stdout.contains(", any of 2 classes a sample, "),
         "{run:#?}"
     );
     // Exactly one 1 in each row: classes, except with --multilabel.
@@ -382,7 +382,7 @@ fn rows_without_a_label_are_left_out_unless_their_word_is_named_as_a_class() {
     assert_eq!(run.stderr, notes);
     assert!(
         run.stdout
-            .starts_with("set: 4 training and 1 test items of 1 u8, 2 classes, "),
+            .starts_with("set: 4 training and 1 test samples of 1 u8, 2 classes, "),
         "{run:#?}"
     );
     assert_eq!(
@@ -400,7 +400,7 @@ fn rows_without_a_label_are_left_out_unless_their_word_is_named_as_a_class() {
     // A share is drawn from the samples that are left.
     let run = convert(&desk, "t.csv --test-split 2 --force");
     assert!(
-        run.stdout.starts_with("set: 2 training and 2 test items"),
+        run.stdout.starts_with("set: 2 training and 2 test samples"),
         "{run:#?}"
     );
     // Numbers are classes, too, and the word for a missing one is not.
@@ -408,7 +408,7 @@ fn rows_without_a_label_are_left_out_unless_their_word_is_named_as_a_class() {
     let run = convert(&desk, "n.csv --force");
     assert!(
         run.stdout
-            .starts_with("set: 3 training items of 1 u8, 2 classes, "),
+            .starts_with("set: 3 training samples of 1 u8, 2 classes, "),
         "{run:#?}"
     );
     assert!(!desk.has("set/classes.txt"));

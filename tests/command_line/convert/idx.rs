@@ -48,7 +48,7 @@ fn a_folder_and_compressed_files_are_read() {
     }
     desk.put("d/emnist-x-mapping.txt", b"0 48\n1 49\n");
     let run = convert(&desk, "d --transpose");
-    let sizes = "set: 6 training and 6 test items of 3×2 u8, 3 classes";
+    let sizes = "set: 6 training and 6 test samples of 3×2 u8, 3 classes";
     assert!(run.stdout.starts_with(sizes), "{run:#?}");
     assert!(
         run.stderr

@@ -57,7 +57,7 @@ fn archives_of_one_array_each_are_told_apart_by_their_names() {
     assert_kmnist(&desk);
     let two = "k/kmnist-train-imgs.npz k/kmnist-train-labels.npz";
     let run = convert(&desk, &format!("{two} --force"));
-    let sizes = "set: 3 training items of 1×2 u8, 3 classes";
+    let sizes = "set: 3 training samples of 1×2 u8, 3 classes";
     assert!(run.stdout.starts_with(sizes), "{run:#?}");
     convert(&desk, "k/kmnist-test-imgs.npz --labels none");
     assert_eq!(
@@ -113,7 +113,7 @@ fn arrays_and_tables_in_a_folder_become_the_sets() {
     desk.put("d/X_val.npy", &array("(1, 2)", &[5, 6]));
     desk.put("d/y_val.npy", &array("(1,)", &[1]));
     let run = convert(&desk, "d");
-    let sizes = "set: 2 training and 1 validation items of 2 u8, 2 classes";
+    let sizes = "set: 2 training and 1 validation samples of 2 u8, 2 classes";
     assert!(run.stdout.starts_with(sizes), "{run:#?}");
     let images = read_idx(&desk, "set/validation-images-idx2-ubyte");
     assert_eq!(images, bytes(&[1, 2], &[5.0, 6.0]));
@@ -122,7 +122,7 @@ fn arrays_and_tables_in_a_folder_become_the_sets() {
     desk.put("t/test.csv", b"a,label\n3,y\n");
     desk.put("t/README.md", b"about\n");
     let run = convert(&desk, "t --force");
-    let sizes = "set: 2 training and 1 test items of 1 u8, 2 classes";
+    let sizes = "set: 2 training and 1 test samples of 1 u8, 2 classes";
     assert!(run.stdout.starts_with(sizes), "{run:#?}");
     assert_eq!(
         read_idx(&desk, "set/t10k-labels-idx1-ubyte").elements,

@@ -279,7 +279,10 @@ fn pictures_are_converted_one_by_one_without_labels() {
     let run = convert(&desk, "b.png a.jpg --labels none --resize 1x2");
     let images = read_idx(&desk, "set/images-idx3-ubyte");
     assert_eq!(images, bytes(&[2, 1, 2], &[1.0, 2.0, 9.0, 9.0]));
-    assert!(run.stdout.starts_with("set: 2 items of 1×2 u8"), "{run:#?}");
+    assert!(
+        run.stdout.starts_with("set: 2 samples of 1×2 u8"),
+        "{run:#?}"
+    );
 }
 
 #[test]

@@ -115,7 +115,7 @@ fn folders_of_training_and_test_pictures_become_the_halves() {
     let run = convert(&desk, "p");
     assert!(
         run.stdout
-            .starts_with("set: 2 training and 1 test items of 1×1 u8, 2 classes"),
+            .starts_with("set: 2 training and 1 test samples of 1×1 u8, 2 classes"),
         "{run:#?}"
     );
     assert_eq!(
@@ -135,7 +135,7 @@ fn folders_of_training_and_test_pictures_become_the_halves() {
     put(&desk, "p/testing/Z/1.png", &grey(&[4]));
     put(&desk, "p/val/c/1.png", &grey(&[5]));
     let run = convert(&desk, "p --force");
-    let sizes = "set: 2 training, 1 validation and 2 test items of 1×1 u8, 4 classes";
+    let sizes = "set: 2 training, 1 validation and 2 test samples of 1×1 u8, 4 classes";
     assert!(run.stdout.starts_with(sizes), "{run:#?}");
     assert_eq!(desk.read("set/classes.txt"), b"Z\na\nb\nc\n");
     for (name, classes) in [

@@ -34,7 +34,7 @@ fn a_test_split_has_its_share_of_every_class_and_depends_on_the_seed() {
     let run = convert(&desk, "t.csv --test-split 0.2");
     assert!(
         run.stdout
-            .starts_with("set: 120 training and 30 test items of 1 u8, 3 classes"),
+            .starts_with("set: 120 training and 30 test samples of 1 u8, 3 classes"),
         "{run:#?}"
     );
     let (train, test) = (
@@ -147,7 +147,7 @@ fn a_converted_set_can_be_trained_on_and_predicted() {
     assert!(
         run.done()
             .stdout
-            .starts_with("new: 2 items of 2 f32, no labels, "),
+            .starts_with("new: 2 samples of 2 f32, no labels, "),
         "{run:#?}"
     );
     let run = desk.run("predict run/model.safetensors new/images-idx2-float --format csv");

@@ -133,7 +133,7 @@ fn a_file_of_pytorch_is_imported_with_flags_for_what_it_lacks() {
     let run = desk.refuses_in_parts(
         import,
         2,
-        &["--activation: not given, expected that of the hidden layers, which net.safetensors does not tell\n"],
+        &["--activation: not given, expected that of the hidden layers, which net.safetensors does not have\n"],
     );
     assert!(run.hint().contains("state_dict"), "{run:#?}");
     let import = format!("{import} --activation relu");

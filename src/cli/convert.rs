@@ -41,8 +41,8 @@ Examples:
 pub struct ConvertArgs {
     /// CSV, NPY, NPZ or IDX file, or folder of folders of pictures
     ///
-    /// A folder of pictures may have train, val and test folders of classes. Several files, or a folder of them, are told
-    /// apart by their names, as in kmnist-train-imgs.npz, y_test.npy or train.csv
+    /// A folder of pictures may have train, val and test folders of classes. If there are several
+    /// files, or a folder of them, their names decide what each is: kmnist-train-imgs.npz, y_test.npy, train.csv
     #[arg(value_name = "PATH", required = true)]
     sources: Vec<PathBuf>,
     /// Folder for the data set

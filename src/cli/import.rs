@@ -26,7 +26,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub struct ImportArgs {
-    /// Tensors NAME.weight [out, in] and NAME.bias [out], and those of BatchNorm1d, as safetensors.torch.save_file writes
+    /// Tensors NAME.weight [out, in] and NAME.bias [out], and the tensors of BatchNorm1d, as safetensors.torch.save_file writes
     /// them
     #[arg(value_name = "FILE")]
     file: PathBuf,

@@ -44,7 +44,7 @@ impl OutputArgs {
     /// Writes what `fill` writes.
     ///
     /// # Errors
-    /// Returns the errors of `fill`, and those of the file. No file is left then.
+    /// Returns the errors of `fill` and of the file. No file is left then.
     pub fn write(
         &self,
         fill: impl FnOnce(&mut dyn Write) -> Result<(), Failure>,

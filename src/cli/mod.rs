@@ -10,6 +10,7 @@ mod bench;
 mod cache_folder;
 mod completions;
 mod convert;
+mod converted;
 mod digits;
 mod doctor;
 mod downloads;
